@@ -1,0 +1,346 @@
+"""The catalogue: `layers/*.toml` -> `Layer`, with the styles and recipes that they name.
+
+A broken file never takes the others down: what can be read is served, and every problem says file, key and expectation.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import Field as Key
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+
+from geoserver import assets
+from geoserver.errors import CatalogError, NotFoundError
+from geoserver.model import CsvOptions, Field, Layer, Readings
+from geoserver.settings import Settings
+
+__all__ = ["Catalog", "LiveCatalog", "layer_folders", "read_catalog", "read_layer", "source_path"]
+
+MAX_TILE_ZOOM = 22
+_ID = re.compile(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
+_RESERVED = frozenset({"fid", "geom", "geom_3857", "source_key", "count", "geometry", "id"})
+
+
+def _check_license(value: str) -> str:
+    try:
+        return canonicalize_license_expression(value)
+    except InvalidLicenseExpression as error:
+        raise ValueError("an SPDX licence identifier such as CC-BY-4.0, CC0-1.0 or LicenseRef-My-City") from error
+
+
+def _check_crs(value: str) -> str:
+    try:
+        CRS.from_user_input(value)
+    except CRSError as error:
+        raise ValueError("a CRS such as EPSG:25832 or ESRI:102649") from error
+    return value
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class _FieldFile(_File):
+    title: str = ""
+    description: str = ""
+    type: Literal["text", "integer", "number", "boolean", "date", "timestamp"]
+    filter: Literal["choice", "range", "search", "none"] = "none"
+    unit: str = ""
+    column: str = ""
+    labels: dict[str, str] = Key(default_factory=dict)
+
+
+class _CsvFile(_File):
+    encoding: str = ""
+    separator: str = ""
+    decimal: Literal["", ".", ","] = ""
+    x: str = ""
+    y: str = ""
+    point: str = ""
+    geometry: str = ""
+
+
+FieldName = Annotated[str, Key(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+
+
+class _ReadingsFile(_File):
+    source: str = Key(min_length=1)
+    key: str = Key(min_length=1)
+    time: str
+    fields: dict[FieldName, _FieldFile]
+    csv: _CsvFile = Key(default_factory=_CsvFile)
+
+
+class _LayerFile(_File):
+    title: str = Key(min_length=1)
+    description: str = ""
+    theme: str = "Other"
+    keywords: list[str] = Key(default_factory=list)
+    license: Annotated[str, AfterValidator(_check_license)]
+    attribution: str = ""
+    source: str = Key(min_length=1)
+    source_layer: str = ""
+    crs: Annotated[str, AfterValidator(lambda value: _check_crs(value) if value else value)] = ""
+    csv: _CsvFile = Key(default_factory=_CsvFile)
+    key: str = ""
+    kind: str
+    style: str = ""
+    time: str = ""
+    label: str = ""
+    basemap: bool = False
+    visible: bool = False
+    order: int = 100
+    minzoom: int = Key(default=0, ge=0, le=MAX_TILE_ZOOM)
+    maxzoom: int = Key(default=16, ge=0, le=MAX_TILE_ZOOM)
+    fields: dict[FieldName, _FieldFile] = Key(default_factory=dict)
+    readings: _ReadingsFile | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """One consistent state of all files. `layers` is in display order; `styles` are MapLibre fragments by name."""
+
+    layers: Mapping[str, Layer] = field(default_factory=dict)
+    styles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    recipes: Mapping[str, str] = field(default_factory=dict)
+    problems: tuple[CatalogError, ...] = ()
+
+    def layer(self, layer_id: str) -> Layer:
+        """The layer of that id; raises NotFoundError that lists the ones there are."""
+        if (layer := self.layers.get(layer_id)) is None:
+            raise NotFoundError("layer", layer_id, "one of " + ", ".join(self.layers))
+        return layer
+
+    def datasets(self) -> list[Layer]:
+        """The layers that people are shown as data: all but the basemap's."""
+        return [layer for layer in self.layers.values() if not layer.basemap]
+
+
+class LiveCatalog:
+    """The catalogue that a running server uses: reloaded when files change, never worse than the last good state."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self.current = read_catalog(settings)
+
+    def reload(self) -> Catalog:
+        """Read the files again; a layer whose file broke keeps its last good state and its problem is listed."""
+        with self._lock:
+            fresh = read_catalog(self._settings)
+            broken = {problem.file for problem in fresh.problems}
+            kept = {
+                layer.id: layer
+                for layer in self.current.layers.values()
+                if layer.id not in fresh.layers and str(layer.file) in broken
+            }
+            styles = {name: style for name, style in self.current.styles.items() if name not in fresh.styles}
+            used = {layer.style for layer in kept.values()} | {layer.style for layer in fresh.layers.values()}
+            self.current = replace(
+                fresh,
+                layers=_in_order({**fresh.layers, **kept}),
+                styles={**fresh.styles, **{name: style for name, style in styles.items() if name in used}},
+            )
+            return self.current
+
+
+def layer_folders(settings: Settings) -> list[Path]:
+    """Folders with layer files: the workspace's own; the sample city's when asked for or when there is no other."""
+    own = (settings.workspace / "layers").resolve()
+    samples = assets.root("layers").resolve()
+    folders = [own] if own.is_dir() else []
+    if (settings.samples or not folders) and samples not in folders:
+        folders.append(samples)
+    return folders
+
+
+def read_catalog(settings: Settings) -> Catalog:
+    """Read every layer file, style and recipe; what is broken lands in `problems` and the rest goes on."""
+    problems: list[CatalogError] = []
+    styles = _read_styles(settings.workspace, problems)
+    recipes = _read_recipes(settings.workspace)
+    layers: dict[str, Layer] = {}
+    for folder in layer_folders(settings):
+        for path in sorted(folder.glob("*.toml")):
+            if path.stem in layers:
+                continue  # the workspace's own file comes first
+            try:
+                layer = read_layer(path)
+                layers[layer.id] = _join(layer, styles, recipes)
+            except CatalogError as error:
+                problems.append(error)
+    return Catalog(_in_order(layers), styles, recipes, tuple(problems))
+
+
+def read_layer(path: Path) -> Layer:
+    """Read one layer file; raises CatalogError that names file, key and expectation."""
+    layer_id = path.stem
+    if not _ID.match(layer_id) or len(layer_id) > 40:  # noqa: PLR2004 - leaves room for suffixes in 63-byte table names
+        raise CatalogError(
+            str(path), "", "a file name of at most 40 of a-z, 0-9 and single hyphens, such as bike-paths.toml"
+        )
+    try:
+        parsed = _LayerFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except tomllib.TOMLDecodeError as error:
+        raise CatalogError(str(path), "", f"valid TOML: {error}") from error
+    except UnicodeDecodeError as error:
+        raise CatalogError(str(path), "", "text in UTF-8") from error
+    except OSError as error:
+        raise CatalogError(str(path), "", f"a readable file: {error.strerror}") from error
+    except ValidationError as error:
+        raise _explain(path, error) from error
+    layer = _build_layer(path, parsed)
+    _check_fields(path, layer)
+    return layer
+
+
+def source_path(layer: Layer, source: str | None = None) -> Path:
+    """Where the layer's (or its readings') file lies: paths are relative to the folder that holds `layers/`."""
+    return (layer.file.parent.parent / (source or layer.source)).resolve()
+
+
+def _build_layer(path: Path, parsed: _LayerFile) -> Layer:
+    fields = {name: _build_field(name, item) for name, item in parsed.fields.items()}
+    readings = None
+    if parsed.readings:
+        item = parsed.readings
+        of_readings = {name: _build_field(name, entry) for name, entry in item.fields.items()}
+        if twice := fields.keys() & of_readings.keys():
+            raise CatalogError(str(path), f"readings.fields.{min(twice)}", "a name that is not under [fields] too")
+        readings = Readings(item.source, item.key, item.time, of_readings, CsvOptions(**item.csv.model_dump()))
+        fields |= {name: replace(entry, latest=True) for name, entry in of_readings.items()}
+    plain = parsed.model_dump(exclude={"fields", "readings", "csv", "keywords"})
+    return Layer(
+        id=path.stem,
+        file=path,
+        fields=fields,
+        readings=readings,
+        csv=CsvOptions(**parsed.csv.model_dump()),
+        keywords=tuple(parsed.keywords),
+        **plain,
+    )
+
+
+def _build_field(name: str, item: _FieldFile) -> Field:
+    return Field(name=name, **{**item.model_dump(), "title": item.title or name.replace("_", " ").capitalize()})
+
+
+def _check_fields(path: Path, layer: Layer) -> None:
+    for name in layer.fields:
+        if name in _RESERVED:
+            raise CatalogError(str(path), f"fields.{name}", "another name: this one is the server's own; use `column`")
+    for key in ("time", "label"):
+        name = getattr(layer, key)
+        if name and name not in layer.fields:
+            raise CatalogError(str(path), key, f"a declared field; got {name!r}")
+    if layer.time and layer.fields[layer.time].type not in ("date", "timestamp"):
+        raise CatalogError(str(path), "time", f"a field of type date or timestamp; {layer.time!r} is not")
+    if layer.readings:
+        time = layer.readings.fields.get(layer.readings.time)
+        if time is None or time.type not in ("date", "timestamp"):
+            raise CatalogError(str(path), "readings.time", "a field under [readings.fields] of type date or timestamp")
+        if not layer.key:
+            raise CatalogError(str(path), "key", "the column that readings refer to, because there is [readings]")
+    if layer.minzoom > layer.maxzoom:
+        raise CatalogError(str(path), "minzoom", "at most maxzoom")
+
+
+def _join(layer: Layer, styles: Mapping[str, Mapping[str, Any]], recipes: Mapping[str, str]) -> Layer:
+    """Prove the layer against recipes and styles, and note which fields its tiles need."""
+    if layer.kind not in recipes:
+        raise CatalogError(
+            str(layer.file), "kind", "a recipe in tiles/: " + ", ".join(sorted(recipes)) + f"; got {layer.kind!r}"
+        )
+    if layer.style and layer.style not in styles:
+        raise CatalogError(
+            str(layer.file), "style", f"a style in styles/: {layer.style}.json was not found or is broken"
+        )
+    styled = _styled_fields(styles.get(layer.style, {}), layer.id)
+    if missing := styled - layer.fields.keys():
+        raise CatalogError(str(layer.file), "fields", f"{min(missing)!r}, which styles/{layer.style}.json uses")
+    filtered = {name for name, item in layer.fields.items() if item.filter != "none"}
+    wanted = styled | filtered | ({layer.label} if layer.label else set())
+    return replace(layer, tile_fields=tuple(name for name in layer.fields if name in wanted))
+
+
+def _styled_fields(style: Mapping[str, Any], layer_id: str) -> set[str]:
+    """Names that `["get", name]` or `["has", name]` reads in the style layers drawn from this layer."""
+    found: set[str] = set()
+
+    def walk(node: Any) -> None:
+        if isinstance(node, list):
+            if len(node) >= 2 and node[0] in ("get", "has") and isinstance(node[1], str):  # noqa: PLR2004 - [op, name]
+                found.add(node[1])
+            for part in node:
+                walk(part)
+        elif isinstance(node, dict):
+            for part in node.values():
+                walk(part)
+
+    for drawn in style.get("layers", []):
+        if drawn.get("source-layer") == layer_id:
+            walk({key: drawn.get(key) for key in ("filter", "paint", "layout")})
+    return found
+
+
+def _in_order(layers: Mapping[str, Layer]) -> dict[str, Layer]:
+    ordered = sorted(layers.values(), key=lambda layer: (layer.basemap, layer.theme, layer.order, layer.title))
+    return {layer.id: layer for layer in ordered}
+
+
+def _read_styles(workspace: Path, problems: list[CatalogError]) -> dict[str, Mapping[str, Any]]:
+    styles: dict[str, Mapping[str, Any]] = {}
+    for folder in assets.roots("styles", workspace):
+        for path in sorted(folder.glob("*.json")):
+            if path.stem in styles:
+                continue
+            try:
+                style = json.loads(path.read_text(encoding="utf-8"))
+            except (OSError, ValueError) as error:
+                problems.append(CatalogError(str(path), "", f"valid JSON in UTF-8: {error}"))
+                continue
+            if not isinstance(style, dict) or style.get("version") != 8 or not isinstance(style.get("layers"), list):  # noqa: PLR2004 - the style specification's version
+                problems.append(
+                    CatalogError(str(path), "version", "a MapLibre style: version 8, with sources and layers")
+                )
+                continue
+            styles[path.stem] = style
+    return styles
+
+
+def _read_recipes(workspace: Path) -> dict[str, str]:
+    recipes: dict[str, str] = {}
+    for folder in reversed(assets.roots("tiles", workspace)):
+        recipes |= {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.sql"))}
+    return recipes
+
+
+def _explain(path: Path, error: ValidationError) -> CatalogError:
+    """The first problem that pydantic found, in our words."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"] if part != "[key]")
+    match first["type"]:
+        case "missing":
+            expected = "this key is required"
+        case "extra_forbidden":
+            expected = "no such key; see docs/add-a-layer.md for those there are"
+        case "value_error":
+            expected = f"expected {first['ctx']['error']}; got {first['input']!r}"
+        case "string_pattern_mismatch":
+            expected = (
+                "a field name of a-z, 0-9 and _, beginning with a letter; use `column` for the name in the source"
+            )
+        case _:
+            expected = f"{first['msg'][0].lower()}{first['msg'][1:]}; got {first['input']!r}"
+    return CatalogError(str(path), key, expected)

@@ -1,0 +1,111 @@
+"""Everything that can go wrong, and how the web and the command line say it.
+
+    GeoserverError                  500
+    ├── BadParameterError           400   one query parameter or path part is wrong
+    ├── NotFoundError               404   no such layer, feature, tile, style
+    ├── UnavailableError            503   the database is away or too slow; comes with Retry-After
+    ├── CatalogError                -     a layer file, style or recipe is wrong: file, key, expectation
+    ├── LoadError                   -     a source cannot be loaded
+    └── SetupError                  -     something must be installed or configured first
+
+Nothing here knows HTTP libraries; `geoserver.app` turns an error into `application/problem+json` (RFC 9457).
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BadParameterError",
+    "CatalogError",
+    "GeoserverError",
+    "LoadError",
+    "NotFoundError",
+    "SetupError",
+    "UnavailableError",
+]
+
+
+class GeoserverError(Exception):
+    """The root: `status` is the HTTP status, `title` a short constant, `str(error)` the sentence for people."""
+
+    status = 500
+    title = "Internal error"
+
+    def members(self) -> dict[str, object]:
+        """Members of the problem document beyond title, status and detail."""
+        return {}
+
+
+class BadParameterError(GeoserverError):
+    """A request parameter is wrong; names it, gives the value and says what was expected."""
+
+    status = 400
+    title = "Bad parameter"
+
+    def __init__(self, parameter: str, value: object, expected: str) -> None:
+        self.parameter = parameter
+        self.value = shorten(value)
+        self.expected = expected
+        super().__init__(f"{parameter}: got {self.value!r}; expected {expected}")
+
+    def members(self) -> dict[str, object]:
+        return {"parameter": self.parameter, "value": self.value, "expected": self.expected}
+
+
+class NotFoundError(GeoserverError):
+    """A thing named in the path does not exist; names the parameter and what there is instead."""
+
+    status = 404
+    title = "Not found"
+
+    def __init__(self, parameter: str, value: object, expected: str) -> None:
+        self.parameter = parameter
+        self.value = shorten(value)
+        self.expected = expected
+        super().__init__(f"There is no {parameter} {self.value!r}; expected {expected}")
+
+    def members(self) -> dict[str, object]:
+        return {"parameter": self.parameter, "value": self.value, "expected": self.expected}
+
+
+class UnavailableError(GeoserverError):
+    """The database cannot answer now; the client may try again after `retry_after` seconds."""
+
+    status = 503
+    title = "Temporarily unavailable"
+
+    def __init__(self, detail: str, retry_after: int = 5) -> None:
+        self.retry_after = retry_after
+        super().__init__(detail)
+
+    def members(self) -> dict[str, object]:
+        return {"retryAfter": self.retry_after}
+
+
+class CatalogError(GeoserverError):
+    """A file of the catalogue is wrong: which file, which key in it, and what was expected there."""
+
+    title = "Broken catalogue"
+
+    def __init__(self, file: str, key: str, expected: str) -> None:
+        self.file = file
+        self.key = key
+        self.expected = expected
+        super().__init__(f"{file}: {key}: {expected}" if key else f"{file}: {expected}")
+
+
+class LoadError(GeoserverError):
+    """A source cannot be loaded; the rows already in service stay."""
+
+    title = "Load failed"
+
+
+class SetupError(GeoserverError):
+    """The machine lacks something; the message says in one line what to install or set."""
+
+    title = "Set-up incomplete"
+
+
+def shorten(value: object, length: int = 200) -> str:
+    """The value as text of at most `length` characters, so that an echo cannot be used to amplify."""
+    text = str(value)
+    return text if len(text) <= length else text[: length - 1] + "…"

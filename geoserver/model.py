@@ -1,0 +1,124 @@
+"""What the whole house speaks of: layers, fields, readings, tiles. Frozen, and free of any library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = ["Bounds", "CsvOptions", "Field", "FieldType", "FilterKind", "Layer", "Readings", "Tile"]
+
+FieldType = Literal["text", "integer", "number", "boolean", "date", "timestamp"]
+FilterKind = Literal["choice", "range", "search", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A rectangle in lon/lat degrees (CRS84); `west > east` means that it crosses the antimeridian."""
+
+    west: float
+    south: float
+    east: float
+    north: float
+
+    def as_list(self) -> list[float]:
+        return [self.west, self.south, self.east, self.north]
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A tile of the WebMercatorQuad tile matrix set: zoom, column from the west, row from the north."""
+
+    z: int
+    x: int
+    y: int
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One declared property of a layer: what leaves the server, under which name and with which filter control."""
+
+    name: str
+    title: str
+    type: FieldType
+    description: str = ""
+    filter: FilterKind = "none"
+    unit: str = ""
+    column: str = ""  # name in the source file; empty: the same as `name`
+    labels: Mapping[str, str] = field(default_factory=dict)  # stored value -> text for people
+    latest: bool = False  # carries the latest reading (see Readings)
+
+    @property
+    def source_column(self) -> str:
+        return self.column or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class CsvOptions:
+    """How to read a CSV or XLSX whose ways cannot be found out; every part is optional."""
+
+    encoding: str = ""
+    separator: str = ""
+    decimal: str = ""
+    x: str = ""  # column with easting or longitude
+    y: str = ""  # column with northing or latitude
+    point: str = ""  # one column with "lat, lon"
+    geometry: str = ""  # one column with WKT or GeoJSON
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """A table of measurements that belong to a layer's features: many rows per feature, each with a time."""
+
+    source: str
+    key: str  # column that holds the feature's key
+    time: str  # name of the timestamp field
+    fields: Mapping[str, Field]
+    csv: CsvOptions = field(default_factory=CsvOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A dataset as its layer file declares it. What is in the database about it is `database.status.LayerStatus`."""
+
+    id: str
+    title: str
+    description: str
+    theme: str
+    license: str
+    attribution: str
+    source: str
+    kind: str
+    file: Path  # the layer file itself
+    fields: Mapping[str, Field]
+    style: str = ""
+    key: str = ""
+    time: str = ""
+    label: str = ""  # field that titles a popup
+    source_layer: str = ""  # layer inside a source with several
+    crs: str = ""  # overrides the source's CRS, "EPSG:27700"
+    csv: CsvOptions = field(default_factory=CsvOptions)
+    keywords: tuple[str, ...] = ()
+    readings: Readings | None = None
+    basemap: bool = False  # drawn under the data, not listed among the datasets
+    visible: bool = False  # switched on when the viewer opens
+    order: int = 100  # position among the layers of its theme
+    minzoom: int = 0
+    maxzoom: int = 16  # above it clients overzoom
+    tile_fields: tuple[str, ...] = ()  # what style, filter and popup title need; filled by the catalogue
+
+    @property
+    def table(self) -> str:
+        """Table name in schema `layers`: ids have no underscore, so two ids never share a table."""
+        return self.id.replace("-", "_")
+
+    @property
+    def readings_table(self) -> str:
+        return f"{self.table}__readings"
+
+    @property
+    def listed_fields(self) -> tuple[Field, ...]:
+        return tuple(self.fields.values())
