@@ -1,0 +1,47 @@
+"""Whether the process lives, whether it can serve, and what it has done: for supervisors and dashboards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+if TYPE_CHECKING:
+    from geoserver.services import Services
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz", summary="Is the process alive?")
+async def healthz() -> dict[str, str]:
+    """Answers as long as the process runs; says nothing about the database."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz", summary="Can it serve?")
+async def readyz(request: Request) -> JSONResponse:
+    """200 when database and catalogue are fine, 503 when the database is away; names every problem."""
+    services: Services = request.app.state.services
+    body = _readiness(services)
+    return JSONResponse(body, status_code=503 if services.database_problem else 200)
+
+
+def _readiness(services: Services) -> dict[str, Any]:
+    catalog = services.live.current
+    problems = [{"file": item.file, "key": item.key, "expected": item.expected} for item in catalog.problems]
+    missing = [layer_id for layer_id in catalog.layers if layer_id not in services.statuses]
+    return {
+        "status": "unavailable" if services.database_problem else "degraded" if problems or missing else "ready",
+        "database": services.database_problem or "ready",
+        "layers": len(services.loaded()),
+        "notLoaded": missing,
+        "problems": problems,
+    }
+
+
+@router.get("/metrics", summary="Prometheus metrics")
+async def metrics() -> Response:
+    """Counters and gauges in Prometheus' text format."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,111 @@
+"""Connections: an asynchronous pool for tiles and API, one for threads (OGC API); autocommit, UTC, with a timeout.
+
+Queries are `psycopg.sql` objects with named parameters; a value never becomes part of the text.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
+
+from geoserver.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping
+
+    from psycopg.sql import SQL, Composed
+
+    from geoserver.settings import Settings
+
+__all__ = ["Database", "Query"]
+
+type Query = SQL | Composed
+type Parameters = Mapping[str, object] | None
+type Row = dict[str, Any]
+
+_WAIT = 5.0  # seconds that a request waits for a free connection before it is told to come back
+_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed, TooManyRequests)
+
+
+class Database:
+    """Both pools over one address; a database that is away is a 503 now and is found again by itself."""
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        self.url = url
+        self._timeout = settings.statement_timeout
+        options = f"-c statement_timeout={int(settings.statement_timeout * 1000)} -c timezone=UTC -c search_path=public"
+        kwargs = {"autocommit": True, "options": options, "application_name": "geoserver", "connect_timeout": 5}
+        limits: dict[str, Any] = {"timeout": _WAIT, "reconnect_timeout": 0, "open": False, "max_idle": 300}
+        self._pool = AsyncConnectionPool(url, kwargs=kwargs, min_size=1, max_size=settings.pool_size, **limits)
+        self._pool_sync = ConnectionPool(url, kwargs=kwargs, min_size=0, max_size=settings.ogc_threads, **limits)
+
+    async def open(self) -> None:
+        """Start both pools; does not wait, so that a server starts while its database is still away."""
+        await self._pool.open(wait=False)
+        self._pool_sync.open(wait=False)
+
+    async def close(self) -> None:
+        await self._pool.close()
+        self._pool_sync.close()
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[psycopg.AsyncConnection]:
+        """A connection of the pool; raises UnavailableError when there is none or the query was cut."""
+        with self._explained():
+            async with self._pool.connection() as connection:
+                yield connection
+
+    @contextlib.contextmanager
+    def connection_sync(self) -> Iterator[psycopg.Connection]:
+        """The same for threads."""
+        with self._explained(), self._pool_sync.connection() as connection:
+            yield connection
+
+    async def fetch(self, query: Query, params: Parameters = None) -> list[Row]:
+        """All rows as dicts."""
+        try:
+            return await self._fetch(query, params)
+        except psycopg.errors.FeatureNotSupported:
+            # A load gave the table other columns, and the statement prepared before it is void: ask anew.
+            return await self._fetch(query, params)
+
+    async def fetch_row(self, query: Query, params: Parameters = None) -> Row | None:
+        rows = await self.fetch(query, params)
+        return rows[0] if rows else None
+
+    async def fetch_value(self, query: Query, params: Parameters = None) -> Any:
+        """The first column of the first row, or None."""
+        row = await self.fetch_row(query, params)
+        return next(iter(row.values())) if row else None
+
+    def fetch_sync(self, query: Query, params: Parameters = None) -> list[Row]:
+        """All rows as dicts, for threads."""
+        try:
+            return self._fetch_sync(query, params)
+        except psycopg.errors.FeatureNotSupported:
+            return self._fetch_sync(query, params)
+
+    async def _fetch(self, query: Query, params: Parameters) -> list[Row]:
+        async with self.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(query, params)
+            return await cursor.fetchall()
+
+    def _fetch_sync(self, query: Query, params: Parameters) -> list[Row]:
+        with self.connection_sync() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(query, params).fetchall()
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what psycopg says of a cut query or an absent server into the 503 that a client understands."""
+        try:
+            yield
+        except psycopg.errors.QueryCanceled as error:
+            raise UnavailableError(
+                f"The query took longer than {self._timeout:g} s and was cut; narrow the filter or the area."
+            ) from error
+        except _AWAY as error:
+            raise UnavailableError("The database cannot be reached; try again in a few seconds.") from error

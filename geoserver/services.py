@@ -1,0 +1,144 @@
+"""What one running server holds: settings, catalogue, database and the state of the layers, kept up to date.
+
+Nothing here cannot be rebuilt from files and database, so any number of workers may run side by side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+from watchfiles import awatch
+
+from geoserver import assets
+from geoserver.catalog import LiveCatalog, layer_folders
+from geoserver.database.migrate import apply_migrations
+from geoserver.database.pool import Database
+from geoserver.database.status import CHANNEL, LayerStatus, read_statuses
+from geoserver.errors import GeoserverError, NotFoundError, SetupError, UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from geoserver.model import Layer
+    from geoserver.settings import Settings
+
+__all__ = ["Services"]
+
+log = logging.getLogger("geoserver")
+
+_RETRY = 2.0  # seconds between attempts to reach a database that is away
+
+
+class Services:
+    """Handed to every router by the app. `statuses` maps layer ids to what is loaded of them."""
+
+    def __init__(self, settings: Settings, database_url: str) -> None:
+        self.settings = settings
+        self.live = LiveCatalog(settings)
+        self.database = Database(database_url, settings)
+        self.statuses: dict[str, LayerStatus] = {}
+        self.database_problem = "not connected yet"
+        self._callbacks: list[Callable[[], None]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = asyncio.Event()
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call back, in the event loop, after the catalogue or the rows of a layer changed."""
+        self._callbacks.append(callback)
+
+    def layer(self, layer_id: str) -> tuple[Layer, LayerStatus]:
+        """A layer and its loaded state; raises NotFoundError, or UnavailableError while nothing is known yet."""
+        layer = self.live.current.layer(layer_id)
+        if (status := self.statuses.get(layer_id)) is not None:
+            return layer, status
+        if self.database_problem:
+            raise UnavailableError("The database cannot be reached; try again in a few seconds.")
+        raise NotFoundError("layer", layer_id, f"a loaded layer; this one has no rows yet: geoserver load {layer_id}")
+
+    def loaded(self) -> list[tuple[Layer, LayerStatus]]:
+        """Every layer that can be served, in display order."""
+        layers = self.live.current.layers.values()
+        return [(layer, self.statuses[layer.id]) for layer in layers if layer.id in self.statuses]
+
+    async def start(self) -> None:
+        """Open the pools and begin to watch; waits for a first answer of the database, though not for long."""
+        self._report_problems()
+        await self.database.open()
+        ready = asyncio.Event()
+        self._tasks = [
+            asyncio.create_task(self._follow_database(ready), name="follow database"),
+            asyncio.create_task(self._follow_files(), name="follow files"),
+        ]
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ready.wait(), timeout=5)
+
+    async def stop(self) -> None:
+        """End the watching tasks and close every connection."""
+        self._stopping.set()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.database.close()
+
+    async def refresh(self) -> None:
+        """Read the loaded state again and tell those who asked to be told."""
+        self.statuses = await read_statuses(self.database)
+        self.database_problem = ""
+        self._tell()
+
+    def _tell(self) -> None:
+        for callback in self._callbacks:
+            callback()
+
+    async def _follow_database(self, ready: asyncio.Event) -> None:
+        """Migrate, then LISTEN for as long as we run; on a lost connection start over, so that no change is missed."""
+        while True:
+            try:
+                await asyncio.to_thread(apply_migrations, self.database.url)
+                connection = await psycopg.AsyncConnection.connect(self.database.url, autocommit=True)
+                async with connection:
+                    await connection.execute(SQL("LISTEN {}").format(Identifier(CHANNEL)))
+                    await self.refresh()
+                    ready.set()
+                    await self._listen(connection)
+            except (psycopg.Error, GeoserverError, OSError) as error:
+                self._note_problem(error)
+            await asyncio.sleep(_RETRY)
+
+    async def _listen(self, connection: psycopg.AsyncConnection) -> None:
+        while True:
+            changed = False
+            async for _ in connection.notifies(timeout=30, stop_after=1):
+                changed = True
+            if changed:
+                await self.refresh()
+            else:
+                await connection.execute("SELECT 1")  # notices a server that went away without a word
+
+    def _note_problem(self, error: Exception) -> None:
+        problem = str(error) if isinstance(error, SetupError) else "The database cannot be reached."
+        if problem != self.database_problem:
+            log.warning("%s Trying again every %g s. (%s)", problem, _RETRY, error)
+        self.database_problem = problem
+
+    async def _follow_files(self) -> None:
+        """Reload the catalogue when a layer, style or recipe file changes."""
+        async for _ in awatch(*self._folders(), stop_event=self._stopping, debounce=200, step=50):
+            await asyncio.to_thread(self.live.reload)
+            self._report_problems()
+            self._tell()
+
+    def _folders(self) -> list[Path]:
+        workspace = self.settings.workspace
+        folders = [*layer_folders(self.settings), *assets.roots("styles", workspace), *assets.roots("tiles", workspace)]
+        return list(dict.fromkeys(folders))
+
+    def _report_problems(self) -> None:
+        for problem in self.live.current.problems:
+            log.error("Catalogue: %s (the last good state stays in service)", problem)
