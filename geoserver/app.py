@@ -20,7 +20,7 @@ from geoserver.site.headers import SiteHeaders
 from geoserver.site.routes import router as site_router
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from geoserver.settings import Settings
 
@@ -29,12 +29,15 @@ __all__ = ["create_app"]
 log = logging.getLogger("geoserver")
 
 
-def create_app(settings: Settings, database_url: str) -> FastAPI:
-    """The whole server over one database; nothing is opened before its lifespan begins."""
+def create_app(settings: Settings, database_url: str, revive: Callable[[], object] | None = None) -> FastAPI:
+    """The whole server over one database; nothing is opened before its lifespan begins.
+
+    `revive` is called in a thread when the database is away: the command line passes it for the private PostGIS.
+    """
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        services = Services(settings, database_url)
+        services = Services(settings, database_url, revive)
         app.state.services = services
         await services.start()
         try:

@@ -38,12 +38,14 @@ _RETRY = 2.0  # seconds between attempts to reach a database that is away
 class Services:
     """Handed to every router by the app. `statuses` maps layer ids to what is loaded of them."""
 
-    def __init__(self, settings: Settings, database_url: str) -> None:
+    def __init__(self, settings: Settings, database_url: str, revive: Callable[[], object] | None = None) -> None:
+        """`revive` brings a database that we look after ourselves back; it is called when the database is away."""
         self.settings = settings
         self.live = LiveCatalog(settings)
         self.database = Database(database_url, settings)
         self.statuses: dict[str, LayerStatus] = {}
         self.database_problem = "not connected yet"
+        self._revive = revive
         self._callbacks: list[Callable[[], None]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
@@ -109,6 +111,7 @@ class Services:
                     await self._listen(connection)
             except (psycopg.Error, GeoserverError, OSError) as error:
                 self._note_problem(error)
+                await self._bring_back()
             await asyncio.sleep(_RETRY)
 
     async def _listen(self, connection: psycopg.AsyncConnection) -> None:
@@ -120,6 +123,14 @@ class Services:
                 await self.refresh()
             else:
                 await connection.execute("SELECT 1")  # notices a server that went away without a word
+
+    async def _bring_back(self) -> None:
+        if self._revive is None:
+            return
+        try:
+            await asyncio.to_thread(self._revive)
+        except (GeoserverError, OSError) as error:
+            log.warning("The private PostGIS could not be started again: %s", error)
 
     def _note_problem(self, error: Exception) -> None:
         problem = str(error) if isinstance(error, SetupError) else "The database cannot be reached."

@@ -1,0 +1,143 @@
+"""Layer files: what they mean, and what a mistake in one is answered with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from geoserver.catalog import LiveCatalog, layer_folders, read_catalog, read_layer
+from geoserver.errors import CatalogError, NotFoundError
+from geoserver.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SMALLEST = """
+title = "Benches"
+license = "CC0-1.0"
+source = "data/benches.csv"
+kind = "points"
+"""
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    (tmp_path / "layers").mkdir()
+    return tmp_path
+
+
+def write_layer(workspace: Path, text: str, name: str = "benches") -> Path:
+    path = workspace / "layers" / f"{name}.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def settings_for(workspace: Path, *, samples: bool = False) -> Settings:
+    return Settings(workspace=workspace, database_url=None, samples=samples)
+
+
+def test_the_sample_layers_have_no_problem(tmp_path: Path) -> None:
+    catalog = read_catalog(settings_for(tmp_path))
+    assert catalog.problems == ()
+    assert {"crime", "trees", "bike-paths", "sewage-sampling", "air-quality", "districts"} <= catalog.layers.keys()
+    assert {layer.id for layer in catalog.layers.values() if layer.basemap} >= {"land", "water", "streets", "places"}
+
+
+def test_four_keys_make_a_layer(workspace: Path) -> None:
+    layer = read_layer(write_layer(workspace, SMALLEST))
+    assert (layer.id, layer.title, layer.kind, layer.table) == ("benches", "Benches", "points", "benches")
+
+
+def test_a_field_gets_a_title_from_its_name(workspace: Path) -> None:
+    layer = read_layer(write_layer(workspace, SMALLEST + 'fields.year_built = { type = "integer" }'))
+    assert layer.fields["year_built"].title == "Year built"
+
+
+def test_readings_fields_are_carried_by_the_feature_as_latest_values(workspace: Path) -> None:
+    readings = """
+key = "site"
+[readings]
+source = "data/r.csv"
+key = "site"
+time = "at"
+[readings.fields.at]
+type = "timestamp"
+[readings.fields.flow]
+type = "number"
+"""
+    layer = read_layer(write_layer(workspace, SMALLEST + readings))
+    assert layer.readings is not None
+    assert [field.name for field in layer.fields.values() if field.latest] == ["at", "flow"]
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "expected"),
+    [
+        (SMALLEST.replace("CC0-1.0", "free for all"), "license", "SPDX"),
+        (SMALLEST.replace('title = "Benches"', ""), "title", "required"),
+        (SMALLEST.replace('"points"', '"dots"'), "kind", "points"),
+        (SMALLEST + 'colour = "red"', "colour", "no such key"),
+        (SMALLEST + 'crs = "EPSG:99999999"', "crs", "EPSG:25832"),
+        (SMALLEST + 'time = "when"', "time", "declared field"),
+        (SMALLEST + 'time = "name"\nfields.name = { type = "text" }', "time", "date or timestamp"),
+        (SMALLEST + 'fields.Name = { type = "text" }', "fields.Name", "a-z"),
+        (SMALLEST + 'fields.geom = { type = "text" }', "fields.geom", "another name"),
+        (SMALLEST + 'fields.name = { type = "words" }', "fields.name.type", "text"),
+        (SMALLEST + "minzoom = 9\nmaxzoom = 3", "minzoom", "maxzoom"),
+        (SMALLEST + 'style = "nowhere"', "style", "nowhere.json"),
+        (SMALLEST + "title = 2", "", "TOML"),
+        ("title = ", "", "TOML"),
+    ],
+)
+def test_a_mistake_names_file_key_and_what_was_expected(workspace: Path, text: str, key: str, expected: str) -> None:
+    path = write_layer(workspace, text)
+    (problem,) = read_catalog(settings_for(workspace)).problems
+    assert problem.file == str(path)
+    assert problem.key == key
+    assert expected in problem.expected
+
+
+def test_a_file_name_that_is_no_id_is_refused(workspace: Path) -> None:
+    with pytest.raises(CatalogError, match="file name"):
+        read_layer(write_layer(workspace, SMALLEST, name="My Benches"))
+
+
+def test_a_broken_file_does_not_take_the_others_down(workspace: Path) -> None:
+    write_layer(workspace, SMALLEST)
+    write_layer(workspace, "title = ", name="trees")
+    catalog = read_catalog(settings_for(workspace))
+    assert list(catalog.layers) == ["benches"]
+    assert len(catalog.problems) == 1
+
+
+def test_a_file_that_breaks_leaves_the_last_good_state_in_service(workspace: Path) -> None:
+    path = write_layer(workspace, SMALLEST)
+    live = LiveCatalog(settings_for(workspace))
+    path.write_text("title = ", encoding="utf-8")
+    assert live.reload().layers["benches"].title == "Benches"
+    assert live.current.problems
+    path.write_text(SMALLEST.replace("Benches", "Seats"), encoding="utf-8")
+    assert live.reload().layers["benches"].title == "Seats"
+    assert not live.current.problems
+
+
+def test_a_deleted_file_removes_its_layer(workspace: Path) -> None:
+    path = write_layer(workspace, SMALLEST)
+    live = LiveCatalog(settings_for(workspace))
+    path.unlink()
+    assert "benches" not in live.reload().layers
+
+
+def test_own_layers_stand_alone_unless_the_samples_are_asked_for(workspace: Path) -> None:
+    write_layer(workspace, SMALLEST)
+    assert list(read_catalog(settings_for(workspace)).layers) == ["benches"]
+    both = read_catalog(settings_for(workspace, samples=True)).layers
+    assert {"benches", "crime"} <= both.keys()
+    assert layer_folders(settings_for(workspace, samples=True))[0] == workspace / "layers"
+
+
+def test_an_unknown_layer_is_answered_with_the_ones_there_are(workspace: Path) -> None:
+    write_layer(workspace, SMALLEST)
+    with pytest.raises(NotFoundError, match="benches"):
+        read_catalog(settings_for(workspace)).layer("bench")
