@@ -139,11 +139,20 @@ class Services:
         self.database_problem = problem
 
     async def _follow_files(self) -> None:
-        """Reload the catalogue when a layer, style or recipe file changes."""
-        async for _ in awatch(*self._folders(), stop_event=self._stopping, debounce=200, step=50):
-            await asyncio.to_thread(self.live.reload)
-            self._report_problems()
-            self._tell()
+        """Reload the catalogue when a layer, style or recipe file changes, or a folder of them comes or goes."""
+        while not self._stopping.is_set():
+            folders = self._folders()
+            watch = awatch(
+                *folders, stop_event=self._stopping, debounce=200, step=50, rust_timeout=2000, yield_on_timeout=True
+            )
+            async for changes in watch:
+                moved = self._folders() != folders
+                if changes or moved:
+                    await asyncio.to_thread(self.live.reload)
+                    self._report_problems()
+                    self._tell()
+                if moved:
+                    break
 
     def _folders(self) -> list[Path]:
         workspace = self.settings.workspace
