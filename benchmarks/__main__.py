@@ -1,0 +1,80 @@
+"""`python -m benchmarks [PART...]`: measure ours beside its references in one run and write a table of ratios.
+
+A part is a module here that has `run(context) -> list[Row]`. Without names all of them run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from benchmarks.frame import Context, Row, describe_machine, write_results
+from geoserver.database import private
+from geoserver.database.migrate import apply_migrations
+from geoserver.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PARTS = ("load", "ogc", "tiles")
+DATABASE = "geoserver_bench"
+RESULTS = Path(__file__).parent / "results"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the parts; the exit code is 1 when a part failed, whatever its figures are."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(PARTS)}; all when none is named")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="generated points (1,000,000)")
+    parser.add_argument("--seconds", type=float, default=5.0, help="length of each measurement of throughput (5)")
+    parser.add_argument("--folder", type=Path, help="scratch folder to keep; data there is used again")
+    given = parser.parse_args(arguments)
+    if unknown := set(given.parts) - set(PARTS):
+        parser.error(f"no such part: {min(unknown)}; there are {', '.join(PARTS)}")
+    folder = given.folder or Path(tempfile.gettempdir()) / f"geoserver-bench-{os.getuid()}"
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = Settings(workspace=folder.resolve())
+    try:
+        url = _make_database(settings.database_url or private.ensure(settings))
+        context = Context(url, folder.resolve(), given.rows, given.seconds)
+        rows, failed = _run(given.parts or PARTS, context)
+        path = write_results(RESULTS, describe_machine(url), rows, context.notes)
+    finally:
+        if not settings.database_url:
+            private.stop(settings)
+    print(f"\n{path.read_text(encoding='utf-8')}\nwritten to {os.path.relpath(path)} and .json")
+    return 1 if failed else 0
+
+
+def _make_database(server: str) -> str:
+    """A database of our own on that server; the rows that an earlier run loaded are still there."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+            connection.execute(f"CREATE DATABASE {DATABASE}")
+    url = make_conninfo(server, dbname=DATABASE)
+    apply_migrations(url)
+    return url
+
+
+def _run(parts: Sequence[str], context: Context) -> tuple[list[Row], bool]:
+    rows: list[Row] = []
+    failed = False
+    for part in parts:
+        print(f"{part}:", flush=True)
+        try:
+            rows += importlib.import_module(f"benchmarks.{part}").run(context)
+        except Exception as error:  # one part that fails must not cost the figures of the others
+            failed = True
+            context.note(f"{part} failed: {type(error).__name__}: {error}")
+    return rows, failed
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,106 @@
+"""Generated data for measuring: points clustered, skewed and dated like a city's, the same bytes every time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import csv
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["CATEGORIES", "CENTRE", "write_layer_file", "write_points"]
+
+SEED = 20_240_229
+CENTRE = (-28.6, 45.2)  # lon, lat: where the sample city lies too
+# The first is common and the last rare, as offence groups are.
+CATEGORIES = ("theft", "vandalism", "assault", "burglary", "fraud", "drugs", "robbery", "arson", "other")
+_CLUSTERS = 400
+_YEARS = 5
+_SCATTERED = 0.1  # share of points that lie anywhere in the city
+_CITY = (0.09, 0.06)  # standard deviation of the clusters' places, in degrees
+_CHUNK = 200_000
+
+LAYER_FILE = """\
+title = "Generated points"
+description = "Clustered, skewed and dated points for measuring; not real."
+license = "CC0-1.0"
+source = "data/points.csv"
+key = "incident"
+kind = "points"
+time = "reported_at"
+label = "category"
+
+[fields.incident]
+type = "text"
+
+[fields.category]
+type = "text"
+filter = "choice"
+
+[fields.reported_at]
+type = "timestamp"
+filter = "range"
+
+[fields.district]
+type = "text"
+filter = "choice"
+
+[fields.amount]
+type = "number"
+filter = "range"
+"""
+
+
+def write_layer_file(path: Path) -> Path:
+    """Write the layer file over the points."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(LAYER_FILE, encoding="utf-8")
+    return path
+
+
+def write_points(path: Path, rows: int) -> Path:
+    """Write a CSV with columns incident, category, reported_at, district, amount, lon, lat; kept when it is there."""
+    done = path.with_suffix(f".{rows}")
+    if path.is_file() and done.is_file():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(SEED)
+    clusters = random.normal(CENTRE, _CITY, (_CLUSTERS, 2))
+    spreads = random.uniform(0.0005, 0.006, _CLUSTERS)
+    writer = None
+    for start in range(0, rows, _CHUNK):
+        table = _build_chunk(random, start, min(_CHUNK, rows - start), clusters, spreads)
+        writer = writer or csv.CSVWriter(str(path), table.schema)
+        writer.write_table(table)
+    if writer:
+        writer.close()
+    done.touch()
+    return path
+
+
+def _build_chunk(
+    random: np.random.Generator, start: int, size: int, clusters: np.ndarray, spreads: np.ndarray
+) -> pa.Table:
+    weights = 1 / np.arange(1, _CLUSTERS + 1)  # few places see most of it
+    chosen = random.choice(_CLUSTERS, size, p=weights / weights.sum())
+    places = clusters[chosen] + random.normal(0, 1, (size, 2)) * spreads[chosen, None] * (1, 0.7)
+    scattered = random.random(size) < _SCATTERED
+    places[scattered] = random.normal(CENTRE, _CITY, (int(scattered.sum()), 2))
+    skewed = 0.6 ** np.arange(len(CATEGORIES))
+    categories = random.choice(CATEGORIES, size, p=skewed / skewed.sum())
+    seconds = random.integers(0, _YEARS * 365 * 86_400, size)
+    times = np.datetime64("2020-01-01T00:00:00") + seconds.astype("timedelta64[s]")
+    return pa.table(
+        {
+            "incident": pa.array([f"A{number:08d}" for number in range(start, start + size)]),
+            "category": pa.array(categories),
+            "reported_at": pa.array([f"{time}Z" for time in times.astype(str)]),
+            "district": pa.array([f"District {number % 24 + 1}" for number in chosen]),
+            "amount": pa.array(random.lognormal(4, 1.2, size).round(2)),
+            "lon": pa.array(places[:, 0].round(6)),
+            "lat": pa.array(places[:, 1].round(6)),
+        }
+    )
