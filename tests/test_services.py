@@ -1,0 +1,124 @@
+"""A running server: what it notices by itself, and how it lives through the loss of its database."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from fastapi.testclient import TestClient
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.sql import SQL, Identifier
+
+from geoserver.app import create_app
+from geoserver.catalog import read_layer
+from geoserver.loading import load
+from geoserver.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+LAYER = """
+title = "Benches"
+license = "CC0-1.0"
+source = "data/benches.csv"
+kind = "points"
+fields.name = { type = "text", filter = "choice" }
+"""
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    (tmp_path / "layers").mkdir()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "layers" / "benches.toml").write_text(LAYER, encoding="utf-8")
+    (tmp_path / "data" / "benches.csv").write_text("name,lon,lat\noak,-28.6,45.2\nelm,-28.61,45.21\n", encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def running(workspace: Path, empty_database: str) -> Iterator[TestClient]:
+    """An app over one small loaded layer."""
+    load(read_layer(workspace / "layers" / "benches.toml"), empty_database)
+    app = create_app(Settings(workspace=workspace, database_url=None), empty_database)
+    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        yield client
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen within 30 s"
+        time.sleep(0.1)
+
+
+def count(client: TestClient) -> Any:
+    return client.get("/api/layers/benches").json().get("count")
+
+
+def test_new_rows_are_seen_without_a_restart(running: TestClient, workspace: Path, empty_database: str) -> None:
+    assert count(running) == 2
+    with (workspace / "data" / "benches.csv").open("a", encoding="utf-8") as file:
+        file.write("ash,-28.62,45.22\n")
+    load(read_layer(workspace / "layers" / "benches.toml"), empty_database)
+    wait_for(lambda: count(running) == 3)
+
+
+def test_a_new_layer_file_is_picked_up_by_a_running_server(
+    running: TestClient, workspace: Path, empty_database: str
+) -> None:
+    path = workspace / "layers" / "seats.toml"
+    path.write_text(LAYER.replace("Benches", "Seats"), encoding="utf-8")
+    load(read_layer(path), empty_database)
+    wait_for(lambda: running.get("/api/layers/seats").status_code == 200)
+    assert running.get("/tiles/seats.json").status_code == 200
+
+
+def test_a_broken_layer_file_keeps_the_last_good_state_and_shows_in_readyz(
+    running: TestClient, workspace: Path
+) -> None:
+    path = workspace / "layers" / "benches.toml"
+    path.write_text("title = ", encoding="utf-8")
+    wait_for(lambda: bool(running.get("/readyz").json()["problems"]))
+    (problem,) = running.get("/readyz").json()["problems"]
+    assert problem["file"].endswith("benches.toml")
+    assert "TOML" in problem["expected"]
+    assert count(running) == 2
+    path.write_text(LAYER.replace("Benches", "Seats"), encoding="utf-8")
+    wait_for(lambda: running.get("/api/layers/benches").json()["title"] == "Seats")
+    assert running.get("/readyz").json()["problems"] == []
+
+
+def test_without_its_database_it_answers_503_and_recovers_by_itself(
+    running: TestClient, empty_database: str, database_server: str
+) -> None:
+    name = str(conninfo_to_dict(empty_database)["dbname"])
+    allow = SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+    with psycopg.connect(database_server, autocommit=True) as connection:
+        connection.execute(allow.format(Identifier(name), SQL("false")))
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        for path in (
+            "/tiles/benches/14/6890/5880.mvt",
+            "/api/layers/benches/summary",
+            "/ogc/collections/benches/items",
+        ):
+            answer = running.get(path)
+            assert answer.status_code == 503, path
+            assert int(answer.headers["retry-after"]) > 0
+            assert answer.headers["content-type"].startswith("application/problem+json")
+            assert "Traceback" not in answer.text
+        wait_for(lambda: running.get("/readyz").status_code == 503)
+        assert running.get("/healthz").status_code == 200
+        connection.execute(allow.format(Identifier(name), SQL("true")))
+    wait_for(lambda: running.get("/readyz").status_code == 200)
+    assert running.get("/api/layers/benches/summary").json()["count"] == 2
+
+
+def test_an_unloaded_layer_says_how_to_load_it(running: TestClient, workspace: Path) -> None:
+    (workspace / "layers" / "later.toml").write_text(LAYER, encoding="utf-8")
+    wait_for(lambda: running.get("/tiles/later.json").json().get("parameter") == "layer")
+    answer = running.get("/tiles/later.json")
+    assert answer.status_code == 404
+    wait_for(lambda: "geoserver load later" in running.get("/tiles/later.json").json()["detail"])
