@@ -153,6 +153,12 @@ def run_server(app: FastAPI, database_url: str) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
+def serve() -> Callable[[FastAPI, str], contextlib.AbstractContextManager[Server]]:
+    """`with serve(app, database_url) as server:` for tests that need an app of their own on a real port."""
+    return run_server
+
+
+@pytest.fixture(scope="session")
 def server(city_settings: Settings, city_database: str) -> Iterator[Server]:
     """A real server over the sample city, for browsers, GDAL and QGIS."""
     with run_server(create_app(city_settings, city_database), city_database) as running:
