@@ -1,0 +1,144 @@
+"""The catalogue and what is loaded of it, as pygeoapi's configuration and OpenAPI document."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from pygeoapi.api import API
+from pygeoapi.openapi import get_oas_30
+
+from geoserver.ogc.crs import list_crs, storage_crs
+from geoserver.ogc.openapi import amend_openapi
+from geoserver.ogc.provider import PROVIDER, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from geoserver.database.pool import Database
+    from geoserver.database.status import LayerStatus
+    from geoserver.model import Layer
+    from geoserver.settings import Settings
+
+__all__ = ["DEFAULT_LIMIT", "build_api", "build_config", "shield", "unshield"]
+
+DEFAULT_LIMIT = 100
+_TITLE = "City open data: OGC API Features"
+_DESCRIPTION = "Every layer of this server as features, filtered on the server, in the CRS you ask for."
+_WORLD = [-180.0, -90.0, 180.0, 90.0]
+
+
+def build_api(loaded: list[tuple[Layer, LayerStatus]], database: Database, settings: Settings, url: str) -> API:
+    """A pygeoapi API for everything that is loaded, answering under `url`."""
+    config = build_config(loaded, database, settings, url)
+    with _logging_untouched():
+        document = get_oas_30(copy.deepcopy(config), fail_on_invalid_collection=False)
+        document = json.loads(unshield(json.dumps(document)))
+        # pygeoapi writes into the configuration that it is given.
+        return API(copy.deepcopy(config), amend_openapi(document, loaded, config["server"]["limits"]))
+
+
+def build_config(
+    loaded: list[tuple[Layer, LayerStatus]], database: Database, settings: Settings, url: str
+) -> dict[str, Any]:
+    """pygeoapi's configuration. Words of the catalogue are shielded (see `shield`)."""
+    limit = settings.max_items
+    return {
+        "server": {
+            "url": url,
+            "mimetype": "application/json; charset=UTF-8",
+            "encoding": "utf-8",
+            "languages": ["en-US"],
+            "pretty_print": False,
+            "limits": {"default_items": min(DEFAULT_LIMIT, limit), "max_items": limit, "on_exceed": "throttle"},
+            "map": {"url": "", "attribution": ""},
+        },
+        "logging": {"level": "ERROR"},
+        "metadata": _build_metadata(url),
+        "resources": {
+            layer.id: _build_resource(Source(database, layer, status), url.removesuffix("/ogc"))
+            for layer, status in loaded
+        },
+    }
+
+
+def shield(text: str) -> str:
+    """Put private-use characters in place of < and >, which pygeoapi would write into JSON as HTML entities."""
+    return text.replace("<", "\ue000").replace(">", "\ue001")
+
+
+def unshield(json_text: str) -> str:
+    """Undo `shield` in a JSON text that pygeoapi made."""
+    return json_text.replace("\\ue000", "<").replace("\\ue001", ">")
+
+
+def _build_metadata(url: str) -> dict[str, Any]:
+    return {
+        "identification": {
+            "title": _TITLE,
+            "description": _DESCRIPTION,
+            "keywords": ["open data", "geodata"],
+            "keywords_type": "theme",
+            "terms_of_service": url,
+            "url": url.removesuffix("/ogc"),
+        },
+        "license": {"name": "Each collection names its own", "url": f"{url}/collections"},
+        "provider": {"name": "This server", "url": url},
+        "contact": {"name": "This server", "url": url},
+    }
+
+
+def _build_resource(source: Source, site: str) -> dict[str, Any]:
+    layer, status = source.layer, source.status
+    bounds = status.bounds.as_list() if status.bounds else _WORLD
+    return {
+        "type": "collection",
+        "title": shield(layer.title),
+        "description": shield(layer.description or layer.title),
+        "keywords": [shield(word) for word in layer.keywords],
+        "links": _build_links(layer, site),
+        "extents": {"spatial": {"bbox": bounds, "crs": "http://www.opengis.net/def/crs/OGC/1.3/CRS84"}},
+        "providers": [
+            {
+                "type": "feature",
+                "name": PROVIDER,
+                "data": source,
+                "id_field": "fid",
+                "geom_field": "geometry",
+                "title_field": layer.label or None,
+                "time_field": layer.time or None,
+                "crs": list(list_crs(status)),
+                "storage_crs": storage_crs(status).uri,
+            }
+        ],
+    }
+
+
+def _build_links(layer: Layer, site: str) -> list[dict[str, str]]:
+    links = [
+        {
+            "rel": "http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector",
+            "type": "application/json",
+            "title": "Vector tiles (TileJSON)",
+            "href": f"{site}/tiles/{layer.id}.json",
+        }
+    ]
+    if not layer.basemap:
+        page = {"rel": "alternate", "type": "text/html", "title": "On the map", "href": f"{site}/?layers={layer.id}"}
+        links.append(page)
+    return links
+
+
+@contextlib.contextmanager
+def _logging_untouched() -> Iterator[None]:
+    """pygeoapi sets up the root logger when an API is made; logging is the program's business, not a library's."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)

@@ -1,0 +1,120 @@
+"""Paging by key: the next page begins behind the last row of this one, however many rows come and go meanwhile.
+
+Order is total: the sort keys, nulls last in both directions, then the feature id.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import orjson
+from psycopg.sql import SQL, Composable, Identifier, Placeholder
+
+from geoserver.errors import BadParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from geoserver.model import Field
+
+__all__ = ["Position", "SortKey", "build_condition", "build_order", "parse_cursor", "parse_sortby", "render_cursor"]
+
+MAX_SORT_KEYS = 8
+_EXPECTED = "the cursor of a `next` link, unchanged and with the same sortby"
+_TYPES = {
+    "text": SQL("text"),
+    "integer": SQL("bigint"),
+    "number": SQL("double precision"),
+    "boolean": SQL("boolean"),
+    "date": SQL("date"),
+    "timestamp": SQL("timestamptz"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """One field to sort by."""
+
+    field: Field
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page ended: the values of the sort keys, as PostgreSQL writes them, and the feature id."""
+
+    fid: int
+    values: tuple[str | None, ...] = ()
+
+
+def parse_sortby(text: str, fields: Mapping[str, Field]) -> tuple[SortKey, ...]:
+    """`+name,-other` to sort keys; raises BadParameterError for a name that is not a field, or one named twice."""
+    keys: dict[str, SortKey] = {}
+    for part in text.split(","):
+        # A `+` in a query string may arrive as the blank that it encodes.
+        name = part.strip().removeprefix("+") if not part.startswith("-") else part[1:]
+        if name not in fields or name in keys:
+            raise BadParameterError("sortby", text, "distinct fields, each with + or - before it: " + ", ".join(fields))
+        keys[name] = SortKey(fields[name], part.startswith("-"))
+    if len(keys) > MAX_SORT_KEYS:
+        raise BadParameterError("sortby", text, f"at most {MAX_SORT_KEYS} fields")
+    return tuple(keys.values())
+
+
+def render_cursor(position: Position, sort: Sequence[SortKey]) -> str:
+    """An opaque token for a URL."""
+    packed = orjson.dumps([position.fid, _signature(sort), *position.values])
+    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+def parse_cursor(text: str, sort: Sequence[SortKey]) -> Position:
+    """The position in a token; raises BadParameterError for one that we did not make for this order."""
+    try:
+        fid, signature, *values = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (binascii.Error, ValueError, TypeError) as error:
+        raise BadParameterError("cursor", text, _EXPECTED) from error
+    sound = isinstance(fid, int) and signature == _signature(sort) and len(values) == len(sort)
+    if not sound or not all(value is None or isinstance(value, str) for value in values):
+        raise BadParameterError("cursor", text, _EXPECTED)
+    return Position(fid, tuple(values))
+
+
+def build_order(sort: Sequence[SortKey]) -> Composable:
+    """What follows ORDER BY."""
+    parts: list[Composable] = [
+        SQL("{} {} NULLS LAST").format(Identifier(key.field.name), SQL("DESC" if key.descending else "ASC"))
+        for key in sort
+    ]
+    return SQL(", ").join([*parts, Identifier("fid")])
+
+
+def build_condition(position: Position, sort: Sequence[SortKey]) -> tuple[Composable, dict[str, object]]:
+    """The rows behind the position, as a boolean expression and its parameters (named `k...`)."""
+    condition: Composable = SQL("{} > %(kfid)s").format(Identifier("fid"))
+    params: dict[str, object] = {"kfid": position.fid}
+    for index in reversed(range(len(sort))):
+        key, value = sort[index], position.values[index]
+        column = Identifier(key.field.name)
+        if value is None:
+            condition = SQL("({} IS NULL AND {})").format(column, condition)
+            continue
+        bound = SQL("{}::{}").format(Placeholder(f"k{index}"), _TYPES[key.field.type])
+        beyond = SQL("<" if key.descending else ">")
+        condition = SQL("({0} {1} {2} OR {0} IS NULL OR ({0} = {2} AND {3}))").format(column, beyond, bound, condition)
+        params[f"k{index}"] = value
+    return condition, params
+
+
+def select_keys(sort: Sequence[SortKey]) -> list[Composable]:
+    """Columns `k0`, `k1`, ... with the values of the sort keys as text."""
+    return [
+        SQL("{}::text AS {}").format(Identifier(key.field.name), Identifier(f"k{index}"))
+        for index, key in enumerate(sort)
+    ]
+
+
+def _signature(sort: Sequence[SortKey]) -> str:
+    return ",".join(("-" if key.descending else "+") + key.field.name for key in sort)

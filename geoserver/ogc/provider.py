@@ -1,0 +1,145 @@
+"""The provider that pygeoapi is given: one collection over one PostGIS table, through psycopg."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from pygeoapi.provider.base import BaseProvider, ProviderInvalidQueryError, ProviderItemNotFoundError
+
+from geoserver.errors import BadParameterError, NotFoundError
+from geoserver.filtering import build
+from geoserver.ogc.crs import CRS84, Crs, list_crs
+from geoserver.ogc.keyset import SortKey
+from geoserver.ogc.page import ItemsQuery, Page, read_feature, read_page
+
+if TYPE_CHECKING:
+    from geoserver.database.pool import Database
+    from geoserver.database.status import LayerStatus
+    from geoserver.model import Field, Layer
+
+__all__ = ["PROVIDER", "PostgisProvider", "Source", "describe_field"]
+
+PROVIDER = "geoserver.ogc.provider.PostgisProvider"
+MAX_FID = 2**63 - 1
+
+_JSON_TYPES: dict[str, dict[str, str]] = {
+    "text": {"type": "string"},
+    "integer": {"type": "integer"},
+    "number": {"type": "number"},
+    "boolean": {"type": "boolean"},
+    "date": {"type": "string", "format": "date"},
+    "timestamp": {"type": "string", "format": "date-time"},
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """What a provider reads from: pygeoapi's `data`. pygeoapi copies its configuration deeply; this it shares."""
+
+    database: Database
+    layer: Layer
+    status: LayerStatus
+
+    def __deepcopy__(self, _: dict[int, object]) -> Source:
+        return self
+
+
+class PostgisProvider(BaseProvider):  # type: ignore[misc]  # pygeoapi has no types
+    """Features as GeoJSON texts that PostgreSQL made; `read` and `read_text` are what our routes call."""
+
+    def __init__(self, provider_def: dict[str, Any]) -> None:
+        super().__init__(provider_def)
+        self.source: Source = provider_def["data"]
+        self._fields = self.get_fields()
+
+    def get_fields(self) -> dict[str, dict[str, Any]]:
+        """JSON Schema of each field; new dicts every time, because pygeoapi writes into them."""
+        return {item.name: describe_field(item) for item in self.source.layer.listed_fields}
+
+    def read(self, query: ItemsQuery) -> Page:
+        """One page; raises BadParameterError, UnavailableError."""
+        return read_page(self.source.database, self.source.layer, self.source.status, query)
+
+    def read_text(self, identifier: str, crs: Crs = CRS84) -> str:
+        """One feature as GeoJSON text; raises NotFoundError, UnavailableError."""
+        source = self.source
+        if identifier.isascii() and identifier.isdecimal() and int(identifier) <= MAX_FID:
+            text = read_feature(source.database, source.layer, source.status, int(identifier), crs)
+            if text is not None:
+                return text
+        raise NotFoundError("feature", identifier, f"the id of a feature of {source.layer.id}, a whole number")
+
+    def get(self, identifier: str, crs_transform_spec: Any = None, **_: Any) -> dict[str, Any]:
+        """One feature as pygeoapi wants it; raises ProviderItemNotFoundError."""
+        try:
+            feature: dict[str, Any] = orjson.loads(self.read_text(str(identifier), self._crs(crs_transform_spec)))
+        except NotFoundError as error:
+            raise ProviderItemNotFoundError(user_msg=str(error)) from error
+        return feature
+
+    def query(
+        self,
+        offset: int = 0,
+        limit: int = 10,
+        resulttype: str = "results",
+        bbox: list[float] | None = None,
+        datetime_: str | None = None,
+        properties: list[tuple[str, str]] | None = None,
+        sortby: list[dict[str, str]] | None = None,
+        select_properties: list[str] | None = None,
+        skip_geometry: bool = False,
+        crs_transform_spec: Any = None,
+        filterq: Any = None,
+        **_: Any,
+    ) -> dict[str, Any]:
+        """A page as pygeoapi's own functions want it; raises ProviderInvalidQueryError."""
+        source = self.source
+        if filterq is not None:
+            raise ProviderInvalidQueryError(user_msg="filter: pass the text to our routes; a parsed one is not read")
+        if bbox and source.status.srid != CRS84.srid:
+            raise ProviderInvalidQueryError(user_msg="bbox: pass it to our routes; pygeoapi has already reprojected it")
+        fields = source.layer.fields
+        try:
+            where = build(
+                source.layer,
+                source.status,
+                bbox=",".join(map(repr, bbox)) if bbox else None,
+                datetime=datetime_,
+                properties=dict(properties or []),
+            )
+            sort = tuple(SortKey(fields[item["property"]], item["order"] == "-") for item in sortby or [])
+            page = self.read(
+                ItemsQuery(
+                    limit=limit,
+                    offset=offset,
+                    sort=sort,
+                    where=where,
+                    crs=self._crs(crs_transform_spec),
+                    fields=tuple(select_properties) if select_properties else None,
+                    skip_geometry=skip_geometry,
+                    hits=resulttype == "hits",
+                )
+            )
+        except BadParameterError as error:
+            raise ProviderInvalidQueryError(user_msg=str(error)) from error
+        return {
+            "type": "FeatureCollection",
+            "features": [orjson.loads(text) for text in page.features],
+            "numberMatched": page.matched,
+            "numberReturned": len(page.features),
+        }
+
+    def _crs(self, spec: Any) -> Crs:
+        return list_crs(self.source.status)[spec.target_crs_uri] if spec else CRS84
+
+
+def describe_field(item: Field) -> dict[str, Any]:
+    """A field as JSON Schema, with the words that people are shown."""
+    schema: dict[str, Any] = {"title": item.title, **_JSON_TYPES[item.type]}
+    if item.description:
+        schema["description"] = item.description
+    if item.unit:
+        schema["x-ogc-unit"] = item.unit
+    return schema

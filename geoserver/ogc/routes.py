@@ -1,0 +1,250 @@
+"""The addresses under /ogc. Documents are pygeoapi's, features our provider's; both run in a bounded set of threads."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+import orjson
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from geoserver.ogc import documents
+from geoserver.ogc.config import DEFAULT_LIMIT
+from geoserver.ogc.crs import pick_crs
+from geoserver.ogc.html import render_html, stylesheet
+from geoserver.ogc.items import (
+    GEOJSON,
+    build_feature_links,
+    build_map_link,
+    build_page_links,
+    point_on,
+    render_feature,
+    render_page,
+)
+from geoserver.ogc.params import check_names, parse_items_query, pick_format, single_values
+from geoserver.ogc.service import OgcService, Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from geoserver.ogc.crs import Crs
+
+__all__ = ["router"]
+
+router = APIRouter()
+
+JSON = "application/json"
+SCHEMA = "application/schema+json"
+OPENAPI = "application/vnd.oai.openapi+json;version=3.0"
+_DOCUMENT_PARAMETERS = ("f", "lang")
+_FEATURE_PARAMETERS = ("f", "lang", "crs")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request as the handlers see it: no web library below this line but Response."""
+
+    service: OgcService
+    url: str  # of the landing page
+    path: dict[str, Any]
+    values: dict[str, str]
+    form: str  # json or html
+    known_tags: str
+
+    @property
+    def site(self) -> str:
+        return self.url.removesuffix("/ogc")
+
+
+def answers(path: str) -> Callable[[Callable[[Call, Snapshot], Response]], Callable[[Call, Snapshot], Response]]:
+    """Register a handler for GET, HEAD and OPTIONS; it runs in a thread, so it may wait for the database."""
+
+    def register(handler: Callable[[Call, Snapshot], Response]) -> Callable[[Call, Snapshot], Response]:
+        router.add_route(path, _endpoint(handler), methods=["GET", "HEAD", "OPTIONS"], include_in_schema=False)
+        return handler
+
+    return register
+
+
+def _endpoint(handler: Callable[[Call, Snapshot], Response]) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        if request.method == "OPTIONS":  # read-only: what a client may do here
+            return Response(status_code=204, headers={"Allow": "GET, HEAD, OPTIONS"})
+        call = _read_call(request)
+        return await anyio.to_thread.run_sync(_run, handler, call, limiter=call.service.limiter)
+
+    return endpoint
+
+
+def _run(handler: Callable[[Call, Snapshot], Response], call: Call) -> Response:
+    return handler(call, call.service.snapshot(call.url))
+
+
+def _read_call(request: Request) -> Call:
+    values = single_values(request.query_params)
+    form = pick_format(values, request.headers.get("accept", ""))
+    service = _service(request)
+    site = service.services.settings.public_url or str(request.base_url)
+    known = request.headers.get("if-none-match", "")
+    return Call(service, site.rstrip("/") + "/ogc", dict(request.path_params), values, form, known)
+
+
+def _service(request: Request) -> OgcService:
+    """The service of this app; made with the first request, and anew when the app was started again."""
+    state = request.app.state
+    service: OgcService | None = getattr(state, "ogc", None)
+    if service is None or service.services is not state.services:
+        service = state.ogc = OgcService(state.services)
+    return service
+
+
+@answers("/ogc")
+@answers("/ogc/")
+def landing(call: Call, snapshot: Snapshot) -> Response:
+    check_names(call.values, _DOCUMENT_PARAMETERS)
+    document = snapshot.document(("landing",), lambda: documents.build_landing(snapshot.api))
+    layers = [layer for layer, _ in snapshot.layers.values() if not layer.basemap]
+    return _answer(call, document, JSON, "landing.html", layers=layers)
+
+
+@answers("/ogc/conformance")
+def conformance(call: Call, snapshot: Snapshot) -> Response:
+    check_names(call.values, _DOCUMENT_PARAMETERS)
+    document = snapshot.document(("conformance",), lambda: documents.build_conformance(snapshot.api))
+    return _answer(call, document, JSON, "conformance.html")
+
+
+@answers("/ogc/openapi")
+def openapi(call: Call, snapshot: Snapshot) -> Response:
+    check_names(call.values, _DOCUMENT_PARAMETERS)
+    return _answer(call, documents.build_openapi(snapshot.api), OPENAPI, "openapi.html")
+
+
+@answers("/ogc/collections")
+def collections(call: Call, snapshot: Snapshot) -> Response:
+    check_names(call.values, _DOCUMENT_PARAMETERS)
+    layers = [layer for layer, _ in snapshot.layers.values()]
+    document = snapshot.document(("collections",), lambda: documents.build_collections(snapshot.api, layers))
+    return _answer(call, document, JSON, "collections.html", loaded=list(snapshot.layers.values()))
+
+
+@answers("/ogc/collections/{layer_id}")
+def collection(call: Call, snapshot: Snapshot) -> Response:
+    layer, status = call.service.layer(snapshot, call.path["layer_id"])
+    check_names(call.values, _DOCUMENT_PARAMETERS)
+    key = ("collection", layer.id)
+    document = snapshot.document(key, lambda: documents.build_collection(snapshot.api, layer))
+    map_link = build_map_link(call.site, layer, {})
+    return _answer(call, document, JSON, "collection.html", layer=layer, status=status, map_link=map_link)
+
+
+@answers("/ogc/collections/{layer_id}/schema")
+def schema(call: Call, snapshot: Snapshot) -> Response:
+    layer, status = call.service.layer(snapshot, call.path["layer_id"])
+    check_names(call.values, _DOCUMENT_PARAMETERS)
+    key = ("schema", layer.id)
+    document = snapshot.document(key, lambda: documents.build_schema(snapshot.api, layer, status))
+    return _answer(call, document, SCHEMA, "schema.html", layer=layer, heading="Schema")
+
+
+@answers("/ogc/collections/{layer_id}/queryables")
+def queryables(call: Call, snapshot: Snapshot) -> Response:
+    layer, status = call.service.layer(snapshot, call.path["layer_id"])
+    check_names(call.values, _DOCUMENT_PARAMETERS)
+    key = ("queryables", layer.id)
+    document = snapshot.document(key, lambda: documents.build_queryables(snapshot.api, layer, status))
+    return _answer(call, document, SCHEMA, "schema.html", layer=layer, heading="Queryables")
+
+
+@answers("/ogc/collections/{layer_id}/items")
+def items(call: Call, snapshot: Snapshot) -> Response:
+    layer, status = call.service.layer(snapshot, call.path["layer_id"])
+    most = call.service.services.settings.max_items
+    query = parse_items_query(call.values, layer, status, min(DEFAULT_LIMIT, most), most)
+    tag = _tag(snapshot.tag(layer.id), call)
+    if tag in call.known_tags:
+        return _unchanged(tag)
+    page = snapshot.provider(layer.id).read(query)
+    links = build_page_links(call.url, layer, call.values, query, page, call.form)
+    if call.form == "json":
+        return _respond(render_page(page, links), GEOJSON, tag, query.crs)
+    body = _render_html(
+        call,
+        "items.html",
+        layer=layer,
+        links=links,
+        features=[orjson.loads(text) for text in page.features],
+        fields=[item for item in layer.listed_fields if query.fields is None or item.name in query.fields],
+        matched=page.matched,
+        map_link=build_map_link(call.site, layer, call.values),
+        filters={name: value for name, value in call.values.items() if name not in ("f", "cursor", "lang")},
+    )
+    return _respond(body, "text/html", tag, query.crs)
+
+
+@answers("/ogc/collections/{layer_id}/items/{fid}")
+def item(call: Call, snapshot: Snapshot) -> Response:
+    layer, status = call.service.layer(snapshot, call.path["layer_id"])
+    check_names(call.values, _FEATURE_PARAMETERS)
+    crs = pick_crs("crs", call.values.get("crs"), status)
+    tag = _tag(snapshot.tag(layer.id), call)
+    if tag in call.known_tags:
+        return _unchanged(tag)
+    fid = call.path["fid"]
+    text = snapshot.provider(layer.id).read_text(fid, crs)
+    links = build_feature_links(call.url, layer, fid, call.values, call.form)
+    if call.form == "json":
+        return _respond(render_feature(text, links), GEOJSON, tag, crs)
+    feature = orjson.loads(text)
+    map_link = build_map_link(call.site, layer, {})
+    middle = point_on(orjson.loads(snapshot.provider(layer.id).read_text(fid))["geometry"])
+    if middle is not None:
+        map_link += f"#16/{middle[1]:.6f}/{middle[0]:.6f}"
+    values = {"layer": layer, "links": links, "feature": feature, "map_link": map_link}
+    return _respond(_render_html(call, "item.html", **values), "text/html", tag, crs)
+
+
+async def _style(_: Request) -> Response:
+    headers = {"Cache-Control": "public, max-age=3600"}
+    return Response(stylesheet(), media_type="text/css", headers=headers)
+
+
+router.add_route("/ogc/style.css", _style, methods=["GET"], include_in_schema=False)
+
+
+def _answer(call: Call, document: dict[str, Any], kind: str, template: str, **values: Any) -> Response:
+    """A document as JSON or HTML, revalidated by its own hash."""
+    if call.form == "html":
+        body, kind = _render_html(call, template, document=document, **values), "text/html"
+    else:
+        body = orjson.dumps(document)
+    tag = f'"{hashlib.blake2b(body, digest_size=8).hexdigest()}"'
+    return _unchanged(tag) if tag in call.known_tags else _respond(body, kind, tag)
+
+
+def _render_html(call: Call, template: str, **values: Any) -> bytes:
+    return render_html(template, url=call.url, site=call.site, **values)
+
+
+def _respond(body: bytes, kind: str, tag: str, crs: Crs | None = None) -> Response:
+    headers = {"ETag": tag, **_SHARED_HEADERS}
+    if crs is not None:
+        headers["Content-Crs"] = f"<{crs.uri}>"
+    return Response(body, media_type=kind, headers=headers)
+
+
+def _unchanged(tag: str) -> Response:
+    return Response(status_code=304, headers={"ETag": tag, **_SHARED_HEADERS})
+
+
+def _tag(state: str, call: Call) -> str:
+    """Weak, because the time stamp differs."""
+    request = repr((state, call.path, sorted(call.values.items()), call.form)).encode()
+    return f'W/"{hashlib.blake2b(request, digest_size=8).hexdigest()}"'
+
+
+_SHARED_HEADERS = {"Cache-Control": "no-cache", "Vary": "Accept", "Content-Language": "en-US"}
