@@ -1,0 +1,168 @@
+/** The server's JSON, and one function per address. Every failure is an `ApiError` with words for people. */
+
+export type FieldType = "text" | "integer" | "number" | "boolean" | "date" | "timestamp";
+export type Scalar = string | number | boolean | null;
+export type Bounds = [west: number, south: number, east: number, north: number];
+
+export interface Link {
+  rel: string;
+  type?: string;
+  href: string;
+  title?: string;
+}
+
+export interface Choice {
+  value: Scalar;
+  label: string;
+  count: number;
+}
+
+export interface Field {
+  name: string;
+  title: string;
+  description?: string;
+  type: FieldType;
+  unit?: string;
+  filter: "choice" | "range" | "search" | "none";
+  labels?: Record<string, string>;
+  latest?: boolean;
+  choices?: Choice[];
+  min?: number | string | null;
+  max?: number | string | null;
+}
+
+export interface LegendEntry {
+  kind: "circle" | "line" | "fill";
+  label: string;
+  color: string;
+  size?: number;
+  stroke?: string;
+  value?: Scalar;
+}
+
+export interface LayerSummary {
+  id: string;
+  title: string;
+  description: string;
+  theme: string;
+  kind: string;
+  license: string;
+  attribution: string;
+  basemap: boolean;
+  visible: boolean;
+  order: number;
+  bounds: Bounds | null;
+  count: number;
+  rejected: number;
+  updated: string | null;
+  time: string | null;
+  label: string | null;
+  links: Link[];
+}
+
+export interface LayerDetail extends LayerSummary {
+  fields: Field[];
+  readings: { time: string; fields: Field[] } | null;
+  legend: LegendEntry[];
+}
+
+export interface Bin {
+  from: number | string;
+  to: number | string;
+  count: number;
+}
+
+export interface Histogram {
+  min: number | string | null;
+  max: number | string | null;
+  bins: Bin[];
+}
+
+export interface Summary {
+  layer: string;
+  count: number;
+  total: number;
+  facets: Record<string, { value: Scalar; count: number }[]>;
+  histograms: Record<string, Histogram>;
+}
+
+export interface Feature {
+  type: "Feature";
+  id: number;
+  geometry: GeoJSON.Geometry | null;
+  properties: Record<string, Scalar>;
+}
+
+export interface Readings {
+  time: string;
+  fields: Field[];
+  readings: Record<string, Scalar>[];
+}
+
+/** `status` 0 means that no answer came at all; `parameter` is the one that the server did not like. */
+export class ApiError extends Error {
+  status: number;
+  parameter: string | null;
+
+  constructor(status: number, message: string, parameter: string | null = null) {
+    super(message);
+    this.status = status;
+    this.parameter = parameter;
+  }
+}
+
+/** Read JSON from our own server; `ApiError` on anything but 2xx, and the caller's abort passes through. */
+async function read<T>(path: string, signal?: AbortSignal): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(path, { signal: signal ?? null, headers: { Accept: "application/json" } });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ApiError(0, "no answer");
+  }
+  if (!response.ok) {
+    const problem = await response.json().catch(() => ({}));
+    throw new ApiError(response.status, problem.detail ?? problem.title ?? response.statusText, problem.parameter ?? null);
+  }
+  return (await response.json()) as T;
+}
+
+export async function readLayers(): Promise<LayerSummary[]> {
+  return (await read<{ layers: LayerSummary[] }>("/api/layers")).layers;
+}
+
+export function readLayer(id: string): Promise<LayerDetail> {
+  return read(`/api/layers/${id}`);
+}
+
+export function readSummary(id: string, filter: string, fields: string[], signal: AbortSignal): Promise<Summary> {
+  const query = new URLSearchParams();
+  if (filter) query.set("filter", filter);
+  if (fields.length) query.set("fields", fields.join(","));
+  return read(`/api/layers/${id}/summary${query.size ? `?${query}` : ""}`, signal);
+}
+
+export function readFeature(id: string, fid: number, signal: AbortSignal): Promise<Feature> {
+  return read(`/api/layers/${id}/features/${fid}`, signal);
+}
+
+export function readReadings(id: string, fid: number, signal: AbortSignal): Promise<Readings> {
+  return read(`/api/layers/${id}/features/${fid}/readings?limit=1000`, signal);
+}
+
+export function readStyle(base: string, layers: string[], signal: AbortSignal): Promise<Record<string, unknown>> {
+  const query = layers.length ? `?layers=${layers.map(encodeURIComponent).join(",")}` : "";
+  return read(`/styles/${base}.json${query}`, signal);
+}
+
+export interface TileJson {
+  tiles: string[];
+  minzoom?: number;
+  maxzoom?: number;
+  bounds?: Bounds;
+  attribution?: string;
+}
+
+export function readTileJson(url: string, signal: AbortSignal): Promise<TileJson> {
+  return read(url, signal);
+}

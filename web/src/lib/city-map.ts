@@ -1,0 +1,227 @@
+/** MapLibre behind a small door: what the page asks of a map, and what the map tells the page. */
+import {
+  AttributionControl,
+  Map as MapLibreMap,
+  Popup,
+  ScaleControl,
+  setWorkerUrl,
+  type GeoJSONSource,
+  type MapGeoJSONFeature,
+  type StyleSpecification,
+  type VectorTileSource,
+} from "maplibre-gl";
+import "maplibre-gl/dist/maplibre-gl.css";
+import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
+import type { Bounds, Scalar } from "./api.ts";
+import type { Camera } from "./permalink.ts";
+import { SELECTION } from "./style.ts";
+import type { InView, Selection } from "./viewer.svelte.ts";
+
+setWorkerUrl(workerUrl);
+
+/** Features told to the list beside the map. */
+const MOST = 50;
+/** Pixels around a click or tap that count as on the feature. */
+const REACH = 5;
+
+export interface Events {
+  moved(camera: Camera): void;
+  idle(features: InView[]): void;
+  busy(): void;
+  selected(selection: Selection | null): void;
+  failed(): void;
+}
+
+export interface Options {
+  container: HTMLElement;
+  style: StyleSpecification;
+  label: string;
+  camera: Camera | null;
+  bounds: Bounds | null;
+  padding: () => { top: number; right: number; bottom: number; left: number };
+}
+
+export class CityMap {
+  #map: MapLibreMap;
+  #options: Options;
+  #events: Events;
+  #layers: string[] = [];
+  #popup: Popup | null = null;
+  #hover = 0;
+
+  constructor(options: Options, events: Events) {
+    this.#options = options;
+    this.#events = events;
+    const { camera, bounds } = options;
+    this.#map = new MapLibreMap({
+      container: options.container,
+      style: options.style,
+      attributionControl: false,
+      dragRotate: false,
+      pitchWithRotate: false,
+      touchPitch: false,
+      maxZoom: 20,
+      fadeDuration: 100,
+      locale: { "Map.Title": options.label },
+      ...(camera ? { center: [camera.lon, camera.lat], zoom: camera.zoom } : {}),
+      ...(!camera && bounds ? { bounds, fitBoundsOptions: { padding: options.padding() } } : {}),
+    });
+    this.#map.touchZoomRotate.disableRotation();
+    this.#map.keyboard.disableRotation();
+    this.#map.addControl(new AttributionControl({ compact: false }), "bottom-right");
+    this.#map.addControl(new ScaleControl({ maxWidth: 90 }), "bottom-right");
+    this.#listen();
+  }
+
+  #listen(): void {
+    const map = this.#map;
+    map.on("idle", () => this.#events.idle(this.#nearest()));
+    map.on("dataloading", () => this.#events.busy());
+    map.on("movestart", () => this.#events.busy());
+    map.on("moveend", (event) => {
+      if ("quiet" in event) return;
+      const { lng, lat } = map.getCenter().wrap();
+      this.#events.moved({ zoom: map.getZoom(), lat, lon: lng });
+    });
+    map.on("error", () => this.#events.failed());
+    map.on("click", ({ point, lngLat }) => {
+      const around: [[number, number], [number, number]] = [
+        [point.x - REACH, point.y - REACH],
+        [point.x + REACH, point.y + REACH],
+      ];
+      const found = this.#query(around)[0];
+      const at: [number, number] = found?.geometry.type === "Point" ? (found.geometry.coordinates as [number, number]) : [lngLat.lng, lngLat.lat];
+      this.#events.selected(found ? { layer: found.source, fid: Number(found.id), at } : null);
+    });
+    map.on("mousemove", ({ point }) => {
+      cancelAnimationFrame(this.#hover);
+      this.#hover = requestAnimationFrame(() => {
+        map.getCanvas().style.cursor = this.#query([[point.x, point.y], [point.x, point.y]]).length ? "pointer" : "";
+      });
+    });
+  }
+
+  /** Draw another style, keeping every tile that both share; `data` are the layers that can be clicked. */
+  show(style: StyleSpecification, data: string[]): void {
+    this.#events.busy();
+    for (const [id, next] of Object.entries(style.sources)) {
+      const source = this.#map.getSource(id);
+      if (!source || next.type !== source.type) continue;
+      if (next.type === "vector" && next.tiles && String((source as VectorTileSource).tiles) !== String(next.tiles)) {
+        (source as VectorTileSource).setTiles(next.tiles);
+      }
+      if (id === SELECTION && next.type === "geojson") (source as GeoJSONSource).setData(next.data);
+    }
+    this.#map.setStyle(style, { diff: true });
+    this.#layers = style.layers.filter((layer) => "source" in layer && data.includes(layer.source)).map((layer) => layer.id);
+    this.#map.triggerRepaint();
+  }
+
+  #query(box: [[number, number], [number, number]]): MapGeoJSONFeature[] {
+    const layers = this.#layers.filter((id) => this.#map.getLayer(id));
+    if (!layers.length) return [];
+    return this.#map.queryRenderedFeatures(box, { layers }).filter((feature) => Number.isSafeInteger(feature.id));
+  }
+
+  /** The features nearest to the middle: looks into a growing box, so that a full map costs no more than a sparse one. */
+  #nearest(): InView[] {
+    const { width, height } = this.#map.getCanvas().getBoundingClientRect();
+    const middle = { x: width / 2, y: height / 2 };
+    for (const part of [0.1, 0.25, 0.5, 1]) {
+      const [dx, dy] = [middle.x * part, middle.y * part];
+      const found = this.#query([[middle.x - dx, middle.y - dy], [middle.x + dx, middle.y + dy]]);
+      const features = new Map(found.map((feature) => [`${feature.source} ${feature.id}`, feature]));
+      if (features.size < MOST && part < 1) continue;
+      return [...features.values()]
+        .map((feature) => ({ feature, at: anchor(feature.geometry, this.#map.getCenter().toArray()) }))
+        .map(({ feature, at }) => ({ feature, at, far: this.#map.project(at).dist(this.#map.project(this.#map.getCenter())) }))
+        .sort((a, b) => a.far - b.far || Number(a.feature.id) - Number(b.feature.id))
+        .slice(0, MOST)
+        .map(({ feature, at }) => ({
+          layer: feature.source,
+          fid: Number(feature.id),
+          properties: feature.properties as Record<string, Scalar>,
+          at,
+        }));
+    }
+    return [];
+  }
+
+  goTo(target: Camera | "home"): void {
+    if (target !== "home") this.#map.jumpTo({ center: [target.lon, target.lat], zoom: target.zoom }, { quiet: true });
+    else if (this.#options.bounds) {
+      this.#map.fitBounds(this.#options.bounds, { padding: this.#options.padding() });
+    }
+  }
+
+  zoom(by: 1 | -1): void {
+    if (by > 0) this.#map.zoomIn();
+    else this.#map.zoomOut();
+  }
+
+  /** Open a popup at a place; it closes through the page's state alone. */
+  openPopup(at: [number, number], content: HTMLElement): void {
+    this.closePopup();
+    this.#popup = new Popup({ closeButton: false, closeOnClick: false, focusAfterOpen: false, maxWidth: "320px", offset: 14 })
+      .setLngLat(at)
+      .setDOMContent(content)
+      .addTo(this.#map);
+    // Bring a popup that hangs over the edge into the map.
+    requestAnimationFrame(() => {
+      const popup = this.#popup?.getElement()?.getBoundingClientRect();
+      const map = this.#options.container.getBoundingClientRect();
+      if (!popup) return;
+      const room = 12;
+      const dx = Math.min(0, popup.left - map.left - room) + Math.max(0, popup.right - map.right + room);
+      const dy = Math.min(0, popup.top - map.top - room) + Math.max(0, popup.bottom - map.bottom + room);
+      if (dx || dy) this.#map.panBy([dx, dy]);
+    });
+  }
+
+  closePopup(): void {
+    this.#popup?.remove();
+    this.#popup = null;
+  }
+
+  /** Move so far that the place is seen in the part of the map that `bottom` pixels of a sheet leave free. */
+  reveal(at: [number, number], bottom: number): void {
+    const { x, y } = this.#map.project(at);
+    const { clientWidth: width, clientHeight: height } = this.#options.container;
+    const free = height - bottom;
+    if (x > 20 && x < width - 20 && y > 20 && y < free - 20) return;
+    this.#map.easeTo({ center: at, offset: [0, (free - height) / 2] });
+  }
+
+  focus(): void {
+    this.#map.getCanvas().focus();
+  }
+
+  resize(): void {
+    this.#map.resize();
+  }
+
+  remove(): void {
+    this.#map.remove();
+  }
+}
+
+/** A place on the geometry to hang a popup on: the vertex nearest to `near`, or the middle of a polygon's outer ring. */
+export function anchor(geometry: GeoJSON.Geometry, near: [number, number]): [number, number] {
+  if (geometry.type === "Point") return geometry.coordinates as [number, number];
+  if (geometry.type === "GeometryCollection") return geometry.geometries[0] ? anchor(geometry.geometries[0], near) : near;
+  const vertices = flatten(geometry.coordinates);
+  if (geometry.type === "Polygon" || geometry.type === "MultiPolygon") {
+    const xs = vertices.map(([x]) => x);
+    const ys = vertices.map(([, y]) => y);
+    const middle = (values: number[]): number => (values.reduce((a, b) => Math.min(a, b)) + values.reduce((a, b) => Math.max(a, b))) / 2;
+    return [middle(xs), middle(ys)];
+  }
+  const distance = ([x, y]: [number, number]): number => (x - near[0]) ** 2 + (y - near[1]) ** 2;
+  return vertices.reduce((best, vertex) => (distance(vertex) < distance(best) ? vertex : best), vertices[0] ?? near);
+}
+
+function flatten(coordinates: unknown): [number, number][] {
+  if (!Array.isArray(coordinates)) return [];
+  if (typeof coordinates[0] === "number") return [coordinates as unknown as [number, number]];
+  return coordinates.flatMap(flatten);
+}

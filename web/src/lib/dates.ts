@@ -1,0 +1,25 @@
+/** Days as "2024-01-31", always in UTC: the filter, the histogram and what is shown agree whatever the reader's clock. */
+
+const DAY = 86_400_000;
+
+/** The day of a date or timestamp text, null when it is none. */
+export function dateOf(text: string): string | null {
+  const match = /^(\d{4})-(\d\d)-(\d\d)(?:T|$)/.exec(text);
+  if (!match) return null;
+  const day = text.slice(0, 10);
+  const time = Date.parse(`${day}T00:00:00Z`);
+  return Number.isNaN(time) || fromDays(time / DAY) !== day ? null : day;
+}
+
+/** Days since 1970, for arithmetic and sliders. */
+export function toDays(day: string): number {
+  return Math.floor(Date.parse(`${day.slice(0, 10)}T00:00:00Z`) / DAY);
+}
+
+export function fromDays(days: number): string {
+  return new Date(Math.round(days) * DAY).toISOString().slice(0, 10);
+}
+
+export function addDays(day: string, days: number): string {
+  return fromDays(toDays(day) + days);
+}

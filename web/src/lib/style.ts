@@ -1,0 +1,86 @@
+/** From what is switched on to the one style that MapLibre draws: base, layers, their filters, and the mark around what is selected. */
+import type { FilterSpecification, SourceSpecification, StyleSpecification } from "maplibre-gl";
+import { readStyle, readTileJson, type TileJson } from "./api.ts";
+
+export interface Scene {
+  base: "light" | "dark";
+  /** Layers to draw. */
+  on: string[];
+  filters: Record<string, string>;
+}
+
+export const SELECTION = "selection";
+
+const NOTHING: GeoJSON.FeatureCollection = { type: "FeatureCollection", features: [] };
+const styles = new Map<string, Promise<Record<string, unknown>>>();
+const tileJsons = new Map<string, Promise<TileJson>>();
+
+/** Ask once per key; a failure is forgotten, so that trying again asks again. */
+function once<T>(cache: Map<string, Promise<T>>, key: string, ask: () => Promise<T>): Promise<T> {
+  let answer = cache.get(key);
+  if (!answer) {
+    answer = ask();
+    cache.set(key, answer);
+    answer.catch(() => cache.delete(key));
+  }
+  return answer;
+}
+
+/** Tiles of a layer under a filter: the server answers with the rows that match, and with no others. */
+export function filterTiles(tiles: string[], filter: string): string[] {
+  if (!filter) return tiles;
+  return tiles.map((url) => `${url}${url.includes("?") ? "&" : "?"}filter=${encodeURIComponent(filter)}`);
+}
+
+export async function composeStyle(scene: Scene, selected: GeoJSON.GeoJSON | null): Promise<StyleSpecification> {
+  // The server decides what lies above what, so the order of switching on does not matter, and sorted ids share a cache.
+  const ids = [...scene.on].sort();
+  const never = new AbortController().signal;
+  const style = (await once(styles, `${scene.base} ${ids}`, () => readStyle(scene.base, ids, never))) as unknown as StyleSpecification;
+  const sources: Record<string, SourceSpecification> = { ...style.sources };
+  await Promise.all(
+    ids.map(async (id) => {
+      const source = sources[id];
+      if (source?.type !== "vector" || !source.url) return;
+      const { url, ...rest } = source;
+      const found = await once(tileJsons, url, () => readTileJson(url, never));
+      const { tiles, minzoom = 0, maxzoom = 22, bounds, attribution } = found;
+      sources[id] = {
+        ...rest,
+        tiles: filterTiles(tiles, scene.filters[id] ?? ""),
+        minzoom,
+        maxzoom,
+        ...(bounds && { bounds }),
+        ...(attribution && { attribution }),
+      };
+    }),
+  );
+  sources[SELECTION] = { type: "geojson", data: (selected ?? NOTHING) as GeoJSON.FeatureCollection };
+  return { ...style, sources, layers: [...style.layers, ...selectionLayers(scene.base)] };
+}
+
+/** A halo and a line: it stands out on any colour, and does not speak by colour alone. */
+function selectionLayers(base: Scene["base"]): StyleSpecification["layers"] {
+  const [ink, halo] = base === "dark" ? ["#ffffff", "#000000"] : ["#111111", "#ffffff"];
+  const points: FilterSpecification = ["match", ["geometry-type"], ["Point", "MultiPoint"], true, false];
+  const lines: FilterSpecification = ["!", points];
+  const round = { "line-cap": "round", "line-join": "round" } as const;
+  return [
+    { id: "selection-halo", type: "line", source: SELECTION, filter: lines, layout: round, paint: { "line-color": halo!, "line-width": 7, "line-opacity": 0.85 } },
+    { id: "selection-line", type: "line", source: SELECTION, filter: lines, layout: round, paint: { "line-color": ink!, "line-width": 3 } },
+    {
+      id: "selection-ring-halo",
+      type: "circle",
+      source: SELECTION,
+      filter: points,
+      paint: { "circle-radius": 11, "circle-opacity": 0, "circle-stroke-color": halo!, "circle-stroke-width": 5, "circle-stroke-opacity": 0.85 },
+    },
+    {
+      id: "selection-ring",
+      type: "circle",
+      source: SELECTION,
+      filter: points,
+      paint: { "circle-radius": 11, "circle-opacity": 0, "circle-stroke-color": ink!, "circle-stroke-width": 2.5 },
+    },
+  ];
+}
