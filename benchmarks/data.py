@@ -69,7 +69,7 @@ def write_points(path: Path, rows: int) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(SEED)
     clusters = random.normal(CENTRE, _CITY, (_CLUSTERS, 2))
-    spreads = random.uniform(0.0005, 0.006, _CLUSTERS)
+    spreads = random.uniform(0.001, 0.009, _CLUSTERS)
     writer = None
     for start in range(0, rows, _CHUNK):
         table = _build_chunk(random, start, min(_CHUNK, rows - start), clusters, spreads)
@@ -84,7 +84,7 @@ def write_points(path: Path, rows: int) -> Path:
 def _build_chunk(
     random: np.random.Generator, start: int, size: int, clusters: np.ndarray, spreads: np.ndarray
 ) -> pa.Table:
-    weights = 1 / np.arange(1, _CLUSTERS + 1)  # few places see most of it
+    weights = 1 / np.arange(10, _CLUSTERS + 10)  # a few places see most of it
     chosen = random.choice(_CLUSTERS, size, p=weights / weights.sum())
     places = clusters[chosen] + random.normal(0, 1, (size, 2)) * spreads[chosen, None] * (1, 0.7)
     scattered = random.random(size) < _SCATTERED
