@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from geoserver.model import Bounds, Tile
 
-__all__ = ["MAX_LATITUDE", "MAX_ZOOM", "MERCATOR_HALF", "is_inside", "tile_count"]
+__all__ = ["MAX_LATITUDE", "MAX_ZOOM", "MERCATOR_HALF", "intersects", "is_inside", "tile_bounds", "tile_count"]
 
 MAX_ZOOM = 22
 MERCATOR_HALF = 20037508.342789244  # metres from the origin to the edge of EPSG:3857
@@ -19,6 +21,22 @@ def tile_count(zoom: int) -> int:
 def is_inside(tile: Tile) -> bool:
     """Whether the address names a tile of the matrix at all."""
     return 0 <= tile.z <= MAX_ZOOM and 0 <= tile.x < tile_count(tile.z) and 0 <= tile.y < tile_count(tile.z)
+
+
+def tile_bounds(tile: Tile, margin: float = 0.0) -> Bounds:
+    """The tile's rectangle in lon/lat degrees, widened on each side by `margin` times its width.
+
+    The margin goes beyond 180 degrees rather than around the earth: tiles do not wrap.
+    """
+    count = tile_count(tile.z)
+    west, east = ((column / count * 360 - 180) for column in (tile.x - margin, tile.x + 1 + margin))
+    north, south = (_latitude(row / count) for row in (tile.y - margin, tile.y + 1 + margin))
+    return Bounds(west, south, east, north)
+
+
+def _latitude(down: float) -> float:
+    """Latitude at this share of the way from the northern to the southern edge of the tile matrix."""
+    return math.degrees(math.atan(math.sinh(math.pi * (1 - 2 * down))))
 
 
 def intersects(a: Bounds, b: Bounds) -> bool:

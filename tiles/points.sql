@@ -1,1 +1,30 @@
--- placeholder
+-- Points: every point that the filter leaves, at every zoom.
+--
+-- features_from: 0
+--
+-- How a recipe is written
+--   It is one SELECT that gives the layer's part of a vector tile as one bytea, written with these placeholders:
+--     {table}      the layer's table, quoted: columns fid, geom_3857 (indexed), and one per declared field
+--     {columns}    the properties that a tile carries, each with its alias, behind a comma (or nothing at all)
+--     {where}      what filter, bbox and datetime leave: a boolean expression, TRUE when nothing is filtered
+--     {layer}      the layer's id as a literal: the name of the layer inside the tile
+--   and these values, always bound, never pasted, so that one prepared statement serves every tile:
+--     %(z)s %(x)s %(y)s   the tile, as integers
+--     %(pixel)s           metres of EPSG:3857 under one CSS pixel (512 to a tile), double precision
+--   A percent sign that means itself is written twice. "features_from: N" above says from which zoom on a tile holds
+--   every feature of its area: a client may then filter what it has, and must ask the server below.
+--
+-- Rules that every recipe keeps
+--   The envelope is transformed, never the column; && on the indexed column, widened by the buffer; extent 4096, buffer 64;
+--   fid is the feature id; no LIMIT without ORDER BY, and here no LIMIT at all; no row is dropped but by a rule stated here.
+
+SELECT ST_AsMVT(features, {layer}, 4096, 'geom', 'fid')
+FROM (
+    SELECT
+        fid,
+        ST_AsMVTGeom(geom_3857, ST_TileEnvelope(%(z)s, %(x)s, %(y)s), 4096, 64, true) AS geom
+        {columns}
+    FROM {table}
+    WHERE geom_3857 && ST_TileEnvelope(%(z)s, %(x)s, %(y)s, margin => 64.0 / 4096)
+      AND ({where})
+) AS features

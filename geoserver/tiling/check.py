@@ -1,0 +1,103 @@
+"""Proof that the recipes run: each is planned and run for every loaded layer that uses it, and for an empty table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from geoserver.errors import CatalogError
+from geoserver.model import Field, FieldType, Layer, Tile
+from geoserver.tiling.postgis import build_values
+from geoserver.tiling.recipes import build_statement
+
+if TYPE_CHECKING:
+    from geoserver.catalog import Catalog
+
+__all__ = ["check"]
+
+_STAND_IN = "recipe-check"  # its table lives only inside a transaction that is rolled back
+_TYPES: tuple[FieldType, ...] = ("text", "integer", "number", "boolean", "date", "timestamp")
+_CREATE = SQL(
+    "CREATE TABLE {table} (fid bigint PRIMARY KEY, source_key text, geom geometry, geom_3857 geometry(Geometry, 3857),"
+    ' "text" text, "integer" bigint, "number" double precision, "boolean" boolean, "date" date,'
+    ' "timestamp" timestamptz)'
+)
+
+
+def check(database_url: str, catalog: Catalog) -> list[CatalogError]:
+    """One CatalogError per recipe that does not run, and per loaded layer for which it does not; none when all do.
+
+    Raises psycopg.OperationalError when the database is away.
+    """
+    with psycopg.connect(database_url) as connection:
+        connection.execute("SET statement_timeout = '30s'")
+        connection.commit()
+        return [problem for name in sorted(catalog.recipes) for problem in _check_recipe(connection, name, catalog)]
+
+
+def _check_recipe(connection: psycopg.Connection, name: str, catalog: Catalog) -> list[CatalogError]:
+    recipe = catalog.recipes[name]
+    if problem := _try_recipe(connection, name, recipe):
+        return [CatalogError(f"tiles/{name}.sql", "", problem)]
+    layers = [layer for layer in catalog.layers.values() if layer.kind == name and _is_loaded(connection, layer)]
+    tried = {layer.file: _try_layer(connection, recipe, layer) for layer in layers}
+    return [
+        CatalogError(str(file), "kind", f"tiles/{name}.sql to run on its rows: {problem}")
+        for file, problem in tried.items()
+        if problem
+    ]
+
+
+def _try_recipe(connection: psycopg.Connection, name: str, recipe: str) -> str:
+    """What is wrong with the recipe on a table with a column of each type; empty when it runs."""
+    layer = _build_stand_in(name)
+    try:
+        with connection.transaction(force_rollback=True):
+            connection.execute(_CREATE.format(table=Identifier("layers", layer.table)))
+            return _try_layer(connection, recipe, layer)
+    except psycopg.Error as error:
+        return _explain(error)
+
+
+def _build_stand_in(kind: str) -> Layer:
+    fields: dict[str, Field] = {name: Field(name, name, name) for name in _TYPES}
+    return Layer(
+        id=_STAND_IN,
+        title="",
+        description="",
+        theme="",
+        license="",
+        attribution="",
+        source="",
+        kind=kind,
+        file=Path(),
+        fields=fields,
+        tile_fields=tuple(fields),
+    )
+
+
+def _is_loaded(connection: psycopg.Connection, layer: Layer) -> bool:
+    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [f'layers."{layer.table}"']).fetchone()
+    return bool(row and row[0])
+
+
+def _try_layer(connection: psycopg.Connection, recipe: str, layer: Layer) -> str:
+    """Run the recipe for one tile; the transaction is rolled back, whatever it did."""
+    try:
+        with connection.transaction(force_rollback=True):
+            rows = connection.execute(build_statement(recipe, layer, SQL("TRUE")), build_values(Tile(0, 0, 0)))
+            row = rows.fetchone()
+    except (psycopg.Error, KeyError, ValueError, IndexError) as error:
+        return _explain(error)
+    if row is None or len(row) != 1 or not isinstance(row[0], bytes | None):
+        return "a SELECT of one bytea was expected"
+    return ""
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"no such placeholder: {{{error.args[0]}}}; there are {{table}}, {{columns}}, {{where}} and {{layer}}"
+    return " ".join(str(error).split())

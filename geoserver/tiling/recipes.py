@@ -1,0 +1,69 @@
+"""Recipes: the SQL texts in `tiles/`, one per kind of tile, and the statement that one makes for a layer.
+
+How a recipe is written stands at the top of `tiles/points.sql`.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import TYPE_CHECKING, LiteralString
+
+from psycopg.sql import SQL, Composed, Identifier, Literal
+
+from geoserver.grid import MERCATOR_HALF
+
+if TYPE_CHECKING:
+    from psycopg.sql import Composable
+
+    from geoserver.model import Field, Layer
+
+__all__ = ["PIXELS", "build_statement", "features_from", "pixel_metres", "read_features_from"]
+
+PIXELS = 512  # CSS pixels across a tile, as MapLibre draws vector tiles
+_FEATURES_FROM = re.compile(r"^--\s*features_from:\s*(\d+)\s*$", re.MULTILINE)
+_COMMENT = re.compile(r"^\s*--.*$\n?", re.MULTILINE)
+# Seconds without fractions and always in UTC: such texts compare as the times do.
+_TEXT = {
+    "timestamp": SQL("""to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""),
+    "date": SQL("to_char({}, 'YYYY-MM-DD')"),
+}
+
+
+def pixel_metres(zoom: int) -> float:
+    """Metres of EPSG:3857 under one CSS pixel at this zoom."""
+    return 2 * MERCATOR_HALF / (PIXELS << zoom)
+
+
+@functools.lru_cache(maxsize=64)
+def read_features_from(recipe: str) -> int:
+    """The zoom from which a tile of this recipe holds every feature; a recipe that does not say is taken at 0."""
+    found = _FEATURES_FROM.search(recipe)
+    return int(found[1]) if found else 0
+
+
+def features_from(recipe: str, layer: Layer) -> int:
+    """The same for a layer: its last tiles are the best there is, so it is never above the layer's maxzoom."""
+    return min(read_features_from(recipe), layer.maxzoom)
+
+
+def build_statement(recipe: str, layer: Layer, where: Composable) -> Composed:
+    """The recipe with the layer's table, columns and filter; raises KeyError for an unknown placeholder."""
+    return SQL(_plain(recipe)).format(
+        table=Identifier("layers", layer.table),
+        columns=SQL("").join(SQL(", ") + _column(layer.fields[name]) for name in layer.tile_fields),
+        layer=Literal(layer.id),
+        where=where,
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _plain(recipe: str) -> LiteralString:
+    """The recipe without comments; they would travel with every statement, and may hold braces and percent signs."""
+    return _COMMENT.sub("", recipe).strip()
+
+
+def _column(field: Field) -> Composable:
+    name = Identifier(field.name)
+    text = _TEXT.get(field.type)
+    return text.format(name) + SQL(" AS ") + name if text else name

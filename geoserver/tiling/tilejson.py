@@ -1,0 +1,86 @@
+"""TileJSON 3.0.0 (https://github.com/mapbox/tilejson-spec): what a map needs to know before it asks for tiles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from geoserver.grid import MAX_LATITUDE
+from geoserver.model import Bounds
+from geoserver.tiling.recipes import features_from
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from geoserver.catalog import Catalog
+    from geoserver.database.status import LayerStatus
+    from geoserver.model import Field, Layer
+
+__all__ = ["build_tilejson"]
+
+_START_ZOOM = 12
+
+
+def build_tilejson(
+    catalog: Catalog, layers: Sequence[tuple[Layer, LayerStatus]], base_url: str, query: str = ""
+) -> dict[str, Any]:
+    """The document for one or several layers in one tile; `query` is carried into the address of the tiles.
+
+    `features_from` is our own member: the zoom from which a tile holds every feature of its area.
+    """
+    only = [layer for layer, _ in layers]
+    bounds = join_bounds([status.bounds for _, status in layers if status.bounds])
+    minzoom, maxzoom = min(layer.minzoom for layer in only), max(layer.maxzoom for layer in only)
+    ids = ",".join(layer.id for layer in only)
+    document: dict[str, Any] = {
+        "tilejson": "3.0.0",
+        "name": ", ".join(layer.title for layer in only),
+        "version": f"{max(status.version for _, status in layers)}.0.0",
+        "scheme": "xyz",
+        "tiles": [f"{base_url.rstrip('/')}/tiles/{ids}/{{z}}/{{x}}/{{y}}.mvt{'?' if query else ''}{query}"],
+        "minzoom": minzoom,
+        "maxzoom": maxzoom,
+        "bounds": bounds.as_list(),
+        "center": [*_centre(bounds), min(max(_START_ZOOM, minzoom), maxzoom)],
+        "attribution": ", ".join(dict.fromkeys(layer.attribution for layer in only if layer.attribution)),
+        "features_from": max(features_from(catalog.recipes[layer.kind], layer) for layer in only),
+        "vector_layers": [_vector_layer(layer) for layer in only],
+    }
+    if description := " ".join(layer.description for layer in only if layer.description):
+        document["description"] = description
+    return document
+
+
+def join_bounds(parts: Sequence[Bounds]) -> Bounds:
+    """The rectangle around all of them; the world as web mercator shows it when there is none.
+
+    TileJSON's bounds must not cross the antimeridian, so what does is shown as the whole turn of the earth.
+    """
+    if not parts:
+        return Bounds(-180.0, -MAX_LATITUDE, 180.0, MAX_LATITUDE)
+    crossing = any(part.west > part.east for part in parts)
+    return Bounds(
+        -180.0 if crossing else min(part.west for part in parts),
+        min(part.south for part in parts),
+        180.0 if crossing else max(part.east for part in parts),
+        max(part.north for part in parts),
+    )
+
+
+def _centre(bounds: Bounds) -> list[float]:
+    return [round((bounds.west + bounds.east) / 2, 6), round((bounds.south + bounds.north) / 2, 6)]
+
+
+def _vector_layer(layer: Layer) -> dict[str, Any]:
+    fields = {name: _describe(layer.fields[name]) for name in layer.tile_fields}
+    found = {"id": layer.id, "fields": fields, "minzoom": layer.minzoom, "maxzoom": layer.maxzoom}
+    return found | ({"description": layer.description} if layer.description else {})
+
+
+def _describe(field: Field) -> str:
+    """What a field holds, in a line: "Height. Measured from the ground. Number, in m."."""
+    kind = {"timestamp": "timestamp as ISO 8601 text in UTC", "date": "date as ISO 8601 text"}.get(
+        field.type, field.type
+    )
+    unit = f", in {field.unit}" if field.unit else ""
+    parts = [field.title, field.description, f"{kind[0].upper()}{kind[1:]}{unit}"]
+    return " ".join(f"{part.rstrip('.')}." for part in parts if part)
