@@ -39,6 +39,8 @@ export interface Options {
   camera: Camera | null;
   bounds: Bounds | null;
   padding: () => { top: number; right: number; bottom: number; left: number };
+  /** Pixels at the bottom that something lies on. */
+  covered: number;
 }
 
 export class CityMap {
@@ -48,6 +50,9 @@ export class CityMap {
   #layers: string[] = [];
   #popup: Popup | null = null;
   #hover = 0;
+  /** MapLibre compares styles only once the first one is there; what comes before waits here. */
+  #styled = false;
+  #waiting: StyleSpecification | null = null;
 
   constructor(options: Options, events: Events) {
     this.#options = options;
@@ -64,8 +69,9 @@ export class CityMap {
       fadeDuration: 100,
       locale: { "Map.Title": options.label },
       ...(camera ? { center: [camera.lon, camera.lat], zoom: camera.zoom } : {}),
-      ...(!camera && bounds ? { bounds, fitBoundsOptions: { padding: options.padding() } } : {}),
     });
+    this.#map.setPadding({ bottom: options.covered });
+    if (!camera && bounds) this.#map.fitBounds(bounds, { padding: options.padding(), animate: false }, { quiet: true });
     this.#map.touchZoomRotate.disableRotation();
     this.#map.keyboard.disableRotation();
     this.#map.addControl(new AttributionControl({ compact: false }), "bottom-right");
@@ -75,7 +81,14 @@ export class CityMap {
 
   #listen(): void {
     const map = this.#map;
-    map.on("idle", () => this.#events.idle(this.#nearest()));
+    map.on("style.load", () => {
+      this.#styled = true;
+      if (this.#waiting) this.#apply(this.#waiting);
+      this.#waiting = null;
+    });
+    map.on("idle", () => {
+      if (!this.#waiting) this.#events.idle(this.#nearest());
+    });
     map.on("dataloading", () => this.#events.busy());
     map.on("movestart", () => this.#events.busy());
     map.on("moveend", (event) => {
@@ -101,9 +114,17 @@ export class CityMap {
     });
   }
 
-  /** Draw another style, keeping every tile that both share; `data` are the layers that can be clicked. */
+  /** Draw a style; `data` are the layers that can be clicked and listed. */
   show(style: StyleSpecification, data: string[]): void {
+    this.#layers = style.layers.filter((layer) => "source" in layer && data.includes(layer.source)).map((layer) => layer.id);
+    if (style === this.#options.style) return;
     this.#events.busy();
+    if (this.#styled) this.#apply(style);
+    else this.#waiting = style;
+  }
+
+  /** Change what differs, and keep every tile that both styles share. */
+  #apply(style: StyleSpecification): void {
     for (const [id, next] of Object.entries(style.sources)) {
       const source = this.#map.getSource(id);
       if (!source || next.type !== source.type) continue;
@@ -113,7 +134,6 @@ export class CityMap {
       if (id === SELECTION && next.type === "geojson") (source as GeoJSONSource).setData(next.data);
     }
     this.#map.setStyle(style, { diff: true });
-    this.#layers = style.layers.filter((layer) => "source" in layer && data.includes(layer.source)).map((layer) => layer.id);
     this.#map.triggerRepaint();
   }
 
@@ -125,16 +145,16 @@ export class CityMap {
 
   /** The features nearest to the middle: looks into a growing box, so that a full map costs no more than a sparse one. */
   #nearest(): InView[] {
-    const { width, height } = this.#map.getCanvas().getBoundingClientRect();
-    const middle = { x: width / 2, y: height / 2 };
-    for (const part of [0.1, 0.25, 0.5, 1]) {
-      const [dx, dy] = [middle.x * part, middle.y * part];
+    const { clientWidth: width, clientHeight: height } = this.#options.container;
+    const middle = this.#map.project(this.#map.getCenter());
+    for (const part of [0.05, 0.125, 0.25, 0.5]) {
+      const [dx, dy] = [width * part, Math.min(height * part, height - this.#map.getPadding().bottom! - middle.y)];
       const found = this.#query([[middle.x - dx, middle.y - dy], [middle.x + dx, middle.y + dy]]);
       const features = new Map(found.map((feature) => [`${feature.source} ${feature.id}`, feature]));
-      if (features.size < MOST && part < 1) continue;
+      if (features.size < MOST && part < 0.5) continue;
       return [...features.values()]
         .map((feature) => ({ feature, at: anchor(feature.geometry, this.#map.getCenter().toArray()) }))
-        .map(({ feature, at }) => ({ feature, at, far: this.#map.project(at).dist(this.#map.project(this.#map.getCenter())) }))
+        .map(({ feature, at }) => ({ feature, at, far: this.#map.project(at).dist(middle) }))
         .sort((a, b) => a.far - b.far || Number(a.feature.id) - Number(b.feature.id))
         .slice(0, MOST)
         .map(({ feature, at }) => ({
@@ -183,13 +203,18 @@ export class CityMap {
     this.#popup = null;
   }
 
-  /** Move so far that the place is seen in the part of the map that `bottom` pixels of a sheet leave free. */
+  /** Something lies on the lowest `bottom` pixels: keep the middle of the map in the middle of what is left. */
+  cover(bottom: number): void {
+    if (this.#map.getPadding().bottom === bottom) return;
+    this.#map.easeTo({ padding: { top: 0, right: 0, left: 0, bottom }, duration: 250 }, { quiet: true });
+  }
+
+  /** Move to a place unless it is well within the part of the map that `bottom` pixels leave free. */
   reveal(at: [number, number], bottom: number): void {
     const { x, y } = this.#map.project(at);
     const { clientWidth: width, clientHeight: height } = this.#options.container;
-    const free = height - bottom;
-    if (x > 20 && x < width - 20 && y > 20 && y < free - 20) return;
-    this.#map.easeTo({ center: at, offset: [0, (free - height) / 2] });
+    if (x > 20 && x < width - 20 && y > 20 && y < height - bottom - 20) return;
+    this.#map.easeTo({ center: at });
   }
 
   focus(): void {

@@ -24,6 +24,11 @@ const language = new Language();
 
 export const currentLanguage = (): string => language.code;
 
+/** The reader's own variant of the page's language where there is one: "en-GB" for English, with its dates. */
+function locale(): string {
+  return navigator.languages.find((tag) => tag.toLowerCase().split("-")[0] === language.code) ?? language.code;
+}
+
 /** The first of the wanted languages that there are messages for, else English. */
 export function pickLanguage(wanted: readonly string[]): string {
   for (const tag of wanted) {
@@ -56,7 +61,7 @@ export function t(key: MessageKey, values: Record<string, string | number> = {})
 
 export function formatNumber(value: number): string {
   const options: Intl.NumberFormatOptions = Number.isInteger(value) ? {} : { maximumSignificantDigits: 4 };
-  return new Intl.NumberFormat(language.code, options).format(value);
+  return new Intl.NumberFormat(locale(), options).format(value);
 }
 
 /** "31 Jan 2024"; with `time` also the hour, in UTC as the filters are. */
@@ -64,5 +69,5 @@ export function formatDate(text: string, time = false): string {
   const date = new Date(/T/.test(text) ? text : `${text}T00:00:00Z`);
   if (Number.isNaN(date.getTime())) return text;
   const options: Intl.DateTimeFormatOptions = { dateStyle: "medium", timeZone: "UTC" };
-  return new Intl.DateTimeFormat(language.code, time ? { ...options, timeStyle: "short" } : options).format(date);
+  return new Intl.DateTimeFormat(locale(), time ? { ...options, timeStyle: "short" } : options).format(date);
 }
