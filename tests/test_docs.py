@@ -1,0 +1,57 @@
+"""The documentation says what is true: every address, setting, command and layer key is described, and links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import typer.main
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from geoserver.catalog import _LayerFile
+from geoserver.cli import app as commands
+from geoserver.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def read(page: str) -> str:
+    return (ROOT / "docs" / page).read_text(encoding="utf-8")
+
+
+def test_every_address_is_described(city_app: FastAPI) -> None:
+    text = read("api.md")
+    paths = {re.sub(r":\w+}", "}", route.path) for route in city_app.routes if isinstance(route, APIRoute)}
+    assert paths
+    assert sorted(path for path in paths if path not in text) == []
+
+
+def test_every_setting_is_described() -> None:
+    text = read("operate.md")
+    names = {
+        "DATABASE_URL" if name == "database_url" else f"GEOSERVER_{name.upper()}" for name in Settings.model_fields
+    }
+    assert sorted(name for name in names if name not in text) == []
+
+
+def test_every_command_is_described() -> None:
+    text = read("operate.md")
+    group = typer.main.get_command(commands)
+    names = sorted(getattr(group, "commands", {}))
+    assert names
+    assert [name for name in names if f"geoserver {name}" not in text] == []
+
+
+def test_every_key_of_a_layer_file_is_described() -> None:
+    text = read("add-a-layer.md")
+    assert [key for key in _LayerFile.model_fields if f"`{key}`" not in text and f"[{key}" not in text] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    missing = [target for target in targets if "://" not in target and not (page.parent / target).exists()]
+    assert missing == []
