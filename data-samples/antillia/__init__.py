@@ -1,0 +1,1 @@
+"""The fictional city of Antillia: every place, name and number in it is invented."""

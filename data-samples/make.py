@@ -1,0 +1,35 @@
+"""Make the sample city: `python data-samples/make.py [FOLDER]` writes every file, with the same bytes each time.
+
+Antillia is fictional: it lies on the phantom island of old sea charts, in the open Atlantic.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from antillia.air import write_air
+from antillia.basemap import basemap_layers, district_frame
+from antillia.city import build_city
+from antillia.crime import write_crime
+from antillia.cycling import write_bike_paths
+from antillia.sewage import write_sewage
+from antillia.trees import write_trees
+from antillia.writing import NOTICE, write_geopackage, write_zipped_shapefile
+
+
+def make(folder: Path) -> None:
+    """Write all files of the sample city into a folder, which is made if need be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    city = build_city()
+    write_geopackage(folder / "base.gpkg", basemap_layers(city))
+    write_zipped_shapefile(folder / "districts.zip", district_frame(city), NOTICE + "\r\n")
+    write_crime(folder / "crime.csv.gz", city)
+    write_trees(folder / "trees.parquet", city)
+    write_bike_paths(folder / "bike-paths.geojson", city)
+    write_sewage(folder / "sewage-sites.csv", folder / "sewage-readings.csv.gz", city)
+    write_air(folder / "air-sensors.csv", folder / "air-readings.csv.gz", city)
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent)
