@@ -1,0 +1,136 @@
+"""Everything that narrows a layer down, from the parameters of a request to one SQL condition."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Protocol
+
+import orjson
+from psycopg.sql import SQL, Composable
+
+from geoserver.filtering import cql2_json, cql2_text
+from geoserver.filtering.compile import Compiler
+from geoserver.filtering.places import parse_bbox, parse_crs, to_column
+from geoserver.filtering.resolve import Resolver, join
+from geoserver.filtering.syntax import (
+    Call,
+    Geometry,
+    Instant,
+    Interval,
+    Literal,
+    Node,
+    Property,
+    check_text,
+    to_json,
+    wrong,
+)
+from geoserver.filtering.times import parse_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from geoserver.model import Field, Layer
+
+__all__ = ["LANGUAGES", "Stored", "Where", "build"]
+
+_PARSERS = {"cql2-text": lru_cache(256)(cql2_text.parse), "cql2-json": lru_cache(256)(cql2_json.parse)}
+LANGUAGES = tuple(_PARSERS)
+
+
+class Stored(Protocol):
+    """What must be known of the loaded layer: the SRID of its column `geom`."""
+
+    @property
+    def srid(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Where:
+    """A boolean SQL expression over the columns of the layer's table, unqualified, with its bound values.
+
+    `canonical` is equal for filters that differ only in how they are written, and empty when nothing is filtered.
+    """
+
+    sql: Composable = field(default_factory=lambda: SQL("TRUE"))
+    params: dict[str, object] = field(default_factory=dict)
+    canonical: str = ""
+
+
+def build(
+    layer: Layer,
+    status: Stored,
+    *,
+    filter: str | None = None,  # noqa: A002 - the name that the standard gives it
+    filter_lang: str | None = "cql2-text",
+    filter_crs: str | None = None,
+    bbox: str | None = None,
+    bbox_crs: str | None = None,
+    datetime: str | None = None,
+    properties: Mapping[str, str] | None = None,
+) -> Where:
+    """The rows of a layer that a request asks for; raises BadParameterError that names the parameter at fault."""
+    resolver = Resolver(layer, status.srid, parse_crs(filter_crs, "filter-crs"))
+    if filter_lang and filter_lang not in _PARSERS:
+        raise wrong(filter_lang, "one of " + ", ".join(LANGUAGES), "filter-lang")
+    conditions: list[Node] = []
+    if filter and filter.strip():
+        conditions.append(resolver.condition(_PARSERS[filter_lang or "cql2-text"](filter)))
+    box = _inside(bbox, bbox_crs, status.srid)
+    conditions += [box] if box else []
+    if datetime is not None and (time := _during(layer, datetime)):
+        conditions.append(resolver.condition(time))
+    for name, value in (properties or {}).items():
+        conditions.append(resolver.condition(_equal(layer, name, value)))
+    if not conditions:
+        return Where()
+    tree = join("and", conditions)
+    compiler = Compiler(layer.fields)
+    return Where(compiler.condition(tree), compiler.params, orjson.dumps(to_json(tree)).decode())
+
+
+def _inside(bbox: str | None, bbox_crs: str | None, srid: int) -> Node | None:
+    reference = parse_crs(bbox_crs, "bbox-crs")
+    if not bbox or not bbox.strip():
+        return None
+    condition = parse_bbox(bbox, reference)
+    assert isinstance(condition, Call)  # noqa: S101 - for the type checker
+    shape = condition.args[1]
+    assert isinstance(shape, Geometry)  # noqa: S101 - for the type checker
+    return Call("s_intersects", (Property("geometry"), to_column(shape, reference, srid, "bbox")))
+
+
+def _during(layer: Layer, text: str) -> Node | None:
+    """`datetime` acts on the layer's time field; a layer without one has no time to compare, so all of it stays."""
+    if not text.strip():
+        return None
+    interval = parse_interval(check_text(text.strip(), "datetime", 200))
+    return Call("t_intersects", (Property(layer.time), interval)) if layer.time else None
+
+
+def _equal(layer: Layer, name: str, text: str) -> Node:
+    """The shorthand `field=value`."""
+    declared = layer.fields.get(name)
+    if declared is None:
+        raise wrong(text, "a known parameter, or one of the fields " + ", ".join(layer.fields), name)
+    value = _coerce(declared, check_text(text, name))
+    if isinstance(value, Instant | Interval):
+        return Call("t_intersects", (Property(name), value))
+    return Call("=", (Property(name), Literal(value)))
+
+
+def _coerce(declared: Field, text: str) -> str | int | float | bool | Instant | Interval:
+    match declared.type:
+        case "text":
+            return text
+        case "boolean":
+            if text.lower() not in ("true", "false"):
+                raise wrong(text, "true or false", declared.name)
+            return text.lower() == "true"
+        case "date" | "timestamp":
+            return parse_interval(text, declared.name)
+    if not re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", text, re.ASCII):
+        raise wrong(text, "a number", declared.name)
+    sign = -1 if text.startswith("-") else 1
+    return sign * cql2_text.number(text.lstrip("+-"))

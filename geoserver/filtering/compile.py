@@ -1,0 +1,258 @@
+"""A resolved tree -> an SQL condition with bound values; no text of a request ever becomes part of a query."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from psycopg.sql import SQL, Composable, Identifier
+
+from geoserver.filtering.resolve import ARITHMETIC
+from geoserver.filtering.syntax import SPATIAL, TEMPORAL, Call, Geometry, Instant, Interval, Literal, Node, Property
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from geoserver.model import Field
+
+__all__ = ["Compiler"]
+
+type End = datetime | Property  # one end of a stretch of time
+
+_PAST = datetime.min.replace(tzinfo=UTC)  # stands for an open start
+_FUTURE = datetime.max.replace(tzinfo=UTC)  # stands for an open end
+_INT64 = 2**63
+_COMPARISONS = {sign: SQL(f" {sign} ") for sign in ("=", "<>", "<", ">", "<=", ">=")}
+_SPATIAL = {name: SQL(f"ST_{name[2:].capitalize()}") for name in SPATIAL}
+_TRUE, _FALSE = SQL("TRUE"), SQL("FALSE")
+_ACCENTS = SQL("regexp_replace(normalize({}, NFD), U&'[\\0300-\\036F]', '', 'g')")
+
+# Allen's relations and their unions (OGC 21-065r2, table 8) over the ends of a and b: (end of a, sign, end of b).
+_RELATIONS: dict[str, list[tuple[str, str, str]]] = {
+    "t_after": [("start", ">", "end")],
+    "t_before": [("end", "<", "start")],
+    "t_contains": [("start", "<", "start"), ("end", ">", "end")],
+    "t_during": [("start", ">", "start"), ("end", "<", "end")],
+    "t_equals": [("start", "=", "start"), ("end", "=", "end")],
+    "t_finishedby": [("start", "<", "start"), ("end", "=", "end")],
+    "t_finishes": [("start", ">", "start"), ("end", "=", "end")],
+    "t_intersects": [("start", "<=", "end"), ("end", ">=", "start")],
+    "t_meets": [("end", "=", "start")],
+    "t_metby": [("start", "=", "end")],
+    "t_overlappedby": [("start", ">", "start"), ("start", "<", "end"), ("end", ">", "end")],
+    "t_overlaps": [("start", "<", "start"), ("end", ">", "start"), ("end", "<", "end")],
+    "t_startedby": [("start", "=", "start"), ("end", ">", "end")],
+    "t_starts": [("start", "=", "start"), ("end", "<", "end")],
+}
+
+
+class Compiler:
+    """Turns conditions into SQL and gathers their values in `params`, as f0, f1, ..."""
+
+    def __init__(self, fields: Mapping[str, Field]) -> None:
+        self._fields = fields
+        self.params: dict[str, object] = {}
+
+    def condition(self, node: Node) -> Composable:  # noqa: PLR0911 - one case per operator
+        """A boolean expression over the columns of the layer's table."""
+        match node:
+            case Call("and" | "or" as op, args):
+                return SQL("({})").format(SQL(f" {op.upper()} ").join([self.condition(arg) for arg in args]))
+            case Call("not", (arg,)):
+                return SQL("(NOT {})").format(self.condition(arg))
+            case Call("in", (field, *items)):
+                return self._membership(field, items)
+            case Call("like", (value, pattern)):
+                return SQL("({} LIKE {})").format(self._scalar(value), self._scalar(pattern))
+            case Call("isNull", (value,)):
+                return SQL("({} IS NULL)").format(self._any(value))
+            case Call(op, (left, right)) if op in SPATIAL:
+                return self._spatial(op, right)
+            case Call(op, (left, right)) if op in TEMPORAL:
+                return self._temporal(op, left, right)
+            case Call(op, (left, right)) if op in _COMPARISONS:
+                return self._comparison(op, left, right)
+        return self._scalar(node)
+
+    def _bind(self, value: object, kind: SQL) -> Composable:
+        name = f"f{len(self.params)}"
+        self.params[name] = value
+        return SQL("%({})s::{}").format(SQL(name), kind)  # the cast keeps one prepared statement for every value
+
+    # -- values ---------------------------------------------------------------------------------------------------
+
+    def _any(self, node: Node) -> Composable:
+        if node == Property("geometry"):
+            return Identifier("geom")
+        if isinstance(node, Instant):
+            return self._bind(node.first, SQL("timestamptz"))
+        if isinstance(node, Call | Literal | Property):
+            return self._scalar(node) if not self._is_condition(node) else self.condition(node)
+        return _TRUE if isinstance(node, Interval) else self._shape(node)
+
+    def _is_condition(self, node: Node) -> bool:
+        return isinstance(node, Call) and node.op not in ARITHMETIC | {"casei", "accenti"}
+
+    def _scalar(self, node: Node) -> Composable:  # noqa: PLR0911 - one case per kind of value
+        match node:
+            case Property(name):
+                return Identifier(name)
+            case Literal(bool() as value):
+                return self._bind(value, SQL("boolean"))
+            case Literal(str() as value):
+                return self._bind(value, SQL("text"))
+            case Literal(int() as value):
+                return self._bind(value, SQL("bigint" if -_INT64 <= value < _INT64 else "numeric"))
+            case Literal(value):
+                return self._bind(value, SQL("float8"))
+            case Call("casei", (arg,)):
+                return SQL("lower({})").format(self._scalar(arg))
+            case Call("accenti", (arg,)):
+                return _ACCENTS.format(self._scalar(arg))
+        return self._number(node)
+
+    def _number(self, node: Node) -> Composable:
+        """A number as `numeric`, which neither overflows nor rounds sums; dividing by zero gives NULL."""
+        match node:
+            case Literal(value):
+                return self._bind(Decimal(str(value)), SQL("numeric"))
+            case Call("/" | "%" as op, (left, right)):
+                sign = SQL("%%") if op == "%" else SQL("/")
+                return SQL("({} {} nullif({}, 0))").format(self._number(left), sign, self._number(right))
+            case Call("div", (left, right)):
+                return SQL("div({}, nullif({}, 0))").format(self._number(left), self._number(right))
+            case Call(op, (left, right)):
+                return SQL("({} {} {})").format(self._number(left), SQL(op), self._number(right))
+        return SQL("{}::numeric").format(self._scalar(node))
+
+    # -- comparisons ----------------------------------------------------------------------------------------------
+
+    def _comparison(self, op: str, left: Node, right: Node) -> Composable:
+        if self._is_time(left) or self._is_time(right):
+            return self._compare_times(op, left, right)
+        exact = any(isinstance(side, Call) and side.op in ARITHMETIC for side in (left, right))
+        read = self._number if exact else self._scalar
+        return SQL("({}{}{})").format(read(left), _COMPARISONS[op], read(right))
+
+    def _membership(self, field: Node, items: list[Node]) -> Composable:
+        values = [item.value for item in items if isinstance(item, Literal)]
+        if all(isinstance(value, str) for value in values):
+            kind = "text[]"
+        elif any(isinstance(value, float) for value in values):
+            kind, values = "float8[]", [float(value) for value in values]
+        elif all(isinstance(value, int) and -_INT64 <= value < _INT64 for value in values):
+            kind = "bigint[]"
+        else:
+            kind = "numeric[]"
+        return SQL("({} = ANY({}))").format(self._scalar(field), self._bind(values, SQL(kind)))
+
+    def _is_time(self, node: Node) -> bool:
+        if isinstance(node, Property):
+            return node.name in self._fields and self._fields[node.name].type in ("date", "timestamp")
+        return isinstance(node, Instant)
+
+    # -- space ----------------------------------------------------------------------------------------------------
+
+    def _spatial(self, op: str, right: Node) -> Composable:
+        """PostGIS' own predicate: it brings `&&` on the indexed column along, and then looks exactly."""
+        column = right.column if isinstance(right, Geometry) else "geom"
+        other = self._shape(right) if isinstance(right, Geometry) else Identifier("geom")
+        return SQL("{}({}, {})").format(_SPATIAL[op], Identifier(column), other)
+
+    def _shape(self, node: Geometry) -> Composable:
+        return SQL("ST_GeomFromWKB({}, {})").format(
+            self._bind(node.wkb, SQL("bytea")), self._bind(node.srid, SQL("int"))
+        )
+
+    # -- time -----------------------------------------------------------------------------------------------------
+
+    def _compare_times(self, op: str, left: Node, right: Node) -> Composable:
+        """A field with a moment or a whole day; `>` means after its end, `>=` from its start on."""
+        if not isinstance(right, Instant) or isinstance(left, Instant):
+            return self._compare_ends(_first(left), op, _first(right))
+        match op:
+            case "=" | "<>":
+                within = self._all([(left, ">=", right.first), (left, "<=", right.last)])
+                if right.first == right.last:
+                    within = self._compare_ends(_first(left), "=", right.first)
+                return within if op == "=" else SQL("(NOT {})").format(within)
+            case "<" | ">=":
+                return self._compare_ends(_first(left), op, right.first)
+        return self._compare_ends(_first(left), op, right.last)
+
+    def _temporal(self, op: str, left: Node, right: Node) -> Composable:
+        if op == "t_disjoint":
+            return SQL("(NOT {})").format(self._temporal("t_intersects", left, right))
+        if op == "t_equals" and isinstance(left, Instant) != isinstance(right, Instant):
+            op = "t_intersects" if not isinstance(left, Interval) and not isinstance(right, Interval) else op
+        ends = {"start": (_first(left), _first(right)), "end": (_last(left), _last(right))}
+        return self._all([(ends[a][0], sign, ends[b][1]) for a, sign, b in _RELATIONS[op]])
+
+    def _all(self, comparisons: list[tuple[Node | datetime, str, Node | datetime]]) -> Composable:
+        parts = [self._compare_ends(_first(left), sign, _first(right)) for left, sign, right in comparisons]
+        return SQL("({})").format(SQL(" AND ").join(parts))
+
+    def _compare_ends(self, left: End, sign: str, right: End) -> Composable:
+        if isinstance(left, datetime) and isinstance(right, datetime):
+            return _TRUE if _holds(left, sign, right) else _FALSE
+        if isinstance(left, datetime):
+            left, sign, right = right, {"<": ">", ">": "<", "<=": ">=", ">=": "<="}.get(sign, sign), left
+        assert isinstance(left, Property)  # noqa: S101 - two moments were compared above
+        if isinstance(right, Property):
+            return SQL("({}{}{})").format(
+                self._time_column(left, right), _COMPARISONS[sign], self._time_column(right, left)
+            )
+        if self._fields[left.name].type == "date":
+            return self._compare_day(left, sign, right)
+        return SQL("({}{}{})").format(
+            Identifier(left.name), _COMPARISONS[sign], self._moment(right, SQL("timestamptz"))
+        )
+
+    def _compare_day(self, left: Property, sign: str, moment: datetime) -> Composable:
+        """A date field counts as its first moment (UTC); the bound becomes a date, so that an index serves."""
+        whole = moment == moment.replace(hour=0, minute=0, second=0, microsecond=0)
+        if sign == "=" and not whole and moment not in (_PAST, _FUTURE):
+            return SQL("({} IS NULL AND NULL)").format(Identifier(left.name))
+        if sign in ("<", ">=") and not whole and moment != _FUTURE:
+            moment += timedelta(days=1)
+        return SQL("({}{}{})").format(Identifier(left.name), _COMPARISONS[sign], self._moment(moment, SQL("date")))
+
+    def _moment(self, moment: datetime, kind: SQL) -> Composable:
+        if moment in (_PAST, _FUTURE):
+            return SQL("{}'::{}").format(SQL("'-infinity" if moment == _PAST else "'infinity"), kind)
+        value: date = moment.date() if kind == SQL("date") else moment
+        return self._bind(value, kind)
+
+    def _time_column(self, field: Property, other: Property) -> Composable:
+        types = {self._fields[item.name].type for item in (field, other)}
+        if len(types) == 1 or self._fields[field.name].type == "timestamp":
+            return Identifier(field.name)
+        return SQL("({}::timestamp AT TIME ZONE 'UTC')").format(Identifier(field.name))
+
+
+def _first(node: Node | datetime) -> End:
+    return _end(node, "first")
+
+
+def _last(node: Node | datetime) -> End:
+    return _end(node, "last")
+
+
+def _end(node: Node | datetime, side: str) -> End:
+    match node:
+        case datetime() | Property():
+            return node
+        case Instant(first, last):
+            return first if side == "first" else last
+        case Interval(start, end):
+            bound = start if side == "first" else end
+            if bound is None:
+                return _PAST if side == "first" else _FUTURE
+            return _end(bound, side)
+    raise AssertionError(f"{node!r} is no time")
+
+
+def _holds(left: datetime, sign: str, right: datetime) -> bool:
+    order = (left > right) - (left < right)
+    return {"=": order == 0, "<": order < 0, ">": order > 0, "<=": order <= 0, ">=": order >= 0, "<>": order != 0}[sign]

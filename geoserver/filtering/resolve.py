@@ -1,0 +1,272 @@
+"""Syntax tree + layer -> the same tree, proven and normal: names declared, types fitting, values coerced, order fixed.
+
+Two filters that mean the same in an obvious way (spacing, case of keywords, order of operands, `5 < a` for `a > 5`)
+come out equal, so that they share a cache entry and a prepared statement.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NoReturn
+from typing import Literal as Choice
+
+import orjson
+
+from geoserver.filtering.places import Reference, locate, to_column
+from geoserver.filtering.syntax import (
+    SPATIAL,
+    TEMPORAL,
+    Call,
+    Geometry,
+    Instant,
+    Interval,
+    Literal,
+    Node,
+    Property,
+    to_json,
+    wrong,
+)
+from geoserver.filtering.times import INSTANT_FORMS, parse_instant
+
+if TYPE_CHECKING:
+    from geoserver.model import Field, Layer
+
+__all__ = ["GEOMETRY_NAMES", "Resolver"]
+
+type Kind = Choice["text", "number", "boolean", "time", "interval", "geometry", "condition"]
+
+GEOMETRY_NAMES = frozenset({"geometry", "geom"})
+ARITHMETIC = frozenset({"+", "-", "*", "/", "%", "div", "^"})
+_FLIPPED = {"=": "=", "<>": "<>", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
+_KINDS: dict[str, Kind] = {"integer": "number", "number": "number", "date": "time", "timestamp": "time"}
+_NOUNS = {
+    "text": "a text in single quotes",
+    "number": "a number",
+    "boolean": "true or false",
+    "time": f"a date or time ({INSTANT_FORMS})",
+    "interval": "an interval",
+    "geometry": "a geometry",
+    "condition": "a condition",
+}
+_SWAPPED = {"s_contains": "s_within", "s_within": "s_contains"}
+_MAX_ARITHMETIC = 50  # operations in one filter, so that no product of fields can outgrow what PostgreSQL computes with
+_EXACT = 2**53
+
+
+class Resolver:
+    """Resolves the filters of one request against one layer; errors name the request's parameter."""
+
+    def __init__(self, layer: Layer, srid: int, reference: Reference) -> None:
+        self._layer = layer
+        self._srid = srid
+        self._reference = reference
+        self._arithmetic = 0
+
+    def condition(self, node: Node) -> Node:  # noqa: C901, PLR0911 - one case per operator
+        """A tree that is true, false or unknown for every row; raises BadParameterError for anything else."""
+        match node:
+            case Call("and" | "or" as op, args):
+                return join(op, [self.condition(arg) for arg in args])
+            case Call("not", (arg,)):
+                inner = self.condition(arg)
+                return inner.args[0] if isinstance(inner, Call) and inner.op == "not" else Call("not", (inner,))
+            case Call(op) if op in _FLIPPED:
+                return self._comparison(node)
+            case Call("between", (value, low, high)):
+                return join("and", [self._compare(">=", value, low), self._compare("<=", value, high)])
+            case Call("in", (value, *items)):
+                return self._membership(value, items)
+            case Call("like", (value, pattern)):
+                return self._like(value, pattern)
+            case Call("isNull", (value,)):
+                return Call("isNull", (self.value(value)[0],))
+            case Call(op, (left, right)) if op in SPATIAL:
+                return self._spatial(op, left, right)
+            case Call(op, (left, right)) if op in TEMPORAL:
+                return self._temporal(op, left, right)
+        value, kind = self.value(node)
+        if kind != "boolean":
+            raise wrong(_shown(node), "a condition, such as a comparison")
+        return value
+
+    def value(self, node: Node) -> tuple[Node, Kind]:  # noqa: C901, PLR0911 - one case per kind of value
+        """A value with its kind."""
+        match node:
+            case Property(name) if name in GEOMETRY_NAMES:
+                return Property("geometry"), "geometry"
+            case Property(name):
+                field = self._field(name)
+                return node, _KINDS.get(field.type) or ("boolean" if field.type == "boolean" else "text")
+            case Literal(bool()):
+                return node, "boolean"
+            case Literal(str()):
+                return node, "text"
+            case Literal(int() | float() as number):
+                return Literal(_plain(number)), "number"
+            case Instant():
+                return node, "time"
+            case Interval():
+                return self._interval(node), "interval"
+            case Geometry():
+                return node, "geometry"
+            case Call("casei" | "accenti" as op, (arg,)):
+                value, kind = self.value(arg)
+                self._need(kind, "text", arg, f"{op.upper()}()")
+                return Call(op, (value,)), "text"
+            case Call(op, (left, right)) if op in ARITHMETIC:
+                return self._calculation(op, left, right), "number"
+        return self.condition(node), "condition"
+
+    def _field(self, name: str) -> Field:
+        field = self._layer.fields.get(name)
+        if field is None:
+            raise wrong(name, "one of the queryables " + ", ".join([*self._layer.fields, "geometry"]))
+        return field
+
+    # -- comparisons ----------------------------------------------------------------------------------------------
+
+    def _comparison(self, node: Call) -> Node:
+        return self._compare(node.op, node.args[0], node.args[1])
+
+    def _compare(self, op: str, left_node: Node, right_node: Node) -> Node:
+        left, left_kind = self.value(left_node)
+        right, right_kind = self.value(right_node)
+        if left_kind == "time" and right_kind == "text":
+            right, right_kind = self._as_time(right, left), "time"
+        if right_kind == "time" and left_kind == "text":
+            left, left_kind = self._as_time(left, right), "time"
+        if left_kind != right_kind:
+            self._mismatch(left, left_kind, right, right_kind)
+        if left_kind not in ("text", "number", "time") and not (left_kind == "boolean" and op in ("=", "<>")):
+            noun = _NOUNS[left_kind]
+            raise wrong(_shown(left), f"something that {op} can compare; {noun} is not")
+        if (_is_constant(left), _key(left)) > (_is_constant(right), _key(right)):
+            left, right, op = right, left, _FLIPPED[op]
+        return Call(op, (left, right))
+
+    def _mismatch(self, left: Node, left_kind: Kind, right: Node, right_kind: Kind) -> NoReturn:
+        """Name the constant of the two, or the right one, and say what the other side asks for."""
+        if _is_constant(left) and not _is_constant(right):
+            left, left_kind, right = right, right_kind, left
+        raise wrong(_shown(right), f"{_NOUNS[left_kind]}, because it is compared with {_shown(left)}")
+
+    def _as_time(self, text: Node, other: Node) -> Instant:
+        if not isinstance(text, Literal) or not isinstance(text.value, str):
+            raise wrong(_shown(text), f"{_NOUNS['time']}, because it is compared with {_shown(other)}")
+        return parse_instant(text.value)
+
+    def _membership(self, value: Node, items: list[Node]) -> Node:
+        compared = [self._compare("=", value, item) for item in items]
+        field = self.value(value)[0]
+        literals = [item.args[1] for item in compared if isinstance(item, Call) and item.args[0] == field]
+        plain = [item for item in literals if isinstance(item, Literal) and not isinstance(item.value, bool)]
+        if not isinstance(field, Property) or len(plain) < len(items):
+            return join("or", compared)
+        options = sorted(set(plain), key=_key)
+        return compared[0] if len(options) == 1 else Call("in", (field, *options))
+
+    def _like(self, node: Node, pattern_node: Node) -> Node:
+        value, kind = self.value(node)
+        self._need(kind, "text", node, "LIKE")
+        pattern, kind = self.value(pattern_node)
+        self._need(kind, "text", pattern_node, "LIKE")
+        inner = pattern
+        while isinstance(inner, Call):
+            inner = inner.args[0]
+        if not isinstance(inner, Literal):
+            raise wrong(_shown(pattern), "a pattern in single quotes, with % and _ as wildcards")
+        trailing = re.search(r"\\*$", str(inner.value))
+        if trailing and len(trailing[0]) % 2:
+            raise wrong(inner.value, "a pattern that does not end in its escape character \\")
+        return Call("like", (value, pattern))
+
+    def _calculation(self, op: str, left_node: Node, right_node: Node) -> Node:
+        self._arithmetic += 1
+        if self._arithmetic > _MAX_ARITHMETIC:
+            raise wrong(f"{op} ...", f"at most {_MAX_ARITHMETIC} arithmetic operations")
+        if op == "^":
+            raise wrong(op, "one of the operators + - * / % DIV")
+        left, left_kind = self.value(left_node)
+        right, right_kind = self.value(right_node)
+        self._need(left_kind, "number", left_node, op)
+        self._need(right_kind, "number", right_node, op)
+        return Call(op, (left, right))
+
+    def _need(self, kind: Kind, wanted: Kind, node: Node, reader: str) -> None:
+        if kind != wanted:
+            raise wrong(_shown(node), f"{_NOUNS[wanted]}, because {reader} works on that")
+
+    # -- space and time -------------------------------------------------------------------------------------------
+
+    def _spatial(self, op: str, left_node: Node, right_node: Node) -> Node:
+        (left, left_kind), (right, right_kind) = self.value(left_node), self.value(right_node)
+        self._need(left_kind, "geometry", left_node, op.upper())
+        self._need(right_kind, "geometry", right_node, op.upper())
+        if isinstance(left, Geometry):
+            left, right, op = right, left, _SWAPPED.get(op, op)
+        if isinstance(left, Geometry):
+            raise wrong(op.upper(), "the property geometry as one of the two arguments")
+        if not isinstance(right, Geometry):
+            return Call(op, (left, right))
+        if right.column:  # a box that came by `bbox`, in a CRS of its own
+            return Call(op, (left, right))
+        shape = locate(right, self._reference)
+        return Call(op, (left, to_column(shape, self._reference, self._srid)))
+
+    def _temporal(self, op: str, left_node: Node, right_node: Node) -> Node:
+        arguments = []
+        for node in (left_node, right_node):
+            value, kind = self.value(node)
+            if kind == "text":
+                value, kind = self._as_time(value, Property(op)), "time"
+            if kind not in ("time", "interval"):
+                raise wrong(
+                    _shown(node), f"a date, time, interval or such a field, because {op.upper()} compares those"
+                )
+            arguments.append(value)
+        return Call(op, tuple(arguments))
+
+    def _interval(self, node: Interval) -> Interval:
+        for end in (node.start, node.end):
+            if isinstance(end, Property) and self.value(end)[1] != "time":
+                raise wrong(end.name, "a date or time field as the end of an interval")
+        if isinstance(node.start, Instant) and isinstance(node.end, Instant) and node.start.first > node.end.last:
+            raise wrong(f"{node.start.first.isoformat()}/{node.end.last.isoformat()}", "a start before the end")
+        return node
+
+
+def join(op: str, nodes: list[Node]) -> Node:
+    """AND or OR over nodes in a fixed order, without repetition, taking in operands that are joined the same way."""
+    flat: dict[str, Node] = {}
+    for node in nodes:
+        parts = node.args if isinstance(node, Call) and node.op == op else (node,)
+        flat |= {_key(part): part for part in parts}
+    ordered = [flat[key] for key in sorted(flat)]
+    return ordered[0] if len(ordered) == 1 else Call(op, tuple(ordered))
+
+
+def _key(node: Node) -> str:
+    return orjson.dumps(to_json(node)).decode()
+
+
+def _is_constant(node: Node) -> bool:
+    return all(map(_is_constant, node.args)) if isinstance(node, Call) else not isinstance(node, Property)
+
+
+def _plain(number: float) -> int | float:
+    """1.0 as 1, so that both are one filter; big floats stay, because they are not exact."""
+    return int(number) if isinstance(number, float) and number.is_integer() and abs(number) < _EXACT else number
+
+
+def _shown(node: Node) -> str:
+    """A node for an error message: short, and as people write it."""
+    match node:
+        case Property(name):
+            return name
+        case Literal(value):
+            return repr(value) if isinstance(value, str) else str(value).lower()
+        case Instant(first):
+            return first.isoformat()
+        case Call(op):
+            return f"{op}(...)" if op[0].isalpha() else f"... {op} ..."
+    return type(node).__name__.upper()
