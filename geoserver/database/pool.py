@@ -37,7 +37,9 @@ class Database:
     def __init__(self, url: str, settings: Settings) -> None:
         self.url = url
         self._timeout = settings.statement_timeout
-        options = f"-c statement_timeout={int(settings.statement_timeout * 1000)} -c timezone=UTC -c search_path=public"
+        # Our queries are many and short: compiling them (jit) costs more than it saves.
+        timeout = int(settings.statement_timeout * 1000)
+        options = f"-c statement_timeout={timeout} -c timezone=UTC -c search_path=public -c jit=off"
         kwargs = {"autocommit": True, "options": options, "application_name": "geoserver", "connect_timeout": 5}
         limits: dict[str, Any] = {"timeout": _WAIT, "reconnect_timeout": 0, "open": False, "max_idle": 300}
         self._pool = AsyncConnectionPool(url, kwargs=kwargs, min_size=1, max_size=settings.pool_size, **limits)
