@@ -25,7 +25,7 @@ from geoserver.errors import CatalogError, NotFoundError
 from geoserver.model import CsvOptions, Field, Layer, Readings
 from geoserver.settings import Settings
 
-__all__ = ["Catalog", "LiveCatalog", "layer_folders", "read_catalog", "read_layer", "source_path"]
+__all__ = ["Catalog", "LiveCatalog", "layer_folders", "read_catalog", "read_layer", "source_path", "styled_fields"]
 
 MAX_TILE_ZOOM = 22
 _ID = re.compile(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
@@ -266,15 +266,18 @@ def _join(layer: Layer, styles: Mapping[str, Mapping[str, Any]], recipes: Mappin
         raise CatalogError(
             str(layer.file), "style", f"a style in styles/: {layer.style}.json was not found or is broken"
         )
-    styled = _styled_fields(styles.get(layer.style, {}), layer.id)
-    if missing := styled - layer.fields.keys():
-        raise CatalogError(str(layer.file), "fields", f"{min(missing)!r}, which styles/{layer.style}.json uses")
+    drawn_by = styles if layer.basemap else {layer.style} & styles.keys()  # basemaps name their layers themselves
+    styled = set()
+    for name in sorted(drawn_by):
+        if missing := (found := styled_fields(styles[name], layer.id)) - layer.fields.keys():
+            raise CatalogError(str(layer.file), "fields", f"{min(missing)!r}, which styles/{name}.json uses")
+        styled |= found
     filtered = {name for name, item in layer.fields.items() if item.filter != "none"}
     wanted = styled | filtered | ({layer.label} if layer.label else set())
     return replace(layer, tile_fields=tuple(name for name in layer.fields if name in wanted))
 
 
-def _styled_fields(style: Mapping[str, Any], layer_id: str) -> set[str]:
+def styled_fields(style: Mapping[str, Any], layer_id: str) -> set[str]:
     """Names that `["get", name]` or `["has", name]` reads in the style layers drawn from this layer."""
     found: set[str] = set()
 

@@ -11,6 +11,12 @@ from antillia.shapes import parts, to_lonlat, to_utm
 from antillia.streets import CLASSES, WIDTHS
 from antillia.writing import frame_of
 
+# kinds of place that are lettered alike
+_BROAD = {
+    "sea": "water", "bay": "water", "river": "water", "canal": "water", "lake": "water", "harbour": "water",
+    "garden": "park", "forest": "park", "cemetery": "park", "golf": "park",
+}  # fmt: skip
+
 
 def basemap_layers(city: City) -> dict[str, geopandas.GeoDataFrame]:
     return {
@@ -81,7 +87,8 @@ def _places(city: City) -> geopandas.GeoDataFrame:
     rows = sorted(city.places, key=lambda place: (place.rank, place.name))
     return frame_of(
         to_lonlat(np.array([row.point for row in rows], dtype=object), 6), "EPSG:4326",
-        **{"class": [row.kind for row in rows], "name": [row.name for row in rows], "rank": [row.rank for row in rows],
+        **{"kind": [_BROAD.get(row.kind, row.kind) for row in rows], "class": [row.kind for row in rows],
+           "name": [row.name for row in rows], "rank": [row.rank for row in rows],
            "population": [row.people for row in rows]},
     )  # fmt: skip
 
