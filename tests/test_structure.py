@@ -16,7 +16,7 @@ ROWS = [
     {"cli"},
     {"app"},
     {"api", "ogc", "site"},
-    {"services", "tiling", "formats", "loading", "styling"},
+    {"services", "check", "tiling", "formats", "loading", "styling"},
     {"filtering", "sources", "database"},
     {"catalog"},
     {"grid"},

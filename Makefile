@@ -1,0 +1,75 @@
+# make demo      a map at http://127.0.0.1:8000 (PORT=8123 for another port; DATABASE_URL for a database of yours)
+# make test      the test suite; ARGS are handed to pytest: make test ARGS="-k tiles"
+# make test-slow what takes minutes: wheel, crashes, large files
+# make check     formatting, lint, types, catalogue, styles, viewer
+# make bench     ratios against the database's own limit and against peers
+# make web       build the viewer
+# make lock      resolve the Python packages anew
+# make clean     remove what the above made, but for the database in .geoserver/
+
+PORT ?= 8000
+ARGS ?=
+BIN := .venv/bin
+WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' -not -path 'web/public/fonts/*' 2>/dev/null)
+
+export PYTHON
+.NOTPARALLEL:
+
+.PHONY: help demo test test-slow check bench web setup test-setup database lock clean
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+demo: setup
+	@exec $(BIN)/geoserver demo --port $(PORT)
+
+test: test-setup
+	@exec $(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-slow: test-setup
+	@exec $(BIN)/python -m pytest -m slow $(ARGS)
+
+check: test-setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/geoserver check
+	@set -e; for style in styles/*.json; do $(BIN)/node web/node_modules/.bin/gl-style-validate $$style; done
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix web run --silent check
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix web run --silent test
+
+bench: test-setup
+	@exec $(BIN)/python -m benchmarks $(ARGS)
+
+web: web/dist/index.html
+
+setup: .setup/python web database
+test-setup: .setup/test-python web database
+	@sh setup.sh chromium
+
+# Without a database of yours, the server needs the programs of PostGIS.
+database: .setup/python
+	@[ -n "$(DATABASE_URL)" ] || sh setup.sh postgis
+
+.setup/python: requirements/run.txt pyproject.toml hatch_build.py
+	@[ -e .setup/test-python -a .setup/test-python -nt requirements/run.txt -a .setup/test-python -nt pyproject.toml ] || sh setup.sh python
+	@touch $@
+
+.setup/test-python: requirements/test.txt pyproject.toml hatch_build.py
+	@sh setup.sh test-python
+	@touch $@ .setup/python
+
+web/dist/index.html: $(WEB_SOURCES) | .setup/python
+	@sh setup.sh web
+	@touch $@
+
+COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.12 --generate-hashes \
+	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+lock: .setup/python
+	$(COMPILE) --upgrade --extra setup --output-file requirements/run.txt
+	$(COMPILE) --upgrade --extra setup --extra test --constraint requirements/run.txt --output-file requirements/test.txt
+
+clean:
+	rm -rf .venv .setup .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build web/dist web/node_modules web/public/fonts
+	find geoserver tests benchmarks data-samples -name __pycache__ -type d -prune -exec rm -rf {} +

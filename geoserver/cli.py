@@ -1,0 +1,379 @@
+"""The command line: `geoserver demo|serve|load|check|db`."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from geoserver import __version__
+from geoserver.errors import GeoserverError, LoadError, SetupError
+from geoserver.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from geoserver.catalog import Catalog
+    from geoserver.loading import LoadReport
+    from geoserver.model import Layer
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="A map server for a city's open data: files -> PostGIS -> tiles, OGC API and a map.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+db = typer.Typer(help="The workspace's private PostGIS, used when there is no DATABASE_URL.", no_args_is_help=True)
+app.add_typer(db, name="db")
+
+Workspace = Annotated[
+    Path | None,
+    typer.Option("--workspace", "-w", help="Folder with your layers/, styles/ and data. (default: this folder)"),
+]
+Host = Annotated[str | None, typer.Option(help="Address to listen on. (default: 127.0.0.1)")]
+Port = Annotated[int | None, typer.Option("--port", "-p", help="Port to listen on; 0 picks one. (default: 8000)")]
+
+
+def main() -> None:
+    """Entry point: what is expected to go wrong is one line on stderr and exit status 1."""
+    try:
+        app()
+    except GeoserverError as error:
+        _say_error(str(error))
+        raise SystemExit(1) from None
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def demo(workspace: Workspace = None, host: Host = None, port: Port = None) -> None:
+    """Set up a database, load the sample city and your own layers, and serve them.
+
+    What is loaded already and has not changed is not loaded again.
+    """
+    settings = _read_settings(workspace, host=host, port=port, samples=True)
+    _serve(settings, prepare=lambda url: _load_for_demo(settings, url))
+
+
+@app.command()
+def serve(workspace: Workspace = None, host: Host = None, port: Port = None) -> None:
+    """Serve the layers that are loaded."""
+    _serve(_read_settings(workspace, host=host, port=port))
+
+
+@app.command()
+def load(
+    layers: Annotated[list[str] | None, typer.Argument(help="Layers to load; all of them when none is named.")] = None,
+    workspace: Workspace = None,
+    force: Annotated[bool, typer.Option("--force", help="Load even what has not changed.")] = False,
+) -> None:
+    """Load the sources of layers into the database; readers see the old rows until the new ones are complete."""
+    from geoserver.catalog import read_catalog
+
+    settings = _read_settings(workspace)
+    catalog = read_catalog(settings)
+    wanted = [catalog.layer(name) for name in layers] if layers else list(catalog.layers.values())
+    with _database(settings) as url:
+        failures = _load(wanted, url, force=force)
+    problems = [] if layers else [str(problem) for problem in catalog.problems]
+    for line in [*problems, *failures]:
+        _say_error(line)
+    if problems or failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(workspace: Workspace = None) -> None:
+    """Prove layer files, sources, licences, styles and tile recipes against each other and the database.
+
+    Lists everything that is wrong, and then ends with exit status 1.
+    """
+    from geoserver.catalog import read_catalog
+    from geoserver.check import check_files
+
+    settings = _read_settings(workspace)
+    catalog = read_catalog(settings)
+    problems = [str(problem) for problem in check_files(settings)]
+    try:
+        with _database(settings) as url:
+            problems += _check_database(url, catalog)
+    except SetupError as error:
+        if settings.database_url:
+            problems.append(str(error))
+        else:
+            _console().print(f"[yellow]Recipes were not run:[/] {error}", highlight=False)
+    for line in problems:
+        _say_error(line)
+    if problems:
+        raise typer.Exit(1)
+    print(f"{len(catalog.layers)} layers, {len(catalog.styles)} styles, {len(catalog.recipes)} recipes: no problem")
+
+
+@db.command("start")
+def db_start(workspace: Workspace = None) -> None:
+    """Start it, and keep it running until `geoserver db stop`."""
+    from geoserver.database import private
+
+    print(private.start(_read_settings(workspace), _say))
+
+
+@db.command("stop")
+def db_stop(
+    workspace: Workspace = None,
+    force: Annotated[bool, typer.Option("--force", help="Stop it under a running server, too.")] = False,
+) -> None:
+    """Stop it; refuses while a geoserver uses it."""
+    from geoserver.database import private
+
+    print("stopped" if private.stop(_read_settings(workspace), force=force) else "not running")
+
+
+@db.command("status")
+def db_status(workspace: Workspace = None) -> None:
+    """Tell whether it runs, where it lies and who uses it; exit status 3 when it does not run."""
+    from geoserver.database import private
+
+    status = private.status(_read_settings(workspace))
+    version = f"PostgreSQL {status.major}" if status.major else "not made yet"
+    print(f"folder    {status.folder} ({version})")
+    if status.url is None:
+        print("running   no")
+        raise typer.Exit(3)
+    print(f"running   yes, process {status.pid}")
+    print(f"in use    {'yes' if status.used else 'no'}{', kept by `geoserver db start`' if status.kept else ''}")
+    print(f"address   {status.url}")
+
+
+@db.command("url")
+def db_url(workspace: Workspace = None) -> None:
+    """Print its address, for psql, QGIS or a backup: psql "$(geoserver db url)"."""
+    from geoserver.database import private
+
+    url = private.status(_read_settings(workspace)).url
+    if url is None:
+        raise SetupError("The private PostGIS is not running; start it with: geoserver db start")
+    print(url)
+
+
+@db.command("remove")
+def db_remove(
+    workspace: Workspace = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Stop it and delete it with everything in it."""
+    from geoserver.database import private
+
+    settings = _read_settings(workspace)
+    folder = private.status(settings).folder
+    if not yes:
+        typer.confirm(f"Delete {folder} and everything in it?", abort=True)
+    private.remove(settings)
+    print("removed")
+
+
+def _read_settings(workspace: Path | None, **given: object) -> Settings:
+    """Settings from options, then the environment, then the workspace's .env file."""
+    folder = workspace or Path(os.environ.get("GEOSERVER_WORKSPACE") or ".")
+    values = {name: value for name, value in given.items() if value is not None}
+    if not folder.is_dir():
+        raise SetupError(f"--workspace: there is no folder {folder}")
+    build = cast(
+        "Callable[..., Settings]", Settings
+    )  # pydantic checks the values, and takes more than type checkers see
+    try:
+        return build(_env_file=folder / ".env", workspace=folder.resolve(), **values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SetupError(f"Setting {name}: {first['msg'].lower()}; got {first['input']!r}") from error
+
+
+@contextlib.contextmanager
+def _database(settings: Settings) -> Iterator[str]:
+    """The address of a migrated database: the one that was given, or the private one, ours until the end."""
+    import psycopg
+
+    from geoserver.database import private
+    from geoserver.database.migrate import apply_migrations
+
+    try:
+        url = settings.database_url or private.ensure(settings, _say)
+        try:
+            apply_migrations(url)
+        except psycopg.OperationalError as error:
+            raise SetupError(f"The database cannot be reached: {' '.join(str(error).split())}") from error
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise SetupError(f"The database does not let this user set it up: {error.diag.message_primary}") from error
+        yield url
+    finally:
+        if not settings.database_url:
+            with _undisturbed():
+                private.release(settings)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let an impatient second Ctrl-C not break off the orderly end of the first."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _serve(settings: Settings, prepare: Callable[[str], None] | None = None) -> None:
+    """Listen, bring the database up, prepare it, and serve until Ctrl-C or SIGTERM."""
+    _stop_in_order()
+    with contextlib.suppress(KeyboardInterrupt), _listen(settings) as listener, _database(settings) as url:
+        if prepare:
+            prepare(url)
+        _run_server(settings, url, listener)
+
+
+def _run_server(settings: Settings, url: str, listener: socket.socket) -> None:
+    import uvicorn
+
+    from geoserver.app import create_app
+    from geoserver.database import private
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                _announce(listener)
+
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    logging.getLogger("geoserver").setLevel(settings.log_level.upper())
+    application = create_app(settings, url, None if settings.database_url else lambda: private.ensure(settings))
+    level = "info" if settings.log_level == "debug" else "warning"
+    config = uvicorn.Config(application, log_level=level, ws="none", timeout_graceful_shutdown=3)
+    Server(config).run(sockets=[listener])
+
+
+def _announce(listener: socket.socket) -> None:
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    _console().print(f"\n[bold green]http://{shown}:{port}[/]   stop with Ctrl-C\n", highlight=False)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """A listening socket, before anything that takes time; raises SetupError when the port is taken."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(128)
+    except OSError as error:
+        where = f"{settings.host}:{settings.port}"
+        raise SetupError(f"Cannot listen on {where} ({error.strerror}); choose another --port") from error
+    return listener
+
+
+def _stop_in_order() -> None:
+    """SIGTERM and a closed terminal end us as Ctrl-C does; a server that runs has handlers of its own for the first."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+
+
+def _load_for_demo(settings: Settings, url: str) -> None:
+    from geoserver.catalog import read_catalog
+
+    catalog = read_catalog(settings)
+    failures = _load(catalog.layers.values(), url, force=False)
+    for line in [*map(str, catalog.problems), *failures]:
+        _say_error(line)
+
+
+def _load(layers: Iterable[Layer], url: str, *, force: bool) -> list[str]:
+    """Load layer after layer with a progress bar, show what came of it, and give what went wrong in lines."""
+    from geoserver.loading import load as load_layer
+
+    reports: list[LoadReport] = []
+    failures: list[str] = []
+    for layer in layers:
+        try:
+            with _progress(layer) as progress:
+                reports.append(load_layer(layer, url, progress=progress, force=force))
+        except LoadError as error:
+            failures.append(f"{layer.id}: {error}")
+    _console().print(_build_table(reports))
+    return failures
+
+
+@contextlib.contextmanager
+def _progress(layer: Layer) -> Iterator[Callable[[int, int | None], None]]:
+    """A line with rows, rate and time left while a layer loads; nothing where there is no terminal."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} rows"),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=_console(), transient=True, disable=not _console().is_terminal) as shown:
+        task = shown.add_task(layer.id, total=None, rate="")
+
+        def advance(done: int, total: int | None) -> None:
+            speed = shown.tasks[0].speed
+            shown.update(task, completed=done, total=total, rate=f"{speed:,.0f}/s" if speed else "")
+
+        yield advance
+
+
+def _build_table(reports: list[LoadReport]) -> Table:
+    """Rows per layer and seconds, as `demo` and `load` end."""
+    table = Table("layer", box=None, pad_edge=False, header_style="dim")
+    for name in ("rows", "readings", "rejected", "seconds"):
+        table.add_column(name, justify="right")
+    table.add_column()
+    for report in reports:
+        seconds = "unchanged" if report.skipped else f"{report.seconds:.1f}"
+        reasons = ", ".join(f"{count} {reason}" for reason, count in report.reasons.items())
+        readings = f"{report.readings:,}" if report.readings else ""
+        rejected = f"[yellow]{report.rejected:,}[/]" if report.rejected else ""
+        table.add_row(report.layer_id, f"{report.rows:,}", readings, rejected, seconds, f"[dim]{escape(reasons)}[/]")
+    return table
+
+
+def _check_database(url: str, catalog: Catalog) -> list[str]:
+    from geoserver.tiling import check as check_recipes
+
+    return [str(problem) for problem in check_recipes(url, catalog)]
+
+
+def _console() -> Console:
+    """For people: on stderr, so that stdout holds only what a script may want."""
+    return Console(stderr=True, soft_wrap=True)
+
+
+def _say(message: str) -> None:
+    _console().print(f"[dim]·[/] {message}", highlight=False)
+
+
+def _say_error(message: str) -> None:
+    _console().print(message, style="red", markup=False, highlight=False)

