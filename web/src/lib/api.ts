@@ -150,9 +150,9 @@ export function readReadings(id: string, fid: number, signal: AbortSignal): Prom
   return read(`/api/layers/${id}/features/${fid}/readings?limit=1000`, signal);
 }
 
-export function readStyle(base: string, layers: string[], signal: AbortSignal): Promise<Record<string, unknown>> {
+export function readStyle(base: string, layers: string[]): Promise<Record<string, unknown>> {
   const query = layers.length ? `?layers=${layers.map(encodeURIComponent).join(",")}` : "";
-  return read(`/styles/${base}.json${query}`, signal);
+  return read(`/styles/${base}.json${query}`);
 }
 
 export interface TileJson {
@@ -163,6 +163,6 @@ export interface TileJson {
   attribution?: string;
 }
 
-export function readTileJson(url: string, signal: AbortSignal): Promise<TileJson> {
-  return read(url, signal);
+export function readTileJson(url: string): Promise<TileJson> {
+  return read(url);
 }

@@ -1,5 +1,5 @@
 /** From what is switched on to the one style that MapLibre draws: base, layers, their filters, and the mark around what is selected. */
-import type { FilterSpecification, SourceSpecification, StyleSpecification } from "maplibre-gl";
+import type { FilterSpecification, SourceSpecification, StyleSpecification, VectorSourceSpecification } from "maplibre-gl";
 import { readStyle, readTileJson, type TileJson } from "./api.ts";
 
 export interface Scene {
@@ -12,14 +12,14 @@ export interface Scene {
 export const SELECTION = "selection";
 
 const NOTHING: GeoJSON.FeatureCollection = { type: "FeatureCollection", features: [] };
-const styles = new Map<string, Promise<Record<string, unknown>>>();
+const styles = new Map<string, Promise<StyleSpecification>>();
 const tileJsons = new Map<string, Promise<TileJson>>();
 
 /** Ask once per key; a failure is forgotten, so that trying again asks again. */
-function once<T>(cache: Map<string, Promise<T>>, key: string, ask: () => Promise<T>): Promise<T> {
+function once<T>(cache: Map<string, Promise<T>>, key: string, ask: (key: string) => Promise<T>): Promise<T> {
   let answer = cache.get(key);
   if (!answer) {
-    answer = ask();
+    answer = ask(key);
     cache.set(key, answer);
     answer.catch(() => cache.delete(key));
   }
@@ -32,31 +32,52 @@ export function filterTiles(tiles: string[], filter: string): string[] {
   return tiles.map((url) => `${url}${url.includes("?") ? "&" : "?"}filter=${encodeURIComponent(filter)}`);
 }
 
-export async function composeStyle(scene: Scene, selected: GeoJSON.GeoJSON | null): Promise<StyleSpecification> {
+export interface Composed {
+  style: StyleSpecification;
+  /** Layers that could not be had; the rest is drawn without them. */
+  failed: string[];
+}
+
+export async function composeStyle(scene: Scene, selected: GeoJSON.Feature | null): Promise<Composed> {
   // The server decides what lies above what, so the order of switching on does not matter, and sorted ids share a cache.
   const ids = [...scene.on].sort();
-  const never = new AbortController().signal;
-  const style = (await once(styles, `${scene.base} ${ids}`, () => readStyle(scene.base, ids, never))) as unknown as StyleSpecification;
+  const style = await once(styles, `${scene.base} ${ids}`, async () => (await readStyle(scene.base, ids)) as unknown as StyleSpecification);
   const sources: Record<string, SourceSpecification> = { ...style.sources };
+  const failed: string[] = [];
   await Promise.all(
     ids.map(async (id) => {
       const source = sources[id];
       if (source?.type !== "vector" || !source.url) return;
-      const { url, ...rest } = source;
-      const found = await once(tileJsons, url, () => readTileJson(url, never));
-      const { tiles, minzoom = 0, maxzoom = 22, bounds, attribution } = found;
-      sources[id] = {
-        ...rest,
-        tiles: filterTiles(tiles, scene.filters[id] ?? ""),
-        minzoom,
-        maxzoom,
-        ...(bounds && { bounds }),
-        ...(attribution && { attribution }),
-      };
+      try {
+        sources[id] = buildSource(source, await once(tileJsons, source.url, readTileJson), scene.filters[id] ?? "");
+      } catch {
+        failed.push(id);
+        delete sources[id];
+      }
     }),
   );
-  sources[SELECTION] = { type: "geojson", data: (selected ?? NOTHING) as GeoJSON.FeatureCollection };
-  return { ...style, sources, layers: [...style.layers, ...selectionLayers(scene.base)] };
+  sources[SELECTION] = { type: "geojson", data: selected ?? NOTHING };
+  const layers = style.layers.filter((layer) => !("source" in layer) || layer.source in sources);
+  return { style: { ...style, sources, layers: [...layers, ...selectionLayers(scene.base)] }, failed };
+}
+
+/** A layer's source with its TileJSON told in place, so that a filter can be put into the address of its tiles. */
+function buildSource(source: VectorSourceSpecification, found: TileJson, filter: string): VectorSourceSpecification {
+  const { url: _, ...rest } = source;
+  const { tiles, minzoom = 0, maxzoom = 22, bounds, attribution } = found;
+  return {
+    ...rest,
+    tiles: filterTiles(tiles, filter),
+    minzoom,
+    maxzoom,
+    ...(bounds && { bounds }),
+    ...(attribution && { attribution: escapeHtml(attribution) }),
+  };
+}
+
+/** A layer's attribution is plain text, and MapLibre would take it for HTML. */
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 }
 
 /** A halo and a line: it stands out on any colour, and does not speak by colour alone. */

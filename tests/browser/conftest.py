@@ -1,0 +1,208 @@
+"""Fixtures of the browser tests: real Chromium, and the viewer's page as its readers use it.
+
+`GEOSERVER_CHROMIUM` names a browser when it is not on the PATH as `chromium`. Every page that is opened here fails its
+test when a request leaves the origin or a script fails.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from PIL import Image, ImageChops
+from playwright.sync_api import expect, sync_playwright
+
+from geoserver import assets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request
+
+WEBGL_IN_SOFTWARE = ["--disable-gpu", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+FLAGS = [
+    *WEBGL_IN_SOFTWARE,
+    "--no-sandbox",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+]
+PATIENCE = 60_000  # milliseconds; two busy cores draw slowly
+OUTPUT = Path(__file__).parent / "output"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium as the system has it; no browser is downloaded."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = os.environ.get("GEOSERVER_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    assert found, "no Chromium: install the package `chromium`, or name one in GEOSERVER_CHROMIUM"
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def built_viewer() -> Path:
+    """The folder with the built viewer."""
+    folder = assets.root("web")
+    assert (folder / "index.html").is_file(), "the viewer is not built: `npm ci && npm run build` in web/"
+    return folder
+
+
+class Viewer:
+    """The viewer's page: what a reader does with it and sees on it."""
+
+    def __init__(self, page: Page, origin: str) -> None:
+        self.page = page
+        self.origin = origin
+        self.requests: list[str] = []
+        self.faults: list[str] = []
+        self.expected_faults: tuple[str, ...] = ()
+        page.set_default_timeout(PATIENCE)
+        page.on("request", self._note_request)
+        page.on("console", self._note_message)
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+
+    def _note_request(self, request: Request) -> None:
+        self.requests.append(request.url)
+
+    def _note_message(self, message: ConsoleMessage) -> None:
+        if message.type == "error" or "Content Security Policy" in message.text:
+            self.faults.append(message.text)
+
+    def check(self) -> None:
+        """No request left the origin, and no script failed in a way that the test did not bring about."""
+        foreign = [
+            url for url in self.requests if urlsplit(url).scheme not in ("data", "blob") and not self.is_own(url)
+        ]
+        assert foreign == []
+        assert [fault for fault in self.faults if not any(part in fault for part in self.expected_faults)] == []
+
+    def is_own(self, url: str) -> bool:
+        return url.startswith((f"{self.origin}/", f"blob:{self.origin}/"))
+
+    def open(self, path: str = "/") -> Viewer:
+        self.page.goto(f"{self.origin}{path}")
+        return self.settle()
+
+    def settle(self) -> Viewer:
+        """Wait until the map is drawn and every count is there."""
+        self.page.wait_for_selector("#map[data-state=idle]", timeout=PATIENCE)
+        self.page.wait_for_function("() => !document.querySelector('.count[data-busy=true]')", timeout=PATIENCE)
+        self.page.wait_for_selector("#map[data-state=idle]", timeout=PATIENCE)
+        return self
+
+    def switch(self, title: str) -> Locator:
+        return self.page.get_by_role("switch", name=title, exact=True)
+
+    def card(self, layer: str) -> Locator:
+        return self.page.locator("article").filter(has=self.page.locator(f"#about-{layer}"))
+
+    def open_filters(self, layer: str) -> Locator:
+        card = self.card(layer)
+        details = card.locator("details").first
+        if details.get_attribute("open") is None:
+            details.locator("summary").click()
+        self.settle()
+        return details
+
+    def count_text(self, layer: str) -> str:
+        return self.page.locator(f".count[data-layer={layer}]").inner_text()
+
+    def count(self, layer: str) -> int:
+        """Matching rows as the page tells them: the first number of "1,234 of 60,000 rows"."""
+        return int(re.sub(r"\D", "", self.count_text(layer).split(" of ")[0]))
+
+    def picture(self) -> Image.Image:
+        """The map as it is drawn, without the buttons on it."""
+        self.settle()
+        box = self.page.locator("#map").bounding_box()
+        assert box
+        image = Image.open(io.BytesIO(self.page.screenshot(clip=box, animations="disabled"))).convert("RGB")
+        return image.crop((0, 0, image.width - 80, image.height - 60))
+
+    def in_view(self) -> Locator:
+        """The buttons of the list of features in view."""
+        tab = self.page.get_by_role("tab", name="In view")
+        if tab.get_attribute("aria-selected") != "true":
+            tab.click()
+        return self.page.locator("#panel-body ul button")
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def tab_to(self, target: Locator, most: int = 150, key: str = "Tab") -> None:
+        """Press Tab until the target has the focus, as somebody without a mouse does."""
+        for _ in range(most):
+            if target.evaluate("element => element === document.activeElement"):
+                return
+            self.press(key)
+        raise AssertionError(f"{target} is not reached by {most} times {key}")
+
+    def address(self) -> str:
+        return self.page.url.removeprefix(self.origin)
+
+
+@pytest.fixture
+def open_viewer(browser: Browser, built_viewer: Path, server: Any) -> Iterator[Callable[..., Viewer]]:
+    """`open_viewer(path, origin=..., **context)` gives a Viewer on a fresh browser context, English unless told."""
+    opened: list[Viewer] = []
+
+    def open_viewer(path: str | None = "/", origin: str = server.url, **context: Any) -> Viewer:
+        options = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", "reduced_motion": "reduce"} | context
+        viewer = Viewer(browser.new_context(**options).new_page(), origin)
+        opened.append(viewer)
+        return viewer if path is None else viewer.open(path)
+
+    yield open_viewer
+    for viewer in opened:
+        viewer.page.context.close()
+    for viewer in opened:
+        viewer.check()
+
+
+@pytest.fixture
+def sql(server: Any) -> Callable[[str], Any]:
+    """The first value that a query gives on the database under the server."""
+
+    def ask(query: str) -> Any:
+        with psycopg.connect(server.database_url) as connection:
+            row = connection.execute(query).fetchone()  # type: ignore[call-overload]
+        assert row
+        return row[0]
+
+    return ask
+
+
+def differing_pixels(one: Image.Image, other: Image.Image) -> int:
+    """How many pixels differ by more than a shade."""
+    difference = ImageChops.difference(one, other).convert("L").point(lambda value: 255 if value > 24 else 0)
+    return difference.histogram()[255]
+
+
+@pytest.fixture(scope="session")
+def differ() -> Callable[[Image.Image, Image.Image], int]:
+    return differing_pixels
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patience() -> None:
+    expect.set_options(timeout=PATIENCE)
+
+
+@pytest.fixture(scope="session")
+def output() -> Path:
+    OUTPUT.mkdir(exist_ok=True)
+    return OUTPUT

@@ -1,0 +1,130 @@
+"""How the viewer looks, on a desk and on a phone, light and dark: to axe, to a finger, and as pictures."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.browser
+
+DESK = {"viewport": {"width": 1280, "height": 800}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+LOOKS = {
+    "light": DESK | {"color_scheme": "light"},
+    "dark": DESK | {"color_scheme": "dark"},
+    "phone": PHONE | {"color_scheme": "light"},
+    "dark phone": PHONE | {"color_scheme": "dark"},
+}
+FILTERED = f"/?layers=crime,trees&filter.crime={quote("category IN ('burglary','theft')")}"
+LEVELS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
+PICTURE = Path(__file__).parents[2] / "docs" / "map.png"
+
+
+def find_violations(viewer: Any) -> list[str]:
+    found = Axe().run(viewer.page, options=LEVELS).response["violations"]
+    return [f"{each['id']}: {node['html']} {node['failureSummary']}" for each in found for node in each["nodes"]]
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_axe_finds_no_violation_of_level_a_or_aa(open_viewer: Callable[..., Any], look: str) -> None:
+    viewer = open_viewer(FILTERED, **LOOKS[look])
+    page = viewer.page
+    if "phone" in look:
+        assert find_violations(viewer) == []
+        page.get_by_role("button", name="Show the list").click()
+    viewer.open_filters("trees")
+    viewer.card("crime").get_by_text("About this data").click()
+    assert find_violations(viewer) == []
+    viewer.in_view().first.click()
+    expect(page.get_by_role("dialog").locator("dd").first).to_be_visible()
+    viewer.settle()
+    assert find_violations(viewer) == []
+
+
+@pytest.mark.parametrize("look", ["light", "phone"])
+def test_everything_to_press_is_at_least_24_pixels_wide_and_high(open_viewer: Callable[..., Any], look: str) -> None:
+    viewer = open_viewer(FILTERED, **LOOKS[look])
+    if "phone" in look:
+        viewer.page.get_by_role("button", name="Show the list").click()
+    viewer.open_filters("trees")
+    small = viewer.page.evaluate(
+        """() => [...document.querySelectorAll('button, summary, select, input, a')]
+            .map((element) => element.closest('label') ?? element)
+            .filter((element) => !element.matches('.skip, .maplibregl-ctrl a, label:has(input[type=range])'))
+            .map((element) => [element.outerHTML.slice(0, 80), element.getBoundingClientRect()])
+            .filter(([, box]) => box.width && (box.width < 24 || box.height < 24))
+            .map(([html]) => html)"""
+    )
+    assert small == []
+
+
+def test_the_page_does_not_scroll_sideways_on_a_narrow_phone(open_viewer: Callable[..., Any]) -> None:
+    viewer = open_viewer(FILTERED, **(PHONE | {"viewport": {"width": 320, "height": 640}}))
+    viewer.page.get_by_role("button", name="Show the list").click()
+    viewer.open_filters("trees")
+    wide = "element => element.scrollWidth - element.clientWidth"
+    assert viewer.page.locator("html").evaluate(wide) <= 0
+    assert viewer.page.locator("#panel-body").evaluate(wide) <= 0
+
+
+def test_the_map_follows_the_reader_s_system_and_the_button_overrides_it(
+    open_viewer: Callable[..., Any], differ: Callable[..., int]
+) -> None:
+    viewer = open_viewer("/?layers=", color_scheme="dark")
+    dark = viewer.picture()
+    viewer.page.get_by_role("button", name="Switch to the light map").click()
+    light = viewer.settle().picture()
+    assert differ(dark, light) > 0.5 * dark.width * dark.height
+    assert "base=light" in viewer.address()
+    assert sum(light.resize((1, 1)).getpixel((0, 0))) > sum(dark.resize((1, 1)).getpixel((0, 0))) + 150
+
+
+def test_on_a_phone_the_sheet_opens_and_a_feature_s_card_takes_its_place(
+    open_viewer: Callable[..., Any], output: Path
+) -> None:
+    viewer = open_viewer("/", **LOOKS["phone"] | {"device_scale_factor": 2})
+    page = viewer.page
+    page.screenshot(path=output / "phone.png")
+    body = page.locator("#panel-body")
+    expect(body).to_be_hidden()
+    page.get_by_role("tab", name="In view").tap()
+    expect(body).to_be_visible()
+    first = page.locator("#panel-body ul button").first
+    first.tap()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator("dd").first).to_be_visible()
+    expect(body).to_be_hidden()
+    viewer.settle()
+    page.screenshot(path=output / "phone-card.png")
+    dialog.get_by_role("button", name="Close").tap()
+    expect(body).to_be_visible()
+    page.get_by_role("tab", name="Layers").tap()
+    viewer.open_filters("crime")
+    page.screenshot(path=output / "phone-filters.png")
+    page.get_by_role("button", name="Show more map").tap()
+    expect(body).to_be_hidden()
+
+
+def test_the_picture_of_the_map_is_drawn(open_viewer: Callable[..., Any], output: Path) -> None:
+    """Kept in output/; `GEOSERVER_UPDATE_PICTURES=1` also puts it where the README shows it."""
+    text = "category IN ('burglary') AND reported_at >= TIMESTAMP('2024-01-01T00:00:00Z')"
+    viewer = open_viewer(f"/?layers=crime,bike-paths&filter.crime={quote(text)}", **LOOKS["light"])
+    expect(viewer.page.get_by_role("img", name=re.compile("^Reported"))).to_be_attached()
+    shot = output / "map.png"
+    viewer.page.screenshot(path=shot)
+    with Image.open(shot) as image:
+        image.convert("RGB").quantize(192, dither=Image.Dither.NONE).save(shot, optimize=True)
+    assert shot.stat().st_size < 400_000
+    if os.environ.get("GEOSERVER_UPDATE_PICTURES"):
+        PICTURE.write_bytes(shot.read_bytes())

@@ -1,0 +1,341 @@
+"""The viewer in a real browser, over a real server and a real PostGIS."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import pytest
+from playwright.sync_api import expect
+
+from geoserver.app import create_app
+from geoserver.catalog import read_catalog
+from geoserver.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pytestmark = pytest.mark.browser
+
+BURGLARY = "category IN ('burglary') AND reported_at >= TIMESTAMP('2024-01-01T00:00:00Z')"
+
+
+def test_the_page_lists_every_dataset_by_theme_and_no_basemap_layer(
+    open_viewer: Callable[..., Any], city_settings: Settings
+) -> None:
+    page = open_viewer("/").page
+    datasets = [layer for layer in read_catalog(city_settings).layers.values() if not layer.basemap]
+    titles = page.locator("article .title").all_inner_texts()
+    assert sorted(titles) == sorted(layer.title for layer in datasets)
+    for layer in datasets:
+        theme = page.locator("section").filter(has=page.get_by_role("switch", name=layer.title, exact=True))
+        assert theme.locator("h2").inner_text().casefold() == layer.theme.casefold()
+        switch = page.get_by_role("switch", name=layer.title, exact=True)
+        assert switch.is_checked() == layer.visible
+
+
+def test_switching_a_layer_on_draws_it_and_tells_its_rows(
+    open_viewer: Callable[..., Any], sql: Callable[[str], Any], differ: Callable[..., int]
+) -> None:
+    viewer = open_viewer("/?layers=")
+    empty = viewer.picture()
+    assert viewer.page.locator(".count").count() == 0
+    viewer.switch("Trees").check()
+    drawn = viewer.settle().picture()
+    assert differ(empty, drawn) > 2000
+    assert viewer.count("trees") == sql("SELECT count(*) FROM layers.trees")
+    assert viewer.in_view().count() == 50
+    viewer.page.get_by_role("tab", name="Layers").click()
+    viewer.switch("Trees").uncheck()
+    assert differ(empty, viewer.settle().picture()) == 0
+    assert viewer.in_view().count() == 0
+
+
+def test_a_category_and_a_date_range_show_the_count_of_sql_and_draw_what_matches(
+    open_viewer: Callable[..., Any], sql: Callable[[str], Any], differ: Callable[..., int]
+) -> None:
+    viewer = open_viewer("/?layers=crime")
+    everything = viewer.picture()
+    filters = viewer.open_filters("crime")
+    filters.get_by_role("checkbox", name=re.compile("^Burglary")).check()
+    by_category = viewer.settle().picture()
+    assert viewer.count("crime") == sql("SELECT count(*) FROM layers.crime WHERE category = 'burglary'")
+    reported = filters.get_by_role("group", name="Reported", exact=True)
+    reported.get_by_label(re.compile("^From")).fill("2024-03-01")
+    reported.get_by_label(re.compile("^From")).press("Tab")
+    reported.get_by_label(re.compile("^To")).fill("2024-05-31")
+    reported.get_by_label(re.compile("^To")).press("Tab")
+    by_both = viewer.settle().picture()
+    wanted = "category = 'burglary' AND reported_at >= '2024-03-01Z' AND reported_at < '2024-06-01Z'"
+    count = sql(f"SELECT count(*) FROM layers.crime WHERE {wanted}")
+    assert viewer.count("crime") == count > 0
+    assert viewer.count_text("crime") == f"{count:,} of {sql('SELECT count(*) FROM layers.crime'):,} rows"
+    assert differ(everything, by_category) > 2000
+    assert differ(by_category, by_both) > 500
+    titles = set(viewer.in_view().locator(".title").all_inner_texts())
+    assert titles == {"Burglary"}
+
+
+def test_the_counts_beside_the_choices_are_those_of_sql_under_the_other_filters(
+    open_viewer: Callable[..., Any], sql: Callable[[str], Any]
+) -> None:
+    viewer = open_viewer(f"/?layers=crime&filter.crime={quote(BURGLARY)}")
+    category = viewer.card("crime").get_by_role("group", name="Category", exact=True)
+    for name in ("burglary", "theft"):
+        row = category.locator("label").filter(has_text=re.compile(name, re.IGNORECASE))
+        count = sql(f"SELECT count(*) FROM layers.crime WHERE category = '{name}' AND reported_at >= '2024-01-01Z'")
+        expect(row.locator(".number").first).to_have_text(f"{count:,}")
+
+
+def test_the_link_gives_the_same_page_again(open_viewer: Callable[..., Any], differ: Callable[..., int]) -> None:
+    viewer = open_viewer("/?layers=crime")
+    filters = viewer.open_filters("crime")
+    filters.get_by_role("checkbox", name=re.compile("^Theft")).check()
+    viewer.settle()
+    reported = filters.get_by_role("group", name="Reported", exact=True)
+    reported.get_by_label(re.compile("^From")).fill("2025-02-01")
+    reported.get_by_label(re.compile("^From")).press("Tab")
+    viewer.settle().page.get_by_role("button", name="Zoom in").click()
+    viewer.settle().page.get_by_role("button", name="Switch to the dark map").click()
+    viewer.settle()
+    address = viewer.address()
+    query = parse_qs(urlsplit(address).query)
+    assert query == {
+        "layers": ["crime"],
+        "filter.crime": ["category IN ('theft') AND reported_at >= TIMESTAMP('2025-02-01T00:00:00Z')"],
+        "base": ["dark"],
+    }
+    before, count = viewer.picture(), viewer.count_text("crime")
+    again = open_viewer(address)
+    assert again.address() == address
+    assert again.count_text("crime") == count
+    card = again.card("crime")
+    assert card.get_by_role("checkbox", name=re.compile("^Theft")).is_checked()
+    assert not card.get_by_role("checkbox", name=re.compile("^Burglary")).is_checked()
+    assert card.get_by_label(re.compile("^From: Reported")).input_value() == "2025-02-01"
+    assert differ(before, again.picture()) < 200
+
+
+def test_back_and_forward_walk_through_what_was_chosen(open_viewer: Callable[..., Any]) -> None:
+    viewer = open_viewer("/?layers=crime")
+    whole = viewer.count("crime")
+    viewer.open_filters("crime").get_by_role("checkbox", name=re.compile("^Fraud|^Burglary")).first.check()
+    part = viewer.settle().count("crime")
+    viewer.switch("Trees").check()
+    viewer.settle()
+    assert part < whole
+    viewer.page.go_back()
+    expect(viewer.switch("Trees")).not_to_be_checked()
+    assert viewer.settle().count("crime") == part
+    viewer.page.go_back()
+    assert viewer.settle().count("crime") == whole
+    assert viewer.card("crime").get_by_role("checkbox", checked=True).count() == 0
+    viewer.page.go_forward()
+    assert viewer.settle().count("crime") == part
+    viewer.page.go_forward()
+    expect(viewer.switch("Trees")).to_be_checked()
+
+
+def test_everything_is_done_by_keyboard(open_viewer: Callable[..., Any], sql: Callable[[str], Any]) -> None:
+    viewer = open_viewer("/?layers=")
+    page = viewer.page
+    viewer.press("Tab")
+    expect(page.get_by_text("Skip to the map")).to_be_focused()
+    viewer.press("Enter")
+    expect(page.locator("#map canvas")).to_be_focused()
+    before = viewer.address()
+    viewer.press("ArrowRight", "+")
+    page.wait_for_function("before => location.href.indexOf(before) < 0 && location.hash", arg=before)
+    viewer.settle()
+    viewer.tab_to(viewer.switch("Reported crime"), key="Shift+Tab")
+    viewer.press("Space")
+    viewer.settle()
+    viewer.tab_to(viewer.card("crime").locator("summary").first)
+    viewer.press("Enter")
+    viewer.settle()
+    viewer.tab_to(viewer.card("crime").get_by_role("checkbox", name=re.compile("^Burglary")))
+    viewer.press("Space")
+    viewer.settle()
+    assert viewer.count("crime") == sql("SELECT count(*) FROM layers.crime WHERE category = 'burglary'")
+    slider = viewer.card("crime").get_by_role("slider", name="Reported, from")
+    viewer.tab_to(slider)
+    viewer.press(*["PageUp"] * 4, "ArrowRight")
+    viewer.settle()
+    start = viewer.card("crime").get_by_label(re.compile("^From: Reported")).input_value()
+    wanted = f"category = 'burglary' AND reported_at >= '{start}Z'"
+    assert viewer.count("crime") == sql(f"SELECT count(*) FROM layers.crime WHERE {wanted}")
+    layers = page.get_by_role("tab", name="Layers")
+    viewer.tab_to(layers, key="Shift+Tab")
+    viewer.press("ArrowRight")
+    first = page.locator("#panel-body ul button").first
+    viewer.tab_to(first)
+    viewer.press("Enter")
+    dialog = page.get_by_role("dialog", name="Burglary")
+    expect(dialog).to_be_focused()
+    viewer.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(first).to_be_focused()
+
+
+def test_a_click_on_a_feature_opens_its_values_with_labels_and_units(
+    open_viewer: Callable[..., Any], sql: Callable[[str], Any]
+) -> None:
+    viewer = open_viewer("/?layers=trees#17/45.2/-28.6")
+    page = viewer.page
+    fid = sql("SELECT fid FROM layers.trees WHERE height IS NOT NULL AND health = 'good' ORDER BY fid LIMIT 1")
+    at = [sql(f"SELECT ST_{axis}(ST_Transform(geom_3857, 4326)) FROM layers.trees WHERE fid = {fid}") for axis in "YX"]
+    viewer = open_viewer(f"/?layers=trees#19/{at[0]:.6f}/{at[1]:.6f}")
+    page = viewer.page
+    box = page.locator("#map").bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    dialog = page.get_by_role("dialog")
+    values = dict(
+        zip(dialog.locator("dt").all_inner_texts(), dialog.locator("dd").all_inner_texts(), strict=True)
+        if dialog.locator("dd").first.inner_text()
+        else []
+    )
+    assert dialog.get_by_role("heading").inner_text() == sql(f"SELECT species FROM layers.trees WHERE fid = {fid}")
+    assert values["Health"] == "Good"
+    assert values["Height"].replace("\u00a0", " ") == f"{sql(f'SELECT height FROM layers.trees WHERE fid = {fid}'):g} m"
+    assert "planted" not in values
+    dialog.get_by_role("button", name="Close").click()
+    expect(dialog).to_have_count(0)
+
+
+def test_readings_are_drawn_as_a_line_with_their_extremes_in_words(
+    open_viewer: Callable[..., Any], sql: Callable[[str], Any]
+) -> None:
+    viewer = open_viewer("/?layers=sewage-sampling")
+    first = viewer.in_view().first
+    name = first.locator(".title").inner_text()
+    first.click()
+    dialog = viewer.page.get_by_role("dialog", name=name)
+    chart = dialog.get_by_role("img", name=re.compile("^Flow"))
+    expect(chart).to_be_visible()
+    fid = sql(f"SELECT fid FROM layers.sewage_sampling WHERE name = '{name.replace(chr(39), chr(39) * 2)}'")
+    highest = sql(f"SELECT max(flow) FROM layers.sewage_sampling__readings WHERE fid = {fid}")
+    label = chart.get_attribute("aria-label") or ""
+    told = float(re.search(r"highest ([\d.,]+)", label)[1].replace(",", ""))  # type: ignore[index]
+    assert told == pytest.approx(highest, rel=1e-3)
+    assert chart.locator("path").get_attribute("d").count("L") > 50  # type: ignore[union-attr]
+
+
+def test_a_number_range_is_set_by_typing_and_cleared(
+    open_viewer: Callable[..., Any], sql: Callable[[str], Any]
+) -> None:
+    viewer = open_viewer("/?layers=trees")
+    height = viewer.open_filters("trees").get_by_role("group", name="Height (m)")
+    expect(height.get_by_role("img")).to_be_visible()
+    height.get_by_label("From: Height").fill("12.5")
+    height.get_by_label("From: Height").press("Tab")
+    assert viewer.settle().count("trees") == sql("SELECT count(*) FROM layers.trees WHERE height >= 12.5")
+    height.get_by_role("button", name="Clear the filter on Height").click()
+    assert viewer.settle().count("trees") == sql("SELECT count(*) FROM layers.trees")
+    assert "filter" not in viewer.address()
+
+
+def test_a_search_takes_every_sign_literally(open_viewer: Callable[..., Any], sql: Callable[[str], Any]) -> None:
+    viewer = open_viewer("/?layers=districts")
+    name = sql("SELECT name FROM layers.districts ORDER BY fid LIMIT 1")
+    box = viewer.open_filters("districts").get_by_role("searchbox", name="Name contains")
+    for text in (name.lower()[:5], "o'x%_\\", "%"):
+        box.fill(text)
+        viewer.page.wait_for_function(
+            "text => (new URLSearchParams(location.search).get('filter.districts') ?? '').length > text.length",
+            arg=text,
+        )
+        escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("'", "''")
+        wanted = sql(f"SELECT count(*) FROM layers.districts WHERE lower(name) LIKE '%{escaped}%'".replace("%%", "%"))
+        viewer.page.wait_for_timeout(300)
+        assert viewer.settle().count("districts") == wanted
+
+
+def test_a_filter_that_the_controls_cannot_show_is_kept_and_can_be_cleared(
+    open_viewer: Callable[..., Any], sql: Callable[[str], Any]
+) -> None:
+    text = "height > 20 OR height < 2"
+    viewer = open_viewer(f"/?layers=trees&filter.trees={quote(text)}")
+    assert viewer.count("trees") == sql(f"SELECT count(*) FROM layers.trees WHERE {text}")
+    card = viewer.card("trees")
+    expect(card.get_by_text("Custom filter")).to_be_visible()
+    expect(card.get_by_text(text)).to_be_visible()
+    card.get_by_role("button", name="Clear", exact=True).click()
+    assert viewer.settle().count("trees") == sql("SELECT count(*) FROM layers.trees")
+
+
+def test_a_filter_that_the_server_refuses_is_told_at_the_filter_and_draws_nothing(
+    open_viewer: Callable[..., Any], differ: Callable[..., int]
+) -> None:
+    viewer = open_viewer("/?layers=")
+    nothing = viewer.picture()
+    refused = open_viewer(None)
+    refused.expected_faults = ("400",)
+    refused.page.goto(f"{refused.origin}/?layers=trees&filter.trees={quote('no_such_field = 1')}")
+    alert = refused.card("trees").get_by_role("alert")
+    expect(alert).to_contain_text("This filter could not be used.")
+    expect(alert).to_contain_text("no_such_field")
+    assert differ(nothing, refused.picture()) == 0
+    alert.get_by_role("button", name="Clear").click()
+    assert differ(nothing, refused.settle().picture()) > 2000
+
+
+def test_a_server_that_does_not_answer_is_told_plainly_and_trying_again_helps(open_viewer: Callable[..., Any]) -> None:
+    viewer = open_viewer(None)
+    viewer.expected_faults = ("Failed to load resource",)
+    viewer.page.route("**/api/layers", lambda route: route.abort())
+    viewer.page.goto(f"{viewer.origin}/?layers=trees")
+    alert = viewer.page.get_by_role("alert")
+    expect(alert).to_contain_text("The map data could not be loaded.")
+    viewer.page.unroute("**/api/layers")
+    alert.get_by_role("button", name="Try again").click()
+    assert viewer.settle().count("trees") > 0
+
+
+def test_an_empty_catalogue_is_greeted_with_friendly_words(
+    open_viewer: Callable[..., Any], serve: Callable[..., Any], empty_database: str, tmp_path: Path
+) -> None:
+    app = create_app(Settings(workspace=tmp_path, database_url=None, samples=False), empty_database)
+    with serve(app, empty_database) as empty:
+        viewer = open_viewer(None, origin=empty.url)
+        viewer.page.goto(empty.url)
+        expect(viewer.page.get_by_text("There is nothing to show yet.")).to_be_visible()
+
+
+def test_a_layer_that_is_gone_is_named_and_the_rest_is_shown(open_viewer: Callable[..., Any]) -> None:
+    viewer = open_viewer("/?layers=trees,<b>unicorns</b>")
+    notice = viewer.page.get_by_text("No longer available: <b>unicorns</b>.")
+    expect(notice).to_be_visible()
+    viewer.page.get_by_role("button", name="Close this message").click()
+    expect(notice).to_have_count(0)
+    assert viewer.count("trees") > 0
+
+
+def test_the_page_speaks_the_language_of_its_reader(open_viewer: Callable[..., Any]) -> None:
+    viewer = open_viewer("/?layers=trees", locale="de-AT")
+    assert viewer.page.locator("html").get_attribute("lang") == "de"
+    expect(viewer.page.locator(".count")).to_contain_text("Einträge")
+    viewer.page.get_by_label("Sprache").select_option("fr")
+    expect(viewer.page.locator(".count")).to_contain_text("lignes")
+    assert "lang=fr" in viewer.address()
+
+
+def test_the_link_to_share_is_the_address(open_viewer: Callable[..., Any]) -> None:
+    viewer = open_viewer("/?layers=trees", permissions=["clipboard-read", "clipboard-write"])
+    viewer.page.get_by_role("button", name="Copy a link to this view").click()
+    expect(viewer.page.get_by_text("The link is copied.")).to_be_visible()
+    assert viewer.page.evaluate("navigator.clipboard.readText()") == viewer.page.url
+
+
+def test_the_tiles_are_asked_for_with_the_filter_and_no_request_leaves_the_origin(
+    open_viewer: Callable[..., Any],
+) -> None:
+    viewer = open_viewer(f"/?layers=crime&filter.crime={quote(BURGLARY)}")
+    viewer.in_view().first.click()
+    expect(viewer.page.get_by_role("dialog").locator("dd").first).to_be_visible()
+    tiles = [urlsplit(url) for url in viewer.requests if "/tiles/crime/" in url]
+    assert tiles
+    assert all(parse_qs(tile.query)["filter"] == [BURGLARY] for tile in tiles)
+    assert any("/fonts/" in url for url in viewer.requests)
+    assert [url for url in viewer.requests if not viewer.is_own(url) and not url.startswith("data:")] == []
