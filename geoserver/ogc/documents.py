@@ -94,9 +94,10 @@ class DocumentError(GeoserverError):
 class _NoRequest:
     """What pygeoapi reads of a request: nothing, so that no client's words reach its documents."""
 
-    headers: dict[str, str] = {}
-    query_params: dict[str, str] = {}
-    scope = {"path": "/"}
+    def __init__(self) -> None:
+        self.headers: dict[str, str] = {}
+        self.query_params: dict[str, str] = {}
+        self.scope = {"path": "/"}
 
 
 def build_landing(api: API) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def render_feature(text: str, links: list[dict[str, str]]) -> bytes:
 
 
 def build_page_links(
-    base: str, layer: Layer, values: Mapping[str, str], query: ItemsQuery, page: Page, form: str
+    base: str, layer: Layer, values: Mapping[str, str], *, query: ItemsQuery, page: Page, form: str
 ) -> list[dict[str, str]]:
     """self, alternate, next and collection; `values` is the query string, `form` the format of this answer."""
     items = f"{base}/collections/{layer.id}/items"

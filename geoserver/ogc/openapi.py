@@ -98,7 +98,7 @@ def _build_parameters(limits: dict[str, Any]) -> dict[str, Any]:
     box = {"type": "array", "minItems": 4, "maxItems": 6, "items": {"type": "number"}}
     uri = {"type": "string", "format": "uri"}
     text = {"type": "string"}
-    query = {
+    query: dict[str, tuple[str, dict[str, Any]]] = {
         "f": ("Format of the answer.", {"type": "string", "enum": ["json", "html"], "default": "json"}),
         "lang": ("Language of the answer; there is one so far.", {"type": "string", "default": "en-US"}),
         "limit": ("How many features at most on a page; a larger number than the maximum means the maximum.", limit),

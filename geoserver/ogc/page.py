@@ -12,13 +12,13 @@ import psycopg
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from geoserver.errors import BadParameterError
-from geoserver.filtering import Where
 from geoserver.ogc.crs import CRS84, Crs
 from geoserver.ogc.keyset import Position, SortKey, build_condition, build_order, parse_cursor, select_keys
 
 if TYPE_CHECKING:
     from geoserver.database.pool import Database
     from geoserver.database.status import LayerStatus
+    from geoserver.filtering import Where
     from geoserver.model import Layer
 
 __all__ = ["ItemsQuery", "Page", "read_feature", "read_page"]
@@ -83,7 +83,8 @@ def read_page(database: Database, layer: Layer, status: LayerStatus, query: Item
     except psycopg.DataError as error:
         if query.cursor:
             raise BadParameterError("cursor", query.cursor, "the cursor of a `next` link, unchanged") from error
-        raise BadParameterError("filter", "", f"values that the database can compare: {error.diag.message_primary}")
+        expected = f"values that the database can compare: {error.diag.message_primary}"
+        raise BadParameterError("filter", "", expected) from error
 
 
 def read_feature(database: Database, layer: Layer, status: LayerStatus, fid: int, crs: Crs) -> str | None:
@@ -151,14 +152,14 @@ def _select_features(layer: Layer, status: LayerStatus, query: ItemsQuery) -> SQ
 @functools.lru_cache(maxsize=512)
 def _build_feature(columns: tuple[tuple[str, str], ...], srid: int, crs: Crs, skip_geometry: bool) -> SQL:
     """An expression over a row `t` that gives a GeoJSON feature as text."""
-    geometry = SQL("'null'")
+    geometry: Composable = SQL("'null'")
     if not skip_geometry:
         geometry = SQL("coalesce(ST_AsGeoJSON({}, {}, 0), 'null')").format(_shape(srid, crs), Literal(crs.digits))
     properties: Composable = SQL("'{{}}'").format() if not columns else _properties(columns)
     expression = SQL(
         """'{{"type":"Feature","id":' || t.fid || ',"geometry":' || {} || ',"properties":' || {} || '}}'"""
     ).format(geometry, properties)
-    return SQL(expression.as_string(None))  # type: ignore[arg-type]  # composed of identifiers and literals only
+    return SQL(expression.as_string(None))  # composed of identifiers and numbers only
 
 
 def _properties(columns: tuple[tuple[str, str], ...]) -> Composable:
@@ -185,7 +186,7 @@ def _shape(srid: int, crs: Crs) -> Composable:
 
 def _count(database: Database, layer: Layer, status: LayerStatus, where: Where | None) -> int:
     """How many rows match: known from the load when unfiltered, else counted once per version and filter."""
-    if where is None:
+    if where is None or not where.canonical:
         return status.rows
     key = (database.url, layer.id, status.version, where.canonical)
     if (known := _counts.get(key)) is not None:

@@ -81,6 +81,7 @@ class PostgisProvider(BaseProvider):  # type: ignore[misc]  # pygeoapi has no ty
 
     def query(
         self,
+        *,
         offset: int = 0,
         limit: int = 10,
         resulttype: str = "results",

@@ -169,7 +169,7 @@ def items(call: Call, snapshot: Snapshot) -> Response:
     if tag in call.known_tags:
         return _unchanged(tag)
     page = snapshot.provider(layer.id).read(query)
-    links = build_page_links(call.url, layer, call.values, query, page, call.form)
+    links = build_page_links(call.url, layer, call.values, query=query, page=page, form=call.form)
     if call.form == "json":
         return _respond(render_page(page, links), GEOJSON, tag, query.crs)
     body = _render_html(

@@ -130,7 +130,9 @@ RECORD = """
     INSERT INTO geoserver.layers
         (id, version, rows, rejected, readings, west, south, east, north, srid, geometry_type, source, fingerprint)
     SELECT '{0}', 1, n, 0, 0, ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e), {1}, '{2}', '', ''
-    FROM (SELECT ST_Transform(ST_SetSRID(ST_Extent(geom)::geometry, {1}), 4326) AS e, count(*) AS n FROM layers.{0}) AS x
+    FROM (
+        SELECT ST_Transform(ST_SetSRID(ST_Extent(geom)::geometry, {1}), 4326) AS e, count(*) AS n FROM layers.{0}
+    ) AS x
     """
 
 

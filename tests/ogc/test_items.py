@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +94,7 @@ def test_sorted_pages_hold_every_feature_once_in_order_with_nulls_last(town: Tes
     features = [feature for page in pages for feature in page["features"]]
     assert sorted(ids_of(pages)) == [n * 3 for n in range(LAMPS)]
     names = [(name.lstrip("+-"), name.startswith("-")) for name in sortby.split(",")]
-    for first, second in zip(features, features[1:], strict=False):
+    for first, second in itertools.pairwise(features):
         for name, descending in names:
             a, b = first["properties"][name], second["properties"][name]
             if a == b:
@@ -293,7 +294,7 @@ BAD = [
     ("filter", "watts = 'x"),
     ("filter", "("),
     ("filter", "(" * 200 + "watts=1" + ")" * 200),
-    ("filter", "watts = 1 OR " * 8000 + "watts = 1"),
+    ("filter", "watts = 1 OR " * 3500 + "watts = 1"),
     ("filter-lang", "sql"),
     ("crs", "EPSG:4326"),
     ("crs", f"{EPSG}999999"),
