@@ -1,4 +1,4 @@
-"""The documentation says what is true: every address, setting, command and layer key is described, and links lead somewhere."""
+"""The documentation says what is true: each address, setting, command and layer key is there; links lead somewhere."""
 
 from __future__ import annotations
 
