@@ -1,0 +1,96 @@
+"""The headers of every answer: what a page may load, who may frame it, and that open data may be read from anywhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers, MutableHeaders
+
+from geoserver.site.encoding import Compress
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["SiteHeaders"]
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    [
+        "default-src 'self'",
+        "script-src 'self'",
+        "style-src 'self' 'unsafe-inline'",  # MapLibre and Svelte set style attributes
+        "img-src 'self' data: blob:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'self'",
+    ]
+)
+SECURITY = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "geolocation=(self), camera=(), microphone=(), payment=(), usb=()",
+}
+# Open data: any page may read these, and the headers that say how much there is and whether it changed.
+OPEN = ("/tiles", "/styles", "/fonts", "/sprites", "/api", "/ogc", "/download", "/assets", "/catalog", "/data.json")
+EXPOSED = "Content-Crs, Content-Encoding, Content-Length, ETag, Link, Location, OGC-NumberMatched, OGC-NumberReturned"
+ASKED = "Accept, Accept-Crs, Accept-Language, Content-Crs, Content-Type, If-Match, If-None-Match"
+
+
+class SiteHeaders:
+    """ASGI middleware: security headers on all, a Content-Security-Policy on pages, CORS on data, gzip on text."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = Compress(app)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        is_open = _is_open(scope["path"])
+        if is_open and _is_preflight(scope):
+            await _answer_preflight(send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _add_headers(MutableHeaders(scope=message), is_open=is_open)
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
+
+
+def _add_headers(headers: MutableHeaders, *, is_open: bool) -> None:
+    for name, value in SECURITY.items():
+        headers.setdefault(name, value)
+    if headers.get("content-type", "").startswith(("text/html", "image/svg+xml")):
+        headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+    if is_open:
+        headers.setdefault("Access-Control-Allow-Origin", "*")
+        headers.setdefault("Access-Control-Expose-Headers", EXPOSED)
+        headers.setdefault("Cross-Origin-Resource-Policy", "cross-origin")
+
+
+def _is_open(path: str) -> bool:
+    return any(path == prefix or path.startswith((f"{prefix}/", f"{prefix}.")) for prefix in OPEN)
+
+
+def _is_preflight(scope: Scope) -> bool:
+    return scope["method"] == "OPTIONS" and "access-control-request-method" in Headers(scope=scope)
+
+
+async def _answer_preflight(send: Send) -> None:
+    """Reading is allowed from every origin; writing across origins is not (credentials are never sent)."""
+    headers = {
+        "Access-Control-Allow-Origin": "*",
+        "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+        "Access-Control-Allow-Headers": ASKED,
+        "Access-Control-Max-Age": "86400",
+        "Vary": "Access-Control-Request-Headers",
+    }
+    raw = [(name.lower().encode(), value.encode()) for name, value in (headers | SECURITY).items()]
+    await send({"type": "http.response.start", "status": 204, "headers": raw})
+    await send({"type": "http.response.body", "body": b""})

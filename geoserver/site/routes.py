@@ -1,0 +1,135 @@
+"""Pages and their parts: the viewer at `/`, styles with absolute addresses, letters for the map, favicon and robots."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+import orjson
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import HTMLResponse
+
+from geoserver import assets, styling
+from geoserver.errors import BadParameterError, NotFoundError
+from geoserver.site.encoding import accepts_gzip
+from geoserver.site.files import BuiltFile, BuiltFiles
+from geoserver.site.glyphs import RANGES, empty_glyphs
+
+if TYPE_CHECKING:
+    from geoserver.services import Services
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["site"])
+
+FOREVER = "public, max-age=31536000, immutable"  # the name changes with the content
+A_DAY = "public, max-age=86400"
+CHECKED = "public, max-age=0, must-revalidate"
+MAX_LAYERS = 32
+
+_RANGE = re.compile(r"^(\d{1,5})-(\d{1,5})$", re.ASCII)
+_NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>City map</title>
+<h1>The map page has not been built</h1>
+<p>Build it once: <code>npm --prefix web ci &amp;&amp; npm --prefix web run build</code>, or <code>make demo</code>.</p>
+<p>The data can be had meanwhile: <a href="/ogc">data service</a>, <a href="/api/layers">layers</a>.</p></html>"""
+
+
+@router.get("/", include_in_schema=False)
+async def viewer(request: Request) -> Response:
+    """The map."""
+    page = _built().read("index.html")
+    return HTMLResponse(_NOT_BUILT, 503) if page is None else _answer(request, page, CHECKED)
+
+
+@router.get("/assets/{path:path}", include_in_schema=False)
+async def asset(request: Request, path: str) -> Response:
+    """Scripts and sheets of the viewer; Vite puts a hash into each name."""
+    found = _built().read(f"assets/{path}")
+    if found is None:
+        raise NotFoundError("file", path, "a file of the built viewer")
+    return _answer(request, found, FOREVER)
+
+
+@router.get("/styles/{name}.json", summary="A MapLibre style", tags=["styles"])
+async def style(
+    request: Request,
+    name: str,
+    layers: str = Query("", description="Ids of layers to draw on the basemap, with commas between."),
+) -> Response:
+    """A basemap (`light`, `dark`) or the style of one layer, valid for MapLibre, with absolute addresses inside."""
+    services: Services = request.app.state.services
+    ids = layers.split(",") if layers else []
+    if len(ids) > MAX_LAYERS or len(set(ids)) < len(ids):
+        raise BadParameterError("layers", layers, f"at most {MAX_LAYERS} different layers")
+    base = (services.settings.public_url or str(request.base_url)).rstrip("/")
+    body = orjson.dumps(styling.build_style(services.live.current, services.statuses, name, base, ids))
+    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    headers = {"ETag": tag, "Cache-Control": CHECKED}
+    if _is_known(request, tag):
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type="application/json")
+
+
+@router.get("/fonts/{stack}/{glyphs}.pbf", summary="Letters for the map", tags=["styles"])
+async def fonts(request: Request, stack: str, glyphs: str) -> Response:
+    """Signed-distance glyphs of 256 code points, of the first font in the stack (names with commas) that we have."""
+    names = _font_names()
+    font = next((name for name in stack.split(",") if name in names), None)
+    if font is None:
+        raise NotFoundError("font", stack, "one of " + (", ".join(sorted(names)) or "none: the viewer is not built"))
+    parsed = _RANGE.match(glyphs)
+    first, last = (int(part) for part in parsed.groups()) if parsed else (-1, -1)
+    if first % RANGES or last != first + RANGES - 1 or not 0 <= first < 0x10000:  # noqa: PLR2004 - the basic plane
+        raise BadParameterError("range", glyphs, "256 code points from a multiple of 256, such as 0-255")
+    found = _built().read(f"fonts/{font}/{first}-{last}.pbf")
+    if found is None:  # a range the font has no letters in: nothing to draw is not an error
+        return Response(empty_glyphs(font, glyphs), media_type="application/x-protobuf")
+    return _answer(request, found, A_DAY)
+
+
+@router.get("/favicon.svg", include_in_schema=False)
+@router.get("/favicon.ico", include_in_schema=False)
+async def favicon(request: Request) -> Response:
+    """One drawing for both addresses: every browser that asks for the old one takes SVG by now."""
+    icon = _built().read("favicon.svg")
+    return Response(status_code=204) if icon is None else _answer(request, icon, A_DAY)
+
+
+@router.get("/robots.txt", include_in_schema=False)
+async def robots() -> Response:
+    """Pages may be found; tiles and items need no crawling."""
+    text = "User-agent: *\nDisallow: /tiles/\nDisallow: /ogc/collections/*/items\nDisallow: /api/\nAllow: /\n"
+    return Response(text, media_type="text/plain", headers={"Cache-Control": A_DAY})
+
+
+def _answer(request: Request, file: BuiltFile, caching: str) -> Response:
+    """The file as the client takes it: not at all (304), compressed, or as it is."""
+    zipped = bool(file.gzipped) and accepts_gzip(request.headers.get("accept-encoding", ""))
+    tag = f'"{file.tag}-gzip"' if zipped else f'"{file.tag}"'
+    headers = {"ETag": tag, "Cache-Control": caching}
+    if file.gzipped:
+        headers["Vary"] = "Accept-Encoding"
+    if _is_known(request, tag):
+        return Response(status_code=304, headers=headers)
+    headers["Content-Type"] = file.media_type
+    if zipped:
+        headers["Content-Encoding"] = "gzip"
+    return Response(file.gzipped if zipped else file.body, headers=headers)
+
+
+def _is_known(request: Request, tag: str) -> bool:
+    """Whether the client has it already (RFC 9110, 13.1.2: weak comparison)."""
+    given = (item.strip().removeprefix("W/") for item in request.headers.get("if-none-match", "").split(","))
+    return any(item in (tag, "*") for item in given)
+
+
+@functools.cache
+def _built() -> BuiltFiles:
+    return BuiltFiles(assets.root("web"))
+
+
+def _font_names() -> set[str]:
+    folder = _built().folder / "fonts"
+    return {path.name for path in folder.iterdir() if path.is_dir()} if folder.is_dir() else set()

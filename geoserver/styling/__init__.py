@@ -1,0 +1,9 @@
+"""Styles and legends: MapLibre style files -> styles with absolute addresses, and what their classes mean."""
+
+from __future__ import annotations
+
+from geoserver.styling.build import build_style, style_names
+from geoserver.styling.check import check
+from geoserver.styling.legend import build_legend
+
+__all__ = ["build_legend", "build_style", "check", "style_names"]

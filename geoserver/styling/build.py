@@ -1,0 +1,135 @@
+"""A style as it leaves the server: addresses absolute, data laid under the labels, dark colours where asked for."""
+
+from __future__ import annotations
+
+import copy
+import html
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from geoserver.catalog import Catalog
+from geoserver.errors import NotFoundError
+from geoserver.model import Layer
+from geoserver.styling.plain import plain_fragment
+
+__all__ = ["BASE", "DATA_BELOW", "FILLS_BELOW", "build_style", "fragment_of", "style_names"]
+
+BASE = "base"  # the source of every basemap
+FILLS_BELOW = "geoserver:fills-below"  # id of the basemap layer that areas go under
+DATA_BELOW = "geoserver:data-below"  # id of the basemap layer that lines and points go under: its first label
+Style = dict[str, Any]
+
+_STACK = {"fill": 0, "line": 1, "circle": 2}
+
+
+def style_names(catalog: Catalog) -> list[str]:
+    """Every name that `build_style` knows: the files in styles/, and the layers, which have a plain look at least."""
+    return list(dict.fromkeys([*catalog.styles, *(layer.id for layer in catalog.datasets())]))
+
+
+def build_style(
+    catalog: Catalog, statuses: Collection[str], name: str, base_url: str, layers: Iterable[str] = ()
+) -> Style:
+    """A complete MapLibre style: the basemap or fragment `name`, with the fragments of `layers` under its labels.
+
+    `statuses` holds the ids of the loaded layers; a basemap draws those of them that it knows. `base_url` has no
+    slash at its end. Raises NotFoundError for an unknown style or layer.
+    """
+    style = _find(catalog, name)
+    _fill_addresses(style, base_url)
+    if BASE in style["sources"]:
+        _fit_base(style, catalog, statuses, base_url)
+    fragments = [fragment_of(catalog, catalog.layer(layer_id)) for layer_id in dict.fromkeys(layers)]
+    for fragment in fragments:
+        _fill_addresses(fragment, base_url)
+    _merge(style, fragments)
+    return style
+
+
+def fragment_of(catalog: Catalog, layer: Layer) -> Style:
+    """The layer's own style as a fresh copy: the one that its file names, else a plain one for its kind."""
+    found = catalog.styles.get(layer.style)
+    return copy.deepcopy(dict(found)) if found else plain_fragment(layer)
+
+
+def _find(catalog: Catalog, name: str) -> Style:
+    if name in catalog.styles:
+        return copy.deepcopy(dict(catalog.styles[name]))
+    if name in catalog.layers:
+        return fragment_of(catalog, catalog.layers[name])
+    raise NotFoundError("style", name, "one of " + ", ".join(style_names(catalog)))
+
+
+def _fill_addresses(style: Style, base_url: str) -> None:
+    for key in ("glyphs", "sprite"):
+        if isinstance(style.get(key), str):
+            style[key] = _absolute(style[key], base_url)
+    for source in style["sources"].values():
+        if "url" in source:
+            source["url"] = _absolute(source["url"], base_url)
+        if "tiles" in source:
+            source["tiles"] = [_absolute(tile, base_url) for tile in source["tiles"]]
+
+
+def _absolute(address: str, base_url: str) -> str:
+    return base_url + address if address.startswith("/") else address
+
+
+def _fit_base(style: Style, catalog: Catalog, statuses: Collection[str], base_url: str) -> None:
+    """Ask for the basemap layers that are there, with their zooms and attribution, and draw no others."""
+    drawn = dict.fromkeys(item["source-layer"] for item in style["layers"] if item.get("source") == BASE)
+    present = [catalog.layers[name] for name in drawn if name in catalog.layers and name in statuses]
+    names = {layer.id for layer in present}
+    before = style["layers"]
+    style["layers"] = [item for item in before if item.get("source") != BASE or item["source-layer"] in names]
+    _move_anchors(style, [item["id"] for item in before])
+    if not present:
+        del style["sources"][BASE]
+        return
+    source = style["sources"][BASE]
+    source["tiles"] = [f"{base_url}/tiles/{','.join(layer.id for layer in present)}/{{z}}/{{x}}/{{y}}.mvt"]
+    source["minzoom"] = min(layer.minzoom for layer in present)
+    source["maxzoom"] = max(layer.maxzoom for layer in present)
+    credits_ = dict.fromkeys(layer.attribution for layer in present if layer.attribution)
+    if credits_:
+        source["attribution"] = ", ".join(html.escape(credit) for credit in credits_)
+
+
+def _move_anchors(style: Style, before: list[str]) -> None:
+    """An anchor whose layer is not drawn becomes the next one above it that is."""
+    metadata = style.get("metadata", {})
+    left = {item["id"] for item in style["layers"]}
+    for key in (FILLS_BELOW, DATA_BELOW):
+        if (anchor := metadata.get(key)) in before:
+            above = (layer_id for layer_id in before[before.index(anchor) :] if layer_id in left)
+            metadata[key] = next(above, None)
+
+
+def _merge(style: Style, fragments: list[Style]) -> None:
+    """Put fragments where the basemap keeps room: areas under its buildings, lines and points under its labels."""
+    metadata = style.get("metadata", {})
+    dark = metadata.get("geoserver:theme") == "dark"
+    for fragment in fragments:
+        style["sources"] |= fragment["sources"]
+        overrides = fragment.get("metadata", {}).get("geoserver:dark", {}) if dark else {}
+        for item in fragment["layers"]:
+            _override(item, overrides.get(item["id"], {}))
+    items = [item for fragment in fragments for item in fragment["layers"]]
+    for item in sorted(items, key=lambda item: _STACK.get(item["type"], len(_STACK))):
+        anchor = metadata.get(FILLS_BELOW if item["type"] == "fill" else DATA_BELOW)
+        style["layers"].insert(_place(style["layers"], item, anchor), item)
+
+
+def _place(layers: list[Style], item: Mapping[str, Any], anchor: str | None) -> int:
+    """Index for a new layer: under its anchor; without one under the first label; labels of its own on top of all."""
+    if item["type"] == "symbol":
+        return len(layers)
+    wanted = (i for i, existing in enumerate(layers) if existing["id"] == anchor)
+    labels = (i for i, existing in enumerate(layers) if existing["type"] == "symbol")
+    return next(wanted, next(labels, len(layers)))
+
+
+def _override(item: Style, override: Mapping[str, Any]) -> None:
+    for group in ("paint", "layout"):
+        if group in override:
+            item[group] = item.get(group, {}) | override[group]

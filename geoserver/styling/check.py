@@ -1,0 +1,69 @@
+"""Proof that styles name what exists: real layers, declared fields, anchors that are drawn, fonts that are shipped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from geoserver import assets
+from geoserver.catalog import Catalog
+from geoserver.errors import CatalogError
+from geoserver.styling.build import BASE, DATA_BELOW, FILLS_BELOW
+from geoserver.styling.expressions import fields_in
+
+__all__ = ["check"]
+
+
+def check(catalog: Catalog) -> list[CatalogError]:
+    """Every place where a style names a layer, field, source or font that there is not."""
+    used = {layer.style for layer in catalog.layers.values() if layer.style}
+    return [
+        CatalogError(f"styles/{name}.json", key, expected)
+        for name, style in catalog.styles.items()
+        if name in used or BASE in style.get("sources", {})
+        for key, expected in _problems(catalog, style)
+    ]
+
+
+def _problems(catalog: Catalog, style: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    ids = [item.get("id", "") for item in style["layers"]]
+    for twice in sorted({layer_id for layer_id in ids if ids.count(layer_id) > 1}):
+        yield f"layers.{twice}", "an id that no other layer of the style has"
+    metadata = style.get("metadata", {})
+    for key in (FILLS_BELOW, DATA_BELOW):
+        if key in metadata and metadata[key] not in ids:
+            yield f"metadata.{key}", f"the id of one of the style's layers; got {metadata[key]!r}"
+    for layer_id in metadata.get("geoserver:dark", {}):
+        if layer_id not in ids:
+            yield f"metadata.geoserver:dark.{layer_id}", "the id of one of the style's layers"
+    fonts = _shipped_fonts()
+    for item in style["layers"]:
+        yield from _problems_of_layer(catalog, style, item, fonts)
+
+
+def _problems_of_layer(
+    catalog: Catalog, style: Mapping[str, Any], item: Mapping[str, Any], fonts: set[str]
+) -> Iterator[tuple[str, str]]:
+    where = f"layers.{item.get('id', '?')}"
+    if item.get("type") == "background":
+        return
+    source, name = item.get("source"), item.get("source-layer", "")
+    if source not in style.get("sources", {}):
+        yield f"{where}.source", f"one of the style's sources; got {source!r}"
+    layer = catalog.layers.get(name)
+    if layer is None:
+        if source != BASE:  # a basemap draws what there is of its layers
+            yield f"{where}.source-layer", f"a layer of the catalogue; got {name!r}"
+        return
+    read = fields_in([item.get(key) for key in ("filter", "paint", "layout")])
+    for missing in sorted(read - layer.fields.keys()):
+        yield where, f"a field of layers/{name}.toml; got {missing!r}"
+    for font in item.get("layout", {}).get("text-font", []):
+        if fonts and isinstance(font, str) and font not in fonts | {"literal"}:
+            yield f"{where}.layout.text-font", f"one of {', '.join(sorted(fonts))}; got {font!r}"
+
+
+def _shipped_fonts() -> set[str]:
+    """Names of the built fonts; empty while the viewer has not been built."""
+    folder = assets.root("web") / "fonts"
+    return {path.name for path in folder.iterdir() if path.is_dir()} if folder.is_dir() else set()

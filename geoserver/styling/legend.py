@@ -1,0 +1,216 @@
+"""Legends, derived from what a style draws: its `match`, `step`, `interpolate`, `case` and plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from geoserver.catalog import Catalog
+from geoserver.model import Field, Layer
+from geoserver.styling.build import fragment_of
+from geoserver.styling.expressions import (
+    UnsupportedError,
+    evaluate,
+    field_of,
+    fields_in,
+    is_expression,
+    output_at,
+)
+
+__all__ = ["build_legend"]
+
+ZOOM = 15.0  # sizes in a legend are those of this zoom
+NOTE = "geoserver:legend"  # a style layer's metadata: false hides it, a text or mapping titles its entries
+
+_COLOUR = {"circle": "circle-color", "line": "line-color", "fill": "fill-color"}
+_SIZE = {"circle": "circle-radius", "line": "line-width"}
+_NEUTRAL = "#8a8f94"  # entries that explain a size are not any class's colour
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One line of a legend before it is drawn: its text, and the properties of a feature that it stands for."""
+
+    label: str = ""
+    value: Any = None
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+
+def build_legend(catalog: Catalog, layer: Layer) -> list[dict[str, Any]]:
+    """Entries {kind: circle|line|fill, label, color, size?, opacity?, stroke?, dash?, value?}; sizes in px.
+
+    `value` is the stored value, or the list of them, that an entry of a choice stands for. What is beyond a legend
+    (an operator that it does not know) gives one entry with the layer's title.
+    """
+    entries: list[dict[str, Any]] = []
+    for item in fragment_of(catalog, layer)["layers"]:
+        note = item.get("metadata", {}).get(NOTE, {})
+        if item["type"] in _COLOUR and item.get("source-layer") == layer.id and note is not False:
+            entries += _legend_of(layer, item, {"title": note} if isinstance(note, str) else note)
+    return entries
+
+
+def _legend_of(layer: Layer, item: Mapping[str, Any], note: Mapping[str, Any]) -> list[dict[str, Any]]:
+    paint = item.get("paint", {})
+    colour, size = (paint.get(table.get(item["type"], "")) for table in (_COLOUR, _SIZE))
+    namer = _Namer(layer, note)
+    title = note.get("title") or namer.name_condition(item.get("filter")) or layer.title
+    shown = [*namer.split(colour)] or [_Entry(title)]
+    drawn = [_draw(item, entry) for entry in shown]
+    if fields_in(size) - fields_in(colour):
+        drawn += [_draw(item, entry) | {"color": _NEUTRAL} for entry in namer.split(size)]
+    return [entry for entry in drawn if entry["color"] is not None]
+
+
+def _draw(item: Mapping[str, Any], entry: _Entry) -> dict[str, Any]:
+    """The entry as the style draws a feature of that class."""
+    kind, paint = item["type"], item.get("paint", {})
+
+    def value_of(name: str) -> Any:
+        try:
+            return evaluate(paint.get(name), entry.properties, ZOOM)
+        except UnsupportedError:
+            return None
+
+    drawn = {"kind": kind, "label": entry.label, "color": value_of(_COLOUR[kind]) or _NEUTRAL}
+    stroke = value_of({"circle": "circle-stroke-color", "fill": "fill-outline-color"}.get(kind, ""))
+    more = {
+        "size": _rounded(value_of(_SIZE.get(kind, ""))),
+        "opacity": _rounded(value_of(f"{kind}-opacity")),
+        "stroke": stroke,
+        "dash": value_of("line-dasharray"),
+        "value": entry.value,
+    }
+    return drawn | {key: value for key, value in more.items() if value is not None}
+
+
+def _rounded(value: Any) -> float | None:
+    return round(float(value), 2) if isinstance(value, int | float) else None
+
+
+class _Namer:
+    """Splits a style value into the classes it makes, and names each with the field's labels and unit."""
+
+    def __init__(self, layer: Layer, note: Mapping[str, Any]) -> None:
+        self._fields = layer.fields
+        self._labels: Mapping[str, str | None] = note.get("labels", {})
+        self._other: str | None = note.get("other", "Other")
+        self._missing: str | None = note.get("missing", "No data")
+
+    def split(self, value: Any) -> Iterator[_Entry]:
+        """One entry per class; nothing for a value that is the same for every feature."""
+        if not (is_expression(value) and fields_in(value)):
+            return
+        name, arguments = value[0], value[1:]
+        if name == "match":
+            yield from self._split_match(arguments)
+        elif name == "case":
+            yield from self._split_case(arguments)
+        elif name in ("step", "interpolate"):
+            yield from self._split_ramp(value)
+        elif name in ("coalesce", "to-color"):
+            yield from self.split(arguments[0])
+
+    def _split_match(self, arguments: list[Any]) -> Iterator[_Entry]:
+        name = field_of(arguments[0])
+        if name is None:
+            return
+        for labels in arguments[1:-1:2]:
+            values = labels if isinstance(labels, list) else [labels]
+            if (text := self._name_values(name, values)) is not None:
+                yield _Entry(text, values[0] if len(values) == 1 else values, {name: values[0]})
+        if self._other is not None:
+            yield _Entry(self._other, None, {name: "\0"})  # no stored text can be this one
+
+    def _split_case(self, arguments: list[Any]) -> Iterator[_Entry]:
+        for condition in arguments[:-1:2]:
+            name, values = _read_condition(condition)
+            if name is None:
+                continue
+            text = self._missing if values == [None] else self._name_values(name, values)
+            if text is not None:
+                yield _Entry(text, values[0], {name: values[0]})
+        rest = [*self.split(arguments[-1])]
+        if rest:
+            yield from rest
+        elif self._other is not None and (names := fields_in(arguments[:-1])):
+            yield _Entry(self._other, None, dict.fromkeys(names, "\0"))
+
+    def _split_ramp(self, value: list[Any]) -> Iterator[_Entry]:
+        place = 1 if value[0] == "step" else 2
+        name = field_of(value[place])
+        if name is None:  # a ramp over zoom: the classes are in its outputs
+            if not fields_in(value[place]):
+                yield from self.split(output_at(value, ZOOM))
+            return
+        stops = value[3::2]
+        if value[0] == "interpolate":
+            for stop in stops:
+                yield _Entry(self._named(f"{stop:g}", self._amount(name, stop)), None, {name: stop})
+            return
+        yield self._interval(name, None, stops[0])
+        for low, high in pairwise([*stops, None]):
+            yield self._interval(name, low, high)
+
+    def _interval(self, name: str, low: float | None, high: float | None) -> _Entry:
+        if low is None:
+            assert high is not None  # noqa: S101 - a step has a stop at least
+            text, inside = f"< {self._amount(name, high)}", high - 1
+        elif high is None:
+            text, inside = f"≥ {self._amount(name, low)}", low
+        else:
+            text, inside = f"{_number(low)} to {self._amount(name, high)}", low
+        key = "" if low is None else f"{low:g}"
+        return _Entry(self._named(key, text), None, {name: inside})
+
+    def _named(self, key: str, text: str) -> str:
+        return self._labels.get(key) or text
+
+    def _amount(self, name: str, value: float) -> str:
+        unit = self._fields[name].unit if name in self._fields else ""
+        return f"{_number(value)} {unit}".rstrip()
+
+    def _name_values(self, name: str, values: list[Any]) -> str | None:
+        """The text of a class of values; None where the style's note hides it."""
+        key = str(values[0])
+        if key in self._labels:
+            return self._labels[key]
+        return ", ".join(_label(self._fields.get(name), value) for value in values)
+
+    def name_condition(self, condition: Any) -> str:
+        """The text of a filter such as `["==", ["get", name], value]`; empty for anything beyond that."""
+        name, values = _read_condition(condition)
+        return (self._name_values(name, values) or "") if name and values != [None] else ""
+
+
+def _read_condition(condition: Any) -> tuple[str | None, list[Any]]:
+    """Field and values that make a condition true: equality, `in`, a two-way `match`, `!has`; else (None, [])."""
+    match condition:
+        case ["==", target, value] if (name := field_of(target)) is not None and not is_expression(value):
+            return name, [value]
+        case ["!", ["has", str(name)]]:
+            return name, [None]
+        case ["in", target, ["literal", list(values)]] if (name := field_of(target)) is not None and values:
+            return name, values
+        case ["match", target, values, True, False] if (name := field_of(target)) is not None:
+            return name, values if isinstance(values, list) else [values]
+        case list() if is_expression(condition) and (name := field_of(condition)) is not None:
+            return name, [True]
+    return None, []
+
+
+def _label(item: Field | None, value: Any) -> str:
+    """The field's own label for a stored value, else the value made readable."""
+    if isinstance(value, bool):
+        text, plain = str(value).lower(), "Yes" if value else "No"
+        return item.labels.get(text, plain) if item else plain
+    if item and str(value) in item.labels:
+        return item.labels[str(value)]
+    text = str(value).replace("_", " ").replace("-", " ") if isinstance(value, str) else _number(value)
+    return text[:1].upper() + text[1:]
+
+
+def _number(value: float) -> str:
+    return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")

@@ -1,0 +1,58 @@
+"""A plain look for a layer that names no style, so that one layer file is enough for a map."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+from geoserver.model import Layer
+
+__all__ = ["plain_fragment"]
+
+# Okabe and Ito's colours that stand out on light and dark alike and differ for colour-blind eyes.
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9")
+
+
+def plain_fragment(layer: Layer) -> dict[str, Any]:
+    """A complete small style for the layer: one colour, chosen by its id so that it stays the same."""
+    colour = _COLOURS[zlib.crc32(layer.id.encode()) % len(_COLOURS)]
+    source = {"source": layer.id, "source-layer": layer.id}
+    return {
+        "version": 8,
+        "name": layer.title,
+        "sources": {layer.id: {"type": "vector", "url": f"/tiles/{layer.id}.json"}},
+        "layers": [{**item, **source} for item in _DRAWN.get(layer.kind, _points)(layer.id, colour)],
+    }
+
+
+def _points(layer_id: str, colour: str) -> list[dict[str, Any]]:
+    radius = ["interpolate", ["linear"], ["zoom"], 9, 1.2, 12, 2.6, 15, 5, 18, 9]
+    paint = {"circle-color": colour, "circle-radius": radius, "circle-opacity": 0.85}
+    halo = {
+        "circle-stroke-color": "#ffffff",
+        "circle-stroke-width": ["interpolate", ["linear"], ["zoom"], 11, 0, 14, 1],
+    }
+    return [{"id": layer_id, "type": "circle", "paint": paint | halo}]
+
+
+def _lines(layer_id: str, colour: str) -> list[dict[str, Any]]:
+    width = ["interpolate", ["exponential", 1.4], ["zoom"], 9, 0.8, 13, 1.8, 16, 4, 19, 9]
+    layout = {"line-cap": "round", "line-join": "round"}
+    return [{"id": layer_id, "type": "line", "layout": layout, "paint": {"line-color": colour, "line-width": width}}]
+
+
+def _polygons(layer_id: str, colour: str) -> list[dict[str, Any]]:
+    outline = {"line-color": colour, "line-width": ["interpolate", ["linear"], ["zoom"], 9, 0.6, 15, 1.8]}
+    return [
+        {"id": layer_id, "type": "fill", "paint": {"fill-color": colour, "fill-opacity": 0.25}},
+        {
+            "id": f"{layer_id}-outline",
+            "type": "line",
+            "metadata": {"geoserver:legend": False},
+            "layout": {"line-join": "round"},
+            "paint": outline,
+        },
+    ]
+
+
+_DRAWN = {"points": _points, "lines": _lines, "polygons": _polygons}
