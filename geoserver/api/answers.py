@@ -1,0 +1,47 @@
+"""JSON answers that can be kept and revalidated: orjson, a strong ETag, 304."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from fastapi import Response
+
+from geoserver.api.schemas import Problem
+
+if TYPE_CHECKING:
+    from fastapi import Request
+
+__all__ = ["PROBLEMS", "answer", "etag_of", "unchanged"]
+
+CACHE_CONTROL = "public, max-age=0, must-revalidate"  # a 304 is cheap, and rows may change at any moment
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": text}
+    for status, text in {400: "A parameter is wrong.", 404: "There is no such thing.", 503: "Try again later."}.items()
+}
+
+
+def etag_of(*parts: object) -> str:
+    """A strong ETag of what an answer depends on."""
+    digest = hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
+    return f'"{digest}"'
+
+
+def unchanged(request: Request, etag: str) -> Response | None:
+    """304 when the client has this very state already."""
+    held = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
+    if etag in held or held == ["*"]:
+        return Response(status_code=304, headers=_headers(etag))
+    return None
+
+
+def answer(request: Request, body: object, etag: str | None = None, media_type: str = "application/json") -> Response:
+    """The body as JSON, times as UTC with a Z; without an ETag it is the body's digest."""
+    text = orjson.dumps(body, option=orjson.OPT_UTC_Z)
+    tag = etag or etag_of(text)
+    return unchanged(request, tag) or Response(text, media_type=media_type, headers=_headers(tag))
+
+
+def _headers(etag: str) -> dict[str, str]:
+    return {"ETag": etag, "Cache-Control": CACHE_CONTROL}

@@ -1,0 +1,230 @@
+"""`/api/layers`: what there is, what a filter leaves of it, one feature, its readings, what was rejected."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from geoserver import styling
+from geoserver.api import params
+from geoserver.api.answers import PROBLEMS, answer, etag_of, unchanged
+from geoserver.api.schemas import Feature, LayerDetail, LayerList, ReadingList, RejectList, Summary
+from geoserver.database import queries, summaries
+from geoserver.errors import NotFoundError
+from geoserver.filtering import build
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from geoserver.database.status import LayerStatus
+    from geoserver.model import Field, Layer
+    from geoserver.services import Services
+
+router = APIRouter(prefix="/api/layers", tags=["layers"], responses=PROBLEMS)
+
+MAX_READINGS = 10_000
+MAX_REJECTS = 1_000
+
+
+@router.get("", summary="All layers", response_model=LayerList)
+async def list_layers(request: Request) -> Response:
+    """Every loaded layer, in display order: by theme, then as the layer files order them; basemap layers last."""
+    params.read_parameters(request, ())
+    services: Services = request.app.state.services
+    base = params.base_url(request)
+    return answer(request, {"layers": [_entry(layer, status, base) for layer, status in services.loaded()]})
+
+
+@router.get("/{layer_id}", summary="One layer", response_model=LayerDetail)
+async def read_layer(request: Request, layer_id: params.LayerId) -> Response:
+    """The entry of the list, with fields, their choices and ranges, readings and legend."""
+    layer, status = params.find_layer(request, layer_id)
+    params.read_parameters(request, ())
+    services: Services = request.app.state.services
+    body = _entry(layer, status, params.base_url(request)) | {
+        "fields": await _fields(services, layer, status),
+        "readings": _readings_entry(layer),
+        "legend": styling.build_legend(services.live.current, layer),
+    }
+    return answer(request, body)
+
+
+@router.get("/{layer_id}/summary", summary="What a filter leaves of a layer", response_model=Summary)
+async def summarise(
+    request: Request,
+    layer_id: params.LayerId,
+    *,
+    fields: params.Fields = None,
+    filter: params.Filter = None,  # noqa: A002, ARG001 - declared for the API's description; `read_where` reads it
+    filter_lang: params.FilterLang = None,  # noqa: ARG001 - so are the following
+    filter_crs: params.FilterCrs = None,  # noqa: ARG001
+    bbox: params.Bbox = None,  # noqa: ARG001
+    bbox_crs: params.BboxCrs = None,  # noqa: ARG001
+    datetime: params.Datetime = None,  # noqa: ARG001
+) -> Response:
+    """Count, facets and histograms of the rows that the filter leaves. `field=value` filters too."""
+    layer, status = params.find_layer(request, layer_id)
+    where = params.read_where(request, layer, status, also=("fields",))
+    wanted = params.parse_fields(layer, fields)
+    etag = etag_of(layer.id, status.version, status.loaded_at, where.canonical, wanted)
+    if (same := unchanged(request, etag)) is not None:
+        return same
+    services: Services = request.app.state.services
+    found = await summaries.summarise(services.database, layer, status, where, wanted)
+    return answer(request, {"layer": layer.id, "total": status.rows, **found}, etag)
+
+
+@router.get("/{layer_id}/features/{fid}", summary="One feature", response_model=Feature)
+async def read_feature(request: Request, layer_id: params.LayerId, fid: params.FeatureId) -> Response:
+    """A GeoJSON feature with every declared field, geometry in lon/lat."""
+    layer, _ = params.find_layer(request, layer_id)
+    params.read_parameters(request, ())
+    number = params.parse_feature_id(layer, fid)
+    row = await _read_row(request, layer, number)
+    geometry = row.pop("geometry")
+    base = f"{params.base_url(request)}/api/layers/{layer.id}/features/{number}"
+    links = [_link("self", "application/geo+json", base, "This feature")]
+    if layer.readings:
+        links.append(_link("related", "application/json", f"{base}/readings", "Its readings"))
+    body = {
+        "type": "Feature",
+        "id": number,
+        "geometry": orjson.Fragment(geometry) if geometry else None,
+        "properties": row,
+        "links": links,
+    }
+    return answer(request, body, media_type="application/geo+json")
+
+
+@router.get("/{layer_id}/features/{fid}/readings", summary="A feature's readings", response_model=ReadingList)
+async def read_readings(
+    request: Request,
+    layer_id: params.LayerId,
+    fid: params.FeatureId,
+    datetime: params.Datetime = None,
+    limit: params.Limit = None,
+) -> Response:
+    """The newest readings, at most `limit` (1,000 by default, 10,000 at most), oldest of them first."""
+    layer, status = params.find_layer(request, layer_id)
+    params.read_parameters(request, ("datetime", "limit"))
+    number = params.parse_feature_id(layer, fid)
+    if layer.readings is None:
+        raise NotFoundError("readings", layer.id, "a layer that has readings; its layer file has no [readings]")
+    most = params.parse_limit(limit, 1_000, MAX_READINGS)
+    related = replace(layer, fields=layer.readings.fields, time=layer.readings.time)
+    where = build(related, status, datetime=datetime)
+    services: Services = request.app.state.services
+    rows = await queries.read_readings(services.database, layer, number, where, most)
+    if not rows:
+        await _read_row(request, layer, number)  # 404 when there is no such feature
+    entry = {"layer": layer.id, "fid": number, "time": layer.readings.time}
+    return answer(request, entry | {"fields": _plain_fields(layer.readings.fields), "readings": rows})
+
+
+@router.get("/{layer_id}/rejects", summary="Rows that could not be served", response_model=RejectList)
+async def read_rejects(request: Request, layer_id: params.LayerId, limit: params.Limit = None) -> Response:
+    """Where they stand in the source, and why; at most `limit` (100 by default, 1,000 at most) of `count`."""
+    layer, status = params.find_layer(request, layer_id)
+    params.read_parameters(request, ("limit",))
+    most = params.parse_limit(limit, 100, MAX_REJECTS)
+    services: Services = request.app.state.services
+    rows = await queries.read_rejects(services.database, layer.id, most)
+    return answer(request, {"count": status.rejected, "rejects": rows})
+
+
+async def _read_row(request: Request, layer: Layer, fid: int) -> dict[str, Any]:
+    services: Services = request.app.state.services
+    row = await queries.read_feature(services.database, layer, fid)
+    if row is None:
+        raise NotFoundError("feature", fid, f"the id of a feature of {layer.id}")
+    return row
+
+
+def _entry(layer: Layer, status: LayerStatus, base: str) -> dict[str, Any]:
+    return {
+        "id": layer.id,
+        "title": layer.title,
+        "description": layer.description,
+        "theme": layer.theme,
+        "kind": layer.kind,
+        "keywords": list(layer.keywords),
+        "license": layer.license,
+        "attribution": layer.attribution,
+        "basemap": layer.basemap,
+        "visible": layer.visible,
+        "order": layer.order,
+        "bounds": status.bounds.as_list() if status.bounds else None,
+        "count": status.rows,
+        "rejected": status.rejected,
+        "updated": status.loaded_at,
+        "time": layer.time or None,
+        "label": layer.label or None,
+        "features_from": 0,
+        "links": _links(layer, base),
+    }
+
+
+def _links(layer: Layer, base: str) -> list[dict[str, str]]:
+    api, ogc = f"{base}/api/layers/{layer.id}", f"{base}/ogc/collections/{layer.id}"
+    return [
+        _link("self", "application/json", api, "This layer"),
+        _link("summary", "application/json", f"{api}/summary", "Counts, facets and histograms under a filter"),
+        _link("tiles", "application/json", f"{base}/tiles/{layer.id}.json", "Vector tiles (TileJSON)"),
+        _link("collection", "application/json", ogc, "OGC API collection"),
+        _link("items", "application/geo+json", f"{ogc}/items", "All features as GeoJSON (OGC API)"),
+        _link("rejects", "application/json", f"{api}/rejects", "Rows that could not be served"),
+    ]
+
+
+def _link(rel: str, media_type: str, href: str, title: str) -> dict[str, str]:
+    return {"rel": rel, "type": media_type, "href": href, "title": title}
+
+
+async def _fields(services: Services, layer: Layer, status: LayerStatus) -> list[dict[str, Any]]:
+    """The declared fields; those to choose from with their values, those with a range with its ends."""
+    by_choice = [item for item in layer.listed_fields if item.filter == "choice"]
+    by_range = [item for item in layer.listed_fields if item.filter == "range"]
+    choices = await summaries.read_choices(services.database, layer, status, by_choice)
+    ranges = await summaries.read_ranges(services.database, layer, status, by_range)
+    entries = _plain_fields(layer.fields)
+    for entry in entries:
+        if (name := entry["name"]) in choices:
+            labels = entry["labels"]
+            entry["choices"] = [
+                {"value": row["value"], "label": _label(labels, row["value"]), "count": row["count"]}
+                for row in choices[name]
+            ]
+        if name in ranges:
+            entry.update(summaries.show_range(layer.fields[name], ranges[name]))
+    return entries
+
+
+def _plain_fields(fields: Mapping[str, Field]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": item.name,
+            "title": item.title,
+            "description": item.description,
+            "type": item.type,
+            "unit": item.unit,
+            "filter": item.filter,
+            "labels": dict(item.labels),
+            "latest": item.latest,
+        }
+        for item in fields.values()
+    ]
+
+
+def _label(labels: Mapping[str, str], value: object) -> str:
+    """What people read for a stored value: the layer file's label, else the value itself."""
+    text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return labels.get(text, text)
+
+
+def _readings_entry(layer: Layer) -> dict[str, Any] | None:
+    if layer.readings is None:
+        return None
+    return {"time": layer.readings.time, "fields": _plain_fields(layer.readings.fields)}

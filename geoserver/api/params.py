@@ -1,0 +1,155 @@
+"""Query parameters that several resources share: one typed name each, and how a request's filter is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Path, Query, Request
+
+from geoserver.errors import BadParameterError, NotFoundError
+from geoserver.filtering import Where, build
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from geoserver.database.status import LayerStatus
+    from geoserver.model import Field, Layer
+    from geoserver.services import Services
+
+__all__ = [
+    "Bbox",
+    "BboxCrs",
+    "Datetime",
+    "FeatureId",
+    "Fields",
+    "Filter",
+    "FilterCrs",
+    "FilterLang",
+    "LayerId",
+    "Limit",
+    "base_url",
+    "find_layer",
+    "parse_feature_id",
+    "parse_fields",
+    "parse_limit",
+    "read_parameters",
+    "read_where",
+]
+
+LayerId = Annotated[str, Path(description="The layer's id, as `/api/layers` lists it.", examples=["crime"])]
+FeatureId = Annotated[str, Path(description="The feature's id, as tiles and OGC API give it.", examples=["17"])]
+Filter = Annotated[
+    str | None,
+    Query(
+        description="CQL2 over the layer's fields and `geometry`.",
+        examples=["category = 'burglary' AND reported_at >= TIMESTAMP('2024-01-01T00:00:00Z')"],
+    ),
+]
+FilterLang = Annotated[
+    str | None,
+    Query(alias="filter-lang", description="`cql2-text` (the default) or `cql2-json`.", examples=["cql2-text"]),
+]
+FilterCrs = Annotated[
+    str | None, Query(alias="filter-crs", description="CRS of the coordinates in `filter`, as a URI; CRS84 by default.")
+]
+Bbox = Annotated[
+    str | None,
+    Query(
+        description="west,south,east,north; west may be greater than east across the antimeridian.",
+        examples=["-28.7,45.1,-28.5,45.3"],
+    ),
+]
+BboxCrs = Annotated[str | None, Query(alias="bbox-crs", description="CRS of `bbox`, as a URI; CRS84 by default.")]
+Datetime = Annotated[
+    str | None,
+    Query(
+        description="An instant, or start/end with `..` for an open end, on the layer's time field.",
+        examples=["2024-01-01/2024-06-30", "../2024"],
+    ),
+]
+Fields = Annotated[
+    str | None,
+    Query(
+        description="Fields to summarise, with commas between; by default all that have a filter control.",
+        examples=["category,reported_at"],
+    ),
+]
+Limit = Annotated[str | None, Query(description="How many at most.", examples=["100"])]
+
+_FILTERS = ("filter", "filter-lang", "filter-crs", "bbox", "bbox-crs", "datetime")
+
+
+def find_layer(request: Request, layer_id: str) -> tuple[Layer, LayerStatus]:
+    """The layer of the path and its loaded state; raises NotFoundError."""
+    services: Services = request.app.state.services
+    return services.layer(layer_id)
+
+
+def base_url(request: Request) -> str:
+    """The address under which clients know this server, without a slash at the end."""
+    services: Services = request.app.state.services
+    return (services.settings.public_url or str(request.base_url)).rstrip("/")
+
+
+def read_parameters(
+    request: Request, known: tuple[str, ...], fields: Mapping[str, Field] | None = None
+) -> dict[str, str]:
+    """The query string as a mapping; one that is unknown or given twice raises BadParameterError.
+
+    A name that is both a parameter and a field is the parameter.
+    """
+    values: dict[str, str] = {}
+    for name, value in request.query_params.multi_items():
+        if name not in known and name not in (fields or {}):
+            names = f"; or one of the fields {', '.join(fields)}" if fields else ""
+            raise BadParameterError(name, value, f"one of the parameters {', '.join(known) or '(none)'}{names}")
+        if name in values:
+            raise BadParameterError(name, value, "this parameter only once")
+        values[name] = value
+    return values
+
+
+def read_where(request: Request, layer: Layer, status: LayerStatus, also: tuple[str, ...] = ()) -> Where:
+    """The filter of a request, of whatever parameters; `also` are the resource's own, which filter nothing."""
+    values = read_parameters(request, (*_FILTERS, *also), layer.fields)
+    return build(
+        layer,
+        status,
+        filter=values.get("filter"),
+        filter_lang=values.get("filter-lang"),
+        filter_crs=values.get("filter-crs"),
+        bbox=values.get("bbox"),
+        bbox_crs=values.get("bbox-crs"),
+        datetime=values.get("datetime"),
+        properties={name: value for name, value in values.items() if name not in (*_FILTERS, *also)},
+    )
+
+
+def parse_feature_id(layer: Layer, text: str) -> int:
+    """A feature's id; raises BadParameterError for what is no whole number, NotFoundError for one far out of range."""
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit()):
+        raise BadParameterError("fid", text, "a whole number, as tiles and lists of features give it")
+    if len(digits) > 19:  # noqa: PLR2004 - digits of the largest bigint
+        raise NotFoundError("feature", text, f"the id of a feature of {layer.id}")
+    return int(text)
+
+
+def parse_fields(layer: Layer, text: str | None) -> list[Field]:
+    """Declared fields by name, each once; those with a filter control when nothing is named."""
+    if text is None:
+        return [item for item in layer.listed_fields if item.filter in ("choice", "range")]
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in layer.fields:
+            raise BadParameterError("fields", name, "fields of the layer: " + ", ".join(layer.fields))
+    return [layer.fields[name] for name in dict.fromkeys(names)]
+
+
+def parse_limit(text: str | None, default: int, most: int) -> int:
+    """A limit from 1 to `most`; more than that counts as `most`."""
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 18) or int(text) < 1:  # noqa: PLR2004 - fits a bigint
+        raise BadParameterError("limit", text, f"a whole number from 1 to {most}")
+    return min(int(text), most)

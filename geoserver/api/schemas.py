@@ -1,0 +1,159 @@
+"""The documents of the layer API, as OpenAPI describes them; answers are written straight to JSON."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["Feature", "LayerDetail", "LayerEntry", "LayerList", "Problem", "ReadingList", "RejectList", "Summary"]
+
+Scalar = str | int | float | bool | None
+
+
+class Link(BaseModel):
+    rel: str
+    type: str
+    href: str
+    title: str
+
+
+class LayerEntry(BaseModel):
+    """A layer as the catalogue lists it."""
+
+    id: str
+    title: str
+    description: str
+    theme: str
+    kind: str = Field(description="points, lines or polygons.")
+    keywords: list[str]
+    license: str = Field(description="SPDX identifier.")
+    attribution: str
+    basemap: bool = Field(description="Drawn under the data rather than offered as a dataset.")
+    visible: bool = Field(description="Switched on when the viewer opens.")
+    order: int
+    bounds: list[float] | None = Field(description="west, south, east, north in degrees; null when the layer is empty.")
+    count: int
+    rejected: int = Field(description="Rows of the source that could not be served.")
+    updated: str
+    time: str | None = Field(description="The field that `datetime` acts on.")
+    label: str | None = Field(description="The field that titles a feature.")
+    features_from: int = Field(description="The zoom from which on tiles hold every feature.")
+    links: list[Link]
+
+
+class LayerList(BaseModel):
+    layers: list[LayerEntry]
+
+
+class Choice(BaseModel):
+    value: Scalar
+    label: str
+    count: int
+
+
+class FieldEntry(BaseModel):
+    """A declared field; `choices` with filter=choice, `min` and `max` with filter=range."""
+
+    name: str
+    title: str
+    description: str
+    type: Literal["text", "integer", "number", "boolean", "date", "timestamp"]
+    unit: str
+    filter: Literal["choice", "range", "search", "none"]
+    labels: dict[str, str]
+    latest: bool
+    choices: list[Choice] | None = None
+    min: float | str | None = None
+    max: float | str | None = None
+
+
+class ReadingsEntry(BaseModel):
+    time: str
+    fields: list[FieldEntry]
+
+
+class LegendEntry(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    kind: Literal["circle", "line", "fill"]
+    label: str
+    color: str
+
+
+class LayerDetail(LayerEntry):
+    fields: list[FieldEntry]
+    readings: ReadingsEntry | None
+    legend: list[LegendEntry]
+
+
+class Count(BaseModel):
+    value: Scalar
+    count: int
+
+
+class Bin(BaseModel):
+    """From `from` up to, not including, `to`; the last bin of numbers includes it."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    from_: float | str = Field(alias="from")
+    to: float | str
+    count: int
+
+
+class Histogram(BaseModel):
+    min: float | str | None
+    max: float | str | None
+    bins: list[Bin]
+
+
+class Summary(BaseModel):
+    """What a filter leaves of a layer."""
+
+    layer: str
+    count: int
+    total: int
+    facets: dict[str, list[Count]]
+    histograms: dict[str, Histogram]
+
+
+class Feature(BaseModel):
+    """A GeoJSON feature in lon/lat (CRS84)."""
+
+    type: Literal["Feature"]
+    id: int
+    geometry: dict[str, Any] | None
+    properties: dict[str, Scalar]
+    links: list[Link]
+
+
+class ReadingList(BaseModel):
+    layer: str
+    fid: int
+    time: str
+    fields: list[FieldEntry]
+    readings: list[dict[str, Scalar]]
+
+
+class Reject(BaseModel):
+    line: int
+    reason: str
+    raw: str
+
+
+class RejectList(BaseModel):
+    count: int
+    rejects: list[Reject]
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457): which parameter, which value, and what was expected."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    parameter: str | None = None
+    value: str | None = None
+    expected: str | None = None

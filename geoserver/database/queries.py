@@ -1,0 +1,88 @@
+"""What the layer API asks of one layer: how many rows, one feature, its readings, what was rejected."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from psycopg.sql import SQL, Composed, Identifier
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from psycopg.sql import Composable
+
+    from geoserver.database.pool import Database
+    from geoserver.model import Field, Layer
+
+__all__ = ["Condition", "column_list", "count", "read_feature", "read_readings", "read_rejects", "table_of"]
+
+_INT64 = 2**63
+_DIGITS = 7  # decimals of a degree: a centimetre
+
+
+class Condition(Protocol):
+    """A compiled filter: a boolean expression over the table's columns with its bound values."""
+
+    @property
+    def sql(self) -> Composable: ...
+
+    @property
+    def params(self) -> dict[str, object]: ...
+
+    @property
+    def canonical(self) -> str: ...
+
+
+def table_of(name: str) -> Identifier:
+    return Identifier("layers", name)
+
+
+def column_list(fields: Sequence[Field] | Mapping[str, Field]) -> Composed:
+    """The columns of these fields, in order, with commas between."""
+    items = fields.values() if hasattr(fields, "values") else fields
+    return SQL(", ").join([Identifier(item.name) for item in items])
+
+
+async def count(database: Database, layer: Layer, where: Condition) -> int:
+    """Rows that the condition leaves; `status.rows` is quicker when nothing is filtered."""
+    query = SQL("SELECT count(*) FROM {} WHERE {}").format(table_of(layer.table), where.sql)
+    return int(await database.fetch_value(query, where.params))
+
+
+async def read_feature(database: Database, layer: Layer, fid: int) -> dict[str, Any] | None:
+    """One row: every declared field by name, and `geometry` as GeoJSON text in lon/lat; None when there is none."""
+    if not -_INT64 <= fid < _INT64:
+        return None
+    columns = [SQL(", {}").format(Identifier(name)) for name in layer.fields]
+    query = SQL("SELECT ST_AsGeoJSON(ST_Transform(geom, 4326), {}) AS geometry{} FROM {} WHERE fid = %(fid)s").format(
+        _DIGITS, SQL("").join(columns), table_of(layer.table)
+    )
+    return await database.fetch_row(query, {"fid": fid})
+
+
+async def read_readings(
+    database: Database, layer: Layer, fid: int, where: Condition, limit: int
+) -> list[dict[str, Any]]:
+    """The newest readings of a feature, at most `limit`, oldest first; `where` is over the readings' columns."""
+    if layer.readings is None or not -_INT64 <= fid < _INT64:
+        return []
+    time = Identifier(layer.readings.time)
+    query = SQL(
+        "SELECT {columns} FROM {table} WHERE fid = %(fid)s AND {time} IS NOT NULL AND {condition}"
+        " ORDER BY {time} DESC LIMIT %(limit)s"
+    ).format(
+        columns=column_list(layer.readings.fields),
+        table=table_of(layer.readings_table),
+        time=time,
+        condition=where.sql,
+    )
+    rows = await database.fetch(query, {**where.params, "fid": fid, "limit": limit})
+    return rows[::-1]
+
+
+async def read_rejects(database: Database, layer_id: str, limit: int) -> list[dict[str, Any]]:
+    """Rows of the layer's last load that could not be served, in the order of the source."""
+    query = SQL(
+        "SELECT line, reason, raw FROM geoserver.rejects WHERE layer = %(layer)s ORDER BY line, reason LIMIT %(limit)s"
+    )
+    return await database.fetch(query, {"layer": layer_id, "limit": limit})

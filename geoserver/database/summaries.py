@@ -1,0 +1,276 @@
+"""Counts, facets, histograms and the choices and ranges of fields: what filter controls show.
+
+A summary is one scan, however many fields it has: the bins of a histogram are laid over the range of the whole layer,
+which is known beforehand, so that they stay where they are when a filter changes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakKeyDictionary
+
+from psycopg.sql import SQL, Composable, Identifier, Placeholder
+
+from geoserver.database.queries import Condition, table_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from geoserver.database.pool import Database
+    from geoserver.database.status import LayerStatus
+    from geoserver.model import Field, Layer
+
+__all__ = ["MAX_CHOICES", "Range", "read_choices", "read_ranges", "show_range", "summarise"]
+
+BINS = 40
+MAX_CHOICES = 100
+_DAY = 86_400
+_YEAR_1, _YEAR_9999 = -62_135_596_800, 253_402_300_799  # what Python's times can hold, in seconds since 1970
+_SQL_TYPES = {"integer": "bigint", "number": "float8", "date": "date", "timestamp": "timestamptz"}
+_KEPT = 512  # answers per database; one is a few kilobytes
+
+type Number = int | float
+type Summary = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Least and greatest value of a field; times as seconds since 1970 (UTC), whole for timestamps and dates."""
+
+    low: Number
+    high: Number
+
+
+class _Answers:
+    """The latest answers for one database; a key holds the layer's version, so that none outlives a change."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[object, Any] = OrderedDict()
+
+    def get(self, key: object) -> Any:
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        return self._kept.get(key)
+
+    def put(self, key: object, answer: Any) -> Any:
+        self._kept[key] = answer
+        if len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+        return answer
+
+
+_answers: WeakKeyDictionary[Database, _Answers] = WeakKeyDictionary()
+
+
+async def summarise(
+    database: Database, layer: Layer, status: LayerStatus, where: Condition, fields: Sequence[Field]
+) -> Summary:
+    """count, facets {field: [{value, count}]} and histograms {field: {min, max, bins: [{from, to, count}]}}.
+
+    Fields with `filter = "range"`, and other numbers and times that are no choice, get a histogram; the rest a facet of
+    the most frequent values.
+    """
+    names = tuple(item.name for item in fields)
+    answers, key = _kept(database), (*_key(layer, status), "summary", where.canonical, names)
+    if (known := answers.get(key)) is not None:
+        return known  # type: ignore[no-any-return]  # what `put` was given below
+    ranges = await read_ranges(database, layer, status, [item for item in fields if _has_range(item)])
+    scales = {item.name: _Scale.over(item, ranges[item.name]) for item in fields if _has_range(item)}
+    rows = await _scan(database, layer, where, fields, scales)
+    found: dict[str, list[tuple[Any, int]]] = {name: [] for name in names}
+    total = 0
+    for row in rows:
+        if row["field"] is None:
+            total = row["count"]
+        else:
+            name = names[row["field"]]
+            found[name].append((row[f"v{row['field']}"], row["count"]))
+    facets = {name: _facet(found[name]) for name in names if name not in scales}
+    histograms = {name: scale.bins(dict(found[name])) for name, scale in scales.items()}
+    answer: Summary = {"count": total, "facets": facets, "histograms": histograms}
+    return answers.put(key, answer)  # type: ignore[no-any-return]  # `put` gives back what it is given
+
+
+async def read_choices(
+    database: Database, layer: Layer, status: LayerStatus, fields: Sequence[Field]
+) -> dict[str, list[dict[str, Any]]]:
+    """The values of each field with their counts over the whole layer, most frequent first, at most 100 each."""
+    answers, names = _kept(database), tuple(item.name for item in fields)
+    key = (*_key(layer, status), "choices", names)
+    if (known := answers.get(key)) is not None:
+        return known  # type: ignore[no-any-return]  # what `put` was given below
+    choices: dict[str, list[dict[str, Any]]] = {}
+    for item in fields:
+        query = SQL(
+            "SELECT {column} AS value, count(*) AS count FROM {table} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %(limit)s"
+        ).format(column=Identifier(item.name), table=table_of(layer.table))
+        choices[item.name] = await database.fetch(query, {"limit": MAX_CHOICES})
+    return answers.put(key, choices)  # type: ignore[no-any-return]  # `put` gives back what it is given
+
+
+async def read_ranges(
+    database: Database, layer: Layer, status: LayerStatus, fields: Sequence[Field]
+) -> dict[str, Range | None]:
+    """Least and greatest finite value of each field over the whole layer; None for a field without any."""
+    answers = _kept(database)
+    key = (*_key(layer, status), "ranges")
+    ranges: dict[str, Range | None] = answers.get(key) or {}
+    if missing := [item for item in fields if item.name not in ranges]:
+        columns = [
+            SQL("({}) AS {}, ({}) AS {}").format(
+                _extreme("min", item, layer), Identifier(f"l{i}"), _extreme("max", item, layer), Identifier(f"h{i}")
+            )
+            for i, item in enumerate(missing)
+        ]
+        row = await database.fetch_row(SQL("SELECT {}").format(SQL(", ").join(columns))) or {}
+        ranges = ranges | {item.name: _range(item, row[f"l{i}"], row[f"h{i}"]) for i, item in enumerate(missing)}
+        answers.put(key, ranges)
+    return {item.name: ranges[item.name] for item in fields}
+
+
+def show_range(item: Field, extent: Range | None) -> dict[str, Any]:
+    """`min` and `max` of a field for people: numbers, or ISO 8601 texts; null when the layer has no value."""
+    if extent is None:
+        return {"min": None, "max": None}
+    return {"min": _shown(item.type, extent.low), "max": _shown(item.type, extent.high)}
+
+
+async def _scan(
+    database: Database, layer: Layer, where: Condition, fields: Sequence[Field], scales: dict[str, _Scale]
+) -> list[dict[str, Any]]:
+    """One row per value of each field, and one with `field` null for the whole.
+
+    The rows are first counted by all fields together, which PostgreSQL does in parallel and which leaves few of them;
+    then these counts are added up per field.
+    """
+    values = [_value(item, scales) for item in fields]
+    names = [SQL(f"v{i}") for i in range(len(fields))]
+    inner = SQL("SELECT {values}count(*) AS n FROM {table} WHERE {condition} {group}").format(
+        values=SQL("").join([SQL("{} AS {}, ").format(value, name) for value, name in zip(values, names, strict=True)]),
+        table=table_of(layer.table),
+        condition=where.sql,
+        group=SQL("GROUP BY {}").format(SQL(", ").join([SQL(str(i + 1)) for i in range(len(names))]))
+        if names
+        else SQL(""),
+    )
+    which = [SQL("WHEN grouping({}) = 0 THEN {}").format(name, i) for i, name in enumerate(names)]
+    outer = SQL(
+        "SELECT {field} AS field, {names}coalesce(sum(n), 0)::bigint AS count FROM ({inner}) AS groups"
+        " GROUP BY GROUPING SETS (({sets}))"
+    ).format(
+        field=SQL("CASE {} END").format(SQL(" ").join(which)) if which else SQL("NULL::int"),
+        names=SQL("").join([SQL("{}, ").format(name) for name in names]),
+        inner=inner,
+        sets=SQL("), (").join([SQL(""), *names]),
+    )
+    edges = {f"edges_{name}": scale.edges() for name, scale in scales.items() if scale.size}
+    return await database.fetch(outer, {**where.params, **edges})
+
+
+def _kept(database: Database) -> _Answers:
+    return _answers.setdefault(database, _Answers())
+
+
+def _key(layer: Layer, status: LayerStatus) -> tuple[object, ...]:
+    return layer.id, status.version, status.loaded_at
+
+
+def _has_range(item: Field) -> bool:
+    return item.filter == "range" or (item.filter != "choice" and item.type not in ("text", "boolean"))
+
+
+def _is_time(item: Field) -> bool:
+    return item.type in ("date", "timestamp")
+
+
+def _extreme(which: Literal["min", "max"], item: Field, layer: Layer) -> Composable:
+    """The least or greatest finite value, by the field's index where it has one; times as seconds since 1970."""
+    column, table = Identifier(item.name), table_of(layer.table)
+    found = SQL("{}({})").format(SQL(which), column)
+    if item.type == "integer":
+        return SQL("SELECT {} FROM {}").format(found, table)
+    # NaN is above infinity in PostgreSQL's order, so this leaves it out too.
+    finite = SQL("{c} > '-Infinity' AND {c} < 'Infinity'").format(c=column)
+    shown = SQL("date_part('epoch', {})").format(found) if _is_time(item) else found
+    return SQL("SELECT {} FROM {} WHERE {}").format(shown, table, finite)
+
+
+def _range(item: Field, low: Number | None, high: Number | None) -> Range | None:
+    if low is None or high is None:
+        return None
+    return Range(math.floor(low), math.ceil(high)) if _is_time(item) else Range(low, high)
+
+
+def _value(item: Field, scales: dict[str, _Scale]) -> Composable:
+    """What a field is counted by: its value, or the number of the histogram's bin, counted from 1."""
+    if item.name not in scales:
+        return Identifier(item.name)
+    if not scales[item.name].size:
+        return SQL("NULL::int")
+    edges = SQL("{}::{}[]").format(Placeholder(f"edges_{item.name}"), SQL(_SQL_TYPES[item.type]))
+    return SQL("width_bucket({}, {})").format(Identifier(item.name), edges)
+
+
+def _facet(counts: list[tuple[Any, int]]) -> list[dict[str, Any]]:
+    ordered = sorted(counts, key=lambda pair: (-pair[1], pair[0] is None, str(pair[0])))
+    return [{"value": value, "count": number} for value, number in ordered[:MAX_CHOICES]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """Bins of equal width: `size` of them, `step` wide, from `low`; whole numbers, seconds and days stay whole."""
+
+    type: str
+    low: Number
+    high: Number
+    step: Number
+    size: int
+
+    @classmethod
+    def over(cls, item: Field, extent: Range | None) -> _Scale:
+        if extent is None:
+            return cls(item.type, 0, 0, 1, 0)
+        low, high = extent.low, extent.high
+        if item.type == "number":
+            step = (high - low) / BINS
+            # A range too narrow or too wide for doubles to divide is one bin.
+            return cls(item.type, low, high, step, BINS) if 0 < step < math.inf else cls(item.type, low, high, 1, 1)
+        unit = _DAY if item.type == "date" else 1
+        count = (high - low) // unit + 1
+        step = -(-count // BINS) * unit
+        return cls(item.type, low, high, step, int(-(-(high - low + unit) // step)))
+
+    def edges(self) -> list[Any]:
+        """The lower ends of the bins, and what lies just above the last one, as values of the field's type."""
+        above = math.nextafter(self.high, math.inf) if self.type == "number" else self._edge(self.size)
+        return [_moment(self.type, value) for value in [*map(self._edge, range(self.size)), above]]
+
+    def bins(self, counts: dict[int | None, int]) -> dict[str, Any]:
+        """The histogram from counts by bin (1 is the first); an empty one has no bins and null as its ends."""
+        if not self.size:
+            return {"min": None, "max": None, "bins": []}
+        ends = [_shown(self.type, self._edge(i)) for i in range(self.size + 1)]
+        bins = [{"from": ends[i], "to": ends[i + 1], "count": counts.get(i + 1, 0)} for i in range(self.size)]
+        return {"min": _shown(self.type, self.low), "max": _shown(self.type, self.high), "bins": bins}
+
+    def _edge(self, i: int) -> Number:
+        edge = self.low + i * self.step
+        return self.high if self.type == "number" and i == self.size else edge
+
+
+def _moment(kind: str, value: Number) -> Number | date | datetime:
+    """A number as it is, seconds since 1970 as a date or time; beyond Python's years 1 to 9999, the nearest of them."""
+    if kind not in ("date", "timestamp"):
+        return value
+    moment = datetime.fromtimestamp(min(max(value, _YEAR_1), _YEAR_9999), UTC)
+    return moment.date() if kind == "date" else moment
+
+
+def _shown(kind: str, value: Number) -> Number | str:
+    """A value for people: numbers as they are, dates and times as ISO 8601."""
+    moment = _moment(kind, value)
+    return moment if isinstance(moment, int | float) else moment.isoformat().replace("+00:00", "Z")
