@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg.types.numeric import Float8, Int4
 
-from geoserver.grid import intersects, tile_bounds
+from geoserver.grid import intersects, tile_bounds, tile_count
 from geoserver.tiling.recipes import build_statement, pixel_metres
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ __all__ = ["BUFFER", "EXTENT", "build_values", "render", "tile_version"]
 
 EXTENT = 4096
 BUFFER = 64
+_WIDE = 4  # a layer that spans fewer tiles than this is read by large parts
 
 
 async def render(
@@ -36,11 +37,14 @@ async def render(
         return b""
     statement = build_statement(catalog.recipes[layer.kind], layer, where.sql)
     values = build_values(tile) | where.params
+    # Where a tile holds a large part of the layer, the plan should follow from the values (which index, how many
+    # workers), and its making costs nothing beside the reading. Elsewhere one prepared plan serves every tile.
+    prepare = False if _spanned_tiles(status, tile.z) < _WIDE else None
     try:
-        return await _fetch_bytes(database, statement, values)
+        return await _fetch_bytes(database, statement, values, prepare=prepare)
     except psycopg.errors.FeatureNotSupported:
         # A load gave the table other columns, and the statement prepared before it is void: ask anew.
-        return await _fetch_bytes(database, statement, values)
+        return await _fetch_bytes(database, statement, values, prepare=prepare)
 
 
 def tile_version(catalog: Catalog, layer: Layer, status: LayerStatus) -> str:
@@ -53,10 +57,12 @@ def build_values(tile: Tile) -> dict[str, object]:
     return {"z": Int4(tile.z), "x": Int4(tile.x), "y": Int4(tile.y), "pixel": Float8(pixel_metres(tile.z))}
 
 
-async def _fetch_bytes(database: Database, statement: psycopg.sql.Composed, values: dict[str, object]) -> bytes:
+async def _fetch_bytes(
+    database: Database, statement: psycopg.sql.Composed, values: dict[str, object], *, prepare: bool | None
+) -> bytes:
     # Binary: as text a bytea would travel as hexadecimal digits, twice as long.
     async with database.connection() as connection, connection.cursor(binary=True) as cursor:
-        await cursor.execute(statement, values)
+        await cursor.execute(statement, values, prepare=prepare)
         row = await cursor.fetchone()
     return bytes(row[0]) if row and row[0] else b""
 
@@ -66,6 +72,12 @@ def _may_hold(layer: Layer, status: LayerStatus, tile: Tile) -> bool:
     if status.bounds is None or not layer.minzoom <= tile.z <= layer.maxzoom:
         return False
     return intersects(status.bounds, tile_bounds(tile, margin=2 * BUFFER / EXTENT))
+
+
+def _spanned_tiles(status: LayerStatus, zoom: int) -> float:
+    """How many tiles wide the layer is at this zoom."""
+    bounds = status.bounds
+    return (bounds.east - bounds.west) % 360 / 360 * tile_count(zoom) if bounds else 0.0
 
 
 @functools.lru_cache(maxsize=512)
