@@ -135,11 +135,10 @@ export function readLayer(id: string): Promise<LayerDetail> {
   return read(`/api/layers/${id}`);
 }
 
+/** Count, and how the rows are spread over `fields`; with none of them only the count, which is cheap. */
 export function readSummary(id: string, filter: string, fields: string[], signal: AbortSignal): Promise<Summary> {
-  const query = new URLSearchParams();
-  if (filter) query.set("filter", filter);
-  if (fields.length) query.set("fields", fields.join(","));
-  return read(`/api/layers/${id}/summary${query.size ? `?${query}` : ""}`, signal);
+  const query = new URLSearchParams({ ...(filter && { filter }), fields: fields.join(",") });
+  return read(`/api/layers/${id}/summary?${query}`, signal);
 }
 
 export function readFeature(id: string, fid: number, signal: AbortSignal): Promise<Feature> {

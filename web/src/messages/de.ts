@@ -46,6 +46,7 @@ export default {
   updated: "Stand",
   rejected: "Nicht lesbar und ausgelassen",
   more: "Mehr",
+  service: "Diese Ebene in anderen Programmen nutzen",
   mapLabel: "Karte. Pfeiltasten verschieben sie, Plus und Minus ändern den Maßstab.",
   zoomIn: "Vergrößern",
   zoomOut: "Verkleinern",

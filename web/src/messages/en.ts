@@ -45,6 +45,7 @@ export default {
   updated: "Updated",
   rejected: "Left out, could not be read",
   more: "More",
+  service: "Use this layer in other programs",
   mapLabel: "Map. Arrow keys move it, plus and minus zoom.",
   zoomIn: "Zoom in",
   zoomOut: "Zoom out",

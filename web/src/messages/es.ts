@@ -46,6 +46,7 @@ export default {
   updated: "Actualizado",
   rejected: "Omitidos por ilegibles",
   more: "Más",
+  service: "Usar esta capa en otros programas",
   mapLabel: "Mapa. Las flechas lo mueven, más y menos cambian la escala.",
   zoomIn: "Acercar",
   zoomOut: "Alejar",

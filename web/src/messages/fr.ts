@@ -46,6 +46,7 @@ export default {
   updated: "Mise à jour",
   rejected: "Écartées car illisibles",
   more: "En savoir plus",
+  service: "Utiliser cette couche dans d’autres logiciels",
   mapLabel: "Carte. Les flèches la déplacent, plus et moins changent l’échelle.",
   zoomIn: "Zoom avant",
   zoomOut: "Zoom arrière",

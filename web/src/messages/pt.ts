@@ -46,6 +46,7 @@ export default {
   updated: "Atualizado",
   rejected: "Omitidos por ilegíveis",
   more: "Mais",
+  service: "Usar esta camada noutros programas",
   mapLabel: "Mapa. As setas movem-no, mais e menos mudam a escala.",
   zoomIn: "Aproximar",
   zoomOut: "Afastar",
