@@ -146,7 +146,7 @@ def town_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @pytest.fixture(scope="session")
 def town_database(make_database: Callable[..., str], empty_template: str) -> str:
     url = make_database(template=empty_template)
-    make_town(url)
+    fill_database(url)
     return url
 
 
@@ -165,6 +165,17 @@ def town_url(town_settings: Settings, town_database: str, serve: Callable[..., A
         yield f"{running.url}/ogc"
 
 
+@pytest.fixture(scope="session")
+def make_town() -> Callable[[Path, str], None]:
+    """`make_town(workspace, database_url)` writes the layer files and the tables of a town."""
+
+    def make(workspace: Path, url: str) -> None:
+        write_layer_files(workspace)
+        fill_database(url)
+
+    return make
+
+
 def write_layer_files(workspace: Path) -> None:
     folder = workspace / "layers"
     folder.mkdir(parents=True, exist_ok=True)
@@ -172,7 +183,7 @@ def write_layer_files(workspace: Path) -> None:
         (folder / f"{name}.toml").write_text(textwrap.dedent(text), encoding="utf-8")
 
 
-def make_town(url: str) -> None:
+def fill_database(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(TABLES)
         for name, srid, kind in (

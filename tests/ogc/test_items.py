@@ -10,7 +10,7 @@ import psycopg
 import pyproj
 import pytest
 
-from geoserver.ogc.keyset import Position, render_cursor
+from geoserver.ogc.keyset import Position, parse_sortby, render_cursor
 
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
@@ -360,8 +360,6 @@ def test_a_cursor_of_another_order_or_with_wrong_values_is_a_400(town: TestClien
 
 
 def _sort_key(town: TestClient, name: str) -> Any:
-    from geoserver.ogc.keyset import parse_sortby  # noqa: PLC0415 - only this test forges
-
     return parse_sortby(name, town.app.state.services.live.current.layers["lamps"].fields)  # type: ignore[attr-defined]
 
 
