@@ -1,0 +1,8 @@
+"""Files and tables into PostGIS: staged, checked, indexed and swapped in at once, so readers see old rows or new ones."""
+
+from __future__ import annotations
+
+from geoserver.loading.load import load
+from geoserver.loading.report import LoadReport, Progress
+
+__all__ = ["LoadReport", "Progress", "load"]

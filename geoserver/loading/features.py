@@ -1,0 +1,216 @@
+"""The features of a layer: batches of the source, converted, located, given ids and copied."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+import shapely
+from psycopg.sql import SQL, Identifier
+
+from geoserver.errors import LoadError
+from geoserver.loading.area import LONLAT, Place, find_place
+from geoserver.loading.convert import Converter
+from geoserver.loading.copying import encode_points, encode_rows, encode_shapes
+from geoserver.loading.geometry import Located, as_multi, locate
+from geoserver.loading.keys import FidGiver, LineBook, delete_duplicates
+from geoserver.model import Field
+
+if TYPE_CHECKING:
+    from geoserver.loading.rejects import Rejects
+    from geoserver.loading.report import Progress
+    from geoserver.loading.staging import Staging
+    from geoserver.model import Layer
+    from geoserver.sources import Batch, Opened
+
+__all__ = ["FeatureLoader", "as_keys", "find_layer_place", "key_column", "wanted_columns"]
+
+_KEY = Field(name="source_key", title="", type="text")
+NO_KEY = "no key"
+DUPLICATE = "key was there before"
+
+
+def key_column(layer: Layer) -> str:
+    """The source's column with the key: named by a field, or the column itself."""
+    return layer.fields[layer.key].source_column if layer.key in layer.fields else layer.key
+
+
+def wanted_columns(layer: Layer) -> tuple[str, ...]:
+    """Columns of the source that a load reads, each once."""
+    names = [item.source_column for item in layer.fields.values() if not item.latest]
+    return tuple(dict.fromkeys([*names, key_column(layer)] if layer.key else names))
+
+
+def find_layer_place(connection: psycopg.Connection, layer: Layer, opened: Opened) -> Place:
+    """The layer file's CRS, else the source's; longitude and latitude only where numbers in a plain table may be those."""
+
+    def knows(authority: str, code: str) -> int | None:
+        row = connection.execute(
+            "SELECT srid FROM spatial_ref_sys WHERE auth_name = %s AND auth_srid::text = %s", [authority, code]
+        ).fetchone()
+        return int(row[0]) if row else None
+
+    crs = layer.crs or opened.crs
+    if not crs and not opened.assume_lonlat:
+        raise LoadError(f"{layer.source}: does not say its CRS; set crs in the layer file, such as EPSG:25832")
+    return find_place(crs or f"EPSG:{LONLAT}", layer.source, knows)
+
+
+@dataclass(slots=True)
+class FeatureLoader:
+    """Fills one staging table. After `run`, `box` is the extent in stored coordinates."""
+
+    connection: psycopg.Connection
+    layer: Layer
+    staging: Staging
+    place: Place
+    fids: FidGiver
+    rejects: Rejects
+    merge_keys: bool = False  # later rows of a key are readings of the same feature, no mistake
+    assumed: bool = False  # the CRS is taken to be longitude and latitude
+    notes: Counter[str] = field(default_factory=Counter)
+    box: np.ndarray = field(default_factory=lambda: np.array([np.inf, np.inf, -np.inf, -np.inf]))
+    read: int = 0
+    book: LineBook = field(default_factory=LineBook)
+    _made: bool = False
+
+    def run(self, opened: Opened, progress: Progress) -> None:
+        """Copy every batch; raises LoadError when not one row can be stored."""
+        converters = [
+            Converter(item, opened.decimal, _samples(opened, item))
+            for item in self.layer.fields.values()
+            if not item.latest
+        ]
+        progress(0, opened.total, "reading")
+        for batch in opened.batches:
+            self._load_batch(batch, converters)
+            progress(self.read, opened.total, "reading")
+        if not self._made:
+            self.staging.create(multi=False)
+        if self.read and not self.book.rows:
+            why = "; ".join(f"{count} x {reason}" for reason, count in self.rejects.reasons.most_common(3))
+            raise LoadError(f"{self.layer.source}: not one of {self.read} rows can be stored: {why}")
+
+    def _load_batch(self, batch: Batch, converters: list[Converter]) -> None:
+        self.read += len(batch) + len(batch.broken)
+        self.rejects.add_broken(batch.broken)
+        if not len(batch):
+            return
+        located = locate(batch, self.layer.kind, self.place, self._linearise)
+        self._guard_assumption(batch, located)
+        values = self._convert(batch, converters, located)
+        keys = self._read_keys(batch, located) if self.layer.key else None
+        kept = located.kept
+        if not kept.all():
+            self.rejects.add_rows(located.reasons, batch.lines, batch.columns)
+        if kept.any():
+            self._store(batch.lines[kept], located, values, keys)
+        self.notes.update(located.notes)
+
+    def _store(self, lines: np.ndarray, located: Located, values: list[pa.Array], keys: pa.Array | None) -> None:
+        if not self._made:
+            self.staging.create(multi=located.multi)
+            self._made = True
+        elif located.multi:
+            self.staging.promote()
+        mask = None if located.kept.all() else pa.array(located.kept)
+        values, keys = _filter(values, mask), None if keys is None else _filter([keys], mask)[0]
+        geometry = self._encode(located)
+        fids = self.fids.give(len(lines), keys)
+        self.staging.copy(encode_rows([fids, *([] if keys is None else [keys]), *values, geometry]))
+        self.book.add(lines)
+
+    def _encode(self, located: Located) -> pa.Array:
+        kept = located.kept
+        if located.points is not None:
+            x, y = (axis[kept] for axis in located.points)
+            bounds = np.array([x.min(), y.min(), x.max(), y.max()])
+            text = encode_points(x, y, self.place.srid)
+        else:
+            assert located.shapes is not None  # noqa: S101 - one of the two is set
+            shapes = located.shapes[kept]
+            if self.staging.geometry_type.startswith("Multi"):
+                shapes = as_multi(shapes, self.layer.kind)
+            bounds = shapely.total_bounds(shapes)
+            text = encode_shapes(shapes, self.place.srid)
+        self.box[:2] = np.minimum(self.box[:2], bounds[:2])
+        self.box[2:] = np.maximum(self.box[2:], bounds[2:])
+        return text
+
+    def _convert(self, batch: Batch, converters: list[Converter], located: Located) -> list[pa.Array]:
+        """Values in declared types; one that does not parse becomes null and is counted, in the time field it rejects."""
+        values = []
+        for converter in converters:
+            item = converter.field
+            column, bad = converter.convert(batch.columns[item.source_column])
+            if pc.any(bad).as_py():
+                mask = bad.to_numpy(zero_copy_only=False)
+                if item.name == self.layer.time:
+                    located.reject(mask, f"{item.name} is no {item.type}")
+                else:
+                    located.note(f"{item.name}: no {item.type}, left empty", int((mask & located.kept).sum()))
+            values.append(column)
+        return values
+
+    def _read_keys(self, batch: Batch, located: Located) -> pa.Array:
+        keys = as_keys(batch.columns[key_column(self.layer)], self.layer.fields.get(self.layer.key))
+        located.reject(keys.is_null().to_numpy(zero_copy_only=False), NO_KEY)
+        return keys
+
+    def _guard_assumption(self, batch: Batch, located: Located) -> None:
+        """Numbers that are no longitude and latitude, and no CRS: say so instead of rejecting row after row."""
+        if self.assumed and not self.book.rows:
+            outside = sum(str(reason).startswith("outside") for reason in located.reasons if reason)
+            if outside > len(batch) // 2:
+                raise LoadError(
+                    f"{self.layer.source}: the coordinates are no longitude and latitude;"
+                    " set crs in the layer file, such as EPSG:25832"
+                )
+
+    def _linearise(self, wkb: list[bytes]) -> list[bytes]:
+        rows = self.connection.execute(
+            "SELECT ST_AsBinary(ST_CurveToLine(ST_GeomFromWKB(w))) FROM unnest(%s::bytea[]) WITH ORDINALITY AS t (w, n)"
+            " ORDER BY n",
+            [wkb],
+        )
+        return [bytes(row[0]) for row in rows]
+
+    def make_keys_unique(self) -> int:
+        """Build the unique index on the key; the first row of a key stays. Gives how many were removed."""
+        index = SQL("CREATE UNIQUE INDEX {} ON {} (source_key)").format(
+            Identifier(f"{self.layer.table}__staging_source_key"), self.staging.table
+        )
+        try:
+            with self.connection.transaction():
+                self.connection.execute(index)
+        except psycopg.errors.UniqueViolation:
+            removed = 0
+            for position, key in delete_duplicates(self.connection, self.staging.table, ["source_key"]):
+                removed += 1
+                if not self.merge_keys:
+                    self.rejects.add(self.book.line(position), DUPLICATE, f"{key_column(self.layer)}={key}")
+            self.connection.execute(index)
+            return removed
+        return 0
+
+
+def as_keys(column: pa.Array, declared: Field | None) -> pa.Array:
+    """Keys as text, in the declared type's spelling where the key is a field; null where there is none."""
+    if declared is not None and declared.type == "integer":
+        column = Converter(declared).convert(column)[0]
+    texts = Converter(_KEY).convert(column)[0]
+    texts = pc.utf8_trim_whitespace(texts)
+    return pc.if_else(pc.equal(texts, ""), None, texts)
+
+
+def _samples(opened: Opened, item: Field) -> list[str] | None:
+    return opened.samples.get(item.source_column)
+
+
+def _filter(columns: list[pa.Array], mask: pa.Array | None) -> list[pa.Array]:
+    return columns if mask is None else [column.filter(mask) for column in columns]

@@ -1,0 +1,79 @@
+"""Where a layer's source is, and a short text that changes when its content or the way to load it changes."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+from geoserver.catalog import source_path
+from geoserver.errors import LoadError
+from geoserver.sources import Request, read_kinds
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from geoserver.model import Layer, Readings
+
+__all__ = ["build_request", "read_fingerprint"]
+
+_RULES = 1  # grows when a rule of loading changes, so that unchanged files are loaded again
+_TABLE = re.compile(r"^[A-Za-z_]\w*\.[A-Za-z_]\w*$")
+_REMOTE = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+
+def build_request(
+    layer: Layer, database_url: str, columns: tuple[str, ...], *, readings: Readings | None = None
+) -> Request:
+    """What to ask of the source of a layer, or of its readings."""
+    source = readings.source if readings else layer.source
+    return Request(
+        source,
+        find_path(layer, source),
+        columns,
+        positions=readings is None,
+        layer="" if readings else layer.source_layer,
+        csv=readings.csv if readings else layer.csv,
+        crs=layer.crs,
+        database_url=database_url,
+    )
+
+
+def find_path(layer: Layer, source: str) -> Path | None:
+    """The file that is meant, or None for a table "schema.table"; raises LoadError for an address."""
+    if _REMOTE.match(source):
+        raise LoadError(f"{source}: sources are files and tables; download it first")
+    suffixes = tuple(suffix for kind in read_kinds() for suffix in kind.suffixes)
+    if _TABLE.match(source) and not source.lower().endswith(suffixes):
+        return None
+    return source_path(layer, source)
+
+
+def read_fingerprint(layer: Layer) -> str:
+    """Of file contents and of what the layer file says about loading; empty for a table, which is always loaded anew."""
+    sources = [layer.source, *([layer.readings.source] if layer.readings else [])]
+    digest = hashlib.blake2b(digest_size=16)
+    fields = sorted(
+        (item.name, item.type, item.source_column, item.filter, item.latest) for item in layer.fields.values()
+    )
+    parts = (_RULES, sources, layer.source_layer, layer.crs, layer.csv, layer.key, layer.kind, layer.time, fields)
+    digest.update(repr(parts).encode())
+    if layer.readings:
+        digest.update(repr((layer.readings.key, layer.readings.time, layer.readings.csv)).encode())
+    for source in dict.fromkeys(sources):
+        path = find_path(layer, source)
+        if path is None:
+            return ""
+        for part in _parts(path):
+            digest.update(part.name.encode())
+            with part.open("rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
+    return digest.hexdigest()
+
+
+def _parts(path: Path) -> list[Path]:
+    """The file, and for a Shapefile its sisters; nothing when it is missing, which the reader then says."""
+    if path.suffix.lower() == ".shp":
+        return sorted(other for other in path.parent.glob(f"{path.stem}.*") if other.is_file())
+    return [path] if path.is_file() else []

@@ -1,0 +1,183 @@
+"""One load of one layer, from the lock to the notice that its rows are new."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from geoserver.database.status import CHANNEL
+from geoserver.errors import LoadError
+from geoserver.loading.features import FeatureLoader, find_layer_place, wanted_columns
+from geoserver.loading.fingerprint import build_request, read_fingerprint
+from geoserver.loading.keys import FidGiver
+from geoserver.loading.readings import ReadingLoader, wanted_reading_columns
+from geoserver.loading.rejects import Rejects
+from geoserver.loading.report import LoadReport, Progress, ignore_progress
+from geoserver.loading.staging import Staging, build_indexes, drop_leftovers
+from geoserver.sources import open_source
+
+if TYPE_CHECKING:
+    from geoserver.model import Bounds, Layer
+
+__all__ = ["load"]
+
+_OPTIONS = (
+    "-c timezone=UTC -c search_path=public -c statement_timeout=0 -c client_connection_check_interval=2s -c jit=off"
+)
+
+
+def load(layer: Layer, database_url: str, *, progress: Progress | None = None, force: bool = False) -> LoadReport:
+    """Load a layer and its readings; without `force`, not again when neither files nor layer file have changed.
+
+    Raises LoadError when a source cannot be read or no row of it can be stored: the old rows then stay in service.
+    """
+    tell = progress or ignore_progress
+    started = time.monotonic()
+    try:
+        with (
+            psycopg.connect(database_url, options=_OPTIONS, application_name="geoserver-load") as connection,
+            closing(Rejects(layer.id)) as rejects,
+        ):
+            tell(0, None, "waiting")
+            # Held until the end of the transaction: a second load of this layer waits its turn.
+            connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"geoserver.load:{layer.id}"])
+            fingerprint = read_fingerprint(layer)
+            before = _read_before(connection, layer)
+            if not force and before and fingerprint and before.fingerprint == fingerprint:
+                return LoadReport(layer.id, before.rows, before.rejected, readings=before.readings, skipped=True)
+            return _Load(connection, layer, database_url, rejects, before, started).run(fingerprint, tell)
+    except psycopg.OperationalError as error:
+        raise LoadError(f"{layer.id}: the database was lost or cannot be reached: {str(error).strip()}") from error
+    except psycopg.Error as error:
+        raise LoadError(f"{layer.id}: the database refused the rows: {str(error).strip()}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What was loaded before."""
+
+    rows: int
+    rejected: int
+    readings: int
+    version: int
+    fingerprint: str
+    last_fid: int
+    keyed: bool  # the old table has keys, and with them ids to be kept
+
+
+def _read_before(connection: psycopg.Connection, layer: Layer) -> _Before | None:
+    row = connection.execute(
+        "SELECT l.rows, l.rejected, l.readings, l.version, l.fingerprint, l.last_fid, EXISTS ("
+        " SELECT FROM information_schema.columns AS c"
+        " WHERE c.table_schema = 'layers' AND c.table_name = %(table)s AND c.column_name = 'source_key')"
+        " FROM geoserver.layers AS l WHERE l.id = %(id)s AND to_regclass(format('layers.%%I', %(table)s::text)) IS NOT NULL",
+        {"id": layer.id, "table": layer.table},
+    ).fetchone()
+    return _Before(*row) if row else None
+
+
+@dataclass(slots=True)
+class _Load:
+    connection: psycopg.Connection
+    layer: Layer
+    database_url: str
+    rejects: Rejects
+    before: _Before | None
+    started: float
+
+    def run(self, fingerprint: str, tell: Progress) -> LoadReport:
+        layer, before = self.layer, self.before
+        drop_leftovers(self.connection, layer)
+        opened = open_source(build_request(layer, self.database_url, wanted_columns(layer)))
+        place = find_layer_place(self.connection, layer, opened)
+        old = Identifier("layers", layer.table) if before and before.keyed and layer.key else None
+        features = FeatureLoader(
+            self.connection,
+            layer,
+            Staging(self.connection, layer, place.srid),
+            place,
+            # Ids go on from the highest ever given where keys hold on to them, and start anew where there are none.
+            FidGiver(self.connection, old, before.last_fid if before and old else 0),
+            self.rejects,
+            merge_keys=bool(layer.readings and layer.readings.source == layer.source),
+            assumed=not (layer.crs or opened.crs),
+        )
+        features.run(opened, tell)
+        removed = features.make_keys_unique() if layer.key else 0
+        notes = features.notes
+        readings = self._load_readings(features.staging, notes, tell)
+        rows = features.book.rows - removed
+        for _ in build_indexes(self.connection, layer, f"{layer.table}__staging"):
+            tell(rows, rows, "indexing")
+        bounds = self._read_bounds(features, removed=bool(removed))
+        tell(rows, rows, "swapping")
+        features.staging.swap()
+        seconds = self._write_status(features, rows, readings, bounds, fingerprint)
+        self.connection.commit()
+        return LoadReport(
+            layer.id, rows, len(self.rejects), dict(self.rejects.reasons), seconds, readings, notes=dict(notes)
+        )
+
+    def _load_readings(self, staging: Staging, notes: Counter[str], tell: Progress) -> int:
+        readings = self.layer.readings
+        if readings is None:
+            return 0
+        opened = open_source(
+            build_request(self.layer, self.database_url, wanted_reading_columns(readings), readings=readings)
+        )
+        loader = ReadingLoader(self.connection, self.layer, readings, staging.table, self.rejects, notes)
+        return loader.run(opened, tell)
+
+    def _read_bounds(self, features: FeatureLoader, *, removed: bool) -> Bounds | None:
+        if removed:
+            row = self.connection.execute(
+                SQL(
+                    "SELECT ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e) FROM (SELECT ST_Extent(geom) AS e FROM {}) AS t"
+                ).format(features.staging.table)
+            ).fetchone()
+            features.box[:] = row if row and row[0] is not None else features.box
+        return features.place.read_bounds(features.box)
+
+    def _write_status(
+        self, features: FeatureLoader, rows: int, readings: int, bounds: Bounds | None, fingerprint: str
+    ) -> float:
+        layer = self.layer
+        self.rejects.write(self.connection)
+        edges = bounds.as_list() if bounds else [None] * 4
+        seconds = time.monotonic() - self.started
+        row = self.connection.execute(
+            "INSERT INTO geoserver.layers AS l (id, version, rows, rejected, readings, west, south, east, north, srid,"
+            " geometry_type, loaded_at, seconds, source, fingerprint, last_fid)"
+            " VALUES (%(id)s, 1, %(rows)s, %(rejected)s, %(readings)s, %(w)s, %(s)s, %(e)s, %(n)s, %(srid)s, %(type)s,"
+            " clock_timestamp(), %(seconds)s, %(source)s, %(fingerprint)s, %(last)s)"
+            " ON CONFLICT (id) DO UPDATE SET version = l.version + 1, rows = excluded.rows,"
+            " rejected = excluded.rejected, readings = excluded.readings, west = excluded.west, south = excluded.south,"
+            " east = excluded.east, north = excluded.north, srid = excluded.srid,"
+            " geometry_type = excluded.geometry_type, loaded_at = excluded.loaded_at, seconds = excluded.seconds,"
+            " source = excluded.source, fingerprint = excluded.fingerprint,"
+            " last_fid = greatest(l.last_fid, excluded.last_fid) RETURNING version",
+            {
+                **dict(zip(("w", "s", "e", "n"), edges, strict=True)),
+                "id": layer.id,
+                "rows": rows,
+                "rejected": len(self.rejects),
+                "readings": readings,
+                "srid": features.place.srid,
+                "type": features.staging.geometry_type.upper(),
+                "seconds": seconds,
+                "source": layer.source,
+                "fingerprint": fingerprint,
+                "last": features.fids.last,
+            },
+        ).fetchone()
+        assert row is not None  # noqa: S101 - RETURNING gives the row that was written
+        change = {"layer": layer.id, "version": row[0], "bounds": bounds.as_list() if bounds else None}
+        self.connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, json.dumps(change)])
+        return seconds

@@ -1,0 +1,182 @@
+"""The tables of a load, from the empty staging table to the swap: all of it inside one transaction of the caller.
+
+Until that commits, readers see the old rows; a load that fails or is killed is rolled back by PostgreSQL, tables and all.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg.sql import SQL, Composed, Identifier, Literal
+
+from geoserver.errors import LoadError
+from geoserver.loading.geometry import FAMILIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from geoserver.model import Field, FieldType, Layer
+
+__all__ = ["SQL_TYPES", "Staging", "build_indexes", "column_types", "drop_leftovers"]
+
+SQL_TYPES: dict[FieldType, str] = {
+    "text": "text",
+    "integer": "bigint",
+    "number": "double precision",
+    "boolean": "boolean",
+    "date": "date",
+    "timestamp": "timestamptz",
+}
+_SINGLE = {"points": "Point", "lines": "LineString", "polygons": "Polygon"}
+_LOCK_WAIT = "2s"  # how long the swap holds readers up while it waits for the last of the old ones
+_SWAP_TRIES = 30
+
+
+@dataclass(slots=True)
+class Staging:
+    """A table being filled. `geometry_type` as PostGIS writes it: Point, MultiPolygon, Geometry."""
+
+    connection: psycopg.Connection
+    layer: Layer
+    srid: int
+    geometry_type: str = ""
+
+    @property
+    def table(self) -> Identifier:
+        return Identifier("layers", f"{self.layer.table}__staging")
+
+    @property
+    def columns(self) -> list[str]:
+        """In the order in which rows are copied; columns for the latest readings are filled later."""
+        key = ["source_key"] if self.layer.key else []
+        return ["fid", *key, *(item.name for item in self.layer.fields.values() if not item.latest), "geom"]
+
+    def create(self, *, multi: bool) -> None:
+        """Make the empty table."""
+        single = _SINGLE.get(self.layer.kind)
+        self.geometry_type = "Geometry" if single is None else f"Multi{single}" if multi else single
+        parts = [SQL("fid bigint NOT NULL")]
+        if self.layer.key:
+            parts.append(SQL("source_key text NOT NULL"))
+        parts += column_types(self.layer.fields.values())
+        parts.append(SQL("geom geometry({}, {}) NOT NULL").format(SQL(self.geometry_type), Literal(self.srid)))  # type: ignore[arg-type]  # one of our own words
+        parts.append(self._mercator_column())
+        self.connection.execute(SQL("CREATE TABLE {} ({})").format(self.table, SQL(", ").join(parts)))
+
+    def _mercator_column(self) -> Composed:
+        return SQL("geom_3857 geometry({}, 3857) GENERATED ALWAYS AS (geoserver.to_3857(geom)) STORED").format(
+            SQL(self.geometry_type)  # type: ignore[arg-type]  # one of our own words
+        )
+
+    def promote(self) -> None:
+        """Make the column one of multi-geometries, because such a one came after single ones."""
+        if self.geometry_type.startswith("Multi") or self.layer.kind not in FAMILIES:
+            return
+        self.geometry_type = f"Multi{self.geometry_type}"
+        self.connection.execute(SQL("ALTER TABLE {} DROP COLUMN geom_3857").format(self.table))
+        self.connection.execute(
+            SQL("ALTER TABLE {} ALTER COLUMN geom TYPE geometry({}, {}) USING ST_Multi(geom), ADD COLUMN {}").format(
+                self.table,
+                SQL(self.geometry_type),  # type: ignore[arg-type]  # one of our own words
+                Literal(self.srid),
+                self._mercator_column(),
+            )
+        )
+
+    def copy(self, rows: memoryview) -> None:
+        """Append rows in COPY's text format; frozen, because no one sees them before the commit."""
+        statement = SQL("COPY {} ({}) FROM STDIN WITH (FREEZE)").format(
+            self.table, SQL(", ").join(Identifier(name) for name in self.columns)
+        )
+        copy_rows(self.connection, statement, rows)
+
+    def swap(self) -> None:
+        """Put the staging table in the old one's place; waits for readers in short turns, so that none queues long."""
+        name = self.layer.table
+        tables = [name, *([self.layer.readings_table] if self.layer.readings else [])]
+        gone = [Identifier("layers", table) for table in (name, self.layer.readings_table)]
+        statements = [SQL("DROP TABLE IF EXISTS {}").format(SQL(", ").join(gone))]
+        for table in tables:
+            staged = Identifier("layers", f"{table}__staging")
+            statements.append(SQL("ALTER TABLE {} RENAME TO {}").format(staged, Identifier(table)))
+            statements += _rename_indexes(self.connection, f"{table}__staging", table)
+        for left in reversed(range(_SWAP_TRIES)):
+            try:
+                with self.connection.transaction():
+                    self.connection.execute(SQL("SET LOCAL lock_timeout = {}").format(Literal(_LOCK_WAIT)))
+                    for statement in statements:
+                        self.connection.execute(statement)
+            except psycopg.errors.LockNotAvailable:
+                if not left:
+                    raise LoadError(f"{self.layer.id}: a long query held on to the old rows; try again later") from None
+                time.sleep(1)
+            except psycopg.errors.DependentObjectsStillExist as error:
+                raise LoadError(
+                    f"{self.layer.id}: other objects depend on the table layers.{name} and would break;"
+                    f" drop them first ({error.diag.message_detail})"
+                ) from error
+            else:
+                return
+
+
+def copy_rows(connection: psycopg.Connection, statement: Composed, rows: memoryview) -> None:
+    """Run one COPY FROM STDIN over rows in text format."""
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for start in range(0, len(rows), 1 << 17):
+            copy.write(rows[start : start + (1 << 17)])
+
+
+def column_types(fields: Iterable[Field]) -> list[Composed]:
+    """Column definitions of declared fields."""
+    return [SQL("{} {}").format(Identifier(item.name), SQL(SQL_TYPES[item.type])) for item in fields]  # type: ignore[arg-type]  # one of our own words
+
+
+def build_indexes(connection: psycopg.Connection, layer: Layer, table: str) -> Iterable[None]:
+    """Primary key, both GiST indexes and one per filtered or time field; yields after each."""
+    where = Identifier("layers", table)
+    connection.execute(
+        SQL("ALTER TABLE {} ADD CONSTRAINT {} PRIMARY KEY (fid)").format(where, Identifier(f"{table}_pkey"))
+    )
+    yield
+    for column in ("geom", "geom_3857"):
+        connection.execute(
+            SQL("CREATE INDEX {} ON {} USING gist ({})").format(
+                Identifier(f"{table}_{column}"), where, Identifier(column)
+            )
+        )
+        yield
+    for name in indexed_fields(layer):
+        connection.execute(
+            SQL("CREATE INDEX {} ON {} ({})").format(Identifier(f"{table}_{name}"[:63]), where, Identifier(name))
+        )
+        yield
+    connection.execute(SQL("ANALYZE {}").format(where))
+    yield
+
+
+def indexed_fields(layer: Layer) -> Sequence[str]:
+    """Fields that get a btree: the time field and those with a choice or range control."""
+    return [
+        item.name for item in layer.fields.values() if item.filter in ("choice", "range") or item.name == layer.time
+    ]
+
+
+def _rename_indexes(connection: psycopg.Connection, old: str, new: str) -> list[Composed]:
+    rows = connection.execute(
+        "SELECT indexname FROM pg_indexes WHERE schemaname = 'layers' AND tablename = %s", [old]
+    ).fetchall()
+    return [
+        SQL("ALTER INDEX {} RENAME TO {}").format(
+            Identifier("layers", name), Identifier(name.replace(f"{old}_", f"{new}_", 1))
+        )
+        for (name,) in rows
+    ]
+
+
+def drop_leftovers(connection: psycopg.Connection, layer: Layer) -> None:
+    """Remove staging tables that a load of another version of this program may have left."""
+    for name in (f"{layer.table}__staging", f"{layer.readings_table}__staging"):
+        connection.execute(SQL("DROP TABLE IF EXISTS {}").format(Identifier("layers", name)))

@@ -1,0 +1,105 @@
+"""What every kind of data source takes and gives: a request in, an opened source with batches of rows out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from geoserver.errors import LoadError
+from geoserver.model import CsvOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    import pyarrow as pa
+
+__all__ = ["BATCH_ROWS", "Batch", "Broken", "Opened", "Request", "SourceKind", "pick_layer", "summarise"]
+
+BATCH_ROWS = 32_768
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is wanted of a source. Column names are those in the source; one that is not there is a LoadError."""
+
+    location: str  # as the layer file says it; names the source in messages
+    path: Path | None  # None when the location is no file
+    columns: tuple[str, ...]
+    positions: bool = True  # False for readings, which have no place of their own
+    layer: str = ""  # layer or sheet inside a source with several
+    csv: CsvOptions = field(default_factory=CsvOptions)
+    crs: str = ""  # what the layer file says about the CRS; empty: nothing
+    database_url: str = ""
+
+    def fail(self, why: str) -> LoadError:
+        """The error that names this source."""
+        return LoadError(f"{self.location}: {why}")
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A row that could not even be read: its line or row number in the source, why, and its text."""
+
+    line: int
+    reason: str
+    raw: str
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows as columns of equal length. Positions come as `points` (x and y) or as `wkb`, or not at all."""
+
+    lines: np.ndarray  # int64: line in a text file (header is 1), else row number from 1
+    columns: dict[str, pa.Array]
+    points: tuple[np.ndarray, np.ndarray] | None = None  # float64, NaN where there is none
+    wkb: pa.Array | None = None
+    unreadable: np.ndarray | None = None  # bool: a position was written but cannot be read
+    broken: list[Broken] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+
+@dataclass(slots=True)
+class Opened:
+    """An open source. `batches` may be iterated once; closing is the iterator's own business."""
+
+    batches: Iterator[Batch]
+    crs: str | None = None  # anything that pyproj reads, None when the source says nothing
+    assume_lonlat: bool = False  # without a CRS, take numbers that fit for longitude and latitude
+    total: int | None = None  # rows, where known or well estimated
+    decimal: str = "."  # sign before the decimals in texts
+    samples: Mapping[str, list[str]] = field(default_factory=dict)  # texts from all over the source, per column
+
+
+class SourceKind(Protocol):
+    """One kind of source. Registered by being a module here with a `KIND`, or by an entry point `geoserver.sources`."""
+
+    name: str
+    suffixes: tuple[str, ...]  # file name endings in lower case; empty for what is no file
+
+    def open(self, request: Request) -> Opened:
+        """Open; raises LoadError that says which source and why not."""
+        ...
+
+
+def pick_layer(request: Request, names: list[str]) -> str:
+    """The layer that is asked for, or the only one there is; raises LoadError that lists what there is."""
+    if request.layer:
+        if request.layer not in names:
+            raise request.fail(f"has no layer {request.layer!r}; expected source_layer to be {summarise(names)}")
+        return request.layer
+    if not names:
+        raise request.fail("has no layer with rows in it")
+    if len(names) > 1:
+        raise request.fail(f"has several layers; set source_layer to {summarise(names)}")
+    return names[0]
+
+
+def summarise(names: list[str], most: int = 12) -> str:
+    """A list of names for a message."""
+    shown = ", ".join(repr(name) for name in names[:most])
+    return f"one of {shown}" + (f" and {len(names) - most} more" if len(names) > most else "")
