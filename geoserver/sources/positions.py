@@ -19,11 +19,81 @@ if TYPE_CHECKING:
 __all__ = ["PositionColumns", "find_positions", "parse_numbers", "parse_pairs", "parse_shapes"]
 
 # Names are compared in lower case without anything but letters and digits. Order is preference.
-_X = ["lon", "long", "lng", "longitude", "longitud", "longitude_dd", "londd", "wgs84lon", "x", "xcoord", "coordx", "pointx", "geopoint2", "easting", "eastings", "este"]
-_Y = ["lat", "latitude", "latitud", "latitude_dd", "latdd", "wgs84lat", "y", "ycoord", "coordy", "pointy", "geopoint1", "northing", "northings", "norte"]
-_X += ["laengengrad", "längengrad", "rechtswert", "ostwert", "longitudine", "lengdegrad", "pituus", "xetrs89", "longitudetrs89", "coordenadax", "utmx", "xutm", "coordxl93"]
-_Y += ["breitengrad", "breite", "hochwert", "nordwert", "latitudine", "breddegrad", "leveys", "yetrs89", "latitudetrs89", "coordenaday", "utmy", "yutm", "coordyl93"]
-_POINT = ["geopoint2d", "geopoint", "geopunto", "latlon", "latlng", "latlong", "lonlat", "coordonnees", "coordonneesgeographiques"]
+_X = [
+    "lon",
+    "long",
+    "lng",
+    "longitude",
+    "longitud",
+    "longitude_dd",
+    "londd",
+    "wgs84lon",
+    "x",
+    "xcoord",
+    "coordx",
+    "pointx",
+    "geopoint2",
+    "easting",
+    "eastings",
+    "este",
+]
+_Y = [
+    "lat",
+    "latitude",
+    "latitud",
+    "latitude_dd",
+    "latdd",
+    "wgs84lat",
+    "y",
+    "ycoord",
+    "coordy",
+    "pointy",
+    "geopoint1",
+    "northing",
+    "northings",
+    "norte",
+]
+_X += [
+    "laengengrad",
+    "längengrad",
+    "rechtswert",
+    "ostwert",
+    "longitudine",
+    "lengdegrad",
+    "pituus",
+    "xetrs89",
+    "longitudetrs89",
+    "coordenadax",
+    "utmx",
+    "xutm",
+    "coordxl93",
+]
+_Y += [
+    "breitengrad",
+    "breite",
+    "hochwert",
+    "nordwert",
+    "latitudine",
+    "breddegrad",
+    "leveys",
+    "yetrs89",
+    "latitudetrs89",
+    "coordenaday",
+    "utmy",
+    "yutm",
+    "coordyl93",
+]
+_POINT = [
+    "geopoint2d",
+    "geopoint",
+    "geopunto",
+    "latlon",
+    "latlng",
+    "latlong",
+    "lonlat",
+    "coordonnees",
+    "coordonneesgeographiques",
+]
 _POINT += ["coordinates", "coordenadas", "koordinaten", "coordinate", "location", "position", "point"]
 _SHAPE = ["geometry", "geom", "wkt", "thegeom", "wkbgeometry", "geojson", "geoshape", "shape", "wktgeom"]
 _X = [re.sub(r"[^a-zäöü0-9]", "", name) for name in _X]

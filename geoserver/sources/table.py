@@ -1,0 +1,98 @@
+"""A table or view "schema.table" that is already in PostGIS: read by a cursor, copied like any other source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+from psycopg.sql import SQL, Identifier
+
+from geoserver.sources.base import BATCH_ROWS, Batch, Opened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg.sql import Composed
+
+    from geoserver.sources.base import Request
+
+__all__ = ["KIND", "Table"]
+
+_GEOMETRIES = """
+    SELECT g.name, s.auth_name || ':' || s.auth_srid AS crs FROM (
+        SELECT f_geometry_column AS name, srid FROM geometry_columns WHERE f_table_schema = %(schema)s AND f_table_name = %(table)s
+        UNION ALL
+        SELECT f_geography_column, srid FROM geography_columns WHERE f_table_schema = %(schema)s AND f_table_name = %(table)s
+    ) AS g LEFT JOIN spatial_ref_sys AS s ON s.srid = g.srid
+"""
+_COLUMNS = """
+    SELECT a.attname FROM pg_attribute AS a
+     WHERE a.attrelid = to_regclass(%(name)s) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The only kind that is no file. `csv.geometry` names the column where a table has several geometries."""
+
+    name: str = "table"
+    suffixes: tuple[str, ...] = ()
+
+    def open(self, request: Request) -> Opened:
+        try:
+            with psycopg.connect(request.database_url) as connection:
+                return _plan(connection, request)
+        except psycopg.Error as error:
+            raise request.fail(f"cannot be read: {str(error).strip()}") from error
+
+
+KIND = Table()
+
+
+def _plan(connection: psycopg.Connection, request: Request) -> Opened:
+    schema, table = request.location.split(".")
+    where = {"schema": schema, "table": table, "name": f'"{schema}"."{table}"'}
+    names = [row[0] for row in connection.execute(_COLUMNS, where)]
+    if not names:
+        raise request.fail("there is no such table, nor a file of that name")
+    if missing := [name for name in request.columns if name not in names]:
+        raise request.fail(f"has no column {missing[0]!r}; there are {', '.join(names)}")
+    geometries: dict[str, str | None] = dict(connection.execute(_GEOMETRIES, where).fetchall())
+    column = ""
+    if request.positions:
+        column = request.csv.geometry or next(iter(geometries), "")
+        if column not in geometries:
+            raise request.fail("has no geometry column" + (f" {column!r}" if column else ""))
+    source = Identifier(schema, table)
+    row = connection.execute(SQL("SELECT count(*) FROM {}").format(source)).fetchone()
+    query = _build_query(request, source, column)
+    return Opened(_read(query, request, bool(column)), crs=geometries.get(column), total=row[0] if row else None)
+
+
+def _build_query(request: Request, source: Identifier, column: str) -> Composed:
+    parts = [SQL("{}::text").format(Identifier(name)) for name in request.columns]
+    if column:
+        parts.append(SQL("ST_AsBinary(ST_Force2D({}::geometry))").format(Identifier(column)))
+    return SQL("SELECT {} FROM {}").format(SQL(", ").join(parts), source)
+
+
+def _read(query: Composed, request: Request, located: bool) -> Iterator[Batch]:  # noqa: FBT001 - called here alone
+    row = 1
+    try:
+        with (
+            psycopg.connect(request.database_url, options="-c timezone=UTC") as connection,
+            connection.cursor(name="geoserver_load", binary=False) as cursor,
+        ):
+            cursor.execute(query)
+            while rows := cursor.fetchmany(BATCH_ROWS):
+                columns = list(zip(*rows, strict=True))
+                lines = np.arange(row, row + len(rows), dtype=np.int64)
+                row += len(rows)
+                wkb = pa.array(columns.pop(), pa.binary()) if located else None
+                texts = [pa.array(column, pa.string()) for column in columns]
+                yield Batch(lines, dict(zip(request.columns, texts, strict=True)), wkb=wkb)
+    except psycopg.Error as error:
+        raise request.fail(f"cannot be read after row {row - 1}: {str(error).strip()}") from error
