@@ -87,8 +87,8 @@ class Cluster:
 
     def start(self, binaries: Binaries) -> None:
         """Start the server in a session of its own and wait until it takes connections; raises SetupError."""
-        self._clear_remains()
         sockets = self._make_socket_folder()
+        self._clear_remains(sockets)
         configuration = self.data / "geoserver.conf"
         configuration.write_text(build_configuration(sockets, read_memory(), read_cores()), encoding="utf-8")
         self._own(configuration)
@@ -123,8 +123,8 @@ class Cluster:
         ready = len(lines) > 7 and lines[7].strip() == "ready"  # noqa: PLR2004 - its eighth
         return Running(pid, started, sockets, ready)
 
-    def _clear_remains(self) -> None:
-        """End orphaned backends of a killed postmaster and remove its lock file; nothing here may be alive."""
+    def _clear_remains(self, sockets: Path) -> None:
+        """End orphaned backends of a killed postmaster and remove its lock files; no postmaster may be alive."""
         deadline = time.monotonic() + 10
         while orphans := _find_processes(self.data):
             for pid in orphans:
@@ -132,7 +132,10 @@ class Cluster:
             if time.monotonic() > deadline + 5:
                 raise SetupError(f"Processes of a killed PostgreSQL do not end: {', '.join(map(str, orphans))}")
             time.sleep(0.1)
+        # PostgreSQL would take a zombie, or a stranger that got the number since, for the postmaster named in these.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
+        for name in (f".s.PGSQL.{PORT}", f".s.PGSQL.{PORT}.lock"):
+            (sockets / name).unlink(missing_ok=True)
 
     def _make_socket_folder(self) -> Path:
         own = self.folder / "run"
