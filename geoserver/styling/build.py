@@ -12,11 +12,12 @@ from geoserver.errors import NotFoundError
 from geoserver.model import Layer
 from geoserver.styling.plain import plain_fragment
 
-__all__ = ["BASE", "DATA_BELOW", "FILLS_BELOW", "build_style", "fragment_of", "style_names"]
+__all__ = ["BASE", "BELOW", "DATA_BELOW", "FILLS_BELOW", "build_style", "fragment_of", "override_layer", "style_names"]
 
 BASE = "base"  # the source of every basemap
 FILLS_BELOW = "geoserver:fills-below"  # id of the basemap layer that areas go under
 DATA_BELOW = "geoserver:data-below"  # id of the basemap layer that lines and points go under: its first label
+BELOW = "geoserver:below"  # in the metadata of a fragment's layer: the basemap layer that it goes under instead
 Style = dict[str, Any]
 
 _STACK = {"fill": 0, "line": 1, "circle": 2}
@@ -113,10 +114,11 @@ def _merge(style: Style, fragments: list[Style]) -> None:
         style["sources"] |= fragment["sources"]
         overrides = fragment.get("metadata", {}).get("geoserver:dark", {}) if dark else {}
         for item in fragment["layers"]:
-            _override(item, overrides.get(item["id"], {}))
+            override_layer(item, overrides.get(item["id"], {}))
     items = [item for fragment in fragments for item in fragment["layers"]]
     for item in sorted(items, key=lambda item: _STACK.get(item["type"], len(_STACK))):
-        anchor = metadata.get(FILLS_BELOW if item["type"] == "fill" else DATA_BELOW)
+        own = item.get("metadata", {}).get(BELOW)
+        anchor = own or metadata.get(FILLS_BELOW if item["type"] == "fill" else DATA_BELOW)
         style["layers"].insert(_place(style["layers"], item, anchor), item)
 
 
@@ -129,7 +131,8 @@ def _place(layers: list[Style], item: Mapping[str, Any], anchor: str | None) -> 
     return next(wanted, next(labels, len(layers)))
 
 
-def _override(item: Style, override: Mapping[str, Any]) -> None:
+def override_layer(item: Style, override: Mapping[str, Any]) -> None:
+    """Put paint and layout values of a `geoserver:dark` entry in the place of the layer's own."""
     for group in ("paint", "layout"):
         if group in override:
             item[group] = item.get(group, {}) | override[group]

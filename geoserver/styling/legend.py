@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
 from geoserver.catalog import Catalog
 from geoserver.model import Field, Layer
-from geoserver.styling.build import fragment_of
+from geoserver.styling.build import fragment_of, override_layer
 from geoserver.styling.expressions import (
     UnsupportedError,
     evaluate,
@@ -24,6 +24,8 @@ __all__ = ["build_legend"]
 ZOOM = 15.0  # sizes in a legend are those of this zoom
 NOTE = "geoserver:legend"  # a style layer's metadata: false hides it, a text or mapping titles its entries
 
+SHORT = 8  # characters of a unit that may stand in every label; a longer one is said once, in the title
+
 _COLOUR = {"circle": "circle-color", "line": "line-color", "fill": "fill-color"}
 _SIZE = {"circle": "circle-radius", "line": "line-width"}
 _NEUTRAL = "#8a8f94"  # entries that explain a size are not any class's colour
@@ -34,18 +36,39 @@ class _Entry:
     """One line of a legend before it is drawn: its text, and the properties of a feature that it stands for."""
 
     label: str = ""
+    title: str = ""  # what is measured, for classes of a number
     value: Any = None
     properties: Mapping[str, Any] = field(default_factory=dict)
 
 
 def build_legend(catalog: Catalog, layer: Layer) -> list[dict[str, Any]]:
-    """Entries {kind: circle|line|fill, label, color, size?, opacity?, stroke?, dash?, value?}; sizes in px.
+    """Entries {kind: circle|line|fill, label, color, title?, size?, opacity?, stroke?, dash?, value?, dark?}.
 
-    `value` is the stored value, or the list of them, that an entry of a choice stands for. What is beyond a legend
-    (an operator that it does not know) gives one entry with the layer's title.
+    Sizes are in px; `title` says what is measured (the field's title, and its unit where that is long), `value` is the
+    stored value, or the list of them, that an entry of a choice stands for, and `dark` holds what differs on a dark
+    basemap. What is beyond a legend (an operator that it does not know) gives one entry with the layer's title.
     """
+    style = fragment_of(catalog, layer)
+    light = _entries_of(layer, style["layers"])
+    overrides = style.get("metadata", {}).get("geoserver:dark", {})
+    if not overrides:
+        return light
+    for item in style["layers"]:
+        override_layer(item, overrides.get(item["id"], {}))
+    dark = _entries_of(layer, style["layers"])
+    if len(dark) != len(light):
+        return light
+    return [entry | _difference(entry, other) for entry, other in zip(light, dark, strict=True)]
+
+
+def _difference(light: dict[str, Any], dark: dict[str, Any]) -> dict[str, Any]:
+    changed = {key: value for key, value in dark.items() if light.get(key) != value}
+    return {"dark": changed} if changed else {}
+
+
+def _entries_of(layer: Layer, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = []
-    for item in fragment_of(catalog, layer)["layers"]:
+    for item in items:
         note = item.get("metadata", {}).get(NOTE, {})
         if item["type"] in _COLOUR and item.get("source-layer") == layer.id and note is not False:
             entries += _legend_of(layer, item, {"title": note} if isinstance(note, str) else note)
@@ -56,8 +79,8 @@ def _legend_of(layer: Layer, item: Mapping[str, Any], note: Mapping[str, Any]) -
     paint = item.get("paint", {})
     colour, size = (paint.get(table.get(item["type"], "")) for table in (_COLOUR, _SIZE))
     namer = _Namer(layer, note)
-    title = note.get("title") or namer.name_condition(item.get("filter")) or layer.title
-    shown = [*namer.split(colour)] or [_Entry(title)]
+    whole = namer.read_condition(item.get("filter")) or _Entry(layer.title)
+    shown = [*namer.split(colour)] or [replace(whole, label=note.get("title") or whole.label)]
     drawn = [_draw(item, entry) for entry in shown]
     if fields_in(size) - fields_in(colour):
         drawn += [_draw(item, entry) | {"color": _NEUTRAL} for entry in namer.split(size)]
@@ -78,6 +101,7 @@ def _draw(item: Mapping[str, Any], entry: _Entry) -> dict[str, Any]:
     stroke = value_of({"circle": "circle-stroke-color", "fill": "fill-outline-color"}.get(kind, ""))
     more = {
         "size": _rounded(value_of(_SIZE.get(kind, ""))),
+        "title": entry.title or None,
         "opacity": _rounded(value_of(f"{kind}-opacity")),
         "stroke": stroke,
         "dash": value_of("line-dasharray"),
@@ -120,23 +144,26 @@ class _Namer:
         for labels in arguments[1:-1:2]:
             values = labels if isinstance(labels, list) else [labels]
             if (text := self._name_values(name, values)) is not None:
-                yield _Entry(text, values[0] if len(values) == 1 else values, {name: values[0]})
+                yield _Entry(text, self._title(name), _one_or_all(values), {name: values[0]})
         if self._other is not None:
-            yield _Entry(self._other, None, {name: "\0"})  # no stored text can be this one
+            yield _Entry(self._other, self._title(name), None, {name: "\0"})  # no stored text can be this one
 
     def _split_case(self, arguments: list[Any]) -> Iterator[_Entry]:
+        missing = []  # exceptions are listed after the rule
         for condition in arguments[:-1:2]:
             name, values = _read_condition(condition)
             if name is None:
                 continue
             text = self._missing if values == [None] else self._name_values(name, values)
             if text is not None:
-                yield _Entry(text, values[0], {name: values[0]})
+                missing.append(_Entry(text, self._title(name), _one_or_all(values), {name: values[0]}))
         rest = [*self.split(arguments[-1])]
         if rest:
-            yield from rest
-        elif self._other is not None and (names := fields_in(arguments[:-1])):
-            yield _Entry(self._other, None, dict.fromkeys(names, "\0"))
+            yield from [*rest, *missing]
+            return
+        yield from missing
+        if self._other is not None and (names := fields_in(arguments[:-1])):
+            yield _Entry(self._other, properties=dict.fromkeys(names, "\0"))
 
     def _split_ramp(self, value: list[Any]) -> Iterator[_Entry]:
         place = 1 if value[0] == "step" else 2
@@ -148,7 +175,8 @@ class _Namer:
         stops = value[3::2]
         if value[0] == "interpolate":
             for stop in stops:
-                yield _Entry(self._named(f"{stop:g}", self._amount(name, stop)), None, {name: stop})
+                text = self._named(f"{stop:g}", self._amount(name, stop))
+                yield _Entry(text, self._title(name), None, {name: stop})
             return
         yield self._interval(name, None, stops[0])
         for low, high in pairwise([*stops, None]):
@@ -163,14 +191,20 @@ class _Namer:
         else:
             text, inside = f"{_number(low)} to {self._amount(name, high)}", low
         key = "" if low is None else f"{low:g}"
-        return _Entry(self._named(key, text), None, {name: inside})
+        return _Entry(self._named(key, text), self._title(name), None, {name: inside})
 
     def _named(self, key: str, text: str) -> str:
         return self._labels.get(key) or text
 
     def _amount(self, name: str, value: float) -> str:
         unit = self._fields[name].unit if name in self._fields else ""
-        return f"{_number(value)} {unit}".rstrip()
+        return f"{_number(value)} {unit}".rstrip() if len(unit) <= SHORT else _number(value)
+
+    def _title(self, name: str) -> str:
+        item = self._fields.get(name)
+        if item is None:
+            return ""
+        return f"{item.title}, {item.unit}" if len(item.unit) > SHORT else item.title
 
     def _name_values(self, name: str, values: list[Any]) -> str | None:
         """The text of a class of values; None where the style's note hides it."""
@@ -179,10 +213,17 @@ class _Namer:
             return self._labels[key]
         return ", ".join(_label(self._fields.get(name), value) for value in values)
 
-    def name_condition(self, condition: Any) -> str:
-        """The text of a filter such as `["==", ["get", name], value]`; empty for anything beyond that."""
+    def read_condition(self, condition: Any) -> _Entry | None:
+        """The class that a filter such as `["==", ["get", name], value]` lets through; None for what is beyond that."""
         name, values = _read_condition(condition)
-        return (self._name_values(name, values) or "") if name and values != [None] else ""
+        if name is None or values == [None]:
+            return None
+        text = self._name_values(name, values)
+        return _Entry(text, self._title(name), _one_or_all(values), {name: values[0]}) if text else None
+
+
+def _one_or_all(values: list[Any]) -> Any:
+    return values[0] if len(values) == 1 else values
 
 
 def _read_condition(condition: Any) -> tuple[str | None, list[Any]]:
