@@ -37,7 +37,11 @@ export interface LegendEntry {
   color: string;
   size?: number;
   stroke?: string;
-  value?: Scalar;
+  opacity?: number;
+  /** Lengths of line and gap, in widths of the line. */
+  dash?: number[];
+  /** The value or values that are drawn like this, when the look follows a field's values. */
+  value?: Scalar | Scalar[];
 }
 
 export interface LayerSummary {

@@ -4,12 +4,14 @@ import {
   readLayer,
   readLayers,
   readSummary,
+  type Bounds,
   type Histogram,
   type LayerDetail,
   type LayerSummary,
   type Scalar,
 } from "./api.ts";
 import { parseFilter, writeFilter, type Clause, type Clauses } from "./cql2.ts";
+import { findCity } from "./extent.ts";
 import { pickLanguage, useLanguage } from "./i18n.svelte.ts";
 import { parseState, writeState, type Base, type Camera } from "./permalink.ts";
 
@@ -41,6 +43,7 @@ const ONE_STEP = 1500;
 export class Viewer {
   status = $state<"loading" | "ready" | "failed">("loading");
   layers = $state.raw<LayerSummary[]>([]);
+  city = $state.raw<Bounds | null>(null);
   details = $state.raw<Record<string, LayerDetail>>({});
   results = $state.raw<Record<string, Result>>({});
   /** By layer: why the server refused the filter, in its own words. */
@@ -73,7 +76,9 @@ export class Viewer {
   async start(): Promise<void> {
     this.status = "loading";
     try {
-      this.layers = (await readLayers()).filter((layer) => !layer.basemap);
+      const all = await readLayers();
+      this.city = findCity(all);
+      this.layers = all.filter((layer) => !layer.basemap);
       await this.readAddress();
       this.status = "ready";
     } catch (error) {
