@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from geoserver.catalog import Catalog
-    from geoserver.loading import LoadReport
+    from geoserver.loading.report import LoadReport
+    from geoserver.loading.report import Progress as ProgressCallback
     from geoserver.model import Layer
 
 __all__ = ["app", "main"]
@@ -326,7 +327,7 @@ def _load(layers: Iterable[Layer], url: str, *, force: bool) -> list[str]:
 
 
 @contextlib.contextmanager
-def _progress(layer: Layer) -> Iterator[Callable[[int, int | None], None]]:
+def _progress(layer: Layer) -> Iterator[ProgressCallback]:
     """A line with rows, rate and time left while a layer loads; nothing where there is no terminal."""
     columns = (
         TextColumn("{task.description}"),
@@ -338,9 +339,10 @@ def _progress(layer: Layer) -> Iterator[Callable[[int, int | None], None]]:
     with Progress(*columns, console=_console(), transient=True, disable=not _console().is_terminal) as shown:
         task = shown.add_task(layer.id, total=None, rate="")
 
-        def advance(done: int, total: int | None) -> None:
+        def advance(done: int, total: int | None, phase: str) -> None:
             speed = shown.tasks[0].speed
-            shown.update(task, completed=done, total=total, rate=f"{speed:,.0f}/s" if speed else "")
+            words = f"{layer.id} [dim]{phase}[/]"
+            shown.update(task, description=words, completed=done, total=total, rate=f"{speed:,.0f}/s" if speed else "")
 
         yield advance
 
@@ -350,7 +352,7 @@ def _build_table(reports: list[LoadReport]) -> Table:
     table = Table("layer", box=None, pad_edge=False, header_style="dim")
     for name in ("rows", "readings", "rejected", "seconds"):
         table.add_column(name, justify="right")
-    table.add_column()
+    table.add_column(no_wrap=True, overflow="ellipsis")
     for report in reports:
         seconds = "unchanged" if report.skipped else f"{report.seconds:.1f}"
         reasons = ", ".join(f"{count} {reason}" for reason, count in report.reasons.items())
