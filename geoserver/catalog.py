@@ -298,7 +298,14 @@ def styled_fields(style: Mapping[str, Any], layer_id: str) -> set[str]:
 
 
 def _in_order(layers: Mapping[str, Layer]) -> dict[str, Layer]:
-    ordered = sorted(layers.values(), key=lambda layer: (layer.basemap, layer.theme, layer.order, layer.title))
+    """Data before basemap; themes by the smallest `order` in them, layers of a theme by their own."""
+    first: dict[str, int] = {}
+    for layer in layers.values():
+        first[layer.theme] = min(layer.order, first.get(layer.theme, layer.order))
+    ordered = sorted(
+        layers.values(),
+        key=lambda layer: (layer.basemap, first[layer.theme], layer.theme, layer.order, layer.title),
+    )
     return {layer.id: layer for layer in ordered}
 
 

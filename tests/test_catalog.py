@@ -141,3 +141,9 @@ def test_an_unknown_layer_is_answered_with_the_ones_there_are(workspace: Path) -
     write_layer(workspace, SMALLEST)
     with pytest.raises(NotFoundError, match="benches"):
         read_catalog(settings_for(workspace)).layer("bench")
+
+
+def test_themes_follow_the_first_of_their_layers(workspace: Path) -> None:
+    for name, theme, order in (("a", "Zoo", 1), ("b", "Air", 2), ("c", "Zoo", 9)):
+        write_layer(workspace, SMALLEST + f'theme = "{theme}"\norder = {order}', name=name)
+    assert list(read_catalog(settings_for(workspace)).layers) == ["a", "c", "b"]
