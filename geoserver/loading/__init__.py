@@ -1,4 +1,4 @@
-"""Files and tables into PostGIS: staged, checked, indexed and swapped in at once, so readers see old rows or new ones."""
+"""Files and tables into PostGIS: staged, checked, indexed and swapped in at once; readers see old rows or new ones."""
 
 from __future__ import annotations
 

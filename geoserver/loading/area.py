@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,13 +16,16 @@ from geoserver.model import Bounds
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["LONLAT", "Place", "find_place"]
+__all__ = ["LONLAT", "MANY", "Place", "find_place"]
 
 LONLAT = 4326
 _MARGIN = 0.1  # of the area's width and height
 _LEAST_MARGIN = 1.0  # degrees; cities use a neighbour's zone
 _TOLERANCE = 1e-6  # degrees; files write 180.0000001
 _CONFIDENCE = 70
+MANY = 20  # rows from which on it is known where a layer lies
+_FEW = 2  # percent of rows that may lie anywhere
+_HOME_MARGIN = 0.25  # degrees
 
 type Mask = np.ndarray
 
@@ -38,6 +41,9 @@ class Place:
     east: float
     north: float
     to_lonlat: Transformer | None = None
+    home: tuple[float, float, float, float] | None = (
+        None  # where nearly all rows lie, when its mirror image is elsewhere
+    )
     stored_as: Transformer | None = None  # for a CRS that PostGIS does not know: rows are stored as lon/lat
 
     def holds(self, x: np.ndarray, y: np.ndarray) -> Mask:
@@ -49,6 +55,24 @@ class Place:
                 return inside & (lon >= self.west) & (lon <= self.east)
             return inside & ((lon >= self.west) | (lon <= self.east))
 
+    def settle(self, x: np.ndarray, y: np.ndarray) -> Place:
+        """The same with a home, found from many rows in degrees, so that single rows with swapped axes show."""
+        if self.to_lonlat is not None or len(x) < MANY:
+            return self
+        low, high = np.percentile(np.stack([x, y]), [_FEW, 100 - _FEW], axis=1)
+        margin = np.maximum((high - low) / 2, _HOME_MARGIN)
+        west, south = low - margin
+        east, north = high + margin
+        apart = east < south or north < west
+        return replace(self, home=(west, south, east, north)) if apart else self
+
+    def is_home(self, x: np.ndarray, y: np.ndarray) -> Mask:
+        """Which positions lie where nearly all rows do; none while that is not known."""
+        if self.home is None:
+            return np.zeros(len(x), dtype=bool)
+        west, south, east, north = self.home
+        return (x >= west) & (x <= east) & (y >= south) & (y <= north)
+
     def read_bounds(self, box: np.ndarray) -> Bounds | None:
         """A box in stored coordinates as lon/lat; None when nothing was put into it."""
         if not np.isfinite(box).all():
@@ -56,7 +80,7 @@ class Place:
         if self.to_lonlat is None or self.stored_as is not None:
             return Bounds(*(float(edge) for edge in box))
         try:
-            west, south, east, north = self.to_lonlat.transform_bounds(*box, densify_pts=21)
+            west, south, east, north = self.to_lonlat.transform_bounds(box[0], box[1], box[2], box[3], densify_pts=21)
         except ProjError:
             return None
         edges = (max(west, -180.0), max(south, -90.0), min(east, 180.0), min(north, 90.0))
@@ -82,7 +106,7 @@ def find_place(crs: str, name: str, knows: Callable[[str, str], int | None]) -> 
     if plain and srid is None:
         transformer = stored = Transformer.from_crs(found, LONLAT, always_xy=True)
     label = f"{authority[0]}:{authority[1]}" if authority else found.name
-    return Place(label, srid or LONLAT, *_area(found, whole=plain), transformer, stored)
+    return Place(label, srid or LONLAT, *_area(found, whole=plain), to_lonlat=transformer, stored_as=stored)
 
 
 def _flat(crs: CRS) -> CRS:

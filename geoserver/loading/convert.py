@@ -27,6 +27,7 @@ ARROW_TYPES: dict[FieldType, pa.DataType] = {
 _TRUE = pa.array(["true", "t", "yes", "y", "1", "on", "oui", "ja", "si", "sí", "sim", "vrai", "wahr", "x"])
 _FALSE = pa.array(["false", "f", "no", "n", "0", "off", "non", "nein", "não", "nao", "faux", "falsch"])
 _BLANKS = pa.array(["", "NA", "N/A", "n/a", "None", "NULL", "null", "NaN", "nan", "-"])
+_SUPPRESSED = r"^([<≤]\s*\d|\*+$)"
 _NUMBER = r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
 _GROUPED = {".": r"^[-+]?\d{1,3}(?:,\d{3})+(\.\d*)?$", ",": r"^[-+]?\d{1,3}(?:\.\d{3})+(,\d*)?$"}
 
@@ -38,6 +39,7 @@ class Converter:
     field: Field
     decimal: str = "."
     samples: list[str] | None = None
+    suppressed: int = 0  # values such as "<5", which keep a small number secret: null and no mistake
     _order: DayOrder | None = None
 
     def convert(self, column: pa.Array) -> tuple[pa.Array, pa.Array]:
@@ -61,6 +63,9 @@ class Converter:
         bad = pc.and_(pc.is_null(values), pc.is_valid(texts))
         if pc.any(bad).as_py():
             bad = pc.and_(bad, pc.invert(pc.is_in(texts, value_set=_BLANKS)))
+            hidden = pc.and_(bad, pc.match_substring_regex(texts, _SUPPRESSED))
+            self.suppressed += pc.sum(hidden).as_py() or 0
+            bad = pc.and_(bad, pc.invert(hidden))
         return values, bad
 
     def _parse(self, texts: pa.Array) -> pa.Array:

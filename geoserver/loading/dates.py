@@ -1,6 +1,6 @@
 """Dates and times in texts: ISO 8601 and day/month/year in either order, found out per column.
 
-Without a zone a time is UTC: a file that means local time says so by an offset, and one rule for all keeps reloads equal.
+Without a zone a time is UTC: a file that means local time says so by an offset, and one rule keeps reloads equal.
 """
 
 from __future__ import annotations

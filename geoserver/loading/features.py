@@ -14,7 +14,7 @@ import shapely
 from psycopg.sql import SQL, Identifier
 
 from geoserver.errors import LoadError
-from geoserver.loading.area import LONLAT, Place, find_place
+from geoserver.loading.area import LONLAT, MANY, Place, find_place
 from geoserver.loading.convert import Converter
 from geoserver.loading.copying import encode_points, encode_rows, encode_shapes
 from geoserver.loading.geometry import Located, as_multi, locate
@@ -47,7 +47,7 @@ def wanted_columns(layer: Layer) -> tuple[str, ...]:
 
 
 def find_layer_place(connection: psycopg.Connection, layer: Layer, opened: Opened) -> Place:
-    """The layer file's CRS, else the source's; longitude and latitude only where numbers in a plain table may be those."""
+    """The layer file's CRS, else the source's, else longitude and latitude for a plain table; LoadError without."""
 
     def knows(authority: str, code: str) -> int | None:
         row = connection.execute(
@@ -78,6 +78,7 @@ class FeatureLoader:
     read: int = 0
     book: LineBook = field(default_factory=LineBook)
     _made: bool = False
+    _settled: bool = False
 
     def run(self, opened: Opened, progress: Progress) -> None:
         """Copy every batch; raises LoadError when not one row can be stored."""
@@ -90,6 +91,9 @@ class FeatureLoader:
         for batch in opened.batches:
             self._load_batch(batch, converters)
             progress(self.read, opened.total, "reading")
+        for converter in converters:
+            if converter.suppressed:
+                self.notes[f"{converter.field.name}: suppressed, left empty"] += converter.suppressed
         if not self._made:
             self.staging.create(multi=False)
         if self.read and not self.book.rows:
@@ -101,7 +105,7 @@ class FeatureLoader:
         self.rejects.add_broken(batch.broken)
         if not len(batch):
             return
-        located = locate(batch, self.layer.kind, self.place, self._linearise)
+        located = self._locate(batch)
         self._guard_assumption(batch, located)
         values = self._convert(batch, converters, located)
         keys = self._read_keys(batch, located) if self.layer.key else None
@@ -111,6 +115,17 @@ class FeatureLoader:
         if kept.any():
             self._store(batch.lines[kept], located, values, keys)
         self.notes.update(located.notes)
+
+    def _locate(self, batch: Batch) -> Located:
+        """Positions by the rules; the first batch with enough rows also tells where the layer lies."""
+        located = locate(batch, self.layer.kind, self.place, self._linearise)
+        if not self._settled and located.kept.any():
+            x, y = located.middles()
+            self._settled = len(x) >= MANY
+            self.place = self.place.settle(x, y)
+            if self.place.home:
+                return locate(batch, self.layer.kind, self.place, self._linearise)
+        return located
 
     def _store(self, lines: np.ndarray, located: Located, values: list[pa.Array], keys: pa.Array | None) -> None:
         if not self._made:
@@ -143,7 +158,7 @@ class FeatureLoader:
         return text
 
     def _convert(self, batch: Batch, converters: list[Converter], located: Located) -> list[pa.Array]:
-        """Values in declared types; one that does not parse becomes null and is counted, in the time field it rejects."""
+        """Values in declared types; one that does not parse becomes null and is counted; a time so rejects the row."""
         values = []
         for converter in converters:
             item = converter.field

@@ -34,6 +34,7 @@ EMPTY = "empty geometry"
 BROKEN = "geometry cannot be repaired"
 SWAPPED = "outside the area of {}, but inside with x and y swapped"
 OUTSIDE = "outside the area of {}"
+MIRRORED = "far from the other rows, but among them with x and y swapped"
 
 
 @dataclass(slots=True)
@@ -54,6 +55,14 @@ class Located:
     @property
     def kept(self) -> np.ndarray:
         return np.asarray(self.reasons == None)  # noqa: E711 - compares element by element
+
+    def middles(self) -> tuple[np.ndarray, np.ndarray]:
+        """x and y of what is kept, of a line or polygon the middle of its box."""
+        kept = self.kept
+        if self.points is not None:
+            return self.points[0][kept], self.points[1][kept]
+        bounds = shapely.bounds(self.shapes[kept]) if self.shapes is not None else np.empty((0, 4))
+        return (bounds[:, 0] + bounds[:, 2]) / 2, (bounds[:, 1] + bounds[:, 3]) / 2
 
     def note(self, what: str, count: int) -> None:
         if count:
@@ -112,6 +121,10 @@ def _check_area(located: Located, place: Place, *corners: tuple[np.ndarray, np.n
         swapped = np.logical_and(*(place.holds(y, x) for x, y in corners))
         located.reject(outside & swapped, SWAPPED.format(place.name))
         located.reject(outside, OUTSIDE.format(place.name))
+    if place.home:
+        lower, upper = corners
+        mirrored = place.is_home(*lower[::-1]) & place.is_home(*upper[::-1])
+        located.reject(mirrored & ~place.is_home(*lower) & ~place.is_home(*upper), MIRRORED)
 
 
 def _locate_shapes(

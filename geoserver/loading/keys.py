@@ -1,4 +1,4 @@
-"""Feature ids that survive a reload: keys of the source keep the id that they had; new ones get ids never used before."""
+"""Feature ids that survive a reload: keys of the source keep the id that they had, new ones get one never used."""
 
 from __future__ import annotations
 

@@ -68,6 +68,9 @@ class ReadingLoader:
         for batch in opened.batches:
             self._load_batch(batch, converters)
             progress(self.read, opened.total, "readings")
+        for converter in converters:
+            if converter.suppressed:
+                self.notes[f"{converter.field.name}: suppressed, left empty"] += converter.suppressed
         removed = self._make_unique()
         self.connection.execute(SQL("ANALYZE {}").format(self.table))
         self._join_latest()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 __all__ = ["LoadReport", "Progress", "ignore_progress"]
 
 type Progress = Callable[[int, int | None, str], None]
-"""Called with rows done, rows in all (None while unknown) and the phase: waiting, reading, readings, indexing, swapping."""
+"""Called with rows done, rows in all (None: unknown) and the phase: waiting, reading, readings, indexing, swapping."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The tables of a load, from the empty staging table to the swap: all of it inside one transaction of the caller.
 
-Until that commits, readers see the old rows; a load that fails or is killed is rolled back by PostgreSQL, tables and all.
+Until that commits, readers see the old rows; a load that fails or is killed is rolled back, tables and all.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psycopg
-from psycopg.sql import SQL, Composed, Identifier, Literal
+from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from geoserver.errors import LoadError
 from geoserver.loading.geometry import FAMILIES
@@ -58,17 +58,17 @@ class Staging:
         """Make the empty table."""
         single = _SINGLE.get(self.layer.kind)
         self.geometry_type = "Geometry" if single is None else f"Multi{single}" if multi else single
-        parts = [SQL("fid bigint NOT NULL")]
+        parts: list[Composable] = [SQL("fid bigint NOT NULL")]
         if self.layer.key:
             parts.append(SQL("source_key text NOT NULL"))
         parts += column_types(self.layer.fields.values())
-        parts.append(SQL("geom geometry({}, {}) NOT NULL").format(SQL(self.geometry_type), Literal(self.srid)))  # type: ignore[arg-type]  # one of our own words
+        parts.append(SQL("geom geometry({}, {}) NOT NULL").format(SQL(self.geometry_type), Literal(self.srid)))
         parts.append(self._mercator_column())
         self.connection.execute(SQL("CREATE TABLE {} ({})").format(self.table, SQL(", ").join(parts)))
 
     def _mercator_column(self) -> Composed:
         return SQL("geom_3857 geometry({}, 3857) GENERATED ALWAYS AS (geoserver.to_3857(geom)) STORED").format(
-            SQL(self.geometry_type)  # type: ignore[arg-type]  # one of our own words
+            SQL(self.geometry_type)
         )
 
     def promote(self) -> None:
@@ -80,7 +80,7 @@ class Staging:
         self.connection.execute(
             SQL("ALTER TABLE {} ALTER COLUMN geom TYPE geometry({}, {}) USING ST_Multi(geom), ADD COLUMN {}").format(
                 self.table,
-                SQL(self.geometry_type),  # type: ignore[arg-type]  # one of our own words
+                SQL(self.geometry_type),
                 Literal(self.srid),
                 self._mercator_column(),
             )
@@ -131,7 +131,7 @@ def copy_rows(connection: psycopg.Connection, statement: Composed, rows: memoryv
 
 def column_types(fields: Iterable[Field]) -> list[Composed]:
     """Column definitions of declared fields."""
-    return [SQL("{} {}").format(Identifier(item.name), SQL(SQL_TYPES[item.type])) for item in fields]  # type: ignore[arg-type]  # one of our own words
+    return [SQL("{} {}").format(Identifier(item.name), SQL(SQL_TYPES[item.type])) for item in fields]
 
 
 def build_indexes(connection: psycopg.Connection, layer: Layer, table: str) -> Iterable[None]:

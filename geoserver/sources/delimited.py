@@ -1,4 +1,4 @@
-"""CSV and its relatives, plain or gzipped, by pyarrow's streaming reader: memory holds a block of the file at a time."""
+"""CSV and its relatives, plain or gzipped, by pyarrow's streaming reader: memory holds one block of the file."""
 
 from __future__ import annotations
 

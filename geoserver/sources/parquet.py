@@ -25,13 +25,16 @@ _BUFFER = 1 << 20
 _NAMES = ("geometry", "geom", "wkb_geometry", "wkb")
 
 
+_NO_COLUMNS = PositionColumns()
+
+
 @dataclass(frozen=True, slots=True)
 class _Where:
     """The column with the geometry and its encoding, or the columns with x and y; with the CRS."""
 
     column: str = ""
     encoding: str = ""
-    xy: PositionColumns = PositionColumns()
+    xy: PositionColumns = _NO_COLUMNS
     crs: str | None = None
 
     @property

@@ -18,92 +18,28 @@ if TYPE_CHECKING:
 
 __all__ = ["PositionColumns", "find_positions", "parse_numbers", "parse_pairs", "parse_shapes"]
 
-# Names are compared in lower case without anything but letters and digits. Order is preference.
-_X = [
-    "lon",
-    "long",
-    "lng",
-    "longitude",
-    "longitud",
-    "longitude_dd",
-    "londd",
-    "wgs84lon",
-    "x",
-    "xcoord",
-    "coordx",
-    "pointx",
-    "geopoint2",
-    "easting",
-    "eastings",
-    "este",
-]
-_Y = [
-    "lat",
-    "latitude",
-    "latitud",
-    "latitude_dd",
-    "latdd",
-    "wgs84lat",
-    "y",
-    "ycoord",
-    "coordy",
-    "pointy",
-    "geopoint1",
-    "northing",
-    "northings",
-    "norte",
-]
-_X += [
-    "laengengrad",
-    "längengrad",
-    "rechtswert",
-    "ostwert",
-    "longitudine",
-    "lengdegrad",
-    "pituus",
-    "xetrs89",
-    "longitudetrs89",
-    "coordenadax",
-    "utmx",
-    "xutm",
-    "coordxl93",
-]
-_Y += [
-    "breitengrad",
-    "breite",
-    "hochwert",
-    "nordwert",
-    "latitudine",
-    "breddegrad",
-    "leveys",
-    "yetrs89",
-    "latitudetrs89",
-    "coordenaday",
-    "utmy",
-    "yutm",
-    "coordyl93",
-]
-_POINT = [
-    "geopoint2d",
-    "geopoint",
-    "geopunto",
-    "latlon",
-    "latlng",
-    "latlong",
-    "lonlat",
-    "coordonnees",
-    "coordonneesgeographiques",
-]
-_POINT += ["coordinates", "coordenadas", "koordinaten", "coordinate", "location", "position", "point"]
-_SHAPE = ["geometry", "geom", "wkt", "thegeom", "wkbgeometry", "geojson", "geoshape", "shape", "wktgeom"]
-_X = [re.sub(r"[^a-zäöü0-9]", "", name) for name in _X]
-_Y = [re.sub(r"[^a-zäöü0-9]", "", name) for name in _Y]
-
-_PAIR = re.compile(
-    r"^\s*[\[(]?\s*(?P<a>[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*[,; ]\s*(?P<b>[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*[\])]?\s*$"
+# Names are compared in lower case without accents and signs. Earlier ones are preferred.
+_X = (
+    *("lon", "long", "lng", "longitude", "longitud", "longitudine", "longitudedd", "londd", "wgs84lon"),
+    *("laengengrad", "langengrad", "lengdegrad", "pituus", "x", "xcoord", "coordx", "coordenadax", "pointx"),
+    *("easting", "eastings", "este", "rechtswert", "ostwert", "utmx", "xutm", "coordxl93", "geopoint2"),
 )
+_Y = (
+    *("lat", "latitude", "latitud", "latitudine", "latitudedd", "latdd", "wgs84lat"),
+    *("breitengrad", "breite", "breddegrad", "leveys", "y", "ycoord", "coordy", "coordenaday", "pointy"),
+    *("northing", "northings", "norte", "hochwert", "nordwert", "utmy", "yutm", "coordyl93", "geopoint1"),
+)
+_POINT = (
+    *("geopoint2d", "geopoint", "geopunto", "latlon", "latlng", "latlong", "lonlat", "coordonnees"),
+    *("coordonneesgeographiques", "coordinates", "coordenadas", "koordinaten", "coordinate", "location"),
+    *("position", "point"),
+)
+_SHAPE = ("geometry", "geom", "wkt", "thegeom", "wkbgeometry", "geojson", "geoshape", "shape", "wktgeom")
+
+_NUMBER = r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
+_PAIR = re.compile(rf"^\s*[\[(]?\s*(?P<a>{_NUMBER})\s*[,; ]\s*(?P<b>{_NUMBER})\s*[\])]?\s*$")
 _WKT = re.compile(r"^\s*(SRID=\d+;)?\s*(MULTI)?(POINT|LINESTRING|POLYGON|GEOMETRYCOLLECTION)\b", re.IGNORECASE)
-_ACCENTS = str.maketrans("àâáãçéèêëíîïñóôõúùû", "aaaaceeeeiiinooouuu")
+_ACCENTS = str.maketrans("äöüàâáãçéèêëíîïñóôõúùû", "aouaaaaceeeeiiinooouuu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +101,7 @@ def parse_numbers(texts: pa.Array, decimal: str) -> tuple[np.ndarray, np.ndarray
 
 def parse_pairs(texts: pa.Array, *, latitude_first: bool) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
     """Texts such as "48.85, 2.35" or "(48.85, 2.35)" as x and y; and which were written but cannot be read."""
-    parts = pc.extract_regex(texts, _PAIR.pattern.replace("(?P<", "(?P<"))
+    parts = pc.extract_regex(texts, _PAIR.pattern)
     first, second = (pc.cast(pc.struct_field(parts, index), pa.float64()) for index in (0, 1))
     written = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(texts), ""), fill_value=False)
     unreadable = pc.and_(written, pc.is_null(parts)).to_numpy(zero_copy_only=False)
@@ -191,7 +127,7 @@ def latitude_comes_first(column: str) -> bool:
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[^a-zäöü0-9]", "", name.lower().translate(_ACCENTS))
+    return re.sub(r"[^a-z0-9]", "", name.lower().translate(_ACCENTS))
 
 
 def _share(values: list[str], good: Callable[[str], object]) -> bool:

@@ -9,7 +9,7 @@ import io
 import re
 import zlib
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 import charset_normalizer
 
@@ -42,7 +42,7 @@ class Dialect:
 
 def open_binary(path: Path) -> IO[bytes]:
     """The bytes of a file, unpacked when it is gzipped."""
-    return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")
+    return cast("IO[bytes]", gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb"))
 
 
 def sniff(request: Request, path: Path) -> Dialect:
@@ -83,7 +83,8 @@ class _Survey:
 
 
 def _survey(path: Path) -> _Survey:
-    head, pieces, lines, foreign = b"", [], 0, bytearray()
+    head, lines, foreign = b"", 0, bytearray()
+    pieces: list[bytes] = []
     decoder: codecs.IncrementalDecoder | None = codecs.getincrementaldecoder("utf-8")()
     with open_binary(path) as file:
         while chunk := file.read(_CHUNK):

@@ -23,9 +23,11 @@ __all__ = ["KIND", "Table"]
 
 _GEOMETRIES = """
     SELECT g.name, s.auth_name || ':' || s.auth_srid AS crs FROM (
-        SELECT f_geometry_column AS name, srid FROM geometry_columns WHERE f_table_schema = %(schema)s AND f_table_name = %(table)s
+        SELECT f_geometry_column AS name, srid FROM geometry_columns
+         WHERE f_table_schema = %(schema)s AND f_table_name = %(table)s
         UNION ALL
-        SELECT f_geography_column, srid FROM geography_columns WHERE f_table_schema = %(schema)s AND f_table_name = %(table)s
+        SELECT f_geography_column, srid FROM geography_columns
+         WHERE f_table_schema = %(schema)s AND f_table_name = %(table)s
     ) AS g LEFT JOIN spatial_ref_sys AS s ON s.srid = g.srid
 """
 _COLUMNS = """
@@ -69,7 +71,7 @@ def _plan(connection: psycopg.Connection, request: Request) -> Opened:
     source = Identifier(schema, table)
     row = connection.execute(SQL("SELECT count(*) FROM {}").format(source)).fetchone()
     query = _build_query(request, source, column)
-    return Opened(_read(query, request, bool(column)), crs=geometries.get(column), total=row[0] if row else None)
+    return Opened(_read(query, request), crs=geometries.get(column), total=row[0] if row else None)
 
 
 def _build_query(request: Request, source: Identifier, column: str) -> Composed:
@@ -79,7 +81,7 @@ def _build_query(request: Request, source: Identifier, column: str) -> Composed:
     return SQL("SELECT {} FROM {}").format(SQL(", ").join(parts), source)
 
 
-def _read(query: Composed, request: Request, located: bool) -> Iterator[Batch]:  # noqa: FBT001 - called here alone
+def _read(query: Composed, request: Request) -> Iterator[Batch]:
     row = 1
     try:
         with (
@@ -91,7 +93,7 @@ def _read(query: Composed, request: Request, located: bool) -> Iterator[Batch]: 
                 columns = list(zip(*rows, strict=True))
                 lines = np.arange(row, row + len(rows), dtype=np.int64)
                 row += len(rows)
-                wkb = pa.array(columns.pop(), pa.binary()) if located else None
+                wkb = pa.array(columns.pop(), pa.binary()) if request.positions else None
                 texts = [pa.array(column, pa.string()) for column in columns]
                 yield Batch(lines, dict(zip(request.columns, texts, strict=True)), wkb=wkb)
     except psycopg.Error as error:
