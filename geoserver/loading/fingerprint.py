@@ -50,12 +50,10 @@ def find_path(layer: Layer, source: str) -> Path | None:
 
 
 def read_fingerprint(layer: Layer) -> str:
-    """Of file contents and of what the layer file says about loading; empty for a table, which is always loaded anew."""
+    """Of file contents and of what the layer file says about loading; empty for a table: always loaded anew."""
     sources = [layer.source, *([layer.readings.source] if layer.readings else [])]
     digest = hashlib.blake2b(digest_size=16)
-    fields = sorted(
-        (item.name, item.type, item.source_column, item.filter, item.latest) for item in layer.fields.values()
-    )
+    fields = sorted((f.name, f.type, f.source_column, f.filter, f.latest) for f in layer.fields.values())
     parts = (_RULES, sources, layer.source_layer, layer.crs, layer.csv, layer.key, layer.kind, layer.time, fields)
     digest.update(repr(parts).encode())
     if layer.readings:

@@ -77,7 +77,8 @@ def _read_before(connection: psycopg.Connection, layer: Layer) -> _Before | None
         "SELECT l.rows, l.rejected, l.readings, l.version, l.fingerprint, l.last_fid, EXISTS ("
         " SELECT FROM information_schema.columns AS c"
         " WHERE c.table_schema = 'layers' AND c.table_name = %(table)s AND c.column_name = 'source_key')"
-        " FROM geoserver.layers AS l WHERE l.id = %(id)s AND to_regclass(format('layers.%%I', %(table)s::text)) IS NOT NULL",
+        " FROM geoserver.layers AS l WHERE l.id = %(id)s"
+        " AND to_regclass(format('layers.%%I', %(table)s::text)) IS NOT NULL",
         {"id": layer.id, "table": layer.table},
     ).fetchone()
     return _Before(*row) if row else None
@@ -139,7 +140,8 @@ class _Load:
         if removed:
             row = self.connection.execute(
                 SQL(
-                    "SELECT ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e) FROM (SELECT ST_Extent(geom) AS e FROM {}) AS t"
+                    "SELECT ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e)"
+                    " FROM (SELECT ST_Extent(geom) AS e FROM {}) AS t"
                 ).format(features.staging.table)
             ).fetchone()
             features.box[:] = row if row and row[0] is not None else features.box
