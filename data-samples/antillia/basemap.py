@@ -14,7 +14,7 @@ from antillia.writing import frame_of
 # kinds of place that are lettered alike
 _BROAD = {
     "sea": "water", "bay": "water", "river": "water", "canal": "water", "lake": "water", "harbour": "water",
-    "garden": "park", "forest": "park", "cemetery": "park", "golf": "park",
+    "garden": "park", "forest": "park", "cemetery": "park", "golf": "park", "beach": "park",
 }  # fmt: skip
 
 
@@ -45,9 +45,11 @@ def _land(city: City) -> geopandas.GeoDataFrame:
     for part in parts(city.geography.land):
         name = next((n for n, shape in city.geography.islands.items() if shape.intersects(part)), "Antillia")
         rows.append(("island", name, part))
-    built = shapely.union_all([house.shape.buffer(38, quad_segs=2) for house in city.buildings]).buffer(-26, quad_segs=2)
+    built = shapely.union_all([house.shape.buffer(60, quad_segs=2) for house in city.buildings]).buffer(-44, quad_segs=2)
+    built = shapely.union_all([shapely.Polygon(part.exterior) for part in parts(built)])
     urban = built.simplify(4).intersection(city.geography.land)
     rows += [("urban", "", part) for part in parts(urban) if part.area > 8000]
+    rows += [(use.kind, use.name, part) for use in city.uses for part in parts(use.shape)]
     return frame_of(_geometries(rows), "EPSG:4326", **{"class": [r[0] for r in rows], "name": [r[1] for r in rows]})
 
 
@@ -65,6 +67,7 @@ def _parks(city: City) -> geopandas.GeoDataFrame:
 
 def _streets(city: City) -> geopandas.GeoDataFrame:
     edges = sorted(city.edges, key=lambda edge: -CLASSES.index(edge.kind))
+    edges = [edge for edge in edges if edge.line.length > 0.1]
     return frame_of(
         to_lonlat(np.array([edge.line for edge in edges], dtype=object)), "EPSG:4326",
         **{"class": [edge.kind for edge in edges], "name": [edge.name for edge in edges],

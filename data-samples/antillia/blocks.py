@@ -35,14 +35,17 @@ def build_blocks(edges: list[Edge], ground: BaseGeometry, greens: BaseGeometry) 
     return [part.simplify(0.8) for part in parts(free) if part.area > 350]
 
 
-def build_houses(blocks: list[Polygon], field: Field, seed: int) -> list[Building]:
+def build_houses(blocks: list[Polygon], field: Field, works: BaseGeometry, seed: int) -> list[Building]:
     """Closed rows around courtyards where it is dense, houses with gardens where it is not."""
     rng = np.random.default_rng(seed)
     houses = []
     for block in blocks:
         middle = block.representative_point()
         density = field.density_at(middle.x, middle.y)
-        if density < 0.13:
+        if works.contains(middle):
+            houses += _sheds(block, rng)
+            continue
+        if density < 0.12:
             continue
         houses += _row(block, density, rng) if density > 0.5 else _detached(block, density, rng)
     return houses
@@ -80,7 +83,7 @@ def _cuts(part: Polygon, depth: float, rng: np.random.Generator) -> list[LineStr
             x, y = ax + ux * position, ay + uy * position
             nx, ny = -uy * sign, ux * sign
             cuts.append(LineString([(x - nx, y - ny), (x + nx * (depth + 3), y + ny * (depth + 3))]))
-            position += float(rng.uniform(12, 24))
+            position += float(rng.uniform(14, 27))
     return cuts
 
 
@@ -100,10 +103,30 @@ def _detached(block: Polygon, density: float, rng: np.random.Generator) -> list[
                 house = _rectangle((ax, ay), (bx, by), position, width, deep, sign)
                 position += width + gap
                 clear = all(not other.intersects(house) for other in taken)
-                if clear and part.buffer(0.3).contains(house) and rng.random() > 0.08:
+                if clear and part.buffer(0.3).contains(house) and rng.random() > 0.18:
                     taken.append(house.buffer(2.2, join_style="mitre"))
                     houses.append(_house(house, density, rng))
     return houses
+
+
+def _sheds(block: Polygon, rng: np.random.Generator) -> list[Building]:
+    """Halls and stores of 25-70 m, with yards between them."""
+    sheds: list[Building] = []
+    taken: list[Polygon] = []
+    for part in parts(block.buffer(-7, join_style="mitre")):
+        corners = [tuple(point) for point in part.simplify(4).exterior.coords]
+        sign = 1 if part.exterior.is_ccw else -1
+        for a, b in zip(corners, corners[1:], strict=False):
+            length = math.dist(a, b)
+            position = float(rng.uniform(2, 12))
+            while position < length - 18:
+                width, deep = float(rng.uniform(22, 64)), float(rng.uniform(16, 34))
+                shed = _rectangle(a, b, position, width, deep, sign)
+                position += width + float(rng.uniform(8, 22))
+                if part.buffer(0.3).contains(shed) and all(not other.intersects(shed) for other in taken):
+                    taken.append(shed.buffer(6, join_style="mitre"))
+                    sheds.append(Building(shed, "industrial", int(rng.integers(2, 5)), int(rng.integers(1948, 2024))))
+    return sheds
 
 
 def _rectangle(

@@ -12,6 +12,7 @@ from antillia.districts import District, Place, build_districts, build_places
 from antillia.field import Field, build_field
 from antillia.geography import Geography, build_geography
 from antillia.greenery import Green, draw_parks, obstacles
+from antillia.landuse import Use, airfield, beaches, draw_paths, fields, pick_pocket_parks, solid, works
 from antillia.names import Namer
 from antillia.streets import Edge, cut_into_edges, trace_streets
 
@@ -28,21 +29,29 @@ class City:
     districts: list[District]
     places: list[Place]
     water: BaseGeometry
+    uses: list[Use]
 
 
 def build_city() -> City:
     geography = build_geography()
     water = shapely.union_all([surface for _, _, surface in geography.waters])
     greens = draw_parks(geography)
-    closed = obstacles(greens)
+    area, runway = airfield()
+    closed = obstacles(greens).union(area)
     field = build_field(shapely.union_all([geography.ground.boundary, closed.boundary]))
     streets = trace_streets(field, geography, closed)
     namer = Namer(5)
     for street in streets:
-        street.name = namer.street(street.kind)
+        street.name = street.name or namer.street(street.kind)
+    streets += draw_paths(greens, geography)
     edges = cut_into_edges(streets, water, geography.land)
-    blocks = build_blocks(edges, geography.ground, closed)
-    buildings = build_houses(blocks, field, 3)
+    blocks = build_blocks([edge for edge in edges if edge.kind != "path"], geography.ground.intersection(solid(geography)), closed)
+    blocks, pockets = pick_pocket_parks(blocks, field, works(geography), 8)
+    buildings = build_houses(blocks, field, works(geography), 3)
+    taken = shapely.union_all([*(green.shape for green in greens), area])
+    uses = [Use("industrial", "", works(geography)), Use("airport", "Aeroporto de Antillia", area)]
+    uses += [Use("runway", "", runway), *fields(edges, geography, taken, field, 6)]
+    greens = [*greens, *beaches(geography), *pockets]
     districts = build_districts(edges, geography)
-    places = build_places(districts, geography, [(g.kind, g.name, g.shape) for g in greens])
-    return City(geography, field, greens, edges, buildings, districts, places, water)
+    places = build_places(districts, geography, [(g.kind, g.name, g.shape) for g in greens if g.name])
+    return City(geography, field, greens, edges, buildings, districts, places, water, uses)

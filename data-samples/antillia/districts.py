@@ -128,6 +128,12 @@ class Place:
     point: Point
 
 
+def _low_in(shape: BaseGeometry) -> Point:
+    """Inside a shape, in its south: the middle is taken by a village's name."""
+    west, south, east, north = shape.bounds
+    return shape.intersection(shapely.box(west, south, east, south + (north - south) * 0.35)).representative_point()
+
+
 def build_places(districts: list[District], geography: Geography, greens: list[tuple[str, str, BaseGeometry]]) -> list[Place]:
     """What a map writes: city, districts, suburbs, villages, waters, islands, parks, heights."""
     places = [Place(kind, name, rank, people, Point(x * 1000, y * 1000)) for kind, name, rank, people, x, y in _PLACES]
@@ -137,9 +143,11 @@ def build_places(districts: list[District], geography: Geography, greens: list[t
         at = at if district.shape.contains(at) else district.shape.representative_point()
         rural = district.people < 5000
         places.append(Place("village" if rural else "district", district.name, 4 if rural else 3, district.people, at))
-    places += [Place("island", name, 4 + (i > 0), 0, shape.representative_point()) for i, (name, shape) in enumerate(geography.islands.items())]
+    places += [Place("island", name, 4 + (i > 0), 0, _low_in(shape)) for i, (name, shape) in enumerate(geography.islands.items())]
     for kind, name, surface in geography.waters:
         if kind == "lake":
             places.append(Place("lake", name, 5, 0, surface.representative_point()))
-    places += [Place(kind, name, 5 if shape.area > 5e5 else 6, 0, shape.representative_point()) for kind, name, shape in greens]
+    largest = {name: shape for _, name, shape in sorted(greens, key=lambda row: row[2].area)}
+    greens = [row for row in greens if largest.get(row[1]) is row[2]]
+    places += [Place(kind, name, 5 if shape.area > 5e5 else 6 if shape.area > 4e4 else 8, 0, shape.representative_point()) for kind, name, shape in greens]
     return places

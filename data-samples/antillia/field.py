@@ -24,11 +24,13 @@ _SETTLEMENTS = [
     (-5.3, 3.8, 0.2, 0.35), (-6.2, 1.6, 0.22, 0.4), (4.9, 4.3, 0.22, 0.4), (6.9, 1.9, 0.34, 0.62),
     (6.3, -1.0, 0.22, 0.42), (3.9, -2.9, 0.26, 0.42), (-6.3, -2.1, 0.2, 0.36), (-4.2, -2.8, 0.26, 0.42),
     (0.1, -4.55, 0.16, 0.28), (-2.3, 5.1, 0.18, 0.32), (3.3, 2.9, 0.2, 0.5),
+    (2.3, -1.25, 0.3, 0.5), (-2.45, 2.15, 0.17, 0.45),
 ]  # fmt: skip
 # x, y, degrees, radius (km), weight: quarters that were planned on a drawing board
 _QUARTERS = [
     (-2.5, -0.5, -24, 1.1, 1.3), (1.9, 0.9, 31, 1.1, 1.3), (-0.4, 2.0, 12, 1.0, 1.1), (3.6, -0.9, -12, 1.1, 1.1),
-    (1.3, -0.85, -8, 0.6, 1.5), (-3.7, 1.1, 22, 0.9, 0.8), (6.9, 1.9, -28, 0.9, 0.8), (-1.3, -0.55, 17, 0.4, 0.6),
+    (1.3, -0.85, -8, 0.6, 1.5), (-3.7, 1.1, 22, 0.9, 0.8), (6.9, 1.9, -28, 0.9, 0.8), (-1.3, -0.55, 17, 0.4, 0.6), (-0.05, -0.75, -14, 0.35, 1.0),
+    (-0.75, 0.1, 38, 0.3, 0.8), (0.35, 0.1, 22, 0.35, 0.9),
 ]  # fmt: skip
 
 
@@ -66,7 +68,7 @@ def build_field(shore: BaseGeometry) -> Field:
         fall = weight * np.exp(-(((x - px * 1000) ** 2 + (y - py * 1000) ** 2) / (radius * 1000) ** 2))
         cos2 += fall * math.cos(math.radians(2 * degrees))
         sin2 += fall * math.sin(math.radians(2 * degrees))
-    for px, py, radius, weight in [(-0.35, -0.2, 1.1, 1.6), (-0.35, -0.2, 9.0, 0.25), (0.7, 4.9, 0.6, 0.5)]:
+    for px, py, radius, weight in [(-0.35, -0.2, 0.95, 0.85), (-0.35, -0.2, 9.0, 0.3), (0.7, 4.9, 0.6, 0.5)]:
         dx, dy = x - px * 1000, y - py * 1000
         fall = weight * np.exp(-((dx**2 + dy**2) / (radius * 1000) ** 2))
         angle = np.arctan2(dy, dx)
@@ -75,7 +77,7 @@ def build_field(shore: BaseGeometry) -> Field:
     along, near = _shore_pull(x, y, shore)
     cos2 += 1.5 * near * np.cos(2 * along)
     sin2 += 1.5 * near * np.sin(2 * along)
-    turn = 2 * _noise(x, y) * (0.1 + 0.5 * np.clip(1 - _density(x, y) * 2, 0, 1))
+    turn = (0.5 * _noise(x * 2.6 + 300, y * 2.6) + 2 * _noise(x, y)) * (0.16 + 0.5 * np.clip(1 - _density(x, y) * 2, 0, 1))
     turned = cos2 * np.cos(turn) - sin2 * np.sin(turn), cos2 * np.sin(turn) + sin2 * np.cos(turn)
     return Field(*(np.round(grid, 9).tolist() for grid in (*turned, _density(x, y))))
 
@@ -89,6 +91,7 @@ def _density(x: Coordinates, y: Coordinates) -> Coordinates:
 
 def _shore_pull(x: Coordinates, y: Coordinates, shore: BaseGeometry) -> tuple[Coordinates, Coordinates]:
     """Direction along the nearest shore, and how strongly it is felt (1 at the water, fading over 200 m)."""
+    shore = shore.simplify(8)
     shapely.prepare(shore)
     steps = shapely.get_coordinates(shapely.shortest_line(shapely.points(x.ravel(), y.ravel()), shore))
     delta = np.round(steps[1::2] - steps[0::2], 3)

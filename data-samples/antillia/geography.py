@@ -51,10 +51,10 @@ class Geography:
 
 def build_geography() -> Geography:
     calm = np.array([(0.1, -1.0), (1.4, -1.2), (-1.0, -1.2)]) * 1000
-    main = Polygon(roughen(spline(_COAST, closed=True), 150, calm, 11)).buffer(0)
+    main = Polygon(roughen(spline(_COAST, closed=True, step=30), 260, calm, 11)).buffer(0)
     main = _add_harbour(max(parts(main), key=lambda part: part.area))
     islands = {
-        name: Polygon(roughen(spline(ring, closed=True, step=25), 35, np.array([(1e6, 1e6)]), 20 + i)).buffer(0)
+        name: Polygon(roughen(spline(ring, closed=True, step=14), 60, np.array([(1e6, 1e6)]), 20 + i)).buffer(0)
         for i, (name, ring) in enumerate(_ISLANDS.items())
     }
     land = shapely.union_all([main, *islands.values()])
@@ -84,7 +84,7 @@ def _build_waters(main: Polygon) -> tuple[list[tuple[str, str, BaseGeometry]], d
     waters = [
         ("river", "Rio Antuàb", ribbon(river, 14, 92)),
         ("canal", "Canal de São Brandão", ribbon(canal, 26, 30)),
-        ("lake", "Lagoa dos Açores", Polygon(spline(_LAKE, closed=True, step=40))),
+        ("lake", "Lagoa dos Açores", Polygon(roughen(spline(_LAKE, closed=True, step=20), 45, np.array([(1e6, 1e6)]), 31)).buffer(0)),
     ]
     for name, points in _STREAMS.items():
         line = spline(points, step=40)

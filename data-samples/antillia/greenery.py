@@ -14,6 +14,7 @@ from antillia.shapes import parts, roughen, spline
 
 # class, name, outline (km)
 _DRAWN = [
+    ("garden", "Jardim do Astrolábio", [(-0.44, -0.23), (-0.36, -0.12), (-0.25, -0.16), (-0.3, -0.29)]),
     ("park", "Parque da Alameda", [(0.85, 0.55), (1.35, 0.62), (1.5, 1.0), (1.2, 1.3), (0.8, 1.15), (0.72, 0.8)]),
     ("garden", "Jardim Botânico", [(-1.22, 0.28), (-0.95, 0.38), (-0.85, 0.18), (-1.05, 0.0), (-1.27, 0.08)]),
     ("park", "Tapada de Ansessëli", [(-3.1, 0.75), (-2.55, 0.95), (-2.2, 0.65), (-2.35, 0.3), (-2.9, 0.3)]),
@@ -42,9 +43,9 @@ def draw_parks(geography: Geography) -> list[Green]:
     """The large parks and woods, which were there before the streets around them."""
     greens = []
     for index, (kind, name, outline) in enumerate(_DRAWN):
-        ring = spline(outline, closed=True, step=30)
+        ring = spline(outline, closed=True, step=20)
         if kind == "forest":
-            ring = roughen(ring, 55, np.array([(1e6, 1e6)]), 50 + index)
+            ring = roughen(ring, 110, np.array([(1e6, 1e6)]), 50 + index)
         shape = Polygon(ring).buffer(0).intersection(geography.ground.buffer(-12))
         greens += [Green(kind, name, part) for part in parts(shape) if part.area > 4000]
     return greens

@@ -62,10 +62,11 @@ def roughen(ring: Coordinates, amplitude: float, calm: Coordinates, seed: int) -
     n = len(ring)
     shift = np.zeros(n)
     t = np.arange(n) / n
-    for octave in range(1, 6):
-        for frequency in rng.integers(6 * 2**octave // 2, 6 * 2**octave, 3):
+    longest = max(2, round(float(np.hypot(*(np.roll(ring, -1, axis=0) - ring).T).sum()) / 2400))
+    for octave in range(6):
+        for frequency in rng.integers(longest * 2**octave, longest * 2 ** (octave + 1), 3):
             phase = rng.random() * 2 * np.pi
-            shift += np.sin(2 * np.pi * frequency * t + phase) / 1.8**octave
+            shift += np.sin(2 * np.pi * frequency * t + phase) / 2.25**octave / 1.8
     away = np.min(np.hypot(*(ring[:, None, :] - calm[None, :, :]).transpose(2, 0, 1)), axis=1)
     shift *= amplitude * np.clip((away - 900) / 1400, 0.04, 1)
     tangent = np.roll(ring, -1, axis=0) - np.roll(ring, 1, axis=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,18 @@ _COUNTRY = [
     [(-0.2, -4.7), (0.1, -4.5), (0.35, -4.45), (0.45, -4.7)],
 ]  # fmt: skip
 
+_AVENUES = [
+    ("Avenida Marginal", [(-2.35, -2.0), (-1.7, -1.55), (-1.2, -1.24), (-0.9, -1.06), (-0.45, -0.9), (0.3, -0.88),
+     (0.75, -0.8), (1.25, -0.8), (1.9, -1.02)]),
+    ("Avenida das Sete Cidades", [(-3.35, 0.1), (-2.2, -0.2), (-1.5, -0.25), (-0.75, -0.42), (-0.1, -0.5), (0.55, -0.42),
+     (1.3, -0.3), (2.0, 0.05), (2.95, 0.5)]),
+    ("Avenida do Norte", [(-0.3, 3.0), (-0.3, 2.2), (-0.1, 1.45), (-0.25, 0.75), (-0.3, 0.3), (-0.12, -0.2), (-0.1, -0.5),
+     (0.0, -0.89)]),
+    ("Alameda de Ansodi", [(-0.12, -0.2), (0.3, 0.2), (0.72, 0.42), (1.6, 0.6), (2.3, 0.95), (2.75, 1.2)]),
+    ("Avenida do Poente", [(-2.75, 1.35), (-2.0, 1.05), (-1.5, 0.74), (-1.12, 0.49), (-0.8, 0.31), (-0.5, 0.17), (-0.2, -0.02)]),
+    ("Estrada de Ansolli", [(2.65, -0.5), (3.5, -0.85), (4.3, -1.15), (5.1, -1.45)]),
+]  # fmt: skip
+
 
 @dataclass
 class Street:
@@ -55,21 +68,53 @@ def trace_streets(field: Field, geography: Geography, parks: BaseGeometry) -> li
     for line in [*motorways, *country]:
         for family in tracer.families:
             family.add_line(line)
+    avenues = [Street(LineString(spline(points, step=40)), "primary", name) for name, points in _AVENUES]
+    for street in avenues:
+        tracer.families[_across(field, street.line)].add_line(street.line)
+    quays = _quays(field, geography)
     built = _zone(geography.land.buffer(-14), parks, tracer)
     dry = _zone(geography.ground.buffer(-9), parks, tracer)
     streets = [Street(line, "motorway") for line in motorways] + [Street(line, "secondary") for line in country]
+    streets = [*avenues, *streets]
     plans = [
         ("primary", lambda x, y: built(x, y, 0.2), lambda x, y: 620.0, 1100.0, 9000),
         ("secondary", lambda x, y: built(x, y, 0.12), lambda x, y: 250.0, 350.0, 14000),
+        ("lane", lambda x, y: dry(x, y, -1), lambda x, y: 480.0, 500.0, 5000),
         ("residential", lambda x, y: dry(x, y, 0.1), lambda x, y: _spacing(field, x, y), 70.0, 60000),
     ]
     for kind, inside, apart, shortest, count in plans:
+        if kind == "lane":
+            streets += [Street(line, "secondary") for line in quays]
+            for line in quays:
+                tracer.families[_across(field, line)].add_line(line)
         seeds = [(round(x, 1), round(y, 1)) for x, y in rng.uniform((-7000, -5200), (8000, 5600), (count, 2))]
         found = tracer.trace_all(seeds, inside, apart, shortest)
         found = join_ends(found, [street.line for street in streets], lambda x, y, a=apart: a(x, y) * 1.1 + 20)
-        area = geography.ground if kind == "residential" else geography.land
+        area = geography.ground if kind in ("residential", "lane") else geography.land
+        kind = "residential" if kind == "lane" else kind
         streets += [Street(line, kind) for line in clip(found, area.buffer(-4), 30)]
     return streets
+
+
+def _across(field: Field, line: LineString) -> int:
+    """Which family a drawn line belongs to: 0 along the field, 1 across it; its middle decides."""
+    a, b = (line.interpolate(share, normalized=True) for share in (0.49, 0.51))
+    away = math.remainder(math.atan2(b.y - a.y, b.x - a.x) - field.angle(a.x, a.y), math.pi)
+    return int(abs(away) > math.pi / 4)
+
+
+def _quays(field: Field, geography: Geography) -> list[LineString]:
+    """Streets on both banks of river and canal, where the city is dense."""
+    main = max(shapely.get_parts(geography.land), key=lambda part: part.area)
+    banks = shapely.union_all([surface for kind, _, surface in geography.waters if kind in ("river", "canal")])
+    window = shapely.box(-1900, -1150, 1100, 2350).intersection(main.buffer(-60))
+    quays = banks.buffer(17).simplify(1).boundary.intersection(window)
+    found = []
+    for part in shapely.get_parts(shapely.line_merge(quays)):
+        middle = part.interpolate(0.5, normalized=True)
+        if part.length > 120 and field.density_at(middle.x, middle.y) > 0.22:
+            found.append(part.simplify(2))
+    return sorted(found, key=lambda part: -part.length)
 
 
 def _spacing(field: Field, x: float, y: float) -> float:

@@ -15,7 +15,7 @@ from antillia.field import Field
 from antillia.shapes import Coordinates
 
 STEP = 12.0
-_BUCKET = 60.0
+_FINE, _COARSE = 60.0, 300.0  # bucket sizes: for distances below and above 150 m
 Point = tuple[float, float]
 
 
@@ -23,19 +23,23 @@ Point = tuple[float, float]
 class Samples:
     """Points along the streets of one family (along or across the field), found by nearness."""
 
-    buckets: dict[tuple[int, int], list[Point]] = field(default_factory=dict)
+    fine: dict[tuple[int, int], list[Point]] = field(default_factory=dict)
+    coarse: dict[tuple[int, int], list[Point]] = field(default_factory=dict)
 
     def add(self, points: list[Point]) -> None:
         for point in points:
-            self.buckets.setdefault((int(point[0] // _BUCKET), int(point[1] // _BUCKET)), []).append(point)
+            self.fine.setdefault((int(point[0] // _FINE), int(point[1] // _FINE)), []).append(point)
+        for point in [*points[::4], points[-1]]:
+            self.coarse.setdefault((int(point[0] // _COARSE), int(point[1] // _COARSE)), []).append(point)
 
     def is_near(self, x: float, y: float, distance: float) -> bool:
-        reach = int(distance // _BUCKET) + 1
-        column, row = int(x // _BUCKET), int(y // _BUCKET)
+        buckets, size = (self.fine, _FINE) if distance < 150 else (self.coarse, _COARSE)
+        reach = int(distance // size) + 1
+        column, row = int(x // size), int(y // size)
         limit = distance * distance
         for i in range(column - reach, column + reach + 1):
             for j in range(row - reach, row + reach + 1):
-                for px, py in self.buckets.get((i, j), ()):
+                for px, py in buckets.get((i, j), ()):
                     if (px - x) ** 2 + (py - y) ** 2 < limit:
                         return True
         return False
