@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING
 from psycopg.sql import SQL, Composable, Identifier
 
 from geoserver.filtering.resolve import ARITHMETIC
-from geoserver.filtering.syntax import SPATIAL, TEMPORAL, Call, Geometry, Instant, Interval, Literal, Node, Property
+from geoserver.filtering.syntax import (
+    INT64,
+    SPATIAL,
+    TEMPORAL,
+    Call,
+    Geometry,
+    Instant,
+    Interval,
+    Literal,
+    Node,
+    Property,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +33,6 @@ type End = datetime | Property  # one end of a stretch of time
 
 _PAST = datetime.min.replace(tzinfo=UTC)  # stands for an open start
 _FUTURE = datetime.max.replace(tzinfo=UTC)  # stands for an open end
-_INT64 = 2**63
 _COMPARISONS = {sign: SQL(f" {sign} ") for sign in ("=", "<>", "<", ">", "<=", ">=")}
 _SPATIAL = {name: SQL(f"ST_{name[2:].capitalize()}") for name in SPATIAL}
 _TRUE, _FALSE = SQL("TRUE"), SQL("FALSE")
@@ -103,7 +113,7 @@ class Compiler:
             case Literal(str() as value):
                 return self._bind(value, SQL("text"))
             case Literal(int() as value):
-                return self._bind(value, SQL("bigint" if -_INT64 <= value < _INT64 else "numeric"))
+                return self._bind(value, SQL("bigint" if -INT64 <= value < INT64 else "numeric"))
             case Literal(value):
                 return self._bind(value, SQL("float8"))
             case Call("casei", (arg,)):
@@ -141,7 +151,7 @@ class Compiler:
             kind = "text[]"
         elif any(isinstance(value, float) for value in values):
             kind, values = "float8[]", [float(value) for value in values]
-        elif all(isinstance(value, int) and -_INT64 <= value < _INT64 for value in values):
+        elif all(isinstance(value, int) and -INT64 <= value < INT64 for value in values):
             kind = "bigint[]"
         else:
             kind = "numeric[]"

@@ -17,6 +17,7 @@ from typing import Any
 from geoserver.errors import BadParameterError
 
 __all__ = [
+    "INT64",
     "MAX_DEPTH",
     "MAX_LENGTH",
     "MAX_NODES",
@@ -34,6 +35,7 @@ __all__ = [
     "wrong",
 ]
 
+INT64 = 2**63  # the first whole number that is no bigint
 MAX_LENGTH = 16_000  # characters of a filter; ten times what a long one of the viewer takes
 MAX_DEPTH = 50  # brackets, NOT and functions within each other
 MAX_NODES = 3_000  # fields, values and operators
@@ -102,11 +104,13 @@ def check_text(text: str, parameter: str, length: int = MAX_LENGTH) -> str:
     return text
 
 
-def to_json(node: Node) -> Any:
+def to_json(node: Node) -> Any:  # noqa: PLR0911 - one case per kind of node
     """The tree as plain lists and values that serialise to the same bytes for the same meaning."""
     match node:
         case Property(name):
             return {"property": name}
+        case Literal(int() as value) if abs(value) >= INT64:
+            return {"number": str(value)}  # JSON as written here ends at 64 bits
         case Literal(value):
             return value
         case Instant(first, last):
