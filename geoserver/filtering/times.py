@@ -11,6 +11,7 @@ from geoserver.filtering.syntax import Instant, Interval, wrong
 __all__ = ["INSTANT_FORMS", "parse_instant", "parse_interval"]
 
 INSTANT_FORMS = "2024, 2024-05, 2024-05-31 or 2024-05-31T12:00:00Z"
+_NEVER = "9999-12-31"  # how QGIS writes an open end
 _TICK = timedelta(microseconds=1)  # PostgreSQL's resolution, so that "to the end of the day" is exact
 _DAY = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)
 _TIME = re.compile(
@@ -37,7 +38,8 @@ def parse_interval(text: str, parameter: str = "datetime") -> Instant | Interval
         return parse_instant(text, parameter)
     if len(parts) != 2:  # noqa: PLR2004 - a start and an end
         raise wrong(text, f"an instant ({INSTANT_FORMS}) or start/end, with .. for an open end", parameter)
-    start, end = (None if part in ("", "..") else parse_instant(part, parameter) for part in parts)
+    start = None if parts[0] in ("", "..") else parse_instant(parts[0], parameter)
+    end = None if parts[1] in ("", "..") or parts[1].startswith(_NEVER) else parse_instant(parts[1], parameter)
     if start and end and start.first > end.last:
         raise wrong(text, "a start before the end", parameter)
     return Interval(start, end)

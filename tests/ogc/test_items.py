@@ -208,6 +208,8 @@ def test_a_bbox_in_another_crs_has_that_crs_axes(town: TestClient) -> None:
         ("2020-01-01T06:00:00Z/..", LAMPS - 1),
         ("2020-01-01T06:00:00Z/", LAMPS - 1),
         ("../..", LAMPS),
+        ("2020-01-01T06:00:00Z/9999-12-31T00:00:00Z", LAMPS - 1),  # what QGIS makes of an open end
+        ("0001-01-01T00:00:00Z/2020-01-01T18:00:00Z", 4),
         ("1999-01-01T00:00:00Z/1999-12-31T00:00:00Z", 0),
     ],
 )
