@@ -76,8 +76,10 @@ def _may_hold(layer: Layer, status: LayerStatus, tile: Tile) -> bool:
 
 def _spanned_tiles(status: LayerStatus, zoom: int) -> float:
     """How many tiles wide the layer is at this zoom."""
-    bounds = status.bounds
-    return (bounds.east - bounds.west) % 360 / 360 * tile_count(zoom) if bounds else 0.0
+    if (bounds := status.bounds) is None:
+        return 0.0
+    width = bounds.east - bounds.west if bounds.west <= bounds.east else bounds.east - bounds.west + 360
+    return width / 360 * tile_count(zoom)
 
 
 @functools.lru_cache(maxsize=512)
