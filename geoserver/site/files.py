@@ -37,7 +37,7 @@ class BuiltFiles:
 
     def read(self, path: str) -> BuiltFile | None:
         """The file, or None when there is none of that name inside the folder; raises no error for odd names."""
-        if "\0" in path:
+        if "\0" in path or ".." in path.split("/"):
             return None
         try:
             target = (self.folder / path).resolve()

@@ -162,7 +162,11 @@ class _Namer:
             yield from [*rest, *missing]
             return
         yield from missing
-        if self._other is not None and (names := fields_in(arguments[:-1])):
+        names = fields_in(arguments[:-1])
+        if names and {self._fields[name].type for name in names if name in self._fields} == {"boolean"}:
+            text = self._name_values(min(names), [False])
+            yield _Entry(text or "", self._title(min(names)), False, dict.fromkeys(names, False))
+        elif names and self._other is not None:
             yield _Entry(self._other, properties=dict.fromkeys(names, "\0"))
 
     def _split_ramp(self, value: list[Any]) -> Iterator[_Entry]:

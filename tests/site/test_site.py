@@ -1,0 +1,355 @@
+"""Pages, styles, letters and the headers of every answer, as a browser asks for them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import TYPE_CHECKING
+
+import mercantile
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from geoserver import assets
+from geoserver.site.encoding import accepts_gzip
+from geoserver.site.files import BuiltFiles
+from geoserver.site.glyphs import empty_glyphs
+from geoserver.site.headers import SiteHeaders
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from starlette.requests import Request
+
+built = pytest.mark.skipif(
+    not (assets.root("web") / "index.html").is_file(), reason="the viewer is not built: npm --prefix web run build"
+)
+
+
+# The viewer
+
+
+@built
+def test_the_front_page_is_the_viewer_and_is_checked_every_time(client: TestClient) -> None:
+    page = client.get("/")
+    assert page.status_code == 200
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "must-revalidate" in page.headers["cache-control"]
+    assert client.get("/", headers={"If-None-Match": page.headers["etag"]}).status_code == 304
+
+
+@built
+def test_assets_are_kept_for_ever_and_come_compressed(client: TestClient) -> None:
+    script = max((assets.root("web") / "assets").glob("*.js"), key=lambda path: path.stat().st_size)
+    answer = client.get(f"/assets/{script.name}")
+    assert "immutable" in answer.headers["cache-control"]
+    assert answer.headers["content-type"].startswith("text/javascript")
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.content == script.read_bytes()
+    plain = client.get(f"/assets/{script.name}", headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert plain.headers["etag"] != answer.headers["etag"]
+
+
+@pytest.mark.parametrize(
+    "path", ["nothing.js", "../index.html", "..%2Findex.html", "%00", "a" * 5000, "%2Fetc%2Fpasswd"]
+)
+def test_a_file_that_is_not_the_viewers_is_a_problem_document(client: TestClient, path: str) -> None:
+    answer = client.get(f"/assets/{path}")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_files_outside_the_folder_are_not_read_even_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    folder = tmp_path / "dist"
+    folder.mkdir()
+    (folder / "page.html").write_text("page")
+    (folder / "link").symlink_to(tmp_path / "secret")
+    files = BuiltFiles(folder)
+    assert files.read("page.html") is not None
+    assert [files.read(path) for path in ("link", "../secret", "", ".", "page.html/x", "\0")] == [None] * 6
+
+
+def test_a_file_that_changed_is_read_again(tmp_path: Path) -> None:
+    files = BuiltFiles(tmp_path)
+    (tmp_path / "a.txt").write_text("old")
+    first = files.read("a.txt")
+    (tmp_path / "a.txt").write_text("newer")
+    second = files.read("a.txt")
+    assert first is not None
+    assert second is not None
+    assert (first.body, second.body) == (b"old", b"newer")
+    assert first.tag != second.tag
+
+
+def test_favicon_and_robots_are_answered(client: TestClient) -> None:
+    assert client.get("/favicon.ico").status_code in (200, 204)
+    robots = client.get("/robots.txt")
+    assert robots.status_code == 200
+    assert "Disallow: /tiles/" in robots.text
+
+
+# Styles
+
+
+def test_a_style_is_served_with_the_addresses_of_this_server(client: TestClient) -> None:
+    style = client.get("/styles/light.json").json()
+    assert style["glyphs"] == "http://127.0.0.1/fonts/{fontstack}/{range}.pbf"
+    centre = mercantile.tile(-28.604, 45.199, 13)
+    tiles = client.get(style["sources"]["base"]["tiles"][0].format(z=centre.z, x=centre.x, y=centre.y))
+    assert tiles.status_code == 200
+
+
+def test_a_style_can_carry_data_layers(client: TestClient) -> None:
+    style = client.get("/styles/dark.json", params={"layers": "crime,trees"}).json()
+    assert {"base", "crime", "trees"} == set(style["sources"])
+    assert client.get(style["sources"]["crime"]["url"]).status_code == 200
+
+
+def test_a_style_that_did_not_change_is_not_sent_again(client: TestClient) -> None:
+    first = client.get("/styles/crime.json")
+    assert client.get("/styles/crime.json", headers={"If-None-Match": first.headers["etag"]}).status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "parameter"),
+    [
+        ("/styles/no-such.json", 404, "style"),
+        ("/styles/light.json?layers=no-such", 404, "layer"),
+        ("/styles/light.json?layers=crime,crime", 400, "layers"),
+        ("/styles/light.json?layers=" + ",".join(f"l{i}" for i in range(40)), 400, "layers"),
+        ("/styles/li'ght.json", 404, "style"),
+        ("/styles/light.json?layers=crime'--", 404, "layer"),
+        ("/fonts/Comic/0-255.pbf", 404, "font"),
+    ],
+)
+def test_a_wrong_name_is_a_problem_that_says_what_there_is(
+    client: TestClient, path: str, status: int, parameter: str
+) -> None:
+    answer = client.get(path)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["parameter"] == parameter
+    assert answer.json()["expected"]
+
+
+# Letters
+
+
+def read_glyphs(body: bytes) -> tuple[str, str, set[int]]:
+    """Name, range and code points of a glyph file: protobuf by hand, with the few parts that it uses."""
+
+    def fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
+        at = 0
+
+        def varint() -> int:
+            nonlocal at
+            value = shift = 0
+            while True:
+                byte = data[at]
+                at += 1
+                value |= (byte & 0x7F) << shift
+                shift += 7
+                if byte < 0x80:
+                    return value
+
+        while at < len(data):
+            key = varint()
+            if key & 7 == 0:
+                yield key >> 3, varint()
+            else:
+                length = varint()
+                yield key >> 3, data[at : at + length]
+                at += length
+
+    ((_, stack),) = fields(body)
+    assert isinstance(stack, bytes)
+    name, code_points, letters = "", "", set()
+    for number, value in fields(stack):
+        if number == 3:
+            assert isinstance(value, bytes)
+            letters.add(dict(fields(value))[1])
+        elif isinstance(value, bytes):
+            name, code_points = (value.decode(), code_points) if number == 1 else (name, value.decode())
+    return name, code_points, {letter for letter in letters if isinstance(letter, int)}
+
+
+@built
+@pytest.mark.parametrize("font", ["Noto Sans Regular", "Noto Sans Medium", "Noto Sans Italic"])
+@pytest.mark.parametrize(
+    ("code_points", "sample"),
+    [("0-255", "AãÿçÉ"), ("256-511", "ŐšžİŁ"), ("768-1023", "Ωλ"), ("1024-1279", "Жяѓ"), ("7680-7935", "ẤệḤ")],
+)
+def test_every_font_has_the_letters_of_european_names(
+    client: TestClient, font: str, code_points: str, sample: str
+) -> None:
+    answer = client.get(f"/fonts/{font}/{code_points}.pbf")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/x-protobuf"
+    assert {ord(letter) for letter in sample} <= read_glyphs(answer.content)[2]
+
+
+@built
+def test_every_font_that_a_style_asks_for_is_served(client: TestClient) -> None:
+    layers = client.get("/styles/light.json").json()["layers"]
+    fonts = {",".join(item["layout"]["text-font"]) for item in layers if item["type"] == "symbol"}
+    assert fonts
+    assert {client.get(f"/fonts/{stack}/0-255.pbf").status_code for stack in fonts} == {200}
+
+
+@built
+def test_letters_that_no_font_has_are_an_empty_set_and_a_stack_takes_the_first_known_font(client: TestClient) -> None:
+    answer = client.get("/fonts/Unknown,Noto Sans Regular/19968-20223.pbf")
+    assert answer.status_code == 200
+    assert read_glyphs(answer.content) == ("Noto Sans Regular", "19968-20223", set())
+
+
+@built
+@pytest.mark.parametrize(
+    "code_points", ["0-254", "1-256", "65536-65791", "a-b", "-256--1", "\u0660-255", "0", "99999-100254"]
+)
+def test_a_range_that_is_none_is_a_bad_parameter(client: TestClient, code_points: str) -> None:
+    answer = client.get(f"/fonts/Noto Sans Regular/{code_points}.pbf")
+    assert answer.status_code == 400
+    assert answer.json()["parameter"] == "range"
+
+
+@built
+def test_the_fonts_licence_lies_beside_them() -> None:
+    assert "SIL OPEN FONT LICENSE" in (assets.root("web") / "fonts" / "OFL.txt").read_text(encoding="utf-8").upper()
+
+
+def test_an_empty_glyph_file_can_be_read() -> None:
+    assert read_glyphs(empty_glyphs("A", "0-255")) == ("A", "0-255", set())
+
+
+# Headers
+
+
+PAGES = ["/", "/styles/light.json", "/fonts/Noto Sans Regular/0-255.pbf", "/api/layers", "/no-such-page", "/ogc"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_answer_carries_the_security_headers(client: TestClient, path: str) -> None:
+    headers = client.get(path).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "strict-origin-when-cross-origin"
+    assert "camera=()" in headers["permissions-policy"]
+
+
+def test_a_page_may_load_from_its_own_origin_only(client: TestClient) -> None:
+    policy = client.get("/").headers["content-security-policy"]
+    directives = dict(part.split(" ", 1) for part in policy.split("; "))
+    assert directives["default-src"] == directives["script-src"] == directives["connect-src"] == "'self'"
+    assert directives["frame-ancestors"] == "'self'"
+    assert "http" not in policy
+
+
+@pytest.mark.parametrize(
+    "path", ["/tiles/crime.json", "/styles/light.json", "/api/layers", "/ogc/collections", "/fonts/x/0-255.pbf"]
+)
+def test_open_data_may_be_read_from_any_page(client: TestClient, path: str) -> None:
+    headers = client.get(path, headers={"Origin": "https://news.example"}).headers
+    assert headers["access-control-allow-origin"] == "*"
+    assert "ETag" in headers["access-control-expose-headers"]
+    assert "access-control-allow-credentials" not in headers
+
+
+def test_pages_that_are_no_data_are_not_opened_to_others(client: TestClient) -> None:
+    for path in ("/", "/readyz", "/metrics", "/apiary", "/tilesets"):
+        assert "access-control-allow-origin" not in client.get(path).headers
+
+
+def test_a_preflight_is_answered_without_asking_the_route(client: TestClient) -> None:
+    asked = {"Origin": "https://news.example", "Access-Control-Request-Method": "GET"}
+    answer = client.options("/tiles/crime/13/0/0.mvt", headers=asked)
+    assert answer.status_code == 204
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "DELETE" not in answer.headers["access-control-allow-methods"]
+
+
+# Compression
+
+
+LONG = json.dumps({"rows": ["a row of data"] * 500})
+
+
+async def _json(_: Request) -> Response:
+    return Response(LONG, media_type="application/geo+json", headers={"ETag": '"v1"'})
+
+
+async def _stream(_: Request) -> Response:
+    return StreamingResponse((LONG[i : i + 100] for i in range(0, len(LONG), 100)), media_type="text/csv")
+
+
+async def _packed(_: Request) -> Response:
+    return Response(gzip.compress(LONG.encode()), media_type="text/plain", headers={"Content-Encoding": "gzip"})
+
+
+async def _short(_: Request) -> Response:
+    return PlainTextResponse("short")
+
+
+async def _picture(_: Request) -> Response:
+    return Response(b"\x89PNG" * 1000, media_type="image/png")
+
+
+async def _unchanged(_: Request) -> Response:
+    return Response(status_code=304, headers={"ETag": '"v1"', "Content-Type": "text/plain"})
+
+
+@pytest.fixture(scope="module")
+def plain() -> Iterator[TestClient]:
+    pages = {
+        "json": _json,
+        "stream": _stream,
+        "packed": _packed,
+        "short": _short,
+        "picture": _picture,
+        "304": _unchanged,
+    }
+    app = Starlette(routes=[Route(f"/{name}", page) for name, page in pages.items()])
+    app.add_middleware(SiteHeaders)
+    with TestClient(app) as running:
+        yield running
+
+
+@pytest.mark.parametrize("path", ["/json", "/stream"])
+def test_text_is_compressed_whole_or_streamed(plain: TestClient, path: str) -> None:
+    answer = plain.get(path)
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.text == LONG
+    assert "Accept-Encoding" in answer.headers["vary"]
+    assert int(answer.headers.get("content-length", 0)) != len(LONG)
+
+
+def test_the_tag_of_a_compressed_answer_is_weak(plain: TestClient) -> None:
+    assert plain.get("/json").headers["etag"] == 'W/"v1"'
+    assert plain.get("/json", headers={"Accept-Encoding": "identity"}).headers["etag"] == '"v1"'
+
+
+@pytest.mark.parametrize("path", ["/short", "/picture", "/304"])
+def test_what_is_short_a_picture_or_empty_goes_by_untouched(plain: TestClient, path: str) -> None:
+    assert "content-encoding" not in plain.get(path).headers
+
+
+def test_what_is_compressed_already_is_not_compressed_twice(plain: TestClient) -> None:
+    assert plain.get("/packed").text == LONG
+
+
+@pytest.mark.parametrize("accepted", ["", "identity", "br", "gzip;q=0", "gzip; q=0.0, *"])
+def test_who_does_not_take_gzip_does_not_get_it(plain: TestClient, accepted: str) -> None:
+    answer = plain.get("/json", headers={"Accept-Encoding": accepted})
+    assert "content-encoding" not in answer.headers
+    assert answer.text == LONG
+    assert "Accept-Encoding" in answer.headers["vary"]
+
+
+@pytest.mark.parametrize("accepted", ["gzip", "br, GZIP;q=0.5", "*", "deflate, gzip ; q=1.0"])
+def test_who_takes_gzip_is_understood(accepted: str) -> None:
+    assert accepts_gzip(accepted)
