@@ -58,8 +58,8 @@ export function writeState(state: State): string {
   return `/${query.length ? `?${query.join("&")}` : ""}${state.camera ? writeCamera(state.camera) : ""}`;
 }
 
-/** Six decimals at the highest zooms, fewer where a pixel is wider. */
+/** As many decimals as it takes to come back to the same pixel: a tenth of one here, a thousandth of a zoom step. */
 function writeCamera({ zoom, lat, lon }: Camera): string {
-  const decimals = Math.max(2, Math.min(6, Math.ceil(zoom / 3)));
-  return `#${+zoom.toFixed(2)}/${lat.toFixed(decimals)}/${lon.toFixed(decimals)}`;
+  const decimals = Math.max(2, Math.min(7, Math.ceil(zoom / 3) + 1));
+  return `#${+zoom.toFixed(3)}/${lat.toFixed(decimals)}/${lon.toFixed(decimals)}`;
 }
