@@ -65,7 +65,7 @@ def _readings(sensors: list[list[object]], traffic: np.ndarray, rng: np.random.G
     day = hours % 24
     rush = np.exp(-(((day - 8) / 2.0) ** 2)) + 0.9 * np.exp(-(((day - 18) / 2.5) ** 2)) + 0.15
     rush = rush * np.where((hours // 24 + _FIRST.weekday()) % 7 >= 5, 0.6, 1.0)
-    wind = 1 + 0.5 * np.sin(hours / 31) + 0.3 * np.sin(hours / 77 + 1)
+    wind = 1.25 + 0.5 * np.sin(hours / 31) + 0.3 * np.sin(hours / 77 + 1)
     warm = 13 + 2.6 * np.sin(2 * np.pi * (day - 9) / 24) + 1.8 * np.sin(hours / 90)
     rows = []
     for row, busy in zip(sensors, traffic, strict=True):

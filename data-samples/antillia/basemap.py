@@ -45,7 +45,9 @@ def _land(city: City) -> geopandas.GeoDataFrame:
     for part in parts(city.geography.land):
         name = next((n for n, shape in city.geography.islands.items() if shape.intersects(part)), "Antillia")
         rows.append(("island", name, part))
-    built = shapely.union_all([house.shape.buffer(60, quad_segs=2) for house in city.buildings]).buffer(-44, quad_segs=2)
+    built = shapely.union_all([house.shape.buffer(60, quad_segs=2) for house in city.buildings]).buffer(
+        -44, quad_segs=2
+    )
     built = shapely.union_all([shapely.Polygon(part.exterior) for part in parts(built)])
     urban = built.simplify(4).intersection(city.geography.land)
     rows += [("urban", "", part) for part in parts(urban) if part.area > 8000]

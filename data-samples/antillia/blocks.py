@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -60,7 +61,9 @@ def _row(block: Polygon, density: float, rng: np.random.Generator) -> list[Build
         court = part.buffer(-depth, join_style="mitre")
         ring = part.difference(court)
         cuts = _cuts(part, depth, rng)
-        pieces = shapely.get_parts(shapely.polygonize([*shapely.get_parts(shapely.node(shapely.union_all([ring.boundary, *cuts])))]))
+        pieces = shapely.get_parts(
+            shapely.polygonize([*shapely.get_parts(shapely.node(shapely.union_all([ring.boundary, *cuts])))])
+        )
         for piece in pieces:
             if piece.area < 45 or not ring.contains(piece.representative_point()) or rng.random() < 0.05:
                 continue
@@ -73,7 +76,7 @@ def _cuts(part: Polygon, depth: float, rng: np.random.Generator) -> list[LineStr
     cuts = []
     corners = [tuple(point) for point in part.exterior.coords]
     sign = 1 if part.exterior.is_ccw else -1
-    for (ax, ay), (bx, by) in zip(corners, corners[1:], strict=False):
+    for (ax, ay), (bx, by) in itertools.pairwise(corners):
         length = math.hypot(bx - ax, by - ay)
         if length < 20:
             continue
@@ -94,13 +97,13 @@ def _detached(block: Polygon, density: float, rng: np.random.Generator) -> list[
     for part in parts(block.buffer(-float(rng.uniform(2, 5)), join_style="mitre")):
         corners = [tuple(point) for point in part.simplify(2).exterior.coords]
         sign = 1 if part.exterior.is_ccw else -1
-        for (ax, ay), (bx, by) in zip(corners, corners[1:], strict=False):
+        for (ax, ay), (bx, by) in itertools.pairwise(corners):
             length = math.hypot(bx - ax, by - ay)
             position = float(rng.uniform(1, 6))
             while position < length - 8:
                 width, deep = float(rng.uniform(10, 18)), float(rng.uniform(9, 13))
                 gap = float(rng.uniform(4, 11)) + 18 * max(0.0, 0.35 - density) * float(rng.uniform(0, 3))
-                house = _rectangle((ax, ay), (bx, by), position, width, deep, sign)
+                house = _rectangle((ax, ay), (bx, by), position, width, deep, sign=sign)
                 position += width + gap
                 clear = all(not other.intersects(house) for other in taken)
                 if clear and part.buffer(0.3).contains(house) and rng.random() > 0.18:
@@ -116,12 +119,12 @@ def _sheds(block: Polygon, rng: np.random.Generator) -> list[Building]:
     for part in parts(block.buffer(-7, join_style="mitre")):
         corners = [tuple(point) for point in part.simplify(4).exterior.coords]
         sign = 1 if part.exterior.is_ccw else -1
-        for a, b in zip(corners, corners[1:], strict=False):
+        for a, b in itertools.pairwise(corners):
             length = math.dist(a, b)
             position = float(rng.uniform(2, 12))
             while position < length - 18:
                 width, deep = float(rng.uniform(22, 64)), float(rng.uniform(16, 34))
-                shed = _rectangle(a, b, position, width, deep, sign)
+                shed = _rectangle(a, b, position, width, deep, sign=sign)
                 position += width + float(rng.uniform(8, 22))
                 if part.buffer(0.3).contains(shed) and all(not other.intersects(shed) for other in taken):
                     taken.append(shed.buffer(6, join_style="mitre"))
@@ -130,7 +133,7 @@ def _sheds(block: Polygon, rng: np.random.Generator) -> list[Building]:
 
 
 def _rectangle(
-    a: tuple[float, float], b: tuple[float, float], start: float, width: float, deep: float, sign: int
+    a: tuple[float, float], b: tuple[float, float], start: float, width: float, deep: float, *, sign: int
 ) -> Polygon:
     angle = math.degrees(math.atan2(b[1] - a[1], b[0] - a[0]))
     box = Polygon([(start, 0), (start + width, 0), (start + width, deep * sign), (start, deep * sign)])

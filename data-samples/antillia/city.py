@@ -42,10 +42,12 @@ def build_city() -> City:
     streets = trace_streets(field, geography, closed)
     namer = Namer(5)
     for street in streets:
-        street.name = street.name or namer.street(street.kind)
+        street.name = street.name or namer.street(street.naming or street.kind)
     streets += draw_paths(greens, geography)
     edges = cut_into_edges(streets, water, geography.land)
-    blocks = build_blocks([edge for edge in edges if edge.kind != "path"], geography.ground.intersection(solid(geography)), closed)
+    blocks = build_blocks(
+        [edge for edge in edges if edge.kind != "path"], geography.ground.intersection(solid(geography)), closed
+    )
     blocks, pockets = pick_pocket_parks(blocks, field, works(geography), 8)
     buildings = build_houses(blocks, field, works(geography), 3)
     taken = shapely.union_all([*(green.shape for green in greens), area])

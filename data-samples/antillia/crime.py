@@ -29,7 +29,8 @@ _CATEGORIES = {
     "drug offence": (0.06, (0.2, 21, 4.0, 1.0), -0.05, ("nightlife", "station")),
 }
 _SPOTS = {
-    "centre": (-0.35, -0.2, 0.45), "nightlife": (0.3, -0.55, 0.28), "port": (1.3, -0.8, 0.4), "station": (-0.9, 0.6, 0.3),
+    "centre": (-0.35, -0.2, 0.45), "nightlife": (0.3, -0.55, 0.28), "port": (1.3, -0.8, 0.4), "station": (-0.9, 0.6,
+    0.3),
     "east": (1.9, 0.8, 0.6), "west": (-2.4, -0.6, 0.7), "north": (-0.2, 2.0, 0.6), "levante": (6.9, 1.9, 0.4),
 }  # fmt: skip
 _OUTCOMES = {
@@ -65,22 +66,26 @@ def write_crime(path: Path, city: City, seed: int = 101) -> None:
 def _locations(city: City, category: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """To the nearest corner or house number: points on the streets, drawn more often near hot spots."""
     edges = [edge for edge in city.edges if edge.kind not in ("motorway", "path") and not edge.bridge]
-    middles = shapely.get_coordinates(shapely.line_interpolate_point(np.array([e.line for e in edges], dtype=object), 0.5, True))
+    middles = shapely.get_coordinates(
+        shapely.line_interpolate_point(np.array([e.line for e in edges], dtype=object), 0.5, normalized=True)
+    )
     density = np.array([city.field.density_at(px, py) for px, py in middles])
     length = np.minimum(np.array([edge.line.length for edge in edges]), 200)
-    base = length * np.round(density**1.3 + 0.004, 9)
+    base = length * np.round(density**1.1 + 0.006, 9)
     x, y = np.zeros(ROWS), np.zeros(ROWS)
     for number, (*_, spots) in enumerate(_CATEGORIES.values()):
         pull = np.ones(len(edges))
         for spot in spots:
             sx, sy, radius = _SPOTS[spot]
-            pull += 9 * np.exp(-((middles[:, 0] / 1000 - sx) ** 2 + (middles[:, 1] / 1000 - sy) ** 2) / radius**2)
+            pull += 5 * np.exp(-((middles[:, 0] / 1000 - sx) ** 2 + (middles[:, 1] / 1000 - sy) ** 2) / radius**2)
         weight = np.round(base * pull, 9)
         weight /= weight.sum()
         mine = np.flatnonzero(category == number)
         chosen = rng.choice(len(edges), len(mine), p=weight)
         along = np.round(rng.random(len(mine)) * 4) / 4
-        points = shapely.line_interpolate_point(np.array([edges[i].line for i in chosen], dtype=object), along, True)
+        points = shapely.line_interpolate_point(
+            np.array([edges[i].line for i in chosen], dtype=object), along, normalized=True
+        )
         x[mine], y[mine] = np.round(shapely.get_coordinates(points), 1).T
     return x, y
 

@@ -22,9 +22,8 @@ def write_bike_paths(path: Path, city: City, seed: int = 303) -> None:
     rng = np.random.default_rng(seed)
     features = []
     left = TOTAL
-    for name, kind, line in _candidates(city, rng):
-        if line.length > left:
-            line = shapely.ops.substring(line, 0, left)
+    for name, kind, whole in _candidates(city, rng):
+        line = shapely.ops.substring(whole, 0, min(left, whole.length))
         left -= line.length
         surface = {"track": "asphalt", "lane": "asphalt", "greenway": "gravel"}.get(kind, "paving stones")
         surface = surface if rng.random() < 0.8 else "concrete"
@@ -57,9 +56,13 @@ def _candidates(city: City, rng: np.random.Generator) -> list[tuple[str, str, ob
         kind = edges[0].kind
         middle = edges[0].line.interpolate(0.5, normalized=True)
         density = city.field.density_at(middle.x, middle.y)
-        if density < 0.1 and kind != "path":
+        if (density < 0.1 and kind != "secondary") or name.startswith(("Trilho", "Vereda")):
             continue
-        use = {"primary": 2.0, "path": 3.0, "secondary": 1.0, "residential": 0.2}[kind] + density + float(rng.uniform(0, 0.8))
+        use = (
+            {"primary": 1.6, "path": 1.2, "secondary": 0.8, "residential": 0.2}[kind]
+            + density
+            + float(rng.uniform(0, 1.2))
+        )
         sort = {"primary": "track", "path": "greenway", "residential": "street"}.get(kind, "lane")
         side = {"primary": 6.0, "secondary": 4.5}.get(kind, 0.0)
         for line in shapely.get_parts(shapely.line_merge(shapely.union_all([edge.line for edge in edges]))):

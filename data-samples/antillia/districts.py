@@ -73,7 +73,9 @@ def build_districts(edges: list[Edge], geography: Geography) -> list[District]:
             owner[index] = island
     result = []
     for number, (name, _, _, people) in enumerate(_DISTRICTS):
-        own = shapely.union_all(np.array([faces[i] for i in np.flatnonzero(owner == number)], dtype=object), grid_size=0.01)
+        own = shapely.union_all(
+            np.array([faces[i] for i in np.flatnonzero(owner == number)], dtype=object), grid_size=0.01
+        )
         result.append(District(name, own, people, number + 1))
     return result
 
@@ -86,7 +88,9 @@ def _faces(lines: list[BaseGeometry], inside: BaseGeometry) -> list[BaseGeometry
 
 def _halfway(seats: np.ndarray) -> BaseGeometry:
     """Lines halfway between the seats, bent as if they followed ridges: borders where no street or water is."""
-    cells = shapely.voronoi_polygons(shapely.multipoints(seats), only_edges=True, extend_to=shapely.box(-9e3, -6e3, 9e3, 7e3))
+    cells = shapely.voronoi_polygons(
+        shapely.multipoints(seats), only_edges=True, extend_to=shapely.box(-9e3, -6e3, 9e3, 7e3)
+    )
 
     def bend(points: np.ndarray) -> np.ndarray:
         x, y = points[:, 0], points[:, 1]
@@ -134,7 +138,9 @@ def _low_in(shape: BaseGeometry) -> Point:
     return shape.intersection(shapely.box(west, south, east, south + (north - south) * 0.35)).representative_point()
 
 
-def build_places(districts: list[District], geography: Geography, greens: list[tuple[str, str, BaseGeometry]]) -> list[Place]:
+def build_places(
+    districts: list[District], geography: Geography, greens: list[tuple[str, str, BaseGeometry]]
+) -> list[Place]:
     """What a map writes: city, districts, suburbs, villages, waters, islands, parks, heights."""
     places = [Place(kind, name, rank, people, Point(x * 1000, y * 1000)) for kind, name, rank, people, x, y in _PLACES]
     seats = {name: Point(x * 1000, y * 1000) for name, x, y, _ in _DISTRICTS}
@@ -143,11 +149,17 @@ def build_places(districts: list[District], geography: Geography, greens: list[t
         at = at if district.shape.contains(at) else district.shape.representative_point()
         rural = district.people < 5000
         places.append(Place("village" if rural else "district", district.name, 4 if rural else 3, district.people, at))
-    places += [Place("island", name, 4 + (i > 0), 0, _low_in(shape)) for i, (name, shape) in enumerate(geography.islands.items())]
+    places += [
+        Place("island", name, 4 + (i > 0), 0, _low_in(shape))
+        for i, (name, shape) in enumerate(geography.islands.items())
+    ]
     for kind, name, surface in geography.waters:
         if kind == "lake":
             places.append(Place("lake", name, 5, 0, surface.representative_point()))
     largest = {name: shape for _, name, shape in sorted(greens, key=lambda row: row[2].area)}
     greens = [row for row in greens if largest.get(row[1]) is row[2]]
-    places += [Place(kind, name, 5 if shape.area > 5e5 else 6 if shape.area > 4e4 else 8, 0, shape.representative_point()) for kind, name, shape in greens]
+    places += [
+        Place(kind, name, 5 if shape.area > 5e5 else 6 if shape.area > 4e4 else 8, 0, shape.representative_point())
+        for kind, name, shape in greens
+    ]
     return places

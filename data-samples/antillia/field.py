@@ -1,7 +1,7 @@
 """Where the city is dense and which way its streets run: two fields over the plane, on a grid of 50 m.
 
-The directions are a tensor field (Chen et al., "Interactive procedural street modeling", 2008): radial around the old town,
-square in the planned quarters, along the shore beside water, and a little restless everywhere.
+The directions are a tensor field (Chen et al., "Interactive procedural street modeling", 2008): radial around the old
+town, square in the planned quarters, along the shore beside water, and a little restless everywhere.
 """
 
 from __future__ import annotations
@@ -29,14 +29,16 @@ _SETTLEMENTS = [
 # x, y, degrees, radius (km), weight: quarters that were planned on a drawing board
 _QUARTERS = [
     (-2.5, -0.5, -24, 1.1, 1.3), (1.9, 0.9, 31, 1.1, 1.3), (-0.4, 2.0, 12, 1.0, 1.1), (3.6, -0.9, -12, 1.1, 1.1),
-    (1.3, -0.85, -8, 0.6, 1.5), (-3.7, 1.1, 22, 0.9, 0.8), (6.9, 1.9, -28, 0.9, 0.8), (-1.3, -0.55, 17, 0.4, 0.6), (-0.05, -0.75, -14, 0.35, 1.0),
+    (1.3, -0.85, -8, 0.6, 1.5), (-3.7, 1.1, 22, 0.9, 0.8), (6.9, 1.9, -28, 0.9, 0.8), (-1.3, -0.55, 17, 0.4, 0.6),
+    (-0.05, -0.75, -14, 0.35, 1.0),
     (-0.75, 0.1, 38, 0.3, 0.8), (0.35, 0.1, 22, 0.35, 0.9),
 ]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Field:
-    """`cos2` and `sin2` of twice the street direction, and `density` from 0 (country) to 1 (old town); row 0 is south."""
+    """`cos2` and `sin2` of twice the street direction,
+    and `density` from 0 (country) to 1 (old town); row 0 is south."""
 
     cos2: list[list[float]]
     sin2: list[list[float]]
@@ -77,7 +79,9 @@ def build_field(shore: BaseGeometry) -> Field:
     along, near = _shore_pull(x, y, shore)
     cos2 += 1.5 * near * np.cos(2 * along)
     sin2 += 1.5 * near * np.sin(2 * along)
-    turn = (0.5 * _noise(x * 2.6 + 300, y * 2.6) + 2 * _noise(x, y)) * (0.16 + 0.5 * np.clip(1 - _density(x, y) * 2, 0, 1))
+    turn = (0.5 * _noise(x * 2.6 + 300, y * 2.6) + 2 * _noise(x, y)) * (
+        0.16 + 0.5 * np.clip(1 - _density(x, y) * 2, 0, 1)
+    )
     turned = cos2 * np.cos(turn) - sin2 * np.sin(turn), cos2 * np.sin(turn) + sin2 * np.cos(turn)
     return Field(*(np.round(grid, 9).tolist() for grid in (*turned, _density(x, y))))
 

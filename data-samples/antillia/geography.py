@@ -84,7 +84,11 @@ def _build_waters(main: Polygon) -> tuple[list[tuple[str, str, BaseGeometry]], d
     waters = [
         ("river", "Rio Antuàb", ribbon(river, 14, 92)),
         ("canal", "Canal de São Brandão", ribbon(canal, 26, 30)),
-        ("lake", "Lagoa dos Açores", Polygon(roughen(spline(_LAKE, closed=True, step=20), 45, np.array([(1e6, 1e6)]), 31)).buffer(0)),
+        (
+            "lake",
+            "Lagoa dos Açores",
+            Polygon(roughen(spline(_LAKE, closed=True, step=20), 45, np.array([(1e6, 1e6)]), 31)).buffer(0),
+        ),
     ]
     for name, points in _STREAMS.items():
         line = spline(points, step=40)

@@ -58,7 +58,9 @@ def airfield() -> tuple[BaseGeometry, BaseGeometry]:
     return Polygon(np.array(_AIRFIELD) * 1000), LineString(np.array(_RUNWAY) * 1000).buffer(24, cap_style="flat")
 
 
-def pick_pocket_parks(blocks: list[Polygon], field: Field, closed: BaseGeometry, seed: int) -> tuple[list[Polygon], list[Green]]:
+def pick_pocket_parks(
+    blocks: list[Polygon], field: Field, closed: BaseGeometry, seed: int
+) -> tuple[list[Polygon], list[Green]]:
     """Take some blocks out of the built ones: gardens in the dense city, playing fields further out."""
     rng = np.random.default_rng(seed)
     names = [f"{word} {of}" for of in _GREEN_OF for word in dict.fromkeys(_GREEN_WORDS)]
@@ -69,8 +71,16 @@ def pick_pocket_parks(blocks: list[Polygon], field: Field, closed: BaseGeometry,
         density = field.density_at(middle.x, middle.y)
         round_enough = block.area / block.minimum_rotated_rectangle.area > 0.62
         chance = 0.03 + 0.02 * density
-        if density > 0.15 and 1800 < block.area < 22_000 and round_enough and rng.random() < chance and not closed.intersects(block):
-            kind = "pitch" if density < 0.5 and rng.random() < 0.35 else "playground" if rng.random() < 0.2 else "garden"
+        if (
+            density > 0.15
+            and 1800 < block.area < 22_000
+            and round_enough
+            and rng.random() < chance
+            and not closed.intersects(block)
+        ):
+            kind = (
+                "pitch" if density < 0.5 and rng.random() < 0.35 else "playground" if rng.random() < 0.2 else "garden"
+            )
             name = names.pop() if kind == "garden" and names else ""
             greens.append(Green(kind, name, block.buffer(-1)))
         elif block.area < 900 and density > 0.2 and rng.random() < 0.5:
@@ -93,7 +103,9 @@ def beaches(geography: Geography) -> list[Green]:
 def fields(edges: list[Edge], geography: Geography, taken: BaseGeometry, field: Field, seed: int) -> list[Use]:
     """Open country between the lanes, split into parcels that lie along the lanes."""
     rng = np.random.default_rng(seed)
-    lanes = shapely.union_all(shapely.buffer(np.array([edge.line for edge in edges], dtype=object), 9, cap_style="flat"))
+    lanes = shapely.union_all(
+        shapely.buffer(np.array([edge.line for edge in edges], dtype=object), 9, cap_style="flat")
+    )
     country = geography.ground.buffer(-70).difference(lanes).difference(taken.buffer(14))
     found = []
     for face in parts(country):
@@ -104,7 +116,11 @@ def fields(edges: list[Edge], geography: Geography, taken: BaseGeometry, field: 
             draw = rng.random()
             if draw < 0.62:
                 kind = "farmland" if draw < 0.4 else "meadow" if draw < 0.54 else "orchard"
-                found += [Use(kind, "", part) for part in parts(parcel.buffer(-3, join_style="mitre").simplify(1.5)) if part.area > 2500]
+                found += [
+                    Use(kind, "", part)
+                    for part in parts(parcel.buffer(-3, join_style="mitre").simplify(1.5))
+                    if part.area > 2500
+                ]
     return found
 
 
@@ -138,10 +154,17 @@ def draw_paths(greens: list[Green], geography: Geography) -> list[Street]:
             name = "" if green.kind == "forest" else f"Passeio {_after(green.name)}"
             if green.kind != "forest":
                 streets.append(Street(LineString(part.exterior.coords), "path", name))
-            streets += [Street(line, "path", "Trilho da Mata" if green.kind == "forest" else "") for line in _walks(part, green, rng)]
+            streets += [
+                Street(line, "path", "Trilho da Mata" if green.kind == "forest" else "")
+                for line in _walks(part, green, rng)
+            ]
     main = max(parts(geography.land), key=lambda part: part.area)
     cliffs = main.buffer(-60).buffer(34).simplify(4).boundary.difference(shapely.box(-3300, -2700, 2700, 600))
-    streets += [Street(line, "path", "Trilho da Costa") for line in shapely.get_parts(shapely.line_merge(cliffs)) if line.length > 500]
+    streets += [
+        Street(line, "path", "Trilho da Costa")
+        for line in shapely.get_parts(shapely.line_merge(cliffs))
+        if line.length > 500
+    ]
     return streets
 
 

@@ -14,7 +14,7 @@ from antillia.writing import write_csv
 
 SITES, WEEKS = 40, 104
 _FIRST = datetime(2024, 1, 1, 7, 0, tzinfo=UTC)
-LEAST = 5  # a count of fewer persons' worth than this is not told
+LEAST = 5  # a rate that stands for fewer persons than this is written as "<5"
 _ENDINGS = ["Collector", "Pumping station", "Interceptor", "Treatment inlet", "Manhole"]
 
 
@@ -22,7 +22,11 @@ def write_sewage(sites: Path, readings: Path, city: City, seed: int = 404) -> No
     rng = np.random.default_rng(seed)
     rows = _sites(city, rng)
     write_csv(sites, ["site", "name", "kind", "district", "population_served", "longitude", "latitude"], rows)
-    write_csv(readings, ["site", "sampled_at", "flow", "influenza", "sars_cov_2", "norovirus", "caffeine"], _readings(rows, rng))
+    write_csv(
+        readings,
+        ["site", "sampled_at", "flow", "influenza", "sars_cov_2", "norovirus", "caffeine"],
+        _readings(rows, rng),
+    )
 
 
 def _sites(city: City, rng: np.random.Generator) -> list[list[object]]:
@@ -44,19 +48,21 @@ def _sites(city: City, rng: np.random.Generator) -> list[list[object]]:
             kind = _ENDINGS[int(rng.integers(len(_ENDINGS)))]
             served = max(90, int(round(district.people / share * float(rng.uniform(0.7, 1.0)), -1)))
             name = f"{district.name} {number + 1}"
-            rows.append([f"WW-{len(rows) + 1:02d}", name, kind.lower(), district.name, served, f"{lon:.6f}", f"{lat:.6f}"])
+            rows.append(
+                [f"WW-{len(rows) + 1:02d}", name, kind.lower(), district.name, served, f"{lon:.6f}", f"{lat:.6f}"]
+            )
     return rows[:SITES]
 
 
 def _readings(sites: list[list[object]], rng: np.random.Generator) -> list[list[object]]:
-    """Markers per 100,000 people and day; a sample in fifty was lost, and no value below the least count is shown."""
+    """Persons shedding a marker per 100,000 people; a sample in fifty was lost, and small counts are suppressed."""
     rows = []
     weeks = np.arange(WEEKS)
     winter = np.cos(2 * np.pi * (weeks - 3) / 52.18)
     waves = {
-        "influenza": 60 * np.clip(winter, 0, 1) ** 2 + 2,
-        "sars_cov_2": 35 + 45 * np.clip(np.sin(2 * np.pi * (weeks - 9) / 31), 0, 1) ** 2 + 12 * winter,
-        "norovirus": 18 + 16 * np.clip(np.cos(2 * np.pi * (weeks - 11) / 52.18), 0, 1),
+        "influenza": 1500 * np.clip(winter, 0, 1) ** 2 + 40,
+        "sars_cov_2": 350 + 1100 * np.clip(np.sin(2 * np.pi * (weeks - 9) / 31), 0, 1) ** 2 + 190 * winter,
+        "norovirus": 190 + 520 * np.clip(np.cos(2 * np.pi * (weeks - 11) / 52.18), 0, 1),
     }
     for site in sites:
         served = int(site[4])  # type: ignore[call-overload]

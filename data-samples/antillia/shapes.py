@@ -1,7 +1,7 @@
 """Curves and noise: small geometric helpers over metres in the local plane (origin: the city's centre).
 
-Everything that comes out of a transcendental function is rounded: its last bit differs between processors, and the files
-must not.
+Everything that comes out of a transcendental function is rounded: its last bit differs between processors, and the
+files must not.
 """
 
 from __future__ import annotations

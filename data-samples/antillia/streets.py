@@ -40,12 +40,15 @@ _COUNTRY = [
 _AVENUES = [
     ("Avenida Marginal", [(-2.35, -2.0), (-1.7, -1.55), (-1.2, -1.24), (-0.9, -1.06), (-0.45, -0.9), (0.3, -0.88),
      (0.75, -0.8), (1.25, -0.8), (1.9, -1.02)]),
-    ("Avenida das Sete Cidades", [(-3.35, 0.1), (-2.2, -0.2), (-1.5, -0.25), (-0.75, -0.42), (-0.1, -0.5), (0.55, -0.42),
+    ("Avenida das Sete Cidades", [(-3.35, 0.1), (-2.2, -0.2), (-1.5, -0.25), (-0.75, -0.42), (-0.1, -0.5), (0.55,
+    -0.42),
      (1.3, -0.3), (2.0, 0.05), (2.95, 0.5)]),
-    ("Avenida do Norte", [(-0.3, 3.0), (-0.3, 2.2), (-0.1, 1.45), (-0.25, 0.75), (-0.3, 0.3), (-0.12, -0.2), (-0.1, -0.5),
+    ("Avenida do Norte", [(-0.3, 3.0), (-0.3, 2.2), (-0.1, 1.45), (-0.25, 0.75), (-0.3, 0.3), (-0.12, -0.2), (-0.1,
+    -0.5),
      (0.0, -0.89)]),
     ("Alameda de Ansodi", [(-0.12, -0.2), (0.3, 0.2), (0.72, 0.42), (1.6, 0.6), (2.3, 0.95), (2.75, 1.2)]),
-    ("Avenida do Poente", [(-2.75, 1.35), (-2.0, 1.05), (-1.5, 0.74), (-1.12, 0.49), (-0.8, 0.31), (-0.5, 0.17), (-0.2, -0.02)]),
+    ("Avenida do Poente", [(-2.75, 1.35), (-2.0, 1.05), (-1.5, 0.74), (-1.12, 0.49), (-0.8, 0.31), (-0.5, 0.17),
+    (-0.2, -0.02)]),
     ("Estrada de Ansolli", [(2.65, -0.5), (3.5, -0.85), (4.3, -1.15), (5.1, -1.45)]),
 ]  # fmt: skip
 
@@ -57,6 +60,7 @@ class Street:
     line: LineString
     kind: str
     name: str = ""
+    naming: str = ""  # which words its name may have; empty: those of its class
 
 
 def trace_streets(field: Field, geography: Geography, parks: BaseGeometry) -> list[Street]:
@@ -77,9 +81,9 @@ def trace_streets(field: Field, geography: Geography, parks: BaseGeometry) -> li
     streets = [Street(line, "motorway") for line in motorways] + [Street(line, "secondary") for line in country]
     streets = [*avenues, *streets]
     plans = [
-        ("primary", lambda x, y: built(x, y, 0.2), lambda x, y: 620.0, 1100.0, 9000),
-        ("secondary", lambda x, y: built(x, y, 0.12), lambda x, y: 250.0, 350.0, 14000),
-        ("lane", lambda x, y: dry(x, y, -1), lambda x, y: 480.0, 500.0, 5000),
+        ("primary", lambda x, y: built(x, y, 0.2), lambda *_: 620.0, 1100.0, 9000),
+        ("secondary", lambda x, y: built(x, y, 0.12), lambda *_: 250.0, 350.0, 14000),
+        ("lane", lambda x, y: dry(x, y, -1), lambda *_: 480.0, 500.0, 5000),
         ("residential", lambda x, y: dry(x, y, 0.1), lambda x, y: _spacing(field, x, y), 70.0, 60000),
     ]
     for kind, inside, apart, shortest, count in plans:
@@ -91,8 +95,8 @@ def trace_streets(field: Field, geography: Geography, parks: BaseGeometry) -> li
         found = tracer.trace_all(seeds, inside, apart, shortest)
         found = join_ends(found, [street.line for street in streets], lambda x, y, a=apart: a(x, y) * 1.1 + 20)
         area = geography.ground if kind in ("residential", "lane") else geography.land
-        kind = "residential" if kind == "lane" else kind
-        streets += [Street(line, kind) for line in clip(found, area.buffer(-4), 30)]
+        drawn_as = "residential" if kind == "lane" else kind
+        streets += [Street(line, drawn_as, naming=kind) for line in clip(found, area.buffer(-4), 30)]
     return streets
 
 

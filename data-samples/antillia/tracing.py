@@ -79,15 +79,15 @@ class Tracer:
         apart: Callable[[float, float], float],
     ) -> list[Point]:  # fmt: skip
         angle = self.field.angle(x, y) + across * math.pi / 2
-        forward = self._walk(x, y, angle, across, inside, apart)
-        backward = self._walk(x, y, angle + math.pi, across, inside, apart)
-        return backward[::-1] + [(x, y)] + forward
+        forward = self._walk(x, y, angle, across=across, inside=inside, apart=apart)
+        backward = self._walk(x, y, angle + math.pi, across=across, inside=inside, apart=apart)
+        return [*backward[::-1], (x, y), *forward]
 
     def _walk(
-        self, x: float, y: float, angle: float, across: int, inside: Callable[[float, float], bool],
+        self, x: float, y: float, angle: float, *, across: int, inside: Callable[[float, float], bool],
         apart: Callable[[float, float], float],
     ) -> list[Point]:  # fmt: skip
-        """Follow the field until the zone ends, the bend is too sharp, the line bites its tail, or a like one is near."""
+        """Follow the field until the zone ends, the bend is too sharp, the line bites its tail, or its like is near."""
         points: list[Point] = []
         family = self.families[across]
         start = (x, y)
@@ -114,7 +114,9 @@ class Tracer:
         return angle if abs(math.remainder(angle - before, math.tau)) < math.pi / 2 else angle + math.pi
 
 
-def join_ends(lines: list[LineString], others: list[LineString], reach: Callable[[float, float], float]) -> list[LineString]:
+def join_ends(
+    lines: list[LineString], others: list[LineString], reach: Callable[[float, float], float]
+) -> list[LineString]:
     """Extend each loose end straight on to the street that it nearly meets, or bend it to the nearest one."""
     network = np.array([*lines, *others], dtype=object)
     tree = shapely.STRtree(network)

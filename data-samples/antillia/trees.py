@@ -17,9 +17,10 @@ from antillia.writing import write_geoparquet
 ROWS = 40_000
 # species, share in streets, share in parks, height in m when grown
 _SPECIES = [
-    ("Platanus × hispanica", 0.17, 0.06, 26), ("Tilia cordata", 0.14, 0.06, 20), ("Celtis australis", 0.11, 0.03, 18),
-    ("Jacaranda mimosifolia", 0.09, 0.02, 13), ("Acer platanoides", 0.09, 0.05, 18), ("Metrosideros excelsa", 0.08, 0.04, 14),
-    ("Ginkgo biloba", 0.06, 0.02, 19), ("Prunus cerasifera", 0.07, 0.02, 8), ("Citrus × aurantium", 0.06, 0.01, 6),
+    ("Platanus x hispanica", 0.17, 0.06, 26), ("Tilia cordata", 0.14, 0.06, 20), ("Celtis australis", 0.11, 0.03, 18),
+    ("Jacaranda mimosifolia", 0.09, 0.02, 13), ("Acer platanoides", 0.09, 0.05, 18), ("Metrosideros excelsa", 0.08,
+    0.04, 14),
+    ("Ginkgo biloba", 0.06, 0.02, 19), ("Prunus cerasifera", 0.07, 0.02, 8), ("Citrus x aurantium", 0.06, 0.01, 6),
     ("Quercus robur", 0.03, 0.15, 25), ("Morella faya", 0.02, 0.14, 9), ("Laurus azorica", 0.02, 0.13, 11),
     ("Cryptomeria japonica", 0.01, 0.12, 28), ("Pinus pinaster", 0.01, 0.1, 24), ("Dracaena draco", 0.02, 0.02, 7),
     ("Olea europaea", 0.02, 0.03, 8),
@@ -75,7 +76,7 @@ def _along_streets(city: City, rng: np.random.Generator) -> np.ndarray:
     for edge in city.edges:
         middle = edge.line.interpolate(0.5, normalized=True)
         density = city.field.density_at(middle.x, middle.y)
-        chance = {"primary": 0.95, "secondary": 0.7, "residential": 0.3}.get(edge.kind, 0)
+        chance = {"primary": 0.95, "secondary": 0.7, "residential": 0.42}.get(edge.kind, 0)
         if edge.bridge or density < 0.1 or rng.random() > chance:
             continue
         spacing = {"primary": 11, "secondary": 13}.get(edge.kind, 17) * float(rng.uniform(0.85, 1.4))
@@ -86,7 +87,9 @@ def _along_streets(city: City, rng: np.random.Generator) -> np.ndarray:
             if line.is_empty or line.length < 25:
                 continue
             places = np.arange(9, line.length - 8, spacing)
-            points = shapely.get_coordinates(shapely.line_interpolate_point(line, places + rng.uniform(-1.5, 1.5, len(places))))
+            points = shapely.get_coordinates(
+                shapely.line_interpolate_point(line, places + rng.uniform(-1.5, 1.5, len(places)))
+            )
             found.append(points[rng.random(len(points)) > 0.07])
     trees = np.round(np.vstack(found), 2)
     shapely.prepare(city.geography.ground)
@@ -98,7 +101,11 @@ def _along_streets(city: City, rng: np.random.Generator) -> np.ndarray:
 def _in_parks(city: City, count: int, rng: np.random.Generator) -> np.ndarray:
     """In the parks, groups and lone trees; the woods' edges only, since nobody counts a wood."""
     shapes = [green.shape.buffer(-5) for green in city.greens if green.kind in ("park", "garden", "cemetery", "golf")]
-    shapes += [green.shape.difference(green.shape.buffer(-40)).intersection(city.geography.ground) for green in city.greens if green.kind == "forest"]
+    shapes += [
+        green.shape.difference(green.shape.buffer(-40)).intersection(city.geography.ground)
+        for green in city.greens
+        if green.kind == "forest"
+    ]
     area = shapely.union_all(shapes)
     shapely.prepare(area)
     west, south, east, north = area.bounds

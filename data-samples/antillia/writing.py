@@ -25,7 +25,12 @@ _ZIP_TIME = (2026, 1, 1, 0, 0, 0)
 
 
 def write_csv(
-    path: Path, header: Sequence[str], rows: Iterable[Sequence[object]], *, encoding: str = "utf-8", separator: str = ","
+    path: Path,
+    header: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    encoding: str = "utf-8",
+    separator: str = ",",
 ) -> None:
     """A CSV with CRLF as RFC 4180 has it; gzip when the name ends in .gz."""
     text = io.StringIO(newline="")
