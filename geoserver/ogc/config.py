@@ -11,17 +11,21 @@ from typing import TYPE_CHECKING, Any
 from pygeoapi.api import API
 from pygeoapi.openapi import get_oas_30
 
-from geoserver.ogc.crs import list_crs, storage_crs
+from geoserver.ogc.crs import CRS84, list_crs, storage_crs
 from geoserver.ogc.openapi import amend_openapi
 from geoserver.ogc.provider import PROVIDER, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from geoserver.database.pool import Database
     from geoserver.database.status import LayerStatus
     from geoserver.model import Layer
     from geoserver.settings import Settings
+
+type Loaded = list[tuple[Layer, LayerStatus]]
+type Times = tuple[datetime, datetime]
 
 __all__ = ["DEFAULT_LIMIT", "build_api", "build_config", "shield", "unshield"]
 
@@ -31,9 +35,11 @@ _DESCRIPTION = "Every layer of this server as features, filtered on the server, 
 _WORLD = [-180.0, -90.0, 180.0, 90.0]
 
 
-def build_api(loaded: list[tuple[Layer, LayerStatus]], database: Database, settings: Settings, url: str) -> API:
-    """A pygeoapi API for everything that is loaded, answering under `url`."""
-    config = build_config(loaded, database, settings, url)
+def build_api(
+    loaded: Loaded, database: Database, settings: Settings, url: str, times: Mapping[str, Times] | None = None
+) -> API:
+    """A pygeoapi API for everything that is loaded, answering under `url`; `times` are first and last by layer id."""
+    config = build_config(loaded, database, settings, url, times)
     with _logging_untouched():
         document = get_oas_30(copy.deepcopy(config), fail_on_invalid_collection=False)
         document = json.loads(unshield(json.dumps(document)))
@@ -42,9 +48,10 @@ def build_api(loaded: list[tuple[Layer, LayerStatus]], database: Database, setti
 
 
 def build_config(
-    loaded: list[tuple[Layer, LayerStatus]], database: Database, settings: Settings, url: str
+    loaded: Loaded, database: Database, settings: Settings, url: str, times: Mapping[str, Times] | None = None
 ) -> dict[str, Any]:
     """pygeoapi's configuration. Words of the catalogue are shielded (see `shield`)."""
+    times = times or {}
     limit = settings.max_items
     return {
         "server": {
@@ -59,7 +66,7 @@ def build_config(
         "logging": {"level": "ERROR"},
         "metadata": _build_metadata(url),
         "resources": {
-            layer.id: _build_resource(Source(database, layer, status), url.removesuffix("/ogc"))
+            layer.id: _build_resource(Source(database, layer, status), url.removesuffix("/ogc"), times.get(layer.id))
             for layer, status in loaded
         },
     }
@@ -91,16 +98,19 @@ def _build_metadata(url: str) -> dict[str, Any]:
     }
 
 
-def _build_resource(source: Source, site: str) -> dict[str, Any]:
+def _build_resource(source: Source, site: str, times: Times | None) -> dict[str, Any]:
     layer, status = source.layer, source.status
     bounds = status.bounds.as_list() if status.bounds else _WORLD
+    extents: dict[str, Any] = {"spatial": {"bbox": bounds, "crs": CRS84.uri}}
+    if times is not None:
+        extents["temporal"] = {"begin": times[0], "end": times[1]}
     return {
         "type": "collection",
         "title": shield(layer.title),
         "description": shield(layer.description or layer.title),
         "keywords": [shield(word) for word in layer.keywords],
         "links": _build_links(layer, site),
-        "extents": {"spatial": {"bbox": bounds, "crs": "http://www.opengis.net/def/crs/OGC/1.3/CRS84"}},
+        "extents": extents,
         "providers": [
             {
                 "type": "feature",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 from collections import OrderedDict
@@ -11,17 +12,20 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
-from geoserver.errors import BadParameterError
+from geoserver.errors import BadParameterError, UnavailableError
 from geoserver.ogc.crs import CRS84, Crs
 from geoserver.ogc.keyset import Position, SortKey, build_condition, build_order, parse_cursor, select_keys
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
     from geoserver.database.pool import Database
     from geoserver.database.status import LayerStatus
     from geoserver.filtering import Where
     from geoserver.model import Layer
 
-__all__ = ["ItemsQuery", "Page", "read_feature", "read_page"]
+__all__ = ["ItemsQuery", "Page", "read_feature", "read_page", "read_times"]
 
 SCHEMA = "layers"
 _COUNTS_KEPT = 4096
@@ -79,7 +83,8 @@ _counts = _Counts()
 def read_page(database: Database, layer: Layer, status: LayerStatus, query: ItemsQuery) -> Page:
     """The features of one page and how many match in all; raises BadParameterError for values PostGIS refuses."""
     try:
-        return _read_page(database, layer, status, query)
+        with _table_of(layer):
+            return _read_page(database, layer, status, query)
     except psycopg.DataError as error:
         if query.cursor:
             raise BadParameterError("cursor", query.cursor, "the cursor of a `next` link, unchanged") from error
@@ -91,11 +96,32 @@ def read_feature(database: Database, layer: Layer, status: LayerStatus, fid: int
     """One feature as GeoJSON text, or None."""
     select = _select_features(layer, status, ItemsQuery(crs=crs))
     query = SQL("SELECT {} AS feature FROM {} AS t WHERE fid = %(fid)s").format(select, Identifier(SCHEMA, layer.table))
-    try:
+    with _table_of(layer):
         rows = database.fetch_sync(query, {"fid": fid})
-    except psycopg.errors.NumericValueOutOfRange:
-        return None
     return rows[0]["feature"] if rows else None
+
+
+def read_times(database: Database, layer: Layer) -> tuple[datetime, datetime] | None:
+    """First and last time of a layer's features; None without a time field, without a time in it, or just now."""
+    if not layer.time:
+        return None
+    text = SQL("SELECT min({0})::timestamptz AS first, max({0})::timestamptz AS last FROM {1}")
+    query = text.format(Identifier(layer.time), Identifier(SCHEMA, layer.table))
+    try:
+        (row,) = database.fetch_sync(query)
+    except (UnavailableError, psycopg.Error):
+        return None
+    return (row["first"], row["last"]) if row["first"] else None
+
+
+@contextlib.contextmanager
+def _table_of(layer: Layer) -> Iterator[None]:
+    """A layer file may already say what the table does not hold yet."""
+    try:
+        yield
+    except (psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedTable) as error:
+        hint = f"The file of layer {layer.id} has changed since it was loaded: geoserver load {layer.id}"
+        raise UnavailableError(hint, retry_after=60) from error
 
 
 def _read_page(database: Database, layer: Layer, status: LayerStatus, query: ItemsQuery) -> Page:

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from geoserver.filtering import Where
     from geoserver.model import Layer
 
-__all__ = ["check_names", "parse_items_query", "pick_format", "single_values"]
+__all__ = ["UNFILTERED", "check_names", "parse_items_query", "pick_format", "single_values"]
 
 MAX_OFFSET = 100_000
 _FORMATS = ("json", "html")
 _JSON_TYPES = ("application/geo+json", "application/json", "application/schema+json", "application/*", "*/*")
 _HTML_TYPES = ("text/html", "application/xhtml+xml", "text/*")
 _FILTERS = ("filter", "filter-lang", "filter-crs", "bbox", "bbox-crs", "datetime")
+UNFILTERED = frozenset(RESERVED) - frozenset(_FILTERS)  # parameters that leave the set of matching features as it is
 
 
 def single_values(params: QueryParams) -> dict[str, str]:

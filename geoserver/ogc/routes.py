@@ -25,7 +25,7 @@ from geoserver.ogc.items import (
     render_feature,
     render_page,
 )
-from geoserver.ogc.params import check_names, parse_items_query, pick_format, single_values
+from geoserver.ogc.params import UNFILTERED, check_names, parse_items_query, pick_format, single_values
 from geoserver.ogc.service import OgcService, Snapshot
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def items(call: Call, snapshot: Snapshot) -> Response:
         fields=[item for item in layer.listed_fields if query.fields is None or item.name in query.fields],
         matched=page.matched,
         map_link=build_map_link(call.site, layer, call.values),
-        filters={name: value for name, value in call.values.items() if name not in ("f", "cursor", "lang")},
+        filters={name: value for name, value in call.values.items() if name not in UNFILTERED},
     )
     return _respond(body, "text/html", tag, query.crs)
 

@@ -14,10 +14,12 @@ from pygeoapi.provider import get_provider_by_type
 
 from geoserver.errors import NotFoundError
 from geoserver.ogc.config import build_api
+from geoserver.ogc.page import read_times
 from geoserver.ogc.provider import PostgisProvider
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from pygeoapi.api import API
 
@@ -72,6 +74,7 @@ class OgcService:
         self.services = services
         self.limiter = anyio.CapacityLimiter(services.settings.ogc_threads)
         self._snapshots: OrderedDict[str, Snapshot] = OrderedDict()
+        self._times: dict[tuple[str, str, int], tuple[datetime, datetime]] = {}
         self._generation = 0
         self._lock = threading.Lock()
         services.on_change(self.forget)
@@ -90,7 +93,7 @@ class OgcService:
                 self._snapshots.move_to_end(url)
                 return known
         loaded = self.services.loaded()
-        api = build_api(loaded, self.services.database, self.services.settings, url)
+        api = build_api(loaded, self.services.database, self.services.settings, url, self._read_times(loaded))
         made = Snapshot(api, {layer.id: (layer, status) for layer, status in loaded})
         with self._lock:
             if generation == self._generation:
@@ -98,6 +101,17 @@ class OgcService:
                 while len(self._snapshots) > _ADDRESSES_KEPT:
                     self._snapshots.popitem(last=False)
         return made
+
+    def _read_times(self, loaded: list[tuple[Layer, LayerStatus]]) -> dict[str, tuple[datetime, datetime]]:
+        """First and last time of each layer, asked for once per version and name of the time field."""
+        found = {}
+        for layer, status in loaded:
+            key = (layer.id, layer.time, status.version)
+            if key not in self._times and (times := read_times(self.services.database, layer)):
+                self._times = {old: kept for old, kept in self._times.items() if old[0] != layer.id} | {key: times}
+            if key in self._times:
+                found[layer.id] = self._times[key]
+        return found
 
     def layer(self, snapshot: Snapshot, layer_id: str) -> tuple[Layer, LayerStatus]:
         """A collection; raises NotFoundError that lists those there are, UnavailableError while none are known."""

@@ -120,6 +120,12 @@ def test_a_collection_says_where_it_lies_and_in_which_crs(town: TestClient) -> N
     }
 
 
+def test_a_collection_says_from_when_to_when(town: TestClient) -> None:
+    interval = town.get("/ogc/collections/lamps").json()["extent"]["temporal"]["interval"]
+    assert interval == [["2020-01-01T00:00:00+00:00", "2021-09-16T18:00:00+00:00"]]
+    assert "temporal" not in town.get("/ogc/collections/zones").json()["extent"]
+
+
 def test_lon_lat_storage_is_named_crs84_so_that_no_client_swaps_axes(town: TestClient) -> None:
     document = town.get("/ogc/collections/lamps").json()
     assert document["storageCrs"] == "http://www.opengis.net/def/crs/OGC/1.3/CRS84"

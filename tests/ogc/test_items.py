@@ -168,6 +168,34 @@ def test_the_shorthand_means_the_same_as_a_filter(town: TestClient) -> None:
     )
 
 
+QGIS_FILTERS = [
+    ('(("kind" = \'gas\') AND ("watts" >= 100))', "kind = 'gas' AND watts >= 100"),
+    ('("watts" BETWEEN 10 AND 20)', "watts BETWEEN 10 AND 20"),
+    ("\"kind\" IN ('gas','sodium')", "kind IN ('gas', 'sodium')"),
+    ('("kind" IS NULL OR NOT ("watts" IS NULL))', "watts IS NOT NULL"),
+    ("(CASEI(\"kind\") LIKE CASEI('GA%'))", "kind = 'gas'"),
+    ("(\"built\" >= TIMESTAMP('2021-01-01T00:00:00Z'))", "built >= TIMESTAMPTZ '2021-01-01 00:00:00Z'"),
+    ("(\"checked\" < DATE('2024-02-01'))", "checked < DATE '2024-02-01'"),
+    (
+        "S_INTERSECTS(geometry,POLYGON((-28.6005 45.1995,-28.5905 45.1995,-28.5905 45.2005,-28.6005 45.2005,"
+        "-28.6005 45.1995)))",
+        "ST_Intersects(geom, ST_MakeEnvelope(-28.6005, 45.1995, -28.5905, 45.2005, 4326))",
+    ),
+]
+
+
+@pytest.mark.parametrize(("question", "sql"), QGIS_FILTERS, ids=lambda text: text[:40])
+def test_what_qgis_writes_as_a_filter_selects_what_sql_selects(
+    town: TestClient, town_database: str, question: str, sql: str
+) -> None:
+    with psycopg.connect(town_database) as connection:
+        row = connection.execute(f"SELECT count(*) FROM layers.lamps WHERE {sql}").fetchone()
+    assert row
+    assert 0 < row[0] < LAMPS
+    page = get_items(town, limit=1, filter=question, filter_lang="cql2-text")
+    assert page["numberMatched"] == row[0]
+
+
 def test_a_filter_keeps_on_through_the_pages(town: TestClient) -> None:
     pages = follow(town, limit=100, filter="watts > 60", sortby="-watts", bbox="-28.61,45.19,-28.58,45.25")
     assert len(pages) > 2
