@@ -323,6 +323,10 @@ def _load(layers: Iterable[Layer], url: str, *, force: bool) -> list[str]:
         except LoadError as error:
             failures.append(f"{layer.id}: {error}")
     _console().print(_build_table(reports))
+    for report in reports:
+        if report.reasons:
+            reasons = ", ".join(f"{count} {reason}" for reason, count in report.reasons.items())
+            _console().print(f"[dim]{report.layer_id}, rejected:[/] {escape(reasons)}", highlight=False)
     return failures
 
 
@@ -352,13 +356,11 @@ def _build_table(reports: list[LoadReport]) -> Table:
     table = Table("layer", box=None, pad_edge=False, header_style="dim")
     for name in ("rows", "readings", "rejected", "seconds"):
         table.add_column(name, justify="right")
-    table.add_column(no_wrap=True, overflow="ellipsis")
     for report in reports:
         seconds = "unchanged" if report.skipped else f"{report.seconds:.1f}"
-        reasons = ", ".join(f"{count} {reason}" for reason, count in report.reasons.items())
         readings = f"{report.readings:,}" if report.readings else ""
         rejected = f"[yellow]{report.rejected:,}[/]" if report.rejected else ""
-        table.add_row(report.layer_id, f"{report.rows:,}", readings, rejected, seconds, f"[dim]{escape(reasons)}[/]")
+        table.add_row(report.layer_id, f"{report.rows:,}", readings, rejected, seconds)
     return table
 
 
