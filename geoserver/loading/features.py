@@ -91,6 +91,7 @@ class FeatureLoader:
         for batch in opened.batches:
             self._load_batch(batch, converters)
             progress(self.read, opened.total, "reading")
+        self.staging.wait()
         for converter in converters:
             if converter.suppressed:
                 self.notes[f"{converter.field.name}: suppressed, left empty"] += converter.suppressed
@@ -136,6 +137,8 @@ class FeatureLoader:
         mask = None if located.kept.all() else pa.array(located.kept)
         values, keys = _filter(values, mask), None if keys is None else _filter([keys], mask)[0]
         geometry = self._encode(located)
+        if self.fids.old:
+            self.staging.wait()  # ids are looked up over the same connection
         fids = self.fids.give(len(lines), keys)
         self.staging.copy(encode_rows([fids, *([] if keys is None else [keys]), *values, geometry]))
         self.book.add(lines)
@@ -188,6 +191,7 @@ class FeatureLoader:
                 )
 
     def _linearise(self, wkb: list[bytes]) -> list[bytes]:
+        self.staging.wait()
         rows = self.connection.execute(
             "SELECT ST_AsBinary(ST_CurveToLine(ST_GeomFromWKB(w))) FROM unnest(%s::bytea[]) WITH ORDINALITY AS t (w, n)"
             " ORDER BY n",

@@ -99,10 +99,11 @@ class _Load:
         opened = open_source(build_request(layer, self.database_url, wanted_columns(layer)))
         place = find_layer_place(self.connection, layer, opened)
         old = Identifier("layers", layer.table) if before and before.keyed and layer.key else None
+        staging = Staging(self.connection, layer, place.srid)
         features = FeatureLoader(
             self.connection,
             layer,
-            Staging(self.connection, layer, place.srid),
+            staging,
             place,
             # Ids go on from the highest ever given where keys hold on to them, and start anew where there are none.
             FidGiver(self.connection, old, before.last_fid if before and old else 0),
@@ -110,7 +111,8 @@ class _Load:
             merge_keys=bool(layer.readings and layer.readings.source == layer.source),
             assumed=not (layer.crs or opened.crs),
         )
-        features.run(opened, tell)
+        with closing(staging):
+            features.run(opened, tell)
         removed = features.make_keys_unique() if layer.key else 0
         notes = features.notes
         readings = self._load_readings(features.staging, notes, tell)

@@ -6,7 +6,8 @@ Until that commits, readers see the old rows; a load that fails or is killed is 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -43,6 +44,8 @@ class Staging:
     layer: Layer
     srid: int
     geometry_type: str = ""
+    _writer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "geoserver-copy"))
+    _pending: Future[None] | None = None
 
     @property
     def table(self) -> Identifier:
@@ -75,6 +78,7 @@ class Staging:
         """Make the column one of multi-geometries, because such a one came after single ones."""
         if self.geometry_type.startswith("Multi") or self.layer.kind not in FAMILIES:
             return
+        self.wait()
         self.geometry_type = f"Multi{self.geometry_type}"
         self.connection.execute(SQL("ALTER TABLE {} DROP COLUMN geom_3857").format(self.table))
         self.connection.execute(
@@ -87,11 +91,25 @@ class Staging:
         )
 
     def copy(self, rows: memoryview) -> None:
-        """Append rows in COPY's text format; frozen, because no one sees them before the commit."""
+        """Append rows in COPY's text format, while the caller prepares the next ones.
+
+        Frozen, because no one sees them before the commit. Before anything else uses the connection: `wait`.
+        """
+        self.wait()
         statement = SQL("COPY {} ({}) FROM STDIN WITH (FREEZE)").format(
             self.table, SQL(", ").join(Identifier(name) for name in self.columns)
         )
-        copy_rows(self.connection, statement, rows)
+        self._pending = self._writer.submit(copy_rows, self.connection, statement, rows)
+
+    def wait(self) -> None:
+        """Let the rows under way arrive; raises what went wrong with them."""
+        pending, self._pending = self._pending, None
+        if pending:
+            pending.result()
+
+    def close(self) -> None:
+        """End the writing thread."""
+        self._writer.shutdown()
 
     def swap(self) -> None:
         """Put the staging table in the old one's place; waits for readers in short turns, so that none queues long."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KIND", "Delimited"]
 
-_BLOCK = 4 << 20
+_BLOCK = 1 << 20  # keeps what is in flight, some copies of it, at a few MB
 _ENCODINGS = {"utf-8-sig": "utf-8", "utf-8": "utf-8", "ascii": "utf-8"}  # pyarrow skips a UTF-8 mark by itself
 
 
