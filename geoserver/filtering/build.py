@@ -133,4 +133,4 @@ def _coerce(declared: Field, text: str) -> str | int | float | bool | Instant | 
     if not re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", text, re.ASCII):
         raise wrong(text, "a number", declared.name)
     sign = -1 if text.startswith("-") else 1
-    return sign * cql2_text.number(text.lstrip("+-"))
+    return sign * cql2_text.number(text.lstrip("+-"), declared.name)

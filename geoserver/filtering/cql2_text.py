@@ -73,11 +73,11 @@ def parse(text: str) -> Node:
     return _Parser(check_text(text, "filter")).parse()
 
 
-def number(text: str) -> int | float:
+def number(text: str, parameter: str = "filter") -> int | float:
     """A number as written; raises BadParameterError for one that is not finite or has hundreds of digits."""
     value = (int(text) if text.isdigit() else float(text)) if len(text) <= _MAX_DIGITS else math.inf
     if not math.isfinite(value):
-        raise wrong(text, "a finite number of reasonable length")
+        raise wrong(text, "a finite number of reasonable length", parameter)
     return value
 
 

@@ -18,7 +18,17 @@ from pyproj.exceptions import CRSError, ProjError
 
 from geoserver.filtering.syntax import Call, Geometry, Node, Property, wrong
 
-__all__ = ["CRS84", "Reference", "locate", "parse_bbox", "parse_box", "parse_crs", "parse_geojson", "parse_wkt"]
+__all__ = [
+    "CRS84",
+    "Reference",
+    "is_collection",
+    "locate",
+    "parse_bbox",
+    "parse_box",
+    "parse_crs",
+    "parse_geojson",
+    "parse_wkt",
+]
 
 CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
 _CRS_FORMS = f"{CRS84}, http://www.opengis.net/def/crs/EPSG/0/25832 or EPSG:25832"
@@ -150,11 +160,21 @@ def _unfold(diagonal: shapely.Geometry, reference: Reference, parameter: str) ->
     shown = f"{west:g},{south:g},{east:g},{north:g}"
     if south > north:
         raise wrong(shown, "a southern edge that is not north of the northern one", parameter)
+    if reference.crs.is_geographic and west > east:  # the antimeridian has two names
+        west, east = (-180.0 if west == 180 else west), (180.0 if east == -180 else east)  # noqa: PLR2004 - degrees
     if west <= east:
-        return shapely.box(west, south, east, north)
+        return _rectangle(west, south, east, north)
     if not reference.crs.is_geographic:
         raise wrong(shown, "a western edge that is not east of the eastern one", parameter)
-    return shapely.MultiPolygon([shapely.box(west, south, 180, north), shapely.box(-180, south, east, north)])
+    return shapely.union_all([_rectangle(west, south, 180, north), _rectangle(-180, south, east, north)])
+
+
+def _rectangle(west: float, south: float, east: float, north: float) -> shapely.Geometry:
+    """A polygon; a line or a point where it has no area, because an empty polygon touches nothing."""
+    corners = [(west, south), (east, north)]
+    if west < east and south < north:
+        return shapely.box(west, south, east, north)
+    return shapely.Point(west, south) if corners[0] == corners[1] else shapely.LineString(corners)
 
 
 def _to_lonlat(geometry: shapely.Geometry, reference: Reference, parameter: str) -> shapely.Geometry:
@@ -213,6 +233,11 @@ def _check_degrees(geometry: shapely.Geometry, parameter: str) -> None:
     if (points[:, 0] > 180).any() or (points[:, 1] > 90).any():  # noqa: PLR2004 - degrees
         expected = "longitudes from -180 to 180 and latitudes from -90 to 90, in the axis order of the CRS"
         raise wrong(shapely.to_wkt(geometry, rounding_precision=6), expected, parameter)
+
+
+def is_collection(shape: Geometry) -> bool:
+    """Whether the shape is a GEOMETRYCOLLECTION, which PostGIS can only intersect."""
+    return bool(shapely.get_type_id(shapely.from_wkb(shape.wkb)) == shapely.GeometryType.GEOMETRYCOLLECTION)
 
 
 def _normal(geometry: shapely.Geometry) -> bytes:

@@ -12,7 +12,7 @@ from typing import Literal as Choice
 
 import orjson
 
-from geoserver.filtering.places import Reference, locate, to_column
+from geoserver.filtering.places import Reference, is_collection, locate, to_column
 from geoserver.filtering.syntax import (
     SPATIAL,
     TEMPORAL,
@@ -210,6 +210,9 @@ class Resolver:
             return Call(op, (left, right))
         if right.column:  # a box that came by `bbox`, in a CRS of its own
             return Call(op, (left, right))
+        if op not in ("s_intersects", "s_disjoint") and is_collection(right):
+            expected = "a geometry of one kind; only S_INTERSECTS and S_DISJOINT take collections"
+            raise wrong("GEOMETRYCOLLECTION", expected)
         shape = locate(right, self._reference)
         return Call(op, (left, to_column(shape, self._reference, self._srid)))
 
