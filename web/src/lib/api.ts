@@ -40,6 +40,10 @@ export interface LegendEntry {
   opacity?: number;
   /** Lengths of line and gap, in widths of the line. */
   dash?: number[];
+  /** What is measured, for classes of a field; it ends in the unit where the labels have no room for it. */
+  title?: string;
+  /** What differs on the dark base. */
+  dark?: Partial<Pick<LegendEntry, "color" | "stroke" | "size" | "opacity" | "dash">>;
   /** The value or values that are drawn like this, when the look follows a field's values. */
   value?: Scalar | Scalar[];
 }
