@@ -1,0 +1,50 @@
+"""The pages of the OGC API in a browser: nothing from elsewhere, no fault, nothing that axe finds, light and dark."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.browser
+
+PAGES = [
+    "/ogc",
+    "/ogc/conformance",
+    "/ogc/openapi",
+    "/ogc/collections",
+    "/ogc/collections/crime",
+    "/ogc/collections/crime/schema",
+    "/ogc/collections/crime/items?limit=20&category=burglary",
+    "/ogc/collections/sewage-sampling/items/1",
+]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_of_the_ogc_api_have_no_violation(open_viewer: Callable[..., Any], scheme: str) -> None:
+    viewer = open_viewer(None, color_scheme=scheme, viewport={"width": 390, "height": 844})
+    for path in PAGES:
+        viewer.page.goto(viewer.origin + path)
+        found = Axe().run(viewer.page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]})
+        assert found.violations_count == 0, f"{path}: {found.generate_report()}"
+        wide = viewer.page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+        assert not wide, f"{path} scrolls sideways on a phone"
+
+
+def test_next_leads_on_and_a_feature_leads_to_the_map(open_viewer: Callable[..., Any]) -> None:
+    viewer = open_viewer(None)
+    viewer.page.goto(f"{viewer.origin}/ogc/collections/crime/items?limit=5")
+    first = viewer.page.locator("tbody th").all_inner_texts()
+    viewer.page.get_by_role("link", name="Next page").first.click()
+    viewer.page.wait_for_url("**cursor=**")
+    second = viewer.page.locator("tbody th").all_inner_texts()
+    assert len(first) == len(second) == 5
+    assert not set(first) & set(second)
+    viewer.page.locator("tbody th a").first.click()
+    viewer.page.get_by_role("link", name="Open on the map").click()
+    viewer.settle()
+    assert "layers=crime" in viewer.page.url
