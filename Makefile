@@ -38,7 +38,8 @@ check: test-setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix web run --silent check
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix web run --silent test
 
-bench: test-setup
+bench: .setup/bench-python web database
+	@sh setup.sh peers
 	@exec $(BIN)/python -m benchmarks $(ARGS)
 
 web: web/dist/index.html
@@ -51,13 +52,18 @@ test-setup: .setup/test-python web database
 database: .setup/python
 	@[ -n "$(DATABASE_URL)" ] || sh setup.sh postgis
 
-.setup/python: requirements/run.txt pyproject.toml hatch_build.py
-	@[ -e .setup/test-python -a .setup/test-python -nt requirements/run.txt -a .setup/test-python -nt pyproject.toml ] || sh setup.sh python
+# The packages to run it, to test it, to measure it: each set holds the one before, and marks it as done.
+.setup/python: requirements/run.txt pyproject.toml hatch_build.py setup.sh
+	@sh setup.sh run-python
 	@touch $@
 
-.setup/test-python: requirements/test.txt pyproject.toml hatch_build.py
+.setup/test-python: requirements/test.txt pyproject.toml hatch_build.py setup.sh
 	@sh setup.sh test-python
 	@touch $@ .setup/python
+
+.setup/bench-python: requirements/bench.txt pyproject.toml hatch_build.py setup.sh
+	@sh setup.sh bench-python
+	@touch $@ .setup/test-python .setup/python
 
 web/dist/index.html: $(WEB_SOURCES) | .setup/python
 	@sh setup.sh web
@@ -69,6 +75,8 @@ COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-vers
 lock: .setup/python
 	$(COMPILE) --upgrade --extra setup --output-file requirements/run.txt
 	$(COMPILE) --upgrade --extra setup --extra test --constraint requirements/run.txt --output-file requirements/test.txt
+	$(COMPILE) --upgrade --extra setup --extra test --extra bench --constraint requirements/test.txt \
+		--output-file requirements/bench.txt
 
 clean:
 	rm -rf .venv .setup .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build web/dist web/node_modules web/public/fonts

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sets up what `make` needs, step by step:  sh setup.sh python|test-python|web|postgis|chromium
+# Sets up what `make` needs, step by step:  sh setup.sh run-python|test-python|bench-python|web|postgis|chromium|peers
 # Each step says one line and writes what it did to .setup/STEP.log; the Makefile knows which steps are needed.
 set -eu
 cd "$(dirname "$0")"
@@ -100,11 +100,19 @@ install_chromium() {
     apt_install chromium chromium fonts-dejavu-core
 }
 
+# Programs that `make bench` compares with; it says so when they are missing.
+install_peers() {
+    if command -v ogr2ogr >/dev/null || ! is_root_on_debian; then return; fi
+    say "ogr2ogr, to compare with (apt-get)"
+    run peers apt-get update
+    apt_install peers gdal-bin
+}
+
 case ${1:-} in
-    python) install_python run ;;
-    test-python) install_python test ;;
+    *-python) install_python "${1%-python}" ;;
     web) install_web ;;
     postgis) install_postgis ;;
     chromium) install_chromium ;;
-    *) fail "usage: sh setup.sh python|test-python|web|postgis|chromium" ;;
+    peers) install_peers ;;
+    *) fail "usage: sh setup.sh run-python|test-python|bench-python|web|postgis|chromium|peers" ;;
 esac
