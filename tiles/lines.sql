@@ -22,4 +22,5 @@ FROM (
           OR ST_YMax(geom_3857) - ST_YMin(geom_3857) >= %(pixel)s / 2
       )
       AND ({where})
+    ORDER BY fid
 ) AS features

@@ -23,4 +23,5 @@ FROM (
     WHERE geom_3857 && ST_TileEnvelope(%(z)s, %(x)s, %(y)s, margin => 64.0 / 4096)
       AND (%(z)s >= 14 OR ST_Area(geom_3857) >= (%(pixel)s / 2) ^ 2)
       AND ({where})
+    ORDER BY fid
 ) AS features

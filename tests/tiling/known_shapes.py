@@ -47,7 +47,7 @@ COLUMNS = (
 )
 
 
-@dataclass
+@dataclass(repr=False)
 class Shapes:
     """Makes layers in one database and renders tiles of them; features are numbered from 1 in the order given."""
 
@@ -133,7 +133,7 @@ class Shapes:
         assert len(found) == len(features), "a feature stands twice in one tile"
         return found
 
-    def expect(self, layer_id: str, tile: Tile, buffer: int = BUFFER) -> dict[int, BaseGeometry]:
+    def expect(self, layer_id: str, tile: Tile, buffer: float = BUFFER) -> dict[int, BaseGeometry]:
         """Features that touch the tile with its buffer, cut to it, in tile coordinates that are not rounded."""
         box = shapely.box(-buffer, -buffer, EXTENT + buffer, EXTENT + buffer)
         projected = {fid: to_tile(shape, tile) for fid, shape in enumerate(self.shapes[layer_id], 1)}
