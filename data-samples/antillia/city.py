@@ -50,7 +50,7 @@ def build_city() -> City:
     )
     blocks, pockets = pick_pocket_parks(blocks, field, works(geography), 8)
     buildings = build_houses(blocks, field, works(geography), 3)
-    taken = shapely.union_all([*(green.shape for green in greens), area])
+    taken = shapely.union_all([*(green.shape for green in greens), area, works(geography)])
     uses = [Use("industrial", "", works(geography)), Use("airport", "Aeroporto de Antillia", area)]
     uses += [Use("runway", "", runway), *fields(edges, geography, taken, field, 6)]
     greens = [*greens, *beaches(geography), *pockets]

@@ -51,7 +51,7 @@ class Geography:
 
 def build_geography() -> Geography:
     calm = np.array([(0.1, -1.0), (1.4, -1.2), (-1.0, -1.2)]) * 1000
-    main = Polygon(roughen(spline(_COAST, closed=True, step=30), 260, calm, 11)).buffer(0)
+    main = Polygon(roughen(spline(_COAST, closed=True, step=13), 260, calm, 11)).buffer(0)
     main = _add_harbour(max(parts(main), key=lambda part: part.area))
     islands = {
         name: Polygon(roughen(spline(ring, closed=True, step=14), 60, np.array([(1e6, 1e6)]), 20 + i)).buffer(0)
