@@ -23,6 +23,8 @@ setWorkerUrl(workerUrl);
 const MOST = 50;
 /** Pixels around a click or tap that count as on the feature. */
 const REACH = 5;
+/** Pixels between a popup and the edge of the map, and about as many between it and its place. */
+const ROOM = 16;
 
 export interface Events {
   moved(camera: Camera): void;
@@ -49,6 +51,7 @@ export class CityMap {
   #events: Events;
   #layers: string[] = [];
   #popup: Popup | null = null;
+  #grown: ResizeObserver | null = null;
   #hover = 0;
   /** MapLibre compares styles only once the first one is there; what comes before waits here. */
   #styled = false;
@@ -182,23 +185,32 @@ export class CityMap {
   /** Open a popup at a place; it closes through the page's state alone. */
   openPopup(at: [number, number], content: HTMLElement): void {
     this.closePopup();
-    this.#popup = new Popup({ closeButton: false, closeOnClick: false, focusAfterOpen: false, maxWidth: "320px", offset: 14 })
-      .setLngLat(at)
-      .setDOMContent(content)
-      .addTo(this.#map);
-    // Bring a popup that hangs over the edge into the map.
-    requestAnimationFrame(() => {
-      const popup = this.#popup?.getElement()?.getBoundingClientRect();
-      const map = this.#options.container.getBoundingClientRect();
-      if (!popup) return;
-      const room = 12;
-      const dx = Math.min(0, popup.left - map.left - room) + Math.max(0, popup.right - map.right + room);
-      const dy = Math.min(0, popup.top - map.top - room) + Math.max(0, popup.bottom - map.bottom + room);
-      if (dx || dy) this.#map.panBy([dx, dy]);
-    });
+    const options = { closeButton: false, closeOnClick: false, focusAfterOpen: false, maxWidth: "320px", offset: 16 };
+    this.#popup = new Popup({ ...options, anchor: "bottom" }).setLngLat(at).setDOMContent(content).addTo(this.#map);
+    // What is in it comes later, and makes it larger.
+    this.#grown = new ResizeObserver(() => this.#placePopup(at));
+    this.#grown.observe(content);
+  }
+
+  /** Put the popup on the side of its place that has more room, and bring what hangs over the edge into the map. */
+  #placePopup(at: [number, number]): void {
+    const popup = this.#popup;
+    const element = popup?.getElement();
+    if (!popup || !element) return;
+    const { clientWidth: width, clientHeight: height } = this.#options.container;
+    const place = this.#map.project(at);
+    const above = place.y > height / 2 || place.y > element.offsetHeight + 2 * ROOM;
+    popup.options.anchor = above ? "bottom" : "top";
+    popup.setLngLat(at);
+    const [half, tall] = [element.offsetWidth / 2 + ROOM, element.offsetHeight + 2 * ROOM];
+    const over = (value: number, low: number, high: number): number => Math.min(0, value - low) + Math.max(0, value - high);
+    const dx = over(place.x, half, Math.max(half, width - half));
+    const dy = above ? over(place.y, tall, Math.max(tall, height - ROOM)) : over(place.y, ROOM, Math.max(ROOM, height - tall));
+    if (dx || dy) this.#map.panBy([dx, dy]);
   }
 
   closePopup(): void {
+    this.#grown?.disconnect();
     this.#popup?.remove();
     this.#popup = null;
   }

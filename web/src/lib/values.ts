@@ -10,10 +10,14 @@ export function formatValue(field: Field, value: Scalar | undefined): string {
   if (typeof value === "boolean") return t(value ? "yes" : "no");
   if (field.type === "timestamp") return formatDate(String(value), true);
   if (field.type === "date") return formatDate(String(value));
-  // A year or a code is an integer too, but one without a unit and of four digits reads wrong with a separator.
-  const bare = field.type === "integer" && !field.unit && Number(value) >= 1000 && Number(value) < 10_000;
-  const text = typeof value === "number" ? (bare ? String(value) : formatNumber(value)) : sentence(value);
+  const text = typeof value === "number" ? (isYear(field, value) ? String(value) : formatNumber(value)) : sentence(value);
   return field.unit ? `${text}\u00a0${field.unit}` : text;
+}
+
+/** Whole numbers without a unit that all look like years are years: 2007, and not 2,007. */
+function isYear(field: Field, value: number): boolean {
+  if (field.type !== "integer" || field.unit) return false;
+  return [field.min ?? value, field.max ?? value].every((end) => Number(end) >= 1500 && Number(end) <= 2200);
 }
 
 /** Stored words such as "no_action" as text; anything with capitals or spaces of its own is left alone. */
