@@ -36,7 +36,7 @@ check: test-setup
 	$(BIN)/geoserver check
 	@set -e; for style in styles/*.json; do $(BIN)/node web/node_modules/.bin/gl-style-validate $$style; done
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix web run --silent check
-	PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix web run --silent test
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix web run --silent test -- --test-reporter=dot
 
 bench: .setup/bench-python web database
 	@sh setup.sh peers
@@ -53,8 +53,8 @@ database: .setup/python
 	@[ -n "$(DATABASE_URL)" ] || sh setup.sh postgis
 
 # The packages to run it, to test it, to measure it: each set holds the one before, and marks it as done.
-.setup/python: requirements/run.txt pyproject.toml hatch_build.py setup.sh
-	@sh setup.sh run-python
+.setup/python: requirements/setup.txt pyproject.toml hatch_build.py setup.sh
+	@sh setup.sh setup-python
 	@touch $@
 
 .setup/test-python: requirements/test.txt pyproject.toml hatch_build.py setup.sh
@@ -69,14 +69,17 @@ web/dist/index.html: $(WEB_SOURCES) | .setup/python
 	@sh setup.sh web
 	@touch $@
 
-COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.12 --generate-hashes \
+COMPILE = $(BIN)/uv pip compile --upgrade --quiet --universal --python-version 3.12 --generate-hashes \
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 lock: .setup/python
-	$(COMPILE) --upgrade --extra setup --output-file requirements/run.txt
-	$(COMPILE) --upgrade --extra setup --extra test --constraint requirements/run.txt --output-file requirements/test.txt
-	$(COMPILE) --upgrade --extra setup --extra test --extra bench --constraint requirements/test.txt \
+	$(COMPILE) pyproject.toml --output-file requirements/run.txt
+	$(COMPILE) pyproject.toml --extra setup --constraint requirements/run.txt --output-file requirements/setup.txt
+	$(COMPILE) pyproject.toml --extra setup --extra test --constraint requirements/setup.txt \
+		--output-file requirements/test.txt
+	$(COMPILE) pyproject.toml --extra setup --extra test --extra bench --constraint requirements/test.txt \
 		--output-file requirements/bench.txt
+	echo "hatchling" | $(COMPILE) - --constraint requirements/setup.txt --output-file requirements/build.txt
 
 clean:
 	rm -rf .venv .setup .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build web/dist web/node_modules web/public/fonts

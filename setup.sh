@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sets up what `make` needs, step by step:  sh setup.sh run-python|test-python|bench-python|web|postgis|chromium|peers
+# Sets up what `make` needs, step by step:  sh setup.sh setup-python|test-python|bench-python|web|postgis|chromium|peers
 # Each step says one line and writes what it did to .setup/STEP.log; the Makefile knows which steps are needed.
 set -eu
 cd "$(dirname "$0")"
@@ -31,7 +31,7 @@ find_python() {
 }
 
 # The lines of one package in a lock file, so that uv itself is installed pinned and by its hash.
-locked() { awk -v name="$1==" 'index($0, name) == 1 { on = 1 } on { print } on && !/\\$/ { exit }' requirements/run.txt; }
+locked() { awk -v name="$1==" 'index($0, name) == 1 { on = 1 } on { print } on && !/\\$/ { exit }' requirements/setup.txt; }
 
 make_environment() {
     if [ -x .venv/bin/uv ] && fits .venv/bin/python; then return; fi
@@ -114,5 +114,5 @@ case ${1:-} in
     postgis) install_postgis ;;
     chromium) install_chromium ;;
     peers) install_peers ;;
-    *) fail "usage: sh setup.sh run-python|test-python|bench-python|web|postgis|chromium|peers" ;;
+    *) fail "usage: sh setup.sh setup-python|test-python|bench-python|web|postgis|chromium|peers" ;;
 esac
