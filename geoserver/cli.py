@@ -108,12 +108,13 @@ def check(workspace: Workspace = None) -> None:
 
     Lists everything that is wrong, and then ends with exit status 1.
     """
+    from geoserver import styling
     from geoserver.catalog import read_catalog
     from geoserver.check import check_files
 
     settings = _read_settings(workspace)
     catalog = read_catalog(settings)
-    problems = [str(problem) for problem in check_files(settings)]
+    problems = [str(problem) for problem in [*check_files(settings), *styling.check(catalog)]]
     try:
         with _database(settings) as url:
             problems += _check_database(url, catalog)
