@@ -125,9 +125,9 @@ def _coerce(declared: Field, text: str) -> str | int | float | bool | Instant | 
         case "text":
             return text
         case "boolean":
-            if text.lower() not in ("true", "false"):
+            if text.lower() not in ("true", "false", "1", "0"):  # GDAL writes truth as a number
                 raise wrong(text, "true or false", declared.name)
-            return text.lower() == "true"
+            return text.lower() in ("true", "1")
         case "date" | "timestamp":
             return parse_interval(text, declared.name)
     if not re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", text, re.ASCII):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
 
 import psycopg
 import pytest
@@ -159,9 +160,22 @@ def town(town_settings: Settings, town_database: str) -> Iterator[TestClient]:
 
 
 @pytest.fixture(scope="session")
-def town_url(town_settings: Settings, town_database: str, serve: Callable[..., Any]) -> Iterator[str]:
+def asked() -> list[str]:
+    """Queries of the requests that the server behind `town_url` has seen."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def town_url(town_settings: Settings, town_database: str, serve: Callable[..., Any], asked: list[str]) -> Iterator[str]:
     """Address of the API of a real server over the town, for GDAL."""
-    with serve(create_app(town_settings, town_database), town_database) as running:
+    app = create_app(town_settings, town_database)
+
+    async def note(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            asked.append(unquote_plus(scope["query_string"].decode()))
+        await app(scope, receive, send)
+
+    with serve(note, town_database) as running:
         yield f"{running.url}/ogc"
 
 

@@ -82,21 +82,29 @@ def test_ogrinfo_tells_count_types_and_extent(town_url: str) -> None:
         assert field in told
 
 
-def test_gdal_filters_by_attribute_on_the_server(town_url: str, town_database: str) -> None:
+def test_gdal_filters_by_attribute_on_the_server(town_url: str, town_database: str, asked: list[str]) -> None:
     with psycopg.connect(town_database) as connection:
         query = "SELECT fid FROM layers.lamps WHERE kind = 'gas' AND watts > 60 ORDER BY fid"
         expected = [row[0] for row in connection.execute(query)]
     assert 0 < len(expected) < LAMPS
     assert sorted(ask_gdal(town_url, layer="lamps", where="kind = 'gas' AND watts > 60")["fids"]) == expected
+    assert "kind=gas" in asked[-1]
+    where = "built >= '2021-01-01T00:00:00Z' AND lit = 1"
+    found = ask_gdal(town_url, layer="lamps", where=where)["fids"]
+    assert "datetime=2021-01-01T00:00:00Z/.." in asked[-1]
+    with psycopg.connect(town_database) as connection:
+        query = "SELECT fid FROM layers.lamps WHERE built >= '2021-01-01T00:00:00Z' AND lit ORDER BY fid"
+        assert sorted(found) == [row[0] for row in connection.execute(query)]
 
 
-def test_gdal_filters_by_area_on_the_server(town_url: str, town_database: str) -> None:
+def test_gdal_filters_by_area_on_the_server(town_url: str, town_database: str, asked: list[str]) -> None:
     box = (-28.5905, 45.2095, -28.5795, 45.2205)
     with psycopg.connect(town_database) as connection:
         query = "SELECT fid FROM layers.lamps WHERE geom && ST_MakeEnvelope(%s, %s, %s, %s, 4326) ORDER BY fid"
         expected = [row[0] for row in connection.execute(query, box)]
     assert 0 < len(expected) < LAMPS
     assert sorted(ask_gdal(town_url, layer="lamps", bbox=box)["fids"]) == expected
+    assert "bbox=-28.59" in asked[-1]
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,11 @@ def test_what_qgis_writes_as_a_filter_selects_what_sql_selects(
     assert page["numberMatched"] == row[0]
 
 
+def test_truth_may_be_written_as_a_number_as_gdal_does(town: TestClient) -> None:
+    for word, number in (("true", "1"), ("false", "0")):
+        assert get_items(town, lit=word)["features"] == get_items(town, lit=number)["features"]
+
+
 def test_a_filter_keeps_on_through_the_pages(town: TestClient) -> None:
     pages = follow(town, limit=100, filter="watts > 60", sortby="-watts", bbox="-28.61,45.19,-28.58,45.25")
     assert len(pages) > 2
