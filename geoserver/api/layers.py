@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from geoserver import styling
+from geoserver import styling, tiling
 from geoserver.api import params
 from geoserver.api.answers import PROBLEMS, answer, etag_of, unchanged
 from geoserver.api.schemas import Feature, LayerDetail, LayerList, ReadingList, RejectList, Summary
@@ -34,8 +34,7 @@ async def list_layers(request: Request) -> Response:
     """Every loaded layer, in display order: by theme, then as the layer files order them; basemap layers last."""
     params.read_parameters(request, ())
     services: Services = request.app.state.services
-    base = params.base_url(request)
-    return answer(request, {"layers": [_entry(layer, status, base) for layer, status in services.loaded()]})
+    return answer(request, {"layers": [_entry(request, layer, status) for layer, status in services.loaded()]})
 
 
 @router.get("/{layer_id}", summary="One layer", response_model=LayerDetail)
@@ -44,7 +43,7 @@ async def read_layer(request: Request, layer_id: params.LayerId) -> Response:
     layer, status = params.find_layer(request, layer_id)
     params.read_parameters(request, ())
     services: Services = request.app.state.services
-    body = _entry(layer, status, params.base_url(request)) | {
+    body = _entry(request, layer, status) | {
         "fields": await _fields(services, layer, status),
         "readings": _readings_entry(layer),
         "legend": styling.build_legend(services.live.current, layer),
@@ -143,7 +142,8 @@ async def _read_row(request: Request, layer: Layer, fid: int) -> dict[str, Any]:
     return row
 
 
-def _entry(layer: Layer, status: LayerStatus, base: str) -> dict[str, Any]:
+def _entry(request: Request, layer: Layer, status: LayerStatus) -> dict[str, Any]:
+    services: Services = request.app.state.services
     return {
         "id": layer.id,
         "title": layer.title,
@@ -162,8 +162,8 @@ def _entry(layer: Layer, status: LayerStatus, base: str) -> dict[str, Any]:
         "updated": status.loaded_at,
         "time": layer.time or None,
         "label": layer.label or None,
-        "features_from": 0,
-        "links": _links(layer, base),
+        "features_from": tiling.features_from(services.live.current.recipes[layer.kind], layer),
+        "links": _links(layer, params.base_url(request)),
     }
 
 
