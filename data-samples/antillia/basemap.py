@@ -7,7 +7,7 @@ import numpy as np
 import shapely
 
 from antillia.city import City
-from antillia.shapes import parts, to_lonlat, to_utm
+from antillia.shapes import parts, to_lonlat, to_lonlat_valid, to_utm
 from antillia.streets import CLASSES, WIDTHS
 from antillia.writing import frame_of
 
@@ -81,7 +81,7 @@ def _streets(city: City) -> geopandas.GeoDataFrame:
 def _buildings(city: City) -> geopandas.GeoDataFrame:
     rows = city.buildings
     return frame_of(
-        to_lonlat(np.array([row.shape for row in rows], dtype=object)), "EPSG:4326",
+        to_lonlat_valid([row.shape for row in rows]), "EPSG:4326",
         **{"class": [row.kind for row in rows], "name": [row.name for row in rows],
            "levels": [row.levels for row in rows], "height": [round(row.levels * 3.1 + 1.5, 1) for row in rows],
            "year": [row.year for row in rows]},
@@ -99,4 +99,4 @@ def _places(city: City) -> geopandas.GeoDataFrame:
 
 
 def _geometries(rows: list[tuple[str, str, object]]) -> object:
-    return to_lonlat(np.array([shape for *_, shape in rows], dtype=object), 6)
+    return to_lonlat_valid([shape for *_, shape in rows])

@@ -32,6 +32,16 @@ def to_lonlat(geometries: object, digits: int = 7) -> object:
     return shapely.transform(geometries, move)
 
 
+def to_lonlat_valid(shapes: list[BaseGeometry], digits: int = 7) -> Coordinates:
+    """Polygons in lon/lat; where rounding makes one touch itself, its largest sound part on the same grid."""
+    moved = np.array(to_lonlat(np.array(shapes, dtype=object), digits))
+    for index in np.flatnonzero(~shapely.is_valid(moved)):
+        sound = shapely.set_precision(shapely.make_valid(moved[index]), 10.0**-digits)
+        largest = max(parts(sound), key=lambda part: part.area)
+        moved[index] = shapely.transform(largest, lambda points: np.round(points, digits))
+    return moved
+
+
 def to_utm(geometries: object) -> object:
     """Local metres -> EPSG:32626, rounded to centimetres."""
     return shapely.transform(geometries, lambda points: np.round(points + np.array(ORIGIN), 2))
