@@ -45,7 +45,7 @@ def amend_openapi(
     components["responses"] = _build_responses()
     components["schemas"] = _SCHEMAS
     document["paths"] = {
-        path: {method: _amend_operation(operation) for method, operation in item.items() if method in _METHODS}
+        path: {method: _amend_operation(path, operation) for method, operation in item.items() if method in _METHODS}
         for path, item in document["paths"].items()
     }
     for layer, status in loaded:
@@ -60,11 +60,12 @@ def amend_openapi(
     return document
 
 
-def _amend_operation(operation: dict[str, Any]) -> dict[str, Any]:
+def _amend_operation(path: str, operation: dict[str, Any]) -> dict[str, Any]:
     """Every document: the same two parameters, and responses that are defined here."""
+    kinds = {"schema": "Schema", "queryables": "Schema", "openapi": "Definition"}
     return operation | {
         "parameters": [_reference("parameters", "f"), _reference("parameters", "lang")],
-        "responses": _responses("Document", missing=True),
+        "responses": _responses(kinds.get(path.rsplit("/", 1)[-1], "Document"), missing=True),
     }
 
 
@@ -135,6 +136,17 @@ def _build_responses() -> dict[str, Any]:
         "Document": {
             "description": "The document.",
             "content": {"application/json": {"schema": {"type": "object"}}, "text/html": html},
+        },
+        "Schema": {
+            "description": "A JSON Schema.",
+            "content": {"application/schema+json": {"schema": {"type": "object"}}, "text/html": html},
+        },
+        "Definition": {
+            "description": "This document.",
+            "content": {
+                "application/vnd.oai.openapi+json;version=3.0": {"schema": {"type": "object"}},
+                "text/html": html,
+            },
         },
         "Features": {
             "description": "A page of features.",
