@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as trials
 from hypothesis import strategies as st
 
 from geoserver import assets
@@ -24,6 +25,21 @@ ROOT = Path(__file__).parent.parent
 VALIDATOR = ROOT / "web/node_modules/.bin/gl-style-validate"
 BASE_URL = "https://maps.example.org"
 MOST_CLASSES = 7
+OPERATORS = {
+    "match",
+    "step",
+    "interpolate",
+    "case",
+    "coalesce",
+    "get",
+    "has",
+    "!",
+    "==",
+    "in",
+    "literal",
+    "+",
+    "to-number",
+}
 
 
 @pytest.fixture(scope="module")
@@ -234,6 +250,26 @@ def test_two_layers_of_a_style_cannot_have_one_id() -> None:
     assert "things" in str(check(make_catalog(circles("#123456") | {"id": "a"}, circles("#654321") | {"id": "a"}))[0])
 
 
+@pytest.mark.parametrize(
+    ("style", "key"),
+    [
+        ('{"version": 7, "sources": {}, "layers": []}', "version"),
+        ('{"version": 8, "layers": []}', "sources"),
+        ('{"version": 8, "sources": {"a": 1}, "layers": []}', "sources"),
+        ('{"version": 8, "sources": {}, "layers": [{"type": "fill"}]}', "layers.0"),
+        ('{"version": 8, "sources": {}, "layers": [{"id": "a", "type": "fill"}]}', "layers.0.source"),
+        ('{"version": 8, "sources": {}, "layers": [{"id": "a", "type": "background", "paint": []}]}', "layers.0.paint"),
+        ('{"version": 8, "sources": {}, "layers": [], "metadata": []}', "metadata"),
+    ],
+)
+def test_a_file_without_the_shape_of_a_style_is_a_problem_and_not_served(tmp_path: Path, style: str, key: str) -> None:
+    (tmp_path / "styles").mkdir()
+    (tmp_path / "styles" / "odd.json").write_text(style, encoding="utf-8")
+    catalog = read_catalog(Settings(workspace=tmp_path, samples=True))
+    assert "odd" not in catalog.styles
+    assert [problem.key for problem in catalog.problems] == [key]
+
+
 # Legends
 
 
@@ -352,6 +388,27 @@ def test_an_expression_beyond_legends_still_gives_an_entry() -> None:
     assert entry["label"] == "Things"
 
 
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 5)
+    | st.sampled_from(["get", "has", "kind", "height", "#123456", "zoom"]),
+    lambda inside: (
+        st.lists(inside, max_size=4)
+        | st.builds(lambda name, rest: [name, *rest], st.sampled_from(sorted(OPERATORS)), st.lists(inside, max_size=7))
+    ),
+    max_leaves=25,
+)
+
+
+@trials(deadline=None)
+@given(JSON, JSON)
+def test_whatever_a_style_says_a_legend_is_answered(colour: Any, size: Any) -> None:
+    legend = legend_of(circles(colour, **{"circle-radius": size}) | {"filter": size})
+    assert legend
+    assert all(isinstance(entry["label"], str) and isinstance(entry["color"], str) for entry in legend)
+
+
 # Expressions
 
 
@@ -384,6 +441,7 @@ def test_an_unknown_operator_is_refused() -> None:
         evaluate(["distance", {}], {}, 10)
 
 
+@trials(deadline=None)
 @given(st.floats(-1e6, 1e6), st.lists(st.integers(-1000, 1000), min_size=1, max_size=6, unique=True).map(sorted))
 def test_a_step_takes_the_last_stop_that_is_reached(value: float, stops: list[int]) -> None:
     step = ["step", ["get", "x"], "below"] + [part for stop in stops for part in (stop, str(stop))]

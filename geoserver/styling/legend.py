@@ -76,6 +76,13 @@ def _entries_of(layer: Layer, items: list[dict[str, Any]]) -> list[dict[str, Any
 
 
 def _legend_of(layer: Layer, item: Mapping[str, Any], note: Mapping[str, Any]) -> list[dict[str, Any]]:
+    try:
+        return _classes_of(layer, item, note)
+    except (ValueError, TypeError, IndexError, KeyError, AttributeError):  # an expression that MapLibre refuses too
+        return [{"kind": item["type"], "label": layer.title, "color": _NEUTRAL}]
+
+
+def _classes_of(layer: Layer, item: Mapping[str, Any], note: Mapping[str, Any]) -> list[dict[str, Any]]:
     paint = item.get("paint", {})
     colour, size = (paint.get(table.get(item["type"], "")) for table in (_COLOUR, _SIZE))
     namer = _Namer(layer, note)
@@ -84,7 +91,7 @@ def _legend_of(layer: Layer, item: Mapping[str, Any], note: Mapping[str, Any]) -
     drawn = [_draw(item, entry) for entry in shown]
     if fields_in(size) - fields_in(colour):
         drawn += [_draw(item, entry) | {"color": _NEUTRAL} for entry in namer.split(size)]
-    return [entry for entry in drawn if entry["color"] is not None]
+    return drawn
 
 
 def _draw(item: Mapping[str, Any], entry: _Entry) -> dict[str, Any]:
@@ -97,13 +104,14 @@ def _draw(item: Mapping[str, Any], entry: _Entry) -> dict[str, Any]:
         except UnsupportedError:
             return None
 
-    drawn = {"kind": kind, "label": entry.label, "color": value_of(_COLOUR[kind]) or _NEUTRAL}
+    colour = value_of(_COLOUR[kind])
     stroke = value_of({"circle": "circle-stroke-color", "fill": "fill-outline-color"}.get(kind, ""))
+    drawn = {"kind": kind, "label": entry.label, "color": colour if isinstance(colour, str) else _NEUTRAL}
     more = {
         "size": _rounded(value_of(_SIZE.get(kind, ""))),
         "title": entry.title or None,
         "opacity": _rounded(value_of(f"{kind}-opacity")),
-        "stroke": stroke,
+        "stroke": stroke if isinstance(stroke, str) else None,
         "dash": value_of("line-dasharray"),
         "value": entry.value,
     }
