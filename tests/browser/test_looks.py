@@ -116,15 +116,49 @@ def test_on_a_phone_the_sheet_opens_and_a_feature_s_card_takes_its_place(
     expect(body).to_be_hidden()
 
 
+def test_a_popup_stays_within_the_map_as_its_readings_arrive(open_viewer: Callable[..., Any]) -> None:
+    viewer = open_viewer("/?layers=sewage-sampling", **LOOKS["light"])
+    room = viewer.page.locator("#map").bounding_box()
+    for index in range(0, viewer.in_view().count(), 9):
+        viewer.in_view().nth(index).click()
+        expect(viewer.page.get_by_role("dialog").get_by_role("img").first).to_be_visible()
+        viewer.settle()
+        box = viewer.page.locator(".maplibregl-popup-content").bounding_box()
+        assert box["x"] >= room["x"]
+        assert box["y"] >= room["y"]
+        assert box["x"] + box["width"] <= room["x"] + room["width"]
+        assert box["y"] + box["height"] <= room["y"] + room["height"]
+
+
+def test_nothing_moves_for_a_reader_who_asks_for_that(open_viewer: Callable[..., Any]) -> None:
+    viewer = open_viewer(FILTERED, reduced_motion="reduce", **LOOKS["light"])
+    lasting = """() => [...document.querySelectorAll('*')].flatMap((element) => {
+        const {transitionDuration, transitionProperty, animationName} = getComputedStyle(element);
+        const moves = transitionProperty !== 'none' && transitionDuration !== '0s';
+        return moves || animationName !== 'none' ? [element.outerHTML.slice(0, 80)] : [];
+    })"""
+    assert viewer.page.evaluate(lasting) == []
+    shown = "() => document.querySelector('.maplibregl-ctrl-scale').textContent"
+    before = viewer.page.evaluate(shown)
+    viewer.page.get_by_role("button", name="Zoom in").click()
+    assert viewer.page.evaluate(shown) != before
+
+
 def test_the_picture_of_the_map_is_drawn(open_viewer: Callable[..., Any], output: Path) -> None:
     """Kept in output/; `GEOSERVER_UPDATE_PICTURES=1` also puts it where the README shows it."""
-    text = "category IN ('burglary') AND reported_at >= TIMESTAMP('2024-01-01T00:00:00Z')"
-    viewer = open_viewer(f"/?layers=crime,bike-paths&filter.crime={quote(text)}", **LOOKS["light"])
-    expect(viewer.page.get_by_role("img", name=re.compile("^Reported"))).to_be_attached()
+    text = "category IN ('burglary','robbery') AND reported_at >= TIMESTAMP('2024-01-01T00:00:00Z')"
+    viewer = open_viewer(f"/?layers=crime&filter.crime={quote(text)}#13.7/45.2045/-28.6", **LOOKS["light"])
+    reported = viewer.card("crime").get_by_role("group", name="Reported", exact=True)
+    expect(reported.get_by_role("img")).to_be_visible()
+    reported.get_by_label(re.compile("^To")).evaluate("element => element.scrollIntoView({block: 'end'})")
+    box = viewer.page.locator("#map").bounding_box()
+    viewer.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    viewer.settle()
     shot = output / "map.png"
     viewer.page.screenshot(path=shot)
     with Image.open(shot) as image:
-        image.convert("RGB").quantize(192, dither=Image.Dither.NONE).save(shot, optimize=True)
+        few = image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=2, dither=Image.Dither.NONE)
+    few.save(shot, optimize=True)
     assert shot.stat().st_size < 400_000
     if os.environ.get("GEOSERVER_UPDATE_PICTURES"):
         PICTURE.write_bytes(shot.read_bytes())
