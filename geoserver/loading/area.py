@@ -24,7 +24,7 @@ _LEAST_MARGIN = 1.0  # degrees; cities use a neighbour's zone
 _TOLERANCE = 1e-6  # degrees; files write 180.0000001
 _CONFIDENCE = 70
 MANY = 20  # rows from which on it is known where a layer lies
-_FEW = 2  # percent of rows that may lie anywhere
+_FEW = 10  # percent of rows that may lie anywhere
 _HOME_MARGIN = 0.25  # degrees
 
 type Mask = np.ndarray
@@ -60,7 +60,7 @@ class Place:
         if self.to_lonlat is not None or len(x) < MANY:
             return self
         low, high = np.percentile(np.stack([x, y]), [_FEW, 100 - _FEW], axis=1)
-        margin = np.maximum((high - low) / 2, _HOME_MARGIN)
+        margin = np.maximum(high - low, _HOME_MARGIN)
         west, south = low - margin
         east, north = high + margin
         apart = east < south or north < west

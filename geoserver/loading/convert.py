@@ -62,11 +62,11 @@ class Converter:
         values = self._parse(texts)
         bad = pc.and_(pc.is_null(values), pc.is_valid(texts))
         if pc.any(bad).as_py():
-            bad = pc.and_(bad, pc.invert(pc.is_in(texts, value_set=_BLANKS)))
-            hidden = pc.and_(bad, pc.match_substring_regex(texts, _SUPPRESSED))
+            bad = pc.and_kleene(bad, pc.invert(pc.is_in(texts, value_set=_BLANKS)))
+            hidden = pc.and_kleene(bad, pc.match_substring_regex(texts, _SUPPRESSED))
             self.suppressed += pc.sum(hidden).as_py() or 0
-            bad = pc.and_(bad, pc.invert(hidden))
-        return values, bad
+            bad = pc.and_kleene(bad, pc.invert(hidden))
+        return values, pc.fill_null(bad, fill_value=False)
 
     def _parse(self, texts: pa.Array) -> pa.Array:
         match self.field.type:

@@ -44,9 +44,10 @@ def find_path(layer: Layer, source: str) -> Path | None:
     if _REMOTE.match(source):
         raise LoadError(f"{source}: sources are files and tables; download it first")
     suffixes = tuple(suffix for kind in read_kinds() for suffix in kind.suffixes)
-    if _TABLE.match(source) and not source.lower().endswith(suffixes):
+    path = source_path(layer, source)
+    if _TABLE.match(source) and not source.lower().endswith(suffixes) and not path.is_file():
         return None
-    return source_path(layer, source)
+    return path
 
 
 def read_fingerprint(layer: Layer) -> str:

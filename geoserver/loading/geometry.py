@@ -35,6 +35,7 @@ BROKEN = "geometry cannot be repaired"
 SWAPPED = "outside the area of {}, but inside with x and y swapped"
 OUTSIDE = "outside the area of {}"
 MIRRORED = "far from the other rows, but among them with x and y swapped"
+TURNED = "far from the other rows, but among them with a sign turned"
 
 
 @dataclass(slots=True)
@@ -122,9 +123,18 @@ def _check_area(located: Located, place: Place, *corners: tuple[np.ndarray, np.n
         located.reject(outside & swapped, SWAPPED.format(place.name))
         located.reject(outside, OUTSIDE.format(place.name))
     if place.home:
-        lower, upper = corners
-        mirrored = place.is_home(*lower[::-1]) & place.is_home(*upper[::-1])
-        located.reject(mirrored & ~place.is_home(*lower) & ~place.is_home(*upper), MIRRORED)
+        _check_home(located, place, corners)
+
+
+def _check_home(located: Located, place: Place, corners: tuple[tuple[np.ndarray, np.ndarray], ...]) -> None:
+    """Reject what is far from the other rows when a usual slip explains it; what is merely far away stays."""
+    away = np.logical_and(*(~place.is_home(x, y) for x, y in corners)) & located.kept
+    if not away.any():
+        return
+    located.reject(away & np.logical_and(*(place.is_home(y, x) for x, y in corners)), MIRRORED)
+    for turn_x, turn_y in ((-1, 1), (1, -1), (-1, -1)):
+        turned = np.logical_and(*(place.is_home(turn_x * x, turn_y * y) for x, y in corners))
+        located.reject(away & turned, TURNED)
 
 
 def _locate_shapes(

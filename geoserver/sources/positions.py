@@ -133,7 +133,7 @@ def _plain(name: str) -> str:
 def _share(values: list[str], good: Callable[[str], object]) -> bool:
     """Whether most of the values that are there are good; no values at all speak against nothing."""
     filled = [value for value in values if value.strip() and value.strip() not in ("NA", "None", "NULL", "null")]
-    return not filled or sum(bool(good(value)) for value in filled) >= 0.8 * len(filled)
+    return not filled or sum(bool(good(value)) for value in filled) > 0.5 * len(filled)
 
 
 def _look_like_numbers(values: list[str]) -> bool:

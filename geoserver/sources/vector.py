@@ -54,7 +54,7 @@ class Vector:
             for note in notes:
                 log.debug("%s: %s", request.location, note.message)
         except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, UnicodeDecodeError) as error:
-            raise request.fail(f"cannot be read: {_first_sentence(error)}") from error
+            raise request.fail(f"cannot be read: {_explain(error, address)}") from error
         fields = [str(name) for name in info["fields"]]
         if missing := [name for name in request.columns if name not in fields]:
             raise request.fail(f"has no field {missing[0]!r}; there are {', '.join(fields)}")
@@ -147,7 +147,7 @@ def _read(pyogrio: Any, address: str, layer: str, request: Request) -> Iterator[
                 columns = {name: _as_plain(block.column(name)) for name in request.columns}
                 yield Batch(lines, columns, wkb=block.column(geometry) if request.positions else None)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pa.ArrowException, RuntimeError) as error:
-        raise request.fail(f"cannot be read after row {row - 1}: {_first_sentence(error)}") from error
+        raise request.fail(f"cannot be read after row {row - 1}: {_explain(error, address)}") from error
 
 
 @contextmanager
@@ -174,5 +174,7 @@ def _as_plain(column: pa.Array) -> pa.Array:
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
-def _first_sentence(error: Exception) -> str:
-    return str(error).split("; It might help", maxsplit=1)[0].split("\n", maxsplit=1)[0]
+def _explain(error: Exception, address: str) -> str:
+    """What GDAL says, without its advice and without the place of the file on this machine."""
+    first = str(error).split("; It might help", maxsplit=1)[0].split("\n", maxsplit=1)[0]
+    return first.replace(f"'{address}'", "it").replace(address, "it").rstrip(".")

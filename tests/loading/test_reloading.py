@@ -1,0 +1,203 @@
+"""Loads after the first: ids that stay, rows swapped at once, and what a failed or killed load leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+from load_workspace import Workspace, make_layer
+
+from geoserver.errors import LoadError
+from geoserver.loading import load
+
+TWO = "key,lon,lat\na,1,1\nb,2,2\n"
+
+
+def test_keys_keep_their_ids_whatever_the_order(workspace: Workspace) -> None:
+    source = workspace.write("a.csv", TWO)
+    workspace.load(source, key="key")
+    before = dict(workspace.rows("source_key, fid"))
+    workspace.write("a.csv", "key,lon,lat\nnew,5,5\nb,2,3\na,1,1\n")
+    workspace.load(source, key="key")
+    after = dict(workspace.rows("source_key, fid"))
+    assert {key: after[key] for key in before} == before
+    assert after["new"] not in before.values()
+    assert workspace.rows("ST_Y(geom)", order="source_key") == [(1,), (3,), (5,)]
+
+
+def test_the_id_of_a_removed_feature_is_not_given_again(workspace: Workspace) -> None:
+    source = workspace.write("a.csv", TWO)
+    workspace.load(source, key="key")
+    gone = dict(workspace.rows("source_key, fid"))["b"]
+    for content in ("key,lon,lat\na,1,1\n", "key,lon,lat\na,1,1\nc,3,3\n"):
+        workspace.write("a.csv", content)
+        workspace.load(source, key="key")
+    assert gone not in dict(workspace.rows("fid, source_key"))
+
+
+def test_the_later_row_of_a_key_is_rejected_with_its_line(workspace: Workspace) -> None:
+    source = workspace.write("a.csv", "key,lon,lat\na,1,1\n,9,9\nb,2,2\na,3,3\nb,4,4\n")
+    report = workspace.load(source, key="key")
+    assert report.reasons == {"key was there before": 2, "no key": 1}
+    assert workspace.rejects() == [(3, "no key"), (5, "key was there before"), (6, "key was there before")]
+    assert workspace.rows("source_key, ST_X(geom)") == [("a", 1), ("b", 2)]
+    assert report.rows == workspace.count() == 2
+
+
+def test_a_whole_number_is_the_same_key_however_it_is_written(workspace: Workspace) -> None:
+    source = workspace.write("a.csv", "nr,lon,lat\n7,1,1\n")
+    workspace.load(source, key="nr", fields={"nr": "integer"})
+    workspace.write("a.csv", "nr,lon,lat\n8.0,2,2\n7.0,1,1\n")
+    workspace.load(source, key="nr", fields={"nr": "integer"})
+    assert workspace.rows("source_key, fid") == [("7", 1), ("8", 2)]
+
+
+def test_an_unchanged_source_is_not_loaded_again_unless_forced(workspace: Workspace) -> None:
+    source = workspace.write("a.csv", TWO)
+    first = workspace.load(source)
+    again = workspace.load(source)
+    assert (first.skipped, again.skipped, again.rows) == (False, True, 2)
+    assert not workspace.load(source, force=True).skipped
+    assert not workspace.load(source, fields={"key": "text"}).skipped, "the layer file has changed"
+    workspace.write("a.csv", TWO + "c,3,3\n")
+    assert workspace.load(source, fields={"key": "text"}).rows == 3
+    assert workspace.query("SELECT version FROM geoserver.layers") == [(4,)]
+
+
+def test_rejected_rows_are_those_of_the_last_load(workspace: Workspace) -> None:
+    source = workspace.write("a.csv", "lon,lat\n1,1\n,\n")
+    workspace.load(source)
+    assert workspace.rejects() == [(3, "no position")]
+    workspace.write("a.csv", "lon,lat\n1,1\n")
+    workspace.load(source)
+    assert workspace.rejects() == []
+    assert workspace.query("SELECT rejected FROM geoserver.layers") == [(0,)]
+
+
+def test_every_load_is_told_to_those_who_listen(workspace: Workspace) -> None:
+    with psycopg.connect(workspace.url, autocommit=True) as connection:
+        connection.execute("LISTEN geoserver_changes")
+        workspace.load(workspace.write("a.csv", TWO))
+        [notice] = list(connection.notifies(timeout=5, stop_after=1))
+    assert json.loads(notice.payload) == {"layer": "test-layer", "version": 1, "bounds": [1, 1, 2, 2]}
+
+
+def test_progress_tells_phases_and_rows(workspace: Workspace) -> None:
+    told: list[tuple[int, int | None, str]] = []
+    layer = make_layer(workspace.root, workspace.write("a.csv", TWO))
+    load(layer, workspace.url, progress=lambda done, total, phase: told.append((done, total, phase)))
+    assert list(dict.fromkeys(phase for _, _, phase in told)) == ["waiting", "reading", "indexing", "swapping"]
+    assert (2, 2, "reading") in told
+
+
+def test_a_load_that_fails_leaves_the_old_rows_in_service(workspace: Workspace) -> None:
+    source = workspace.write("a.csv", TWO)
+    workspace.load(source)
+    workspace.write("a.csv", "key,lon,lat\na,,\n")
+    with pytest.raises(LoadError):
+        workspace.load(source)
+    assert workspace.count() == 2
+    assert workspace.query("SELECT version, rows FROM geoserver.layers") == [(1, 2)]
+    assert workspace.query("SELECT tablename FROM pg_tables WHERE schemaname = 'layers'") == [("test_layer",)]
+
+
+def test_a_table_that_others_depend_on_is_not_dropped_under_them(workspace: Workspace) -> None:
+    source = workspace.write("a.csv", TWO)
+    workspace.load(source)
+    workspace.query("CREATE VIEW public.theirs AS SELECT * FROM layers.test_layer")
+    try:
+        with pytest.raises(LoadError, match=r"other objects depend on the table layers\.test_layer"):
+            workspace.load(source, force=True)
+        assert workspace.count("test_layer") == 2
+    finally:
+        workspace.query("DROP VIEW public.theirs")
+
+
+def test_a_reader_in_a_transaction_sees_the_old_rows_until_it_ends(workspace: Workspace) -> None:
+    source = workspace.write("a.csv", TWO)
+    workspace.load(source)
+    workspace.write("a.csv", TWO + "c,3,3\n")
+    with psycopg.connect(workspace.url) as reader:
+        assert reader.execute("SELECT count(*) FROM layers.test_layer").fetchone() == (2,)
+        loading = threading.Thread(target=workspace.load, args=[source])
+        loading.start()
+        _wait_for(workspace, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        assert reader.execute("SELECT count(*) FROM layers.test_layer").fetchone() == (2,)
+    loading.join(timeout=60)
+    assert workspace.count() == 3
+
+
+def test_two_loads_of_a_layer_take_turns(workspace: Workspace) -> None:
+    source = workspace.write("a.csv", TWO)
+    layer = make_layer(workspace.root, source)
+    threads = [threading.Thread(target=load, args=[layer, workspace.url], kwargs={"force": True}) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert workspace.query("SELECT version, rows FROM geoserver.layers") == [(4, 2)]
+    assert workspace.count() == 2
+
+
+_KILLED = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[4])
+from load_workspace import make_layer
+from geoserver.loading import load
+def tell(done, total, phase):
+    if phase == "reading" and done > 0:
+        print(done, flush=True)
+        sys.stdin.readline()
+load(make_layer(Path(sys.argv[1]), sys.argv[2], key="key"), sys.argv[3], progress=tell)
+"""
+
+
+def test_a_load_killed_half_way_leaves_old_rows_and_nothing_else(workspace: Workspace) -> None:
+    source = workspace.write("a.csv", TWO)
+    workspace.load(source, key="key")
+    before = workspace.rows("fid, source_key")
+    rows = "".join(f"k{number},{number / 1e5},2\n" for number in range(200_000))
+    workspace.write("a.csv", "key,lon,lat\n" + rows)
+    arguments = [str(workspace.root), source, workspace.url, str(Path(__file__).parent)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", _KILLED, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    with process:
+        assert process.stdout
+        assert 0 < int(process.stdout.readline()) < 200_000
+        process.send_signal(signal.SIGKILL)
+    assert workspace.rows("fid, source_key") == before
+    loaded = workspace.load(source, key="key")
+    assert loaded.rows == workspace.count() == 200_000
+    tables = workspace.query("SELECT tablename FROM pg_tables WHERE schemaname = 'layers'")
+    assert tables == [("test_layer",)]
+
+
+def test_a_staging_table_left_by_another_is_cleared_away(workspace: Workspace) -> None:
+    workspace.query("CREATE TABLE layers.test_layer__staging (fid bigint)")
+    assert workspace.load(workspace.write("a.csv", TWO)).rows == 2
+
+
+def test_a_database_that_is_away_is_an_error_that_says_so(workspace: Workspace) -> None:
+    layer = make_layer(workspace.root, workspace.write("a.csv", TWO))
+    with pytest.raises(LoadError, match="test-layer: the database was lost or cannot be reached"):
+        load(layer, "postgresql://127.0.0.1:9/none")
+
+
+def _wait_for(workspace: Workspace, query: str) -> None:
+    deadline = time.monotonic() + 30
+    while workspace.query(query) == [(0,)]:
+        assert time.monotonic() < deadline, "the load never waited for the reader"
+        time.sleep(0.05)
