@@ -39,7 +39,8 @@ def test_locks_name_no_download_address() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lock", "extras"), [("run", []), ("setup", ["setup"]), ("test", ["setup", "test"]), ("bench", ["setup", "test", "bench"])]
+    ("lock", "extras"),
+    [("run", []), ("setup", ["setup"]), ("test", ["setup", "test"]), ("bench", ["setup", "test", "bench"])],
 )
 def test_a_lock_holds_every_dependency_with_its_hash(lock: str, extras: list[str]) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
