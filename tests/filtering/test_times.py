@@ -83,6 +83,7 @@ def test_a_datetime_that_is_none_is_refused(zoo: Zoo, text: str) -> None:
         ("height", "1e9", lambda row: row["height"] == 1e9),
         ("lit", "true", lambda row: row["lit"] is True),
         ("lit", "False", lambda row: row["lit"] is False),
+        ("lit", "1", lambda row: row["lit"] is True),
         ("planted", "2024-01-05", lambda row: row["planted"] and row["planted"].day == 5),
         ("planted", "2024-01-05/..", lambda row: row["planted"] and row["planted"].day >= 5),
         ("seen_at", "2024-01-05", lambda row: row["seen_at"] and row["seen_at"].day == 5),
@@ -97,7 +98,7 @@ def test_field_equals_value_selects_that_value(
 @pytest.mark.parametrize(
     ("field", "text"),
     [("n", "one"), ("n", "1'"), ("n", ""), ("n", "nan"), ("n", "1e999"), ("height", "inf"), ("lit", "maybe"),
-     ("lit", "1"), ("planted", "x"), ("seen_at", "2024-01-01'"), ("name", "a\0"), ("nosuch", "1"), ("geom", "1")],
+     ("lit", "2"), ("planted", "x"), ("seen_at", "2024-01-01'"), ("name", "a\0"), ("nosuch", "1"), ("geom", "1")],
 )  # fmt: skip
 def test_a_value_that_does_not_fit_its_field_is_refused(zoo: Zoo, field: str, text: str) -> None:
     with pytest.raises(BadParameterError) as caught:
