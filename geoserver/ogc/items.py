@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from geoserver.model import Layer
     from geoserver.ogc.page import ItemsQuery, Page
 
-__all__ = ["build_feature_links", "build_map_link", "build_page_links", "render_feature", "render_page"]
+__all__ = ["build_feature_links", "build_map_link", "build_page_links", "point_on", "render_feature", "render_page"]
 
 GEOJSON = "application/geo+json"
 _PAGING = ("cursor", "offset")

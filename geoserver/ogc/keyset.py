@@ -83,12 +83,12 @@ def parse_cursor(text: str, sort: Sequence[SortKey]) -> Position:
 
 
 def build_order(sort: Sequence[SortKey]) -> Composable:
-    """What follows ORDER BY."""
+    """What follows ORDER BY; the table is called `t`, so that no column of an answer is taken for a field."""
     parts: list[Composable] = [
-        SQL("{} {} NULLS LAST").format(Identifier(key.field.name), SQL("DESC" if key.descending else "ASC"))
+        SQL("{} {} NULLS LAST").format(Identifier("t", key.field.name), SQL("DESC" if key.descending else "ASC"))
         for key in sort
     ]
-    return SQL(", ").join([*parts, Identifier("fid")])
+    return SQL(", ").join([*parts, Identifier("t", "fid")])
 
 
 def build_condition(position: Position, sort: Sequence[SortKey]) -> tuple[Composable, dict[str, object]]:

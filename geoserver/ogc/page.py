@@ -154,7 +154,7 @@ def _build_select(layer: Layer, status: LayerStatus, query: ItemsQuery) -> tuple
         conditions.append(condition)
         params |= bound
     order = build_order(query.sort)
-    parts: list[Composable] = [SQL("SELECT * FROM {}").format(Identifier(SCHEMA, layer.table))]
+    parts: list[Composable] = [SQL("SELECT * FROM {} AS t").format(Identifier(SCHEMA, layer.table))]
     if conditions:
         parts.append(SQL("WHERE ") + SQL(" AND ").join(conditions))
     parts += [SQL("ORDER BY ") + order, SQL("LIMIT %(limit)s")]

@@ -64,6 +64,8 @@ LAYER_FILES = {
         kind = "polygons"
         [fields.name]
         type = "text"
+        [fields.feature]
+        type = "integer"
         """,
     "buoys": """
         title = "Buoys"
@@ -108,10 +110,10 @@ TABLES = f"""
     CREATE INDEX ON layers.lamps USING gist (geom_3857);
 
     CREATE TABLE layers.zones (
-        fid bigint PRIMARY KEY, name text, geom geometry(MultiPolygon, 32626),
+        fid bigint PRIMARY KEY, name text, feature bigint, geom geometry(MultiPolygon, 32626),
         geom_3857 geometry(MultiPolygon, 3857) GENERATED ALWAYS AS (ST_Transform(geom, 3857)) STORED);
-    INSERT INTO layers.zones (fid, name, geom)
-        SELECT n, 'zone ' || n,
+    INSERT INTO layers.zones (fid, name, feature, geom)
+        SELECT n, 'zone ' || n, 12 - n,
             ST_Multi(ST_MakeEnvelope(374000 + n * 1000, 5006000, 375000 + n * 1000, 5007000, 32626))
         FROM generate_series(1, 4) AS n;
 

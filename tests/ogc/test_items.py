@@ -105,6 +105,11 @@ def test_sorted_pages_hold_every_feature_once_in_order_with_nulls_last(town: Tes
             assert first["id"] < second["id"]
 
 
+def test_a_field_named_like_a_column_of_the_answer_sorts_by_its_own_values(town: TestClient) -> None:
+    pages = follow(town, layer="zones", limit=1, sortby="feature")
+    assert [page["features"][0]["properties"]["feature"] for page in pages] == [8, 9, 10, 11]
+
+
 def test_rows_that_come_and_go_between_pages_move_no_other_row(town: TestClient, town_database: str) -> None:
     first = get_items(town, "buoys", limit=2)
     (following,) = [link["href"] for link in first["links"] if link["rel"] == "next"]
