@@ -153,6 +153,14 @@ def test_a_basemap_without_any_of_its_layers_is_a_plain_background(catalog: Cata
     assert [item["type"] for item in style["layers"]] == ["background", "circle"]
 
 
+@pytest.mark.parametrize("name", ["light", "dark"])
+def test_without_land_the_background_is_land_and_not_sea(catalog: Catalog, name: str) -> None:
+    sea = build_style(catalog, set(catalog.layers), name, BASE_URL)["layers"][0]["paint"]["background-color"]
+    land = build_style(catalog, {"crime"}, name, BASE_URL)["layers"][0]["paint"]["background-color"]
+    drawn = next(item for item in catalog.styles[name]["layers"] if item["id"] == "land")
+    assert land == drawn["paint"]["fill-color"] != sea
+
+
 def test_the_basemaps_zooms_are_those_of_its_layers(catalog: Catalog) -> None:
     layers = dict(catalog.layers)
     layers["land"] = replace(layers["land"], minzoom=3, maxzoom=9)

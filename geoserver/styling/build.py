@@ -17,6 +17,7 @@ __all__ = ["BASE", "BELOW", "DATA_BELOW", "FILLS_BELOW", "build_style", "fragmen
 BASE = "base"  # the source of every basemap
 FILLS_BELOW = "geoserver:fills-below"  # id of the basemap layer that areas go under
 DATA_BELOW = "geoserver:data-below"  # id of the basemap layer that lines and points go under: its first label
+WITHOUT_LAND = "geoserver:without-land"  # layer id -> paint where no `land` is loaded, so that it is not all sea
 BELOW = "geoserver:below"  # in the metadata of a fragment's layer: the basemap layer that it goes under instead
 Style = dict[str, Any]
 
@@ -83,6 +84,9 @@ def _fit_base(style: Style, catalog: Catalog, statuses: Collection[str], base_ur
     names = {layer.id for layer in present}
     before = style["layers"]
     style["layers"] = [item for item in before if item.get("source") != BASE or item["source-layer"] in names]
+    if "land" not in names:
+        for item in style["layers"]:
+            override_layer(item, style.get("metadata", {}).get(WITHOUT_LAND, {}).get(item["id"], {}))
     _move_anchors(style, [item["id"] for item in before])
     if not present:
         del style["sources"][BASE]

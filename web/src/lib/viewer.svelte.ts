@@ -91,7 +91,9 @@ export class Viewer {
   async readAddress(): Promise<void> {
     const state = parseState(location.search, location.hash);
     const known = (id: string): boolean => this.layers.some((layer) => layer.id === id);
-    const visible = this.layers.filter((layer) => layer.visible).map((layer) => layer.id);
+    const named = this.layers.filter((layer) => layer.visible);
+    // A city that names none still opens on a map with something on it.
+    const visible = (named.length > 0 ? named : this.layers.slice(0, 1)).map((layer) => layer.id);
     this.#chosen = state.layers !== null;
     this.on = (state.layers ?? visible).filter(known);
     this.missing = (state.layers ?? []).filter((id) => !known(id));
