@@ -170,8 +170,25 @@ def _open_stream(pyogrio: Any, address: str, layer: str, request: Request) -> It
 
 
 def _as_plain(column: pa.Array) -> pa.Array:
-    """Without the dictionary encoding that coded value domains come with."""
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+    """Without the dictionary encoding of coded values; text of a file that hides its encoding is Windows-1252."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid:
+            binary = column.cast(pa.large_binary() if pa.types.is_large_string(column.type) else pa.binary())
+            return pa.array([_decode(value) for value in binary.to_pylist()], pa.string())
+    return column
+
+
+def _decode(value: bytes | None) -> str | None:
+    if value is None:
+        return None
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("cp1252", errors="replace")
 
 
 def _explain(error: Exception, address: str) -> str:
