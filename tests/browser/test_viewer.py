@@ -295,6 +295,24 @@ def test_a_server_that_does_not_answer_is_told_plainly_and_trying_again_helps(op
     assert viewer.settle().count("trees") > 0
 
 
+def test_tiles_that_do_not_come_are_told_plainly_and_trying_again_draws_them(
+    open_viewer: Callable[..., Any], differ: Callable[..., int]
+) -> None:
+    viewer = open_viewer(None)
+    viewer.expected_faults = ("Failed to load resource", "AJAXError", "503")
+    viewer.page.route("**/tiles/trees/*/*/*", lambda route: route.fulfill(status=503))
+    viewer.page.goto(f"{viewer.origin}/?layers=trees")
+    alert = viewer.page.get_by_role("alert")
+    expect(alert).to_contain_text("Part of the map could not be loaded.")
+    assert viewer.settle().count("trees") > 0
+    assert viewer.in_view().count() == 0
+    viewer.page.unroute("**/tiles/trees/*/*/*")
+    alert.get_by_role("button", name="Try again").click()
+    expect(viewer.in_view()).to_have_count(50)
+    expect(alert).to_have_count(0)
+    assert differ(viewer.picture(), open_viewer(viewer.address()).picture()) < 200
+
+
 def test_an_empty_catalogue_is_greeted_with_friendly_words(
     open_viewer: Callable[..., Any], serve: Callable[..., Any], empty_database: str, tmp_path: Path
 ) -> None:

@@ -56,6 +56,11 @@ export class CityMap {
   /** MapLibre compares styles only once the first one is there; what comes before waits here. */
   #styled = false;
   #waiting: StyleSpecification | null = null;
+  /**
+   * Sources of which a tile failed. MapLibre 6.17 would wait for ever for such a tile once its source's tiles change, so
+   * these sources are made anew instead.
+   */
+  #faulty = new Set<string>();
 
   constructor(options: Options, events: Events) {
     this.#options = options;
@@ -99,7 +104,11 @@ export class CityMap {
       const { lng, lat } = map.getCenter().wrap();
       this.#events.moved({ zoom: map.getZoom(), lat, lon: lng });
     });
-    map.on("error", () => this.#events.failed());
+    map.on("error", ({ error, ...about }) => {
+      if ("sourceId" in about) this.#faulty.add(String(about.sourceId));
+      // A refused filter is told where the filter is.
+      if ((error as { status?: number }).status !== 400) this.#events.failed();
+    });
     map.on("click", ({ point, lngLat }) => {
       const around: [[number, number], [number, number]] = [
         [point.x - REACH, point.y - REACH],
@@ -128,6 +137,8 @@ export class CityMap {
 
   /** Change what differs, and keep every tile that both styles share. */
   #apply(style: StyleSpecification): void {
+    if (this.#faulty.size) this.#map.setStyle(without(style, this.#faulty), { diff: true });
+    this.#faulty.clear();
     for (const [id, next] of Object.entries(style.sources)) {
       const source = this.#map.getSource(id);
       if (!source || next.type !== source.type) continue;
@@ -240,6 +251,12 @@ export class CityMap {
   remove(): void {
     this.#map.remove();
   }
+}
+
+/** The style without some of its sources, and without what is drawn from them. */
+function without(style: StyleSpecification, ids: Set<string>): StyleSpecification {
+  const sources = Object.fromEntries(Object.entries(style.sources).filter(([id]) => !ids.has(id)));
+  return { ...style, sources, layers: style.layers.filter((layer) => !("source" in layer) || !ids.has(layer.source)) };
 }
 
 /** A place on the geometry to hang a popup on: the vertex nearest to `near`, or the middle of a polygon's outer ring. */

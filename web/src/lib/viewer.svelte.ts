@@ -99,6 +99,7 @@ export class Viewer {
     this.missing = (state.layers ?? []).filter((id) => !known(id));
     this.filters = Object.fromEntries(Object.entries(state.filters).filter(([id]) => known(id)));
     this.base = state.base;
+    if (this.selection && !this.on.includes(this.selection.layer)) this.selection = null;
     this.filterErrors = {};
     this.target = state.camera ?? "home";
     this.#camera = state.camera;
