@@ -24,9 +24,9 @@ ARROW_TYPES: dict[FieldType, pa.DataType] = {
     "date": pa.date32(),
     "timestamp": pa.timestamp("us", tz="UTC"),
 }
-_TRUE = pa.array(["true", "t", "yes", "y", "1", "on", "oui", "ja", "si", "sí", "sim", "vrai", "wahr", "x"])
-_FALSE = pa.array(["false", "f", "no", "n", "0", "off", "non", "nein", "não", "nao", "faux", "falsch"])
-_BLANKS = pa.array(["", "NA", "N/A", "n/a", "None", "NULL", "null", "NaN", "nan", "-"])
+_TRUE = ("true", "t", "yes", "y", "1", "on", "oui", "ja", "si", "sí", "sim", "vrai", "wahr", "x")
+_FALSE = ("false", "f", "no", "n", "0", "off", "non", "nein", "não", "nao", "faux", "falsch")
+_BLANKS = ("", "NA", "N/A", "n/a", "None", "NULL", "null", "NaN", "nan", "-")
 _SUPPRESSED = r"^([<≤]\s*\d|\*+$)"
 _NUMBER = r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
 _GROUPED = {".": r"^[-+]?\d{1,3}(?:,\d{3})+(\.\d*)?$", ",": r"^[-+]?\d{1,3}(?:\.\d{3})+(,\d*)?$"}
@@ -62,7 +62,7 @@ class Converter:
         values = self._parse(texts)
         bad = pc.and_(pc.is_null(values), pc.is_valid(texts))
         if pc.any(bad).as_py():
-            bad = pc.and_kleene(bad, pc.invert(pc.is_in(texts, value_set=_BLANKS)))
+            bad = pc.and_kleene(bad, pc.invert(pc.is_in(texts, value_set=pa.array(_BLANKS))))
             hidden = pc.and_kleene(bad, pc.match_substring_regex(texts, _SUPPRESSED))
             self.suppressed += pc.sum(hidden).as_py() or 0
             bad = pc.and_kleene(bad, pc.invert(hidden))
@@ -76,8 +76,8 @@ class Converter:
                 return parse_numbers(texts, self.decimal)
             case "boolean":
                 lower = pc.utf8_lower(texts)
-                no = pc.is_in(lower, value_set=_FALSE)
-                return pc.if_else(pc.is_in(lower, value_set=_TRUE), True, pc.if_else(no, False, None))
+                no = pc.is_in(lower, value_set=pa.array(_FALSE))
+                return pc.if_else(pc.is_in(lower, value_set=pa.array(_TRUE)), True, pc.if_else(no, False, None))
             case "date":
                 return parse_dates(texts, self._find_order(texts))
             case _:

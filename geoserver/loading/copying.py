@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["encode_points", "encode_rows", "encode_shapes"]
 
 _HEX = np.array([int.from_bytes(b"%02X" % value, "little") for value in range(256)], dtype="<u2")
-_TAB, _END, _NOTHING = (pa.scalar(text, pa.large_string()) for text in ("\t", "\n", ""))
 _HEADER = 9  # byte order, type with the SRID flag, SRID
 _POINT = _HEADER + 16
 _ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"), ("\0", ""))
@@ -43,8 +42,9 @@ def encode_shapes(shapes: np.ndarray, srid: int) -> pa.Array:
 def encode_rows(columns: Sequence[pa.Array]) -> memoryview:
     """Rows in COPY's text format: tabs between, backslashes before what has a meaning, `\\N` for null."""
     texts = [_as_text(column) for column in columns]
-    lines = pc.binary_join_element_wise(*texts, _TAB, null_handling="replace", null_replacement="\\N")
-    lines = pc.binary_join_element_wise(lines, _NOTHING, _END)
+    tab, end, nothing = (pa.scalar(text, pa.large_string()) for text in ("\t", "\n", ""))
+    lines = pc.binary_join_element_wise(*texts, tab, null_handling="replace", null_replacement="\\N")
+    lines = pc.binary_join_element_wise(lines, nothing, end)
     offsets = np.frombuffer(lines.buffers()[1], dtype=np.int64)[lines.offset : lines.offset + len(lines) + 1]
     return memoryview(lines.buffers()[2])[int(offsets[0]) : int(offsets[-1])] if len(lines) else memoryview(b"")
 

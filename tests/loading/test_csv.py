@@ -191,3 +191,14 @@ def test_an_unknown_kind_of_file_lists_the_known_ones(workspace: Workspace) -> N
 def test_an_address_is_refused(workspace: Workspace) -> None:
     with pytest.raises(LoadError, match="sources are files and tables"):
         workspace.load("https://example.org/a.csv")
+
+
+def test_lines_count_the_header_and_not_the_empty_ones(workspace: Workspace) -> None:
+    source = workspace.write("a.csv", "lon,lat\n1,2\n\n,\n1,2,3\n\n3,4\n,\n")
+    report = workspace.load(source)
+    assert report.rows == 2
+    assert workspace.rejects() == [
+        (3, "no position"),
+        (4, "3 values where the header has 2"),
+        (6, "no position"),
+    ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from load_workspace import Columns, Workspace
 from geoserver.errors import LoadError
 from geoserver.sources import Request, find_kind, read_kinds
 
+ROOT = Path(__file__).parents[2]
 NAMES = ["Ærø", "Łódź", "Þórshöfn", "plain"]
 FRAME = geopandas.GeoDataFrame(
     {
@@ -153,3 +156,9 @@ def test_every_kind_has_a_name_and_endings_of_its_own() -> None:
     assert len(suffixes) == len(set(suffixes))
     for suffix in suffixes:
         assert suffix in find_kind(Request(f"a{suffix}", Path(f"A{suffix.upper()}"), ())).suffixes
+
+
+def test_to_import_loading_does_not_bring_gdal_or_pandas_into_a_server() -> None:
+    code = "import sys, geoserver.loading; print({'pandas', 'pyogrio', 'geopandas'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "set()"
