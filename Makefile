@@ -10,6 +10,8 @@
 PORT ?= 8000
 ARGS ?=
 BIN := .venv/bin
+# node and npm of the environment come first, for tests and tools that call them by name.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' -not -path 'web/public/fonts/*' 2>/dev/null)
 
 export PYTHON
@@ -34,9 +36,9 @@ check: test-setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/geoserver check
-	@set -e; for style in styles/*.json; do $(BIN)/node web/node_modules/.bin/gl-style-validate $$style; done
-	PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix web run --silent check
-	PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix web run --silent test -- --test-reporter=dot
+	@set -e; for style in styles/*.json; do web/node_modules/.bin/gl-style-validate $$style; done
+	npm --prefix web run --silent check
+	npm --prefix web run --silent test -- --test-reporter=dot
 
 bench: .setup/bench-python web database
 	@sh setup.sh peers

@@ -92,12 +92,20 @@ install_postgis() {
     has_postgis || fail "PostGIS was installed and is not found; log: .setup/postgis.log"
 }
 
+has_chromium() {
+    for name in chromium chromium-browser google-chrome; do command -v "$name" >/dev/null && return; done
+    [ -n "${GEOSERVER_CHROMIUM:-}" ]
+}
+
+# Playwright brings a Node of its own, which needs a library that a slim system may lack.
+has_driver() { .venv/lib/python3*/site-packages/playwright/driver/node --version >/dev/null 2>&1; }
+
 install_chromium() {
-    if command -v chromium >/dev/null || command -v chromium-browser >/dev/null; then return; fi
-    is_root_on_debian || fail "Chromium is needed by the browser tests: install it (apt-get install chromium)"
+    if has_chromium && has_driver; then return; fi
+    is_root_on_debian || fail "Chromium is needed by the browser tests: apt-get install chromium libatomic1"
     say "Chromium (apt-get)"
     run chromium apt-get update
-    apt_install chromium chromium fonts-dejavu-core
+    apt_install chromium chromium fonts-dejavu-core libatomic1
 }
 
 # Programs that `make bench` compares with; it says so when they are missing.
