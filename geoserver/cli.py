@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import multiprocessing
 import os
 import signal
 import socket
@@ -72,7 +73,7 @@ def demo(workspace: Workspace = None, host: Host = None, port: Port = None) -> N
     What is loaded already and has not changed is not loaded again.
     """
     settings = _read_settings(workspace, host=host, port=port, samples=True)
-    _serve(settings, prepare=lambda url: _load_for_demo(settings, url))
+    _serve(settings, prepare=lambda url: _load_apart(settings, url))
 
 
 @app.command()
@@ -302,9 +303,23 @@ def _stop_in_order() -> None:
     signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
 
 
+def _load_apart(settings: Settings, url: str) -> None:
+    """Load in a process of its own: what GDAL and pyarrow take of memory goes with it, and the server stays small."""
+    process = multiprocessing.get_context("spawn").Process(target=_load_for_demo, args=(settings, url))
+    process.start()
+    try:
+        process.join()
+    finally:
+        process.terminate()
+        process.join()
+    if process.exitcode:
+        _say_error(f"Loading ended with status {process.exitcode}; what was loaded before is served.")
+
+
 def _load_for_demo(settings: Settings, url: str) -> None:
     from geoserver.catalog import read_catalog
 
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches the parent too, which is the one to speak of it
     catalog = read_catalog(settings)
     failures = _load(catalog.layers.values(), url, force=False)
     for line in [*map(str, catalog.problems), *failures]:
