@@ -163,3 +163,8 @@ def server(city_settings: Settings, city_database: str) -> Iterator[Server]:
     """A real server over the sample city, for browsers, GDAL and QGIS."""
     with run_server(create_app(city_settings, city_database), city_database) as running:
         yield running
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the browser's tests last: Playwright keeps an event loop of its own running until the session ends."""
+    items.sort(key=lambda item: "browser" in item.path.parts)
