@@ -16,6 +16,7 @@ from geoserver.errors import BadParameterError, NotFoundError
 from geoserver.site.encoding import accepts_gzip
 from geoserver.site.files import BuiltFile, BuiltFiles
 from geoserver.site.glyphs import RANGES, empty_glyphs
+from geoserver.site.reference import render_reference
 
 if TYPE_CHECKING:
     from geoserver.services import Services
@@ -43,6 +44,13 @@ async def viewer(request: Request) -> Response:
     return HTMLResponse(_NOT_BUILT, 503) if page is None else _answer(request, page, CHECKED)
 
 
+@router.get("/docs", include_in_schema=False)
+async def reference(request: Request) -> Response:
+    """What `/openapi.json` says, for people."""
+    page = render_reference(request.app.openapi(), _site(request))
+    return HTMLResponse(page, headers={"Cache-Control": CHECKED})
+
+
 @router.get("/assets/{path:path}", include_in_schema=False)
 async def asset(request: Request, path: str) -> Response:
     """Scripts and sheets of the viewer; Vite puts a hash into each name."""
@@ -63,8 +71,7 @@ async def style(
     ids = layers.split(",") if layers else []
     if len(ids) > MAX_LAYERS or len(set(ids)) < len(ids):
         raise BadParameterError("layers", layers, f"at most {MAX_LAYERS} different layers")
-    base = (services.settings.public_url or str(request.base_url)).rstrip("/")
-    body = orjson.dumps(styling.build_style(services.live.current, services.statuses, name, base, ids))
+    body = orjson.dumps(styling.build_style(services.live.current, services.statuses, name, _site(request), ids))
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     headers = {"ETag": tag, "Cache-Control": CHECKED}
     if _is_known(request, tag):
@@ -102,6 +109,12 @@ async def robots() -> Response:
     """Pages may be found; tiles and items need no crawling."""
     text = "User-agent: *\nDisallow: /tiles/\nDisallow: /ogc/collections/*/items\nDisallow: /api/\nAllow: /\n"
     return Response(text, media_type="text/plain", headers={"Cache-Control": A_DAY})
+
+
+def _site(request: Request) -> str:
+    """The address at which clients see us, without a slash at its end."""
+    services: Services = request.app.state.services
+    return (services.settings.public_url or str(request.base_url)).rstrip("/")
 
 
 def _answer(request: Request, file: BuiltFile, caching: str) -> Response:

@@ -353,3 +353,14 @@ def test_who_does_not_take_gzip_does_not_get_it(plain: TestClient, accepted: str
 @pytest.mark.parametrize("accepted", ["gzip", "br, GZIP;q=0.5", "*", "deflate, gzip ; q=1.0"])
 def test_who_takes_gzip_is_understood(accepted: str) -> None:
     assert accepts_gzip(accepted)
+
+
+def test_the_api_is_described_for_people_by_what_machines_are_told(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    page = client.get("/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "<script" not in page.text
+    for path, item in document["paths"].items():
+        for method in item:
+            assert f"{method.upper()} {path}" in page.text
+    assert "layer_id" in page.text

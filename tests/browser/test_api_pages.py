@@ -1,4 +1,4 @@
-"""The pages of the OGC API in a browser: nothing from elsewhere, no fault, nothing that axe finds, light and dark."""
+"""The pages of the APIs in a browser: nothing from elsewhere, no fault, nothing that axe finds, light and dark."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ PAGES = [
     "/ogc/collections/crime/schema",
     "/ogc/collections/crime/items?limit=20&category=burglary",
     "/ogc/collections/sewage-sampling/items/1",
+    "/docs",
 ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_pages_of_the_ogc_api_have_no_violation(open_viewer: Callable[..., Any], scheme: str) -> None:
+def test_the_pages_for_developers_have_no_violation(open_viewer: Callable[..., Any], scheme: str) -> None:
     viewer = open_viewer(None, color_scheme=scheme, viewport={"width": 390, "height": 844})
     for path in PAGES:
         viewer.page.goto(viewer.origin + path)
