@@ -321,6 +321,7 @@ def test_an_empty_catalogue_is_greeted_with_friendly_words(
         viewer = open_viewer(None, origin=empty.url)
         viewer.page.goto(empty.url)
         expect(viewer.page.get_by_text("There is nothing to show yet.")).to_be_visible()
+        viewer.settle()  # the map under it still comes, and the server must outlive that
 
 
 def test_a_layer_that_is_gone_is_named_and_the_rest_is_shown(open_viewer: Callable[..., Any]) -> None:
