@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from geoserver.catalog import layer_folders, read_catalog, source_path
+from geoserver.catalog import layer_folders, source_path
 from geoserver.errors import CatalogError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from geoserver.catalog import Catalog
     from geoserver.model import Layer
     from geoserver.settings import Settings
 
 __all__ = ["check_files"]
 
 
-def check_files(settings: Settings) -> list[CatalogError]:
+def check_files(settings: Settings, catalog: Catalog) -> list[CatalogError]:
     """Every file that cannot be read, and every source that is not there; styles are proved by `styling.check`."""
-    catalog = read_catalog(settings)
     found = list(catalog.problems)
     if not catalog.layers and not found:
         folders = " or ".join(str(folder) for folder in layer_folders(settings))

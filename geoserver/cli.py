@@ -115,7 +115,7 @@ def check(workspace: Workspace = None) -> None:
 
     settings = _read_settings(workspace)
     catalog = read_catalog(settings)
-    problems = [str(problem) for problem in [*check_files(settings), *styling.check(catalog)]]
+    problems = [str(problem) for problem in [*check_files(settings, catalog), *styling.check(catalog)]]
     try:
         with _database(settings) as url:
             problems += _check_database(url, catalog)

@@ -63,6 +63,10 @@ class Services:
             raise UnavailableError("The database cannot be reached; try again in a few seconds.")
         raise NotFoundError("layer", layer_id, f"a loaded layer; this one has no rows yet: geoserver load {layer_id}")
 
+    def site_url(self, seen: str) -> str:
+        """The address under which clients know us, without a slash at its end; `seen` is the one they asked at."""
+        return (self.settings.public_url or seen).rstrip("/")
+
     def loaded(self) -> list[tuple[Layer, LayerStatus]]:
         """Every layer that can be served, in display order."""
         layers = self.live.current.layers.values()

@@ -51,19 +51,13 @@ async def read_layer(request: Request, layer_id: params.LayerId) -> Response:
     return answer(request, body)
 
 
-@router.get("/{layer_id}/summary", summary="What a filter leaves of a layer", response_model=Summary)
-async def summarise(
-    request: Request,
-    layer_id: params.LayerId,
-    *,
-    fields: params.Fields = None,
-    filter: params.Filter = None,  # noqa: A002, ARG001 - declared for the API's description; `read_where` reads it
-    filter_lang: params.FilterLang = None,  # noqa: ARG001 - so are the following
-    filter_crs: params.FilterCrs = None,  # noqa: ARG001
-    bbox: params.Bbox = None,  # noqa: ARG001
-    bbox_crs: params.BboxCrs = None,  # noqa: ARG001
-    datetime: params.Datetime = None,  # noqa: ARG001
-) -> Response:
+@router.get(
+    "/{layer_id}/summary",
+    summary="What a filter leaves of a layer",
+    response_model=Summary,
+    dependencies=params.FILTERS,
+)
+async def summarise(request: Request, layer_id: params.LayerId, fields: params.Fields = None) -> Response:
     """Count, facets and histograms of the rows that the filter leaves. `field=value` filters too."""
     layer, status = params.find_layer(request, layer_id)
     where = params.read_where(request, layer, status, also=("fields",))

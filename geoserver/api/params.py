@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypedDict, cast
 
-from fastapi import Path, Query, Request
+from fastapi import Depends, Path, Query, Request
 
 from geoserver.errors import BadParameterError, NotFoundError
 from geoserver.filtering import Where, build
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from geoserver.services import Services
 
 __all__ = [
+    "FILTERS",
     "Bbox",
     "BboxCrs",
     "Datetime",
@@ -25,6 +26,7 @@ __all__ = [
     "Filter",
     "FilterCrs",
     "FilterLang",
+    "Filters",
     "LayerId",
     "Limit",
     "base_url",
@@ -34,6 +36,7 @@ __all__ = [
     "parse_limit",
     "read_parameters",
     "read_where",
+    "split_filters",
 ]
 
 LayerId = Annotated[str, Path(description="The layer's id, as `/api/layers` lists it.", examples=["crime"])]
@@ -79,6 +82,32 @@ Limit = Annotated[str | None, Query(description="How many at most.", examples=["
 _FILTERS = ("filter", "filter-lang", "filter-crs", "bbox", "bbox-crs", "datetime")
 
 
+class Filters(TypedDict, total=False):
+    """Arguments of `build`."""
+
+    filter: str
+    filter_lang: str
+    filter_crs: str
+    bbox: str
+    bbox_crs: str
+    datetime: str
+
+
+def _declare_filters(
+    *,
+    filter: Filter = None,  # noqa: A002 - the standard's name
+    filter_lang: FilterLang = None,
+    filter_crs: FilterCrs = None,
+    bbox: Bbox = None,
+    bbox_crs: BboxCrs = None,
+    datetime: Datetime = None,
+) -> None:
+    """Say in the API's description which parameters there are; `split_filters` takes them, and `field=value`."""
+
+
+FILTERS = [Depends(_declare_filters)]
+
+
 def find_layer(request: Request, layer_id: str) -> tuple[Layer, LayerStatus]:
     """The layer of the path and its loaded state; raises NotFoundError."""
     services: Services = request.app.state.services
@@ -88,7 +117,7 @@ def find_layer(request: Request, layer_id: str) -> tuple[Layer, LayerStatus]:
 def base_url(request: Request) -> str:
     """The address under which clients know this server, without a slash at the end."""
     services: Services = request.app.state.services
-    return (services.settings.public_url or str(request.base_url)).rstrip("/")
+    return services.site_url(str(request.base_url))
 
 
 def read_parameters(
@@ -112,17 +141,14 @@ def read_parameters(
 def read_where(request: Request, layer: Layer, status: LayerStatus, also: tuple[str, ...] = ()) -> Where:
     """The filter of a request, of whatever parameters; `also` are the resource's own, which filter nothing."""
     values = read_parameters(request, (*_FILTERS, *also), layer.fields)
-    return build(
-        layer,
-        status,
-        filter=values.get("filter"),
-        filter_lang=values.get("filter-lang"),
-        filter_crs=values.get("filter-crs"),
-        bbox=values.get("bbox"),
-        bbox_crs=values.get("bbox-crs"),
-        datetime=values.get("datetime"),
-        properties={name: value for name, value in values.items() if name not in (*_FILTERS, *also)},
-    )
+    arguments, properties = split_filters({name: value for name, value in values.items() if name not in also})
+    return build(layer, status, **arguments, properties=properties)
+
+
+def split_filters(values: Mapping[str, str]) -> tuple[Filters, dict[str, str]]:
+    """Parameters as arguments of `build` by name, and the rest, which is `field=value`."""
+    arguments = {name.replace("-", "_"): values[name] for name in _FILTERS if name in values}
+    return cast("Filters", arguments), {name: value for name, value in values.items() if name not in _FILTERS}
 
 
 def parse_feature_id(layer: Layer, text: str) -> int:

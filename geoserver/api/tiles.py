@@ -8,16 +8,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
 from isal import isal_zlib
 
 from geoserver import tiling
 from geoserver.api.answers import PROBLEMS
-from geoserver.api.params import Bbox, BboxCrs, Datetime, Filter, FilterCrs, FilterLang, base_url
+from geoserver.api.params import FILTERS, Filters, base_url, split_filters
 from geoserver.errors import BadParameterError
 from geoserver.filtering import Where, build
 from geoserver.grid import tile_count
@@ -40,7 +40,6 @@ MAX_LAYERS = 32
 _GZIP_LEVEL = 2  # of ISA-L: as small as zlib's level 1 in a fifth of its time
 _IN_THREAD = 500_000  # bytes; compressing more than that would hold up the other requests for over a millisecond
 _PATIENCE = 0.25  # seconds of rendering after which it is worth to watch whether the client is still there
-_NAMED = ("filter", "filter-lang", "filter-crs", "bbox", "bbox-crs", "datetime")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +61,6 @@ class Answer:
 
 
 Layers = Annotated[str, Path(description="A layer's id, or several with commas between.", examples=["crime"])]
-
-
-def _declare_filters(
-    *,
-    filter: Filter = None,  # noqa: A002 - the standard's name
-    filter_lang: FilterLang = None,
-    filter_crs: FilterCrs = None,
-    bbox: Bbox = None,
-    bbox_crs: BboxCrs = None,
-    datetime: Datetime = None,
-) -> None:
-    """Say in the API's description which parameters there are; `parse_query` reads them, and `field=value`."""
-
-
-FILTERS = [Depends(_declare_filters)]
 
 
 @router.get(
@@ -152,17 +136,6 @@ def build_parts(services: Services, layers: str, query: str) -> list[Part]:
     return [Part(layer, status, build(layer, status, **arguments, properties=properties)) for layer, status in found]
 
 
-class Filters(TypedDict, total=False):
-    """Arguments of `build`."""
-
-    filter: str
-    filter_lang: str
-    filter_crs: str
-    bbox: str
-    bbox_crs: str
-    datetime: str
-
-
 def parse_query(query: str) -> tuple[Filters, dict[str, str]]:
     """The query string as arguments of `build` by name, and as `field=value`; raises BadParameterError."""
     try:
@@ -174,8 +147,7 @@ def parse_query(query: str) -> tuple[Filters, dict[str, str]]:
         if name in given:
             raise BadParameterError(name, value, "this parameter only once")
         given[name] = value
-    arguments = {name.replace("-", "_"): given.pop(name) for name in _NAMED if name in given}
-    return cast("Filters", arguments), given
+    return split_filters(given)
 
 
 def parse_tile(z: str, x: str, y: str, layers: Sequence[Layer]) -> Tile:

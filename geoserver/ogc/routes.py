@@ -88,9 +88,9 @@ def _read_call(request: Request) -> Call:
     values = single_values(request.query_params)
     form = pick_format(values, request.headers.get("accept", ""))
     service = _service(request)
-    site = service.services.settings.public_url or str(request.base_url)
+    site = service.services.site_url(str(request.base_url))
     known = request.headers.get("if-none-match", "")
-    return Call(service, site.rstrip("/") + "/ogc", dict(request.path_params), values, form, known)
+    return Call(service, site + "/ogc", dict(request.path_params), values, form, known)
 
 
 def _service(request: Request) -> OgcService:

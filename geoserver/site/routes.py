@@ -114,7 +114,7 @@ async def robots() -> Response:
 def _site(request: Request) -> str:
     """The address at which clients see us, without a slash at its end."""
     services: Services = request.app.state.services
-    return (services.settings.public_url or str(request.base_url)).rstrip("/")
+    return services.site_url(str(request.base_url))
 
 
 def _answer(request: Request, file: BuiltFile, caching: str) -> Response:
