@@ -9,7 +9,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["Bounds", "CsvOptions", "Field", "FieldType", "FilterKind", "Layer", "Readings", "Tile"]
+__all__ = [
+    "Bounds",
+    "CsvOptions",
+    "Field",
+    "FieldType",
+    "FilterKind",
+    "Layer",
+    "Readings",
+    "Tile",
+    "TilePlan",
+    "ZoomPlan",
+]
 
 FieldType = Literal["text", "integer", "number", "boolean", "date", "timestamp"]
 FilterKind = Literal["choice", "range", "search", "none"]
@@ -35,6 +46,24 @@ class Tile:
     z: int
     x: int
     y: int
+
+
+@dataclass(frozen=True, slots=True)
+class ZoomPlan:
+    """What the tiles of one zoom below `TilePlan.features_from` hold."""
+
+    shown: int  # features whose `visible_from` is at most this are drawn, all others are counted in bins
+    cells: int  # bins across a tile, a power of two
+
+
+@dataclass(frozen=True, slots=True)
+class TilePlan:
+    """How a layer's rows become tiles, found from their density when they were loaded."""
+
+    features_from: int = 0  # first zoom from which tiles hold every feature
+    facet: str = ""  # field whose values are counted in bins; empty when there is none
+    values: tuple[str, ...] = ()  # values that have a count of their own, the most frequent first
+    zooms: tuple[ZoomPlan, ...] = ()  # one for each zoom below `features_from`
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from psycopg.sql import SQL
 
-from geoserver.model import Bounds
+from geoserver.model import Bounds, TilePlan, ZoomPlan
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from geoserver.database.pool import Database
 
-__all__ = ["CHANNEL", "STATUS_QUERY", "LayerStatus", "build_status", "read_statuses"]
+__all__ = ["CHANNEL", "STATUS_QUERY", "LayerStatus", "build_plan", "build_status", "read_statuses"]
 
-CHANNEL = "geoserver_changes"  # NOTIFY payload: {"layer": id, "version": n, "bounds": [w, s, e, n] or null}
+# NOTIFY payload: {"layer": id, "version": n, "bounds": [w, s, e, n] or null} when all rows are new, and with one member
+# more after an edit in place: "tiles": [[z, x0, y0, x1, y1], ...], ranges that hold all geometry that changed.
+CHANNEL = "geoserver_changes"
 STATUS_QUERY = SQL(
-    "SELECT id, version, rows, rejected, readings, west, south, east, north, srid, geometry_type, loaded_at, seconds"
+    "SELECT id, version, rows, rejected, readings, west, south, east, north, srid, geometry_type, loaded_at, seconds,"
+    " plan"
     " FROM geoserver.layers"
 )
 
@@ -35,8 +38,9 @@ class LayerStatus:
     bounds: Bounds | None
     srid: int
     geometry_type: str  # POINT, MULTILINESTRING, ..., GEOMETRY
-    loaded_at: datetime
+    loaded_at: datetime  # of the load; an edit in place raises `version` alone
     seconds: float
+    plan: TilePlan = field(default_factory=TilePlan)
 
 
 def build_status(row: dict[str, Any]) -> LayerStatus:
@@ -44,7 +48,19 @@ def build_status(row: dict[str, Any]) -> LayerStatus:
     edges = [row[edge] for edge in ("west", "south", "east", "north")]
     plain = {key: row[key] for key in ("id", "version", "rows", "rejected", "readings", "srid", "geometry_type")}
     return LayerStatus(
-        bounds=None if None in edges else Bounds(*edges), loaded_at=row["loaded_at"], seconds=row["seconds"], **plain
+        bounds=None if None in edges else Bounds(*edges),
+        loaded_at=row["loaded_at"],
+        seconds=row["seconds"],
+        plan=build_plan(row["plan"]),
+        **plain,
+    )
+
+
+def build_plan(document: dict[str, Any]) -> TilePlan:
+    """A plan from the JSON in `geoserver.layers`; an empty one is that of a layer without bins."""
+    zooms = tuple(ZoomPlan(*entry) for entry in document.get("zooms", ()))
+    return TilePlan(
+        document.get("features_from", 0), document.get("facet", ""), tuple(document.get("values", ())), zooms
     )
 
 

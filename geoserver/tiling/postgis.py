@@ -48,7 +48,10 @@ async def render(
 
 
 def tile_version(catalog: Catalog, layer: Layer, status: LayerStatus) -> str:
-    """A short text that changes whenever the bytes of the layer's tiles may: new rows, fields or recipe."""
+    """A short text that changes when any tile of the layer may: with a load, its fields or its recipe.
+
+    An edit in place leaves it as it is: that touches few tiles, and the notice of the change says which.
+    """
     return _digest(catalog.recipes[layer.kind], layer, status)
 
 
@@ -89,5 +92,5 @@ def _digest_text(text: str) -> str:
 
 def _digest(recipe: str, layer: Layer, status: LayerStatus) -> str:
     fields = ",".join(f"{name}:{layer.fields[name].type}" for name in layer.tile_fields)
-    loaded = f"{status.version} {status.loaded_at.isoformat()}"
+    loaded = f"{status.loaded_at.isoformat()} {status.plan}"
     return _digest_text(f"{recipe}\n{layer.id} {layer.minzoom} {layer.maxzoom} {fields} {loaded}")
