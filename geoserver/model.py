@@ -10,13 +10,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "ROWLESS_KINDS",
     "Bounds",
     "CsvOptions",
     "Field",
     "FieldType",
     "FilterKind",
     "Layer",
+    "Parameter",
     "Readings",
+    "Scalar",
     "Tile",
     "TilePlan",
     "ZoomPlan",
@@ -24,6 +27,8 @@ __all__ = [
 
 FieldType = Literal["text", "integer", "number", "boolean", "date", "timestamp"]
 FilterKind = Literal["choice", "range", "search", "none"]
+ROWLESS_KINDS = ("tiles", "function")  # every other kind is a recipe in `tiles/` over the layer's table
+type Scalar = str | int | float | bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,21 @@ class Readings:
 
 
 @dataclass(frozen=True, slots=True)
+class Parameter:
+    """A value that requests may give to a layer of kind `function`; all values are as JSON holds them."""
+
+    name: str
+    title: str
+    type: FieldType
+    default: Scalar = ""
+    description: str = ""
+    unit: str = ""
+    minimum: Scalar | None = None
+    maximum: Scalar | None = None
+    choices: tuple[Scalar, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Layer:
     """A dataset as its layer file declares it. What is in the database about it is `database.status.LayerStatus`."""
 
@@ -137,7 +157,15 @@ class Layer:
     order: int = 100  # position among the layers of its theme
     minzoom: int = 0
     maxzoom: int = 16  # above it clients overzoom
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)  # of a function
+    bounds: Bounds | None = None  # outside of which a function has no tiles
+    max_age: int = 60  # seconds for which a function's tile holds
     tile_fields: tuple[str, ...] = ()  # what style, filter and popup title need; filled by the catalogue
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether it is loaded into a table; else an archive or a function gives its tiles, and nothing but tiles."""
+        return self.kind not in ROWLESS_KINDS
 
     @property
     def table(self) -> str:

@@ -20,6 +20,7 @@ from geoserver.database.migrate import apply_migrations
 from geoserver.database.pool import Database
 from geoserver.database.status import CHANNEL, LayerStatus, read_statuses
 from geoserver.errors import GeoserverError, NotFoundError, SetupError, UnavailableError
+from geoserver.tilesets import Tilesets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +44,7 @@ class Services:
         self.settings = settings
         self.live = LiveCatalog(settings)
         self.database = Database(database_url, settings)
+        self.tilesets = Tilesets()
         self.statuses: dict[str, LayerStatus] = {}
         self.database_problem = "not connected yet"
         self._revive = revive
@@ -57,11 +59,18 @@ class Services:
     def layer(self, layer_id: str) -> tuple[Layer, LayerStatus]:
         """A layer and its loaded state; raises NotFoundError, or UnavailableError while nothing is known yet."""
         layer = self.live.current.layer(layer_id)
+        if not layer.has_rows:
+            return self._rowless(layer)
         if (status := self.statuses.get(layer_id)) is not None:
             return layer, status
         if self.database_problem:
             raise UnavailableError("The database cannot be reached; try again in a few seconds.")
         raise NotFoundError("layer", layer_id, f"a loaded layer; this one has no rows yet: geoserver load {layer_id}")
+
+    def _rowless(self, layer: Layer) -> tuple[Layer, LayerStatus]:
+        if (found := self.tilesets.held.get(layer.id)) is not None:
+            return found
+        raise NotFoundError("layer", layer.id, "a layer that can be served; /readyz says what is wrong with this one")
 
     def site_url(self, seen: str) -> str:
         """The address under which clients know us, without a slash at its end; `seen` is the one they asked at."""
@@ -70,10 +79,15 @@ class Services:
     def loaded(self) -> list[tuple[Layer, LayerStatus]]:
         """Every layer that can be served, in display order."""
         layers = self.live.current.layers.values()
-        return [(layer, self.statuses[layer.id]) for layer in layers if layer.id in self.statuses]
+        stored = {layer.id: (layer, self.statuses[layer.id]) for layer in layers if layer.id in self.statuses}
+        held = {
+            layer.id: stored.get(layer.id) if layer.has_rows else self.tilesets.held.get(layer.id) for layer in layers
+        }
+        return [found for found in held.values() if found is not None]
 
     async def start(self) -> None:
         """Open the pools and begin to watch; waits for a first answer of the database, though not for long."""
+        await asyncio.to_thread(self.tilesets.refresh, self.live.current)
         self._report_problems()
         await self.database.open()
         ready = asyncio.Event()
@@ -153,6 +167,9 @@ class Services:
                 moved = self._folders() != folders
                 if changes or moved:
                     await asyncio.to_thread(self.live.reload)
+                # Archives lie anywhere, and are looked at each time that the watch wakes up.
+                renewed = await asyncio.to_thread(self.tilesets.refresh, self.live.current)
+                if changes or moved or renewed:
                     self._report_problems()
                     self._tell()
                 if moved:
@@ -164,5 +181,5 @@ class Services:
         return list(dict.fromkeys(folders))
 
     def _report_problems(self) -> None:
-        for problem in self.live.current.problems:
+        for problem in [*self.live.current.problems, *self.tilesets.problems]:
             log.error("Catalogue: %s (the last good state stays in service)", problem)

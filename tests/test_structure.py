@@ -17,9 +17,10 @@ ROWS = [
     {"app"},
     {"api", "ogc", "site"},
     {"services", "check", "tiling", "formats", "loading", "styling"},
+    {"tilesets"},
     {"filtering", "sources", "database"},
     {"catalog"},
-    {"grid"},
+    {"grid", "parameters"},
     {"model"},
     {"settings", "assets", "errors"},
 ]

@@ -25,7 +25,7 @@ class LayerEntry(BaseModel):
     title: str
     description: str
     theme: str
-    kind: str = Field(description="points, lines or polygons.")
+    kind: str = Field(description="points, lines, polygons, tiles or function.")
     keywords: list[str]
     license: str = Field(description="SPDX identifier.")
     attribution: str
@@ -33,7 +33,7 @@ class LayerEntry(BaseModel):
     visible: bool = Field(description="Switched on when the viewer opens.")
     order: int
     bounds: list[float] | None = Field(description="west, south, east, north in degrees; null when the layer is empty.")
-    count: int
+    count: int | None = Field(description="Rows; null when the layer has tiles and nothing else.")
     rejected: int = Field(description="Rows of the source that could not be served.")
     updated: str
     time: str | None = Field(description="The field that `datetime` acts on.")
@@ -81,8 +81,23 @@ class LegendEntry(BaseModel):
     color: str
 
 
+class ParameterEntry(BaseModel):
+    """What a request for tiles may say to a layer of kind `function`."""
+
+    name: str
+    title: str
+    description: str
+    type: Literal["text", "integer", "number", "boolean", "date", "timestamp"]
+    unit: str
+    default: Scalar
+    minimum: Scalar
+    maximum: Scalar
+    choices: list[Scalar]
+
+
 class LayerDetail(LayerEntry):
     fields: list[FieldEntry]
+    parameters: list[ParameterEntry]
     readings: ReadingsEntry | None
     legend: list[LegendEntry]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Path, Request, Response
@@ -19,7 +19,7 @@ from geoserver import tiling
 from geoserver.api.answers import PROBLEMS
 from geoserver.api.params import FILTERS, Filters, base_url, split_filters
 from geoserver.errors import BadParameterError
-from geoserver.filtering import Where, build
+from geoserver.filtering import Where
 from geoserver.grid import tile_count
 from geoserver.model import Tile
 
@@ -133,7 +133,10 @@ def build_parts(services: Services, layers: str, query: str) -> list[Part]:
         raise BadParameterError("layers", layers, f"at most {MAX_LAYERS} different layers")
     found = [services.layer(layer_id) for layer_id in ids]
     arguments, properties = parse_query(query)
-    return [Part(layer, status, build(layer, status, **arguments, properties=properties)) for layer, status in found]
+    return [
+        Part(layer, status, tiling.parse_question(layer, status, cast("dict[str, str]", arguments), properties))
+        for layer, status in found
+    ]
 
 
 def parse_query(query: str) -> tuple[Filters, dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from geoserver.styling.build import BASE, DATA_BELOW, FILLS_BELOW
 from geoserver.styling.expressions import fields_in
 
 __all__ = ["check"]
+
+_TILES = re.compile(r"/tiles/([^/]+?)(?:\.json$|/)")
 
 
 def check(catalog: Catalog) -> list[CatalogError]:
@@ -57,7 +60,8 @@ def _problems_of_layer(
         yield f"{where}.source", f"one of the style's sources; got {source!r}"
     layer = catalog.layers.get(name)
     if layer is None:
-        if source != BASE:  # a basemap draws what there is of its layers
+        # A basemap draws what there is of its layers, and the layers inside ready-made tiles have names of their own.
+        if source != BASE and not _draws_ready_made(catalog, style.get("sources", {}).get(source, {})):
             yield f"{where}.source-layer", f"a layer of the catalogue; got {name!r}"
         return
     read = fields_in([item.get(key) for key in ("filter", "paint", "layout")])
@@ -66,6 +70,14 @@ def _problems_of_layer(
     for font in item.get("layout", {}).get("text-font", []):
         if fonts and isinstance(font, str) and font not in fonts | {"literal"}:
             yield f"{where}.layout.text-font", f"one of {', '.join(sorted(fonts))}; got {font!r}"
+
+
+def _draws_ready_made(catalog: Catalog, source: Mapping[str, Any]) -> bool:
+    """Whether the source asks for a layer whose tiles are not made of rows."""
+    addresses = [source.get("url", ""), *source.get("tiles", [])]
+    found = [match for address in addresses if (match := _TILES.match(str(address)))]
+    ids = {layer_id for match in found for layer_id in match[1].split(",")}
+    return any(not catalog.layers[layer_id].has_rows for layer_id in ids & catalog.layers.keys())
 
 
 def _shipped_fonts() -> set[str]:

@@ -10,6 +10,7 @@ from psycopg.sql import SQL, Identifier
 
 from geoserver.errors import CatalogError
 from geoserver.model import Field, FieldType, Layer, Tile
+from geoserver.tiling.functions import check_function
 from geoserver.tiling.postgis import build_values
 from geoserver.tiling.recipes import build_statement
 
@@ -28,14 +29,17 @@ _CREATE = SQL(
 
 
 def check(database_url: str, catalog: Catalog) -> list[CatalogError]:
-    """One CatalogError per recipe that does not run, and per loaded layer for which it does not; none when all do.
+    """One CatalogError per recipe or function that does not run, and per loaded layer for which it does not.
 
     Raises psycopg.OperationalError when the database is away.
     """
     with psycopg.connect(database_url) as connection:
         connection.execute("SET statement_timeout = '30s'")
         connection.commit()
-        return [problem for name in sorted(catalog.recipes) for problem in _check_recipe(connection, name, catalog)]
+        found = [problem for name in sorted(catalog.recipes) for problem in _check_recipe(connection, name, catalog)]
+        functions = [layer for layer in catalog.layers.values() if layer.kind == "function"]
+        tried = {layer.file: check_function(connection, layer) for layer in functions}
+        return found + [CatalogError(str(file), "source", problem) for file, problem in tried.items() if problem]
 
 
 def _check_recipe(connection: psycopg.Connection, name: str, catalog: Catalog) -> list[CatalogError]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from geoserver.grid import MAX_LATITUDE
+from geoserver.grid import MAX_LATITUDE, MAX_ZOOM
 from geoserver.model import Bounds
+from geoserver.tilesets import ArchiveStatus
 from geoserver.tiling.recipes import features_from
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ def build_tilejson(
         "bounds": bounds.as_list(),
         "center": [*_centre(bounds), min(max(_START_ZOOM, minzoom), maxzoom)],
         "attribution": ", ".join(dict.fromkeys(layer.attribution for layer in only if layer.attribution)),
-        "features_from": max(features_from(catalog.recipes[layer.kind], layer) for layer in only),
-        "vector_layers": [_vector_layer(layer) for layer in only],
+        "features_from": max(_features_from(catalog, layer, status) for layer, status in layers),
+        "vector_layers": [item for layer, status in layers for item in _vector_layers(layer, status)],
     }
     if description := " ".join(layer.description for layer in only if layer.description):
         document["description"] = description
@@ -68,6 +69,20 @@ def join_bounds(parts: Sequence[Bounds]) -> Bounds:
 
 def _centre(bounds: Bounds) -> list[float]:
     return [round((bounds.west + bounds.east) / 2, 6), round((bounds.south + bounds.north) / 2, 6)]
+
+
+def _features_from(catalog: Catalog, layer: Layer, status: LayerStatus) -> int:
+    if isinstance(status, ArchiveStatus):
+        said = status.archive.metadata.get("features_from")
+        return said if isinstance(said, int) and 0 <= said <= MAX_ZOOM else 0
+    return features_from(catalog.recipes.get(layer.kind, ""), layer)
+
+
+def _vector_layers(layer: Layer, status: LayerStatus) -> list[dict[str, Any]]:
+    """Those of an archive are its own, under whatever names it gave them."""
+    if isinstance(status, ArchiveStatus):
+        return list(status.archive.metadata["vector_layers"])
+    return [_vector_layer(layer)]
 
 
 def _vector_layer(layer: Layer) -> dict[str, Any]:

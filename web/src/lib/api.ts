@@ -60,7 +60,8 @@ export interface LayerSummary {
   visible: boolean;
   order: number;
   bounds: Bounds | null;
-  count: number;
+  /** Null for a layer that has tiles and nothing else: nothing can be counted, filtered or looked up in it. */
+  count: number | null;
   rejected: number;
   updated: string | null;
   time: string | null;
