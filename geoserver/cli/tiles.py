@@ -37,7 +37,7 @@ def _root() -> None:
     """Keeps `build` a command of its own while it is the only one."""
 
 
-@app.command()
+@app.command("build")
 def build(
     layer: Annotated[str, typer.Argument(metavar="LAYER", help="Id of a loaded layer.")],
     file: Annotated[Path, typer.Argument(metavar="FILE.pmtiles", help="The archive to write.")],

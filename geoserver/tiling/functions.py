@@ -31,7 +31,7 @@ _READ_ONLY = SQL("SET TRANSACTION READ ONLY")
 _REFUSED = (psycopg.errors.RaiseException, psycopg.DataError)
 _FIND = SQL(
     "SELECT pg_get_function_identity_arguments(p.oid) AS takes, pg_get_function_result(p.oid) AS gives,"
-    " p.proargtypes = ARRAY['integer', 'integer', 'integer', 'jsonb']::regtype[]::oid[]::oidvector AS fits"
+    " oidvectortypes(p.proargtypes) = 'integer, integer, integer, jsonb' AS fits"
     " FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace"
     " WHERE n.nspname = %(schema)s AND p.proname = %(name)s ORDER BY fits DESC, p.oid"
 )
@@ -103,6 +103,7 @@ def check_function(connection: psycopg.Connection, layer: Layer) -> str:
     try:
         with connection.transaction(force_rollback=True):
             connection.execute(_READ_ONLY)
+            connection.execute("SET LOCAL search_path = public")  # as when serving
             connection.execute(_build_call(layer), _build_values(_middle_tile(layer), where))
     except psycopg.Error as error:
         return f"{layer.source} to run: {' '.join(str(error).split())}"
