@@ -22,7 +22,7 @@ from pyproj.exceptions import CRSError
 
 from geoserver import assets
 from geoserver.errors import CatalogError, NotFoundError
-from geoserver.model import CsvOptions, Field, Layer, Readings
+from geoserver.model import BINS, CsvOptions, Field, Layer, Readings
 from geoserver.settings import Settings
 
 __all__ = ["Catalog", "LiveCatalog", "layer_folders", "read_catalog", "read_layer", "source_path", "styled_fields"]
@@ -97,6 +97,8 @@ class _LayerFile(_File):
     kind: str
     style: str = ""
     time: str = ""
+    facet: str = ""
+    features_from: int | None = Key(default=None, ge=0, le=MAX_TILE_ZOOM)
     label: str = ""
     basemap: bool = False
     visible: bool = False
@@ -169,7 +171,7 @@ def read_catalog(settings: Settings) -> Catalog:
     """Read every layer file, style and recipe; what is broken lands in `problems` and the rest goes on."""
     problems: list[CatalogError] = []
     styles = _read_styles(settings.workspace, problems)
-    recipes = _read_recipes(settings.workspace)
+    recipes = read_recipes(settings.workspace)
     layers: dict[str, Layer] = {}
     for folder in layer_folders(settings):
         for path in sorted(folder.glob("*.toml")):
@@ -240,7 +242,7 @@ def _check_fields(path: Path, layer: Layer) -> None:
     for name in layer.fields:
         if name in _RESERVED:
             raise CatalogError(str(path), f"fields.{name}", "another name: this one is the server's own; use `column`")
-    for key in ("time", "label"):
+    for key in ("time", "facet", "label"):
         name = getattr(layer, key)
         if name and name not in layer.fields:
             raise CatalogError(str(path), key, f"a declared field; got {name!r}")
@@ -258,10 +260,8 @@ def _check_fields(path: Path, layer: Layer) -> None:
 
 def _join(layer: Layer, styles: Mapping[str, Mapping[str, Any]], recipes: Mapping[str, str]) -> Layer:
     """Prove the layer against recipes and styles, and note which fields its tiles need."""
-    if layer.kind not in recipes:
-        raise CatalogError(
-            str(layer.file), "kind", "a recipe in tiles/: " + ", ".join(sorted(recipes)) + f"; got {layer.kind!r}"
-        )
+    if layer.kind not in (kinds := sorted(recipes.keys() - {BINS})):
+        raise CatalogError(str(layer.file), "kind", f"a recipe in tiles/: {', '.join(kinds)}; got {layer.kind!r}")
     if layer.style and layer.style not in styles:
         raise CatalogError(
             str(layer.file), "style", f"a style in styles/: {layer.style}.json was not found or is broken"
@@ -272,7 +272,7 @@ def _join(layer: Layer, styles: Mapping[str, Mapping[str, Any]], recipes: Mappin
         if missing := (found := styled_fields(styles[name], layer.id)) - layer.fields.keys():
             raise CatalogError(str(layer.file), "fields", f"{min(missing)!r}, which styles/{name}.json uses")
         styled |= found
-    filtered = {name for name, item in layer.fields.items() if item.filter != "none"}
+    filtered = {name for name, item in layer.fields.items() if item.filter in ("choice", "range")}
     wanted = styled | filtered | ({layer.label} if layer.label else set())
     return replace(layer, tile_fields=tuple(name for name in layer.fields if name in wanted))
 
@@ -345,7 +345,8 @@ def _style_fault(style: Any) -> tuple[str, str] | None:
     return None if isinstance(style.get("metadata", {}), dict) else ("metadata", "a table")
 
 
-def _read_recipes(workspace: Path) -> dict[str, str]:
+def read_recipes(workspace: Path) -> dict[str, str]:
+    """The SQL of every kind of tile by its name, and that of the bins that go with them."""
     recipes: dict[str, str] = {}
     for folder in reversed(assets.roots("tiles", workspace)):
         recipes |= {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.sql"))}
