@@ -6,6 +6,7 @@ Both ask for the same paths in turn on keep-alive connections and read every byt
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import subprocess
 import tempfile
@@ -20,7 +21,7 @@ import uvloop
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Timing", "ask_each", "fetch_all", "find_wrk", "measure", "measure_by_wrk"]
+__all__ = ["Timing", "ask_each", "fetch_all", "find_wrk", "measure", "measure_by_wrk", "pin"]
 
 _PATIENCE = 60.0  # seconds for one answer
 
@@ -182,6 +183,11 @@ def ask_each(url: str, paths: Sequence[str], *, connections: int, encoding: str 
     return uvloop.run(run())
 
 
+def pin(cores: str) -> list[str]:
+    """The beginning of a command that may use those processor cores alone; nothing where that cannot be had."""
+    return ["taskset", "-c", cores] if cores and shutil.which("taskset") and (os.cpu_count() or 1) > 1 else []
+
+
 _SCRIPT = """\
 local paths = {%(paths)s}
 local requests, count = {}, 0
@@ -214,9 +220,19 @@ def measure_by_wrk(
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "paths.lua"
         script.write_text(_SCRIPT % {"paths": quoted, "encoding": encoding}, encoding="ascii")
-        command = ["taskset", "-c", cores] if cores else []
         whole = max(1, round(seconds))
-        command += ["wrk", "-t1", f"-c{connections}", f"-d{whole}s", "--timeout", "10s", "-s", str(script), url]
+        command = [
+            *pin(cores),
+            "wrk",
+            "-t1",
+            f"-c{connections}",
+            f"-d{whole}s",
+            "--timeout",
+            "10s",
+            "-s",
+            str(script),
+            url,
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=whole + 60)
     line = next(line for line in done.stdout.splitlines() if line.startswith("figures "))
     requests, duration, failed, p50, p95 = (int(part) for part in line.split()[1:])

@@ -22,6 +22,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from benchmarks.city import BIG, CITY, POINTS
+from benchmarks.drive import pin
 from geoserver.catalog import read_catalog
 from geoserver.loading import load
 from geoserver.settings import Settings
@@ -156,8 +157,17 @@ class Context:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        command = ["taskset", "-c", cores] if cores else []
-        command += [sys.executable, "-m", "geoserver", "serve", "--workspace", str(self.folder), "--port", str(port)]
+        command = [
+            *pin(cores),
+            sys.executable,
+            "-m",
+            "geoserver",
+            "serve",
+            "--workspace",
+            str(self.folder),
+            "--port",
+            str(port),
+        ]
         log = (self.folder / "server.log").open("w")
         environment = os.environ | {"DATABASE_URL": self.database_url, "GEOSERVER_LOG_LEVEL": "warning"}
         if cold:

@@ -25,6 +25,8 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
+from benchmarks.drive import pin
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -166,7 +168,7 @@ def serve_files(context: Context, bodies: Sequence[bytes], encoding: str, cores:
     port = _free_port()
     configuration = folder / "nginx.conf"
     configuration.write_text(_NGINX.format(folder=folder, port=port, encoding=encoding, user=_user()), encoding="utf-8")
-    command = [*(["taskset", "-c", cores] if cores else []), program, "-p", str(folder), "-c", str(configuration)]
+    command = [*pin(cores), program, "-p", str(folder), "-c", str(configuration)]
     command += ["-e", str(folder / "error.log")]
     with _running("nginx", command, context, port=port, ready="/0.mvt") as url:
         said = subprocess.run([program, "-v"], capture_output=True, text=True, check=False).stderr

@@ -201,7 +201,8 @@ def _draw_buildings(
     corners = np.array(
         [[-half, -half], [half, -half], [half, notch_y], [notch_x, notch_y], [notch_x, half], [-half, half]]
     )
-    corners[2:5, :, random.random(rows) < 0.7] = 0.5  # the notch closed: a rectangle, its corner said three times
+    whole = (random.random(rows) < 0.7) | (area < 45)
+    corners[2:5, :, whole] = 0.5  # the notch closed: a rectangle, its corner said three times
     corners = corners.transpose(2, 0, 1) * np.column_stack([width, depth])[:, None, :] + middle[:, None, :]
     ring = np.repeat(np.arange(rows), 6)
     places = (

@@ -108,6 +108,8 @@ def _measure_alone(context: Context, layer: Layer, tiles: Sequence[Tile], url: s
     for _ in range(_ROUNDS):
         for each in asks:
             each()
+    for filtered in (False, True):
+        _note_failed(context, (layer.id, filtered, zoom), figures.cold[layer.id, filtered, zoom][1])
 
 
 def _bare(context: Context, statement: str, tiles: Sequence[Tile] = (), clients: int = 1) -> Timing:
@@ -130,10 +132,16 @@ def _measure_many(context: Context, layer: Layer, tiles: Sequence[Tile], url: st
         paths = _build_paths(layer.id, tiles, filtered=filtered)
         timing = measure(url, paths, connections=MANY, seconds=context.seconds / 5, encoding=_ENCODING, least=1)
         _add(figures.cold, (layer.id, filtered, zoom), MANY, timing)
-        if timing.failed:
-            context.note(f"tiles: {layer.id}, z{zoom}, cold: {timing.failed} of {timing.count} requests failed")
+        _note_failed(context, (layer.id, filtered, zoom), timing)
     if layer.id == POINTS and zoom >= BEST_SQL_FROM and sql.find_pgbench():
         _add(figures.plain, (layer.id, False, zoom), MANY, _bare(context, sql.build_tile(layer, zoom), tiles, MANY))
+
+
+def _note_failed(context: Context, key: Key, timing: Timing) -> None:
+    """A refusal is quick, and must not pass for a quick tile."""
+    if timing.failed:
+        what = f"{key[0]}, z{key[2]}{', filtered' if key[1] else ''}, cold"
+        context.note(f"tiles: {what}: {timing.failed} of {timing.count} requests failed")
 
 
 def _run_hot(context: Context, name: str, tiles: dict[int, list[Tile]], figures: Figures) -> None:
