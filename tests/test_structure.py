@@ -21,7 +21,7 @@ ROWS = [
     {"catalog"},
     {"grid"},
     {"model"},
-    {"settings", "assets", "errors"},
+    {"settings", "assets", "errors", "encodings"},
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 WEB_LIBRARIES = {"fastapi", "starlette", "pygeoapi"}
