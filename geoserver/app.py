@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from geoserver import __version__
 from geoserver.api import find_routers
+from geoserver.api.metrics import Board, Meter
 from geoserver.api.problems import PROBLEM_TYPE, build_plain_problem, build_problem
 from geoserver.api.tile_requests import TileRequests
 from geoserver.api.tile_server import TileServer
@@ -32,13 +34,22 @@ __all__ = ["create_app"]
 log = logging.getLogger("geoserver")
 
 
-def create_app(settings: Settings, database_url: str, revive: Callable[[], object] | None = None) -> FastAPI:
+def create_app(
+    settings: Settings,
+    database_url: str,
+    revive: Callable[[], object] | None = None,
+    *,
+    board: Board | None = None,
+    worker: int = 0,
+) -> FastAPI:
     """The whole server over one database; nothing is opened before its lifespan begins.
 
     `revive` is called in a thread when the database is away: the command line passes it for the private PostGIS.
+    `board` is where several workers count together, and `worker` which of them this one is, from 0.
     """
 
     tiles = TileServer(settings, SECURITY | OPEN_DATA)
+    meter = Meter(tiles, board, worker)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -46,9 +57,11 @@ def create_app(settings: Settings, database_url: str, revive: Callable[[], objec
         app.state.services = services
         tiles.attach(services)
         await services.start()
+        metering = asyncio.create_task(meter.run(), name="meter")
         try:
             yield
         finally:
+            metering.cancel()
             await tiles.stop()
             await services.stop()
 
@@ -58,6 +71,7 @@ def create_app(settings: Settings, database_url: str, revive: Callable[[], objec
     _add_error_handlers(app)
     app.add_middleware(SiteHeaders)
     app.state.tiles = tiles
+    app.state.meter = meter
     app.add_middleware(TileRequests, tiles=tiles)  # the outermost: a tile passes nothing else
     return app
 

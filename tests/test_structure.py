@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "geoserver"
 ROWS = [
     {"__main__"},
     {"cli"},
+    {"server"},
     {"app"},
     {"api", "ogc", "site"},
     {"services", "check", "tiling", "formats", "loading", "styling"},
