@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "geoserver"
 ROWS = [
     {"__main__"},
     {"cli"},
+    {"server"},
     {"app"},
     {"api", "ogc", "site"},
     {"services", "check", "formats", "loading", "styling"},
@@ -22,7 +23,7 @@ ROWS = [
     {"catalog"},
     {"grid"},
     {"model"},
-    {"settings", "assets", "errors"},
+    {"settings", "assets", "errors", "encodings"},
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 WEB_LIBRARIES = {"fastapi", "starlette", "pygeoapi"}
