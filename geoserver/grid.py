@@ -6,7 +6,7 @@ import math
 
 from geoserver.model import Bounds, Tile
 
-__all__ = ["MAX_LATITUDE", "MAX_ZOOM", "MERCATOR_HALF", "intersects", "is_inside", "tile_bounds", "tile_count"]
+__all__ = ["MAX_LATITUDE", "MAX_ZOOM", "MERCATOR_HALF", "intersects", "is_inside", "join", "tile_bounds", "tile_count"]
 
 MAX_ZOOM = 22
 MERCATOR_HALF = 20037508.342789244  # metres from the origin to the edge of EPSG:3857
@@ -50,3 +50,16 @@ def _spans(bounds: Bounds) -> list[tuple[float, float]]:
     if bounds.west <= bounds.east:
         return [(bounds.west, bounds.east)]
     return [(bounds.west, 180.0), (-180.0, bounds.east)]
+
+
+def join(a: Bounds | None, b: Bounds | None) -> Bounds | None:
+    """A lon/lat rectangle around both; one that crosses the antimeridian is taken as the whole turn of the earth."""
+    if a is None or b is None:
+        return a or b
+    boxes = [Bounds(-180.0, box.south, 180.0, box.north) if box.west > box.east else box for box in (a, b)]
+    return Bounds(
+        min(box.west for box in boxes),
+        min(box.south for box in boxes),
+        max(box.east for box in boxes),
+        max(box.north for box in boxes),
+    )

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "BINS",
     "ROWLESS_KINDS",
     "Bounds",
     "CsvOptions",
@@ -25,6 +26,7 @@ __all__ = [
     "ZoomPlan",
 ]
 
+BINS = "bins"  # the recipe in tiles/ that is no kind of layer, and the end of the name of its MVT layers
 FieldType = Literal["text", "integer", "number", "boolean", "date", "timestamp"]
 FilterKind = Literal["choice", "range", "search", "none"]
 ROWLESS_KINDS = ("tiles", "function")  # every other kind is a recipe in `tiles/` over the layer's table
@@ -69,6 +71,11 @@ class TilePlan:
     facet: str = ""  # field whose values are counted in bins; empty when there is none
     values: tuple[str, ...] = ()  # values that have a count of their own, the most frequent first
     zooms: tuple[ZoomPlan, ...] = ()  # one for each zoom below `features_from`
+    block: int = -1  # zoom of the blocks in which points are packed; negative when they are not
+    level: int = 0  # level of the cells in packed points
+    whole: bool = True  # every value of the facet has a code in packed points
+    prebuilt: int = -1  # last zoom of which some tiles are kept ready
+    digest: str = ""  # of the recipes that the ready tiles were made by
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +153,8 @@ class Layer:
     style: str = ""
     key: str = ""
     time: str = ""
+    facet: str = ""  # field whose values are counted in bins; the first choice when it is not said
+    features_from: int | None = None  # first zoom with whole features; from the density when it is not said
     label: str = ""  # field that titles a popup
     source_layer: str = ""  # layer inside a source with several
     crs: str = ""  # overrides the source's CRS, "EPSG:27700"

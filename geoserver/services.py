@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -17,9 +18,11 @@ from watchfiles import awatch
 from geoserver import assets
 from geoserver.catalog import LiveCatalog, layer_folders
 from geoserver.database.migrate import apply_migrations
+from geoserver.database.notices import Notice, parse_notice
 from geoserver.database.pool import Database
 from geoserver.database.status import CHANNEL, LayerStatus, read_statuses
 from geoserver.errors import GeoserverError, NotFoundError, SetupError, UnavailableError
+from geoserver.grid import join
 from geoserver.tilesets import Tilesets
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ __all__ = ["Services"]
 log = logging.getLogger("geoserver")
 
 _RETRY = 2.0  # seconds between attempts to reach a database that is away
+_BREATH = 0.25  # seconds between two readings of the loaded state, however many changes there are
 
 
 class Services:
@@ -49,6 +53,10 @@ class Services:
         self.database_problem = "not connected yet"
         self._revive = revive
         self._callbacks: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[Notice], None]] = []
+        self._seen: dict[str, int] = {}  # the newest version of each layer whose notice was handed on
+        self._since: dict[str, LayerStatus] = {}  # what notices told since the reading of the state began
+        self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
 
@@ -56,21 +64,19 @@ class Services:
         """Call back, in the event loop, after the catalogue or the rows of a layer changed."""
         self._callbacks.append(callback)
 
+    def on_notice(self, listener: Callable[[Notice], None]) -> None:
+        """Call back, in the event loop and at once, when rows of a layer changed; a change is told at least once."""
+        self._listeners.append(listener)
+
     def layer(self, layer_id: str) -> tuple[Layer, LayerStatus]:
         """A layer and its loaded state; raises NotFoundError, or UnavailableError while nothing is known yet."""
-        layer = self.live.current.layer(layer_id)
-        if not layer.has_rows:
-            return self._rowless(layer)
-        if (status := self.statuses.get(layer_id)) is not None:
-            return layer, status
+        if (found := self.find(layer_id)) is not None:
+            return found
+        if not self.live.current.layer(layer_id).has_rows:
+            raise NotFoundError("layer", layer_id, "a layer that can be served; /readyz says what is wrong with it")
         if self.database_problem:
             raise UnavailableError("The database cannot be reached; try again in a few seconds.")
         raise NotFoundError("layer", layer_id, f"a loaded layer; this one has no rows yet: geoserver load {layer_id}")
-
-    def _rowless(self, layer: Layer) -> tuple[Layer, LayerStatus]:
-        if (found := self.tilesets.held.get(layer.id)) is not None:
-            return found
-        raise NotFoundError("layer", layer.id, "a layer that can be served; /readyz says what is wrong with this one")
 
     def site_url(self, seen: str) -> str:
         """The address under which clients know us, without a slash at its end; `seen` is the one they asked at."""
@@ -78,12 +84,15 @@ class Services:
 
     def loaded(self) -> list[tuple[Layer, LayerStatus]]:
         """Every layer that can be served, in display order."""
-        layers = self.live.current.layers.values()
-        stored = {layer.id: (layer, self.statuses[layer.id]) for layer in layers if layer.id in self.statuses}
-        held = {
-            layer.id: stored.get(layer.id) if layer.has_rows else self.tilesets.held.get(layer.id) for layer in layers
-        }
-        return [found for found in held.values() if found is not None]
+        return [found for layer_id in self.live.current.layers if (found := self.find(layer_id)) is not None]
+
+    def find(self, layer_id: str) -> tuple[Layer, LayerStatus] | None:
+        """A layer that can be served, and its state."""
+        layer = self.live.current.layers.get(layer_id)
+        if layer is not None and not layer.has_rows:
+            return self.tilesets.held.get(layer_id)
+        status = self.statuses.get(layer_id)
+        return None if layer is None or status is None else (layer, status)
 
     async def start(self) -> None:
         """Open the pools and begin to watch; waits for a first answer of the database, though not for long."""
@@ -93,6 +102,7 @@ class Services:
         ready = asyncio.Event()
         self._tasks = [
             asyncio.create_task(self._follow_database(ready), name="follow database"),
+            asyncio.create_task(self._follow_changes(), name="follow changes"),
             asyncio.create_task(self._follow_files(), name="follow files"),
         ]
         with contextlib.suppress(TimeoutError):
@@ -108,7 +118,11 @@ class Services:
 
     async def refresh(self) -> None:
         """Read the loaded state again and tell those who asked to be told."""
-        self.statuses = await read_statuses(self.database)
+        self._since = {}
+        read = await read_statuses(self.database)
+        # A notice may have overtaken the reading: what it said stays until the next reading, which it has asked for.
+        newer = {key: told for key, told in self._since.items() if key in read and told.version > read[key].version}
+        self.statuses = read | newer
         self.database_problem = ""
         self._tell()
 
@@ -119,28 +133,65 @@ class Services:
     async def _follow_database(self, ready: asyncio.Event) -> None:
         """Migrate, then LISTEN for as long as we run; on a lost connection start over, so that no change is missed."""
         while True:
+            established = False
             try:
                 await asyncio.to_thread(apply_migrations, self.database.url)
                 connection = await psycopg.AsyncConnection.connect(self.database.url, autocommit=True)
                 async with connection:
                     await connection.execute(SQL("LISTEN {}").format(Identifier(CHANNEL)))
                     await self.refresh()
+                    self._catch_up()
+                    established = True
                     ready.set()
                     await self._listen(connection)
             except (psycopg.Error, GeoserverError, OSError) as error:
+                if established:  # perhaps only this connection was lost: look at once
+                    continue
                 self._note_problem(error)
                 await self._bring_back()
             await asyncio.sleep(_RETRY)
 
     async def _listen(self, connection: psycopg.AsyncConnection) -> None:
         while True:
-            changed = False
-            async for _ in connection.notifies(timeout=30, stop_after=1):
-                changed = True
-            if changed:
+            async for message in connection.notifies(timeout=30):
+                if (notice := parse_notice(message.payload)) is None:
+                    log.warning("A notice of a change could not be read: %.200s", message.payload)
+                else:
+                    self._take(notice)
+                self._changed.set()
+            await connection.execute("SELECT 1")  # notices a server that went away without a word
+
+    def _take(self, notice: Notice) -> None:
+        """Hand a notice on. Bounds grow before that, so that no tile is taken for empty that is so no more."""
+        if (status := self.statuses.get(notice.layer)) is not None and notice.tiles is not None:
+            status = replace(status, version=notice.version, bounds=join(status.bounds, notice.bounds))
+            self.statuses[notice.layer] = self._since[notice.layer] = status
+        self._seen[notice.layer] = notice.version
+        self._hand_on(notice)
+
+    def _hand_on(self, notice: Notice) -> None:
+        for listener in self._listeners:
+            listener(notice)
+
+    def _catch_up(self) -> None:
+        """After a time without a connection: everything of a layer whose version moved meanwhile may have changed."""
+        for layer_id, status in self.statuses.items():
+            if self._seen.get(layer_id, status.version) != status.version:
+                self._take(Notice(layer_id, status.version))
+        self._seen = {layer_id: status.version for layer_id, status in self.statuses.items()}
+
+    async def _follow_changes(self) -> None:
+        """Read the loaded state after changes: once for all that come together, and not without a breath between."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            try:
                 await self.refresh()
-            else:
-                await connection.execute("SELECT 1")  # notices a server that went away without a word
+            except GeoserverError as error:
+                log.warning("The loaded state could not be read: %s", error)
+                self._changed.set()
+                await asyncio.sleep(_RETRY)
+            await asyncio.sleep(_BREATH)
 
     async def _bring_back(self) -> None:
         if self._revive is None:
@@ -172,6 +223,8 @@ class Services:
                 if changes or moved or renewed:
                     self._report_problems()
                     self._tell()
+                for layer, status in self.tilesets.renew():
+                    self._hand_on(Notice(layer.id, status.version))
                 if moved:
                     break
 

@@ -35,5 +35,10 @@ class Settings(BaseSettings):
     pool_size: int = Field(default=8, ge=1, le=200, description="Database connections for tiles and API.")
     ogc_threads: int = Field(default=4, ge=1, le=64, description="Threads and connections for OGC API requests.")
     statement_timeout: float = Field(default=10.0, gt=0, description="Seconds after which a query is cut.")
+    tile_cache_mb: int = Field(default=256, ge=0, description="MiB of rendered tiles kept by each worker; 0 for none.")
+    tile_max_age: int = Field(
+        default=10, ge=0, le=31_536_000, description="Seconds for which browsers and proxies may keep a tile unasked."
+    )
+    workers: int = Field(default=1, ge=1, le=64, description="Processes that answer requests.")
     max_items: int = Field(default=10_000, ge=1, description="Largest `limit` of one page of OGC items.")
     log_level: str = Field(default="info", description="debug, info, warning or error.")

@@ -31,6 +31,7 @@ from geoserver.catalog import read_catalog
 from geoserver.database import private
 from geoserver.database.migrate import apply_migrations
 from geoserver.loading import load
+from geoserver.server import build_config
 from geoserver.settings import Settings
 
 if TYPE_CHECKING:
@@ -133,11 +134,10 @@ class Server:
 
 @contextlib.contextmanager
 def run_server(app: FastAPI, database_url: str) -> Iterator[Server]:
-    """Serve the app by uvicorn in a thread on a free port of 127.0.0.1."""
+    """Serve the app as the command does, in a thread on a free port of 127.0.0.1."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=2)
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(build_config(app))
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
         thread.start()
         deadline = time.monotonic() + 60

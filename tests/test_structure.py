@@ -14,15 +14,17 @@ PACKAGE = Path(__file__).parent.parent / "geoserver"
 ROWS = [
     {"__main__"},
     {"cli"},
+    {"server"},
     {"app"},
     {"api", "ogc", "site"},
-    {"services", "check", "tiling", "formats", "loading", "styling"},
+    {"services", "check", "formats", "loading", "styling"},
+    {"tiling"},
     {"tilesets"},
     {"filtering", "sources", "database"},
     {"catalog"},
     {"grid", "parameters"},
     {"model"},
-    {"settings", "assets", "errors"},
+    {"settings", "assets", "errors", "encodings"},
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 WEB_LIBRARIES = {"fastapi", "starlette", "pygeoapi"}

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from geoserver.api.metrics import CONTENT_TYPE_LATEST
 
 if TYPE_CHECKING:
+    from geoserver.api.metrics import Meter
     from geoserver.services import Services
 
 router = APIRouter(tags=["health"])
@@ -44,6 +46,7 @@ def _readiness(services: Services) -> dict[str, Any]:
 
 
 @router.get("/metrics", summary="Prometheus metrics")
-async def metrics() -> Response:
-    """Counters and gauges in Prometheus' text format."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+async def metrics(request: Request) -> Response:
+    """Counters and gauges of every worker in Prometheus' text format."""
+    meter: Meter = request.app.state.meter
+    return Response(meter.render(), media_type=CONTENT_TYPE_LATEST)

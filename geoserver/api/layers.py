@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from geoserver import styling, tiling
+from geoserver import styling
 from geoserver.api import params
 from geoserver.api.answers import PROBLEMS, answer, etag_of, unchanged
 from geoserver.api.schemas import Feature, LayerDetail, LayerList, ReadingList, RejectList, Summary
@@ -138,7 +138,6 @@ async def _read_row(request: Request, layer: Layer, fid: int) -> dict[str, Any]:
 
 
 def _entry(request: Request, layer: Layer, status: LayerStatus) -> dict[str, Any]:
-    services: Services = request.app.state.services
     return {
         "id": layer.id,
         "title": layer.title,
@@ -157,7 +156,7 @@ def _entry(request: Request, layer: Layer, status: LayerStatus) -> dict[str, Any
         "updated": status.loaded_at,
         "time": layer.time or None,
         "label": layer.label or None,
-        "features_from": tiling.features_from(services.live.current.recipes.get(layer.kind, ""), layer),
+        "features_from": status.plan.features_from,
         "links": _links(layer, params.base_url(request)),
     }
 

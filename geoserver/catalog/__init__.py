@@ -24,10 +24,19 @@ from geoserver import assets
 from geoserver.catalog.rowless import build_parameters, check_keys, check_rowless
 from geoserver.catalog.styles import read_recipes, read_styles
 from geoserver.errors import CatalogError, NotFoundError
-from geoserver.model import ROWLESS_KINDS, Bounds, CsvOptions, Field, Layer, Readings
+from geoserver.model import BINS, ROWLESS_KINDS, Bounds, CsvOptions, Field, Layer, Readings
 from geoserver.settings import Settings
 
-__all__ = ["Catalog", "LiveCatalog", "layer_folders", "read_catalog", "read_layer", "source_path", "styled_fields"]
+__all__ = [
+    "Catalog",
+    "LiveCatalog",
+    "layer_folders",
+    "read_catalog",
+    "read_layer",
+    "read_recipes",
+    "source_path",
+    "styled_fields",
+]
 
 MAX_TILE_ZOOM = 22
 _ID = re.compile(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
@@ -111,6 +120,8 @@ class _LayerFile(_File):
     kind: str
     style: str = ""
     time: str = ""
+    facet: str = ""
+    features_from: int | None = Key(default=None, ge=0, le=MAX_TILE_ZOOM)
     label: str = ""
     basemap: bool = False
     visible: bool = False
@@ -263,7 +274,7 @@ def _check_fields(path: Path, layer: Layer) -> None:
     for name in layer.fields:
         if name in _RESERVED and layer.has_rows:
             raise CatalogError(str(path), f"fields.{name}", "another name: this one is the server's own; use `column`")
-    for key in ("time", "label"):
+    for key in ("time", "facet", "label"):
         name = getattr(layer, key)
         if name and name not in layer.fields:
             raise CatalogError(str(path), key, f"a declared field; got {name!r}")
@@ -281,10 +292,12 @@ def _check_fields(path: Path, layer: Layer) -> None:
 
 def _join(layer: Layer, styles: Mapping[str, Mapping[str, Any]], recipes: Mapping[str, str]) -> Layer:
     """Prove the layer against recipes and styles, and note which fields its tiles need."""
-    if layer.has_rows and layer.kind not in recipes:
-        names = ", ".join([*sorted(recipes), *ROWLESS_KINDS])
+    kinds = [*sorted(recipes.keys() - {BINS}), *ROWLESS_KINDS]
+    if layer.kind not in kinds:
         raise CatalogError(
-            str(layer.file), "kind", f"a recipe in tiles/, `tiles` or `function`: {names}; got {layer.kind!r}"
+            str(layer.file),
+            "kind",
+            f"a recipe in tiles/, `tiles` or `function`: {', '.join(kinds)}; got {layer.kind!r}",
         )
     if layer.style and layer.style not in styles:
         raise CatalogError(
@@ -298,7 +311,7 @@ def _join(layer: Layer, styles: Mapping[str, Mapping[str, Any]], recipes: Mappin
         if missing := (found := styled_fields(styles[name], layer.id)) - layer.fields.keys():
             raise CatalogError(str(layer.file), "fields", f"{min(missing)!r}, which styles/{name}.json uses")
         styled |= found
-    filtered = {name for name, item in layer.fields.items() if item.filter != "none"}
+    filtered = {name for name, item in layer.fields.items() if item.filter in ("choice", "range")}
     wanted = styled | filtered | ({layer.label} if layer.label else set())
     return replace(layer, tile_fields=tuple(name for name in layer.fields if name in wanted))
 

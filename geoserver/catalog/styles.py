@@ -50,6 +50,7 @@ def _style_fault(style: Any) -> tuple[str, str] | None:
 
 
 def read_recipes(workspace: Path) -> dict[str, str]:
+    """The SQL of every kind of tile by its name, and that of the bins that go with them."""
     recipes: dict[str, str] = {}
     for folder in reversed(assets.roots("tiles", workspace)):
         recipes |= {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.sql"))}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import multiprocessing
 import signal
 import socket
@@ -42,6 +41,7 @@ app.add_typer(db, name="db")
 app.add_typer(tiles.app, name="tiles")
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on. (default: 127.0.0.1)")]
+Workers = Annotated[int | None, typer.Option(help="Processes that answer requests. (default: 1)")]
 Port = Annotated[int | None, typer.Option("--port", "-p", help="Port to listen on; 0 picks one. (default: 8000)")]
 
 
@@ -62,19 +62,19 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 
 @app.command()
-def demo(workspace: Workspace = None, host: Host = None, port: Port = None) -> None:
+def demo(workspace: Workspace = None, host: Host = None, port: Port = None, workers: Workers = None) -> None:
     """Set up a database, load the sample city and your own layers, and serve them.
 
     What is loaded already and has not changed is not loaded again.
     """
-    settings = read_settings(workspace, host=host, port=port, samples=True)
+    settings = read_settings(workspace, host=host, port=port, workers=workers, samples=True)
     _serve(settings, prepare=lambda url: _load_apart(settings, url))
 
 
 @app.command()
-def serve(workspace: Workspace = None, host: Host = None, port: Port = None) -> None:
+def serve(workspace: Workspace = None, host: Host = None, port: Port = None, workers: Workers = None) -> None:
     """Serve the layers that are loaded."""
-    _serve(read_settings(workspace, host=host, port=port))
+    _serve(read_settings(workspace, host=host, port=port, workers=workers))
 
 
 @app.command()
@@ -190,31 +190,13 @@ def db_remove(
 
 def _serve(settings: Settings, prepare: Callable[[str], None] | None = None) -> None:
     """Listen, bring the database up, prepare it, and serve until Ctrl-C or SIGTERM."""
+    from geoserver import server
+
     _stop_in_order()
-    with contextlib.suppress(KeyboardInterrupt), _listen(settings) as listener, database(settings) as url:
+    with contextlib.suppress(KeyboardInterrupt), server.listen(settings) as listener, database(settings) as url:
         if prepare:
             prepare(url)
-        _run_server(settings, url, listener)
-
-
-def _run_server(settings: Settings, url: str, listener: socket.socket) -> None:
-    import uvicorn
-
-    from geoserver.app import create_app
-    from geoserver.database import private
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            if self.started:
-                _announce(listener)
-
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
-    logging.getLogger("geoserver").setLevel(settings.log_level.upper())
-    application = create_app(settings, url, None if settings.database_url else lambda: private.ensure(settings))
-    level = "info" if settings.log_level == "debug" else "warning"
-    config = uvicorn.Config(application, log_level=level, ws="none", timeout_graceful_shutdown=3)
-    Server(config).run(sockets=[listener])
+        server.run(settings, url, listener, lambda: _announce(listener))
 
 
 def _announce(listener: socket.socket) -> None:
@@ -223,26 +205,13 @@ def _announce(listener: socket.socket) -> None:
     console().print(f"\n[bold green]http://{shown}:{port}[/]   stop with Ctrl-C\n", highlight=False)
 
 
-def _listen(settings: Settings) -> socket.socket:
-    """A listening socket, before anything that takes time; raises SetupError when the port is taken."""
-    try:
-        family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(128)
-    except OSError as error:
-        where = f"{settings.host}:{settings.port}"
-        raise SetupError(f"Cannot listen on {where} ({error.strerror}); choose another --port") from error
-    return listener
-
-
 def _stop_in_order() -> None:
     """SIGTERM and a closed terminal end us as Ctrl-C does; a server that runs has handlers of its own for the first."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
+    signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, interrupt)
     signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
 

@@ -112,7 +112,7 @@ async def _build(
                 advance=advance,
                 tell=tell,
             )
-        if (await _find(pool, wanted))[1].version != status.version:
+        if layer.has_rows and (await _find(pool, wanted))[1].version != status.version:
             say("Rows changed meanwhile, so some tiles are older than others; build again for one state.")
         return built
     finally:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
 
+from geoserver.encodings import accepts
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,12 +21,7 @@ _LEVEL = 4  # JSON shrinks by nine tenths, at 100 MB/s and more
 
 def accepts_gzip(accept_encoding: str) -> bool:
     """Whether gzip is among the encodings of an Accept-Encoding header and not refused by `q=0`."""
-    weights: dict[str, bool] = {}
-    for item in accept_encoding.lower().split(","):
-        name, _, parameters = item.partition(";")
-        weight = parameters.replace(" ", "").removeprefix("q=")
-        weights[name.strip()] = not weight or weight.strip("0.") != ""
-    return weights.get("gzip", weights.get("*", False))
+    return accepts(accept_encoding, "gzip")
 
 
 class Compress:

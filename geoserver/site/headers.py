@@ -11,7 +11,7 @@ from geoserver.site.encoding import Compress
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["SiteHeaders"]
+__all__ = ["OPEN_DATA", "SECURITY", "SiteHeaders"]
 
 CONTENT_SECURITY_POLICY = "; ".join(
     [
@@ -36,8 +36,16 @@ SECURITY = {
 }
 # Open data: any page may read these, and the headers that say how much there is and whether it changed.
 OPEN = ("/tiles", "/styles", "/fonts", "/sprites", "/api", "/ogc", "/download", "/assets", "/catalog", "/data.json")
-EXPOSED = "Content-Crs, Content-Encoding, Content-Length, ETag, Link, Location, OGC-NumberMatched, OGC-NumberReturned"
+EXPOSED = (
+    "Content-Crs, Content-Encoding, Content-Length, ETag, Link, Location, OGC-NumberMatched, OGC-NumberReturned,"
+    " X-Tile-Stale"
+)
 ASKED = "Accept, Accept-Crs, Accept-Language, Content-Crs, Content-Type, If-Match, If-None-Match"
+OPEN_DATA = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": EXPOSED,
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
 
 
 class SiteHeaders:
@@ -69,9 +77,8 @@ def _add_headers(headers: MutableHeaders, *, is_open: bool) -> None:
     if headers.get("content-type", "").startswith(("text/html", "image/svg+xml")):
         headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
     if is_open:
-        headers.setdefault("Access-Control-Allow-Origin", "*")
-        headers.setdefault("Access-Control-Expose-Headers", EXPOSED)
-        headers.setdefault("Cross-Origin-Resource-Policy", "cross-origin")
+        for name, value in OPEN_DATA.items():
+            headers.setdefault(name, value)
 
 
 def _is_open(path: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+import zlib
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from geoserver.catalog import source_path
 from geoserver.database.status import LayerStatus
 from geoserver.errors import CatalogError
+from geoserver.model import TilePlan
 from geoserver.tilesets.archive import open_archive, read_signature
 
 if TYPE_CHECKING:
@@ -29,8 +32,8 @@ class ArchiveStatus(LayerStatus):
 def open_layer(layer: Layer) -> tuple[Layer, LayerStatus]:
     """The layer, its zooms narrowed to those there are, and its state; raises CatalogError for a bad archive."""
     if layer.kind == "function":
-        time = layer.file.stat().st_mtime
-        return layer, LayerStatus(**_common(layer, int(time), time, layer.bounds))
+        since = period_of(layer)
+        return layer, LayerStatus(**_common(layer, since, since, layer.bounds))
     path = source_path(layer)
     try:
         archive = open_archive(path)
@@ -42,8 +45,17 @@ def open_layer(layer: Layer) -> tuple[Layer, LayerStatus]:
     narrowed = replace(layer, minzoom=max(layer.minzoom, low), maxzoom=min(layer.maxzoom, high))
     if narrowed.minzoom > narrowed.maxzoom:
         raise CatalogError(str(layer.file), "minzoom", f"zooms that the archive has: {low} to {high}")
-    time = archive.signature[2] / 1e9
-    return narrowed, ArchiveStatus(**_common(layer, int(time), time, archive.bounds), archive=archive)
+    changed = archive.signature[2] / 1e9
+    said = archive.metadata.get("features_from")
+    plan = TilePlan(features_from=said if isinstance(said, int) and 0 <= said <= high else 0)
+    return narrowed, ArchiveStatus(**_common(layer, int(changed), changed, archive.bounds), plan=plan, archive=archive)
+
+
+def period_of(layer: Layer) -> int:
+    """When the present `max_age` seconds began for the tiles of a function, in seconds since 1970: at moments of the
+    layer's own, which are the same in every process."""
+    shift = zlib.crc32(layer.id.encode()) % layer.max_age
+    return (int(time.time()) + shift) // layer.max_age * layer.max_age - shift
 
 
 class Tilesets:
@@ -69,8 +81,8 @@ class Tilesets:
                 continue
             try:
                 held[layer.id] = open_layer(layer)
-            except (CatalogError, OSError) as error:
-                problems.append(error if isinstance(error, CatalogError) else _gone(layer, error))
+            except CatalogError as error:
+                problems.append(error)
                 made_of[layer.id] = None  # tried again next time
                 if before:
                     held[layer.id] = before
@@ -78,19 +90,23 @@ class Tilesets:
         self.held, self.problems, self._made_of = held, tuple(problems), made_of
         return changed
 
+    def renew(self) -> list[tuple[Layer, LayerStatus]]:
+        """Begin a new period for the functions whose `max_age` is over, and give those."""
+        old = [item for item in self.held.values() if item[0].kind == "function"]
+        over = [open_layer(layer) for layer, status in old if period_of(layer) != status.version]
+        self.held = self.held | {layer.id: (layer, status) for layer, status in over}
+        return over
+
 
 def _signature(layer: Layer) -> object:
+    """What differs when the layer must be opened anew; nothing outside the layer file for a function."""
     try:
-        return read_signature(source_path(layer) if layer.kind == "tiles" else layer.file)
+        return read_signature(source_path(layer)) if layer.kind == "tiles" else None
     except OSError:
         return None
 
 
-def _gone(layer: Layer, error: OSError) -> CatalogError:
-    return CatalogError(str(layer.file), "", f"a readable file: {error.strerror}")
-
-
-def _common(layer: Layer, version: int, time: float, bounds: Bounds | None) -> dict[str, Any]:
+def _common(layer: Layer, version: int, since: float, bounds: Bounds | None) -> dict[str, Any]:
     return {
         "id": layer.id,
         "version": version,
@@ -100,6 +116,6 @@ def _common(layer: Layer, version: int, time: float, bounds: Bounds | None) -> d
         "bounds": bounds,
         "srid": 4326,
         "geometry_type": "",
-        "loaded_at": datetime.fromtimestamp(time, UTC),
+        "loaded_at": datetime.fromtimestamp(since, UTC),
         "seconds": 0.0,
     }

@@ -2,19 +2,22 @@
 
 from geoserver.tiling.build import MAX_TILES, Built, build_archive, count_tiles
 from geoserver.tiling.check import check
-from geoserver.tiling.recipes import features_from
+from geoserver.tiling.compose import BUDGET
+from geoserver.tiling.preparing import Prepared, prepare
 from geoserver.tiling.sources import parse_question, render, tile_version
 from geoserver.tiling.tilejson import build_tilejson
 
 __all__ = [
+    "BUDGET",
     "MAX_TILES",
     "Built",
+    "Prepared",
     "build_archive",
     "build_tilejson",
     "check",
     "count_tiles",
-    "features_from",
     "parse_question",
+    "prepare",
     "render",
     "tile_version",
 ]

@@ -223,11 +223,13 @@ def _build_plan(
     catalog: Catalog, layer: Layer, status: LayerStatus, zooms: tuple[int, int], where: Where
 ) -> dict[str, Any]:
     """What the tiles follow from, by the words in which a difference is told."""
-    declared = functions.depends_on(layer) if layer.kind == "function" else tile_version(catalog, layer, status)
+    declared: object = functions.depends_on(layer)  # a function's version moves with time
+    if layer.kind != "function":
+        declared = tile_version(catalog, layer, status)
     return {
         "the layer": layer.id,
         "its fields, recipe or source": repr(declared),
-        "its rows": f"{status.version} {status.loaded_at.isoformat()}",
+        "its rows": f"{status.version} {status.loaded_at.isoformat()}" if layer.has_rows else "",
         "the filter": where.canonical,
         "the zooms": list(zooms),
         "the program": __version__,

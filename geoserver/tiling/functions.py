@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from geoserver.database.pool import Database
     from geoserver.model import Layer
 
-__all__ = ["age_of", "check_function", "depends_on", "parse_question", "render"]
+__all__ = ["check_function", "depends_on", "parse_question", "render"]
 
 log = logging.getLogger("geoserver")
 
@@ -76,16 +75,6 @@ def depends_on(layer: Layer) -> tuple[object, ...]:
     """What is declared about the layer that its tiles follow from."""
     box = layer.bounds.as_list() if layer.bounds else []
     return layer.id, layer.source, layer.minzoom, layer.maxzoom, box, sorted(layer.parameters)
-
-
-def age_of(layer: Layer) -> int:
-    """A number that is another one every `max_age` seconds, at moments of the layer's own."""
-    return int(time.time() + hash_of(layer.id) % layer.max_age) // layer.max_age
-
-
-def hash_of(text: str) -> int:
-    """The same in every process, unlike `hash`."""
-    return int.from_bytes(text.encode()[-6:], "big")
 
 
 def check_function(connection: psycopg.Connection, layer: Layer) -> str:

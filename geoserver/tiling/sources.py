@@ -104,7 +104,7 @@ class _Function:
         return functions.parse_question(layer, {**_spoken(filters), **properties})
 
     def version(self, catalog: Catalog, layer: Layer, status: LayerStatus) -> str:
-        return _digest(*functions.depends_on(layer), functions.age_of(layer))
+        return _digest(*functions.depends_on(layer), status.loaded_at)
 
     async def render(
         self, database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile, *, where: Where

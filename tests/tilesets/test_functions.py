@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from geoserver.errors import BadParameterError
 from geoserver.model import Parameter
 from geoserver.parameters import canonical_json, parse_parameter
 from geoserver.settings import Settings
+from geoserver.tilesets import Tilesets
 from geoserver.tiling import check, tile_version
 
 if TYPE_CHECKING:
@@ -356,19 +358,40 @@ def test_check_says_which_functions_are_missing_wrong_or_do_not_run(workspace: P
     assert victims(database_url) == 1
 
 
-def test_the_version_changes_with_time_and_declaration(
-    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, functions: TestClient
-) -> None:
+def test_the_version_changes_every_max_age_seconds(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     catalog = read_catalog(Settings(workspace=workspace, database_url=None))
-    layer, status = functions.app.state.services.layer("echo")  # type: ignore[attr-defined]
-    moments = [1_000_000 + second for second in range(200)]
+    tilesets = Tilesets()
+    assert tilesets.refresh(catalog)
     versions = []
-    for moment in moments:
-        monkeypatch.setattr("geoserver.tiling.functions.time.time", lambda moment=moment: float(moment))
-        versions.append(tile_version(catalog, layer, status))
+    renewed = []
+    for second in range(200):
+        monkeypatch.setattr("geoserver.tilesets.holder.time.time", lambda second=second: 1e9 + second)
+        renewed.append("echo" in {layer.id for layer, _ in tilesets.renew()})
+        versions.append(tile_version(catalog, *tilesets.held["echo"]))
     changes = [second for second in range(1, 200) if versions[second] != versions[second - 1]]
     assert len(changes) in (3, 4)
-    assert {later - earlier for earlier, later in pairwise(changes)} == {layer.max_age}
+    assert {later - earlier for earlier, later in pairwise(changes)} == {60}
+    assert changes == [second for second in range(1, 200) if renewed[second]]
+
+
+def test_a_tile_is_made_anew_when_its_time_is_over(make_database: Callable[..., str], tmp_path: Path) -> None:
+    url = make_database()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "CREATE FUNCTION public.clock(z integer, x integer, y integer, params jsonb) RETURNS bytea"
+            " LANGUAGE sql AS $$ SELECT convert_to(clock_timestamp()::text, 'UTF8') $$"
+        )
+    (tmp_path / "layers").mkdir()
+    (tmp_path / "layers" / "clock.toml").write_text(HEAD + 'source = "public.clock"\nmax_age = 2\n')
+    settings = Settings(workspace=tmp_path, database_url=None)
+    with TestClient(create_app(settings, url), raise_server_exceptions=False) as running:
+        found: list[bytes] = []
+        deadline = time.monotonic() + 30
+        while len(set(found)) < 3:
+            assert time.monotonic() < deadline
+            found.append(running.get("/tiles/clock/0/0/0.mvt").content)
+            time.sleep(0.02)
+        assert len(found) > 30  # most answers came from memory
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,26 @@
+"""Errors as `application/problem+json` (RFC 9457): bytes and headers, whichever way the answer goes out."""
+
+from __future__ import annotations
+
+import orjson
+
+from geoserver.errors import GeoserverError, UnavailableError, shorten
+
+__all__ = ["PROBLEM_TYPE", "build_plain_problem", "build_problem"]
+
+PROBLEM_TYPE = "application/problem+json"
+
+
+def build_problem(error: GeoserverError) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of the answer that says this error."""
+    headers = {"Cache-Control": "no-store"}
+    if isinstance(error, UnavailableError):
+        headers["Retry-After"] = str(error.retry_after)
+    body = {"type": "about:blank", "title": error.title, "status": error.status, "detail": str(error)}
+    return error.status, headers, orjson.dumps(body | error.members(), default=str)
+
+
+def build_plain_problem(status: int, title: str, method: str, path: str) -> bytes:
+    """The body for what has no error of ours: an unknown address, a method that is not allowed, a fault."""
+    detail = f"{method} {shorten(path)}: {title}"
+    return orjson.dumps({"type": "about:blank", "title": title, "status": status, "detail": detail})

@@ -1,0 +1,86 @@
+"""HTTP/1.1 for uvicorn, with a short way for hot tiles: answered where the parser has read the headers.
+
+What is not in memory, and whatever is out of the ordinary, goes uvicorn's own way.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from geoserver.api.tile_server import Hot, TileServer, matches
+from geoserver.encodings import choose_encoding
+
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = ["build_protocol"]
+
+_UNUSUAL = frozenset([b"content-length", b"transfer-encoding", b"expect", b"upgrade"])
+
+
+class TileProtocol(HttpToolsProtocol):
+    """Answers a request for a remembered tile before a task is made of it. Subclasses hold the `tiles`."""
+
+    tiles: TileServer
+    _dated: tuple[object, bytes] = (None, b"")
+    _answered = False
+
+    def on_headers_complete(self) -> None:
+        self._answered = self._answer_hot()
+        if not self._answered:
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if not self._answered:
+            super().on_message_complete()
+
+    def _answer_hot(self) -> bool:
+        """Write the answer if it is remembered and nothing is in its way; in order, for answers stand in a row."""
+        if not self.url.startswith(b"/tiles/"):
+            return False
+        method = self.parser.get_method()
+        busy = self.cycle is not None and not self.cycle.response_complete
+        if busy or method not in (b"GET", b"HEAD") or self.flow.write_paused or self.access_log:
+            return False
+        accepted, known = b"", b""
+        for name, value in self.headers:
+            if name == b"accept-encoding" and not accepted:
+                accepted = value
+            elif name == b"if-none-match" and not known:
+                known = value
+            elif name in _UNUSUAL or name in (b"accept-encoding", b"if-none-match"):
+                return False
+        if not self.parser.should_keep_alive() or self.parser.get_http_version() != "1.1":
+            return False
+        hot = self.tiles.find_hot(self.url, choose_encoding(accepted.decode("latin-1")))
+        if hot is None:
+            return False
+        self._write(hot, known, with_body=method == b"GET")
+        return True
+
+    def _write(self, hot: Hot, known: bytes, *, with_body: bool) -> None:
+        unchanged = bool(known) and (known == hot.etag or matches(known.decode("latin-1"), hot.etag.decode()))
+        status = 304 if unchanged else hot.status
+        parts = [STATUS_LINE[status], self._default_lines(), self.tiles.head_of(hot, unchanged=unchanged)]
+        if with_body and status == 200:  # noqa: PLR2004
+            parts.append(hot.entry.encodings[hot.encoding])
+        self.transport.write(b"".join(parts))
+        self.server_state.total_requests += 1
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def _default_lines(self) -> bytes:
+        """`date` and `server`, which uvicorn makes anew every second."""
+        headers = self.server_state.default_headers
+        kind = type(self)
+        if kind._dated[0] is not headers:
+            kind._dated = (headers, b"".join(name + b": " + value + b"\r\n" for name, value in headers))
+        return kind._dated[1]
+
+
+def build_protocol(tiles: TileServer) -> type[asyncio.Protocol]:
+    """A protocol class for `uvicorn.Config(http=...)` that answers from this memory."""
+    members: dict[str, Any] = {"tiles": tiles}
+    return type("TileProtocol", (TileProtocol,), members)

@@ -1,0 +1,297 @@
+"""Tile requests, answered before routing and validation: memory first, else `tiling.render`, through one cache.
+
+A hot tile is found by the very bytes of its address and goes out as prebuilt headers; `protocol` does the same before
+the request has even become a task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from geoserver import tiling
+from geoserver.api.tiles import MEDIA_TYPE, Part, build_parts, parse_tile
+from geoserver.encodings import IDENTITY, choose_encoding
+from geoserver.filtering import Where
+from geoserver.tiling.cache import Entry, Key, TileCache
+from geoserver.tiling.flights import Flights, Found, Made
+from geoserver.tiling.ranges import TileRange
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from geoserver.catalog import Catalog
+    from geoserver.database.notices import Notice
+    from geoserver.database.status import LayerStatus
+    from geoserver.model import Layer, Tile
+    from geoserver.services import Services
+    from geoserver.settings import Settings
+
+__all__ = ["Answer", "Hot", "TileServer", "encode_headers", "matches"]
+
+type RawHeaders = list[tuple[bytes, bytes]]
+
+STALE_IF_ERROR = 86_400  # seconds for which a proxy may go on with what it has while we cannot answer
+_REVALIDATE = 6  # times `tile_max_age` in which a proxy may answer with the old tile while it fetches the new one
+_IN_THREAD = 50_000  # bytes; compressing more than that would hold up the other requests for a millisecond
+_LONGEST = 2_000  # bytes of an address that is worth to be remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A tile request that is understood: what the cache calls it, and what to render."""
+
+    key: Key
+    versions: tuple[str, ...]
+    tile: Tile
+    parts: list[Part]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The version of a layer's tiles, and what it was made of."""
+
+    catalog: Catalog
+    layer: Layer
+    status: LayerStatus
+    version: str
+
+
+@dataclass(slots=True)
+class Hot:
+    """A remembered answer: status, tag, and its own header lines after those that all such answers share."""
+
+    entry: Entry
+    encoding: str
+    status: int
+    etag: bytes
+    shared: bytes  # header lines
+    own: bytes  # header lines and the empty one
+
+
+@dataclass(slots=True)
+class Answer:
+    """An HTTP answer without a library."""
+
+    status: int
+    headers: RawHeaders
+    body: bytes = b""
+
+
+class TileServer:
+    """Everything between a tile's address and its bytes; one per process."""
+
+    def __init__(self, settings: Settings, headers: Mapping[str, str]) -> None:
+        """`headers` are those that every answer about open data carries."""
+        self.cache = TileCache(settings.tile_cache_mb * 2**20)
+        self.flights = Flights(self.cache)
+        self.hits = self.misses = self.stale = 0
+        self.services: Services
+        self.everywhere = encode_headers(headers)
+        age = settings.tile_max_age
+        fresh = f"public, max-age={age}, stale-while-revalidate={_REVALIDATE * age}, stale-if-error={STALE_IF_ERROR}"
+        self._shared = {
+            (status, encoding): self._build_shared(status, encoding, fresh)
+            for status in (200, 204, 304)
+            for encoding in ("zstd", "br", "gzip", IDENTITY)
+        }
+        self._lines = {key: _build_lines(lines) for key, lines in self._shared.items()}
+        self._known: dict[str, _Known] = {}
+        self._packing: dict[tuple[int, str], asyncio.Task[bytes]] = {}
+
+    def attach(self, services: Services) -> None:
+        """Serve the layers of these services, and follow their changes."""
+        self.services = services
+        self._known = {}
+        services.on_change(self._follow_catalog)
+        services.on_notice(self._follow_rows)
+
+    async def stop(self) -> None:
+        """End what is under way and let go of every tile."""
+        await self.flights.stop()
+        await asyncio.gather(*self._packing.values(), return_exceptions=True)
+        self.cache.clear()
+
+    def find_hot(self, target: bytes, encoding: str) -> Hot | None:
+        """The remembered answer to a request for these very bytes of an address, if it is still the newest."""
+        hot = self.cache.shortcuts.get((target, encoding))
+        if hot is None:
+            return None
+        assert isinstance(hot, Hot)  # noqa: S101 - for the type checker
+        self.cache.use(hot.entry)
+        self.hits += 1
+        return hot
+
+    def head_of(self, hot: Hot, *, unchanged: bool) -> bytes:
+        """The header lines of a remembered answer, or of the 304 in its place."""
+        if unchanged:
+            return self._lines[304, hot.encoding] + b"etag: " + hot.etag + b"\r\n\r\n"
+        return hot.shared + hot.own
+
+    def build_hot_answer(self, hot: Hot, if_none_match: str) -> Answer:
+        """The same for ASGI."""
+        etag = (b"etag", hot.etag)
+        if if_none_match and matches(if_none_match, hot.etag.decode()):
+            return Answer(304, [*self._shared[304, hot.encoding], etag])
+        if hot.status == 204:  # noqa: PLR2004
+            return Answer(204, [*self._shared[204, hot.encoding], etag])
+        body = hot.entry.encodings[hot.encoding]
+        length = (b"content-length", str(len(body)).encode())
+        return Answer(200, [*self._shared[200, hot.encoding], etag, length], body)
+
+    async def answer(
+        self, path: tuple[str, str, str, str], query: str, *, target: bytes, accept_encoding: str, if_none_match: str
+    ) -> Answer:
+        """The whole answer; `path` is layers, zoom, column and row as they stand in the address, `target` its bytes.
+
+        Raises NotFoundError, BadParameterError and UnavailableError.
+        """
+        encoding = choose_encoding(accept_encoding)
+        asked = self.parse(path, query)
+        entry = self.flights.fresh(asked.key, asked.versions)
+        if entry is not None:
+            found = Found(entry, stale=False)
+            self.hits += 1
+        else:
+            found = await self.obtain(asked)
+            self.stale += found.stale
+            self.misses += not found.stale
+        body = await self._encode(found.entry, encoding)
+        return self._build_answer(found, encoding, body, target, if_none_match)
+
+    def parse(self, path: tuple[str, str, str, str], query: str) -> Question:
+        """What is asked for; raises NotFoundError, BadParameterError, UnavailableError while no layer is known yet."""
+        layers, z, x, y = path
+        parts = build_parts(self.services, layers, query)
+        tile = parse_tile(z, x, y, [part.layer for part in parts])
+        ids = tuple(part.layer.id for part in parts)
+        key = Key(ids, tile.z, tile.x, tile.y, tuple(part.where.canonical for part in parts))
+        return Question(key, tuple(self._version(part) for part in parts), tile, parts)
+
+    async def obtain(self, asked: Question) -> Found:
+        """The tile from memory or from its layers, each of which is kept for itself, too."""
+        if len(asked.parts) == 1:
+            return await self._obtain_part(asked, 0)
+        return await self.flights.get(asked.key, asked.versions, lambda: self._join(asked))
+
+    async def _join(self, asked: Question) -> Made:
+        """All parts at once, as far as there are connections: a tile of several layers is their bytes in a row."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._obtain_part(asked, at)) for at in range(len(asked.parts))]
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        found = [task.result() for task in tasks]
+        return Made(b"".join(item.entry.read_body() for item in found), not any(item.stale for item in found))
+
+    async def _obtain_part(self, asked: Question, at: int) -> Found:
+        part, key = asked.parts[at], asked.key
+        services = self.services
+
+        async def render() -> Made:
+            catalog, database = services.live.current, services.database
+            body = await tiling.render(database, catalog, part.layer, part.status, asked.tile, where=part.where)
+            return Made(body)
+
+        own = Key((part.layer.id,), key.z, key.x, key.y, (key.filters[at],))
+        away = bool(services.database_problem) and part.layer.kind != "tiles"  # an archive needs no database
+        return await self.flights.get(own, (asked.versions[at],), render, away=away)
+
+    def _version(self, part: Part) -> str:
+        """`tiling.tile_version`, made anew when the catalogue or the layer's state is another."""
+        catalog, layer, status = self.services.live.current, part.layer, part.status
+        known = self._known.get(layer.id)
+        if known is None or known.catalog is not catalog or known.layer is not layer or known.status is not status:
+            known = _Known(catalog, layer, status, tiling.tile_version(catalog, layer, status))
+            self._known[layer.id] = known
+        return known.version
+
+    async def _encode(self, entry: Entry, encoding: str) -> bytes:
+        """The entry's bytes in an encoding: made once, in a thread where it takes long."""
+        if (held := entry.encodings.get(encoding)) is not None:
+            if encoding == IDENTITY:
+                entry.plain = True
+            return held
+        if entry.is_empty:
+            return b""
+        if sum(map(len, entry.encodings.values())) <= _IN_THREAD:
+            body = entry.encode(encoding)
+            self.cache.keep(entry, encoding, body)
+            return body
+        name = (id(entry), encoding)
+        if (task := self._packing.get(name)) is None:
+            task = asyncio.create_task(self._pack(entry, encoding), name="compress")
+            self._packing[name] = task
+            task.add_done_callback(lambda _: self._packing.pop(name, None))
+        return await asyncio.shield(task)
+
+    async def _pack(self, entry: Entry, encoding: str) -> bytes:
+        body = await asyncio.to_thread(entry.encode, encoding)
+        self.cache.keep(entry, encoding, body)
+        return body
+
+    def _build_answer(self, found: Found, encoding: str, body: bytes, target: bytes, if_none_match: str) -> Answer:
+        entry = found.entry
+        suffix = "" if encoding == IDENTITY else f"-{encoding}"
+        etag = f'"{entry.digest}{suffix}"'
+        status = 200 if body else 204
+        own = [(b"etag", etag.encode()), *([(b"content-length", str(len(body)).encode())] if body else [])]
+        if found.stale:
+            shared = [*self._build_shared(status, encoding, "public, max-age=0"), (b"x-tile-stale", b"1")]
+        else:
+            shared = self._shared[status, encoding]
+            if len(target) <= _LONGEST:
+                hot = Hot(
+                    entry, encoding, status, own[0][1], self._lines[status, encoding], _build_lines(own, end=True)
+                )
+                self.cache.add_shortcut(entry, (target, encoding), hot, len(target))
+        if if_none_match and matches(if_none_match, etag):
+            shared = [line for line in shared if line[0] not in (b"content-type", b"content-encoding")]
+            return Answer(304, [*shared, own[0]])
+        return Answer(status, [*shared, *own], body)
+
+    def _build_shared(self, status: int, encoding: str, cache_control: str) -> RawHeaders:
+        """The headers that all tiles of a status and an encoding have in common."""
+        lines = [(b"cache-control", cache_control.encode()), (b"vary", b"Accept-Encoding"), *self.everywhere]
+        if status != 200:  # noqa: PLR2004
+            return lines
+        coding = [] if encoding == IDENTITY else [(b"content-encoding", encoding.encode())]
+        return [(b"content-type", MEDIA_TYPE.encode()), *coding, *lines]
+
+    def _follow_catalog(self) -> None:
+        """A layer that went or is declared otherwise must not be seen as it was; new rows only make tiles old."""
+        services, before = self.services, self._known
+        catalog = services.live.current
+        self._known = {}
+        for layer_id, known in before.items():
+            found = services.find(layer_id)
+            if catalog is not known.catalog:
+                self.cache.drop_shortcuts(layer_id)
+            if found is None or found[0] != known.layer:
+                self.flights.forget(layer_id)
+            elif self._version(Part(*found, Where())) != known.version:
+                if found[1].loaded_at == known.status.loaded_at:
+                    self.flights.forget(layer_id)  # another recipe
+                else:
+                    self.flights.drop(layer_id, None)
+
+    def _follow_rows(self, notice: Notice) -> None:
+        ranges = None if notice.tiles is None else [TileRange(*item) for item in notice.tiles]
+        self.flights.drop(notice.layer, ranges)
+
+
+def matches(if_none_match: str, etag: str) -> bool:
+    """Whether the client has these bytes already (RFC 9110, 13.1.2: weak comparison)."""
+    given = (item.strip().removeprefix("W/") for item in if_none_match.split(","))
+    return any(item in (etag, "*") for item in given)
+
+
+def encode_headers(headers: Mapping[str, str]) -> RawHeaders:
+    """Headers as ASGI takes them."""
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+
+def _build_lines(headers: Iterable[tuple[bytes, bytes]], *, end: bool = False) -> bytes:
+    """Headers as they stand in an answer; `end` adds the empty line after them."""
+    return b"".join(name + b": " + value + b"\r\n" for name, value in headers) + (b"\r\n" if end else b"")

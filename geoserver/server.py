@@ -1,0 +1,191 @@
+"""Runs the app by uvicorn: in this process, or in several on one socket, watched over by this one."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+import time
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from geoserver.api.metrics import Board
+from geoserver.api.protocol import build_protocol
+from geoserver.app import create_app
+from geoserver.database import private
+from geoserver.database.limits import check_connections
+from geoserver.errors import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
+
+    from geoserver.settings import Settings
+
+__all__ = ["build_config", "listen", "run"]
+
+log = logging.getLogger("geoserver")
+
+_GRACE = 3  # seconds for requests in progress when the server ends
+_PATIENCE = 10.0  # seconds for a worker to end before it is killed
+_YOUNG = 10.0  # seconds; when a worker dies younger than that, the next one waits
+_LONGEST_PAUSE = 30.0  # seconds
+
+
+def listen(settings: Settings) -> socket.socket:
+    """A listening socket, before anything that takes time; raises SetupError when the port is taken."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(1024)
+    except OSError as error:
+        where = f"{settings.host}:{settings.port}"
+        raise SetupError(f"Cannot listen on {where} ({error.strerror}); choose another --port") from error
+    return listener
+
+
+def run(settings: Settings, url: str, listener: socket.socket, announce: Callable[[], None]) -> None:
+    """Serve until SIGINT or SIGTERM; `announce` is called when requests are answered."""
+    check_connections(url, settings.workers, settings.pool_size + settings.ogc_threads + 1)
+    if settings.workers == 1:
+        _serve(settings, url, listener, announce)
+    else:
+        _Crew(settings, url, listener).run(announce)
+
+
+def build_config(app: Any, *, log_level: str = "warning", access_log: bool = False) -> uvicorn.Config:
+    """How uvicorn runs what `create_app` gives: with the short way for hot tiles, which an access log closes."""
+    return uvicorn.Config(
+        app,
+        http=build_protocol(app.state.tiles),
+        log_level=log_level,
+        access_log=access_log,
+        ws="none",
+        timeout_graceful_shutdown=_GRACE,
+    )
+
+
+def _serve(
+    settings: Settings,
+    url: str,
+    listener: socket.socket,
+    ready: Callable[[], None],
+    *,
+    board: Board | None = None,
+    worker: int = 0,
+) -> None:
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                ready()
+
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    logging.getLogger("geoserver").setLevel(settings.log_level.upper())
+    revive = None if settings.database_url else lambda: private.ensure(settings)
+    application = create_app(settings, url, revive, board=board, worker=worker)
+    debug = settings.log_level == "debug"
+    config = build_config(application, log_level="info" if debug else "warning", access_log=debug)
+    Server(config).run(sockets=[listener])
+
+
+def _work(
+    settings: Settings, url: str, listener: socket.socket, *, board: Board, worker: int, ready: Connection
+) -> None:
+    """The life of one worker process; it ends with its parent, even when that is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # until uvicorn takes over; the parent tells us when to end
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def follow_parent() -> None:
+        if parent is not None:
+            parent.join()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def say_ready() -> None:
+        with contextlib.suppress(OSError):  # nobody waits for one that takes the place of another
+            ready.send(True)
+
+    threading.Thread(target=follow_parent, daemon=True).start()
+    _serve(settings, url, listener, say_ready, board=board, worker=worker)
+
+
+def _await_ready(end: Connection) -> None:
+    try:
+        end.recv()
+    except EOFError:
+        raise SetupError("A worker ended while it was starting") from None
+
+
+class _Crew:
+    """The workers of a server and the process that replaces those that die."""
+
+    def __init__(self, settings: Settings, url: str, listener: socket.socket) -> None:
+        self._settings = settings
+        self._url = url
+        self._listener = listener
+        self._board = Board(settings.workers)
+        self._context = multiprocessing.get_context("spawn")
+        self._processes: list[BaseProcess] = []
+        self._started: list[float] = []
+        self._pause = 0.0
+
+    def run(self, announce: Callable[[], None]) -> None:
+        """Start all, replace what dies, and end all when this process is told to end."""
+        try:
+            ends = [self._start(worker) for worker in range(self._settings.workers)]
+            for end in ends:
+                with contextlib.closing(end):
+                    _await_ready(end)
+            announce()
+            while True:
+                wait([process.sentinel for process in self._processes])
+                self._replace()
+        finally:
+            self._stop()
+
+    def _start(self, worker: int) -> Connection:
+        """Make a worker process; gives the end of a pipe that says when it answers requests."""
+        end, its_end = self._context.Pipe(duplex=False)
+        arguments = (self._settings, self._url, self._listener)
+        named = {"board": self._board, "worker": worker, "ready": its_end}
+        process = self._context.Process(target=_work, args=arguments, kwargs=named, name=f"geoserver-{worker + 1}")
+        process.start()
+        its_end.close()
+        self._processes[worker : worker + 1] = [process]
+        self._started[worker : worker + 1] = [time.monotonic()]
+        return end
+
+    def _replace(self) -> None:
+        for worker, process in enumerate(self._processes):
+            if process.exitcode is not None:
+                log.error("Worker %d ended with status %s; starting another", worker + 1, process.exitcode)
+                young = time.monotonic() - self._started[worker] < _YOUNG
+                self._pause = min(2 * self._pause + 1, _LONGEST_PAUSE) if young else 0.0
+                time.sleep(self._pause)
+                self._start(worker).close()
+
+    def _stop(self) -> None:
+        """End every worker in order; a second signal meanwhile changes nothing."""
+        before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            for process in self._processes:
+                process.terminate()
+            deadline = time.monotonic() + _PATIENCE
+            for process in self._processes:
+                process.join(max(0.0, deadline - time.monotonic()))
+                if process.exitcode is None:
+                    process.kill()
+                    process.join()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
