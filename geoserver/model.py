@@ -146,6 +146,7 @@ class Layer:
     order: int = 100  # position among the layers of its theme
     minzoom: int = 0
     maxzoom: int = 16  # above it clients overzoom
+    deepens: bool = True  # tiles go on to `TilePlan.features_from` where that is beyond `maxzoom`
     tile_fields: tuple[str, ...] = ()  # what style, filter and popup title need; filled by the catalogue
 
     @property
