@@ -166,6 +166,7 @@ class Layer:
     order: int = 100  # position among the layers of its theme
     minzoom: int = 0
     maxzoom: int = 16  # above it clients overzoom
+    deepens: bool = True  # tiles go on to `TilePlan.features_from` where that is beyond `maxzoom`
     parameters: Mapping[str, Parameter] = field(default_factory=dict)  # of a function
     bounds: Bounds | None = None  # outside of which a function has no tiles
     max_age: int = 60  # seconds for which a function's tile holds

@@ -37,6 +37,7 @@ HEAVY = 50_000  # features behind a tile that is kept ready
 _MOST_CODES = 500  # values of the main choice field that packed points tell apart
 _BLOCK = 60_000  # points in the largest packed block, so that an edit packs no more than those anew
 _SIDE = 15  # bits of a position inside a block
+_FARTHEST = 18  # zoom from which features are drawn at the latest, where a layer's own last zoom is not set
 _DEEPEST = 19  # zoom of the last tiles kept ready
 _FINEST = 29  # level of the smallest cells
 _NAME = 63  # bytes of a column's name
@@ -219,11 +220,24 @@ class _Work:
 
     def _find_features_from(self, density: _Density) -> int:
         """The first zoom whose densest tile holds all of its features within the budget."""
-        weight = self._weigh_feature(density)
-        for zoom in range(self.layer.minzoom, self.layer.maxzoom):
+        layer, weight = self.layer, self._weigh_feature(density)
+        for zoom in range(layer.minzoom, layer.maxzoom + 1):
             if density.densest(zoom)[1] * weight <= _ROOM:
-                return zoom if zoom > self.layer.minzoom else 0
-        return self.layer.maxzoom
+                return zoom if zoom > layer.minzoom else 0
+        for zoom in range(layer.maxzoom + 1, _FARTHEST + 1) if layer.deepens else ():
+            if self._count_densest(zoom) * weight <= _ROOM:
+                return zoom
+        return layer.maxzoom
+
+    def _count_densest(self, zoom: int) -> int:
+        """Features in the densest tile of a zoom beyond the layer's last one."""
+        row = self.connection.execute(
+            SQL(
+                "SELECT max(n) FROM (SELECT count(*) AS n FROM {table}"
+                " GROUP BY geoserver.cell(ST_X({anchor}), {zoom}), geoserver.cell(-ST_Y({anchor}), {zoom})) AS tiles"
+            ).format(table=Identifier("layers", self.table), anchor=anchor_of(self.geometry_type), zoom=Literal(zoom))
+        ).fetchone()
+        return int(row[0]) if row else 0
 
     def _weigh_feature(self, density: _Density) -> float:
         """Bytes per feature in the fullest tile that could be drawn at all."""
@@ -247,6 +261,9 @@ class _Work:
         zooms: list[ZoomPlan | None] = []
         ready = -1
         for zoom in reversed(range(start)):
+            if zoom > density.zoom:
+                zooms.append(ZoomPlan(-1, 128))  # sparser than the zooms above, which are measured
+                continue
             tiles, counts = density.at(zoom)
             heavy = [_tile(zoom, key) for key in tiles[counts > self.most].tolist()] if zoom <= _DEEPEST else []
             if heavy or not points:
