@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 SUFFIX = ":bins"  # a layer's bins are in the MVT layer of this name
+FADES = "geoserver:fades-from"  # in the metadata of what draws features: the zoom at which they begin to show
 NOTE = "geoserver:bins"  # in the metadata of a layer's style: false, or an object with colors, dark, breaks, opacity
 BREAKS = (3, 10, 30, 100, 300, 1000)  # the same at every zoom and under every filter, so that a colour means one number
 FADE = 0.7  # zooms above `features_from` in which the squares of points give way to the points
@@ -173,6 +174,7 @@ def _fade_features(items: Iterable[Style], layer_id: str, start: int) -> None:
         if item.get("source-layer") == layer_id:
             paint = item.setdefault("paint", {})
             paint |= {name: fade_in(paint.get(name, 1), start) for name in _OPACITIES.get(item["type"], ())}
+            item["metadata"] = item.get("metadata", {}) | {FADES: start}
 
 
 def fade_in(value: Any, start: float) -> Any:
