@@ -145,10 +145,10 @@ def test_squares_have_a_hue_near_that_of_their_layer() -> None:
 def test_fading_squares_are_gone_above_the_switch_and_others_stay() -> None:
     (item,) = squares(styled(make_catalog(circles())))
     opacity = item["paint"]["fill-opacity"]
-    full = evaluate(opacity, {}, 9)
-    assert evaluate(opacity, {"fade": True}, START) == full > 0.5
-    assert evaluate(opacity, {"fade": True}, START + FADE) == 0
-    assert evaluate(opacity, {}, 20) == full
+    full = evaluate(opacity, {"count": 1}, 9)
+    assert evaluate(opacity, {"count": 1, "fade": True}, START) == full > 0.5
+    assert evaluate(opacity, {"count": 1, "fade": True}, START + FADE) == 0
+    assert evaluate(opacity, {"count": 1}, 20) == full
 
 
 def test_a_style_says_its_own_colours_and_classes(tmp_path: Path) -> None:

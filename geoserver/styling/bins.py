@@ -5,7 +5,7 @@ from __future__ import annotations
 import colorsys
 import copy
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,8 @@ FADES = "geoserver:fades-from"  # in the metadata of what draws features: the zo
 NOTE = "geoserver:bins"  # in the metadata of a layer's style: false, or an object with colors, dark, breaks, opacity
 BREAKS = (3, 10, 30, 100, 300, 1000)  # the same at every zoom and under every filter, so that a colour means one number
 FADE = 0.7  # zooms above `features_from` in which the squares of points give way to the points
-OPACITY = 0.82
+# Few let the ground shine through, and many stand out: opacity of the first and of the last class, by basemap.
+OPACITIES = {"light": (0.6, 0.92), "dark": (0.45, 0.92)}
 
 Style = dict[str, Any]
 
@@ -95,7 +96,7 @@ def _default_layer(style: Mapping[str, Any], layer_id: str, start: int, *, dark:
     own = note.get("dark", note.get("colors", [])[::-1]) if dark else note.get("colors")
     items = [item for item in style["layers"] if item.get("source-layer") == layer_id]
     colours = own or _scheme_of(items, dark=dark)[: len(breaks) + 1]
-    opacity = note.get("opacity", OPACITY)
+    opacity = note.get("opacity", _by_count(breaks, _between(*OPACITIES["dark" if dark else "light"], len(breaks))))
     gone = ["case", ["has", "fade"], 0, opacity]
     return {
         "id": layer_id + SUFFIX,
@@ -103,11 +104,19 @@ def _default_layer(style: Mapping[str, Any], layer_id: str, start: int, *, dark:
         "source": next((item["source"] for item in items if "source" in item), layer_id),
         "source-layer": layer_id + SUFFIX,
         "paint": {
-            "fill-color": ["step", ["get", "count"], colours[0], *_flat(zip(breaks, colours[1:], strict=True))],
+            "fill-color": _by_count(breaks, colours),
             "fill-opacity": ["interpolate", ["linear"], ["zoom"], start, opacity, start + FADE, gone],
             "fill-antialias": False,  # no seams between neighbours
         },
     }
+
+
+def _by_count(breaks: Sequence[float], values: Sequence[Any]) -> list[Any]:
+    return ["step", ["get", "count"], values[0], *_flat(zip(breaks, values[1:], strict=True))]
+
+
+def _between(low: float, high: float, steps: int) -> list[float]:
+    return [round(low + (high - low) * step / steps, 2) for step in range(steps + 1)]
 
 
 def read_note(style: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -135,7 +144,7 @@ def note_faults(note: Any) -> Iterator[tuple[str, str]]:
         fits = isinstance(colours, list) and len(colours) == len(breaks) + 1 and all(map(_is_text, colours))
         if key in note and not fits:
             yield key, f"{len(breaks) + 1} colours, one more than breaks; got {colours!r}"
-    if not (_is_number(opacity := note.get("opacity", OPACITY)) and 0 < opacity <= 1):
+    if not (_is_number(opacity := note.get("opacity", 1)) and 0 < opacity <= 1):
         yield "opacity", f"a number above 0 and at most 1; got {opacity!r}"
     if not _is_text(note.get("title", "")):
         yield "title", f"a text; got {note['title']!r}"
@@ -146,7 +155,7 @@ def _scheme_of(items: Iterable[Mapping[str, Any]], *, dark: bool) -> list[str]:
     hue = next((hue for item in items for hue in _hues(_paint_colour(item))), None)
     scheme = _GREY if hue is None else next(colours for limit, colours in _SCHEMES if hue <= limit)
     nine = [f"#{colour}" for colour in scheme.split()]
-    return nine[:0:-1][:7] if dark else nine[1:8]
+    return nine[:0:-1][:7] if dark else nine[2:]
 
 
 def _paint_colour(item: Mapping[str, Any]) -> Any:

@@ -87,14 +87,14 @@ def _counts_of(item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             lows = [1, *rest[::2]]
         case _:
             return
-    try:
-        opacity = _rounded(evaluate(paint.get("fill-opacity"), {}, 0))
-    except (UnsupportedError, ValueError, TypeError, IndexError):
-        opacity = None
     for low, after, colour in zip(lows, [*lows[1:], None], [first, *rest[1::2]], strict=True):
         high = None if after is None else after - 1
         text = _number(low) if high == low else f"{_number(low)} to {_number(high)}" if high else f"≥ {_number(low)}"
         entry = {"kind": "fill", "label": text, "color": colour, "from": low, "to": high}
+        try:
+            opacity = _rounded(evaluate(paint.get("fill-opacity"), {"count": low}, 0))
+        except (UnsupportedError, ValueError, TypeError, IndexError):
+            opacity = None
         yield entry | ({} if opacity is None else {"opacity": opacity})
 
 
