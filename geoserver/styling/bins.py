@@ -77,7 +77,7 @@ def add_bins(
     for layer in [layers[name] for name in drawn if name in layers and has_bins(layers[name], style)]:
         status = statuses.get(layer.id)
         start = status.plan.features_from if status else 0
-        if layer.kind == "points" and start > layer.minzoom:
+        if layer.kind == "points" and start > 0:
             _fade_features(style["layers"], layer.id, start)
         if layer.id + SUFFIX not in drawn:
             first = next(i for i, item in enumerate(style["layers"]) if item.get("source-layer") == layer.id)
