@@ -49,7 +49,8 @@ def make_catalog(*drawn: dict[str, Any], metadata: dict[str, Any] | None = None,
     items = [{"id": f"things-{i}", "source": "things", "source-layer": "things"} | item for i, item in enumerate(drawn)]
     source = {"type": "vector", "url": "/tiles/things.json"}
     style = {"version": 8, "metadata": metadata or {}, "sources": {"things": source}, "layers": items}
-    return Catalog({"things": replace(layer, style="things", **changes)}, {"things": style})
+    recipes = {kind: f"-- bins: {kind}\nSELECT 1" for kind in ("points", "lines", "polygons")}
+    return Catalog({"things": replace(layer, style="things", **changes)}, {"things": style}, recipes)
 
 
 def circles(**paint: Any) -> dict[str, Any]:

@@ -9,9 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from geoserver.model import BINS
 from geoserver.styling.expressions import progress
+from geoserver.tiling.bins import find_bins
 
 if TYPE_CHECKING:
+    from geoserver.catalog import Catalog
     from geoserver.database.status import LayerStatus
     from geoserver.model import Layer
 
@@ -28,7 +31,7 @@ __all__ = [
     "read_note",
 ]
 
-SUFFIX = ":bins"  # a layer's bins are in the MVT layer of this name
+SUFFIX = f":{BINS}"  # ends the name of the MVT layer that holds a layer's bins
 FADES = "geoserver:fades-from"  # in the metadata of what draws features: the zoom at which they begin to show
 NOTE = "geoserver:bins"  # in the metadata of a layer's style: false, or an object with colors, dark, breaks, opacity
 BREAKS = (3, 10, 30, 100, 300, 1000)  # the same at every zoom and under every filter, so that a colour means one number
@@ -38,7 +41,6 @@ OPACITIES = {"light": (0.6, 0.92), "dark": (0.45, 0.92)}
 
 Style = dict[str, Any]
 
-_KINDS = ("points", "lines", "polygons")  # whose recipes make bins
 _MOST_BREAKS = 6
 _CLEAR = 0.25  # saturation from which a colour has a hue of its own
 _HEX = re.compile(r"^#(?:[0-9a-f]{3}|[0-9a-f]{6})$", re.IGNORECASE)
@@ -61,23 +63,24 @@ _SCHEMES = (
 _GREY = "ffffd9 edf8b1 c7e9b4 7fcdbb 41b6c4 1d91c0 225ea8 253494 081d58"  # for a layer without a hue
 
 
-def has_bins(layer: Layer, style: Mapping[str, Any]) -> bool:
+def has_bins(catalog: Catalog, layer: Layer, style: Mapping[str, Any]) -> bool:
     """Whether the squares of a layer are drawn: those of a basemap are not, nor where the style says `false`."""
-    return layer.kind in _KINDS and not layer.basemap and style.get("metadata", {}).get(NOTE) is not False
+    made = find_bins(catalog.recipes.get(layer.kind, ""))
+    return bool(made) and not layer.basemap and style.get("metadata", {}).get(NOTE) is not False
 
 
-def add_bins(
-    style: Style, layers: Mapping[str, Layer], statuses: Mapping[str, LayerStatus], *, dark: bool = False
-) -> None:
+def add_bins(style: Style, catalog: Catalog, statuses: Mapping[str, LayerStatus], *, dark: bool = False) -> None:
     """Draw, under the features of each layer in the style, the squares that stand for them at low zooms.
 
     Also at zooms that hold no squares as a rule: a tile that would grow too large has them anywhere.
     """
     drawn = dict.fromkeys(item.get("source-layer", "") for item in style["layers"])
-    for layer in [layers[name] for name in drawn if name in layers and has_bins(layers[name], style)]:
+    for layer in [catalog.layers[name] for name in drawn if name in catalog.layers]:
+        if not has_bins(catalog, layer, style):
+            continue
         status = statuses.get(layer.id)
         start = status.plan.features_from if status else 0
-        if layer.kind == "points" and start > 0:
+        if start > 0 and find_bins(catalog.recipes[layer.kind]) == "points":
             _fade_features(style["layers"], layer.id, start)
         if layer.id + SUFFIX not in drawn:
             first = next(i for i, item in enumerate(style["layers"]) if item.get("source-layer") == layer.id)

@@ -48,13 +48,13 @@ def build_style(
     if BASE in style["sources"]:
         _fit_base(style, catalog, statuses, base_url)
     dark = style.get("metadata", {}).get("geoserver:theme") == "dark"
-    add_bins(style, catalog.layers, statuses, dark=dark)
+    add_bins(style, catalog, statuses, dark=dark)
     fragments = [fragment_of(catalog, catalog.layer(layer_id)) for layer_id in dict.fromkeys(layers)]
     for fragment in fragments:
         _fill_addresses(fragment, base_url)
         if dark:
             darken(fragment)
-        add_bins(fragment, catalog.layers, statuses, dark=dark)
+        add_bins(fragment, catalog, statuses, dark=dark)
     _merge(style, fragments)
     return style
 

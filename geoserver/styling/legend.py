@@ -67,7 +67,7 @@ def describe_bins(catalog: Catalog, layer: Layer, status: LayerStatus) -> dict[s
     greatest count of a class, `to` is null in the last. It is empty where colours are not steps of `count`.
     """
     style = fragment_of(catalog, layer)
-    if not has_bins(layer, style):
+    if not has_bins(catalog, layer, style):
         return None
     light = [entry for item in bins_layers(style, layer.id) for entry in _counts_of(item)]
     darken(style)
