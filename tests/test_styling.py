@@ -160,7 +160,7 @@ def test_a_basemap_asks_only_for_layers_that_are_loaded_and_draws_no_others(cata
 def test_a_basemap_without_any_of_its_layers_is_a_plain_background(catalog: Catalog) -> None:
     style = build_style(catalog, loaded({"crime"}), "dark", BASE_URL, ["crime"])
     assert list(style["sources"]) == ["crime"]
-    assert [item["type"] for item in style["layers"]] == ["background", "fill", "circle"]
+    assert [item["type"] for item in style["layers"]] == ["background", "fill", "fill", "circle"]
 
 
 @pytest.mark.parametrize("name", ["light", "dark"])

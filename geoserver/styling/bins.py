@@ -37,7 +37,7 @@ NOTE = "geoserver:bins"  # in the metadata of a layer's style: false, or an obje
 BREAKS = (3, 10, 30, 100, 300, 1000)  # the same at every zoom and under every filter, so that a colour means one number
 FADE = 0.7  # zooms above `features_from` in which the squares of points give way to the points
 # Few let the ground shine through, and many stand out: opacity of the first and of the last class, by basemap.
-OPACITIES = {"light": (0.6, 0.92), "dark": (0.45, 0.92)}
+OPACITIES = {"light": (0.72, 0.92), "dark": (0.45, 0.92)}
 
 Style = dict[str, Any]
 

@@ -27,6 +27,8 @@ Style = dict[str, Any]
 
 _STACK = {"fill": 0, "line": 1, "circle": 2}
 _SQUARES = 0.5  # over areas, under lines
+_NEAR = "-near"  # ends the id of what draws squares from zoom _WIDE on
+_WIDE = 13
 
 
 def style_names(catalog: Catalog) -> list[str]:
@@ -126,10 +128,11 @@ def _merge(style: Style, fragments: list[Style]) -> None:
     metadata = style.get("metadata", {})
     for fragment in fragments:
         style["sources"] |= fragment["sources"]
-    items = [item for fragment in fragments for item in fragment["layers"]]
+    items = [part for fragment in fragments for item in fragment["layers"] for part in _split_squares(item)]
     for item in sorted(items, key=_stack_of):
         own = item.get("metadata", {}).get(BELOW)
-        anchor = own or metadata.get(FILLS_BELOW if item["type"] == "fill" else DATA_BELOW)
+        low = item["type"] == "fill" and not item["id"].endswith(_NEAR)
+        anchor = own or metadata.get(FILLS_BELOW if low else DATA_BELOW)
         style["layers"].insert(_place(style["layers"], item, anchor), item)
 
 
@@ -140,6 +143,14 @@ def _place(layers: list[Style], item: Mapping[str, Any], anchor: str | None) -> 
     wanted = (i for i, existing in enumerate(layers) if existing["id"] == anchor)
     labels = (i for i, existing in enumerate(layers) if existing["type"] == "symbol")
     return next(wanted, next(labels, len(layers)))
+
+
+def _split_squares(item: Style) -> list[Style]:
+    """Squares twice, under the streets from afar and over them from nearby, where streets are as wide as squares."""
+    placed = BELOW in item.get("metadata", {}) or "minzoom" in item or "maxzoom" in item
+    if placed or item["type"] != "fill" or not item.get("source-layer", "").endswith(SUFFIX):
+        return [item]
+    return [item | {"maxzoom": _WIDE}, item | {"id": item["id"] + _NEAR, "minzoom": _WIDE}]
 
 
 def _stack_of(item: Mapping[str, Any]) -> float:
