@@ -47,6 +47,7 @@ async def read_layer(request: Request, layer_id: params.LayerId) -> Response:
         "fields": await _fields(services, layer, status),
         "readings": _readings_entry(layer),
         "legend": styling.build_legend(services.live.current, layer),
+        "bins": styling.describe_bins(services.live.current, layer, status),
     }
     return answer(request, body)
 
