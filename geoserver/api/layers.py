@@ -48,6 +48,7 @@ async def read_layer(request: Request, layer_id: params.LayerId) -> Response:
         "parameters": [_parameter_entry(item) for item in layer.parameters.values()],
         "readings": _readings_entry(layer),
         "legend": styling.build_legend(services.live.current, layer),
+        "bins": styling.describe_bins(services.live.current, layer, status) if layer.has_rows else None,
     }
     return answer(request, body)
 

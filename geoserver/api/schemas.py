@@ -95,11 +95,30 @@ class ParameterEntry(BaseModel):
     choices: list[Scalar]
 
 
+class BinsLegendEntry(LegendEntry):
+    """A class of counts from `from` to `to`, both included; `to` is null in the last class."""
+
+    model_config = ConfigDict(extra="allow", populate_by_name=True)
+
+    from_: float = Field(alias="from")
+    to: float | None
+
+
+class BinsEntry(BaseModel):
+    """The squares that stand for features in tiles below `features_from`, in MVT layer `{id}:bins`."""
+
+    title: str | None = Field(description="What the style calls them; null leaves it to the reader.")
+    facet: str | None = Field(description="The field whose values are counted in each square.")
+    values: list[str] = Field(description="Its values with a count of their own, the most frequent first.")
+    legend: list[BinsLegendEntry]
+
+
 class LayerDetail(LayerEntry):
     fields: list[FieldEntry]
     parameters: list[ParameterEntry]
     readings: ReadingsEntry | None
     legend: list[LegendEntry]
+    bins: BinsEntry | None = Field(description="null where the style draws no squares.")
 
 
 class Count(BaseModel):

@@ -71,7 +71,7 @@ async def style(
     ids = layers.split(",") if layers else []
     if len(ids) > MAX_LAYERS or len(set(ids)) < len(ids):
         raise BadParameterError("layers", layers, f"at most {MAX_LAYERS} different layers")
-    served = {layer.id for layer, _ in services.loaded()}
+    served = {layer.id: status for layer, status in services.loaded()}
     body = orjson.dumps(styling.build_style(services.live.current, served, name, _site(request), ids))
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     headers = {"ETag": tag, "Cache-Control": CHECKED}

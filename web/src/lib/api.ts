@@ -48,6 +48,20 @@ export interface LegendEntry {
   value?: Scalar | Scalar[];
 }
 
+/** A class of counts, both ends included; the last has no end. */
+export interface SquareEntry extends LegendEntry {
+  from: number;
+  to: number | null;
+}
+
+/** The squares that stand for many features. */
+export interface Squares {
+  title: string | null;
+  facet: string | null;
+  values: string[];
+  legend: SquareEntry[];
+}
+
 export interface LayerSummary {
   id: string;
   title: string;
@@ -66,6 +80,8 @@ export interface LayerSummary {
   updated: string | null;
   time: string | null;
   label: string | null;
+  /** The zoom from which on tiles hold every feature; below it squares stand for many of them. */
+  features_from: number;
   links: Link[];
 }
 
@@ -73,6 +89,7 @@ export interface LayerDetail extends LayerSummary {
   fields: Field[];
   readings: { time: string; fields: Field[] } | null;
   legend: LegendEntry[];
+  bins: Squares | null;
 }
 
 export interface Bin {
