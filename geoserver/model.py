@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -176,6 +176,10 @@ class Layer:
     def has_rows(self) -> bool:
         """Whether it is loaded into a table; else an archive or a function gives its tiles, and nothing but tiles."""
         return self.kind not in ROWLESS_KINDS
+
+    def deepened(self, plan: TilePlan) -> Layer:
+        """The layer as it is served: with tiles down to the zoom that draws every feature."""
+        return self if plan.features_from <= self.maxzoom else replace(self, maxzoom=plan.features_from)
 
     @property
     def table(self) -> str:

@@ -51,6 +51,7 @@ class Services:
         self.tilesets = Tilesets()
         self.statuses: dict[str, LayerStatus] = {}
         self.database_problem = "not connected yet"
+        self._found: dict[str, tuple[Layer, tuple[Layer, LayerStatus]]] = {}  # what `find` made of a layer's file
         self._revive = revive
         self._callbacks: list[Callable[[], None]] = []
         self._listeners: list[Callable[[Notice], None]] = []
@@ -92,7 +93,12 @@ class Services:
         if layer is not None and not layer.has_rows:
             return self.tilesets.held.get(layer_id)
         status = self.statuses.get(layer_id)
-        return None if layer is None or status is None else (layer, status)
+        if layer is None or status is None:
+            return None
+        known = self._found.get(layer_id)
+        if known is None or known[0] is not layer or known[1][1] is not status:
+            known = self._found[layer_id] = (layer, (layer.deepened(status.plan), status))
+        return known[1]
 
     async def start(self) -> None:
         """Open the pools and begin to watch; waits for a first answer of the database, though not for long."""

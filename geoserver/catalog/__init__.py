@@ -253,6 +253,7 @@ def _build_layer(path: Path, parsed: _LayerFile) -> Layer:
     plain = parsed.model_dump(exclude={"fields", "readings", "csv", "keywords", "parameters", "bounds"})
     if parsed.kind == "tiles" and "maxzoom" not in parsed.model_fields_set:
         plain["maxzoom"] = MAX_TILE_ZOOM  # the archive knows better
+    plain["deepens"] = "maxzoom" not in parsed.model_fields_set
     return Layer(
         id=path.stem,
         file=path,

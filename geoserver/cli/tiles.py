@@ -128,7 +128,7 @@ async def _find(pool: Database, layer: Layer) -> tuple[Layer, LayerStatus]:
         return open_layer(layer)
     if (status := (await read_statuses(pool)).get(layer.id)) is None:
         raise NotFoundError("layer", layer.id, f"a loaded layer; this one has no rows yet: geoserver load {layer.id}")
-    return layer, status
+    return layer.deepened(status.plan), status
 
 
 @contextlib.contextmanager
