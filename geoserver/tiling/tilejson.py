@@ -81,13 +81,9 @@ def _vector_layers(catalog: Catalog, layer: Layer, status: LayerStatus) -> list[
     found |= {"description": layer.description} if layer.description else {}
     entries = [found | {"features_from": plan.features_from}]
     kind = find_bins(catalog.recipes.get(layer.kind, ""))
-    if kind and plan.features_from > layer.minzoom and not layer.basemap:
-        bins: dict[str, Any] = {
-            "id": bins_layer(layer),
-            "fields": describe_bins(layer, plan, kind),
-            "bins_of": layer.id,
-        }
-        bins |= {"minzoom": layer.minzoom, "maxzoom": min(plan.features_from, layer.maxzoom)}
+    if kind and not layer.basemap:  # at any zoom, for a tile that would grow too large has them everywhere
+        bins: dict[str, Any] = {"id": bins_layer(layer), "fields": describe_bins(layer, plan, kind)}
+        bins |= {"bins_of": layer.id, "minzoom": layer.minzoom, "maxzoom": layer.maxzoom}
         entries.append(bins | {"facet": plan.facet or None, "values": list(plan.values)})
     return entries
 

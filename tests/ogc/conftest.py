@@ -177,6 +177,7 @@ def town_url(town_settings: Settings, town_database: str, serve: Callable[..., A
             asked.append(unquote_plus(scope["query_string"].decode()))
         await app(scope, receive, send)
 
+    note.state = app.state  # the server asks it for the tiles in memory
     with serve(note, town_database) as running:
         yield f"{running.url}/ogc"
 

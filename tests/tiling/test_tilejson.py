@@ -27,8 +27,8 @@ def test_a_layers_document_has_bounds_zooms_fields_and_an_absolute_address(shape
     assert document["center"] == [-28.5, 45.5, 12]
     assert (document["minzoom"], document["maxzoom"]) == (3, 15)
     assert (document["attribution"], document["description"], document["features_from"]) == ("A", "D", 0)
-    (vector_layer,) = document["vector_layers"]
-    assert vector_layer["id"] == "benches"
+    vector_layer, bins = document["vector_layers"]
+    assert (vector_layer["id"], bins["id"]) == ("benches", "benches:bins")
     assert vector_layer["fields"]["weight"] == "Weight. Weighed empty. Number, in kg."
     assert vector_layer["fields"]["at"] == "At. Timestamp as ISO 8601 text in UTC."
     assert "secret" not in vector_layer["fields"]
@@ -42,10 +42,10 @@ def test_several_layers_share_one_document(shapes: Shapes) -> None:
     layers = [(shapes.layers[name], shapes.statuses[name]) for name in ("roads", "shops")]
     document = build_tilejson(shapes.catalog, layers, "http://127.0.0.1:8000", "datetime=2024")
     assert document["tiles"] == ["http://127.0.0.1:8000/tiles/roads,shops/{z}/{x}/{y}.mvt?datetime=2024"]
-    roads, bins, shops = document["vector_layers"]
+    roads, bins, shops, _ = document["vector_layers"]
     assert (roads["id"], bins["id"], shops["id"]) == ("roads", "roads:bins", "shops")
     assert document["bounds"] == [0, 0, 2, 5]
-    assert document["features_from"] == roads["features_from"] == bins["maxzoom"] > shops["features_from"] == 0
+    assert document["features_from"] == roads["features_from"] > shops["features_from"] == 0
     assert (bins["bins_of"], bins["facet"], bins["values"]) == ("roads", None, [])
     assert bins["fields"].keys() == {"count", "length", "first", "last"}
 
