@@ -81,6 +81,7 @@ lock: .setup/python
 		--output-file requirements/test.txt
 	$(COMPILE) pyproject.toml --extra setup --extra test --extra bench --constraint requirements/test.txt \
 		--output-file requirements/bench.txt
+	printf 'tipg\nuvicorn[standard]\n' | $(COMPILE) - --output-file requirements/tipg.txt
 	echo "hatchling" | $(COMPILE) - --constraint requirements/setup.txt --output-file requirements/build.txt
 
 clean:

@@ -108,12 +108,33 @@ install_chromium() {
     apt_install chromium chromium fonts-dejavu-core libatomic1
 }
 
-# Programs that `make bench` compares with; it says so when they are missing.
+# Programs that `make bench` compares with; it says so when they are missing. tipg has an environment of its own.
 install_peers() {
-    if command -v ogr2ogr >/dev/null || ! is_root_on_debian; then return; fi
-    say "ogr2ogr, to compare with (apt-get)"
+    install_tipg
+    packages=
+    command -v ogr2ogr >/dev/null || packages="$packages gdal-bin"
+    command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || packages="$packages nginx-light"
+    command -v wrk >/dev/null || packages="$packages wrk"
+    if [ -z "$packages" ] || ! is_root_on_debian; then return; fi
+    say "To compare with:$packages (apt-get)"
     run peers apt-get update
-    apt_install peers gdal-bin
+    # Debian would start nginx on a public port; the benchmark runs its own.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        trap 'rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod +x "$policy"
+    fi
+    # shellcheck disable=SC2086 # several words
+    apt_install peers $packages
+}
+
+install_tipg() {
+    if [ .setup/tipg/done -nt requirements/tipg.txt ]; then return; fi
+    say "tipg, to compare with (requirements/tipg.txt)"
+    run peers .venv/bin/uv venv --clear --python .venv/bin/python .setup/tipg
+    run peers .venv/bin/uv pip install --python .setup/tipg/bin/python --require-hashes --compile-bytecode -r requirements/tipg.txt
+    touch .setup/tipg/done
 }
 
 case ${1:-} in

@@ -1,6 +1,7 @@
 """`python -m benchmarks [PART...]`: measure ours beside its references in one run and write a table of ratios.
 
-A part is a module here that has `run(context) -> list[Row]`. Without names all of them run.
+A part is a module here that has `run(context) -> list[Row]`. Without names all of them run, in about
+20 minutes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from benchmarks.frame import Context, Row, describe_machine, write_results
+from benchmarks import peers
+from benchmarks.frame import ZOOMS, Context, Row, describe_machine, write_results
 from geoserver.database import private
 from geoserver.database.migrate import apply_migrations
 from geoserver.settings import Settings
@@ -23,7 +25,7 @@ from geoserver.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PARTS = ("load", "ogc", "tiles")
+PARTS = ("load", "ogc", "tiles", "size", "memory")
 DATABASE = "geoserver_bench"
 RESULTS = Path(__file__).parent / "results"
 
@@ -33,7 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(PARTS)}; all when none is named")
     parser.add_argument("--rows", type=int, default=1_000_000, help="generated points (1,000,000)")
+    parser.add_argument("--big", action="store_true", help="measure ten times as many points too (5 minutes more)")
     parser.add_argument("--seconds", type=float, default=5.0, help="length of each measurement of throughput (5)")
+    parser.add_argument(
+        "--zooms", default=",".join(map(str, ZOOMS)), help="zooms of tiles, with commas between (%(default)s)"
+    )
+    parser.add_argument("--tiles", type=int, default=100_000, help="different tiles that `memory` asks for (100,000)")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the table (benchmarks/results)")
     parser.add_argument("--folder", type=Path, help="scratch folder to keep; data there is used again")
     given = parser.parse_args(arguments)
     if unknown := set(given.parts) - set(PARTS):
@@ -43,9 +51,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = Settings(workspace=folder.resolve())
     try:
         url = _make_database(settings.database_url or private.ensure(settings))
-        context = Context(url, folder.resolve(), given.rows, given.seconds)
+        context = Context(
+            url,
+            folder.resolve(),
+            given.rows,
+            given.seconds,
+            big=given.big,
+            zooms=tuple(map(int, given.zooms.split(","))),
+            different_tiles=given.tiles,
+        )
+        peers.drop_view(url)  # of a run that was broken off
         rows, failed = _run(given.parts or PARTS, context)
-        path = write_results(RESULTS, describe_machine(url), rows, context.notes)
+        path = write_results(given.results, describe_machine(url, context.versions), rows, context)
     finally:
         if not settings.database_url:
             private.stop(settings)

@@ -1,4 +1,7 @@
-"""Generated data for measuring: points clustered, skewed and dated like a city's, the same bytes every time."""
+"""Generated points for measuring: clustered, skewed and dated like a city's, the same bytes every time.
+
+The lines and polygons of the same city are in `shapes`.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import csv
+from pyarrow import csv, parquet
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["CATEGORIES", "CENTRE", "write_layer_file", "write_points"]
+__all__ = ["CATEGORIES", "CENTRE", "CITY", "SEED", "build_layer_file", "write_many_points", "write_points"]
 
 SEED = 20_240_229
 CENTRE = (-28.6, 45.2)  # lon, lat: where the sample city lies too
@@ -20,14 +24,14 @@ CATEGORIES = ("theft", "vandalism", "assault", "burglary", "fraud", "drugs", "ro
 _CLUSTERS = 400
 _YEARS = 5
 _SCATTERED = 0.1  # share of points that lie anywhere in the city
-_CITY = (0.09, 0.06)  # standard deviation of the clusters' places, in degrees
+CITY = (0.09, 0.06)  # standard deviation of the clusters' places, in degrees
 _CHUNK = 200_000
 
 LAYER_FILE = """\
 title = "Generated points"
 description = "Clustered, skewed and dated points for measuring; not real."
 license = "CC0-1.0"
-source = "data/points.csv"
+source = "data/{source}"
 key = "incident"
 kind = "points"
 time = "reported_at"
@@ -54,11 +58,9 @@ filter = "range"
 """
 
 
-def write_layer_file(path: Path) -> Path:
-    """Write the layer file over the points."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(LAYER_FILE, encoding="utf-8")
-    return path
+def build_layer_file(source: str) -> str:
+    """The layer file over points in that file of the folder `data`."""
+    return LAYER_FILE.replace("{source}", source)
 
 
 def write_points(path: Path, rows: int) -> Path:
@@ -67,18 +69,41 @@ def write_points(path: Path, rows: int) -> Path:
     if path.is_file() and done.is_file():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    random = np.random.default_rng(SEED)
-    clusters = random.normal(CENTRE, _CITY, (_CLUSTERS, 2))
-    spreads = random.uniform(0.001, 0.009, _CLUSTERS)
     writer = None
-    for start in range(0, rows, _CHUNK):
-        table = _build_chunk(random, start, min(_CHUNK, rows - start), clusters, spreads)
+    for table in _build_chunks(rows):
+        # As texts with a Z, as cities publish times; typed ones would be written without.
+        times = pa.array([f"{time}Z" for time in table["reported_at"].to_numpy().astype("datetime64[s]").astype(str)])
+        table = table.set_column(table.schema.get_field_index("reported_at"), "reported_at", times)  # noqa: PLW2901
         writer = writer or csv.CSVWriter(str(path), table.schema)
         writer.write_table(table)
     if writer:
         writer.close()
     done.touch()
     return path
+
+
+def write_many_points(path: Path, rows: int) -> Path:
+    """Write the same columns as Parquet, which takes a tenth of the time that text does; kept when it is there."""
+    done = path.with_suffix(f".{rows}")
+    if path.is_file() and done.is_file():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = None
+    for table in _build_chunks(rows):
+        writer = writer or parquet.ParquetWriter(str(path), table.schema)
+        writer.write_table(table)
+    if writer:
+        writer.close()
+    done.touch()
+    return path
+
+
+def _build_chunks(rows: int) -> Iterator[pa.Table]:
+    random = np.random.default_rng(SEED)
+    clusters = random.normal(CENTRE, CITY, (_CLUSTERS, 2))
+    spreads = random.uniform(0.001, 0.009, _CLUSTERS)
+    for start in range(0, rows, _CHUNK):
+        yield _build_chunk(random, start, min(_CHUNK, rows - start), clusters, spreads)
 
 
 def _build_chunk(
@@ -88,7 +113,7 @@ def _build_chunk(
     chosen = random.choice(_CLUSTERS, size, p=weights / weights.sum())
     places = clusters[chosen] + random.normal(0, 1, (size, 2)) * spreads[chosen, None] * (1, 0.7)
     scattered = random.random(size) < _SCATTERED
-    places[scattered] = random.normal(CENTRE, _CITY, (int(scattered.sum()), 2))
+    places[scattered] = random.normal(CENTRE, CITY, (int(scattered.sum()), 2))
     skewed = 0.6 ** np.arange(len(CATEGORIES))
     categories = random.choice(CATEGORIES, size, p=skewed / skewed.sum())
     seconds = random.integers(0, _YEARS * 365 * 86_400, size)
@@ -97,7 +122,7 @@ def _build_chunk(
         {
             "incident": pa.array([f"A{number:08d}" for number in range(start, start + size)]),
             "category": pa.array(categories),
-            "reported_at": pa.array([f"{time}Z" for time in times.astype(str)]),
+            "reported_at": pa.array(times, pa.timestamp("s")).cast(pa.timestamp("s", "UTC")),
             "district": pa.array([f"District {number % 24 + 1}" for number in chosen]),
             "amount": pa.array(random.lognormal(4, 1.2, size).round(2)),
             "lon": pa.array(places[:, 0].round(6)),

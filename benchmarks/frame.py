@@ -6,7 +6,6 @@ import contextlib
 import os
 import platform
 import socket
-import statistics
 import subprocess
 import sys
 import time
@@ -20,20 +19,25 @@ from urllib.error import URLError
 
 import orjson
 import psycopg
+from psycopg.sql import SQL, Identifier
 
-from benchmarks import data
-from geoserver.catalog import read_layer
+from benchmarks.city import BIG, CITY, POINTS
+from benchmarks.drive import pin
+from geoserver.catalog import read_catalog
 from geoserver.loading import load
+from geoserver.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from geoserver.model import Layer
 
-__all__ = ["Context", "Row", "Server", "describe_machine", "median_seconds", "write_results"]
+__all__ = ["Context", "Row", "Server", "Table", "describe_machine", "write_results"]
 
-LAYER = "points"
 _LIBRARIES = ("fastapi", "uvicorn", "psycopg", "pygeoapi", "pyogrio", "pyarrow", "shapely")
+
+
+ZOOMS = (0, 6, 9, 10, 11, 12, 13, 14, 16)  # of tiles that are measured
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,15 @@ class Server:
     pid: int
 
 
+@dataclass(frozen=True)
+class Table:
+    """Figures behind the ratios: a table of texts below the one of ratios."""
+
+    title: str
+    header: tuple[str, ...]
+    lines: list[tuple[str, ...]]
+
+
 @dataclass
 class Context:
     """What a part may use. `database_url` is a database of our own, `folder` is scratch space and a workspace."""
@@ -87,40 +100,78 @@ class Context:
     rows: int = 1_000_000
     seconds: float = 5.0
     concurrency: int = 8
+    big: bool = False  # also ten times as many points
+    zooms: tuple[int, ...] = ZOOMS
+    different_tiles: int = 100_000  # that the part `memory` asks for
     notes: list[str] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)  # of peers that took part
+    _loaded: set[str] = field(default_factory=set)
 
     def note(self, text: str) -> None:
         """Say something on the terminal and below the table."""
         print(f"  {text}", flush=True)
         self.notes.append(text)
 
-    def points_csv(self) -> Path:
-        """The generated points as CSV; made on first use, the same bytes every time."""
-        return data.write_points(self.folder / "data" / "points.csv", self.rows)
+    @property
+    def layers(self) -> list[str]:
+        """The generated layers of this run."""
+        return [name for name in CITY if self.big or name != BIG]
 
-    def layer(self) -> Layer:
-        """The layer over the generated points, from a layer file in the workspace `folder`."""
-        self.points_csv()
-        return read_layer(data.write_layer_file(self.folder / "layers" / f"{LAYER}.toml"))
+    def rows_of(self, name: str) -> int:
+        return max(1, round(self.rows * CITY[name].share))
 
-    def load(self) -> Layer:
-        """The layer, loaded into `layers.points` (nothing is done when it already is)."""
-        layer = self.layer()
-        load(layer, self.database_url)
-        with psycopg.connect(self.database_url, autocommit=True) as connection:
-            connection.execute("VACUUM ANALYZE layers.points")
+    def source(self, name: str = POINTS) -> Path:
+        """The generated file of a layer; made on first use, the same bytes every time."""
+        return CITY[name].write(self.folder / "data" / CITY[name].file, self.rows_of(name))
+
+    def layer(self, name: str = POINTS) -> Layer:
+        """A layer over generated rows, from a layer file in the workspace `folder`."""
+        self.source(name)
+        file = self.folder / "layers" / f"{name}.toml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.is_file() or file.read_text(encoding="utf-8") != CITY[name].layer_file:
+            file.write_text(CITY[name].layer_file, encoding="utf-8")
+        return read_catalog(Settings(workspace=self.folder)).layers[name]
+
+    def load(self, name: str = POINTS) -> Layer:
+        """The layer, loaded into its table in `layers` (nothing is done when it already is)."""
+        layer = self.layer(name)
+        if name not in self._loaded:
+            report = load(layer, self.database_url)
+            with psycopg.connect(self.database_url, autocommit=True) as connection:
+                connection.execute(SQL("VACUUM ANALYZE {}").format(Identifier("layers", layer.table)))
+            state = "was loaded" if report.skipped else f"loaded in {report.seconds:.0f} s"
+            print(f"  {name}: {report.rows:,} rows, {state}", flush=True)
+            self._loaded.add(name)
         return layer
 
     @contextlib.contextmanager
-    def serve(self) -> Iterator[Server]:
-        """Our server over the loaded points, in a process of its own, as `geoserver serve` runs it."""
-        self.load()
+    def serve(self, *names: str, cold: bool = False, cores: str = "") -> Iterator[Server]:
+        """Our server over the named layers (or the points), in a process of its own, as `geoserver serve` runs it.
+
+        `cold`: it keeps no tiles. `cores`: the processor cores that it may use, as taskset writes them.
+        """
+        for name in names or (POINTS,):
+            self.load(name)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        command = [sys.executable, "-m", "geoserver", "serve", "--workspace", str(self.folder), "--port", str(port)]
+        command = [
+            *pin(cores),
+            sys.executable,
+            "-m",
+            "geoserver",
+            "serve",
+            "--workspace",
+            str(self.folder),
+            "--port",
+            str(port),
+        ]
         log = (self.folder / "server.log").open("w")
         environment = os.environ | {"DATABASE_URL": self.database_url, "GEOSERVER_LOG_LEVEL": "warning"}
+        if cold:
+            environment["GEOSERVER_TILE_CACHE_MB"] = "0"
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
         server = Server(f"http://127.0.0.1:{port}", process.pid)
         try:
@@ -143,18 +194,8 @@ def _wait_until_ready(server: Server, process: subprocess.Popen[bytes]) -> None:
     raise RuntimeError("the server did not become ready within a minute")
 
 
-def median_seconds(call: Callable[[], object], times: int = 3) -> float:
-    """Median wall time of a few calls."""
-    spent = []
-    for _ in range(times):
-        start = time.perf_counter()
-        call()
-        spent.append(time.perf_counter() - start)
-    return statistics.median(spent)
-
-
-def describe_machine(database_url: str) -> dict[str, Any]:
-    """Commit, cores, memory and versions, so that a table can be judged later."""
+def describe_machine(database_url: str, peers: dict[str, str]) -> dict[str, Any]:
+    """Commit, cores, memory and versions (also of the peers that took part), so that a table can be judged later."""
     with psycopg.connect(database_url) as connection:
         row = connection.execute("SELECT current_setting('server_version'), postgis_lib_version()").fetchone()
     postgres, postgis = row or ("?", "?")
@@ -165,7 +206,7 @@ def describe_machine(database_url: str) -> dict[str, Any]:
         "changed": bool(_git("status", "--porcelain", "--untracked-files=no")),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GiB",
-        "versions": versions | {name: version(name) for name in _LIBRARIES},
+        "versions": versions | {name: version(name) for name in _LIBRARIES} | peers,
     }
 
 
@@ -175,18 +216,19 @@ def _git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-def write_results(folder: Path, machine: dict[str, Any], rows: list[Row], notes: list[str]) -> Path:
+def write_results(folder: Path, machine: dict[str, Any], rows: list[Row], context: Context) -> Path:
     """Write `<date>-<commit>.md` and `.json` into the folder; gives the path of the former."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{machine['date']}-{machine['commit']}.md"
-    path.write_text(build_report(machine, rows, notes), encoding="utf-8")
-    body = machine | {"rows": [asdict(row) | {"ratio": row.ratio, "met": row.met} for row in rows], "notes": notes}
+    path.write_text(build_report(machine, rows, context), encoding="utf-8")
+    found = [asdict(row) | {"ratio": row.ratio, "met": row.met} for row in rows]
+    body = machine | {"rows": found, "notes": context.notes, "tables": [asdict(table) for table in context.tables]}
     path.with_suffix(".json").write_bytes(orjson.dumps(body, option=orjson.OPT_INDENT_2) + b"\n")
     return path
 
 
-def build_report(machine: dict[str, Any], rows: list[Row], notes: list[str]) -> str:
-    """The table in Markdown."""
+def build_report(machine: dict[str, Any], rows: list[Row], context: Context) -> str:
+    """The table of ratios in Markdown, the notes, and the figures behind."""
     state = " with uncommitted changes" if machine["changed"] else ""
     lines = [
         f"# Benchmarks of {machine['date']}, commit {machine['commit']}{state}",
@@ -198,8 +240,20 @@ def build_report(machine: dict[str, Any], rows: list[Row], notes: list[str]) -> 
     ]
     for row in rows:
         reference = f"{row.reference:,.4g} {row.unit} ({row.against})" if row.reference else ""
-        ratio = f"{row.ratio:.2f}" if row.ratio else ""
+        ratio = _short(row.ratio) if row.ratio is not None else ""
         verdict = {True: "met", False: "**not met**", None: ""}[row.met]
         cells = (row.part, row.name, f"{row.ours:,.4g} {row.unit}", reference, ratio, row.target, verdict)
         lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join([*lines, "", *(f"- {note}" for note in notes)]).rstrip() + "\n"
+    lines += ["", *(f"- {note}" for note in context.notes)]
+    for table in context.tables:
+        lines += ["", f"## {table.title}", "", *_draw_table(table)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _short(ratio: float) -> str:
+    return f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.2f}" if ratio >= 0.095 else f"{ratio:.2g}"
+
+
+def _draw_table(table: Table) -> list[str]:
+    rule = "|---" + "|---:" * (len(table.header) - 1) + "|"
+    return ["| " + " | ".join(table.header) + " |", rule, *("| " + " | ".join(line) + " |" for line in table.lines)]

@@ -15,7 +15,8 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
-from benchmarks.frame import LAYER, Row
+from benchmarks.city import POINTS
+from benchmarks.frame import Row
 
 if TYPE_CHECKING:
     from benchmarks.frame import Context
@@ -53,10 +54,15 @@ def run(context: Context) -> list[Row]:
 
 
 def _forget(context: Context) -> None:
-    """Remove what an earlier run loaded, so that the first load is one."""
+    """Remove what an earlier run loaded and what was made from it, so that the first load is one."""
     with psycopg.connect(context.database_url) as connection:
-        connection.execute(SQL("DROP TABLE IF EXISTS {}").format(Identifier("layers", LAYER)))
-        connection.execute("DELETE FROM geoserver.layers WHERE id = %s", [LAYER])
+        found = connection.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'layers' AND starts_with(tablename || '__', %s)",
+            [f"{POINTS}__"],
+        )
+        for (table,) in found.fetchall():
+            connection.execute(SQL("DROP TABLE IF EXISTS {} CASCADE").format(Identifier("layers", table)))
+        connection.execute("DELETE FROM geoserver.layers WHERE id = %s", [POINTS])
 
 
 def _load(context: Context, layer_file: str) -> tuple[float, float]:
@@ -76,7 +82,7 @@ def _load_by_ogr2ogr(context: Context) -> float:
     """Seconds that ogr2ogr takes for the same file, with typed columns, COPY and its spatial index."""
     parts = conninfo_to_dict(context.database_url)
     address = " ".join(f"{key}='{value}'" for key, value in parts.items())
-    command = ["ogr2ogr", "-f", "PostgreSQL", f"PG:{address}", str(context.points_csv()), "-nln", _TABLE, "-overwrite"]
+    command = ["ogr2ogr", "-f", "PostgreSQL", f"PG:{address}", str(context.source()), "-nln", _TABLE, "-overwrite"]
     command += ["-oo", "X_POSSIBLE_NAMES=lon", "-oo", "Y_POSSIBLE_NAMES=lat", "-oo", "AUTODETECT_TYPE=YES"]
     command += ["-a_srs", "EPSG:4326", "-lco", "SPATIAL_INDEX=GIST", "--config", "PG_USE_COPY", "YES"]
     start = time.perf_counter()

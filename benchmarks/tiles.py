@@ -1,131 +1,190 @@
-"""Tiles over HTTP beside the same SQL through psycopg alone: same tiles in the same order, as many connections."""
+"""Tiles over HTTP, cold and hot, unfiltered and filtered, at nine zooms, beside the limits and the peers.
+
+Cold: the server keeps no tiles, so each answer is made by the database, whose own pages are warm, as they are for the
+references. Hot: the server has each tile in memory; it has one core and the client the other, as nginx beside it.
+Ours are asked for with gzip, as browsers do; the references do not compress, which spares them work.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import itertools
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
-import mercantile
-import numpy as np
-import psycopg
-import uvloop
-from psycopg.sql import SQL
-
-from benchmarks.frame import Context, Row
+from benchmarks import sql
+from benchmarks.city import CITY, POINTS
+from benchmarks.drive import Timing, fetch_all, find_wrk, measure, measure_by_wrk
+from benchmarks.peers import find_nginx, serve_files, serve_peers
+from benchmarks.tile_rows import BEST_SQL_FROM, MANY, Figures, build_rows, build_table
 from geoserver.catalog import read_catalog
-from geoserver.model import Tile
 from geoserver.settings import Settings
-from geoserver.tiling.postgis import build_values
-from geoserver.tiling.recipes import build_statement
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    from benchmarks.frame import Context, Row
+    from benchmarks.peers import Peer
+    from benchmarks.tile_rows import Key
+    from geoserver.model import Layer, Tile
 
 __all__ = ["run"]
 
-ZOOMS = (14, 15, 16)
-_TILES = 200  # per zoom
-_ROUNDS = 3  # ours and the reference take turns, so that a busy moment of the machine hits both
-
-type Ask = Callable[[Tile], Awaitable[int]]
+_TILES = 48  # per zoom
+_ROUNDS = 2  # ours and the references take turns, so that a busy moment of the machine hits both
+_SERVER, _CLIENT = "0", "1"  # processor cores of hot runs
+_ENCODING = "gzip"
+_PLAIN = (POINTS, "buildings")
 
 
 def run(context: Context) -> list[Row]:
-    """Throughput per zoom, all bytes read; gzip as browsers ask for it, and without."""
-    with context.serve() as server:
-        return uvloop.run(_run(context, server.url))
+    """Everything at every zoom; what fails is said in a note and left out."""
+    names = context.layers
+    for name in names:
+        context.load(name)
+    layers = {name: read_catalog(Settings(workspace=context.folder)).layers[name] for name in names}
+    tiles = {
+        name: sql.choose_tiles(context.database_url, layer, context.zooms, _TILES) for name, layer in layers.items()
+    }
+    figures = Figures()
+    for name in names:
+        with _noted(context, f"{name}, cold"):
+            _run_cold(context, layers[name], tiles[name], figures)
+    for name in names:
+        with _noted(context, f"{name}, hot"):
+            _run_hot(context, name, tiles[name], figures)
+    numbers = {
+        (name, filtered, zoom): len(set(tiles[name][zoom]))
+        for name in names
+        for filtered in (False, True)
+        for zoom in context.zooms
+    }
+    context.tables.append(build_table(figures, numbers))
+    return build_rows(figures)
 
 
-async def _run(context: Context, url: str) -> list[Row]:
-    rows = []
-    for zoom in ZOOMS:
-        tiles = await _choose_tiles(context, zoom)
-        ways = {
-            "sql": lambda: _open_sql(context),
-            "http": lambda: _open_http(url, ""),
-            "gzip": lambda: _open_http(url, "gzip"),
-        }
-        rates: dict[str, list[float]] = {name: [] for name in ways}
-        size = 0.0
+@contextlib.contextmanager
+def _noted(context: Context, what: str) -> Iterator[None]:
+    """Say how long it took, or what went wrong; the rest goes on."""
+    start = time.monotonic()
+    try:
+        yield
+        print(f"  {what}: {time.monotonic() - start:.0f} s", flush=True)
+    except Exception as error:
+        context.note(f"tiles: {what} failed: {type(error).__name__}: {error}")
+
+
+def _run_cold(context: Context, layer: Layer, tiles: dict[int, list[Tile]], figures: Figures) -> None:
+    none: contextlib.AbstractContextManager[list[Peer]] = contextlib.nullcontext([])
+    with (
+        context.serve(*context.layers, cold=True) as server,
+        serve_peers(context, layer) if layer.id == POINTS else none as peers,
+    ):
+        for zoom, chosen in tiles.items():
+            with _noted(context, f"{layer.id}, cold, z{zoom}"):
+                _measure_alone(context, layer, chosen, server.url, figures)
+                _measure_peers(context, peers, (layer.id, False, zoom), chosen, figures)
+                _measure_many(context, layer, chosen, server.url, figures)
+
+
+def _measure_alone(context: Context, layer: Layer, tiles: Sequence[Tile], url: str, figures: Figures) -> None:
+    """One connection: latency of ours and of the limits in turns, and how large the tiles are."""
+    zoom, seconds = tiles[0].z, context.seconds / 5
+    asks: list[Callable[[], None]] = []
+    for filtered in (False, True):
+        key = (layer.id, filtered, zoom)
+        paths = _build_paths(layer.id, tiles, filtered=filtered)
+        figures.sizes[key] = max(map(len, fetch_all(url, list(dict.fromkeys(paths)))))
+
+        def ask(key: Key = key, paths: list[str] = paths) -> None:
+            _add(figures.cold, key, 1, measure(url, paths, seconds=seconds, encoding=_ENCODING))
+
+        asks.append(ask)
+    if layer.id in _PLAIN and sql.find_pgbench():
+        statement = sql.build_tile(layer, zoom)
+        asks.append(lambda: _add(figures.plain, (layer.id, False, zoom), 1, _bare(context, statement, tiles)))
+    if layer.id in _PLAIN and zoom < BEST_SQL_FROM and sql.find_pgbench():
+        count = sql.build_count(layer, CITY[layer.id].condition)
+        asks.append(lambda: _add_one(figures.counts, (layer.id, True, zoom), _bare(context, count)))
+    for _ in range(_ROUNDS):
+        for each in asks:
+            each()
+    for filtered in (False, True):
+        _note_failed(context, (layer.id, filtered, zoom), figures.cold[layer.id, filtered, zoom][1])
+
+
+def _bare(context: Context, statement: str, tiles: Sequence[Tile] = (), clients: int = 1) -> Timing:
+    return sql.measure(context.database_url, statement, tiles, clients=clients, seconds=context.seconds / 5)
+
+
+def _measure_peers(context: Context, peers: Sequence[Peer], key: Key, tiles: Sequence[Tile], figures: Figures) -> None:
+    for peer in peers:
+        timing = measure(peer.url, [peer.path(tile) for tile in tiles], seconds=context.seconds / 5)
+        if timing.failed:
+            context.note(f"tiles: {peer.name}, z{key[2]}: {timing.failed} of {timing.count} requests failed")
+        if timing.failed < timing.count:
+            figures.peers.setdefault(peer.name, {})[key] = timing
+
+
+def _measure_many(context: Context, layer: Layer, tiles: Sequence[Tile], url: str, figures: Figures) -> None:
+    """Many connections: throughput of ours, and of the limit where plain SQL is the best there is."""
+    zoom = tiles[0].z
+    for filtered in (False, True):
+        paths = _build_paths(layer.id, tiles, filtered=filtered)
+        timing = measure(url, paths, connections=MANY, seconds=context.seconds / 5, encoding=_ENCODING, least=1)
+        _add(figures.cold, (layer.id, filtered, zoom), MANY, timing)
+        _note_failed(context, (layer.id, filtered, zoom), timing)
+    if layer.id == POINTS and zoom >= BEST_SQL_FROM and sql.find_pgbench():
+        _add(figures.plain, (layer.id, False, zoom), MANY, _bare(context, sql.build_tile(layer, zoom), tiles, MANY))
+
+
+def _note_failed(context: Context, key: Key, timing: Timing) -> None:
+    """A refusal is quick, and must not pass for a quick tile."""
+    if timing.failed:
+        what = f"{key[0]}, z{key[2]}{', filtered' if key[1] else ''}, cold"
+        context.note(f"tiles: {what}: {timing.failed} of {timing.count} requests failed")
+
+
+def _run_hot(context: Context, name: str, tiles: dict[int, list[Tile]], figures: Figures) -> None:
+    with context.serve(*context.layers, cores=_SERVER) as server:
+        for zoom, chosen in tiles.items():
+            for filtered in (False, True):
+                with _noted(context, f"{name}, hot, z{zoom}{', filtered' if filtered else ''}"):
+                    _measure_hot(context, (name, filtered, zoom), chosen, server.url, figures)
+
+
+def _measure_hot(context: Context, key: Key, tiles: Sequence[Tile], url: str, figures: Figures) -> None:
+    paths = _build_paths(key[0], tiles, filtered=key[1])
+    different = list(dict.fromkeys(paths))
+    bodies = fetch_all(url, different, _ENCODING)  # from now on the server has them
+    for connections in (1, MANY):
+        _add(figures.hot, key, connections, _ask_hot(context, url, paths, connections))
+    if key[0] != POINTS or key[1] or not (find_nginx() and find_wrk()):
+        return
+    rates: tuple[list[float], list[float]] = ([], [])
+    with serve_files(context, bodies, _ENCODING, _SERVER) as files:
+        theirs = [f"/{different.index(path)}.mvt" for path in paths]
         for _ in range(_ROUNDS):
-            for name, opener in ways.items():
-                rate, mean = await _measure(opener, tiles, context)
-                rates[name].append(rate)
-                size = mean if name == "sql" else size
-        sql, http, gzip = (float(np.median(rates[name])) for name in ways)
-        context.note(f"tiles: z{zoom}: {len(tiles)} tiles of {size / 1000:.0f} kB on average")
-        against = "the same SQL by psycopg"
-        rows += [
-            Row("tiles", f"z{zoom} over HTTP, gzip", gzip, "tiles/s", sql, against, at_least=0.5),
-            Row("tiles", f"z{zoom} over HTTP, identity", http, "tiles/s", sql, against),
-        ]
-    return rows
+            rates[0].append(_ask_hot(context, url, paths, MANY).rate)
+            rates[1].append(_ask_hot(context, files.url, theirs, MANY).rate)
+    figures.files[key] = (sum(rates[0]) / _ROUNDS, sum(rates[1]) / _ROUNDS)
 
 
-async def _choose_tiles(context: Context, zoom: int) -> list[Tile]:
-    """Tiles that people look at: those of points drawn at random, each once."""
-    statement = SQL("SELECT ST_X(geom), ST_Y(geom) FROM layers.points WHERE fid %% 997 = 0 ORDER BY md5(fid::text)")
-    async with await psycopg.AsyncConnection.connect(context.database_url) as connection:
-        places = await (await connection.execute(statement, {})).fetchall()
-    found = dict.fromkeys(mercantile.tile(lon, lat, zoom) for lon, lat in places)
-    return [Tile(tile.z, tile.x, tile.y) for tile in itertools.islice(found, _TILES)]
+def _ask_hot(context: Context, url: str, paths: list[str], connections: int) -> Timing:
+    seconds = context.seconds / 5
+    if not find_wrk():
+        return measure(url, paths, connections=connections, seconds=seconds, encoding=_ENCODING)
+    return measure_by_wrk(url, paths, connections=connections, seconds=seconds, encoding=_ENCODING, cores=_CLIENT)
 
 
-async def _measure(
-    opener: Callable[[], Awaitable[Ask]], tiles: Sequence[Tile], context: Context
-) -> tuple[float, float]:
-    """Tiles per second and mean bytes over all connections, after one warm-up second."""
-    asks = [await opener() for _ in range(context.concurrency)]
-    await _drive(asks, tiles, 1.0)
-    return await _drive(asks, tiles, context.seconds)
+def _build_paths(layer: str, tiles: Sequence[Tile], *, filtered: bool) -> list[str]:
+    question = f"?{CITY[layer].question}" if filtered else ""
+    return [f"/tiles/{layer}/{tile.z}/{tile.x}/{tile.y}.mvt{question}" for tile in tiles]
 
 
-async def _drive(asks: Sequence[Ask], tiles: Sequence[Tile], seconds: float) -> tuple[float, float]:
-    upcoming = itertools.cycle(tiles)
-    start = time.perf_counter()
-    count = size = 0
-
-    async def work(ask: Ask) -> None:
-        nonlocal count, size
-        while time.perf_counter() - start < seconds:
-            size += await ask(next(upcoming))
-            count += 1
-
-    await asyncio.gather(*(work(ask) for ask in asks))
-    return count / (time.perf_counter() - start), size / max(count, 1)
+def _add(into: dict[Key, dict[int, Timing]], key: Key, connections: int, timing: Timing) -> None:
+    """Rounds of the same measurement are one."""
+    _add_one(into.setdefault(key, {}), connections, timing)
 
 
-async def _open_sql(context: Context) -> Ask:
-    """The limit: the statement that the server runs, on one connection, with nothing around it."""
-    catalog = read_catalog(Settings(workspace=context.folder))
-    layer = catalog.layers["points"]
-    statement = build_statement(catalog.recipes[layer.kind], layer, SQL("TRUE")).as_string(None)
-    options = "-c timezone=UTC -c jit=off"  # as in the server's pool
-    connection = await psycopg.AsyncConnection.connect(context.database_url, autocommit=True, options=options)
-    cursor = connection.cursor(binary=True)
-
-    async def ask(tile: Tile) -> int:
-        await cursor.execute(statement.encode(), build_values(tile))
-        row = await cursor.fetchone()
-        return len(row[0]) if row else 0
-
-    return ask
-
-
-async def _open_http(url: str, encoding: str) -> Ask:
-    """A keep-alive connection with as little client as can be."""
-    host, _, port = url.removeprefix("http://").partition(":")
-    reader, writer = await asyncio.open_connection(host, int(port), limit=2**22)
-
-    async def ask(tile: Tile) -> int:
-        path = f"/tiles/points/{tile.z}/{tile.x}/{tile.y}.mvt"
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept-Encoding: {encoding}\r\n\r\n".encode())
-        head = (await reader.readuntil(b"\r\n\r\n")).lower()
-        if not head.startswith((b"http/1.1 200", b"http/1.1 204")):
-            raise RuntimeError(f"{path}: {head[:40]!r}")
-        length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
-        return len(await reader.readexactly(length))
-
-    return ask
+def _add_one[K](into: dict[K, Timing], key: K, timing: Timing) -> None:
+    into[key] = into[key] + timing if key in into else timing

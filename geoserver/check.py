@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from geoserver.catalog import layer_folders, source_path
 from geoserver.errors import CatalogError
+from geoserver.tilesets import open_layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,14 @@ def check_files(settings: Settings, catalog: Catalog) -> list[CatalogError]:
 
 
 def _check_sources(layer: Layer) -> Iterator[CatalogError]:
+    if layer.kind == "function":
+        return  # proved in the database
+    if layer.kind == "tiles":
+        try:
+            open_layer(layer)
+        except CatalogError as error:
+            yield error
+        return
     sources = {"source": layer.source} | ({"readings.source": layer.readings.source} if layer.readings else {})
     for key, source in sources.items():
         if _is_file(source) and not source_path(layer, source).is_file():
@@ -43,5 +52,5 @@ def _is_file(source: str) -> bool:
 def _has_ending(source: str) -> bool:
     return source.rpartition(".")[2].lower() in {
         "csv", "fgb", "geojson", "geojsonl", "geojsons", "gml", "gpkg", "gpx", "gz", "json", "jsonl", "kml", "kmz",
-        "ndjson", "parquet", "shp", "tsv", "txt", "xlsx", "zip",
+        "ndjson", "parquet", "pmtiles", "shp", "tsv", "txt", "xlsx", "zip",
     }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -10,20 +10,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "BINS",
+    "ROWLESS_KINDS",
     "Bounds",
     "CsvOptions",
     "Field",
     "FieldType",
     "FilterKind",
     "Layer",
+    "Parameter",
     "Readings",
+    "Scalar",
     "Tile",
     "TilePlan",
     "ZoomPlan",
 ]
 
+BINS = "bins"  # the recipe in tiles/ that is no kind of layer, and the end of the name of its MVT layers
 FieldType = Literal["text", "integer", "number", "boolean", "date", "timestamp"]
 FilterKind = Literal["choice", "range", "search", "none"]
+ROWLESS_KINDS = ("tiles", "function")  # every other kind is a recipe in `tiles/` over the layer's table
+type Scalar = str | int | float | bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,11 @@ class TilePlan:
     facet: str = ""  # field whose values are counted in bins; empty when there is none
     values: tuple[str, ...] = ()  # values that have a count of their own, the most frequent first
     zooms: tuple[ZoomPlan, ...] = ()  # one for each zoom below `features_from`
+    block: int = -1  # zoom of the blocks in which points are packed; negative when they are not
+    level: int = 0  # level of the cells in packed points
+    whole: bool = True  # every value of the facet has a code in packed points
+    prebuilt: int = -1  # last zoom of which some tiles are kept ready
+    digest: str = ""  # of the recipes that the ready tiles were made by
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +122,21 @@ class Readings:
 
 
 @dataclass(frozen=True, slots=True)
+class Parameter:
+    """A value that requests may give to a layer of kind `function`; all values are as JSON holds them."""
+
+    name: str
+    title: str
+    type: FieldType
+    default: Scalar = ""
+    description: str = ""
+    unit: str = ""
+    minimum: Scalar | None = None
+    maximum: Scalar | None = None
+    choices: tuple[Scalar, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Layer:
     """A dataset as its layer file declares it. What is in the database about it is `database.status.LayerStatus`."""
 
@@ -126,6 +153,8 @@ class Layer:
     style: str = ""
     key: str = ""
     time: str = ""
+    facet: str = ""  # field whose values are counted in bins; the first choice when it is not said
+    features_from: int | None = None  # first zoom with whole features; from the density when it is not said
     label: str = ""  # field that titles a popup
     source_layer: str = ""  # layer inside a source with several
     crs: str = ""  # overrides the source's CRS, "EPSG:27700"
@@ -137,7 +166,20 @@ class Layer:
     order: int = 100  # position among the layers of its theme
     minzoom: int = 0
     maxzoom: int = 16  # above it clients overzoom
+    deepens: bool = True  # tiles go on to `TilePlan.features_from` where that is beyond `maxzoom`
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)  # of a function
+    bounds: Bounds | None = None  # outside of which a function has no tiles
+    max_age: int = 60  # seconds for which a function's tile holds
     tile_fields: tuple[str, ...] = ()  # what style, filter and popup title need; filled by the catalogue
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether it is loaded into a table; else an archive or a function gives its tiles, and nothing but tiles."""
+        return self.kind not in ROWLESS_KINDS
+
+    def deepened(self, plan: TilePlan) -> Layer:
+        """The layer as it is served: with tiles down to the zoom that draws every feature."""
+        return self if plan.features_from <= self.maxzoom else replace(self, maxzoom=plan.features_from)
 
     @property
     def table(self) -> str:

@@ -23,6 +23,7 @@ from geoserver.database.pool import Database
 from geoserver.database.status import CHANNEL, LayerStatus, read_statuses
 from geoserver.errors import GeoserverError, NotFoundError, SetupError, UnavailableError
 from geoserver.grid import join
+from geoserver.tilesets import Tilesets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,8 +48,10 @@ class Services:
         self.settings = settings
         self.live = LiveCatalog(settings)
         self.database = Database(database_url, settings)
+        self.tilesets = Tilesets()
         self.statuses: dict[str, LayerStatus] = {}
         self.database_problem = "not connected yet"
+        self._found: dict[str, tuple[Layer, tuple[Layer, LayerStatus]]] = {}  # what `find` made of a layer's file
         self._revive = revive
         self._callbacks: list[Callable[[], None]] = []
         self._listeners: list[Callable[[Notice], None]] = []
@@ -68,9 +71,10 @@ class Services:
 
     def layer(self, layer_id: str) -> tuple[Layer, LayerStatus]:
         """A layer and its loaded state; raises NotFoundError, or UnavailableError while nothing is known yet."""
-        layer = self.live.current.layer(layer_id)
-        if (status := self.statuses.get(layer_id)) is not None:
-            return layer, status
+        if (found := self.find(layer_id)) is not None:
+            return found
+        if not self.live.current.layer(layer_id).has_rows:
+            raise NotFoundError("layer", layer_id, "a layer that can be served; /readyz says what is wrong with it")
         if self.database_problem:
             raise UnavailableError("The database cannot be reached; try again in a few seconds.")
         raise NotFoundError("layer", layer_id, f"a loaded layer; this one has no rows yet: geoserver load {layer_id}")
@@ -81,11 +85,24 @@ class Services:
 
     def loaded(self) -> list[tuple[Layer, LayerStatus]]:
         """Every layer that can be served, in display order."""
-        layers = self.live.current.layers.values()
-        return [(layer, self.statuses[layer.id]) for layer in layers if layer.id in self.statuses]
+        return [found for layer_id in self.live.current.layers if (found := self.find(layer_id)) is not None]
+
+    def find(self, layer_id: str) -> tuple[Layer, LayerStatus] | None:
+        """A layer that can be served, and its state."""
+        layer = self.live.current.layers.get(layer_id)
+        if layer is not None and not layer.has_rows:
+            return self.tilesets.held.get(layer_id)
+        status = self.statuses.get(layer_id)
+        if layer is None or status is None:
+            return None
+        known = self._found.get(layer_id)
+        if known is None or known[0] is not layer or known[1][1] is not status:
+            known = self._found[layer_id] = (layer, (layer.deepened(status.plan), status))
+        return known[1]
 
     async def start(self) -> None:
         """Open the pools and begin to watch; waits for a first answer of the database, though not for long."""
+        await asyncio.to_thread(self.tilesets.refresh, self.live.current)
         self._report_problems()
         await self.database.open()
         ready = asyncio.Event()
@@ -156,6 +173,9 @@ class Services:
             status = replace(status, version=notice.version, bounds=join(status.bounds, notice.bounds))
             self.statuses[notice.layer] = self._since[notice.layer] = status
         self._seen[notice.layer] = notice.version
+        self._hand_on(notice)
+
+    def _hand_on(self, notice: Notice) -> None:
         for listener in self._listeners:
             listener(notice)
 
@@ -204,8 +224,13 @@ class Services:
                 moved = self._folders() != folders
                 if changes or moved:
                     await asyncio.to_thread(self.live.reload)
+                # Archives lie anywhere, and are looked at each time that the watch wakes up.
+                renewed = await asyncio.to_thread(self.tilesets.refresh, self.live.current)
+                if changes or moved or renewed:
                     self._report_problems()
                     self._tell()
+                for layer, status in self.tilesets.renew():
+                    self._hand_on(Notice(layer.id, status.version))
                 if moved:
                     break
 
@@ -215,5 +240,5 @@ class Services:
         return list(dict.fromkeys(folders))
 
     def _report_problems(self) -> None:
-        for problem in self.live.current.problems:
+        for problem in [*self.live.current.problems, *self.tilesets.problems]:
             log.error("Catalogue: %s (the last good state stays in service)", problem)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 GEOSERVER = [sys.executable, "-m", "geoserver"]
 COMMANDS = ["demo", "serve", "load", "check", "db", "db start", "db stop", "db status", "db url", "db remove"]
+COMMANDS += ["tiles", "tiles build"]
 
 LAYER = """
 title = "Benches"
@@ -370,6 +371,18 @@ def test_a_server_brings_its_killed_database_back_and_serves_on(workspace: Path,
         server.process.send_signal(signal.SIGINT)
         assert server.process.wait(timeout=60) == 0
     assert private.status(settings).url is None
+
+
+def test_load_passes_over_a_layer_without_rows_with_a_line(workspace: Path, environment: dict[str, str]) -> None:
+    text = 'title = "T"\nlicense = "CC0-1.0"\nsource = "data/city.pmtiles"\nkind = "tiles"\n'
+    (workspace / "layers" / "own-map.toml").write_text(text)
+    done = run(environment, "load", "--workspace", str(workspace))
+    assert done.returncode == 0
+    assert "own-map: its tiles come from data/city.pmtiles, so there is nothing to load" in done.stderr
+    assert re.search(r"benches\s+2", done.stderr)
+    checked = run(environment, "check", "--workspace", str(workspace))
+    assert checked.returncode == 1
+    assert "own-map.toml: source: a readable file at" in checked.stderr
 
 
 @pytest.mark.slow

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,9 @@ from hypothesis import strategies as st
 
 from geoserver import assets
 from geoserver.catalog import Catalog, read_catalog
+from geoserver.database.status import LayerStatus
 from geoserver.errors import NotFoundError
-from geoserver.model import Field, Layer
+from geoserver.model import Field, Layer, TilePlan
 from geoserver.settings import Settings
 from geoserver.styling import build_legend, build_style, check, style_names
 from geoserver.styling.expressions import UnsupportedError, evaluate, field_of, fields_in
@@ -59,6 +62,13 @@ def make_layer(**changes: Any) -> Layer:
     return replace(layer, **({"style": "things"} | changes))
 
 
+def loaded(ids: Iterable[str], features_from: int = 0) -> dict[str, LayerStatus]:
+    """Layers in service, all with bins below the same zoom."""
+    plan = TilePlan(features_from, "kind", ("oak", "elm"))
+    made = datetime(2026, 1, 1, tzinfo=UTC)
+    return {name: LayerStatus(name, 1, 9, 0, 0, None, 4326, "POINT", made, 0.1, plan) for name in ids}
+
+
 def make_catalog(*drawn: dict[str, Any], metadata: dict[str, Any] | None = None, layer: Layer | None = None) -> Catalog:
     items = [
         {"id": f"things-{i}", "source": "things", "source-layer": "things", **item} for i, item in enumerate(drawn)
@@ -97,21 +107,21 @@ def validate(style: dict[str, Any], folder: Path) -> str:
 @pytest.mark.parametrize("name", sorted(path.stem for path in assets.root("styles").glob("*.json")))
 def test_a_style_is_valid_as_a_file_and_as_it_is_served(name: str, catalog: Catalog, tmp_path: Path) -> None:
     assert validate(dict(catalog.styles[name]), tmp_path) == ""
-    served = build_style(catalog, catalog.layers, name, BASE_URL)
+    served = build_style(catalog, loaded(catalog.layers), name, BASE_URL)
     assert validate(served, tmp_path) == ""
 
 
 @pytest.mark.parametrize("base", ["light", "dark"])
 def test_a_basemap_with_every_layer_on_it_is_valid(base: str, catalog: Catalog, tmp_path: Path) -> None:
     layers = [layer.id for layer in catalog.datasets()]
-    assert validate(build_style(catalog, catalog.layers, base, BASE_URL, layers), tmp_path) == ""
+    assert validate(build_style(catalog, loaded(catalog.layers), base, BASE_URL, layers), tmp_path) == ""
 
 
 @pytest.mark.parametrize("kind", ["points", "lines", "polygons", "a kind of later"])
 def test_a_layer_without_a_style_gets_a_valid_plain_one(kind: str, tmp_path: Path) -> None:
     layer = make_layer(style="", kind=kind)
     catalog = Catalog({"things": layer})
-    style = build_style(catalog, {"things"}, "things", BASE_URL)
+    style = build_style(catalog, loaded({"things"}), "things", BASE_URL)
     assert validate(style, tmp_path) == ""
     assert [entry["label"] for entry in build_legend(catalog, layer)] == ["Things"]
 
@@ -132,7 +142,7 @@ def test_light_and_dark_draw_the_same_things_in_the_same_order(catalog: Catalog)
 
 
 def test_every_address_in_a_served_style_is_absolute(catalog: Catalog) -> None:
-    style = build_style(catalog, catalog.layers, "light", BASE_URL, ["crime"])
+    style = build_style(catalog, loaded(catalog.layers), "light", BASE_URL, ["crime"])
     assert style["glyphs"] == f"{BASE_URL}/fonts/{{fontstack}}/{{range}}.pbf"
     assert style["sources"]["crime"]["url"] == f"{BASE_URL}/tiles/crime.json"
     (tiles,) = style["sources"]["base"]["tiles"]
@@ -141,22 +151,22 @@ def test_every_address_in_a_served_style_is_absolute(catalog: Catalog) -> None:
 
 
 def test_a_basemap_asks_only_for_layers_that_are_loaded_and_draws_no_others(catalog: Catalog) -> None:
-    style = build_style(catalog, {"land", "places", "crime"}, "light", BASE_URL)
+    style = build_style(catalog, loaded({"land", "places", "crime"}), "light", BASE_URL)
     assert style["sources"]["base"]["tiles"] == [f"{BASE_URL}/tiles/land,places/{{z}}/{{x}}/{{y}}.mvt"]
     assert {item.get("source-layer") for item in style["layers"]} == {None, "land", "places"}
     assert style["sources"]["base"]["attribution"] == "City of Antillia (fictional)"
 
 
 def test_a_basemap_without_any_of_its_layers_is_a_plain_background(catalog: Catalog) -> None:
-    style = build_style(catalog, {"crime"}, "dark", BASE_URL, ["crime"])
+    style = build_style(catalog, loaded({"crime"}), "dark", BASE_URL, ["crime"])
     assert list(style["sources"]) == ["crime"]
-    assert [item["type"] for item in style["layers"]] == ["background", "circle"]
+    assert [item["type"] for item in style["layers"]] == ["background", "fill", "fill", "circle"]
 
 
 @pytest.mark.parametrize("name", ["light", "dark"])
 def test_without_land_the_background_is_land_and_not_sea(catalog: Catalog, name: str) -> None:
-    sea = build_style(catalog, set(catalog.layers), name, BASE_URL)["layers"][0]["paint"]["background-color"]
-    land = build_style(catalog, {"crime"}, name, BASE_URL)["layers"][0]["paint"]["background-color"]
+    sea = build_style(catalog, loaded(catalog.layers), name, BASE_URL)["layers"][0]["paint"]["background-color"]
+    land = build_style(catalog, loaded({"crime"}), name, BASE_URL)["layers"][0]["paint"]["background-color"]
     drawn = next(item for item in catalog.styles[name]["layers"] if item["id"] == "land")
     assert land == drawn["paint"]["fill-color"] != sea
 
@@ -165,19 +175,19 @@ def test_the_basemaps_zooms_are_those_of_its_layers(catalog: Catalog) -> None:
     layers = dict(catalog.layers)
     layers["land"] = replace(layers["land"], minzoom=3, maxzoom=9)
     layers["water"] = replace(layers["water"], minzoom=5, maxzoom=12)
-    style = build_style(replace(catalog, layers=layers), {"land", "water"}, "light", BASE_URL)
+    style = build_style(replace(catalog, layers=layers), loaded({"land", "water"}), "light", BASE_URL)
     assert (style["sources"]["base"]["minzoom"], style["sources"]["base"]["maxzoom"]) == (3, 12)
 
 
 def test_an_attribution_is_text_and_not_markup(catalog: Catalog) -> None:
     land = replace(catalog.layers["land"], attribution="Land <script> & Sea")
-    style = build_style(replace(catalog, layers={"land": land}), {"land"}, "light", BASE_URL)
+    style = build_style(replace(catalog, layers={"land": land}), loaded({"land"}), "light", BASE_URL)
     assert style["sources"]["base"]["attribution"] == "Land &lt;script&gt; &amp; Sea"
 
 
 def test_data_lies_under_the_labels_and_areas_under_the_streets(catalog: Catalog) -> None:
     ids = ["crime", "districts", "bike-paths"]
-    style = build_style(catalog, catalog.layers, "light", BASE_URL, ids)
+    style = build_style(catalog, loaded(catalog.layers), "light", BASE_URL, ids)
     order = [item["id"] for item in style["layers"]]
     first_label = next(item["id"] for item in style["layers"] if item["type"] == "symbol")
     assert order.index("land") < order.index("districts") < order.index("street-residential-casing")
@@ -188,22 +198,22 @@ def test_data_lies_under_the_labels_and_areas_under_the_streets(catalog: Catalog
 def test_the_order_of_asking_does_not_change_areas_under_lines_under_points(catalog: Catalog) -> None:
     ids = ["districts", "bike-paths", "crime"]
     orders = [
-        [item["type"] for item in build_style(catalog, catalog.layers, "light", BASE_URL, asked)["layers"]]
+        [item["type"] for item in build_style(catalog, loaded(catalog.layers), "light", BASE_URL, asked)["layers"]]
         for asked in (ids, ids[::-1])
     ]
     assert orders[0] == orders[1]
 
 
 def test_data_stays_under_the_labels_when_the_anchor_is_not_drawn(catalog: Catalog) -> None:
-    loaded = {"land", "places", "crime", "districts"}  # neither buildings nor streets, which carry the anchors
-    style = build_style(catalog, loaded, "light", BASE_URL, ["crime"])
+    present = {"land", "places", "crime", "districts"}  # neither buildings nor streets, which carry the anchors
+    style = build_style(catalog, loaded(present), "light", BASE_URL, ["crime"])
     kinds = [item["type"] for item in style["layers"]]
     assert kinds.index("circle") == kinds.index("symbol") - 1
 
 
 def test_a_dark_basemap_takes_the_dark_values_of_a_layer_and_a_light_one_does_not(catalog: Catalog) -> None:
     def outline(base: str) -> str:
-        style = build_style(catalog, catalog.layers, base, BASE_URL, ["districts"])
+        style = build_style(catalog, loaded(catalog.layers), base, BASE_URL, ["districts"])
         return str(next(item for item in style["layers"] if item["id"] == "districts-outline")["paint"]["line-color"])
 
     overrides = catalog.styles["districts"]["metadata"]["geoserver:dark"]
@@ -212,15 +222,15 @@ def test_a_dark_basemap_takes_the_dark_values_of_a_layer_and_a_light_one_does_no
 
 def test_building_a_style_leaves_the_catalogue_as_it_was(catalog: Catalog) -> None:
     before = json.dumps(catalog.styles)
-    build_style(catalog, {"land"}, "dark", BASE_URL, ["crime", "districts"])
+    build_style(catalog, loaded({"land"}), "dark", BASE_URL, ["crime", "districts"])
     assert json.dumps(catalog.styles) == before
 
 
 def test_an_unknown_style_or_layer_is_named_with_those_there_are(catalog: Catalog) -> None:
     with pytest.raises(NotFoundError, match="light"):
-        build_style(catalog, (), "no-such", BASE_URL)
+        build_style(catalog, {}, "no-such", BASE_URL)
     with pytest.raises(NotFoundError, match="crime"):
-        build_style(catalog, (), "light", BASE_URL, ["no-such"])
+        build_style(catalog, {}, "light", BASE_URL, ["no-such"])
     assert {"light", "dark", "crime"} <= set(style_names(catalog))
 
 

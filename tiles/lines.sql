@@ -1,8 +1,9 @@
 -- Lines: simplified to half a pixel below zoom 14, and exact from there on. (points.sql says how a recipe is written.)
 --
--- features_from: 14
+-- bins: lines
 --
--- Dropped below zoom 14: a line whose bounding box is less than half a pixel wide and high; it could not be seen.
+-- A line whose bounding box is less than half a pixel wide and high could not be seen, and is counted in a bin. From zoom 14
+-- on what is smaller than the tile's grid (0.6 m at zoom 14) is drawn two steps long.
 -- Lines are simplified whole and then cut, so that the parts in neighbouring tiles meet.
 
 SELECT ST_AsMVT(features, {layer}, 4096, 'geom', 'fid')
@@ -10,17 +11,19 @@ FROM (
     SELECT
         fid,
         ST_AsMVTGeom(
-            CASE WHEN %(z)s < 14 THEN ST_Simplify(geom_3857, %(pixel)s / 2, true) ELSE geom_3857 END,
+            CASE
+                WHEN %(z)s < 14 THEN ST_Simplify(geom_3857, %(pixel)s / 2, true)
+                WHEN ST_XMax(geom_3857) - ST_XMin(geom_3857) < %(pixel)s / 4
+                 AND ST_YMax(geom_3857) - ST_YMin(geom_3857) < %(pixel)s / 4
+                THEN ST_MakeLine(ST_Translate(ST_Centroid(geom_3857), %(pixel)s / -8, 0),
+                                 ST_Translate(ST_Centroid(geom_3857), %(pixel)s / 8, 0))
+                ELSE geom_3857
+            END,
             ST_TileEnvelope(%(z)s, %(x)s, %(y)s), 4096, 64, true
         ) AS geom
         {columns}
     FROM {table}
     WHERE geom_3857 && ST_TileEnvelope(%(z)s, %(x)s, %(y)s, margin => 64.0 / 4096)
-      AND (
-          %(z)s >= 14
-          OR ST_XMax(geom_3857) - ST_XMin(geom_3857) >= %(pixel)s / 2
-          OR ST_YMax(geom_3857) - ST_YMin(geom_3857) >= %(pixel)s / 2
-      )
       AND ({where})
     ORDER BY fid
 ) AS features

@@ -1,6 +1,6 @@
--- Points: every point that the filter leaves, at every zoom.
+-- Points: every point that the filter leaves.
 --
--- features_from: 0
+-- bins: points
 --
 -- How a recipe is written
 --   It is one SELECT that gives the layer's part of a vector tile as one bytea, written with these placeholders:
@@ -11,12 +11,14 @@
 --   and these values, always bound, never pasted, so that one prepared statement serves every tile:
 --     %(z)s %(x)s %(y)s   the tile, as integers
 --     %(pixel)s           metres of EPSG:3857 under one CSS pixel (512 to a tile), double precision
---   A percent sign that means itself is written twice. "features_from: N" above says from which zoom on a tile holds
---   every feature of its area: a client may then filter what it has, and must ask the server below.
+--   A percent sign that means itself is written twice. "bins: points|lines|polygons" above says that where the features
+--   are too many or too small for a tile, the others are counted in bins (tiles/bins.sql): the server then decides from
+--   the layer's density what is drawn at which zoom, and {where} leaves just that. A recipe without that line is run as it
+--   is at every zoom, and its tiles may grow large.
 --
 -- Rules that every recipe keeps
 --   The envelope is transformed, never the column; && on the indexed column, widened by the buffer; extent 4096, buffer 64;
---   fid is the feature id; no LIMIT without ORDER BY, and here no LIMIT at all; no row is dropped but by a rule stated here.
+--   fid is the feature id; no LIMIT without ORDER BY, and here no LIMIT at all; no row is dropped.
 --   Ordered by fid: the same rows are the same bytes however many workers read them (the ETag promises it), and what
 --   overlaps is drawn in the same order on both sides of a tile's edge.
 

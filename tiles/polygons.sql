@@ -1,9 +1,9 @@
 -- Polygons: simplified to half a pixel below zoom 14, and exact from there on. (points.sql says how a recipe is written.)
 --
--- features_from: 14
+-- bins: polygons
 --
--- Dropped below zoom 14: a polygon of less than a quarter of a square pixel; it could not be seen.
--- From zoom 14 on nothing is dropped: what is smaller than the tile's grid (0.6 m at zoom 14) is drawn two steps wide.
+-- A polygon of less than a square pixel could not be seen, and is counted in a bin. From zoom 14 on what is smaller than
+-- the tile's grid (0.6 m at zoom 14) is drawn two steps wide.
 -- Polygons are simplified whole and then cut, so that the parts in neighbouring tiles meet.
 
 SELECT ST_AsMVT(features, {layer}, 4096, 'geom', 'fid')
@@ -21,7 +21,6 @@ FROM (
         {columns}
     FROM {table}
     WHERE geom_3857 && ST_TileEnvelope(%(z)s, %(x)s, %(y)s, margin => 64.0 / 4096)
-      AND (%(z)s >= 14 OR ST_Area(geom_3857) >= (%(pixel)s / 2) ^ 2)
       AND ({where})
     ORDER BY fid
 ) AS features

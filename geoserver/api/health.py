@@ -32,12 +32,14 @@ async def readyz(request: Request) -> JSONResponse:
 
 def _readiness(services: Services) -> dict[str, Any]:
     catalog = services.live.current
-    problems = [{"file": item.file, "key": item.key, "expected": item.expected} for item in catalog.problems]
-    missing = [layer_id for layer_id in catalog.layers if layer_id not in services.statuses]
+    found = [*catalog.problems, *services.tilesets.problems]
+    problems = [{"file": item.file, "key": item.key, "expected": item.expected} for item in found]
+    served = services.loaded()
+    missing = sorted(catalog.layers.keys() - {layer.id for layer, _ in served})
     return {
         "status": "unavailable" if services.database_problem else "degraded" if problems or missing else "ready",
         "database": services.database_problem or "ready",
-        "layers": len(services.loaded()),
+        "layers": len(served),
         "notLoaded": missing,
         "problems": problems,
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from geoserver import styling, tiling
+from geoserver import styling
 from geoserver.api import params
 from geoserver.api.answers import PROBLEMS, answer, etag_of, unchanged
 from geoserver.api.schemas import Feature, LayerDetail, LayerList, ReadingList, RejectList, Summary
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from geoserver.database.status import LayerStatus
-    from geoserver.model import Field, Layer
+    from geoserver.model import Field, Layer, Parameter
     from geoserver.services import Services
 
 router = APIRouter(prefix="/api/layers", tags=["layers"], responses=PROBLEMS)
@@ -44,9 +44,11 @@ async def read_layer(request: Request, layer_id: params.LayerId) -> Response:
     params.read_parameters(request, ())
     services: Services = request.app.state.services
     body = _entry(request, layer, status) | {
-        "fields": await _fields(services, layer, status),
+        "fields": await _fields(services, layer, status) if layer.has_rows else _plain_fields(layer.fields),
+        "parameters": [_parameter_entry(item) for item in layer.parameters.values()],
         "readings": _readings_entry(layer),
         "legend": styling.build_legend(services.live.current, layer),
+        "bins": styling.describe_bins(services.live.current, layer, status) if layer.has_rows else None,
     }
     return answer(request, body)
 
@@ -59,7 +61,7 @@ async def read_layer(request: Request, layer_id: params.LayerId) -> Response:
 )
 async def summarise(request: Request, layer_id: params.LayerId, fields: params.Fields = None) -> Response:
     """Count, facets and histograms of the rows that the filter leaves. `field=value` filters too."""
-    layer, status = params.find_layer(request, layer_id)
+    layer, status = params.find_rows(request, layer_id)
     where = params.read_where(request, layer, status, also=("fields",))
     wanted = params.parse_fields(layer, fields)
     etag = etag_of(layer.id, status.version, status.loaded_at, where.canonical, wanted)
@@ -73,7 +75,7 @@ async def summarise(request: Request, layer_id: params.LayerId, fields: params.F
 @router.get("/{layer_id}/features/{fid}", summary="One feature", response_model=Feature)
 async def read_feature(request: Request, layer_id: params.LayerId, fid: params.FeatureId) -> Response:
     """A GeoJSON feature with every declared field, geometry in lon/lat."""
-    layer, _ = params.find_layer(request, layer_id)
+    layer, _ = params.find_rows(request, layer_id)
     params.read_parameters(request, ())
     number = params.parse_feature_id(layer, fid)
     row = await _read_row(request, layer, number)
@@ -101,7 +103,7 @@ async def read_readings(
     limit: params.Limit = None,
 ) -> Response:
     """The newest readings, at most `limit` (1,000 by default, 10,000 at most), oldest of them first."""
-    layer, status = params.find_layer(request, layer_id)
+    layer, status = params.find_rows(request, layer_id)
     params.read_parameters(request, ("datetime", "limit"))
     number = params.parse_feature_id(layer, fid)
     if layer.readings is None:
@@ -120,7 +122,7 @@ async def read_readings(
 @router.get("/{layer_id}/rejects", summary="Rows that could not be served", response_model=RejectList)
 async def read_rejects(request: Request, layer_id: params.LayerId, limit: params.Limit = None) -> Response:
     """Where they stand in the source, and why; at most `limit` (100 by default, 1,000 at most) of `count`."""
-    layer, status = params.find_layer(request, layer_id)
+    layer, status = params.find_rows(request, layer_id)
     params.read_parameters(request, ("limit",))
     most = params.parse_limit(limit, 100, MAX_REJECTS)
     services: Services = request.app.state.services
@@ -137,7 +139,6 @@ async def _read_row(request: Request, layer: Layer, fid: int) -> dict[str, Any]:
 
 
 def _entry(request: Request, layer: Layer, status: LayerStatus) -> dict[str, Any]:
-    services: Services = request.app.state.services
     return {
         "id": layer.id,
         "title": layer.title,
@@ -151,22 +152,26 @@ def _entry(request: Request, layer: Layer, status: LayerStatus) -> dict[str, Any
         "visible": layer.visible,
         "order": layer.order,
         "bounds": status.bounds.as_list() if status.bounds else None,
-        "count": status.rows,
+        "count": status.rows if layer.has_rows else None,
         "rejected": status.rejected,
         "updated": status.loaded_at,
         "time": layer.time or None,
         "label": layer.label or None,
-        "features_from": tiling.features_from(services.live.current.recipes[layer.kind], layer),
+        "features_from": status.plan.features_from,
         "links": _links(layer, params.base_url(request)),
     }
 
 
 def _links(layer: Layer, base: str) -> list[dict[str, str]]:
     api, ogc = f"{base}/api/layers/{layer.id}", f"{base}/ogc/collections/{layer.id}"
+    itself = _link("self", "application/json", api, "This layer")
+    tiles = _link("tiles", "application/json", f"{base}/tiles/{layer.id}.json", "Vector tiles (TileJSON)")
+    if not layer.has_rows:
+        return [itself, tiles]
     return [
-        _link("self", "application/json", api, "This layer"),
+        itself,
         _link("summary", "application/json", f"{api}/summary", "Counts, facets and histograms under a filter"),
-        _link("tiles", "application/json", f"{base}/tiles/{layer.id}.json", "Vector tiles (TileJSON)"),
+        tiles,
         _link("collection", "application/json", ogc, "OGC API collection"),
         _link("items", "application/geo+json", f"{ogc}/items", "All features as GeoJSON (OGC API)"),
         _link("rejects", "application/json", f"{api}/rejects", "Rows that could not be served"),
@@ -194,6 +199,20 @@ async def _fields(services: Services, layer: Layer, status: LayerStatus) -> list
         if name in ranges:
             entry.update(summaries.show_range(layer.fields[name], ranges[name]))
     return entries
+
+
+def _parameter_entry(item: Parameter) -> dict[str, Any]:
+    return {
+        "name": item.name,
+        "title": item.title,
+        "description": item.description,
+        "type": item.type,
+        "unit": item.unit,
+        "default": item.default,
+        "minimum": item.minimum,
+        "maximum": item.maximum,
+        "choices": list(item.choices),
+    }
 
 
 def _plain_fields(fields: Mapping[str, Field]) -> list[dict[str, Any]]:

@@ -31,6 +31,7 @@ __all__ = [
     "Limit",
     "base_url",
     "find_layer",
+    "find_rows",
     "parse_feature_id",
     "parse_fields",
     "parse_limit",
@@ -112,6 +113,14 @@ def find_layer(request: Request, layer_id: str) -> tuple[Layer, LayerStatus]:
     """The layer of the path and its loaded state; raises NotFoundError."""
     services: Services = request.app.state.services
     return services.layer(layer_id)
+
+
+def find_rows(request: Request, layer_id: str) -> tuple[Layer, LayerStatus]:
+    """The same for what is asked of rows; raises NotFoundError for a layer that has tiles and nothing else."""
+    layer, status = find_layer(request, layer_id)
+    if not layer.has_rows:
+        raise NotFoundError("table of layer", layer_id, "a layer with rows; this one has tiles and nothing else")
+    return layer, status
 
 
 def base_url(request: Request) -> str:

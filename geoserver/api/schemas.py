@@ -25,7 +25,7 @@ class LayerEntry(BaseModel):
     title: str
     description: str
     theme: str
-    kind: str = Field(description="points, lines or polygons.")
+    kind: str = Field(description="points, lines, polygons, tiles or function.")
     keywords: list[str]
     license: str = Field(description="SPDX identifier.")
     attribution: str
@@ -33,7 +33,7 @@ class LayerEntry(BaseModel):
     visible: bool = Field(description="Switched on when the viewer opens.")
     order: int
     bounds: list[float] | None = Field(description="west, south, east, north in degrees; null when the layer is empty.")
-    count: int
+    count: int | None = Field(description="Rows; null when the layer has tiles and nothing else.")
     rejected: int = Field(description="Rows of the source that could not be served.")
     updated: str
     time: str | None = Field(description="The field that `datetime` acts on.")
@@ -81,10 +81,44 @@ class LegendEntry(BaseModel):
     color: str
 
 
+class ParameterEntry(BaseModel):
+    """What a request for tiles may say to a layer of kind `function`."""
+
+    name: str
+    title: str
+    description: str
+    type: Literal["text", "integer", "number", "boolean", "date", "timestamp"]
+    unit: str
+    default: Scalar
+    minimum: Scalar
+    maximum: Scalar
+    choices: list[Scalar]
+
+
+class BinsLegendEntry(LegendEntry):
+    """A class of counts from `from` to `to`, both included; `to` is null in the last class."""
+
+    model_config = ConfigDict(extra="allow", populate_by_name=True)
+
+    from_: float = Field(alias="from")
+    to: float | None
+
+
+class BinsEntry(BaseModel):
+    """The squares that stand for features in tiles below `features_from`, in MVT layer `{id}:bins`."""
+
+    title: str | None = Field(description="What the style calls them; null leaves it to the reader.")
+    facet: str | None = Field(description="The field whose values are counted in each square.")
+    values: list[str] = Field(description="Its values with a count of their own, the most frequent first.")
+    legend: list[BinsLegendEntry]
+
+
 class LayerDetail(LayerEntry):
     fields: list[FieldEntry]
+    parameters: list[ParameterEntry]
     readings: ReadingsEntry | None
     legend: list[LegendEntry]
+    bins: BinsEntry | None = Field(description="null where the style draws no squares.")
 
 
 class Count(BaseModel):

@@ -195,7 +195,8 @@ class TileServer:
             return Made(body)
 
         own = Key((part.layer.id,), key.z, key.x, key.y, (key.filters[at],))
-        return await self.flights.get(own, (asked.versions[at],), render, away=bool(services.database_problem))
+        away = bool(services.database_problem) and part.layer.kind != "tiles"  # an archive needs no database
+        return await self.flights.get(own, (asked.versions[at],), render, away=away)
 
     def _version(self, part: Part) -> str:
         """`tiling.tile_version`, made anew when the catalogue or the layer's state is another."""
@@ -264,13 +265,13 @@ class TileServer:
         catalog = services.live.current
         self._known = {}
         for layer_id, known in before.items():
-            layer, status = catalog.layers.get(layer_id), services.statuses.get(layer_id)
+            found = services.find(layer_id)
             if catalog is not known.catalog:
                 self.cache.drop_shortcuts(layer_id)
-            if layer is None or status is None or layer != known.layer:
+            if found is None or found[0] != known.layer:
                 self.flights.forget(layer_id)
-            elif self._version(Part(layer, status, Where())) != known.version:
-                if status.loaded_at == known.status.loaded_at:
+            elif self._version(Part(*found, Where())) != known.version:
+                if found[1].loaded_at == known.status.loaded_at:
                     self.flights.forget(layer_id)  # another recipe
                 else:
                     self.flights.drop(layer_id, None)

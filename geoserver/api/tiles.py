@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Path, Request, Response
@@ -16,7 +16,7 @@ from geoserver import tiling
 from geoserver.api.answers import CACHE_CONTROL, PROBLEMS
 from geoserver.api.params import FILTERS, Filters, base_url, split_filters
 from geoserver.errors import BadParameterError
-from geoserver.filtering import Where, build
+from geoserver.filtering import Where
 from geoserver.grid import tile_count
 from geoserver.model import Tile
 
@@ -83,7 +83,10 @@ def build_parts(services: Services, layers: str, query: str) -> list[Part]:
         raise BadParameterError("layers", layers, f"at most {MAX_LAYERS} different layers")
     found = [services.layer(layer_id) for layer_id in ids]
     arguments, properties = parse_query(query)
-    return [Part(layer, status, build(layer, status, **arguments, properties=properties)) for layer, status in found]
+    return [
+        Part(layer, status, tiling.parse_question(layer, status, cast("dict[str, str]", arguments), properties))
+        for layer, status in found
+    ]
 
 
 def parse_query(query: str) -> tuple[Filters, dict[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from psycopg.sql import SQL
@@ -59,9 +59,8 @@ def build_status(row: dict[str, Any]) -> LayerStatus:
 def build_plan(document: dict[str, Any]) -> TilePlan:
     """A plan from the JSON in `geoserver.layers`; an empty one is that of a layer without bins."""
     zooms = tuple(ZoomPlan(*entry) for entry in document.get("zooms", ()))
-    return TilePlan(
-        document.get("features_from", 0), document.get("facet", ""), tuple(document.get("values", ())), zooms
-    )
+    known = {item.name: document[item.name] for item in fields(TilePlan) if item.name in document}
+    return TilePlan(**known | {"values": tuple(document.get("values", ())), "zooms": zooms})
 
 
 async def read_statuses(database: Database) -> dict[str, LayerStatus]:

@@ -56,6 +56,7 @@ class Where:
     sql: Composable = field(default_factory=lambda: SQL("TRUE"))
     params: dict[str, object] = field(default_factory=dict)
     canonical: str = ""
+    tree: Node | None = None  # what `sql` was compiled from
 
 
 def build(
@@ -87,7 +88,7 @@ def build(
         return Where()
     tree = join("and", conditions)
     compiler = Compiler(layer.fields)
-    return Where(compiler.condition(tree), compiler.params, orjson.dumps(to_json(tree)).decode())
+    return Where(compiler.condition(tree), compiler.params, orjson.dumps(to_json(tree)).decode(), tree)
 
 
 def _inside(bbox: str | None, bbox_crs: str | None, srid: int) -> Node | None:

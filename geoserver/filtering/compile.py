@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
     from geoserver.model import Field
 
-__all__ = ["Compiler"]
+__all__ = ["FUTURE", "PAST", "Compiler"]
 
 type End = datetime | Property  # one end of a stretch of time
 
-_PAST = datetime.min.replace(tzinfo=UTC)  # stands for an open start
-_FUTURE = datetime.max.replace(tzinfo=UTC)  # stands for an open end
+PAST = datetime.min.replace(tzinfo=UTC)  # stands for an open start
+FUTURE = datetime.max.replace(tzinfo=UTC)  # stands for an open end
 _COMPARISONS = {sign: SQL(f" {sign} ") for sign in ("=", "<>", "<", ">", "<=", ">=")}
 _SPATIAL = {name: SQL(f"ST_{name[2:].capitalize()}") for name in SPATIAL}
 _TRUE, _FALSE = SQL("TRUE"), SQL("FALSE")
@@ -58,10 +58,11 @@ _RELATIONS: dict[str, list[tuple[str, str, str]]] = {
 
 
 class Compiler:
-    """Turns conditions into SQL and gathers their values in `params`, as f0, f1, ..."""
+    """Turns conditions into SQL and gathers their values in `params`, as f0, f1, ... (with another `prefix`, so)."""
 
-    def __init__(self, fields: Mapping[str, Field]) -> None:
+    def __init__(self, fields: Mapping[str, Field], prefix: str = "f") -> None:
         self._fields = fields
+        self._prefix = prefix
         self.params: dict[str, object] = {}
 
     def condition(self, node: Node) -> Composable:  # noqa: PLR0911 - one case per operator
@@ -86,7 +87,7 @@ class Compiler:
         return self._scalar(node)
 
     def _bind(self, value: object, kind: SQL) -> Composable:
-        name = f"f{len(self.params)}"
+        name = f"{self._prefix}{len(self.params)}"
         self.params[name] = value
         return SQL("%({})s::{}").format(SQL(name), kind)  # the cast keeps one prepared statement for every value
 
@@ -215,22 +216,24 @@ class Compiler:
             )
         if self._fields[left.name].type == "date":
             return self._compare_day(left, sign, right)
-        return SQL("({}{}{})").format(
-            Identifier(left.name), _COMPARISONS[sign], self._moment(right, SQL("timestamptz"))
-        )
+        return self._bound(left, sign, right, SQL("timestamptz"))
+
+    def _bound(self, field: Property, sign: str, moment: datetime, kind: SQL) -> Composable:
+        """A time field beside a moment."""
+        return SQL("({}{}{})").format(Identifier(field.name), _COMPARISONS[sign], self._moment(moment, kind))
 
     def _compare_day(self, left: Property, sign: str, moment: datetime) -> Composable:
         """A date field counts as its first moment (UTC); the bound becomes a date, so that an index serves."""
         whole = moment == moment.replace(hour=0, minute=0, second=0, microsecond=0)
-        if sign == "=" and not whole and moment not in (_PAST, _FUTURE):
+        if sign == "=" and not whole and moment not in (PAST, FUTURE):
             return SQL("({} IS NULL AND NULL)").format(Identifier(left.name))
-        if sign in ("<", ">=") and not whole and moment != _FUTURE:
+        if sign in ("<", ">=") and not whole and moment != FUTURE:
             moment += timedelta(days=1)
-        return SQL("({}{}{})").format(Identifier(left.name), _COMPARISONS[sign], self._moment(moment, SQL("date")))
+        return self._bound(left, sign, moment, SQL("date"))
 
     def _moment(self, moment: datetime, kind: SQL) -> Composable:
-        if moment in (_PAST, _FUTURE):
-            return SQL("{}'::{}").format(SQL("'-infinity" if moment == _PAST else "'infinity"), kind)
+        if moment in (PAST, FUTURE):
+            return SQL("{}'::{}").format(SQL("'-infinity" if moment == PAST else "'infinity"), kind)
         value: date = moment.date() if kind == SQL("date") else moment
         return self._bind(value, kind)
 
@@ -258,7 +261,7 @@ def _end(node: Node | datetime, side: str) -> End:
         case Interval(start, end):
             bound = start if side == "first" else end
             if bound is None:
-                return _PAST if side == "first" else _FUTURE
+                return PAST if side == "first" else FUTURE
             return _end(bound, side)
     raise AssertionError(f"{node!r} is no time")
 

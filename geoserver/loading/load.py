@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psycopg
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import SQL, Identifier, Literal
+from psycopg.types.json import Json
 
+from geoserver import tiling
+from geoserver.catalog import read_recipes
 from geoserver.database.status import CHANNEL
 from geoserver.errors import LoadError
 from geoserver.loading.features import FeatureLoader, find_layer_place, wanted_columns
@@ -24,7 +27,10 @@ from geoserver.loading.staging import Staging, build_indexes, drop_leftovers
 from geoserver.sources import open_source
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from geoserver.model import Bounds, Layer
+    from geoserver.tiling import Prepared
 
 __all__ = ["load"]
 
@@ -119,14 +125,33 @@ class _Load:
         rows = features.book.rows - removed
         for _ in build_indexes(self.connection, layer, f"{layer.table}__staging"):
             tell(rows, rows, "indexing")
+        prepared = self._prepare(staging, lambda: tell(rows, rows, "preparing tiles"))
         bounds = self._read_bounds(features, removed=bool(removed))
         tell(rows, rows, "swapping")
         features.staging.swap()
-        seconds = self._write_status(features, rows, readings, bounds, fingerprint)
+        seconds = self._write_status(features, rows, readings, bounds, fingerprint=fingerprint, prepared=prepared)
         self.connection.commit()
         return LoadReport(
             layer.id, rows, len(self.rejects), dict(self.rejects.reasons), seconds, readings, notes=dict(notes)
         )
+
+    def _prepare(self, staging: Staging, progress: Callable[[], None]) -> Prepared:
+        """What tiles need beside the rows, and the triggers that keep it right; from here on the rows are followed."""
+        prepared = tiling.prepare(
+            self.connection,
+            self.layer,
+            read_recipes(self.layer.file.parent.parent),
+            geometry_type=staging.geometry_type.upper(),
+            table=f"{self.layer.table}__staging",
+            suffix="__staging",
+            progress=progress,
+        )
+        self.connection.execute(
+            SQL("SELECT geoserver.follow_edits({}::regclass, {})").format(
+                Literal(f'layers."{self.layer.table}__staging"'), Literal(self.layer.id)
+            )
+        )
+        return prepared
 
     def _load_readings(self, staging: Staging, notes: Counter[str], tell: Progress) -> int:
         readings = self.layer.readings
@@ -150,7 +175,14 @@ class _Load:
         return features.place.read_bounds(features.box)
 
     def _write_status(
-        self, features: FeatureLoader, rows: int, readings: int, bounds: Bounds | None, fingerprint: str
+        self,
+        features: FeatureLoader,
+        rows: int,
+        readings: int,
+        bounds: Bounds | None,
+        *,
+        fingerprint: str,
+        prepared: Prepared,
     ) -> float:
         layer = self.layer
         self.rejects.write(self.connection)
@@ -158,14 +190,17 @@ class _Load:
         seconds = time.monotonic() - self.started
         row = self.connection.execute(
             "INSERT INTO geoserver.layers AS l (id, version, rows, rejected, readings, west, south, east, north, srid,"
-            " geometry_type, loaded_at, seconds, source, fingerprint, last_fid)"
+            " geometry_type, loaded_at, seconds, source, fingerprint, last_fid, plan, pack,"
+            " prepare_seconds)"
             " VALUES (%(id)s, 1, %(rows)s, %(rejected)s, %(readings)s, %(w)s, %(s)s, %(e)s, %(n)s, %(srid)s, %(type)s,"
-            " clock_timestamp(), %(seconds)s, %(source)s, %(fingerprint)s, %(last)s)"
+            " clock_timestamp(), %(seconds)s, %(source)s, %(fingerprint)s, %(last)s, %(plan)s, %(pack)s,"
+            " %(prepare)s)"
             " ON CONFLICT (id) DO UPDATE SET version = l.version + 1, rows = excluded.rows,"
             " rejected = excluded.rejected, readings = excluded.readings, west = excluded.west, south = excluded.south,"
             " east = excluded.east, north = excluded.north, srid = excluded.srid,"
             " geometry_type = excluded.geometry_type, loaded_at = excluded.loaded_at, seconds = excluded.seconds,"
-            " source = excluded.source, fingerprint = excluded.fingerprint,"
+            " source = excluded.source, fingerprint = excluded.fingerprint, plan = excluded.plan, pack = excluded.pack,"
+            " prepare_seconds = excluded.prepare_seconds,"
             " last_fid = greatest(l.last_fid, excluded.last_fid) RETURNING version",
             {
                 **dict(zip(("w", "s", "e", "n"), edges, strict=True)),
@@ -179,6 +214,9 @@ class _Load:
                 "source": layer.source,
                 "fingerprint": fingerprint,
                 "last": features.fids.last,
+                "plan": Json(prepared.plan),
+                "pack": prepared.pack,
+                "prepare": prepared.seconds,
             },
         ).fetchone()
         assert row is not None  # noqa: S101 - RETURNING gives the row that was written

@@ -34,6 +34,7 @@ SQL_TYPES: dict[FieldType, str] = {
 _SINGLE = {"points": "Point", "lines": "LineString", "polygons": "Polygon"}
 _LOCK_WAIT = "2s"  # how long the swap holds readers up while it waits for the last of the old ones
 _SWAP_TRIES = 30
+_BESIDE = ("__readings", "__packed", "__bins")  # ends of the names of tables that go with the layer's own
 
 
 @dataclass(slots=True)
@@ -66,13 +67,20 @@ class Staging:
             parts.append(SQL("source_key text NOT NULL"))
         parts += column_types(self.layer.fields.values())
         parts.append(SQL("geom geometry({}, {}) NOT NULL").format(SQL(self.geometry_type), Literal(self.srid)))
-        parts.append(self._mercator_column())
+        parts += self._mercator_columns()
         self.connection.execute(SQL("CREATE TABLE {} ({})").format(self.table, SQL(", ").join(parts)))
 
-    def _mercator_column(self) -> Composed:
-        return SQL("geom_3857 geometry({}, 3857) GENERATED ALWAYS AS (geoserver.to_3857(geom)) STORED").format(
-            SQL(self.geometry_type)
-        )
+    def _mercator_columns(self) -> list[Composed]:
+        """The shape in Web Mercator and, of what has a size, the zoom from which it can be seen."""
+        shape = SQL("geom_3857 geometry({}, 3857) GENERATED ALWAYS AS (geoserver.to_3857(geom)) STORED")
+        columns = [shape.format(SQL(self.geometry_type))]
+        if self.layer.kind != "points":
+            columns.append(
+                SQL(
+                    "visible_from smallint GENERATED ALWAYS AS (geoserver.visible_from(geoserver.to_3857(geom))) STORED"
+                ).format()
+            )
+        return columns
 
     def promote(self) -> None:
         """Make the column one of multi-geometries, because such a one came after single ones."""
@@ -80,13 +88,15 @@ class Staging:
             return
         self.wait()
         self.geometry_type = f"Multi{self.geometry_type}"
-        self.connection.execute(SQL("ALTER TABLE {} DROP COLUMN geom_3857").format(self.table))
         self.connection.execute(
-            SQL("ALTER TABLE {} ALTER COLUMN geom TYPE geometry({}, {}) USING ST_Multi(geom), ADD COLUMN {}").format(
+            SQL("ALTER TABLE {} DROP COLUMN geom_3857, DROP COLUMN IF EXISTS visible_from").format(self.table)
+        )
+        self.connection.execute(
+            SQL("ALTER TABLE {} ALTER COLUMN geom TYPE geometry({}, {}) USING ST_Multi(geom), {}").format(
                 self.table,
                 SQL(self.geometry_type),
                 Literal(self.srid),
-                self._mercator_column(),
+                SQL(", ").join(SQL("ADD COLUMN {}").format(column) for column in self._mercator_columns()),
             )
         )
 
@@ -114,10 +124,12 @@ class Staging:
     def swap(self) -> None:
         """Put the staging table in the old one's place; waits for readers in short turns, so that none queues long."""
         name = self.layer.table
-        tables = [name, *([self.layer.readings_table] if self.layer.readings else [])]
-        gone = [Identifier("layers", table) for table in (name, self.layer.readings_table)]
+        tables = [name, *(name + suffix for suffix in _BESIDE)]
+        gone = [Identifier("layers", table) for table in tables]
         statements = [SQL("DROP TABLE IF EXISTS {}").format(SQL(", ").join(gone))]
         for table in tables:
+            if not _exists(self.connection, f"{table}__staging"):
+                continue
             staged = Identifier("layers", f"{table}__staging")
             statements.append(SQL("ALTER TABLE {} RENAME TO {}").format(staged, Identifier(table)))
             statements += _rename_indexes(self.connection, f"{table}__staging", table)
@@ -171,6 +183,11 @@ def build_indexes(connection: psycopg.Connection, layer: Layer, table: str) -> I
             SQL("CREATE INDEX {} ON {} ({})").format(Identifier(f"{table}_{name}"[:63]), where, Identifier(name))
         )
         yield
+    if layer.kind != "points":
+        connection.execute(
+            SQL("CREATE INDEX {} ON {} (visible_from)").format(Identifier(f"{table}_visible_from"), where)
+        )
+        yield
     connection.execute(SQL("ANALYZE {}").format(where))
     yield
 
@@ -180,6 +197,11 @@ def indexed_fields(layer: Layer) -> Sequence[str]:
     return [
         item.name for item in layer.fields.values() if item.filter in ("choice", "range") or item.name == layer.time
     ]
+
+
+def _exists(connection: psycopg.Connection, table: str) -> bool:
+    row = connection.execute("SELECT to_regclass(format('layers.%%I', %s::text)) IS NOT NULL", [table]).fetchone()
+    return bool(row and row[0])
 
 
 def _rename_indexes(connection: psycopg.Connection, old: str, new: str) -> list[Composed]:
@@ -196,5 +218,6 @@ def _rename_indexes(connection: psycopg.Connection, old: str, new: str) -> list[
 
 def drop_leftovers(connection: psycopg.Connection, layer: Layer) -> None:
     """Remove staging tables that a load of another version of this program may have left."""
-    for name in (f"{layer.table}__staging", f"{layer.readings_table}__staging"):
+    for suffix in ("", *_BESIDE):
+        name = f"{layer.table}{suffix}__staging"
         connection.execute(SQL("DROP TABLE IF EXISTS {}").format(Identifier("layers", name)))

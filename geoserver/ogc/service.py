@@ -92,7 +92,7 @@ class OgcService:
             if (known := self._snapshots.get(url)) is not None:
                 self._snapshots.move_to_end(url)
                 return known
-        loaded = self.services.loaded()
+        loaded = [(layer, status) for layer, status in self.services.loaded() if layer.has_rows]
         api = build_api(loaded, self.services.database, self.services.settings, url, self._read_times(loaded))
         made = Snapshot(api, {layer.id: (layer, status) for layer, status in loaded})
         with self._lock:

@@ -71,7 +71,8 @@ async def style(
     ids = layers.split(",") if layers else []
     if len(ids) > MAX_LAYERS or len(set(ids)) < len(ids):
         raise BadParameterError("layers", layers, f"at most {MAX_LAYERS} different layers")
-    body = orjson.dumps(styling.build_style(services.live.current, services.statuses, name, _site(request), ids))
+    served = {layer.id: status for layer, status in services.loaded()}
+    body = orjson.dumps(styling.build_style(services.live.current, served, name, _site(request), ids))
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     headers = {"ETag": tag, "Cache-Control": CHECKED}
     if _is_known(request, tag):

@@ -5,14 +5,18 @@ from __future__ import annotations
 import copy
 import html
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from geoserver.catalog import Catalog
 from geoserver.errors import NotFoundError
 from geoserver.model import Layer
+from geoserver.styling.bins import SUFFIX, add_bins
 from geoserver.styling.plain import plain_fragment
 
-__all__ = ["BASE", "BELOW", "DATA_BELOW", "FILLS_BELOW", "build_style", "fragment_of", "override_layer", "style_names"]
+if TYPE_CHECKING:
+    from geoserver.database.status import LayerStatus
+
+__all__ = ["BASE", "BELOW", "DATA_BELOW", "FILLS_BELOW", "build_style", "darken", "fragment_of", "style_names"]
 
 BASE = "base"  # the source of every basemap
 FILLS_BELOW = "geoserver:fills-below"  # id of the basemap layer that areas go under
@@ -22,6 +26,9 @@ BELOW = "geoserver:below"  # in the metadata of a fragment's layer: the basemap 
 Style = dict[str, Any]
 
 _STACK = {"fill": 0, "line": 1, "circle": 2}
+_SQUARES = 0.5  # over areas, under lines
+_NEAR = "-near"  # ends the id of what draws squares from zoom _WIDE on
+_WIDE = 13
 
 
 def style_names(catalog: Catalog) -> list[str]:
@@ -30,20 +37,26 @@ def style_names(catalog: Catalog) -> list[str]:
 
 
 def build_style(
-    catalog: Catalog, statuses: Collection[str], name: str, base_url: str, layers: Iterable[str] = ()
+    catalog: Catalog, statuses: Mapping[str, LayerStatus], name: str, base_url: str, layers: Iterable[str] = ()
 ) -> Style:
     """A complete MapLibre style: the basemap or fragment `name`, with the fragments of `layers` under its labels.
 
-    `statuses` holds the ids of the loaded layers; a basemap draws those of them that it knows. `base_url` has no
-    slash at its end. Raises NotFoundError for an unknown style or layer.
+    `statuses` tells by id what is loaded; a basemap draws those layers of it that it knows, and each data layer has
+    squares below the zoom of its plan. `base_url` has no slash at its end. Raises NotFoundError for an unknown style or
+    layer.
     """
     style = _find(catalog, name)
     _fill_addresses(style, base_url)
     if BASE in style["sources"]:
         _fit_base(style, catalog, statuses, base_url)
+    dark = style.get("metadata", {}).get("geoserver:theme") == "dark"
+    add_bins(style, catalog, statuses, dark=dark)
     fragments = [fragment_of(catalog, catalog.layer(layer_id)) for layer_id in dict.fromkeys(layers)]
     for fragment in fragments:
         _fill_addresses(fragment, base_url)
+        if dark:
+            darken(fragment)
+        add_bins(fragment, catalog, statuses, dark=dark)
     _merge(style, fragments)
     return style
 
@@ -113,16 +126,13 @@ def _move_anchors(style: Style, before: list[str]) -> None:
 def _merge(style: Style, fragments: list[Style]) -> None:
     """Put fragments where the basemap keeps room: areas under its buildings, lines and points under its labels."""
     metadata = style.get("metadata", {})
-    dark = metadata.get("geoserver:theme") == "dark"
     for fragment in fragments:
         style["sources"] |= fragment["sources"]
-        overrides = fragment.get("metadata", {}).get("geoserver:dark", {}) if dark else {}
-        for item in fragment["layers"]:
-            override_layer(item, overrides.get(item["id"], {}))
-    items = [item for fragment in fragments for item in fragment["layers"]]
-    for item in sorted(items, key=lambda item: _STACK.get(item["type"], len(_STACK))):
+    items = [part for fragment in fragments for item in fragment["layers"] for part in _split_squares(item)]
+    for item in sorted(items, key=_stack_of):
         own = item.get("metadata", {}).get(BELOW)
-        anchor = own or metadata.get(FILLS_BELOW if item["type"] == "fill" else DATA_BELOW)
+        low = item["type"] == "fill" and not item["id"].endswith(_NEAR)
+        anchor = own or metadata.get(FILLS_BELOW if low else DATA_BELOW)
         style["layers"].insert(_place(style["layers"], item, anchor), item)
 
 
@@ -133,6 +143,26 @@ def _place(layers: list[Style], item: Mapping[str, Any], anchor: str | None) -> 
     wanted = (i for i, existing in enumerate(layers) if existing["id"] == anchor)
     labels = (i for i, existing in enumerate(layers) if existing["type"] == "symbol")
     return next(wanted, next(labels, len(layers)))
+
+
+def _split_squares(item: Style) -> list[Style]:
+    """Squares twice, under the streets from afar and over them from nearby, where streets are as wide as squares."""
+    placed = BELOW in item.get("metadata", {}) or "minzoom" in item or "maxzoom" in item
+    if placed or item["type"] != "fill" or not item.get("source-layer", "").endswith(SUFFIX):
+        return [item]
+    return [item | {"maxzoom": _WIDE}, item | {"id": item["id"] + _NEAR, "minzoom": _WIDE}]
+
+
+def _stack_of(item: Mapping[str, Any]) -> float:
+    """Areas, squares that stand for features, lines, points, labels: what is higher lies above."""
+    return _SQUARES if item.get("source-layer", "").endswith(SUFFIX) else _STACK.get(item["type"], len(_STACK))
+
+
+def darken(fragment: Style) -> None:
+    """Put the fragment's values for a dark basemap in the place of its own."""
+    overrides = fragment.get("metadata", {}).get("geoserver:dark", {})
+    for item in fragment["layers"]:
+        override_layer(item, overrides.get(item["id"], {}))
 
 
 def override_layer(item: Style, override: Mapping[str, Any]) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from geoserver import assets
 from geoserver.catalog import Catalog
 from geoserver.errors import CatalogError
+from geoserver.model import Layer
+from geoserver.styling.bins import NOTE, SUFFIX, note_faults
 from geoserver.styling.build import BASE, DATA_BELOW, FILLS_BELOW
 from geoserver.styling.expressions import fields_in
 
 __all__ = ["check"]
+
+_TILES = re.compile(r"/tiles/([^/]+?)(?:\.json$|/)")
+OF_BINS = frozenset({"count", "first", "last", "length", "area", "fade"})  # beside the counts by value
 
 
 def check(catalog: Catalog) -> list[CatalogError]:
@@ -41,6 +47,8 @@ def _problems(catalog: Catalog, style: Mapping[str, Any]) -> Iterator[tuple[str,
     for layer_id in metadata.get("geoserver:dark", {}):
         if layer_id not in ids:
             yield f"metadata.geoserver:dark.{layer_id}", "the id of one of the style's layers"
+    for key, expected in note_faults(metadata.get(NOTE)):
+        yield f"metadata.{NOTE}{key and '.'}{key}", expected
     fonts = _shipped_fonts()
     for item in style["layers"]:
         yield from _problems_of_layer(catalog, style, item, fonts)
@@ -55,17 +63,38 @@ def _problems_of_layer(
     source, name = item.get("source"), item.get("source-layer", "")
     if source not in style.get("sources", {}):
         yield f"{where}.source", f"one of the style's sources; got {source!r}"
-    layer = catalog.layers.get(name)
+    # The layers inside ready-made tiles have names and fields of their own.
+    ready_made = _draws_ready_made(catalog, style.get("sources", {}).get(source, {}))
+    layer = None if ready_made else catalog.layers.get(name.removesuffix(SUFFIX))
     if layer is None:
-        if source != BASE:  # a basemap draws what there is of its layers
+        if source != BASE and not ready_made:  # a basemap draws what there is of its layers
             yield f"{where}.source-layer", f"a layer of the catalogue; got {name!r}"
         return
-    read = fields_in([item.get(key) for key in ("filter", "paint", "layout")])
-    for missing in sorted(read - layer.fields.keys()):
-        yield where, f"a field of layers/{name}.toml; got {missing!r}"
+    for missing, known in _unknown_fields(layer, item):
+        yield where, f"{known}; got {missing!r}"
     for font in item.get("layout", {}).get("text-font", []):
         if fonts and isinstance(font, str) and font not in fonts | {"literal"}:
             yield f"{where}.layout.text-font", f"one of {', '.join(sorted(fonts))}; got {font!r}"
+
+
+def _draws_ready_made(catalog: Catalog, source: Mapping[str, Any]) -> bool:
+    """Whether the source asks for a layer whose tiles are not made of rows."""
+    addresses = [source.get("url", ""), *source.get("tiles", [])]
+    found = [match for address in addresses if (match := _TILES.match(str(address)))]
+    ids = {layer_id for match in found for layer_id in match[1].split(",")}
+    return any(not catalog.layers[layer_id].has_rows for layer_id in ids & catalog.layers.keys())
+
+
+def _unknown_fields(layer: Layer, item: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each field that a style layer reads in vain, and which there are."""
+    read = fields_in([item.get(key) for key in ("filter", "paint", "layout")])
+    if item["source-layer"] == layer.id:
+        yield from ((name, f"a field of layers/{layer.id}.toml") for name in sorted(read - layer.fields.keys()))
+        return
+    for name in sorted(read - OF_BINS):
+        field, colon, _ = name.partition(":")
+        if not colon or field not in layer.fields:
+            yield name, f"one of {', '.join(sorted(OF_BINS))}, or a field of layers/{layer.id}.toml with :value behind"
 
 
 def _shipped_fonts() -> set[str]:

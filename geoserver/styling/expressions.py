@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-__all__ = ["UnsupportedError", "evaluate", "field_of", "fields_in", "is_expression", "output_at"]
+__all__ = ["UnsupportedError", "evaluate", "field_of", "fields_in", "is_expression", "output_at", "progress"]
 
 Properties = Mapping[str, Any]
 
@@ -127,12 +127,13 @@ def _interpolate(arguments: list[Any], properties: Properties, zoom: float) -> A
             start, end = evaluate(before, properties, zoom), evaluate(after, properties, zoom)
             if not (_is_number(start) and _is_number(end)):
                 return start  # colours in between are not needed for a legend
-            return start + (end - start) * _progress(arguments[0], found, low, high)
+            return start + (end - start) * progress(arguments[0], found, low, high)
     return evaluate(pairs[-1][1], properties, zoom)
 
 
-def _progress(kind: list[Any], found: float, low: float, high: float) -> float:
-    base = kind[1] if kind[0] == "exponential" else 1
+def progress(kind: list[Any], found: float, low: float, high: float) -> float:
+    """How far `found` is between two stops, 0 to 1, by an interpolation's kind; a Bezier curve is taken as a line."""
+    base = kind[1] if kind[:1] == ["exponential"] else 1
     if base == 1:
         return (found - low) / (high - low)
     return float((base ** (found - low) - 1) / (base ** (high - low) - 1))

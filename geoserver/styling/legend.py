@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from geoserver.catalog import Catalog
 from geoserver.model import Field, Layer
-from geoserver.styling.build import fragment_of, override_layer
+from geoserver.styling.bins import bins_layers, has_bins, read_note
+from geoserver.styling.build import darken, fragment_of
 from geoserver.styling.expressions import (
     UnsupportedError,
     evaluate,
@@ -19,7 +20,10 @@ from geoserver.styling.expressions import (
     output_at,
 )
 
-__all__ = ["build_legend"]
+if TYPE_CHECKING:
+    from geoserver.database.status import LayerStatus
+
+__all__ = ["build_legend", "describe_bins"]
 
 ZOOM = 15.0  # sizes in a legend are those of this zoom
 NOTE = "geoserver:legend"  # a style layer's metadata: false hides it, a text or mapping titles its entries
@@ -50,12 +54,52 @@ def build_legend(catalog: Catalog, layer: Layer) -> list[dict[str, Any]]:
     """
     style = fragment_of(catalog, layer)
     light = _entries_of(layer, style["layers"])
-    overrides = style.get("metadata", {}).get("geoserver:dark", {})
-    if not overrides:
+    if not style.get("metadata", {}).get("geoserver:dark"):
         return light
-    for item in style["layers"]:
-        override_layer(item, overrides.get(item["id"], {}))
-    dark = _entries_of(layer, style["layers"])
+    darken(style)
+    return _join(light, _entries_of(layer, style["layers"]))
+
+
+def describe_bins(catalog: Catalog, layer: Layer, status: LayerStatus) -> dict[str, Any] | None:
+    """{title, facet, values, legend} of the squares that stand for several features; None when the style draws none.
+
+    Legend entries are {kind: fill, label, color, from, to, opacity?, dark?}: `from` and `to` are the least and the
+    greatest count of a class, `to` is null in the last. It is empty where colours are not steps of `count`.
+    """
+    style = fragment_of(catalog, layer)
+    if not has_bins(catalog, layer, style):
+        return None
+    light = [entry for item in bins_layers(style, layer.id) for entry in _counts_of(item)]
+    darken(style)
+    dark = [entry for item in bins_layers(style, layer.id, dark=True) for entry in _counts_of(item)]
+    return {
+        "title": read_note(style).get("title"),
+        "facet": status.plan.facet or None,
+        "values": list(status.plan.values),
+        "legend": _join(light, dark),
+    }
+
+
+def _counts_of(item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    paint = item.get("paint", {})
+    match paint.get("fill-color") if item["type"] == "fill" else None:
+        case ["step", target, first, *rest] if field_of(target) == "count" and len(rest) % 2 == 0:
+            lows = [1, *rest[::2]]
+        case _:
+            return
+    for low, after, colour in zip(lows, [*lows[1:], None], [first, *rest[1::2]], strict=True):
+        high = None if after is None else after - 1
+        text = _number(low) if high == low else f"{_number(low)} to {_number(high)}" if high else f"≥ {_number(low)}"
+        entry = {"kind": "fill", "label": text, "color": colour, "from": low, "to": high}
+        try:
+            opacity = _rounded(evaluate(paint.get("fill-opacity"), {"count": low}, 0))
+        except (UnsupportedError, ValueError, TypeError, IndexError):
+            opacity = None
+        yield entry | ({} if opacity is None else {"opacity": opacity})
+
+
+def _join(light: list[dict[str, Any]], dark: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The entries of the light style, each with what differs in the dark one."""
     if len(dark) != len(light):
         return light
     return [entry | _difference(entry, other) for entry, other in zip(light, dark, strict=True)]

@@ -55,4 +55,14 @@ def _polygons(layer_id: str, colour: str) -> list[dict[str, Any]]:
     ]
 
 
-_DRAWN = {"points": _points, "lines": _lines, "polygons": _polygons}
+def _anything(layer_id: str, colour: str) -> list[dict[str, Any]]:
+    """Tiles of which only the tiles themselves know what shapes they hold."""
+    drawn = [(_polygons, "Polygon"), (_lines, "LineString"), (_points, "Point")]
+    return [
+        {**item, "id": f"{item['id']}-{kind.lower()}", "filter": ["==", ["geometry-type"], kind]}
+        for make, kind in drawn
+        for item in make(layer_id, colour)
+    ]
+
+
+_DRAWN = {"tiles": _anything, "function": _anything, "points": _points, "lines": _lines, "polygons": _polygons}

@@ -1,8 +1,23 @@
 """Vector tiles: `render(database, catalog, layer, status, tile, where)` to bytes. Knows nothing of HTTP."""
 
+from geoserver.tiling.build import MAX_TILES, Built, build_archive, count_tiles
 from geoserver.tiling.check import check
-from geoserver.tiling.postgis import render, tile_version
-from geoserver.tiling.recipes import features_from
+from geoserver.tiling.compose import BUDGET
+from geoserver.tiling.preparing import Prepared, prepare
+from geoserver.tiling.sources import parse_question, render, tile_version
 from geoserver.tiling.tilejson import build_tilejson
 
-__all__ = ["build_tilejson", "check", "features_from", "render", "tile_version"]
+__all__ = [
+    "BUDGET",
+    "MAX_TILES",
+    "Built",
+    "Prepared",
+    "build_archive",
+    "build_tilejson",
+    "check",
+    "count_tiles",
+    "parse_question",
+    "prepare",
+    "render",
+    "tile_version",
+]

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import SQL, Composed, Identifier
 
 from geoserver.errors import CatalogError
-from geoserver.model import Field, FieldType, Layer, Tile
-from geoserver.tiling.postgis import build_values
+from geoserver.filtering import Where
+from geoserver.model import BINS, Field, FieldType, Layer, Tile, TilePlan
+from geoserver.tiling.bins import Subject, build_bins
+from geoserver.tiling.compose import build_values
+from geoserver.tiling.functions import check_function
 from geoserver.tiling.recipes import build_statement
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from geoserver.catalog import Catalog
 
 __all__ = ["check"]
@@ -28,14 +34,17 @@ _CREATE = SQL(
 
 
 def check(database_url: str, catalog: Catalog) -> list[CatalogError]:
-    """One CatalogError per recipe that does not run, and per loaded layer for which it does not; none when all do.
+    """One CatalogError per recipe or function that does not run, and per loaded layer for which it does not.
 
     Raises psycopg.OperationalError when the database is away.
     """
     with psycopg.connect(database_url) as connection:
         connection.execute("SET statement_timeout = '30s'")
         connection.commit()
-        return [problem for name in sorted(catalog.recipes) for problem in _check_recipe(connection, name, catalog)]
+        found = [problem for name in sorted(catalog.recipes) for problem in _check_recipe(connection, name, catalog)]
+        functions = [layer for layer in catalog.layers.values() if layer.kind == "function"]
+        tried = {layer.file: check_function(connection, layer) for layer in functions}
+        return found + [CatalogError(str(file), "source", problem) for file, problem in tried.items() if problem]
 
 
 def _check_recipe(connection: psycopg.Connection, name: str, catalog: Catalog) -> list[CatalogError]:
@@ -57,7 +66,7 @@ def _try_recipe(connection: psycopg.Connection, name: str, recipe: str) -> str:
     try:
         with connection.transaction(force_rollback=True):
             connection.execute(_CREATE.format(table=Identifier("layers", layer.table)))
-            return _try_layer(connection, recipe, layer)
+            return _try_bins(connection, recipe, layer) if name == BINS else _try_layer(connection, recipe, layer)
     except psycopg.Error as error:
         return _explain(error)
 
@@ -85,11 +94,22 @@ def _is_loaded(connection: psycopg.Connection, layer: Layer) -> bool:
 
 
 def _try_layer(connection: psycopg.Connection, recipe: str, layer: Layer) -> str:
-    """Run the recipe for one tile; the transaction is rolled back, whatever it did."""
+    """What is wrong with the recipe for one tile of the layer."""
+    return _try(connection, lambda: (build_statement(recipe, layer, SQL("TRUE")), build_values(Tile(0, 0, 0))))
+
+
+def _try_bins(connection: psycopg.Connection, recipe: str, layer: Layer) -> str:
+    """What is wrong with the recipe for the bins of polygons, which have every column that there is."""
+    layer = replace(layer, kind="any")
+    subject = Subject({BINS: recipe, "any": "-- bins: polygons"}, layer, TilePlan(facet="text"), "GEOMETRY")
+    return _try(connection, lambda: build_bins(subject, Tile(0, 0, 0), Where(), cells=16))
+
+
+def _try(connection: psycopg.Connection, build: Callable[[], tuple[Composed, dict[str, Any]]]) -> str:
+    """Run a statement; the transaction is rolled back, whatever it did."""
     try:
         with connection.transaction(force_rollback=True):
-            rows = connection.execute(build_statement(recipe, layer, SQL("TRUE")), build_values(Tile(0, 0, 0)))
-            row = rows.fetchone()
+            row = connection.execute(*build()).fetchone()
     except (psycopg.Error, KeyError, ValueError, IndexError) as error:
         return _explain(error)
     if row is None or len(row) != 1 or not isinstance(row[0], bytes | None):
@@ -99,5 +119,6 @@ def _try_layer(connection: psycopg.Connection, recipe: str, layer: Layer) -> str
 
 def _explain(error: Exception) -> str:
     if isinstance(error, KeyError):
-        return f"no such placeholder: {{{error.args[0]}}}; there are {{table}}, {{columns}}, {{where}} and {{layer}}"
+        known = "{table}, {columns}, {where} and {layer}, and for bins {cells}, {counts} and {layer}"
+        return f"no such placeholder: {{{error.args[0]}}}; there are {known}"
     return " ".join(str(error).split())

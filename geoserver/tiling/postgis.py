@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg.types.numeric import Float8, Int4
+from psycopg.sql import SQL, Composed, Identifier
 
 from geoserver.grid import intersects, tile_bounds, tile_count
-from geoserver.tiling.recipes import build_statement, pixel_metres
+from geoserver.model import BINS
+from geoserver.tiling.bins import Subject, ready_table
+from geoserver.tiling.compose import BUDGET, build_statements, build_values, list_steps, recipe_digest
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
     from geoserver.catalog import Catalog
     from geoserver.database.pool import Database
     from geoserver.database.status import LayerStatus
     from geoserver.filtering import Where
     from geoserver.model import Layer, Tile
 
-__all__ = ["BUFFER", "EXTENT", "build_values", "render", "tile_version"]
+__all__ = ["BUFFER", "EXTENT", "render", "tile_version"]
 
 EXTENT = 4096
 BUFFER = 64
@@ -31,20 +36,45 @@ async def render(
 ) -> bytes:
     """The layer's part of a tile as Mapbox Vector Tile, `b""` when it holds nothing.
 
-    Raises UnavailableError when the database is away or too slow. Cancelling the task cancels the query.
+    By the layer's plan it holds features, bins, or both, and no more than `BUDGET` bytes. Raises UnavailableError when
+    the database is away or too slow. Cancelling the task cancels the query.
     """
     if not _may_hold(layer, status, tile):
         return b""
-    statement = build_statement(catalog.recipes[layer.kind], layer, where.sql)
-    values = build_values(tile) | where.params
+    plan = status.plan
+    if tile.z <= plan.prebuilt and not where.canonical and plan.digest == recipe_digest(catalog.recipes, layer):
+        ready = await _run(database, _build_ready(ready_table(layer)), build_values(tile), prepare=None)
+        if ready:
+            return ready
     # Where a tile holds a large part of the layer, the plan should follow from the values (which index, how many
     # workers), and its making costs nothing beside the reading. Elsewhere one prepared plan serves every tile.
     prepare = False if _spanned_tiles(status, tile.z) < _WIDE else None
+    body = b""
+    subject = Subject(catalog.recipes, layer, plan, status.geometry_type)
+    for step in list_steps(subject, tile.z):
+        statements = build_statements(subject, tile, step, where)
+        parts = await _gather([_run(database, *statement, prepare=prepare) for statement in statements])
+        body = b"".join(parts)
+        if len(body) <= BUDGET:
+            break
+    return body
+
+
+async def _gather(work: Sequence[Coroutine[Any, Any, bytes]]) -> list[bytes]:
+    """All of it at the same time; what fails or is cancelled takes the others along."""
+    if len(work) == 1:
+        return [await work[0]]
     try:
-        return await _fetch_bytes(database, statement, values, prepare=prepare)
-    except psycopg.errors.FeatureNotSupported:
-        # A load gave the table other columns, and the statement prepared before it is void: ask anew.
-        return await _fetch_bytes(database, statement, values, prepare=prepare)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in work]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+@functools.lru_cache(maxsize=512)
+def _build_ready(table: str) -> Composed:
+    return SQL("SELECT tile FROM {} WHERE z = %(z)s AND x = %(x)s AND y = %(y)s").format(Identifier("layers", table))
 
 
 def tile_version(catalog: Catalog, layer: Layer, status: LayerStatus) -> str:
@@ -52,12 +82,15 @@ def tile_version(catalog: Catalog, layer: Layer, status: LayerStatus) -> str:
 
     An edit in place leaves it as it is: that touches few tiles, and the notice of the change says which.
     """
-    return _digest(catalog.recipes[layer.kind], layer, status)
+    return _digest(catalog.recipes[layer.kind] + catalog.recipes.get(BINS, ""), layer, status)
 
 
-def build_values(tile: Tile) -> dict[str, object]:
-    """The values that a recipe may use; of fixed types, for a statement is prepared for every combination of types."""
-    return {"z": Int4(tile.z), "x": Int4(tile.x), "y": Int4(tile.y), "pixel": Float8(pixel_metres(tile.z))}
+async def _run(database: Database, statement: Composed, values: dict[str, Any], *, prepare: bool | None) -> bytes:
+    try:
+        return await _fetch_bytes(database, statement, values, prepare=prepare)
+    except psycopg.errors.FeatureNotSupported:
+        # A load gave the table other columns, and the statement prepared before it is void: ask anew.
+        return await _fetch_bytes(database, statement, values, prepare=prepare)
 
 
 async def _fetch_bytes(

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
     from geoserver.model import Field, Layer
 
-__all__ = ["PIXELS", "build_statement", "features_from", "pixel_metres", "read_features_from"]
+__all__ = ["PIXELS", "build_statement", "pixel_metres", "plain_recipe"]
 
 PIXELS = 512  # CSS pixels across a tile, as MapLibre draws vector tiles
-_FEATURES_FROM = re.compile(r"^--\s*features_from:\s*(\d+)\s*$", re.MULTILINE)
 _COMMENT = re.compile(r"^\s*--.*$\n?", re.MULTILINE)
 # Seconds without fractions and always in UTC: such texts compare as the times do.
 _TEXT = {
@@ -35,22 +34,13 @@ def pixel_metres(zoom: int) -> float:
     return 2 * MERCATOR_HALF / (PIXELS << zoom)
 
 
-@functools.lru_cache(maxsize=64)
-def read_features_from(recipe: str) -> int:
-    """The zoom from which a tile of this recipe holds every feature; a recipe that does not say is taken at 0."""
-    found = _FEATURES_FROM.search(recipe)
-    return int(found[1]) if found else 0
+def build_statement(recipe: str, layer: Layer, where: Composable, table: str = "") -> Composed:
+    """The recipe with the layer's table, columns and filter; raises KeyError for an unknown placeholder.
 
-
-def features_from(recipe: str, layer: Layer) -> int:
-    """The same for a layer: its last tiles are the best there is, so it is never above the layer's maxzoom."""
-    return min(read_features_from(recipe), layer.maxzoom)
-
-
-def build_statement(recipe: str, layer: Layer, where: Composable) -> Composed:
-    """The recipe with the layer's table, columns and filter; raises KeyError for an unknown placeholder."""
-    return SQL(_plain(recipe)).format(
-        table=Identifier("layers", layer.table),
+    `table` names another table than the layer's own.
+    """
+    return SQL(plain_recipe(recipe)).format(
+        table=Identifier("layers", table or layer.table),
         columns=SQL("").join(SQL(", ") + _column(layer.fields[name]) for name in layer.tile_fields),
         layer=Literal(layer.id),
         where=where,
@@ -58,7 +48,7 @@ def build_statement(recipe: str, layer: Layer, where: Composable) -> Composed:
 
 
 @functools.lru_cache(maxsize=64)
-def _plain(recipe: str) -> LiteralString:
+def plain_recipe(recipe: str) -> LiteralString:
     """The recipe without comments; they would travel with every statement, and may hold braces and percent signs."""
     return _COMMENT.sub("", recipe).strip()
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from geoserver.grid import MAX_LATITUDE
 from geoserver.model import Bounds
-from geoserver.tiling.recipes import features_from
+from geoserver.tilesets import ArchiveStatus
+from geoserver.tiling.bins import bins_layer, describe_bins, find_bins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,8 +43,8 @@ def build_tilejson(
         "bounds": bounds.as_list(),
         "center": [*_centre(bounds), min(max(_START_ZOOM, minzoom), maxzoom)],
         "attribution": ", ".join(dict.fromkeys(layer.attribution for layer in only if layer.attribution)),
-        "features_from": max(features_from(catalog.recipes[layer.kind], layer) for layer in only),
-        "vector_layers": [_vector_layer(layer) for layer in only],
+        "features_from": max(status.plan.features_from for _, status in layers),
+        "vector_layers": [entry for layer, status in layers for entry in _vector_layers(catalog, layer, status)],
     }
     if description := " ".join(layer.description for layer in only if layer.description):
         document["description"] = description
@@ -70,10 +71,25 @@ def _centre(bounds: Bounds) -> list[float]:
     return [round((bounds.west + bounds.east) / 2, 6), round((bounds.south + bounds.north) / 2, 6)]
 
 
-def _vector_layer(layer: Layer) -> dict[str, Any]:
+def _vector_layers(catalog: Catalog, layer: Layer, status: LayerStatus) -> list[dict[str, Any]]:
+    """The features, and the bins that count the others below `features_from`; an archive's are its own."""
+    if isinstance(status, ArchiveStatus):
+        return list(status.archive.metadata["vector_layers"])
+    plan = status.plan
     fields = {name: _describe(layer.fields[name]) for name in layer.tile_fields}
     found = {"id": layer.id, "fields": fields, "minzoom": layer.minzoom, "maxzoom": layer.maxzoom}
-    return found | ({"description": layer.description} if layer.description else {})
+    found |= {"description": layer.description} if layer.description else {}
+    entries = [found | {"features_from": plan.features_from}]
+    kind = find_bins(catalog.recipes.get(layer.kind, ""))
+    if kind and plan.features_from > layer.minzoom and not layer.basemap:
+        bins: dict[str, Any] = {
+            "id": bins_layer(layer),
+            "fields": describe_bins(layer, plan, kind),
+            "bins_of": layer.id,
+        }
+        bins |= {"minzoom": layer.minzoom, "maxzoom": min(plan.features_from, layer.maxzoom)}
+        entries.append(bins | {"facet": plan.facet or None, "values": list(plan.values)})
+    return entries
 
 
 def _describe(field: Field) -> str:

@@ -36,16 +36,17 @@ def decode(body: bytes) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def middle(client: TestClient) -> tuple[int, int]:
-    """Column and row of the z14 tile with the most crime of those around the city's middle."""
+    """Column and row of the z16 tile with the most crime of those around the city's middle."""
     west, south, east, north = client.get("/api/layers/crime").json()["bounds"]
-    tiles = mercantile.tiles(west, south, east, north, zooms=14)
-    sizes = {(tile.x, tile.y): len(client.get(f"/tiles/crime/14/{tile.x}/{tile.y}.mvt").content) for tile in tiles}
+    lon, lat = (west + east) / 2, (south + north) / 2
+    tiles = mercantile.tiles(lon - 0.02, lat - 0.02, lon + 0.02, lat + 0.02, zooms=16)
+    sizes = {(tile.x, tile.y): len(client.get(f"/tiles/crime/16/{tile.x}/{tile.y}.mvt").content) for tile in tiles}
     return max(sizes, key=lambda key: sizes[key])
 
 
 @pytest.fixture(scope="session")
 def address(middle: tuple[int, int]) -> str:
-    return f"/tiles/crime/14/{middle[0]}/{middle[1]}.mvt"
+    return f"/tiles/crime/16/{middle[0]}/{middle[1]}.mvt"
 
 
 def problem(client: TestClient, path: str, status: int, **params: str) -> dict[str, Any]:
@@ -74,19 +75,23 @@ def test_pbf_is_another_name_for_mvt(client: TestClient, address: str) -> None:
 
 def test_several_layers_in_one_tile_are_the_bytes_of_each_in_a_row(client: TestClient, middle: tuple[int, int]) -> None:
     x, y = middle
-    alone = [client.get(f"/tiles/{layer}/14/{x}/{y}.mvt").content for layer in ("crime", "streets")]
-    both = client.get(f"/tiles/crime,streets/14/{x}/{y}.mvt").content
+    alone = [client.get(f"/tiles/{layer}/16/{x}/{y}.mvt").content for layer in ("crime", "streets")]
+    both = client.get(f"/tiles/crime,streets/16/{x}/{y}.mvt").content
     assert both == b"".join(alone)
     assert decode(both).keys() == {"crime", "streets"}
 
 
-def test_the_sum_over_all_tiles_is_the_count_of_the_table(client: TestClient, city_database: str) -> None:
+@pytest.mark.parametrize("zoom", [11, 13, 15])
+def test_the_sum_over_all_tiles_is_the_count_of_the_table(client: TestClient, city_database: str, zoom: int) -> None:
     west, south, east, north = client.get("/api/layers/crime").json()["bounds"]
     total = 0
-    for tile in mercantile.tiles(west, south, east, north, zooms=13):
-        body = client.get(f"/tiles/crime/13/{tile.x}/{tile.y}.mvt").content
-        places = [item["geometry"]["coordinates"] for item in decode(body)["crime"]["features"]] if body else []
+    for tile in mercantile.tiles(west, south, east, north, zooms=zoom):
+        body = client.get(f"/tiles/crime/{zoom}/{tile.x}/{tile.y}.mvt").content
+        layers = decode(body) if body else {}
+        places = [item["geometry"]["coordinates"] for item in layers.get("crime", {"features": []})["features"]]
         total += sum(0 <= x < 4096 and 0 <= y < 4096 for x, y in places)
+        bins = [item["properties"] for item in layers.get("crime:bins", {"features": []})["features"]]
+        total += sum(item["count"] for item in bins if "fade" not in item)
     with psycopg.connect(city_database) as connection:
         assert connection.execute("SELECT count(*) FROM layers.crime").fetchone() == (total,)
 
@@ -107,9 +112,9 @@ def test_a_filter_thins_the_tile_to_what_it_names(client: TestClient, address: s
 
 def test_a_bbox_applies_to_each_of_several_layers(client: TestClient, middle: tuple[int, int]) -> None:
     x, y = middle
-    tile = mercantile.bounds(x, y, 14)
+    tile = mercantile.bounds(x, y, 16)
     half = f"{tile.west},{tile.south},{(tile.west + tile.east) / 2},{tile.north}"
-    decoded = decode(client.get(f"/tiles/crime,trees/14/{x}/{y}.mvt", params={"bbox": half}).content)
+    decoded = decode(client.get(f"/tiles/crime,trees/16/{x}/{y}.mvt", params={"bbox": half}).content)
     for layer in ("crime", "trees"):
         columns = [item["geometry"]["coordinates"][0] for item in decoded[layer]["features"]]
         assert columns
@@ -221,13 +226,13 @@ def test_tilejson_carries_the_question_to_the_tiles(client: TestClient, middle: 
     document = client.get("/tiles/crime.json?filter=category%3D%27theft%27").json()
     (template,) = document["tiles"]
     assert template == "http://127.0.0.1/tiles/crime/{z}/{x}/{y}.mvt?filter=category%3D%27theft%27"
-    address = template.format(z=14, x=middle[0], y=middle[1])
+    address = template.format(z=16, x=middle[0], y=middle[1])
     features = decode(client.get(address).content)["crime"]["features"]
     assert {item["properties"]["category"] for item in features} == {"theft"}
 
 
 def test_gdal_reads_a_tile(client: TestClient, address: str, middle: tuple[int, int], tmp_path: Path) -> None:
-    folder = tmp_path / "14" / str(middle[0])
+    folder = tmp_path / "16" / str(middle[0])
     folder.mkdir(parents=True)
     path = folder / f"{middle[1]}.pbf"
     path.write_bytes(client.get(address).content)

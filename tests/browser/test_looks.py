@@ -147,7 +147,7 @@ def test_nothing_moves_for_a_reader_who_asks_for_that(open_viewer: Callable[...,
 def test_the_picture_of_the_map_is_drawn(open_viewer: Callable[..., Any], output: Path) -> None:
     """Kept in output/; `GEOSERVER_UPDATE_PICTURES=1` also puts it where the README shows it."""
     text = "category IN ('burglary','robbery') AND reported_at >= TIMESTAMP('2024-01-01T00:00:00Z')"
-    viewer = open_viewer(f"/?layers=crime&filter.crime={quote(text)}#13.7/45.2045/-28.6", **LOOKS["light"])
+    viewer = open_viewer(f"/?layers=crime&filter.crime={quote(text)}#15.8/45.2045/-28.6", **LOOKS["light"])
     reported = viewer.card("crime").get_by_role("group", name="Reported", exact=True)
     expect(reported.get_by_role("img")).to_be_visible()
     reported.get_by_label(re.compile("^To")).evaluate("element => element.scrollIntoView({block: 'end'})")

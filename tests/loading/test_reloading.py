@@ -181,8 +181,8 @@ def test_a_load_killed_half_way_leaves_old_rows_and_nothing_else(workspace: Work
     assert workspace.rows("fid, source_key") == before
     loaded = workspace.load(source, key="key")
     assert loaded.rows == workspace.count() == 200_000
-    tables = workspace.query("SELECT tablename FROM pg_tables WHERE schemaname = 'layers'")
-    assert tables == [("test_layer",)]
+    tables = workspace.query("SELECT tablename FROM pg_tables WHERE schemaname = 'layers' ORDER BY 1")
+    assert tables == [("test_layer",), ("test_layer__bins",), ("test_layer__packed",)]
 
 
 def test_a_staging_table_left_by_another_is_cleared_away(workspace: Workspace) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from geoserver.database.status import LayerStatus, read_statuses
 from geoserver.filtering import build
 from geoserver.model import Field, Layer, Tile
 from geoserver.settings import Settings
-from geoserver.tiling import render
+from geoserver.tiling import prepare, render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -60,9 +60,18 @@ class Shapes:
     shapes: dict[str, list[BaseGeometry]] = field(default_factory=dict)
 
     def make(
-        self, layer_id: str, kind: str, shapes: list[BaseGeometry], rows: list[Mapping[str, Any]] | None = None
+        self,
+        layer_id: str,
+        kind: str,
+        shapes: list[BaseGeometry],
+        rows: list[Mapping[str, Any]] | None = None,
+        heavy: int = 50_000,
+        **keys: Any,
     ) -> str:
-        """Write a layer of lon/lat shapes, with properties where `rows` gives them; gives its id."""
+        """Write a layer of lon/lat shapes, with properties where `rows` gives them; gives its id.
+
+        Tiles with more than `heavy` features are kept ready; `keys` are further ones of the layer.
+        """
         layer = Layer(
             id=layer_id,
             title=layer_id,
@@ -78,11 +87,13 @@ class Shapes:
             maxzoom=22,
             tile_fields=tuple(name for name in FIELDS if name != "secret"),
         )
-        with psycopg.connect(self.url, autocommit=True) as connection:
+        layer = replace(layer, **keys)
+        with psycopg.connect(self.url, options="-c timezone=UTC -c search_path=public") as connection:
             self._write(connection, layer, shapes, rows or [{}] * len(shapes))
+            self._prepare(connection, layer, heavy)
         self.layers[layer_id] = layer
         self.shapes[layer_id] = shapes
-        self.statuses = self.runner.run(read_statuses(self.database))
+        self.refresh()
         return layer_id
 
     @staticmethod
@@ -93,7 +104,8 @@ class Shapes:
         connection.execute(
             SQL(
                 "CREATE TABLE {} (" + COLUMNS + ", geom geometry(Geometry, 4326), geom_3857 geometry(Geometry, 3857)"
-                " GENERATED ALWAYS AS (ST_Transform(geom, 3857)) STORED)"
+                " GENERATED ALWAYS AS (geoserver.to_3857(geom)) STORED, visible_from smallint"
+                " GENERATED ALWAYS AS (geoserver.visible_from(geoserver.to_3857(geom))) STORED)"
             ).format(table)
         )
         insert = SQL(
@@ -114,24 +126,51 @@ class Shapes:
             [layer.id],
         )
 
+    def _prepare(self, connection: psycopg.Connection, layer: Layer, heavy: int) -> None:
+        """What a load does beside storing the rows."""
+        recipes = self.catalog.recipes
+        prepared = prepare(connection, layer, recipes, geometry_type="GEOMETRY", table=layer.table, heavy=heavy)
+        connection.execute(
+            "UPDATE geoserver.layers SET plan = %s, pack = %s WHERE id = %s",
+            [Json(prepared.plan), prepared.pack, layer.id],
+        )
+        connection.execute("SELECT geoserver.follow_edits(%s::regclass, %s)", [f"layers.{layer.table}", layer.id])
+
     def render(self, layer_id: str, tile: Tile, **question: Any) -> bytes:
         """The bytes of a tile; `question` goes to the filter."""
         layer, status = self.layers[layer_id], self.statuses[layer_id]
         where = build(layer, status, **question)
         return self.runner.run(render(self.database, self.catalog, layer, status, tile, where=where))
 
+    def refresh(self) -> None:
+        """Read again what the database says of the layers, as a server does when it is told of a change."""
+        self.statuses = self.runner.run(read_statuses(self.database))
+
     def decode(self, layer_id: str, tile: Tile, **question: Any) -> dict[int, dict[str, Any]]:
         """Features of a tile by id: geometry in tile coordinates (y down, 0 to 4096) and properties."""
-        body = self.render(layer_id, tile, **question)
-        if not body:
+        decoded = self.decode_layers(layer_id, tile, **question)
+        if layer_id not in decoded:
             return {}
-        decoded = mapbox_vector_tile.decode(body, default_options={"y_coord_down": True})
-        assert list(decoded) == [layer_id]
         assert decoded[layer_id]["extent"] == EXTENT
         features = decoded[layer_id]["features"]
         found = {feature["id"]: feature for feature in features}
         assert len(found) == len(features), "a feature stands twice in one tile"
         return found
+
+    def bins(self, layer_id: str, tile: Tile, **question: Any) -> list[dict[str, Any]]:
+        """Properties of the bins that count what is not drawn, each with its `place`: column, row and cells across."""
+        found = self.decode_layers(layer_id, tile, **question).get(f"{layer_id}:bins", {"features": [], "extent": 0})
+        return [
+            item["properties"] | {"place": (*item["geometry"]["coordinates"][0][1], found["extent"])}
+            for item in found["features"]
+            if "fade" not in item["properties"]
+        ]
+
+    def decode_layers(self, layer_id: str, tile: Tile, **question: Any) -> dict[str, Any]:
+        body = self.render(layer_id, tile, **question)
+        decoded = mapbox_vector_tile.decode(body, default_options={"y_coord_down": True}) if body else {}
+        assert decoded.keys() <= {layer_id, f"{layer_id}:bins"}
+        return dict(decoded)
 
     def expect(self, layer_id: str, tile: Tile, buffer: float = BUFFER) -> dict[int, BaseGeometry]:
         """Features that touch the tile with its buffer, cut to it, in tile coordinates that are not rounded."""

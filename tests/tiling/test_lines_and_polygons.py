@@ -9,6 +9,7 @@ import mercantile
 import pytest
 import shapely
 from known_shapes import BUFFER, EXTENT, Shapes, tile_of, to_tile
+from pyproj import Geod
 from shapely.geometry import shape
 
 from geoserver.model import Tile
@@ -109,19 +110,35 @@ def test_the_parts_of_a_polygon_in_neighbouring_tiles_add_up_to_it(shapes: Shape
 
 
 @pytest.mark.parametrize("zoom", range(15))
-def test_what_could_not_be_seen_is_dropped_below_zoom_14_and_nothing_from_there_on(
+def test_what_could_not_be_seen_is_counted_in_a_bin_below_zoom_14_and_drawn_from_there_on(
     shapes: Shapes, stars: str, waves: str, zoom: int
 ) -> None:
     for layer in (stars, waves):
+        binned = 0
         for fid, whole in enumerate(shapes.shapes[layer], 1):
             tile = tile_of(*whole.representative_point().coords[0], zoom)
             placed = to_tile(whole, tile)
             if whole.geom_type == "Polygon":
-                visible = placed.area >= HALF_PIXEL**2
+                visible = placed.area >= (2 * HALF_PIXEL) ** 2 * 0.999
             else:
                 left, top, right, bottom = placed.bounds
                 visible = max(right - left, bottom - top) >= HALF_PIXEL
             assert (fid in shapes.decode(layer, tile)) == (visible or zoom >= 14), f"{layer} {fid}"
+            binned += not visible and zoom < 14
+        around = tiles_over(shapely.union_all(shapes.shapes[layer]), zoom)
+        assert sum(item["count"] for tile in around for item in shapes.bins(layer, tile)) == binned
+
+
+def test_bins_tell_how_long_and_how_large_in_all_what_they_count_is(shapes: Shapes, stars: str, waves: str) -> None:
+    def total(layer: str, name: str) -> float:
+        around = tiles_over(shapely.union_all(shapes.shapes[layer]), 0)
+        return sum(item[name] for tile in around for item in shapes.bins(layer, tile))
+
+    true = Geod(ellps="WGS84")
+    area = sum(abs(true.geometry_area_perimeter(whole)[0]) for whole in shapes.shapes[stars])
+    length = sum(true.geometry_length(whole) for whole in shapes.shapes[waves])
+    assert total(stars, "area") == pytest.approx(area, rel=1e-4)
+    assert total(waves, "length") == pytest.approx(length, rel=1e-4)
 
 
 def test_a_hole_stays_a_hole(shapes: Shapes, stars: str) -> None:

@@ -13,8 +13,9 @@ from psycopg.sql import SQL
 from geoserver.catalog import Catalog
 from geoserver.grid import MERCATOR_HALF
 from geoserver.model import Tile
-from geoserver.tiling import check, features_from
-from geoserver.tiling.recipes import build_statement, pixel_metres, read_features_from
+from geoserver.tiling import check
+from geoserver.tiling.bins import find_bins
+from geoserver.tiling.recipes import build_statement, pixel_metres
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,12 +84,25 @@ def test_names_and_the_layers_id_are_quoted_and_comments_stay_at_home(shapes: Sh
     assert "--" not in text
 
 
-def test_a_recipe_says_from_which_zoom_its_tiles_hold_every_feature(shapes: Shapes) -> None:
-    assert read_features_from("-- features_from: 12\nSELECT 1") == 12
-    assert read_features_from("SELECT 1") == 0
-    shapes.make("shallow", "lines", [])
-    shallow = replace(shapes.layers["shallow"], maxzoom=10)
-    assert features_from("-- features_from: 14", shallow) == 10
+def test_a_recipe_says_which_bins_stand_beside_its_features(shapes: Shapes) -> None:
+    assert {name: find_bins(shapes.catalog.recipes[name]) for name in ("points", "lines", "polygons")} == {
+        "points": "points",
+        "lines": "lines",
+        "polygons": "polygons",
+    }
+    assert find_bins("SELECT 1") == ""
+
+
+@pytest.mark.parametrize(
+    ("recipe", "expected"),
+    [("SELECT 1", "a SELECT of one bytea"), ("SELECT ST_AsMVT(q) FROM ({cell}) q", "no such placeholder: {cell}")],
+)
+def test_a_recipe_for_bins_that_does_not_run_is_named_with_the_reason(
+    shapes: Shapes, recipe: str, expected: str
+) -> None:
+    (problem,) = problems_of(shapes, {"points": shapes.catalog.recipes["points"], "bins": recipe})
+    assert problem.startswith("tiles/bins.sql: ")
+    assert expected in problem
 
 
 def test_a_pixel_is_a_512th_of_a_tile() -> None:

@@ -35,14 +35,19 @@ def test_a_layers_document_has_bounds_zooms_fields_and_an_absolute_address(shape
 
 
 def test_several_layers_share_one_document(shapes: Shapes) -> None:
-    shapes.make("roads", "lines", [shapely.LineString([(0, 0), (1, 1)])])
+    shapes.make(
+        "roads", "lines", [shapely.LineString([(0, 0), (0.01, 0.01)]), shapely.Point(1, 1).buffer(0.1).exterior]
+    )
     shapes.make("shops", "points", [shapely.Point(2, 5)])
     layers = [(shapes.layers[name], shapes.statuses[name]) for name in ("roads", "shops")]
     document = build_tilejson(shapes.catalog, layers, "http://127.0.0.1:8000", "datetime=2024")
     assert document["tiles"] == ["http://127.0.0.1:8000/tiles/roads,shops/{z}/{x}/{y}.mvt?datetime=2024"]
-    assert [layer["id"] for layer in document["vector_layers"]] == ["roads", "shops"]
+    roads, bins, shops = document["vector_layers"]
+    assert (roads["id"], bins["id"], shops["id"]) == ("roads", "roads:bins", "shops")
     assert document["bounds"] == [0, 0, 2, 5]
-    assert document["features_from"] == 14
+    assert document["features_from"] == roads["features_from"] == bins["maxzoom"] > shops["features_from"] == 0
+    assert (bins["bins_of"], bins["facet"], bins["values"]) == ("roads", None, [])
+    assert bins["fields"].keys() == {"count", "length", "first", "last"}
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,20 @@ export interface LegendEntry {
   value?: Scalar | Scalar[];
 }
 
+/** A class of counts, both ends included; the last has no end. */
+export interface SquareEntry extends LegendEntry {
+  from: number;
+  to: number | null;
+}
+
+/** The squares that stand for many features. */
+export interface Squares {
+  title: string | null;
+  facet: string | null;
+  values: string[];
+  legend: SquareEntry[];
+}
+
 export interface LayerSummary {
   id: string;
   title: string;
@@ -60,11 +74,14 @@ export interface LayerSummary {
   visible: boolean;
   order: number;
   bounds: Bounds | null;
-  count: number;
+  /** Null for a layer that has tiles and nothing else: nothing can be counted, filtered or looked up in it. */
+  count: number | null;
   rejected: number;
   updated: string | null;
   time: string | null;
   label: string | null;
+  /** The zoom from which on tiles hold every feature; below it squares stand for many of them. */
+  features_from: number;
   links: Link[];
 }
 
@@ -72,6 +89,7 @@ export interface LayerDetail extends LayerSummary {
   fields: Field[];
   readings: { time: string; fields: Field[] } | null;
   legend: LegendEntry[];
+  bins: Squares | null;
 }
 
 export interface Bin {

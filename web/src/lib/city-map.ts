@@ -14,6 +14,7 @@ import "maplibre-gl/dist/maplibre-gl.css";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 import type { Bounds, Scalar } from "./api.ts";
 import type { Camera } from "./permalink.ts";
+import { FADE, keyOf, type Square } from "./squares.ts";
 import { SELECTION } from "./style.ts";
 import type { InView, Selection } from "./viewer.svelte.ts";
 
@@ -23,12 +24,17 @@ setWorkerUrl(workerUrl);
 const MOST = 50;
 /** Pixels around a click or tap that count as on the feature. */
 const REACH = 5;
+/** In the style's metadata: the zoom at which features begin to show where squares were. */
+const FADES = "geoserver:fades-from";
+/** The part of a tile with a layer's squares is named after it. */
+const SQUARES = ":bins";
 /** Pixels between a popup and the edge of the map, and about as many between it and its place. */
 const ROOM = 16;
 
 export interface Events {
   moved(camera: Camera): void;
-  idle(features: InView[]): void;
+  zoomed(zoom: number): void;
+  idle(features: InView[], squares: Square[]): void;
   busy(): void;
   selected(selection: Selection | null): void;
   failed(): void;
@@ -49,7 +55,11 @@ export class CityMap {
   #map: MapLibreMap;
   #options: Options;
   #events: Events;
-  #layers: string[] = [];
+  /** Of the style, what draws features and what draws squares that stand for many. */
+  #features: string[] = [];
+  #squares: string[] = [];
+  /** By source: the zoom from which on features count as shown, and no longer the squares beside them. */
+  #shown = new Map<string, number>();
   #popup: Popup | null = null;
   #grown: ResizeObserver | null = null;
   #hover = 0;
@@ -85,6 +95,7 @@ export class CityMap {
     this.#map.addControl(new AttributionControl({ compact: false }), "bottom-right");
     this.#map.addControl(new ScaleControl({ maxWidth: 90 }), "bottom-right");
     this.#listen();
+    this.#events.zoomed(this.#map.getZoom());
   }
 
   #listen(): void {
@@ -95,8 +106,9 @@ export class CityMap {
       this.#waiting = null;
     });
     map.on("idle", () => {
-      if (!this.#waiting) this.#events.idle(this.#nearest());
+      if (!this.#waiting) this.#events.idle(this.#nearest(), this.#squaresInView());
     });
+    map.on("zoom", () => this.#events.zoomed(map.getZoom()));
     map.on("dataloading", () => this.#events.busy());
     map.on("movestart", () => this.#events.busy());
     map.on("moveend", (event) => {
@@ -110,25 +122,29 @@ export class CityMap {
       if ((error as { status?: number }).status !== 400) this.#events.failed();
     });
     map.on("click", ({ point, lngLat }) => {
-      const around: [[number, number], [number, number]] = [
-        [point.x - REACH, point.y - REACH],
-        [point.x + REACH, point.y + REACH],
-      ];
-      const found = this.#query(around)[0];
+      const found = this.#pick(point.x, point.y);
       const at: [number, number] = found?.geometry.type === "Point" ? (found.geometry.coordinates as [number, number]) : [lngLat.lng, lngLat.lat];
-      this.#events.selected(found ? { layer: found.source, fid: Number(found.id), at } : null);
+      if (!found) this.#events.selected(null);
+      else if (isSquare(found)) this.#events.selected({ layer: found.source, square: toSquare(found), at });
+      else this.#events.selected({ layer: found.source, fid: Number(found.id), at });
     });
     map.on("mousemove", ({ point }) => {
       cancelAnimationFrame(this.#hover);
       this.#hover = requestAnimationFrame(() => {
-        map.getCanvas().style.cursor = this.#query([[point.x, point.y], [point.x, point.y]]).length ? "pointer" : "";
+        map.getCanvas().style.cursor = this.#query([[point.x, point.y], [point.x, point.y]], [...this.#features, ...this.#squares]).length ? "pointer" : "";
       });
     });
   }
 
   /** Draw a style; `data` are the layers that can be clicked and listed. */
   show(style: StyleSpecification, data: string[]): void {
-    this.#layers = style.layers.filter((layer) => "source" in layer && data.includes(layer.source)).map((layer) => layer.id);
+    const drawn = style.layers.filter((layer) => "source" in layer && data.includes(layer.source));
+    this.#squares = drawn.filter(isSquare).map(({ id }) => id);
+    this.#features = drawn.filter((layer) => !isSquare(layer)).map(({ id }) => id);
+    this.#shown = new Map(drawn.flatMap((layer) => {
+      const start = (layer.metadata as Record<string, unknown> | undefined)?.[FADES];
+      return "source" in layer && typeof start === "number" ? [[layer.source, start + FADE / 2] as const] : [];
+    }));
     if (style === this.#options.style) return;
     this.#events.busy();
     if (this.#styled) this.#apply(style);
@@ -151,10 +167,28 @@ export class CityMap {
     this.#map.triggerRepaint();
   }
 
-  #query(box: [[number, number], [number, number]]): MapGeoJSONFeature[] {
-    const layers = this.#layers.filter((id) => this.#map.getLayer(id));
-    if (!layers.length) return [];
-    return this.#map.queryRenderedFeatures(box, { layers }).filter((feature) => Number.isSafeInteger(feature.id));
+  /** What the layers draw in a box, topmost first; of squares and the features that they fade into only one. */
+  #query(box: Box, layers: string[]): MapGeoJSONFeature[] {
+    const known = layers.filter((id) => this.#map.getLayer(id));
+    if (!known.length) return [];
+    const zoom = this.#map.getZoom();
+    return this.#map.queryRenderedFeatures(box, { layers: known }).filter((feature) => {
+      const shown = zoom >= (this.#shown.get(feature.source) ?? -Infinity);
+      return isSquare(feature) ? !(feature.properties["fade"] && shown) : shown && Number.isSafeInteger(feature.id);
+    });
+  }
+
+  /** What a click is meant for: a point or line near it, else what lies under it, else an area close by. */
+  #pick(x: number, y: number): MapGeoJSONFeature | undefined {
+    const near = this.#query([[x - REACH, y - REACH], [x + REACH, y + REACH]], this.#features);
+    const thin = near.find(({ geometry }) => !/Polygon$/.test(geometry.type));
+    return thin ?? this.#query([[x, y], [x, y]], [...this.#features, ...this.#squares])[0] ?? near[0];
+  }
+
+  #squaresInView(): Square[] {
+    const { clientWidth: width, clientHeight: height } = this.#options.container;
+    const found = this.#query([[0, 0], [width, height - this.#map.getPadding().bottom!]], this.#squares).map(toSquare);
+    return [...new Map(found.map((square) => [keyOf(square), square])).values()];
   }
 
   /** The features nearest to the middle: looks into a growing box, so that a full map costs no more than a sparse one. */
@@ -163,7 +197,7 @@ export class CityMap {
     const middle = this.#map.project(this.#map.getCenter());
     for (const part of [0.05, 0.125, 0.25, 0.5]) {
       const [dx, dy] = [width * part, Math.min(height * part, height - this.#map.getPadding().bottom! - middle.y)];
-      const found = this.#query([[middle.x - dx, middle.y - dy], [middle.x + dx, middle.y + dy]]);
+      const found = this.#query([[middle.x - dx, middle.y - dy], [middle.x + dx, middle.y + dy]], this.#features);
       const features = new Map(found.map((feature) => [`${feature.source} ${feature.id}`, feature]));
       if (features.size < MOST && part < 0.5) continue;
       return [...features.values()]
@@ -186,6 +220,10 @@ export class CityMap {
     else if (this.#options.bounds) {
       this.#map.fitBounds(this.#options.bounds, { padding: this.#options.padding() });
     }
+  }
+
+  lookAt(center: [number, number], zoom: number): void {
+    this.#map.easeTo({ center, zoom });
   }
 
   zoom(by: 1 | -1): void {
@@ -251,6 +289,20 @@ export class CityMap {
   remove(): void {
     this.#map.remove();
   }
+}
+
+type Box = [[number, number], [number, number]];
+
+/** Whether a layer of the style, or what it drew, is of squares. */
+function isSquare(item: object): boolean {
+  const layer = "sourceLayer" in item ? item.sourceLayer : "source-layer" in item ? item["source-layer"] : "";
+  return String(layer).endsWith(SQUARES);
+}
+
+function toSquare({ source, properties, geometry }: MapGeoJSONFeature): Square {
+  const corners = "coordinates" in geometry ? flatten(geometry.coordinates) : [];
+  const [xs, ys] = [corners.map(([x]) => x), corners.map(([, y]) => y)];
+  return { layer: source, properties, bounds: [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)] };
 }
 
 /** The style without some of its sources, and without what is drawn from them. */

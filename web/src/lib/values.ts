@@ -26,3 +26,15 @@ function sentence(text: string): string {
   const words = text.replaceAll("_", " ");
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
+
+/** Metres as people say them: "850 m", "12.3 km". */
+export function formatLength(metres: number): string {
+  return metres < 1000 ? `${formatNumber(Math.round(metres))}\u00a0m` : `${formatNumber(rounded(metres / 1000))}\u00a0km`;
+}
+
+/** Square metres as people say them: "850 m²", "1.2 km²". */
+export function formatArea(squareMetres: number): string {
+  return squareMetres < 100_000 ? `${formatNumber(Math.round(squareMetres))}\u00a0m²` : `${formatNumber(rounded(squareMetres / 1e6))}\u00a0km²`;
+}
+
+const rounded = (value: number): number => Number(value.toPrecision(3));

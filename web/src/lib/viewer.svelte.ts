@@ -13,6 +13,7 @@ import {
 import { parseFilter, writeFilter, type Clause, type Clauses } from "./cql2.ts";
 import { findCity } from "./extent.ts";
 import { pickLanguage, useLanguage } from "./i18n.svelte.ts";
+import { keyOf, type Square } from "./squares.ts";
 import { parseState, writeState, type Base, type Camera } from "./permalink.ts";
 
 /** What the server says about a layer under its filter. */
@@ -23,12 +24,14 @@ export interface Result {
   histograms: Record<string, Histogram>;
 }
 
-export interface Selection {
+/** A feature, or a square that stands for many. */
+export type Selection = {
   layer: string;
-  fid: number;
   /** Where it was clicked, so that the popup can open before the details are there. */
   at: [lon: number, lat: number] | null;
-}
+} & ({ fid: number; square?: undefined } | { fid?: undefined; square: Square });
+
+export const selectionKey = ({ layer, fid, square }: Selection): string => (square ? keyOf(square) : `${layer} ${fid}`);
 
 export interface InView {
   layer: string;
@@ -56,6 +59,10 @@ export class Viewer {
   systemDark = $state(false);
   selection = $state.raw<Selection | null>(null);
   inView = $state.raw<InView[]>([]);
+  /** Squares on the map whose features are not on it. */
+  squares = $state.raw<Square[]>([]);
+  /** Null until there is a map. */
+  zoom = $state<number | null>(null);
   missing = $state.raw<string[]>([]);
   /** Where the address or the buttons want the map to be; the map follows and reports back through `moved`. */
   target = $state.raw<Camera | "home" | null>(null);
@@ -99,7 +106,7 @@ export class Viewer {
     this.missing = (state.layers ?? []).filter((id) => !known(id));
     this.filters = Object.fromEntries(Object.entries(state.filters).filter(([id]) => known(id)));
     this.base = state.base;
-    if (this.selection && !this.on.includes(this.selection.layer)) this.selection = null;
+    if (this.selection && (this.selection.square || !this.on.includes(this.selection.layer))) this.selection = null;
     this.filterErrors = {};
     this.target = state.camera ?? "home";
     this.#camera = state.camera;
@@ -135,6 +142,7 @@ export class Viewer {
     if ((this.filters[id] ?? "") === text) return;
     const { [id]: _, ...others } = this.filters;
     this.filters = text ? { ...others, [id]: text } : others;
+    if (this.selection?.square && this.selection.layer === id) this.selection = null; // it counts other rows now
     this.#forgetError(id);
     this.#writeAddress(`filter ${id} ${key}`);
   }
@@ -166,6 +174,12 @@ export class Viewer {
   moved(camera: Camera): void {
     this.#camera = camera;
     this.#writeAddress("camera");
+  }
+
+  /** The map is at another zoom; squares there are others. */
+  zoomed(zoom: number): void {
+    if (this.selection?.square && this.zoom !== null && Math.floor(zoom) !== Math.floor(this.zoom)) this.selection = null;
+    this.zoom = zoom;
   }
 
   dismissMissing(): void {

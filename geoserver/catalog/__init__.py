@@ -5,12 +5,12 @@ A broken file never takes the others down: what can be read is served, and every
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,11 +21,22 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from geoserver import assets
+from geoserver.catalog.rowless import build_parameters, check_keys, check_rowless
+from geoserver.catalog.styles import read_recipes, read_styles
 from geoserver.errors import CatalogError, NotFoundError
-from geoserver.model import CsvOptions, Field, Layer, Readings
+from geoserver.model import BINS, ROWLESS_KINDS, Bounds, CsvOptions, Field, Layer, Readings
 from geoserver.settings import Settings
 
-__all__ = ["Catalog", "LiveCatalog", "layer_folders", "read_catalog", "read_layer", "source_path", "styled_fields"]
+__all__ = [
+    "Catalog",
+    "LiveCatalog",
+    "layer_folders",
+    "read_catalog",
+    "read_layer",
+    "read_recipes",
+    "source_path",
+    "styled_fields",
+]
 
 MAX_TILE_ZOOM = 22
 _ID = re.compile(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
@@ -71,6 +82,7 @@ class _CsvFile(_File):
     geometry: str = ""
 
 
+_Given = str | int | float | bool | date | datetime  # as TOML writes it
 FieldName = Annotated[str, Key(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
@@ -80,6 +92,17 @@ class _ReadingsFile(_File):
     time: str
     fields: dict[FieldName, _FieldFile]
     csv: _CsvFile = Key(default_factory=_CsvFile)
+
+
+class _ParameterFile(_File):
+    title: str = ""
+    description: str = ""
+    type: Literal["text", "integer", "number", "boolean", "date", "timestamp"]
+    unit: str = ""
+    default: _Given
+    minimum: _Given | None = None
+    maximum: _Given | None = None
+    choices: list[_Given] = Key(default_factory=list)
 
 
 class _LayerFile(_File):
@@ -97,6 +120,8 @@ class _LayerFile(_File):
     kind: str
     style: str = ""
     time: str = ""
+    facet: str = ""
+    features_from: int | None = Key(default=None, ge=0, le=MAX_TILE_ZOOM)
     label: str = ""
     basemap: bool = False
     visible: bool = False
@@ -105,6 +130,9 @@ class _LayerFile(_File):
     maxzoom: int = Key(default=16, ge=0, le=MAX_TILE_ZOOM)
     fields: dict[FieldName, _FieldFile] = Key(default_factory=dict)
     readings: _ReadingsFile | None = None
+    parameters: dict[FieldName, _ParameterFile] = Key(default_factory=dict)
+    bounds: Annotated[list[float], Key(min_length=4, max_length=4)] | None = None
+    max_age: int = Key(default=60, ge=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +196,8 @@ def layer_folders(settings: Settings) -> list[Path]:
 def read_catalog(settings: Settings) -> Catalog:
     """Read every layer file, style and recipe; what is broken lands in `problems` and the rest goes on."""
     problems: list[CatalogError] = []
-    styles = _read_styles(settings.workspace, problems)
-    recipes = _read_recipes(settings.workspace)
+    styles = read_styles(settings.workspace, problems)
+    recipes = read_recipes(settings.workspace)
     layers: dict[str, Layer] = {}
     for folder in layer_folders(settings):
         for path in sorted(folder.glob("*.toml")):
@@ -200,8 +228,10 @@ def read_layer(path: Path) -> Layer:
         raise CatalogError(str(path), "", f"a readable file: {error.strerror}") from error
     except ValidationError as error:
         raise _explain(path, error) from error
+    check_keys(path, parsed.kind, parsed.model_fields_set)
     layer = _build_layer(path, parsed)
     _check_fields(path, layer)
+    check_rowless(path, layer)
     return layer
 
 
@@ -220,7 +250,10 @@ def _build_layer(path: Path, parsed: _LayerFile) -> Layer:
             raise CatalogError(str(path), f"readings.fields.{min(twice)}", "a name that is not under [fields] too")
         readings = Readings(item.source, item.key, item.time, of_readings, CsvOptions(**item.csv.model_dump()))
         fields |= {name: replace(entry, latest=True) for name, entry in of_readings.items()}
-    plain = parsed.model_dump(exclude={"fields", "readings", "csv", "keywords"})
+    plain = parsed.model_dump(exclude={"fields", "readings", "csv", "keywords", "parameters", "bounds"})
+    if parsed.kind == "tiles" and "maxzoom" not in parsed.model_fields_set:
+        plain["maxzoom"] = MAX_TILE_ZOOM  # the archive knows better
+    plain["deepens"] = "maxzoom" not in parsed.model_fields_set
     return Layer(
         id=path.stem,
         file=path,
@@ -228,6 +261,8 @@ def _build_layer(path: Path, parsed: _LayerFile) -> Layer:
         readings=readings,
         csv=CsvOptions(**parsed.csv.model_dump()),
         keywords=tuple(parsed.keywords),
+        parameters=build_parameters(path, {name: item.model_dump() for name, item in parsed.parameters.items()}),
+        bounds=Bounds(*parsed.bounds) if parsed.bounds else None,
         **plain,
     )
 
@@ -238,9 +273,9 @@ def _build_field(name: str, item: _FieldFile) -> Field:
 
 def _check_fields(path: Path, layer: Layer) -> None:
     for name in layer.fields:
-        if name in _RESERVED:
+        if name in _RESERVED and layer.has_rows:
             raise CatalogError(str(path), f"fields.{name}", "another name: this one is the server's own; use `column`")
-    for key in ("time", "label"):
+    for key in ("time", "facet", "label"):
         name = getattr(layer, key)
         if name and name not in layer.fields:
             raise CatalogError(str(path), key, f"a declared field; got {name!r}")
@@ -258,21 +293,26 @@ def _check_fields(path: Path, layer: Layer) -> None:
 
 def _join(layer: Layer, styles: Mapping[str, Mapping[str, Any]], recipes: Mapping[str, str]) -> Layer:
     """Prove the layer against recipes and styles, and note which fields its tiles need."""
-    if layer.kind not in recipes:
+    kinds = [*sorted(recipes.keys() - {BINS}), *ROWLESS_KINDS]
+    if layer.kind not in kinds:
         raise CatalogError(
-            str(layer.file), "kind", "a recipe in tiles/: " + ", ".join(sorted(recipes)) + f"; got {layer.kind!r}"
+            str(layer.file),
+            "kind",
+            f"a recipe in tiles/, `tiles` or `function`: {', '.join(kinds)}; got {layer.kind!r}",
         )
     if layer.style and layer.style not in styles:
         raise CatalogError(
             str(layer.file), "style", f"a style in styles/: {layer.style}.json was not found or is broken"
         )
+    if not layer.has_rows:
+        return replace(layer, tile_fields=tuple(layer.fields))
     drawn_by = styles if layer.basemap else {layer.style} & styles.keys()  # basemaps name their layers themselves
     styled = set()
     for name in sorted(drawn_by):
         if missing := (found := styled_fields(styles[name], layer.id)) - layer.fields.keys():
             raise CatalogError(str(layer.file), "fields", f"{min(missing)!r}, which styles/{name}.json uses")
         styled |= found
-    filtered = {name for name, item in layer.fields.items() if item.filter != "none"}
+    filtered = {name for name, item in layer.fields.items() if item.filter in ("choice", "range")}
     wanted = styled | filtered | ({layer.label} if layer.label else set())
     return replace(layer, tile_fields=tuple(name for name in layer.fields if name in wanted))
 
@@ -307,49 +347,6 @@ def _in_order(layers: Mapping[str, Layer]) -> dict[str, Layer]:
         key=lambda layer: (layer.basemap, first[layer.theme], layer.theme, layer.order, layer.title),
     )
     return {layer.id: layer for layer in ordered}
-
-
-def _read_styles(workspace: Path, problems: list[CatalogError]) -> dict[str, Mapping[str, Any]]:
-    styles: dict[str, Mapping[str, Any]] = {}
-    for folder in assets.roots("styles", workspace):
-        for path in sorted(folder.glob("*.json")):
-            if path.stem in styles:
-                continue
-            try:
-                style = json.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError) as error:
-                problems.append(CatalogError(str(path), "", f"valid JSON in UTF-8: {error}"))
-                continue
-            if fault := _style_fault(style):
-                problems.append(CatalogError(str(path), *fault))
-                continue
-            styles[path.stem] = style
-    return styles
-
-
-def _style_fault(style: Any) -> tuple[str, str] | None:
-    """Key and expectation where a style lacks the shape that everything here relies on."""
-    if not isinstance(style, dict) or style.get("version") != 8 or not isinstance(style.get("layers"), list):  # noqa: PLR2004 - the style specification's version
-        return "version", "a MapLibre style: version 8, with sources and layers"
-    sources = style.get("sources")
-    if not isinstance(sources, dict) or not all(isinstance(source, dict) for source in sources.values()):
-        return "sources", "a table of sources by name"
-    for index, drawn in enumerate(style["layers"]):
-        if not isinstance(drawn, dict) or not all(isinstance(drawn.get(key), str) for key in ("id", "type")):
-            return f"layers.{index}", "a layer with id and type"
-        if drawn["type"] != "background" and not isinstance(drawn.get("source"), str):
-            return f"layers.{index}.source", "the name of a source"
-        for key in ("paint", "layout", "metadata"):
-            if not isinstance(drawn.get(key, {}), dict):
-                return f"layers.{index}.{key}", "a table"
-    return None if isinstance(style.get("metadata", {}), dict) else ("metadata", "a table")
-
-
-def _read_recipes(workspace: Path) -> dict[str, str]:
-    recipes: dict[str, str] = {}
-    for folder in reversed(assets.roots("tiles", workspace)):
-        recipes |= {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.sql"))}
-    return recipes
 
 
 def _explain(path: Path, error: ValidationError) -> CatalogError:

@@ -1,23 +1,21 @@
-"""The command line: `geoserver demo|serve|load|check|db`."""
+"""The command line: `geoserver demo|serve|load|check|tiles|db`."""
 
 from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
 import signal
 import socket
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import ValidationError
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from geoserver import __version__
+from geoserver.cli import tiles
+from geoserver.cli.common import Workspace, console, database, read_settings, say, say_error
 from geoserver.errors import GeoserverError, LoadError, SetupError
 from geoserver.settings import Settings
 
@@ -40,11 +38,8 @@ app = typer.Typer(
 )
 db = typer.Typer(help="The workspace's private PostGIS, used when there is no DATABASE_URL.", no_args_is_help=True)
 app.add_typer(db, name="db")
+app.add_typer(tiles.app, name="tiles")
 
-Workspace = Annotated[
-    Path | None,
-    typer.Option("--workspace", "-w", help="Folder with your layers/, styles/ and data. (default: this folder)"),
-]
 Host = Annotated[str | None, typer.Option(help="Address to listen on. (default: 127.0.0.1)")]
 Workers = Annotated[int | None, typer.Option(help="Processes that answer requests. (default: 1)")]
 Port = Annotated[int | None, typer.Option("--port", "-p", help="Port to listen on; 0 picks one. (default: 8000)")]
@@ -55,7 +50,7 @@ def main() -> None:
     try:
         app()
     except GeoserverError as error:
-        _say_error(str(error))
+        say_error(str(error))
         raise SystemExit(1) from None
 
 
@@ -72,14 +67,14 @@ def demo(workspace: Workspace = None, host: Host = None, port: Port = None, work
 
     What is loaded already and has not changed is not loaded again.
     """
-    settings = _read_settings(workspace, host=host, port=port, workers=workers, samples=True)
+    settings = read_settings(workspace, host=host, port=port, workers=workers, samples=True)
     _serve(settings, prepare=lambda url: _load_apart(settings, url))
 
 
 @app.command()
 def serve(workspace: Workspace = None, host: Host = None, port: Port = None, workers: Workers = None) -> None:
     """Serve the layers that are loaded."""
-    _serve(_read_settings(workspace, host=host, port=port, workers=workers))
+    _serve(read_settings(workspace, host=host, port=port, workers=workers))
 
 
 @app.command()
@@ -91,14 +86,14 @@ def load(
     """Load the sources of layers into the database; readers see the old rows until the new ones are complete."""
     from geoserver.catalog import read_catalog
 
-    settings = _read_settings(workspace)
+    settings = read_settings(workspace)
     catalog = read_catalog(settings)
     wanted = [catalog.layer(name) for name in layers] if layers else list(catalog.layers.values())
-    with _database(settings) as url:
+    with database(settings) as url:
         failures = _load(wanted, url, force=force)
     problems = [] if layers else [str(problem) for problem in catalog.problems]
     for line in [*problems, *failures]:
-        _say_error(line)
+        say_error(line)
     if problems or failures:
         raise typer.Exit(1)
 
@@ -113,19 +108,19 @@ def check(workspace: Workspace = None) -> None:
     from geoserver.catalog import read_catalog
     from geoserver.check import check_files
 
-    settings = _read_settings(workspace)
+    settings = read_settings(workspace)
     catalog = read_catalog(settings)
     problems = [str(problem) for problem in [*check_files(settings, catalog), *styling.check(catalog)]]
     try:
-        with _database(settings) as url:
+        with database(settings) as url:
             problems += _check_database(url, catalog)
     except SetupError as error:
         if settings.database_url:
             problems.append(str(error))
         else:
-            _console().print(f"[yellow]Recipes were not run:[/] {error}", highlight=False)
+            console().print(f"[yellow]Recipes were not run:[/] {error}", highlight=False)
     for line in problems:
-        _say_error(line)
+        say_error(line)
     if problems:
         raise typer.Exit(1)
     print(f"{len(catalog.layers)} layers, {len(catalog.styles)} styles, {len(catalog.recipes)} recipes: no problem")
@@ -136,7 +131,7 @@ def db_start(workspace: Workspace = None) -> None:
     """Start it, and keep it running until `geoserver db stop`."""
     from geoserver.database import private
 
-    print(private.start(_read_settings(workspace), _say))
+    print(private.start(read_settings(workspace), say))
 
 
 @db.command("stop")
@@ -147,7 +142,7 @@ def db_stop(
     """Stop it; refuses while a geoserver uses it."""
     from geoserver.database import private
 
-    print("stopped" if private.stop(_read_settings(workspace), force=force) else "not running")
+    print("stopped" if private.stop(read_settings(workspace), force=force) else "not running")
 
 
 @db.command("status")
@@ -155,7 +150,7 @@ def db_status(workspace: Workspace = None) -> None:
     """Tell whether it runs, where it lies and who uses it; exit status 3 when it does not run."""
     from geoserver.database import private
 
-    status = private.status(_read_settings(workspace))
+    status = private.status(read_settings(workspace))
     version = f"PostgreSQL {status.major}" if status.major else "not made yet"
     print(f"folder    {status.folder} ({version})")
     if status.url is None:
@@ -171,7 +166,7 @@ def db_url(workspace: Workspace = None) -> None:
     """Print its address, for psql, QGIS or a backup: psql "$(geoserver db url)"."""
     from geoserver.database import private
 
-    url = private.status(_read_settings(workspace)).url
+    url = private.status(read_settings(workspace)).url
     if url is None:
         raise SetupError("The private PostGIS is not running; start it with: geoserver db start")
     print(url)
@@ -185,7 +180,7 @@ def db_remove(
     """Stop it and delete it with everything in it."""
     from geoserver.database import private
 
-    settings = _read_settings(workspace)
+    settings = read_settings(workspace)
     folder = private.status(settings).folder
     if not yes:
         typer.confirm(f"Delete {folder} and everything in it?", abort=True)
@@ -193,63 +188,12 @@ def db_remove(
     print("removed")
 
 
-def _read_settings(workspace: Path | None, **given: object) -> Settings:
-    """Settings from options, then the environment, then the workspace's .env file."""
-    folder = workspace or Path(os.environ.get("GEOSERVER_WORKSPACE") or ".")
-    values = {name: value for name, value in given.items() if value is not None}
-    if not folder.is_dir():
-        raise SetupError(f"--workspace: there is no folder {folder}")
-    build = cast(
-        "Callable[..., Settings]", Settings
-    )  # pydantic checks the values, and takes more than type checkers see
-    try:
-        return build(_env_file=folder / ".env", workspace=folder.resolve(), **values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise SetupError(f"Setting {name}: {first['msg'].lower()}; got {first['input']!r}") from error
-
-
-@contextlib.contextmanager
-def _database(settings: Settings) -> Iterator[str]:
-    """The address of a migrated database: the one that was given, or the private one, ours until the end."""
-    import psycopg
-
-    from geoserver.database import private
-    from geoserver.database.migrate import apply_migrations
-
-    try:
-        url = settings.database_url or private.ensure(settings, _say)
-        try:
-            apply_migrations(url)
-        except psycopg.OperationalError as error:
-            raise SetupError(f"The database cannot be reached: {' '.join(str(error).split())}") from error
-        except psycopg.errors.InsufficientPrivilege as error:
-            raise SetupError(f"The database does not let this user set it up: {error.diag.message_primary}") from error
-        yield url
-    finally:
-        if not settings.database_url:
-            with _undisturbed():
-                private.release(settings)
-
-
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let an impatient second Ctrl-C not break off the orderly end of the first."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _serve(settings: Settings, prepare: Callable[[str], None] | None = None) -> None:
     """Listen, bring the database up, prepare it, and serve until Ctrl-C or SIGTERM."""
     from geoserver import server
 
     _stop_in_order()
-    with contextlib.suppress(KeyboardInterrupt), server.listen(settings) as listener, _database(settings) as url:
+    with contextlib.suppress(KeyboardInterrupt), server.listen(settings) as listener, database(settings) as url:
         if prepare:
             prepare(url)
         server.run(settings, url, listener, lambda: _announce(listener))
@@ -258,7 +202,7 @@ def _serve(settings: Settings, prepare: Callable[[str], None] | None = None) -> 
 def _announce(listener: socket.socket) -> None:
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    _console().print(f"\n[bold green]http://{shown}:{port}[/]   stop with Ctrl-C\n", highlight=False)
+    console().print(f"\n[bold green]http://{shown}:{port}[/]   stop with Ctrl-C\n", highlight=False)
 
 
 def _stop_in_order() -> None:
@@ -282,7 +226,7 @@ def _load_apart(settings: Settings, url: str) -> None:
         process.terminate()
         process.join()
     if process.exitcode:
-        _say_error(f"Loading ended with status {process.exitcode}; what was loaded before is served.")
+        say_error(f"Loading ended with status {process.exitcode}; what was loaded before is served.")
 
 
 def _load_for_demo(settings: Settings, url: str) -> None:
@@ -292,7 +236,7 @@ def _load_for_demo(settings: Settings, url: str) -> None:
     catalog = read_catalog(settings)
     failures = _load(catalog.layers.values(), url, force=False)
     for line in [*map(str, catalog.problems), *failures]:
-        _say_error(line)
+        say_error(line)
 
 
 def _load(layers: Iterable[Layer], url: str, *, force: bool) -> list[str]:
@@ -302,16 +246,19 @@ def _load(layers: Iterable[Layer], url: str, *, force: bool) -> list[str]:
     reports: list[LoadReport] = []
     failures: list[str] = []
     for layer in layers:
+        if not layer.has_rows:
+            say(f"{layer.id}: its tiles come from {layer.source}, so there is nothing to load")
+            continue
         try:
             with _progress(layer) as progress:
                 reports.append(load_layer(layer, url, progress=progress, force=force))
         except LoadError as error:
             failures.append(f"{layer.id}: {error}")
-    _console().print(_build_table(reports))
+    console().print(_build_table(reports))
     for report in reports:
         if report.reasons:
             reasons = ", ".join(f"{count} {reason}" for reason, count in report.reasons.items())
-            _console().print(f"[dim]{report.layer_id}, rejected:[/] {escape(reasons)}", highlight=False)
+            console().print(f"[dim]{report.layer_id}, rejected:[/] {escape(reasons)}", highlight=False)
     return failures
 
 
@@ -325,7 +272,7 @@ def _progress(layer: Layer) -> Iterator[ProgressCallback]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=_console(), transient=True, disable=not _console().is_terminal) as shown:
+    with Progress(*columns, console=console(), transient=True, disable=not console().is_terminal) as shown:
         task = shown.add_task(layer.id, total=None, rate="")
 
         def advance(done: int, total: int | None, phase: str) -> None:
@@ -353,16 +300,3 @@ def _check_database(url: str, catalog: Catalog) -> list[str]:
     from geoserver.tiling import check as check_recipes
 
     return [str(problem) for problem in check_recipes(url, catalog)]
-
-
-def _console() -> Console:
-    """For people: on stderr, so that stdout holds only what a script may want."""
-    return Console(stderr=True, soft_wrap=True)
-
-
-def _say(message: str) -> None:
-    _console().print(f"[dim]·[/] {message}", highlight=False)
-
-
-def _say_error(message: str) -> None:
-    _console().print(message, style="red", markup=False, highlight=False)

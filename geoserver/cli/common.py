@@ -1,0 +1,90 @@
+"""What the commands share: options, settings, the database of a workspace, and words for people."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from geoserver.errors import SetupError
+from geoserver.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Workspace", "console", "database", "read_settings", "say", "say_error", "undisturbed"]
+
+Workspace = Annotated[
+    Path | None,
+    typer.Option("--workspace", "-w", help="Folder with your layers/, styles/ and data. (default: this folder)"),
+]
+
+
+def read_settings(workspace: Path | None, **given: object) -> Settings:
+    """Settings from options, then the environment, then the workspace's .env file."""
+    folder = workspace or Path(os.environ.get("GEOSERVER_WORKSPACE") or ".")
+    values = {name: value for name, value in given.items() if value is not None}
+    if not folder.is_dir():
+        raise SetupError(f"--workspace: there is no folder {folder}")
+    build = cast(
+        "Callable[..., Settings]", Settings
+    )  # pydantic checks the values, and takes more than type checkers see
+    try:
+        return build(_env_file=folder / ".env", workspace=folder.resolve(), **values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SetupError(f"Setting {name}: {first['msg'].lower()}; got {first['input']!r}") from error
+
+
+@contextlib.contextmanager
+def database(settings: Settings) -> Iterator[str]:
+    """The address of a migrated database: the one that was given, or the private one, ours until the end."""
+    import psycopg
+
+    from geoserver.database import private
+    from geoserver.database.migrate import apply_migrations
+
+    try:
+        url = settings.database_url or private.ensure(settings, say)
+        try:
+            apply_migrations(url)
+        except psycopg.OperationalError as error:
+            raise SetupError(f"The database cannot be reached: {' '.join(str(error).split())}") from error
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise SetupError(f"The database does not let this user set it up: {error.diag.message_primary}") from error
+        yield url
+    finally:
+        if not settings.database_url:
+            with undisturbed():
+                private.release(settings)
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let an impatient second Ctrl-C not break off the orderly end of the first."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def console() -> Console:
+    """For people: on stderr, so that stdout holds only what a script may want."""
+    return Console(stderr=True, soft_wrap=True)
+
+
+def say(message: str) -> None:
+    console().print(f"[dim]·[/] {message}", highlight=False)
+
+
+def say_error(message: str) -> None:
+    console().print(message, style="red", markup=False, highlight=False)

@@ -1,0 +1,325 @@
+"""Bins: the SQL that counts features in square cells, from the rows or from packed points, and makes a tile of them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
+from psycopg.types.numeric import Int4
+
+from geoserver.filtering import Parts, Where, split
+from geoserver.model import BINS
+from geoserver.tiling.recipes import plain_recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from geoserver.model import Layer, Tile, TilePlan
+
+__all__ = [
+    "MOST_VALUES",
+    "Source",
+    "Subject",
+    "anchor_of",
+    "bins_layer",
+    "build_bins",
+    "build_cells",
+    "describe_bins",
+    "find_bins",
+    "named_values",
+    "pack_table",
+    "ready_table",
+]
+
+MOST_VALUES = 12  # of the main choice field that have a count of their own; all others share one
+_LONGEST = 63  # bytes of a name in PostgreSQL
+_KIND = re.compile(r"^--\s*bins:\s*(points|lines|polygons)\s*$", re.MULTILINE)
+_SIZES = {"lines": ("length", "geoserver.true_length"), "polygons": ("area", "geoserver.true_area")}
+_TIME_TYPES = {"date": SQL("date"), "timestamp": SQL("timestamptz")}
+_FIELD_TYPES = {"text": "text", "integer": "bigint", "number": "double precision", "boolean": "boolean"}
+_SQL_TYPES = {name: SQL(kind) for name, kind in _FIELD_TYPES.items()} | _TIME_TYPES
+
+_DAYS = {  # of times in UTC; whole days repeat, so that a tile stays small
+    "date": SQL("to_char({}({}), 'YYYY-MM-DD') AS {}"),
+    "timestamp": SQL("to_char({}({}) AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS {}"),
+}
+
+_FROM_ROWS = SQL("""
+SELECT
+    (geoserver.cell(ST_X({anchor}), %(level)s) - (%(x)s << %(bits)s)) AS col,
+    (geoserver.cell(-ST_Y({anchor}), %(level)s) - (%(y)s << %(bits)s)) AS row,
+    {slot} AS slot, count(*)::integer AS n, min({time}) AS first, max({time}) AS last, sum({size}) AS size
+FROM {table}
+WHERE geom_3857 && ST_TileEnvelope(%(z)s, %(x)s, %(y)s, margin => 1.0 / 4096) AND {hidden} AND ({where})
+GROUP BY 1, 2, 3""")
+
+_FROM_PACKED = SQL("""
+SELECT
+    (((x << %(inner)s) + (c & 32767)) >> %(shift)s) - (%(x)s << %(bits)s) AS col,
+    (((y << %(inner)s) + (c >> 15)) >> %(shift)s) - (%(y)s << %(bits)s) AS row,
+    CASE WHEN code BETWEEN 0 AND {last_slot} THEN code ELSE {rest} END AS slot,
+    count(*)::integer AS n, min(t) AS first, max(t) AS last, NULL::double precision AS size
+FROM (
+    SELECT x, y, code, unnest({c}) AS c, unnest({t}) AS t
+    FROM (
+        SELECT x, y, code, c, t {slice}
+        FROM {packed}
+        WHERE x BETWEEN %(block_x0)s AND %(block_x1)s AND y BETWEEN %(block_y0)s AND %(block_y1)s {chosen}
+        OFFSET 0
+    ) AS blocks
+) AS points
+GROUP BY 1, 2, 3""")
+
+# While a layer is prepared: from cells that were counted once, at a finer level.
+_FROM_CELLS = SQL("""
+SELECT (x >> %(shift)s) - (%(x)s << %(bits)s) AS col, (y >> %(shift)s) - (%(y)s << %(bits)s) AS row,
+    slot, sum(n)::integer AS n, min(first) AS first, max(last) AS last, sum(size) AS size
+FROM {cells}
+WHERE x >> (%(shift)s + %(bits)s) = %(x)s AND y >> (%(shift)s + %(bits)s) = %(y)s AND visible > %(shown)s
+GROUP BY 1, 2, 3""")
+
+_COUNT_ROWS = SQL("""
+CREATE TEMPORARY TABLE {cells} ON COMMIT DROP AS
+SELECT
+    geoserver.cell(ST_X({anchor}), {level}) AS x, geoserver.cell(-ST_Y({anchor}), {level}) AS y,
+    visible_from AS visible, {slot} AS slot,
+    count(*)::integer AS n, min({time}) AS first, max({time}) AS last, sum({size}) AS size
+FROM {table}
+GROUP BY 1, 2, 3, 4""")
+
+_COUNT_PACKED = SQL("""
+CREATE TEMPORARY TABLE {cells} ON COMMIT DROP AS
+SELECT
+    ((x << {inner}) + (c & 32767)) >> {shift} AS x, ((y << {inner}) + (c >> 15)) >> {shift} AS y,
+    14::smallint AS visible, CASE WHEN code BETWEEN 0 AND {last_slot} THEN code ELSE {rest} END AS slot,
+    count(*)::integer AS n, min(t) AS first, max(t) AS last, NULL::double precision AS size
+FROM (SELECT x, y, code, unnest(c) AS c, unnest(t) AS t FROM {packed}) AS points
+GROUP BY 1, 2, 4""")
+
+_COARSEN = SQL("""
+CREATE TEMPORARY TABLE {coarse} ON COMMIT DROP AS
+SELECT x >> {shift} AS x, y >> {shift} AS y, visible, slot,
+    sum(n)::integer AS n, min(first) AS first, max(last) AS last, sum(size) AS size
+FROM {fine}
+GROUP BY 1, 2, 3, 4""")
+
+_SLICE = SQL(", width_bucket(%(after)s::{kind}, t) + 1 AS low, width_bucket(%(until)s::{kind}, t) AS high")
+
+_CHOSEN = SQL(""" AND code IN (
+    SELECT code FROM (
+        SELECT code, value::{kind} AS {facet} FROM geoserver.facets WHERE layer = {layer}
+        UNION ALL SELECT -1, NULL::{kind}
+    ) AS known WHERE {where})""")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What tiles are made of: a layer with its plan, the recipes, and the type of its geometries (POINT, ...)."""
+
+    recipes: Mapping[str, str]
+    layer: Layer
+    plan: TilePlan
+    geometry_type: str
+
+    @property
+    def kind(self) -> str:
+        """Which bins the layer has: of points, lines or polygons; empty for none, as under a basemap."""
+        return "" if self.layer.basemap else find_bins(self.recipes[self.layer.kind])
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The tables that bins are counted from: rows, packed points, and cells of `level` counted before."""
+
+    table: str
+    packed: str
+    cells: str = ""
+    level: int = 0
+
+
+def find_bins(recipe: str) -> str:
+    """Which bins stand beside the features of a recipe: of points, lines or polygons; empty when none do."""
+    found = _KIND.search(recipe)
+    return found[1] if found else ""
+
+
+def bins_layer(layer: Layer) -> str:
+    """The name of a layer's bins inside a tile; no layer's id has a colon."""
+    return f"{layer.id}:{BINS}"
+
+
+def pack_table(layer: Layer) -> str:
+    return f"{layer.table}__packed"
+
+
+def ready_table(layer: Layer) -> str:
+    return f"{layer.table}__bins"
+
+
+def named_values(plan: TilePlan) -> list[str]:
+    """The properties of a bin that count one value each, in the order of their codes, and the one for all the rest."""
+    return [f"{plan.facet}:{value}" for value in plan.values] + [f"{plan.facet}:*"] if plan.facet else []
+
+
+def describe_bins(layer: Layer, plan: TilePlan, kind: str) -> dict[str, str]:
+    """Each property of a bin, and what it holds."""
+    fields = {"count": "Features in this square. Integer."}
+    fields |= {
+        name: f"Those with {plan.facet} = {name[len(plan.facet) + 1 :]}. Integer." for name in named_values(plan)
+    }
+    if plan.facet:
+        fields[named_values(plan)[-1]] = f"Those with any other {plan.facet}, or none. Integer."
+    if layer.time:
+        fields |= {"first": f"Day of the least {layer.time}.", "last": f"Day of the greatest {layer.time}."}
+    if kind in _SIZES:
+        fields[_SIZES[kind][0]] = {"lines": "Metres in all. Integer.", "polygons": "Square metres in all. Integer."}[
+            kind
+        ]
+    return fields
+
+
+def anchor_of(geometry_type: str) -> Composable:
+    """The one point of a feature that says in which cell it counts."""
+    return SQL("geom_3857") if geometry_type == "POINT" else SQL("ST_Centroid(geom_3857)")
+
+
+def build_bins(
+    subject: Subject,
+    tile: Tile,
+    where: Where,
+    *,
+    cells: int,
+    shown: int = -1,
+    fade: bool = False,
+    source: Source | None = None,
+) -> tuple[Composed, dict[str, Any]]:
+    """The statement that makes a tile's bins with its values: of features not visible at `shown`, `cells` across.
+
+    `source` names other tables than the layer's own.
+    """
+    layer, plan = subject.layer, subject.plan
+    source = source or Source(layer.table, pack_table(layer))
+    bits = cells.bit_length() - 1
+    values: dict[str, Any] = {"z": Int4(tile.z), "x": Int4(tile.x), "y": Int4(tile.y)}
+    values |= {"cells": Int4(cells), "bits": Int4(bits)}
+    parts = split(where.tree, layer.fields, plan.facet, layer.time) if plan.block >= 0 and shown < 0 else None
+    if source.cells and source.level >= tile.z + bits:
+        counted = _FROM_CELLS.format(cells=Identifier(source.cells))
+        values |= {"shift": Int4(source.level - tile.z - bits), "shown": Int4(shown)}
+    elif parts is not None and (plan.whole or not parts.chosen) and plan.level >= tile.z + bits:
+        counted, more = _count_packed(layer, plan, tile, parts, source.packed)
+        values |= more | {"shift": Int4(plan.level - tile.z - bits)}
+    else:
+        counted = _FROM_ROWS.format(
+            anchor=anchor_of(subject.geometry_type),
+            hidden=SQL("visible_from > %(shown)s" if shown >= 0 else "TRUE"),
+            where=where.sql,
+            **_measures(subject, source.table),
+        )
+        values |= where.params | {"level": Int4(tile.z + bits)} | ({"shown": Int4(shown)} if shown >= 0 else {})
+    statement = SQL(plain_recipe(subject.recipes[BINS])).format(
+        layer=Literal(bins_layer(layer)), counts=_columns(subject, fade=fade), cells=counted
+    )
+    return statement, values
+
+
+def build_cells(subject: Subject, source: Source, cells: str, level: int) -> Composed:
+    """Count features in cells of `level` into the temporary table `cells`, to make many tiles from.
+
+    From the cells of `source` where it has some, else from packed points or rows.
+    """
+    if source.cells:
+        return _COARSEN.format(
+            coarse=Identifier(cells), fine=Identifier(source.cells), shift=Literal(source.level - level)
+        )
+    plan = subject.plan
+    if plan.block >= 0:
+        return _COUNT_PACKED.format(
+            cells=Identifier(cells),
+            packed=Identifier("layers", source.packed),
+            inner=Literal(plan.level - plan.block),
+            shift=Literal(plan.level - level),
+            last_slot=Literal(MOST_VALUES - 1),
+            rest=Literal(MOST_VALUES),
+        )
+    anchor = anchor_of(subject.geometry_type)
+    return _COUNT_ROWS.format(
+        cells=Identifier(cells), level=Literal(level), anchor=anchor, **_measures(subject, source.table)
+    )
+
+
+def _columns(subject: Subject, *, fade: bool) -> Composed:
+    """The properties of a bin beside its count; those that are nothing are null, and so not in the tile."""
+    layer, plan, kind = subject.layer, subject.plan, subject.kind
+    columns: list[Composable] = [
+        SQL("sum(n) FILTER (WHERE slot = {}) AS {}").format(Literal(slot), Identifier(name))
+        for slot, name in _slots(plan)
+    ]
+    if layer.time:
+        day = _DAYS[layer.fields[layer.time].type]
+        columns += [day.format(SQL("min"), Identifier("first"), Identifier("first"))]
+        columns += [day.format(SQL("max"), Identifier("last"), Identifier("last"))]
+    if kind in _SIZES:
+        columns.append(SQL("round(sum(size))::bigint AS {}").format(Identifier(_SIZES[kind][0])))
+    if fade:
+        columns.append(SQL("true AS fade"))
+    return SQL("").join(SQL(", ") + column for column in columns)
+
+
+def _slots(plan: TilePlan) -> list[tuple[int, str]]:
+    """Slots with the name of their property: a value's code, or the one behind them for all the rest."""
+    names = named_values(plan)
+    return [*enumerate(names[:-1]), (MOST_VALUES, names[-1])] if names else []
+
+
+def _measures(subject: Subject, table: str) -> dict[str, Composable]:
+    """What is counted of each row, and where the rows are."""
+    layer, plan, kind = subject.layer, subject.plan, subject.kind
+    slot: Composable = Literal(MOST_VALUES)
+    if plan.facet and plan.values:
+        slot = SQL("coalesce(array_position({}::text[], {}::text) - 1, {})").format(
+            Literal(list(plan.values)), Identifier(plan.facet), Literal(MOST_VALUES)
+        )
+    return {
+        "slot": slot,
+        "time": Identifier(layer.time) if layer.time else SQL("NULL::timestamptz"),
+        "size": SQL("{}(geom_3857)").format(SQL(_SIZES[kind][1])) if kind in _SIZES else SQL("NULL::double precision"),
+        "table": Identifier("layers", table),
+    }
+
+
+def _count_packed(
+    layer: Layer, plan: TilePlan, tile: Tile, parts: Parts, packed: str
+) -> tuple[Composed, dict[str, Any]]:
+    values: dict[str, Any] = {"inner": Int4(plan.level - plan.block)}
+    for axis, position in (("x", tile.x), ("y", tile.y)):
+        finer = plan.block - tile.z
+        first = position << finer if finer >= 0 else position >> -finer
+        values[f"block_{axis}0"] = Int4(first)
+        values[f"block_{axis}1"] = Int4(first + (1 << finer) - 1 if finer > 0 else first)
+    chosen: Composable = SQL("")
+    if parts.chosen:
+        facet = layer.fields[plan.facet]
+        chosen = _CHOSEN.format(
+            kind=_SQL_TYPES[facet.type], facet=Identifier(facet.name), layer=Literal(layer.id), where=parts.facet
+        )
+        values |= parts.params
+    c, t = SQL("c"), SQL("t")
+    cut: Composable = SQL("")
+    if parts.dated:
+        kind = _TIME_TYPES[layer.fields[layer.time].type]
+        c, t, cut = SQL("c[low:high]"), SQL("t[low:high]"), _SLICE.format(kind=kind)
+        chosen = chosen + SQL(" AND t IS NOT NULL")
+        values |= {"after": str(parts.after or "-infinity"), "until": str(parts.until or "infinity")}
+    statement = _FROM_PACKED.format(
+        c=c,
+        t=t,
+        slice=cut,
+        chosen=chosen,
+        packed=Identifier("layers", packed),
+        last_slot=Literal(MOST_VALUES - 1),
+        rest=Literal(MOST_VALUES),
+    )
+    return statement, values

@@ -1,0 +1,323 @@
+"""Squares that stand for features: every style draws them, features take their place, and the legend says the same."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as trials
+from hypothesis import strategies as st
+
+from geoserver.catalog import Catalog, read_catalog
+from geoserver.database.status import LayerStatus
+from geoserver.model import Field, Layer, TilePlan
+from geoserver.settings import Settings
+from geoserver.styling import build_style, check, describe_bins
+from geoserver.styling.bins import BREAKS, FADE, fade_in
+from geoserver.styling.expressions import evaluate
+
+VALIDATOR = Path(__file__).parent.parent / "web/node_modules/.bin/gl-style-validate"
+BASE_URL = "https://maps.example.org"
+START = 13
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """The sample city's, as a server in an empty workspace reads it."""
+    return read_catalog(Settings(workspace=tmp_path_factory.mktemp("workspace"), samples=True))
+
+
+def make_status(layer_id: str, features_from: int = START) -> LayerStatus:
+    made = datetime(2026, 1, 1, tzinfo=UTC)
+    plan = TilePlan(features_from, "kind", ("oak", "elm"))
+    return LayerStatus(layer_id, 1, 9, 0, 0, None, 4326, "POINT", made, 0.1, plan)
+
+
+def make_statuses(catalog: Catalog, features_from: int = START) -> dict[str, LayerStatus]:
+    return {name: make_status(name, features_from) for name in catalog.layers}
+
+
+def make_catalog(*drawn: dict[str, Any], metadata: dict[str, Any] | None = None, **changes: Any) -> Catalog:
+    fields = {"kind": Field("kind", "Kind", "text")}
+    layer = Layer("things", "Things", "", "", "CC0-1.0", "", "", "points", Path("layers/things.toml"), fields)
+    items = [{"id": f"things-{i}", "source": "things", "source-layer": "things"} | item for i, item in enumerate(drawn)]
+    source = {"type": "vector", "url": "/tiles/things.json"}
+    style = {"version": 8, "metadata": metadata or {}, "sources": {"things": source}, "layers": items}
+    recipes = {kind: f"-- bins: {kind}\nSELECT 1" for kind in ("points", "lines", "polygons")}
+    return Catalog({"things": replace(layer, style="things", **changes)}, {"things": style}, recipes)
+
+
+def circles(**paint: Any) -> dict[str, Any]:
+    return {"type": "circle", "paint": {"circle-color": "#0072b2"} | paint}
+
+
+def squares(style: dict[str, Any]) -> list[dict[str, Any]]:
+    return [item for item in style["layers"] if item.get("source-layer", "").endswith(":bins")]
+
+
+def styled(catalog: Catalog, name: str = "things", features_from: int = START) -> dict[str, Any]:
+    return build_style(catalog, make_statuses(catalog, features_from), name, BASE_URL)
+
+
+def validate(style: dict[str, Any], folder: Path) -> str:
+    """What MapLibre's own validator finds wrong with the style; empty when nothing."""
+    if not VALIDATOR.exists():
+        pytest.skip("web/node_modules is not installed: npm --prefix web ci")
+    path = folder / "style.json"
+    path.write_text(json.dumps(style), encoding="utf-8")
+    done = subprocess.run([VALIDATOR, path], capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+def lightness(colour: str) -> float:
+    """How light a colour looks, 0 to 255."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+# Squares
+
+
+@pytest.mark.parametrize("features_from", [0, 9, 13, 16])
+@pytest.mark.parametrize("base", ["light", "dark"])
+def test_a_basemap_with_every_layer_and_its_squares_is_valid(
+    base: str, features_from: int, catalog: Catalog, tmp_path: Path
+) -> None:
+    ids = [layer.id for layer in catalog.datasets()]
+    style = build_style(catalog, make_statuses(catalog, features_from), base, BASE_URL, ids)
+    assert validate(style, tmp_path) == ""
+    assert {item["source-layer"] for item in squares(style)} == {f"{name}:bins" for name in ids}
+
+
+def test_a_layer_s_own_style_has_its_squares_too(catalog: Catalog, tmp_path: Path) -> None:
+    style = styled(catalog, "crime")
+    assert [item["id"] for item in style["layers"]] == ["crime:bins", "crime"]
+    assert validate(style, tmp_path) == ""
+
+
+def test_squares_lie_over_areas_and_under_lines_points_and_labels(catalog: Catalog) -> None:
+    ids = ["crime", "districts", "bike-paths"]
+    style = build_style(catalog, make_statuses(catalog), "light", BASE_URL, ids)
+    order = [item["id"] for item in style["layers"]]
+    first_label = next(item["id"] for item in style["layers"] if item["type"] == "symbol")
+    assert order.index("districts") < order.index("crime:bins") < order.index("bike-paths-track")
+    assert order.index("crime:bins") < order.index("crime") < order.index(first_label)
+
+
+def test_squares_lie_under_the_streets_from_afar_and_over_them_from_nearby(catalog: Catalog) -> None:
+    style = build_style(catalog, make_statuses(catalog), "light", BASE_URL, ["crime", "bike-paths"])
+    order = [item["id"] for item in style["layers"]]
+    assert order.index("crime:bins") < order.index("street-residential") < order.index("crime:bins-near")
+    assert order.index("crime:bins-near") < order.index("bike-paths-track") < order.index("crime")
+    far, near = (item for item in squares(style) if item["source"] == "crime")
+    assert far["maxzoom"] == near["minzoom"]
+    assert far["paint"] == near["paint"]
+
+
+def test_the_squares_of_a_basemap_are_not_drawn(catalog: Catalog) -> None:
+    style = build_style(catalog, make_statuses(catalog), "light", BASE_URL)
+    assert squares(style) == []
+    hidden = make_catalog(circles(), basemap=True)
+    assert squares(styled(hidden)) == []
+    assert describe_bins(hidden, hidden.layers["things"], make_status("things")) is None
+
+
+@pytest.mark.parametrize("base", ["light", "dark"])
+def test_a_colour_means_the_same_number_everywhere_and_more_is_further_from_the_ground(
+    base: str, catalog: Catalog
+) -> None:
+    ids = [layer.id for layer in catalog.datasets()]
+    for item in squares(build_style(catalog, make_statuses(catalog), base, BASE_URL, ids)):
+        _, counted, first, *rest = item["paint"]["fill-color"]
+        assert counted == ["get", "count"]
+        assert tuple(rest[::2]) == BREAKS
+        shades = [lightness(colour) for colour in (first, *rest[1::2])]
+        assert shades == sorted(shades, reverse=base == "light")
+        assert item["paint"]["fill-antialias"] is False
+
+
+def test_squares_have_a_hue_near_that_of_their_layer() -> None:
+    def most(colour: Any) -> str:
+        return str(squares(styled(make_catalog(circles(**{"circle-color": colour}))))[0]["paint"]["fill-color"][-1])
+
+    red, green, blue, grey = most("#d00"), most("#11866f"), most("#0072b2"), most("#888888")
+    assert len({red, green, blue, grey}) == 4
+    assert red[1:3] > red[3:5]
+    assert green[3:5] > green[1:3]
+    assert most(["match", ["get", "kind"], "oak", "#eeeeee", "#dd0000"]) == red
+
+
+def test_fading_squares_are_gone_above_the_switch_and_others_stay() -> None:
+    (item,) = squares(styled(make_catalog(circles())))
+    opacity = item["paint"]["fill-opacity"]
+    full = evaluate(opacity, {"count": 1}, 9)
+    assert evaluate(opacity, {"count": 1, "fade": True}, START) == full > 0.5
+    assert evaluate(opacity, {"count": 1, "fade": True}, START + FADE) == 0
+    assert evaluate(opacity, {"count": 1}, 20) == full
+
+
+def test_a_style_says_its_own_colours_and_classes(tmp_path: Path) -> None:
+    note = {"breaks": [5, 50], "colors": ["#eeeeee", "#999999", "#333333"], "opacity": 0.5, "title": "Trees per square"}
+    catalog = make_catalog(circles(), metadata={"geoserver:bins": note})
+    assert check(catalog) == []
+    style = styled(catalog)
+    (item,) = squares(style)
+    assert item["paint"]["fill-color"] == ["step", ["get", "count"], "#eeeeee", 5, "#999999", 50, "#333333"]
+    assert validate(style, tmp_path) == ""
+    told = describe_bins(catalog, catalog.layers["things"], make_status("things"))
+    assert told
+    assert told["title"] == "Trees per square"
+    assert told["legend"][1] == {
+        "kind": "fill",
+        "label": "5 to 49",
+        "color": "#999999",
+        "from": 5,
+        "to": 49,
+        "opacity": 0.5,
+    }
+
+
+def test_a_style_without_squares_says_so() -> None:
+    catalog = make_catalog(circles(), metadata={"geoserver:bins": False})
+    assert squares(styled(catalog)) == []
+    assert describe_bins(catalog, catalog.layers["things"], make_status("things")) is None
+
+
+def test_a_style_draws_its_squares_itself(tmp_path: Path) -> None:
+    paint = {"fill-color": ["step", ["get", "kind:oak"], "#ffffff", 10, "#000000"]}
+    own = {"type": "fill", "id": "own", "source-layer": "things:bins", "paint": paint}
+    catalog = make_catalog(circles(), own)
+    assert check(catalog) == []
+    style = styled(catalog)
+    assert [item["id"] for item in squares(style)] == ["own"]
+    assert validate(style, tmp_path) == ""
+    told = describe_bins(catalog, catalog.layers["things"], make_status("things"))
+    assert told
+    assert told["legend"] == []  # not by count
+
+
+@pytest.mark.parametrize(
+    ("note", "key"),
+    [
+        (True, "geoserver:bins"),
+        ({"colours": []}, "geoserver:bins.colours"),
+        ({"breaks": [5, 5]}, "geoserver:bins.breaks"),
+        ({"breaks": list(range(1, 9))}, "geoserver:bins.breaks"),
+        ({"breaks": "many"}, "geoserver:bins.breaks"),
+        ({"colors": ["#ffffff"]}, "geoserver:bins.colors"),
+        ({"opacity": 2}, "geoserver:bins.opacity"),
+        ({"title": 3}, "geoserver:bins.title"),
+    ],
+)
+def test_what_a_style_says_wrongly_of_its_squares_is_told_and_the_usual_ones_are_drawn(note: Any, key: str) -> None:
+    catalog = make_catalog(circles(), metadata={"geoserver:bins": note})
+    assert [problem.key for problem in check(catalog)] == [f"metadata.{key}"]
+    assert squares(styled(catalog)) == squares(styled(make_catalog(circles())))
+
+
+def test_a_field_that_squares_do_not_have_is_named() -> None:
+    paint = {"fill-color": ["step", ["get", "many"], "#ffffff", 10, "#000000"]}
+    (problem,) = check(make_catalog(circles(), {"type": "fill", "source-layer": "things:bins", "paint": paint}))
+    assert "one of area, count" in str(problem)
+    assert "got 'many'" in str(problem)
+
+
+# Legend
+
+
+def test_the_legend_of_squares_is_that_of_their_style(catalog: Catalog) -> None:
+    told = describe_bins(catalog, catalog.layers["crime"], make_status("crime"))
+    assert told
+    assert (told["facet"], told["values"], told["title"]) == ("kind", ["oak", "elm"], None)
+    assert [(entry["from"], entry["to"]) for entry in told["legend"]] == [
+        (1, 2),
+        (3, 9),
+        (10, 29),
+        (30, 99),
+        (100, 299),
+        (300, 999),
+        (1000, None),
+    ]
+    assert [entry["label"] for entry in told["legend"]][::6] == ["1 to 2", "≥ 1\u202f000"]
+    for base in ("light", "dark"):
+        style = build_style(catalog, make_statuses(catalog), base, BASE_URL, ["crime"])
+        colours = squares(style)[0]["paint"]["fill-color"]
+        legend = [(entry | entry["dark"] if base == "dark" else entry)["color"] for entry in told["legend"]]
+        assert legend == [colours[2], *colours[4::2]]
+
+
+# The cross-fade
+
+NUMBERS = st.floats(0.05, 1).map(lambda value: round(value, 2))
+OUTPUTS = NUMBERS | st.builds(lambda a, b: ["match", ["get", "kind"], "oak", a, b], NUMBERS, NUMBERS)
+ZOOMS = st.lists(st.integers(0, 22), min_size=1, max_size=5, unique=True).map(sorted)
+KINDS = st.sampled_from([["linear"], ["exponential", 1.3], ["exponential", 2]])
+
+
+@st.composite
+def opacities(draw: st.DrawFn) -> Any:
+    """Constant, by a property, or by the zoom with either inside: what `circle-opacity` may be."""
+    if draw(st.booleans()):
+        return draw(OUTPUTS)
+    stops = [part for zoom in draw(ZOOMS) for part in (zoom, draw(OUTPUTS))]
+    if draw(st.booleans()):
+        return ["step", ["zoom"], draw(OUTPUTS), *stops]
+    return ["interpolate", draw(KINDS), ["zoom"], *stops]
+
+
+@trials(deadline=None)
+@given(opacities(), st.integers(1, 16), st.floats(0, 22), st.sampled_from(["oak", "elm"]))
+def test_features_come_in_from_nothing_to_what_their_style_says(value: Any, start: int, zoom: float, kind: str) -> None:
+    faded = fade_in(value, start)
+    properties = {"kind": kind}
+    assert evaluate(faded, properties, start) == 0
+    shown = evaluate(value, properties, zoom)
+    if zoom <= start:
+        assert evaluate(faded, properties, zoom) == 0
+    elif zoom > start + FADE and (value == shown or value[0] != "step" or zoom % 1 < 0.98):  # short of a step's slope
+        assert evaluate(faded, properties, zoom) == pytest.approx(shown, abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        0.5,
+        ["match", ["get", "kind"], "oak", 0.2, 0.8],
+        ["interpolate", ["linear"], ["zoom"], 9, 0.5, 12, 0.6, 16, 0.9],
+        ["interpolate", ["exponential", 1.5], ["zoom"], 12, ["match", ["get", "kind"], "oak", 0.2, 0.8], 15, 0.9],
+        ["step", ["zoom"], 0.2, 13, 0.4, 15, ["match", ["get", "kind"], "oak", 0.2, 0.8]],
+        ["interpolate", ["cubic-bezier", 0.4, 0, 0.6, 1], ["zoom"], 9, 0.5, 16, 0.9],
+        {"stops": [[9, 0.5], [16, 0.9]]},
+        ["let", "a", 0.5, ["interpolate", ["linear"], ["zoom"], 9, ["var", "a"], 16, 0.9]],
+    ],
+)
+def test_a_faded_opacity_is_one_that_maplibre_takes(value: Any, tmp_path: Path) -> None:
+    style = styled(make_catalog(circles(**{"circle-opacity": value})))
+    assert validate(style, tmp_path) == ""
+    paint = style["layers"][1]["paint"]
+    if isinstance(value, list) and value[0] != "let":
+        assert paint["circle-opacity"][:5] == ["interpolate", paint["circle-opacity"][1], ["zoom"], START, 0]
+    assert evaluate(paint["circle-stroke-opacity"], {}, START) == 0
+
+
+@pytest.mark.parametrize("value", [["interpolate", ["linear"], ["zoom"]], ["step", ["zoom"], 1, 2], ["interpolate"]])
+def test_an_opacity_that_maplibre_refuses_is_handed_on(value: Any) -> None:
+    assert fade_in(value, START)
+
+
+@pytest.mark.parametrize("kind", ["lines", "polygons"])
+def test_lines_and_areas_do_not_fade_for_they_are_there_at_every_zoom(kind: str) -> None:
+    line = {"type": "line", "paint": {"line-opacity": 0.5}}
+    style = styled(make_catalog(line, kind=kind))
+    assert style["layers"][1]["paint"] == {"line-opacity": 0.5}
+
+
+def test_points_that_are_whole_at_every_zoom_do_not_fade() -> None:
+    style = styled(make_catalog(circles(**{"circle-opacity": 0.5})), features_from=0)
+    assert style["layers"][1]["paint"]["circle-opacity"] == 0.5

@@ -1,0 +1,211 @@
+"""Bins tell the truth: every feature counts once at every zoom under every filter, and no tile grows too large."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import mapbox_vector_tile
+import mercantile
+import psycopg
+import pytest
+import shapely
+from known_shapes import EXTENT, Shapes
+from psycopg.sql import SQL, Identifier
+from random_rows import SIDE, SOUTH, WEST, draw_filter, draw_row, draw_shape
+from shapely.geometry import shape
+
+from geoserver.filtering import build, split
+from geoserver.model import Tile, ZoomPlan
+from geoserver.tiling import BUDGET, render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KINDS = ("points", "lines", "polygons")
+ZOOMS = range(17)
+
+
+@pytest.fixture(scope="session")
+def rows_of(shapes: Shapes) -> Callable[[str], str]:
+    """The id of a layer of random rows of a kind; points are in bins below zoom 12."""
+    made: dict[str, str] = {}
+
+    def make(kind: str) -> str:
+        if kind not in made:
+            draw = random.Random(kind)
+            count = 1500 if kind == "points" else 250
+            drawn = [draw_shape(draw, kind) for _ in range(count)]
+            keys: dict[str, Any] = {"facet": "name", "tile_fields": ("name",)}
+            keys |= {"features_from": 12} if kind == "points" else {}
+            made[kind] = shapes.make(f"random-{kind}", kind, drawn, [draw_row(draw) for _ in drawn], **keys)
+        return made[kind]
+
+    return make
+
+
+def count_rows(shapes: Shapes, layer_id: str, text: str) -> int:
+    layer = shapes.layers[layer_id]
+    where = build(layer, shapes.statuses[layer_id], filter=text)
+    query = SQL("SELECT count(*) FROM {} WHERE {}").format(Identifier("layers", layer.table), where.sql)
+    with psycopg.connect(shapes.url, options="-c timezone=UTC") as connection:
+        row = connection.execute(query, where.params).fetchone()
+    return int(row[0]) if row else 0
+
+
+async def count_tiles(shapes: Shapes, layer_id: str, text: str, zoom: int) -> int:
+    """What bins count, and features, each once: points where they lie, larger ones by their id."""
+    layer, status = shapes.layers[layer_id], shapes.statuses[layer_id]
+    where = build(layer, status, filter=text)
+    over = mercantile.tiles(WEST - 0.02, SOUTH - 0.02, WEST + SIDE + 0.02, SOUTH + SIDE + 0.02, zooms=zoom)
+    tiles = [Tile(tile.z, tile.x, tile.y) for tile in over]
+    made = await asyncio.gather(
+        *(render(shapes.database, shapes.catalog, layer, status, tile, where=where) for tile in tiles)
+    )
+    binned, drawn = 0, set()
+    for body, tile in zip(made, tiles, strict=True):
+        for name, content in mapbox_vector_tile.decode(body, default_options={"y_coord_down": True}).items():
+            for item in content["features"]:
+                if name == layer_id:
+                    placed = item["geometry"]["coordinates"]
+                    if layer.kind != "points" or (0 <= placed[0] < EXTENT and 0 <= placed[1] < EXTENT):
+                        drawn.add((item["id"], tile if layer.kind == "points" else None))
+                elif "fade" not in item["properties"]:
+                    binned += item["properties"]["count"]
+    return binned + len(drawn)
+
+
+def check_counts(shapes: Shapes, layer_id: str, filters: int, seed: str) -> None:
+    draw = random.Random(seed)
+    counts = set()
+    for _ in range(filters):
+        text = draw_filter(draw)
+        expected = count_rows(shapes, layer_id, text)
+        for zoom in ZOOMS if filters > 100 else [0, *draw.sample(ZOOMS, 3)]:
+            assert shapes.runner.run(count_tiles(shapes, layer_id, text, zoom)) == expected, (text, zoom)
+        counts.add(expected)
+    assert len(counts) > filters // 3  # the filters do select
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tiles_of_any_zoom_add_up_to_what_the_filter_leaves(
+    shapes: Shapes, rows_of: Callable[[str], str], kind: str
+) -> None:
+    check_counts(shapes, rows_of(kind), 12, f"some {kind}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "filters"), [("points", 300), ("lines", 101), ("polygons", 101)])
+def test_tiles_of_all_zooms_add_up_under_500_filters(
+    shapes: Shapes, rows_of: Callable[[str], str], kind: str, filters: int
+) -> None:
+    check_counts(shapes, rows_of(kind), filters, f"many {kind}")
+
+
+def test_packed_points_and_rows_give_the_same_tile(shapes: Shapes, rows_of: Callable[[str], str]) -> None:
+    layer_id = rows_of("points")
+    layer, status = shapes.layers[layer_id], shapes.statuses[layer_id]
+    by_rows = replace(status, plan=replace(status.plan, block=-1))
+    draw = random.Random("packed")
+    packed = 0
+    for text in ["", *(draw_filter(draw) for _ in range(120))]:
+        where = build(layer, status, filter=text)
+        packed += split(where.tree, layer.fields, "name", "at") is not None
+        middle = mercantile.tile(WEST + SIDE / 2, SOUTH + SIDE / 2, draw.randrange(12))
+        tile = Tile(middle.z, middle.x, middle.y)
+        one, other = (
+            shapes.runner.run(render(shapes.database, shapes.catalog, layer, state, tile, where=where))
+            for state in (status, by_rows)
+        )
+        assert one == other, text
+    assert packed > 30
+
+
+def test_a_bin_says_how_many_of_each_frequent_value_and_from_when_to_when(
+    shapes: Shapes, rows_of: Callable[[str], str]
+) -> None:
+    layer_id = rows_of("points")
+    (first,) = shapes.bins(layer_id, Tile(0, 0, 0))
+    plan = shapes.statuses[layer_id].plan
+    assert len(plan.values) == 12
+    with psycopg.connect(shapes.url, options="-c timezone=UTC") as connection:
+        rows = connection.execute(
+            "SELECT name, count(*) FROM layers.random_points GROUP BY 1 ORDER BY 2 DESC"
+        ).fetchall()
+        ends = connection.execute(
+            "SELECT min(at)::date::text, max(at)::date::text FROM layers.random_points"
+        ).fetchone()
+    named = {f"name:{name}": count for name, count in rows if name in plan.values}
+    assert {key: value for key, value in first.items() if key in named} == named
+    assert first["name:*"] == sum(count for name, count in rows if name not in plan.values)
+    assert (first["first"], first["last"]) == ends
+    assert set(plan.values) == {name for name, _ in sorted(rows, key=lambda row: -row[1]) if name} - {
+        name for name, _ in [row for row in rows if row[0]][12:]
+    }
+
+
+def test_a_bin_is_a_square_of_the_grid_that_turns_the_right_way(shapes: Shapes, rows_of: Callable[[str], str]) -> None:
+    layer_id = rows_of("points")
+    tile = mercantile.tile(WEST + SIDE / 2, SOUTH + SIDE / 2, 11)
+    body = shapes.render(layer_id, Tile(tile.z, tile.x, tile.y))
+    (content,) = mapbox_vector_tile.decode(body, default_options={"y_coord_down": True}).values()
+    places = set()
+    for item in content["features"]:
+        ring = item["geometry"]["coordinates"][0]
+        assert sum(a[0] * b[1] - b[0] * a[1] for a, b in pairwise(ring)) == 2  # an outer ring where y is down
+        assert shape(item["geometry"]).area == 1
+        places.add(tuple(min(ring)))
+    assert len(places) == len(content["features"])
+    assert content["extent"] in (64, 128)
+
+
+def test_bins_fade_beside_the_first_features(shapes: Shapes, rows_of: Callable[[str], str]) -> None:
+    layer_id = rows_of("points")
+    tile = mercantile.tile(WEST + SIDE / 2, SOUTH + SIDE / 2, 12)
+    decoded = shapes.decode_layers(layer_id, Tile(tile.z, tile.x, tile.y))
+    assert decoded.keys() == {layer_id, f"{layer_id}:bins"}
+    assert all(item["properties"]["fade"] is True for item in decoded[f"{layer_id}:bins"]["features"])
+    child = mercantile.tile(WEST + SIDE / 2, SOUTH + SIDE / 2, 13)
+    assert shapes.decode_layers(layer_id, Tile(child.z, child.x, child.y)).keys() == {layer_id}
+
+
+@pytest.fixture(scope="session")
+def heap(shapes: Shapes) -> str:
+    """So many points on one street corner that no zoom could draw them all."""
+    draw = random.Random("heap")
+    places = [shapely.Point(WEST + draw.gauss(0, 1e-4), SOUTH + draw.gauss(0, 1e-4)) for _ in range(30_000)]
+    rows = [{"name": "x" * 30 + str(number)} for number in range(len(places))]
+    return shapes.make("heap", "points", places, rows, maxzoom=16, tile_fields=("name",))
+
+
+@pytest.mark.parametrize("zoom", [0, 9, 14, 16])
+def test_a_tile_that_would_grow_too_large_goes_to_bins_and_never_to_a_sample(
+    shapes: Shapes, heap: str, zoom: int
+) -> None:
+    bins = 0
+    for tile in mercantile.tiles(WEST - 0.01, SOUTH - 0.01, WEST + 0.01, SOUTH + 0.01, zooms=zoom):
+        body = shapes.render(heap, Tile(tile.z, tile.x, tile.y))
+        assert len(body) <= BUDGET
+        bins += sum(item["count"] for item in shapes.bins(heap, Tile(tile.z, tile.x, tile.y)))
+    assert bins == 30_000
+
+
+def test_a_plan_draws_everything_where_it_fits(shapes: Shapes, heap: str) -> None:
+    assert shapes.statuses[heap].plan.features_from == 16
+    shapes.make("few", "points", [shapely.Point(WEST, SOUTH)] * 100)
+    assert shapes.statuses["few"].plan.features_from == 0
+    assert shapes.decode("few", Tile(0, 0, 0)).keys() == set(range(1, 101))
+
+
+def test_large_shapes_are_drawn_while_small_ones_are_still_counted(
+    shapes: Shapes, rows_of: Callable[[str], str]
+) -> None:
+    layer_id = rows_of("polygons")
+    plan = shapes.statuses[layer_id].plan
+    assert all(isinstance(zoom, ZoomPlan) and zoom.shown <= number for number, zoom in enumerate(plan.zooms))
+    tile = mercantile.tile(WEST + SIDE / 2, SOUTH + SIDE / 2, 11)
+    decoded = shapes.decode_layers("random-polygons", Tile(tile.z, tile.x, tile.y))
+    assert decoded.keys() == {"random-polygons", "random-polygons:bins"}

@@ -1,0 +1,223 @@
+"""Edits in place: what was computed from the rows follows them, and a notice tells exactly where they changed."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import mercantile
+import psycopg
+import pytest
+import shapely
+from known_shapes import Shapes
+from psycopg.types.json import Json
+from random_rows import SIDE, SOUTH, WEST, draw_row, draw_shape
+
+from geoserver.database.status import CHANNEL
+from geoserver.filtering import Where
+from geoserver.model import Tile
+from geoserver.tiling import prepare, render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+INSERT = (
+    "INSERT INTO layers.{table} (fid, name, size, good, day, at, geom)"
+    " SELECT %s, name, size, good, day, at, ST_GeomFromWKB(%s, 4326)"
+    " FROM json_populate_record(NULL::layers.{table}, %s)"
+)
+
+
+@pytest.fixture
+def points(shapes: Shapes, request: pytest.FixtureRequest) -> str:
+    """A layer of random points whose tiles of low zooms are kept ready."""
+    draw = random.Random(request.node.name)
+    drawn = [draw_shape(draw, "points") for _ in range(800)]
+    name = "edited-" + "".join(letter for letter in request.node.name.removeprefix("test_") if letter.isalpha())[:25]
+    keys: dict[str, Any] = {"facet": "name", "tile_fields": ("name",), "features_from": 12}
+    return shapes.make(name, "points", drawn, [draw_row(draw) for _ in drawn], heavy=300, **keys)
+
+
+@pytest.fixture
+def connection(shapes: Shapes) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(shapes.url, options="-c timezone=UTC", autocommit=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+def notices(shapes: Shapes) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """What was told since the last call."""
+    with psycopg.connect(shapes.url, autocommit=True) as listening:
+        listening.execute(f"LISTEN {CHANNEL}")
+
+        def read() -> list[dict[str, Any]]:
+            return [json.loads(notice.payload) for notice in listening.notifies(timeout=0.3)]
+
+        yield read
+
+
+def packed(connection: psycopg.Connection, layer_id: str, table: str) -> set[Any]:
+    """Every packed point, with the value that its code stands for."""
+    rows = connection.execute(
+        "SELECT x, y, CASE code WHEN -1 THEN '' ELSE f.value END, c, t"
+        f" FROM layers.{table} LEFT JOIN geoserver.facets AS f USING (code) WHERE f.layer = %s OR code < 0",
+        [layer_id],
+    )
+    return {
+        (x, y, value, c, t) for x, y, value, cs, ts in rows for c, t in zip(cs, ts or [None] * len(cs), strict=True)
+    }
+
+
+def check_against_rebuild(shapes: Shapes, connection: psycopg.Connection, layer_id: str) -> None:
+    """Packed points, ready tiles and the counts of the layer are those of one that is prepared anew."""
+    shapes.refresh()
+    layer, status = shapes.layers[layer_id], shapes.statuses[layer_id]
+    before = packed(connection, layer_id, f"{layer.table}__packed")
+    row = connection.execute(f"SELECT count(*) FROM layers.{layer.table}").fetchone()
+    assert row == (status.rows,)
+    ready = connection.execute(f"SELECT z, x, y, tile FROM layers.{layer.table}__bins").fetchall()
+    by_rows = replace(status, plan=replace(status.plan, block=-1, prebuilt=-1))
+    for z, x, y, tile in ready:
+        body = shapes.runner.run(render(shapes.database, shapes.catalog, layer, by_rows, Tile(z, x, y), where=Where()))
+        assert bytes(tile) == body
+    with connection.transaction(force_rollback=True):
+        connection.execute("SET LOCAL search_path = public")
+        prepare(
+            connection, layer, shapes.catalog.recipes, geometry_type="GEOMETRY", table=layer.table, suffix="__again"
+        )
+        assert packed(connection, layer_id, f"{layer.table}__packed__again") == before
+
+
+def edit(draw: random.Random, connection: psycopg.Connection, table: str, next_fid: int) -> None:
+    """One random statement: rows added, changed in value or place, or removed."""
+    some = f"fid IN (SELECT fid FROM layers.{table} ORDER BY md5(fid::text || %s) LIMIT %s)"
+    seed, many = str(draw.random()), draw.randint(1, 5)
+    match draw.randrange(5):
+        case 0:
+            with connection.cursor() as cursor:
+                new = draw_row(draw) | {"name": draw.choice(["oak", "a new tree", None])}
+                cursor.execute(INSERT.format(table=table), [next_fid, draw_shape(draw, "points").wkb, Json(new)])
+        case 1:
+            connection.execute(f"DELETE FROM layers.{table} WHERE {some}", [seed, many])
+        case 2:
+            connection.execute(f"UPDATE layers.{table} SET name = 'elm', size = 7 WHERE {some}", [seed, many])
+        case 3:
+            connection.execute(f"UPDATE layers.{table} SET at = at + interval '1 day' WHERE {some}", [seed, many])
+        case 4:
+            moved = "ST_Translate(geom, 0.011, 0.003)"
+            connection.execute(f"UPDATE layers.{table} SET geom = {moved} WHERE {some}", [seed, many])
+
+
+def test_whatever_is_edited_equals_a_rebuild(shapes: Shapes, points: str, connection: psycopg.Connection) -> None:
+    draw = random.Random("edits")
+    table = shapes.layers[points].table
+    for round_ in range(12):
+        with connection.transaction():
+            for step in range(draw.randint(1, 3)):
+                edit(draw, connection, table, 10_000 + 10 * round_ + step)
+        check_against_rebuild(shapes, connection, points)
+
+
+def test_a_table_emptied_at_once_equals_a_rebuild(shapes: Shapes, points: str, connection: psycopg.Connection) -> None:
+    connection.execute(f"TRUNCATE layers.{shapes.layers[points].table}")
+    shapes.refresh()
+    assert shapes.statuses[points].rows == 0
+    assert packed(connection, points, f"{shapes.layers[points].table}__packed") == set()
+    assert shapes.bins(points, Tile(0, 0, 0)) == []
+
+
+def test_two_editors_at_once_do_not_overwrite_each_others_counts(
+    shapes: Shapes, points: str, connection: psycopg.Connection
+) -> None:
+    table = shapes.layers[points].table
+
+    def add(first: int) -> None:
+        with psycopg.connect(shapes.url, autocommit=True) as own:
+            for number in range(10):
+                with own.transaction():
+                    row = {"name": "oak", "at": "2022-01-01T00:00:00Z"}
+                    own.execute(
+                        INSERT.format(table=table),
+                        [first + number, shapely.Point(WEST + SIDE / 2, SOUTH + SIDE / 2).wkb, Json(row)],
+                    )
+
+    threads = [threading.Thread(target=add, args=(start,)) for start in (20_000, 30_000, 40_000)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    check_against_rebuild(shapes, connection, points)
+    assert shapes.statuses[points].rows == 830
+
+
+def test_a_notice_tells_once_per_transaction_where_rows_were_and_are(
+    shapes: Shapes, points: str, connection: psycopg.Connection, notices: Callable[[], list[dict[str, Any]]]
+) -> None:
+    table, version = shapes.layers[points].table, shapes.statuses[points].version
+    old, new = (WEST + 0.001, SOUTH + 0.001), (WEST + 0.051, SOUTH + 0.021)
+    with connection.transaction():
+        connection.execute(INSERT.format(table=table), [5000, shapely.Point(*old).wkb, Json({})])
+        connection.execute(f"UPDATE layers.{table} SET geom = ST_Point(%s, %s, 4326) WHERE fid = 5000", new)
+        connection.execute(f"UPDATE layers.{table} SET name = 'elm' WHERE fid = 5000")
+    (notice,) = notices()
+    assert (notice["layer"], notice["version"]) == (points, version + 1)
+    places = [mercantile.tile(lon, lat, 20) for lon, lat in (old, new)]
+    assert sorted(notice["tiles"]) == sorted([20, tile.x, tile.y, tile.x, tile.y] for tile in places)
+
+
+def test_a_transaction_that_is_rolled_back_tells_and_changes_nothing(
+    shapes: Shapes, points: str, connection: psycopg.Connection, notices: Callable[[], list[dict[str, Any]]]
+) -> None:
+    with connection.transaction(force_rollback=True):
+        connection.execute(f"DELETE FROM layers.{shapes.layers[points].table}")
+    assert notices() == []
+    check_against_rebuild(shapes, connection, points)
+
+
+def test_a_statement_that_meets_no_row_tells_nothing(
+    shapes: Shapes, points: str, connection: psycopg.Connection, notices: Callable[[], list[dict[str, Any]]]
+) -> None:
+    connection.execute(f"DELETE FROM layers.{shapes.layers[points].table} WHERE fid < 0")
+    assert notices() == []
+
+
+def test_many_changes_are_told_in_few_ranges(
+    shapes: Shapes, points: str, connection: psycopg.Connection, notices: Callable[[], list[dict[str, Any]]]
+) -> None:
+    connection.execute(f"UPDATE layers.{shapes.layers[points].table} SET size = 1")
+    (notice,) = notices()
+    assert 1 < len(notice["tiles"]) <= 150
+    assert len(json.dumps(notice)) < 8000
+    zoom = notice["tiles"][0][0]
+    covered = {(x, y) for _, x0, y0, x1, y1 in notice["tiles"] for x in range(x0, x1 + 1) for y in range(y0, y1 + 1)}
+    where = {mercantile.tile(place.x, place.y, zoom) for place in shapes.shapes[points]}
+    assert {(tile.x, tile.y) for tile in where} <= covered
+
+
+def test_ready_tiles_that_an_edit_does_not_touch_stay(
+    shapes: Shapes, points: str, connection: psycopg.Connection
+) -> None:
+    table = shapes.layers[points].table
+    count = f"SELECT z, count(*) FROM layers.{table}__bins GROUP BY z"
+    before = dict(connection.execute(count).fetchall())
+    assert before[0] == before[11] == 1
+    far = shapely.Point(WEST + SIDE / 2 + 5, SOUTH)
+    connection.execute(INSERT.format(table=table), [6000, far.wkb, Json({})])
+    after = dict(connection.execute(count).fetchall())
+    assert 0 not in after
+    assert after[11] == 1
+    check_against_rebuild(shapes, connection, points)
+
+
+def test_the_bounds_of_a_layer_grow_with_its_rows(shapes: Shapes, points: str, connection: psycopg.Connection) -> None:
+    table = shapes.layers[points].table
+    connection.execute(INSERT.format(table=table), [7000, shapely.Point(10, 50).wkb, Json({})])
+    shapes.refresh()
+    bounds = shapes.statuses[points].bounds
+    assert bounds is not None
+    assert (bounds.east, bounds.north) == pytest.approx((10, 50), abs=1e-3)
+    tile = mercantile.tile(10, 50, 15)
+    assert shapes.decode(points, Tile(tile.z, tile.x, tile.y)).keys() == {7000}
