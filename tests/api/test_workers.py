@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from counted_tiles import World, wait_for
+import pytest
+from counted_tiles import World, wait_for, write_workspace
 from test_tile_cache import ADDRESS, tile_at
 
+from geoserver.app import create_app
+from geoserver.database import private
+from geoserver.database.migrate import apply_migrations
+from geoserver.settings import Settings
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -41,7 +50,7 @@ def serving(world: World, *arguments: str, **extra: str) -> Iterator[subprocess.
 
 def children(process: subprocess.Popen[str]) -> set[int]:
     """Processes of the workers; Python's own helper for shared memory is not one."""
-    command = ["ps", "--ppid", str(process.pid), "-o", "pid=", "-o", "args="]
+    command = ["ps", "-ww", "--ppid", str(process.pid), "-o", "pid=", "-o", "args="]
     found = subprocess.run(command, capture_output=True, text=True, check=True)
     lines = [line.split(maxsplit=1) for line in found.stdout.splitlines()]
     return {int(pid) for pid, command in lines if "spawn_main" in command}
@@ -88,3 +97,47 @@ def test_more_connections_than_the_database_allows_are_refused_before_it_serves(
     with serving(world, "--workers", "60", GEOSERVER_POOL_SIZE="100") as process:
         assert process.wait(timeout=60) == 1
     assert world.url == ""
+
+
+@pytest.mark.slow
+def test_a_database_killed_under_load_leaves_hot_tiles_in_service_and_all_recovers(
+    tmp_path: Path, serve: Callable[..., Any]
+) -> None:
+    settings = Settings(workspace=write_workspace(tmp_path), database_url=None)
+    try:
+        world = World(settings.workspace, private.ensure(settings))
+        apply_migrations(world.database_url)
+        world.fill()
+        app = create_app(settings, world.database_url, lambda: private.ensure(settings))
+        with serve(app, world.database_url) as server:
+            world.url = server.url
+            hot = world.ask(ADDRESS).body
+            stop, seen = threading.Event(), Counter[tuple[str, int]]()
+
+            def load(name: str, paths: Iterator[str]) -> None:
+                while not stop.is_set():
+                    reply = world.ask(next(paths))
+                    assert reply.status != 200 or name == "cold" or reply.body == hot
+                    seen[name, reply.status] += 1
+
+            cold = (f"{ADDRESS}?filter=name%3C%3E%27{number}%27" for number in itertools.count())
+            threads = [threading.Thread(target=load, args=("hot", itertools.repeat(ADDRESS))) for _ in range(4)]
+            threads.append(threading.Thread(target=load, args=("cold", cold)))
+            for thread in threads:
+                thread.start()
+            killed = private.status(settings).pid
+            assert killed is not None
+            os.kill(killed, signal.SIGKILL)
+            wait_for(lambda: seen["cold", 503], 60)
+            wait_for(lambda: world.ask("/readyz").status == 200, 120)
+            before = seen["cold", 204] + seen["cold", 200]
+            wait_for(lambda: seen["cold", 204] + seen["cold", 200] > before + 5, 60)
+            stop.set()
+            for thread in threads:
+                thread.join()
+            assert {status for name, status in seen if name == "hot"} == {200}
+            assert {status for name, status in seen if name == "cold"} <= {200, 204, 503}
+            wait_for(lambda: world.metric("tile_renders_running") == 0)
+    finally:
+        private.stop(settings, force=True)
+        private.remove(settings)

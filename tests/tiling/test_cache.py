@@ -121,7 +121,7 @@ moves = st.one_of(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(moves, max_size=120))
 def test_after_any_changes_the_right_ones_are_fresh_and_the_sum_is_right(
     steps: list[tuple[str, int, int, str]],
