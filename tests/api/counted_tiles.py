@@ -83,6 +83,12 @@ class World:
             cursor = connection.execute(query.encode(), params)
             return cursor.fetchall() if cursor.description else []
 
+    def edit_silently(self, query: str, params: list[Any]) -> None:
+        """Change rows without the trigger that would tell of it, so that a test may tell what it likes."""
+        with psycopg.connect(self.database_url) as connection:
+            connection.execute("SET LOCAL session_replication_role = replica")
+            connection.execute(query.encode(), params)
+
     def take(self, seconds: float) -> None:
         """Let every tile from now on take that long."""
         self.execute("UPDATE public.pace SET seconds = %s", [seconds])

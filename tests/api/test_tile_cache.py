@@ -167,9 +167,8 @@ def test_a_change_drops_just_the_tiles_that_it_touches_at_every_zoom(served: Wor
     made = served.made()
     touched = {tile for tile in tiles if touches(told, *(tile.z, tile.x, tile.y))}
     assert 15 <= len(touched) < len(tiles) / 2
-    served.execute("UPDATE layers.stops SET name = 'b' WHERE ST_Intersects(geom_3857, ST_TileEnvelope(%s, %s, %s))", [
-        changed.z, changed.x, changed.y
-    ])  # fmt: skip
+    query = "UPDATE layers.stops SET name = 'b' WHERE ST_Intersects(geom_3857, ST_TileEnvelope(%s, %s, %s))"
+    served.edit_silently(query, [changed.z, changed.x, changed.y])
     served.wait_for_invalidation(lambda: served.notify([list(told[0])]), len(touched) * len(queries))
     untouched = [(tile, query) for tile, query in before if tile not in touched]
     for tile, query in untouched:
@@ -196,7 +195,7 @@ def test_a_change_outside_the_known_bounds_is_seen(served: World) -> None:
     far = (10.5, 50.5)
     tile = tile_at(12, far)
     assert served.ask(path_of(tile)).status == 204
-    served.execute(
+    served.edit_silently(
         "UPDATE layers.stops SET geom = ST_SetSRID(ST_MakePoint(%s, %s), ST_SRID(geom)) WHERE fid ="
         " (SELECT min(fid) FROM layers.stops)",
         [*far],
@@ -205,6 +204,18 @@ def test_a_change_outside_the_known_bounds_is_seen(served: World) -> None:
     box = [far[0], far[1], far[0], far[1]]
     served.wait_for_invalidation(lambda: served.notify([[12, tile.x, tile.y, tile.x, tile.y]], bounds=box))
     assert len(names_in(served.ask(path_of(tile)))) == 1
+
+
+def test_an_edit_of_a_row_in_place_is_told_by_the_database_itself(served: World) -> None:
+    near, far = tile_at(13), tile_at(13, PLACES[0])
+    for tile in (near, far):
+        served.ask(path_of(tile))
+    query = "UPDATE layers.stops SET name = 'c' WHERE geom_3857 && ST_TileEnvelope(%s, %s, %s)"
+    served.wait_for_invalidation(lambda: served.execute(query, [near.z, near.x, near.y]))
+    assert "c" in names_in(served.ask(path_of(near)))
+    assert served.made() == 3
+    served.ask(path_of(far))
+    assert served.made() == 3, "the other tile is as it was"
 
 
 def test_a_load_drops_the_layer_and_serves_the_new_rows(served: World) -> None:
