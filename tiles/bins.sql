@@ -14,7 +14,7 @@ FROM (
         ST_MakeEnvelope(col, row + 1, col + 1, row) AS geom,
         sum(n) AS count
         {counts}
-    FROM ({cells}) AS counted
+    FROM ({cells} OFFSET 0) AS counted  -- counted before they are chosen: else few are expected, and sorted to be counted
     WHERE col >= 0 AND col < %(cells)s AND row >= 0 AND row < %(cells)s
     GROUP BY row, col
     ORDER BY row, col

@@ -30,6 +30,7 @@ __all__ = [
     "find_bins",
     "named_values",
     "pack_table",
+    "place_values",
     "ready_table",
 ]
 
@@ -225,6 +226,18 @@ def build_bins(
     return statement, values
 
 
+def place_values(plan: TilePlan, tile: Tile) -> dict[str, Any]:
+    """Those values of a tile's statements that depend on where it lies in its zoom."""
+    values: dict[str, Any] = {"x": Int4(tile.x), "y": Int4(tile.y)}
+    if plan.block >= 0:
+        finer = plan.block - tile.z
+        for axis, position in (("x", tile.x), ("y", tile.y)):
+            first = position << finer if finer >= 0 else position >> -finer
+            values[f"block_{axis}0"] = Int4(first)
+            values[f"block_{axis}1"] = Int4(first + (1 << finer) - 1 if finer > 0 else first)
+    return values
+
+
 def build_cells(subject: Subject, source: Source, cells: str, level: int) -> Composed:
     """Count features in cells of `level` into the temporary table `cells`, to make many tiles from.
 
@@ -293,12 +306,7 @@ def _measures(subject: Subject, table: str) -> dict[str, Composable]:
 def _count_packed(
     layer: Layer, plan: TilePlan, tile: Tile, parts: Parts, packed: str
 ) -> tuple[Composed, dict[str, Any]]:
-    values: dict[str, Any] = {"inner": Int4(plan.level - plan.block)}
-    for axis, position in (("x", tile.x), ("y", tile.y)):
-        finer = plan.block - tile.z
-        first = position << finer if finer >= 0 else position >> -finer
-        values[f"block_{axis}0"] = Int4(first)
-        values[f"block_{axis}1"] = Int4(first + (1 << finer) - 1 if finer > 0 else first)
+    values: dict[str, Any] = {"inner": Int4(plan.level - plan.block)} | place_values(plan, tile)
     chosen: Composable = SQL("")
     if parts.chosen:
         facet = layer.fields[plan.facet]

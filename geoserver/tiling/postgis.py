@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import functools
 import hashlib
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import SQL, Identifier
 
 from geoserver.grid import intersects, tile_bounds, tile_count
 from geoserver.model import BINS
-from geoserver.tiling.bins import Subject, ready_table
+from geoserver.tiling.bins import Subject, place_values, ready_table
 from geoserver.tiling.compose import BUDGET, build_statements, build_values, list_steps, recipe_digest
 
 if TYPE_CHECKING:
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
     from geoserver.database.pool import Database
     from geoserver.database.status import LayerStatus
     from geoserver.filtering import Where
-    from geoserver.model import Layer, Tile
+    from geoserver.model import Layer, Tile, ZoomPlan
 
 __all__ = ["BUFFER", "EXTENT", "render", "tile_version"]
 
 EXTENT = 4096
 BUFFER = 64
+_LONG = 2_000  # characters of a filter whose statement is not worth to be kept
 _WIDE = 4  # a layer that spans fewer tiles than this is read by large parts
 
 
@@ -52,12 +54,45 @@ async def render(
     body = b""
     subject = Subject(catalog.recipes, layer, plan, status.geometry_type)
     for step in list_steps(subject, tile.z):
-        statements = build_statements(subject, tile, step, where)
+        statements = _texts.find(subject, tile, step, where)
         parts = await _gather([_run(database, *statement, prepare=prepare) for statement in statements])
         body = b"".join(parts)
         if len(body) <= BUDGET:
             break
     return body
+
+
+class _Texts:
+    """Statements as text, for the kinds of tile that were asked for lately.
+
+    Putting one together takes longer than the query of a small tile, and only the tile's place differs within a zoom.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._known: OrderedDict[tuple[object, ...], tuple[Subject, list[tuple[bytes, dict[str, Any]]]]] = OrderedDict()
+
+    def find(
+        self, subject: Subject, tile: Tile, step: ZoomPlan | None, where: Where
+    ) -> list[tuple[bytes, dict[str, Any]]]:
+        # An entry holds on to what its key names by identity, so no other object can have that identity meanwhile.
+        what = (id(subject.recipes), id(subject.layer), id(subject.plan), subject.geometry_type)
+        key = (*what, tile.z, step, where.canonical)
+        known = self._known.get(key)
+        if known is None:
+            built = build_statements(subject, tile, step, where)
+            known = subject, [(statement.as_bytes(None), values) for statement, values in built]
+            if len(where.canonical) < _LONG:
+                self._known[key] = known
+                if len(self._known) > self._most:
+                    self._known.popitem(last=False)
+        else:
+            self._known.move_to_end(key)
+        place = place_values(subject.plan, tile)
+        return [(text, values | {name: place[name] for name in place if name in values}) for text, values in known[1]]
+
+
+_texts = _Texts(1024)
 
 
 async def _gather(work: Sequence[Coroutine[Any, Any, bytes]]) -> list[bytes]:
@@ -73,8 +108,9 @@ async def _gather(work: Sequence[Coroutine[Any, Any, bytes]]) -> list[bytes]:
 
 
 @functools.lru_cache(maxsize=512)
-def _build_ready(table: str) -> Composed:
-    return SQL("SELECT tile FROM {} WHERE z = %(z)s AND x = %(x)s AND y = %(y)s").format(Identifier("layers", table))
+def _build_ready(table: str) -> bytes:
+    where = SQL("SELECT tile FROM {} WHERE z = %(z)s AND x = %(x)s AND y = %(y)s")
+    return where.format(Identifier("layers", table)).as_bytes(None)
 
 
 def tile_version(catalog: Catalog, layer: Layer, status: LayerStatus) -> str:
@@ -85,7 +121,7 @@ def tile_version(catalog: Catalog, layer: Layer, status: LayerStatus) -> str:
     return _digest(catalog.recipes[layer.kind] + catalog.recipes.get(BINS, ""), layer, status)
 
 
-async def _run(database: Database, statement: Composed, values: dict[str, Any], *, prepare: bool | None) -> bytes:
+async def _run(database: Database, statement: bytes, values: dict[str, Any], *, prepare: bool | None) -> bytes:
     try:
         return await _fetch_bytes(database, statement, values, prepare=prepare)
     except psycopg.errors.FeatureNotSupported:
@@ -94,7 +130,7 @@ async def _run(database: Database, statement: Composed, values: dict[str, Any], 
 
 
 async def _fetch_bytes(
-    database: Database, statement: psycopg.sql.Composed, values: dict[str, object], *, prepare: bool | None
+    database: Database, statement: bytes, values: dict[str, object], *, prepare: bool | None
 ) -> bytes:
     # Binary: as text a bytea would travel as hexadecimal digits, twice as long.
     async with database.connection() as connection, connection.cursor(binary=True) as cursor:

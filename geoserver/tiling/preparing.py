@@ -33,7 +33,9 @@ __all__ = ["Prepared", "prepare"]
 
 _ROOM = 460_000  # bytes that the densest tile may take when it is planned; others, and edits, may need a little more
 _MOST_DRAWN = 20_000  # features that a tile within the budget could hold at the very most
-HEAVY = 50_000  # features behind a tile that is kept ready
+_HEAVY = 8_000  # features behind a tile that is kept ready, at least; and the share of the layer, so that they stay few
+_SHARE = 400
+_FEW = 12  # ready tiles of a zoom that are made of counted cells
 _MOST_CODES = 500  # values of the main choice field that packed points tell apart
 _BLOCK = 60_000  # points in the largest packed block, so that an edit packs no more than those anew
 _SIDE = 15  # bits of a position inside a block
@@ -60,18 +62,19 @@ def prepare(
     geometry_type: str,
     table: str,
     suffix: str = "",
-    heavy: int = HEAVY,
+    heavy: int | None = None,
     progress: Callable[[], None] = lambda: None,
 ) -> Prepared:
     """Plan the layer from the rows of `table`, and fill `NAME__packed` and `NAME__bins` (both with `suffix`).
 
-    Tiles with more than `heavy` features behind them are kept ready.
+    Tiles with more than `heavy` features behind them are kept ready; else those with more than 8,000 and more than a
+    400th of the layer.
 
     Runs inside the caller's transaction, which has to hold column `visible_from` for lines and polygons, and an index
     on `geom_3857`.
     """
     kind = find_bins(recipes.get(layer.kind, ""))
-    work = _Work(connection, layer, recipes, kind, geometry_type, table, suffix, heavy, progress)
+    work = _Work(connection, layer, recipes, kind, geometry_type, table, suffix, heavy or 0, progress)
     connection.execute("SET LOCAL work_mem = '128MB'")  # a load has few rows in many groups to sort, one at a time
     connection.execute("DELETE FROM geoserver.facets WHERE layer = %s", [layer.id])
     started = time.monotonic()
@@ -257,6 +260,7 @@ class _Work:
         """From the finest zoom down, find what its densest tile can hold, and make the tiles that are kept ready."""
         points = self.kind == "points"
         last = 0 if points else int(density.visible.max())
+        most = self.most or max(_HEAVY, int(density.n.sum()) // _SHARE)
         start = self.plan.features_from if points else self.layer.maxzoom
         zooms: list[ZoomPlan | None] = []
         ready = -1
@@ -265,8 +269,10 @@ class _Work:
                 zooms.append(ZoomPlan(-1, 128))  # sparser than the zooms above, which are measured
                 continue
             tiles, counts = density.at(zoom)
-            heavy = [_tile(zoom, key) for key in tiles[counts > self.most].tolist()] if zoom <= _DEEPEST else []
-            if heavy or not points:
+            heavy = [_tile(zoom, key) for key in tiles[counts > most].tolist()] if zoom <= _DEEPEST else []
+            # Counted cells are all read for each tile: that pays for few tiles that hold most of the layer.
+            by_cells = len(heavy) <= _FEW and counts[counts > most].sum() > counts.sum() / 3
+            if not points or by_cells:
                 self._count_cells(zoom)
             self._made.clear()
             step = self._fit_points(density, zoom) if points else self._fit_shapes(density, zoom, last)
@@ -275,9 +281,13 @@ class _Work:
             zooms.append(step)
             if heavy and ready < 0:
                 self._make_ready_table()
+            counted = self.source
+            if not by_cells:
+                self.source = replace(counted, cells="")
             for tile in heavy:
                 self._keep_tile(tile, step or ZoomPlan(last, 64))
                 ready = max(ready, zoom)
+            self.source = counted
             self.progress()
         zooms.reverse()
         first = self.layer.features_from

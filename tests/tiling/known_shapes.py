@@ -65,7 +65,7 @@ class Shapes:
         kind: str,
         shapes: list[BaseGeometry],
         rows: list[Mapping[str, Any]] | None = None,
-        heavy: int = 50_000,
+        heavy: int | None = None,
         **keys: Any,
     ) -> str:
         """Write a layer of lon/lat shapes, with properties where `rows` gives them; gives its id.
@@ -126,7 +126,7 @@ class Shapes:
             [layer.id],
         )
 
-    def _prepare(self, connection: psycopg.Connection, layer: Layer, heavy: int) -> None:
+    def _prepare(self, connection: psycopg.Connection, layer: Layer, heavy: int | None) -> None:
         """What a load does beside storing the rows."""
         recipes = self.catalog.recipes
         prepared = prepare(connection, layer, recipes, geometry_type="GEOMETRY", table=layer.table, heavy=heavy)
