@@ -27,9 +27,11 @@ _TABLE = "ogr2ogr_points"
 _SCRIPT = """
 import resource, sys
 from pathlib import Path
-from geoserver.catalog import read_layer
+from geoserver.catalog import read_catalog
 from geoserver.loading import load
-report = load(read_layer(Path(sys.argv[1])), sys.argv[2], force=True)
+from geoserver.settings import Settings
+file = Path(sys.argv[1])
+report = load(read_catalog(Settings(workspace=file.parent.parent)).layer(file.stem), sys.argv[2], force=True)
 print(report.rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

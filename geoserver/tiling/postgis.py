@@ -54,12 +54,23 @@ async def render(
     body = b""
     subject = Subject(catalog.recipes, layer, plan, status.geometry_type)
     for step in list_steps(subject, tile.z):
+        if step is None and plan.crowd and await _is_crowded(database, layer, tile, where, plan.crowd):
+            continue
         statements = _texts.find(subject, tile, step, where)
         parts = await _gather([_run(database, *statement, prepare=prepare) for statement in statements])
         body = b"".join(parts)
         if len(body) <= BUDGET:
             break
     return body
+
+
+async def _is_crowded(database: Database, layer: Layer, tile: Tile, where: Where, most: int) -> bool:
+    """Whether more than `most` features would be drawn; found sooner than the tile that could not be sent."""
+    query = SQL(
+        "SELECT count(*) FROM (SELECT FROM {} WHERE geom_3857 && ST_TileEnvelope(%(z)s, %(x)s, %(y)s) AND"
+        " CASE WHEN {} THEN TRUE END LIMIT %(most)s) AS found"
+    ).format(Identifier("layers", layer.table), where.sql)
+    return bool(await database.fetch_value(query, build_values(tile) | where.params | {"most": most + 1}) > most)
 
 
 class _Texts:

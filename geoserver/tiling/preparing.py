@@ -230,6 +230,7 @@ class _Work:
         for zoom in range(layer.maxzoom + 1, _FARTHEST + 1) if layer.deepens else ():
             if self._count_densest(zoom) * weight <= _ROOM:
                 return zoom
+        self.plan = replace(self.plan, crowd=int(_ROOM / weight))
         return layer.maxzoom
 
     def _count_densest(self, zoom: int) -> int:
