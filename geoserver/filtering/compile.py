@@ -37,6 +37,8 @@ _COMPARISONS = {sign: SQL(f" {sign} ") for sign in ("=", "<>", "<", ">", "<=", "
 _SPATIAL = {name: SQL(f"ST_{name[2:].capitalize()}") for name in SPATIAL}
 _TRUE, _FALSE = SQL("TRUE"), SQL("FALSE")
 _ACCENTS = SQL("regexp_replace(normalize({}, NFD), U&'[\\0300-\\036F]', '', 'g')")
+# A day as a moment; days go on for millions of years after the last moment that PostgreSQL knows.
+_MIDNIGHT = SQL("(least({}, date '294276-12-31')::timestamp AT TIME ZONE 'UTC')")
 
 # Allen's relations and their unions (OGC 21-065r2, table 8) over the ends of a and b: (end of a, sign, end of b).
 _RELATIONS: dict[str, list[tuple[str, str, str]]] = {
@@ -241,7 +243,7 @@ class Compiler:
         types = {self._fields[item.name].type for item in (field, other)}
         if len(types) == 1 or self._fields[field.name].type == "timestamp":
             return Identifier(field.name)
-        return SQL("({}::timestamp AT TIME ZONE 'UTC')").format(Identifier(field.name))
+        return _MIDNIGHT.format(Identifier(field.name))
 
 
 def _first(node: Node | datetime) -> End:

@@ -72,13 +72,10 @@ def parse_items_query(
             raise BadParameterError(name, values[name], expected)
     limit = _parse_whole("limit", values.get("limit"), default_limit, 1, None)
     sort = parse_sortby(values["sortby"], layer.fields) if "sortby" in values else ()
-    cursor = values.get("cursor", "")
-    if "cursor" in values:
-        parse_cursor(cursor, sort)
     return ItemsQuery(
         limit=min(limit, max_limit),
         offset=_parse_whole("offset", values.get("offset"), 0, 0, MAX_OFFSET),
-        cursor=cursor,
+        after=parse_cursor(values["cursor"], layer.id, sort) if "cursor" in values else None,
         sort=sort,
         where=_parse_filters(values, layer, status),
         crs=pick_crs("crs", values.get("crs"), status),
