@@ -71,7 +71,7 @@ def build_map_link(site: str, layer: Layer, values: Mapping[str, str]) -> str:
     """The viewer with this layer on, under the same filter: CQL2 text, shorthand and interval become one expression."""
     parts = (
         [f"({values['filter']})"]
-        if values.get("filter-lang", "cql2-text") == "cql2-text" and "filter" in values
+        if values.get("filter-lang", "cql2-text") != "cql2-json" and "filter" in values
         else []
     )
     for name, item in layer.fields.items():
