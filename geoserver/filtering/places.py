@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 __all__ = [
     "CRS84",
     "Reference",
-    "is_collection",
     "locate",
+    "merge",
     "parse_bbox",
     "parse_box",
     "parse_crs",
@@ -245,9 +245,16 @@ def _check_degrees(geometry: shapely.Geometry, parameter: str) -> None:
         raise wrong(_shown(geometry), expected, parameter)
 
 
-def is_collection(shape: Geometry) -> bool:
-    """Whether the shape is a GEOMETRYCOLLECTION, which PostGIS can only intersect."""
-    return bool(shapely.get_type_id(shapely.from_wkb(shape.wkb)) == shapely.GeometryType.GEOMETRYCOLLECTION)
+def merge(shape: Geometry) -> Geometry:
+    """A collection as the one multi-geometry of the same places; PostGIS can only intersect other collections."""
+    geometry = shapely.from_wkb(shape.wkb)
+    if shapely.get_type_id(geometry) != shapely.GeometryType.GEOMETRYCOLLECTION:
+        return shape
+    dimensions = {int(shapely.get_dimensions(part)) for part in shapely.get_parts(geometry)}
+    if len(dimensions) > 1:
+        expected = "a geometry of one kind; only S_INTERSECTS and S_DISJOINT take collections of several"
+        raise wrong("GEOMETRYCOLLECTION", expected)
+    return Geometry(shapely.to_wkb(shapely.union_all(shapely.get_parts(geometry))))
 
 
 def _normal(geometry: shapely.Geometry) -> bytes:

@@ -43,7 +43,7 @@ _FIELD_TYPES = {"text": "text", "integer": "bigint", "number": "double precision
 _SQL_TYPES = {name: SQL(kind) for name, kind in _FIELD_TYPES.items()} | _TIME_TYPES
 
 _DAYS = {  # of times in UTC; whole days repeat, so that a tile stays small
-    "date": SQL("to_char({}({}), 'YYYY-MM-DD') AS {}"),
+    "date": SQL("to_json({}({})) #>> '{{}}' AS {}"),  # days go on after the last moment that `to_char` can write
     "timestamp": SQL("to_char({}({}) AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS {}"),
 }
 

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
 
+# The connection pools draw random numbers in threads of their own, which hypothesis takes for the strategies' doing.
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
 CASES = int(os.environ.get("GEOSERVER_FUZZ_CASES", "2000"))
 CHECKS = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
 QUICK = settings(max_examples=120, deadline=None, suppress_health_check=CHECKS)
