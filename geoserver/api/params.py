@@ -51,7 +51,11 @@ Filter = Annotated[
 ]
 FilterLang = Annotated[
     str | None,
-    Query(alias="filter-lang", description="`cql2-text` (the default) or `cql2-json`.", examples=["cql2-text"]),
+    Query(
+        alias="filter-lang",
+        description="`cql2-text` (the default; also `cql-text`) or `cql2-json`.",
+        examples=["cql2-text"],
+    ),
 ]
 FilterCrs = Annotated[
     str | None, Query(alias="filter-crs", description="CRS of the coordinates in `filter`, as a URI; CRS84 by default.")

@@ -6,13 +6,15 @@ Queries are `psycopg.sql` objects with named parameters; a value never becomes p
 from __future__ import annotations
 
 import contextlib
+import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
-from geoserver.errors import UnavailableError
+from geoserver.errors import BadParameterError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -23,12 +25,25 @@ if TYPE_CHECKING:
 
 __all__ = ["Database", "Query"]
 
+log = logging.getLogger("geoserver")
+
 type Query = SQL | Composed
 type Parameters = Mapping[str, object] | None
 type Row = dict[str, Any]
 
 _WAIT = 5.0  # seconds that a request waits for a free connection before it is told to come back
 _AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed, TooManyRequests)
+# What PostgreSQL says of values it cannot compute with: numbers and times out of range, texts that are none (class
+# 22), statements too long or deep (54), and shapes on which GEOS or PROJ gives up (PostGIS' "internal error").
+_UNCOMPUTABLE = (
+    psycopg.DataError,
+    psycopg.errors.ProgramLimitExceeded,
+    psycopg.errors.StatementTooComplex,
+    psycopg.errors.TooManyColumns,
+    psycopg.errors.TooManyArguments,
+    psycopg.errors.InternalError_,
+)
+_OF_SHAPES = re.compile("geos|geom|transform|topology|exception|srid", re.IGNORECASE)
 
 
 class Database:
@@ -102,9 +117,18 @@ class Database:
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turn what psycopg says of a cut query or an absent server into the 503 that a client understands."""
+        """Turn what psycopg says into what a client understands: a cut query, an absent server, impossible values."""
         try:
             yield
+        except _UNCOMPUTABLE as error:
+            if isinstance(error, psycopg.errors.InternalError_) and not _OF_SHAPES.search(str(error)):
+                raise
+            # Its words may hold values of rows, so they are for the log alone.
+            log.warning("The database could not compute: %s", error)
+            expected = (
+                "numbers, times and texts that the database can hold, and valid geometries not too large for their CRS"
+            )
+            raise BadParameterError("query", type(error).__name__.strip("_"), expected) from error
         except psycopg.errors.QueryCanceled as error:
             raise UnavailableError(
                 f"The query took longer than {self._timeout:g} s and was cut; narrow the filter or the area."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from geoserver.errors import BadParameterError
-from geoserver.filtering import build
+from geoserver.filtering import LANGUAGES, build
 from geoserver.ogc.crs import pick_crs
 from geoserver.ogc.keyset import parse_cursor, parse_sortby
 from geoserver.ogc.openapi import RESERVED
@@ -72,13 +72,10 @@ def parse_items_query(
             raise BadParameterError(name, values[name], expected)
     limit = _parse_whole("limit", values.get("limit"), default_limit, 1, None)
     sort = parse_sortby(values["sortby"], layer.fields) if "sortby" in values else ()
-    cursor = values.get("cursor", "")
-    if "cursor" in values:
-        parse_cursor(cursor, sort)
     return ItemsQuery(
         limit=min(limit, max_limit),
         offset=_parse_whole("offset", values.get("offset"), 0, 0, MAX_OFFSET),
-        cursor=cursor,
+        after=parse_cursor(values["cursor"], layer.id, sort) if "cursor" in values else None,
         sort=sort,
         where=_parse_filters(values, layer, status),
         crs=pick_crs("crs", values.get("crs"), status),
@@ -97,7 +94,7 @@ def _parse_filters(values: Mapping[str, str], layer: Layer, status: LayerStatus)
         pick_crs(name, values.get(name), status)
         if name in values and name.removesuffix("-crs") not in values:
             raise BadParameterError(name, values[name], f"{name.removesuffix('-crs')} beside it")
-    language = _parse_choice("filter-lang", values.get("filter-lang", "cql2-text"), ("cql2-text", "cql2-json"))
+    language = _parse_choice("filter-lang", values.get("filter-lang", "cql2-text"), LANGUAGES)
     return build(
         layer,
         status,
