@@ -18,7 +18,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -169,11 +169,11 @@ class Server:
 
 
 @contextlib.contextmanager
-def run_server(app: FastAPI, database_url: str) -> Iterator[Server]:
-    """Serve the app as the command does, in a thread on a free port of 127.0.0.1."""
+def run_server(app: FastAPI, database_url: str, **options: Any) -> Iterator[Server]:
+    """Serve the app as the command does, in a thread on a free port of 127.0.0.1; `options` are of `build_config`."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(build_config(app))
+        server = uvicorn.Server(build_config(app, **options))
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
         thread.start()
         deadline = time.monotonic() + 60
@@ -189,7 +189,7 @@ def run_server(app: FastAPI, database_url: str) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def serve() -> Callable[[FastAPI, str], contextlib.AbstractContextManager[Server]]:
+def serve() -> Callable[..., contextlib.AbstractContextManager[Server]]:
     """`with serve(app, database_url) as server:` for tests that need an app of their own on a real port."""
     return run_server
 
