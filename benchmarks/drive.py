@@ -21,7 +21,7 @@ import uvloop
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Timing", "ask_each", "fetch_all", "find_wrk", "measure", "measure_by_wrk", "pin"]
+__all__ = ["Client", "Timing", "ask_each", "fetch_all", "find_wrk", "measure", "measure_by_wrk", "pin"]
 
 _PATIENCE = 60.0  # seconds for one answer
 
@@ -79,14 +79,14 @@ def measure(
             paths[number * step % len(paths) :] + paths[: number * step % len(paths)] for number in range(connections)
         ]
         ends = start + seconds
-        await asyncio.gather(*(_work(_Client(url, encoding), part, timing, ends=ends, least=least) for part in parts))
+        await asyncio.gather(*(_work(Client(url, encoding), part, timing, ends=ends, least=least) for part in parts))
         timing.seconds = time.perf_counter() - start
         return timing
 
     return uvloop.run(run())
 
 
-async def _work(client: _Client, paths: Sequence[str], timing: Timing, *, ends: float, least: int) -> None:
+async def _work(client: Client, paths: Sequence[str], timing: Timing, *, ends: float, least: int) -> None:
     """Ask on one connection until then, and note every answer."""
     done = 0
     try:
@@ -107,7 +107,7 @@ async def _work(client: _Client, paths: Sequence[str], timing: Timing, *, ends: 
         client.close()
 
 
-class _Client:
+class Client:
     """One keep-alive connection with as little client as can be."""
 
     def __init__(self, url: str, encoding: str) -> None:
@@ -151,7 +151,7 @@ def fetch_all(url: str, paths: Sequence[str], encoding: str = "") -> list[bytes]
     """Each path's body once, in order; raises RuntimeError where one is refused."""
 
     async def run() -> list[bytes]:
-        client = _Client(url, encoding)
+        client = Client(url, encoding)
         bodies = []
         for path in paths:
             status, body = await client.ask(path)
@@ -169,7 +169,7 @@ def ask_each(url: str, paths: Sequence[str], *, connections: int, encoding: str 
     left = iter(paths)
 
     async def work() -> int:
-        client = _Client(url, encoding)
+        client = Client(url, encoding)
         refused = 0
         for path in left:
             status, _ = await client.ask(path)

@@ -14,12 +14,14 @@ from starlette.exceptions import HTTPException
 
 from geoserver import __version__
 from geoserver.api import find_routers
+from geoserver.api.departures import Departures
 from geoserver.api.metrics import Board, Meter
 from geoserver.api.problems import PROBLEM_TYPE, build_plain_problem, build_problem
 from geoserver.api.tile_requests import TileRequests
 from geoserver.api.tile_server import TileServer
 from geoserver.errors import BadParameterError, GeoserverError
 from geoserver.ogc.routes import router as ogc_router
+from geoserver.questions import Questions
 from geoserver.services import Services
 from geoserver.site.headers import OPEN_DATA, SECURITY, SiteHeaders
 from geoserver.site.routes import router as site_router
@@ -48,7 +50,8 @@ def create_app(
     `board` is where several workers count together, and `worker` which of them this one is, from 0.
     """
 
-    tiles = TileServer(settings, SECURITY | OPEN_DATA)
+    questions = Questions(settings)
+    tiles = TileServer(settings, SECURITY | OPEN_DATA, questions)
     meter = Meter(tiles, board, worker)
 
     @contextlib.asynccontextmanager
@@ -63,6 +66,7 @@ def create_app(
         finally:
             metering.cancel()
             await tiles.stop()
+            await questions.stop()
             await services.stop()
 
     app = FastAPI(title="City map server", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
@@ -71,8 +75,10 @@ def create_app(
     _add_error_handlers(app)
     app.add_middleware(SiteHeaders)
     app.state.tiles = tiles
+    app.state.questions = questions
     app.state.meter = meter
-    app.add_middleware(TileRequests, tiles=tiles)  # the outermost: a tile passes nothing else
+    app.add_middleware(TileRequests, tiles=tiles)  # a tile passes nothing else
+    app.add_middleware(Departures)
     return app
 
 

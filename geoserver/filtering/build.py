@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LANGUAGES", "Stored", "Where", "build"]
 
-_PARSERS = {"cql2-text": lru_cache(256)(cql2_text.parse), "cql2-json": lru_cache(256)(cql2_json.parse)}
+_PARSERS = {"cql2-text": lru_cache(32)(cql2_text.parse), "cql2-json": lru_cache(32)(cql2_json.parse)}
 LANGUAGES = tuple(_PARSERS)
 
 
