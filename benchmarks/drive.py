@@ -110,16 +110,18 @@ async def _work(client: Client, paths: Sequence[str], timing: Timing, *, ends: f
 class Client:
     """One keep-alive connection with as little client as can be."""
 
-    def __init__(self, url: str, encoding: str) -> None:
+    def __init__(self, url: str, encoding: str, own: str = "") -> None:
+        """`own` is the address to ask from."""
         self._host, _, port = url.removeprefix("http://").partition(":")
         self._port = int(port)
         self._accept = f"Accept-Encoding: {encoding}\r\n" if encoding else ""
+        self._own = (own, 0) if own else None
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, path: str) -> tuple[int, bytes]:
         """Status and body as it came over the wire."""
         if self._streams is None:
-            self._streams = await asyncio.open_connection(self._host, self._port, limit=2**24)
+            self._streams = await asyncio.open_connection(self._host, self._port, limit=2**24, local_addr=self._own)
         reader, writer = self._streams
         writer.write(f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\n{self._accept}\r\n".encode())
         head = (await reader.readuntil(b"\r\n\r\n")).lower()

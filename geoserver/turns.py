@@ -77,6 +77,8 @@ class Turns:
         self._taken[client] -= 1
         if not self._taken[client]:
             del self._taken[client]
+        if client in self._queues:  # it had its turn
+            self._queues.move_to_end(client)
         self._call()
 
     def _call(self) -> None:
@@ -87,7 +89,7 @@ class Turns:
             if self._taken[client] < self._each:
                 first = self._queues[client].popleft()
                 self._taken[client] += 1
-                self._queues.move_to_end(client)
+                self._queues.move_to_end(client)  # no two in a row while others wait
                 self._forget_empty(client)
                 first.set_result(None)
 

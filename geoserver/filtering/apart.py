@@ -156,13 +156,14 @@ async def _start() -> _Process:
     ours, its = socket.socketpair()
     with its:
         command = [sys.executable, "-c", _COMMAND, str(its.fileno())]
-        # A group of its own: it ends with the connection, not by a signal from the terminal before we do.
+        # A session of its own: no signal from the terminal ends it before us, and its work is not counted as ours where
+        # processor time is shared out by session.
         process = await asyncio.to_thread(
             subprocess.Popen,
             command,
             stdin=subprocess.DEVNULL,
             pass_fds=[its.fileno()],
-            process_group=0,
+            start_new_session=True,
             env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
         )
     reader, writer = await asyncio.open_connection(sock=ours)
