@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from geoserver import __version__
 from geoserver.api import find_routers
+from geoserver.api.departures import Departures
 from geoserver.api.hosts import CheckHost, Hosts
 from geoserver.api.metrics import Board, Meter
 from geoserver.api.problems import PROBLEM_TYPE, build_plain_problem, build_problem
@@ -21,6 +22,7 @@ from geoserver.api.tile_requests import TileRequests
 from geoserver.api.tile_server import TileServer
 from geoserver.errors import BadParameterError, GeoserverError
 from geoserver.ogc.routes import router as ogc_router
+from geoserver.questions import Questions
 from geoserver.services import Services
 from geoserver.site.headers import OPEN_DATA, SECURITY, SiteHeaders
 from geoserver.site.methods import list_methods
@@ -52,7 +54,8 @@ def create_app(
     `board` is where several workers count together, and `worker` which of them this one is, from 0.
     """
 
-    tiles = TileServer(settings, SECURITY | OPEN_DATA)
+    questions = Questions(settings)
+    tiles = TileServer(settings, SECURITY | OPEN_DATA, questions)
     meter = Meter(tiles, board, worker)
 
     @contextlib.asynccontextmanager
@@ -67,6 +70,7 @@ def create_app(
         finally:
             metering.cancel()
             await tiles.stop()
+            await questions.stop()
             await services.stop()
 
     app = FastAPI(title="City map server", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
@@ -78,10 +82,13 @@ def create_app(
     app.add_middleware(SiteHeaders, routes=routes)
     app.state.settings = settings
     app.state.tiles = tiles
+    app.state.questions = questions
     app.state.meter = meter
     app.state.hosts = Hosts(settings)
     app.add_middleware(TileRequests, tiles=tiles)  # a tile passes nothing else but the next
     app.add_middleware(CheckHost, hosts=app.state.hosts, headers=SECURITY | OPEN_DATA)
+    app.add_middleware(TileRequests, tiles=tiles)  # a tile passes nothing else
+    app.add_middleware(Departures)
     return app
 
 

@@ -17,13 +17,14 @@ ROWS = [
     {"server"},
     {"app"},
     {"api", "ogc", "site"},
-    {"services", "check", "formats", "loading", "styling"},
+    {"services", "check", "formats", "loading", "questions", "styling"},
     {"tiling"},
     {"tilesets"},
     {"filtering", "sources", "database"},
     {"catalog"},
     {"grid", "parameters"},
     {"model"},
+    {"interrupts", "turns"},
     {"settings", "assets", "errors", "encodings"},
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}

@@ -15,6 +15,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from geoserver.errors import BadParameterError, UnavailableError
+from geoserver.interrupts import interruptible
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -78,8 +79,11 @@ class Database:
 
     @contextlib.contextmanager
     def connection_sync(self) -> Iterator[psycopg.Connection]:
-        """The same for threads."""
-        with self._explained(), self._pool_sync.connection() as connection:
+        """The same for threads; its query ends with the request that the thread works for."""
+        with contextlib.ExitStack() as held:
+            held.enter_context(self._explained())
+            connection = held.enter_context(self._pool_sync.connection())
+            held.enter_context(interruptible(connection.cancel_safe))
             yield connection
 
     async def fetch(self, query: Query, params: Parameters = None) -> list[Row]:
