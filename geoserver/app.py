@@ -85,10 +85,9 @@ def create_app(
     app.state.questions = questions
     app.state.meter = meter
     app.state.hosts = Hosts(settings)
-    app.add_middleware(TileRequests, tiles=tiles)  # a tile passes nothing else but the next
-    app.add_middleware(CheckHost, hosts=app.state.hosts, headers=SECURITY | OPEN_DATA)
-    app.add_middleware(TileRequests, tiles=tiles)  # a tile passes nothing else
+    app.add_middleware(TileRequests, tiles=tiles)  # a tile passes nothing else but the next two
     app.add_middleware(Departures)
+    app.add_middleware(CheckHost, hosts=app.state.hosts, headers=SECURITY | OPEN_DATA)
     return app
 
 

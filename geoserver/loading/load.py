@@ -15,6 +15,7 @@ from psycopg.types.json import Json
 
 from geoserver import tiling
 from geoserver.catalog import read_recipes
+from geoserver.database.connecting import SettingsOf, connect
 from geoserver.database.status import CHANNEL
 from geoserver.errors import LoadError
 from geoserver.loading.features import FeatureLoader, find_layer_place, wanted_columns
@@ -34,9 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["load"]
 
-_OPTIONS = (
-    "-c timezone=UTC -c search_path=public -c statement_timeout=0 -c client_connection_check_interval=2s -c jit=off"
-)
+_SETTINGS = SettingsOf(client_connection_check_interval="2s")
 
 
 def load(layer: Layer, database_url: str, *, progress: Progress | None = None, force: bool = False) -> LoadReport:
@@ -48,7 +47,7 @@ def load(layer: Layer, database_url: str, *, progress: Progress | None = None, f
     started = time.monotonic()
     try:
         with (
-            psycopg.connect(database_url, options=_OPTIONS, application_name="geoserver-load") as connection,
+            connect(database_url, application="geoserver-load", settings=_SETTINGS) as connection,
             closing(Rejects(layer.id)) as rejects,
         ):
             tell(0, None, "waiting")
