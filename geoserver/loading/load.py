@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,9 +16,11 @@ from geoserver import tiling
 from geoserver.catalog import read_recipes
 from geoserver.database.status import CHANNEL
 from geoserver.errors import LoadError
+from geoserver.loading.faults import explain_fault
 from geoserver.loading.features import FeatureLoader, find_layer_place, wanted_columns
 from geoserver.loading.fingerprint import build_request, read_fingerprint
 from geoserver.loading.keys import FidGiver
+from geoserver.loading.losses import Figures, check_losses, write_notes
 from geoserver.loading.readings import ReadingLoader, wanted_reading_columns
 from geoserver.loading.rejects import Rejects
 from geoserver.loading.report import LoadReport, Progress, ignore_progress
@@ -29,6 +30,7 @@ from geoserver.sources import open_source
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from geoserver.loading.report import Notes
     from geoserver.model import Bounds, Layer
     from geoserver.tiling import Prepared
 
@@ -39,10 +41,18 @@ _OPTIONS = (
 )
 
 
-def load(layer: Layer, database_url: str, *, progress: Progress | None = None, force: bool = False) -> LoadReport:
+def load(
+    layer: Layer,
+    database_url: str,
+    *,
+    progress: Progress | None = None,
+    force: bool = False,
+    accept_losses: bool | None = None,
+) -> LoadReport:
     """Load a layer and its readings; without `force`, not again when neither files nor layer file have changed.
 
-    Raises LoadError when a source cannot be read or no row of it can be stored: the old rows then stay in service.
+    Raises LoadError when a source cannot be read, no row of it can be stored, or, without `accept_losses` (by default
+    the same as `force`), much would be lost: the old rows then stay in service.
     """
     tell = progress or ignore_progress
     started = time.monotonic()
@@ -58,11 +68,11 @@ def load(layer: Layer, database_url: str, *, progress: Progress | None = None, f
             before = _read_before(connection, layer)
             if not force and before and fingerprint and before.fingerprint == fingerprint:
                 return LoadReport(layer.id, before.rows, before.rejected, readings=before.readings, skipped=True)
-            return _Load(connection, layer, database_url, rejects, before, started).run(fingerprint, tell)
-    except psycopg.OperationalError as error:
-        raise LoadError(f"{layer.id}: the database was lost or cannot be reached: {str(error).strip()}") from error
+            accepting = force if accept_losses is None else accept_losses
+            work = _Load(connection, layer, database_url, rejects, before, started, accepting=accepting)
+            return work.run(fingerprint, tell)
     except psycopg.Error as error:
-        raise LoadError(f"{layer.id}: the database refused the rows: {str(error).strip()}") from error
+        raise LoadError(f"{layer.id}: {explain_fault(error)}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +108,7 @@ class _Load:
     rejects: Rejects
     before: _Before | None
     started: float
+    accepting: bool = False  # whatever is lost
 
     def run(self, fingerprint: str, tell: Progress) -> LoadReport:
         layer, before = self.layer, self.before
@@ -120,9 +131,17 @@ class _Load:
         with closing(staging):
             features.run(opened, tell)
         removed = features.make_keys_unique() if layer.key else 0
-        notes = features.notes
-        readings = self._load_readings(features.staging, notes, tell)
         rows = features.book.rows - removed
+        figures = [
+            Figures("rows", features.read, len(self.rejects), rows, before.rows if before else None, features.columns)
+        ]
+        loader = self._load_readings(features.staging, features.notes, tell)
+        readings = loader.stored if loader else 0
+        if loader:
+            known = before.readings if before else None
+            figures.append(Figures("readings", loader.read, loader.rejected, readings, known, loader.columns))
+        if not self.accepting:
+            check_losses(self.connection, layer, self.rejects, *figures)
         for _ in build_indexes(self.connection, layer, f"{layer.table}__staging"):
             tell(rows, rows, "indexing")
         prepared = self._prepare(staging, lambda: tell(rows, rows, "preparing tiles"))
@@ -130,10 +149,10 @@ class _Load:
         tell(rows, rows, "swapping")
         features.staging.swap()
         seconds = self._write_status(features, rows, readings, bounds, fingerprint=fingerprint, prepared=prepared)
+        write_notes(self.connection, layer, features.notes, *(each.columns for each in figures))
         self.connection.commit()
-        return LoadReport(
-            layer.id, rows, len(self.rejects), dict(self.rejects.reasons), seconds, readings, notes=dict(notes)
-        )
+        reasons, changed = dict(self.rejects.reasons), tuple(features.notes)
+        return LoadReport(layer.id, rows, len(self.rejects), reasons, seconds, readings, changed=changed)
 
     def _prepare(self, staging: Staging, progress: Callable[[], None]) -> Prepared:
         """What tiles need beside the rows, and the triggers that keep it right; from here on the rows are followed."""
@@ -153,15 +172,16 @@ class _Load:
         )
         return prepared
 
-    def _load_readings(self, staging: Staging, notes: Counter[str], tell: Progress) -> int:
+    def _load_readings(self, staging: Staging, notes: Notes, tell: Progress) -> ReadingLoader | None:
         readings = self.layer.readings
         if readings is None:
-            return 0
+            return None
         opened = open_source(
             build_request(self.layer, self.database_url, wanted_reading_columns(readings), readings=readings)
         )
         loader = ReadingLoader(self.connection, self.layer, readings, staging.table, self.rejects, notes)
-        return loader.run(opened, tell)
+        loader.run(opened, tell)
+        return loader
 
     def _read_bounds(self, features: FeatureLoader, *, removed: bool) -> Bounds | None:
         if removed:
