@@ -49,6 +49,7 @@ async def read_layer(request: Request, layer_id: params.LayerId) -> Response:
         "fields": await _fields(services, layer, status) if layer.has_rows else _plain_fields(layer.fields),
         "parameters": [_parameter_entry(item) for item in layer.parameters.values()],
         "readings": _readings_entry(layer),
+        "notes": await queries.read_notes(services.database, layer) if layer.has_rows else [],
         "legend": styling.build_legend(services.live.current, layer),
         "bins": styling.describe_bins(services.live.current, layer, status) if layer.has_rows else None,
     }
@@ -131,7 +132,7 @@ async def read_rejects(request: Request, layer_id: params.LayerId, limit: params
     params.read_parameters(request, ("limit",))
     most = params.parse_limit(limit, 100, MAX_REJECTS)
     services: Services = request.app.state.services
-    rows = await queries.read_rejects(services.database, layer.id, most)
+    rows = await queries.read_rejects(services.database, layer, most)
     return answer(request, {"count": status.rejected, "rejects": rows})
 
 

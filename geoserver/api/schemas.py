@@ -114,8 +114,18 @@ class BinsEntry(BaseModel):
     legend: list[BinsLegendEntry]
 
 
+class Note(BaseModel):
+    """What the last load changed in rows that it kept: values left empty, geometries repaired."""
+
+    field: str = Field(description="The field; empty for the geometry.")
+    what: str = Field(description='What was done, and why: "no integer, left empty".')
+    count: int
+    example: str = Field(description="One of the values as the source has it; may be empty.")
+
+
 class LayerDetail(LayerEntry):
     fields: list[FieldEntry]
+    notes: list[Note]
     parameters: list[ParameterEntry]
     readings: ReadingsEntry | None
     legend: list[LegendEntry]
@@ -172,9 +182,11 @@ class ReadingList(BaseModel):
 
 
 class Reject(BaseModel):
-    line: int
+    line: int = Field(description="Line or row in the source.")
     reason: str
-    raw: str
+    raw: str = Field(
+        description="Its values of declared fields, as name=value; empty where columns cannot be told apart."
+    )
 
 
 class RejectList(BaseModel):

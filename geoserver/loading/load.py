@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -20,9 +19,11 @@ from geoserver.database.connecting import SettingsOf, connect
 from geoserver.database.status import CHANNEL
 from geoserver.errors import LoadError
 from geoserver.loading.behind import prepare_behind
+from geoserver.loading.faults import explain_fault
 from geoserver.loading.features import FeatureLoader, find_layer_place, wanted_columns
 from geoserver.loading.fingerprint import build_request, read_fingerprint
 from geoserver.loading.keys import FidGiver
+from geoserver.loading.losses import Figures, check_losses, write_notes
 from geoserver.loading.readings import ReadingLoader, wanted_reading_columns
 from geoserver.loading.rejects import Rejects
 from geoserver.loading.report import PREPARING, LoadReport, Progress, ignore_progress
@@ -30,6 +31,7 @@ from geoserver.loading.staging import Staging, build_indexes, drop_leftovers
 from geoserver.sources import open_source
 
 if TYPE_CHECKING:
+    from geoserver.loading.report import Notes
     from geoserver.model import Bounds, Layer
 
 __all__ = ["load"]
@@ -37,10 +39,18 @@ __all__ = ["load"]
 _SETTINGS = SettingsOf(client_connection_check_interval="2s")
 
 
-def load(layer: Layer, database_url: str, *, progress: Progress | None = None, force: bool = False) -> LoadReport:
+def load(
+    layer: Layer,
+    database_url: str,
+    *,
+    progress: Progress | None = None,
+    force: bool = False,
+    accept_losses: bool | None = None,
+) -> LoadReport:
     """Load a layer and its readings; without `force`, not again when neither files nor layer file have changed.
 
-    Raises LoadError when a source cannot be read or no row of it can be stored: the old rows then stay in service.
+    Raises LoadError when a source cannot be read, no row of it can be stored, or, without `accept_losses` (by default
+    the same as `force`), much would be lost: the old rows then stay in service.
     """
     tell = progress or ignore_progress
     started = time.monotonic()
@@ -60,14 +70,14 @@ def load(layer: Layer, database_url: str, *, progress: Progress | None = None, f
             if not force and before and fingerprint and before.fingerprint == fingerprint:
                 report = LoadReport(layer.id, before.rows, before.rejected, readings=before.readings, skipped=True)
             else:
-                report = _Load(connection, helper, layer, database_url, rejects, before, started).run(fingerprint, tell)
+                accepting = force if accept_losses is None else accept_losses
+                work = _Load(connection, helper, layer, database_url, rejects, before, started, accepting=accepting)
+                report = work.run(fingerprint, tell)
             connection.commit()
             prepare_behind(connection, helper, layer, lambda _: tell(report.rows, report.rows, PREPARING))
             return report if report.skipped else replace(report, seconds=time.monotonic() - started)
-    except psycopg.OperationalError as error:
-        raise LoadError(f"{layer.id}: the database was lost or cannot be reached: {str(error).strip()}") from error
     except psycopg.Error as error:
-        raise LoadError(f"{layer.id}: the database refused the rows: {str(error).strip()}") from error
+        raise LoadError(f"{layer.id}: {explain_fault(error)}") from error
 
 
 def _connect(url: str, *, autocommit: bool = False) -> psycopg.Connection:
@@ -108,6 +118,7 @@ class _Load:
     rejects: Rejects
     before: _Before | None
     started: float
+    accepting: bool = False  # whatever is lost
 
     def run(self, fingerprint: str, tell: Progress) -> LoadReport:
         """Put the rows into service; what fails leaves nothing behind."""
@@ -140,9 +151,17 @@ class _Load:
         with closing(staging):
             features.run(opened, tell)
         removed = features.make_keys_unique() if layer.key else 0
-        notes = features.notes
-        readings = self._load_readings(features.staging, notes, tell)
         rows = features.book.rows - removed
+        figures = [
+            Figures("rows", features.read, len(self.rejects), rows, before.rows if before else None, features.columns)
+        ]
+        loader = self._load_readings(features.staging, features.notes, tell)
+        readings = loader.stored if loader else 0
+        if loader:
+            known = before.readings if before else None
+            figures.append(Figures("readings", loader.read, loader.rejected, readings, known, loader.columns))
+        if not self.accepting:
+            check_losses(self.connection, layer, self.rejects, *figures)
         self.connection.commit()  # for the helper to see the rows; nobody else looks at them
         for _ in build_indexes((self.connection, self.helper), layer, f"{layer.table}__staging"):
             tell(rows, rows, "indexing")
@@ -151,16 +170,11 @@ class _Load:
         tell(rows, rows, "swapping")
         features.staging.swap()
         seconds = self._write_status(features, rows, readings, bounds, fingerprint=fingerprint, plan=plan)
+        write_notes(self.connection, layer, features.notes, *(each.columns for each in figures))
         self.connection.commit()
+        reasons, changed = dict(self.rejects.reasons), tuple(features.notes)
         return LoadReport(
-            layer.id,
-            rows,
-            len(self.rejects),
-            dict(self.rejects.reasons),
-            seconds,
-            readings,
-            notes=dict(notes),
-            in_service=seconds,
+            layer.id, rows, len(self.rejects), reasons, seconds, readings, in_service=seconds, changed=changed
         )
 
     def _look_ahead(self, staging: Staging, rows: int) -> dict[str, Any]:
@@ -180,15 +194,16 @@ class _Load:
             rows=rows,
         )
 
-    def _load_readings(self, staging: Staging, notes: Counter[str], tell: Progress) -> int:
+    def _load_readings(self, staging: Staging, notes: Notes, tell: Progress) -> ReadingLoader | None:
         readings = self.layer.readings
         if readings is None:
-            return 0
+            return None
         opened = open_source(
             build_request(self.layer, self.database_url, wanted_reading_columns(readings), readings=readings)
         )
         loader = ReadingLoader(self.connection, self.layer, readings, staging.table, self.rejects, notes)
-        return loader.run(opened, tell)
+        loader.run(opened, tell)
+        return loader
 
     def _read_bounds(self, features: FeatureLoader, *, removed: bool) -> Bounds | None:
         if removed:
