@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Condition",
-    "column_list",
     "count",
     "read_feature",
     "read_notes",
