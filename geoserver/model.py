@@ -23,6 +23,7 @@ __all__ = [
     "Scalar",
     "Tile",
     "TilePlan",
+    "TimeUnit",
     "ZoomPlan",
 ]
 
@@ -31,6 +32,7 @@ FieldType = Literal["text", "integer", "number", "boolean", "date", "timestamp"]
 FilterKind = Literal["choice", "range", "search", "none"]
 ROWLESS_KINDS = ("tiles", "function")  # every other kind is a recipe in `tiles/` over the layer's table
 type Scalar = str | int | float | bool
+type TimeUnit = Literal["yyyymmdd", "year", "s", "ms"]  # what a number in a time field counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class Field:
     column: str = ""  # name in the source file; empty: the same as `name`
     labels: Mapping[str, str] = field(default_factory=dict)  # stored value -> text for people
     latest: bool = False  # carries the latest reading (see Readings)
+    time_unit: TimeUnit | None = None  # what numbers in a date or timestamp count; None: a number is no time
 
     @property
     def source_column(self) -> str:
@@ -109,6 +112,9 @@ class CsvOptions:
     y: str = ""  # column with northing or latitude
     point: str = ""  # one column with "lat, lon"
     geometry: str = ""  # one column with WKT or GeoJSON
+    header: bool = True  # False: the first line is data, and columns are "column 1", "column 2"
+    skip_lines: int | None = None  # lines above the header; None: found out
+    comment: str = ""  # what a line that is no data begins with
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +168,7 @@ class Layer:
     csv: CsvOptions = field(default_factory=CsvOptions)
     keywords: tuple[str, ...] = ()
     readings: Readings | None = None
+    swap_axes: bool = False  # the source has latitude (or northing) first
     basemap: bool = False  # drawn under the data, not listed among the datasets
     visible: bool = False  # switched on when the viewer opens
     order: int = 100  # position among the layers of its theme

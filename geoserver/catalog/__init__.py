@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
@@ -24,7 +24,7 @@ from geoserver import assets
 from geoserver.catalog.rowless import build_parameters, check_keys, check_rowless
 from geoserver.catalog.styles import read_recipes, read_styles
 from geoserver.errors import CatalogError, NotFoundError
-from geoserver.model import BINS, ROWLESS_KINDS, Bounds, CsvOptions, Field, Layer, Readings
+from geoserver.model import BINS, ROWLESS_KINDS, Bounds, CsvOptions, Field, Layer, Readings, TimeUnit
 from geoserver.settings import Settings
 
 __all__ = [
@@ -80,6 +80,9 @@ class _CsvFile(_File):
     y: str = ""
     point: str = ""
     geometry: str = ""
+    header: bool = True
+    skip_lines: int | None = Key(default=None, ge=0)
+    comment: Annotated[str, Key(max_length=3)] = ""
 
 
 _Given = str | int | float | bool | date | datetime  # as TOML writes it
@@ -115,6 +118,7 @@ class _LayerFile(_File):
     source: str = Key(min_length=1)
     source_layer: str = ""
     crs: Annotated[str, AfterValidator(lambda value: _check_crs(value) if value else value)] = ""
+    swap_axes: bool = False
     csv: _CsvFile = Key(default_factory=_CsvFile)
     key: str = ""
     kind: str
@@ -241,11 +245,11 @@ def source_path(layer: Layer, source: str | None = None) -> Path:
 
 
 def _build_layer(path: Path, parsed: _LayerFile) -> Layer:
-    fields = {name: _build_field(name, item) for name, item in parsed.fields.items()}
+    fields = {name: _build_field(path, "fields", name, item) for name, item in parsed.fields.items()}
     readings = None
     if parsed.readings:
         item = parsed.readings
-        of_readings = {name: _build_field(name, entry) for name, entry in item.fields.items()}
+        of_readings = {name: _build_field(path, "readings.fields", name, entry) for name, entry in item.fields.items()}
         if twice := fields.keys() & of_readings.keys():
             raise CatalogError(str(path), f"readings.fields.{min(twice)}", "a name that is not under [fields] too")
         readings = Readings(item.source, item.key, item.time, of_readings, CsvOptions(**item.csv.model_dump()))
@@ -267,8 +271,15 @@ def _build_layer(path: Path, parsed: _LayerFile) -> Layer:
     )
 
 
-def _build_field(name: str, item: _FieldFile) -> Field:
-    return Field(name=name, **{**item.model_dump(), "title": item.title or name.replace("_", " ").capitalize()})
+def _build_field(path: Path, where: str, name: str, item: _FieldFile) -> Field:
+    """A field; of a date or timestamp, `unit` says what numbers count, and is nothing to show beside a value."""
+    given = item.model_dump() | {"title": item.title or name.replace("_", " ").capitalize()}
+    if item.type in ("date", "timestamp") and item.unit:
+        if item.unit not in get_args(TimeUnit.__value__):
+            expected = f'"year", "s", "ms" or "yyyymmdd", what a number counts in a {item.type}; got {item.unit!r}'
+            raise CatalogError(str(path), f"{where}.{name}.unit", expected)
+        given |= {"unit": "", "time_unit": item.unit}
+    return Field(name=name, **given)
 
 
 def _check_fields(path: Path, layer: Layer) -> None:

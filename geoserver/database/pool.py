@@ -1,4 +1,4 @@
-"""Connections: an asynchronous pool for tiles and API, one for threads (OGC API); autocommit, UTC, with a timeout.
+"""Connections: an asynchronous pool for tiles and API, one for threads (OGC API); autocommit, with a timeout.
 
 Queries are `psycopg.sql` objects with named parameters; a value never becomes part of the text.
 """
@@ -14,7 +14,9 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
+from geoserver.database.connecting import SettingsOf, connect_options
 from geoserver.errors import BadParameterError, UnavailableError
+from geoserver.interrupts import interruptible
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -52,13 +54,13 @@ class Database:
     def __init__(self, url: str, settings: Settings) -> None:
         self.url = url
         self._timeout = settings.statement_timeout
-        # Our queries are many and short: compiling them (jit) costs more than it saves.
-        timeout = int(settings.statement_timeout * 1000)
-        options = f"-c statement_timeout={timeout} -c timezone=UTC -c search_path=public -c jit=off"
-        kwargs = {"autocommit": True, "options": options, "application_name": "geoserver", "connect_timeout": 5}
+        ours = SettingsOf(statement_timeout=str(int(settings.statement_timeout * 1000)))
         limits: dict[str, Any] = {"timeout": _WAIT, "reconnect_timeout": 0, "open": False, "max_idle": 300}
-        self._pool = AsyncConnectionPool(url, kwargs=kwargs, min_size=1, max_size=settings.pool_size, **limits)
-        self._pool_sync = ConnectionPool(url, kwargs=kwargs, min_size=0, max_size=settings.ogc_threads, **limits)
+        limits["kwargs"] = connect_options(url)
+        self._pool = AsyncConnectionPool(
+            url, min_size=1, max_size=settings.pool_size, configure=ours.apply_async, **limits
+        )
+        self._pool_sync = ConnectionPool(url, min_size=0, max_size=settings.ogc_threads, configure=ours.apply, **limits)
 
     async def open(self) -> None:
         """Start both pools; does not wait, so that a server starts while its database is still away."""
@@ -78,8 +80,11 @@ class Database:
 
     @contextlib.contextmanager
     def connection_sync(self) -> Iterator[psycopg.Connection]:
-        """The same for threads."""
-        with self._explained(), self._pool_sync.connection() as connection:
+        """The same for threads; its query ends with the request that the thread works for."""
+        with contextlib.ExitStack() as held:
+            held.enter_context(self._explained())
+            connection = held.enter_context(self._pool_sync.connection())
+            held.enter_context(interruptible(connection.cancel_safe))
             yield connection
 
     async def fetch(self, query: Query, params: Parameters = None) -> list[Row]:

@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from geoserver.database.pool import Database
     from geoserver.model import Field, FieldType, Layer
 
-__all__ = ["Condition", "count", "read_feature", "read_readings", "read_rejects", "show", "table_of"]
+__all__ = [
+    "Condition",
+    "count",
+    "read_feature",
+    "read_notes",
+    "read_readings",
+    "read_rejects",
+    "show",
+    "table_of",
+]
 
 _INT64 = 2**63
 _DIGITS = 7  # decimals of a degree: a centimetre
@@ -98,9 +107,29 @@ async def read_readings(
     return rows[::-1]
 
 
-async def read_rejects(database: Database, layer_id: str, limit: int) -> list[dict[str, Any]]:
-    """Rows of the layer's last load that could not be served, in the order of the source."""
+async def read_rejects(database: Database, layer: Layer, limit: int) -> list[dict[str, Any]]:
+    """Rows of the layer's last load that could not be served, in the order of the source.
+
+    `raw` has the values of fields that are declared now, whatever was declared when the rows were loaded.
+    """
     query = SQL(
-        "SELECT line, reason, raw FROM geoserver.rejects WHERE layer = %(layer)s ORDER BY line, reason LIMIT %(limit)s"
+        "SELECT line, reason, fields FROM geoserver.rejects WHERE layer = %(layer)s"
+        " ORDER BY line, reason LIMIT %(limit)s"
     )
-    return await database.fetch(query, {"layer": layer_id, "limit": limit})
+    rows = await database.fetch(query, {"layer": layer.id, "limit": limit})
+    return [
+        {
+            "line": row["line"],
+            "reason": row["reason"],
+            "raw": "; ".join(f"{name}={row['fields'][name]}" for name in layer.fields if name in row["fields"]),
+        }
+        for row in rows
+    ]
+
+
+async def read_notes(database: Database, layer: Layer) -> list[dict[str, Any]]:
+    """What the layer's last load changed in the rows that it kept; of fields that are declared now."""
+    notes = await database.fetch_value(
+        SQL("SELECT notes FROM geoserver.layers WHERE id = %(layer)s"), {"layer": layer.id}
+    )
+    return [note for note in notes or [] if not note["field"] or note["field"] in layer.fields]

@@ -105,7 +105,6 @@ def check_function(connection: psycopg.Connection, layer: Layer) -> str:
     try:
         with connection.transaction(force_rollback=True):
             connection.execute(_READ_ONLY)
-            connection.execute("SET LOCAL search_path = public")  # as when serving
             connection.execute(_build_call(layer), _build_values(_middle_tile(layer), where))
     except psycopg.Error as error:
         return f"{layer.source} to run: {' '.join(str(error).split())}"
