@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from geoserver import __version__
 from geoserver.api import find_routers
 from geoserver.api.departures import Departures
+from geoserver.api.description import describe
 from geoserver.api.hosts import CheckHost, Hosts
 from geoserver.api.metrics import Board, Meter
 from geoserver.api.problems import PROBLEM_TYPE, build_plain_problem, build_problem
@@ -80,6 +81,7 @@ def create_app(
         routes += router.routes
     _add_error_handlers(app, routes)
     app.add_middleware(SiteHeaders, routes=routes)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way to another document
     app.state.settings = settings
     app.state.tiles = tiles
     app.state.questions = questions

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 
 from geoserver.api.metrics import CONTENT_TYPE_LATEST
+from geoserver.api.schemas import Health, Readiness
 
 if TYPE_CHECKING:
     from geoserver.api.metrics import Meter
@@ -16,13 +17,18 @@ if TYPE_CHECKING:
 router = APIRouter(tags=["health"])
 
 
-@router.get("/healthz", summary="Is the process alive?")
+@router.get("/healthz", summary="Is the process alive?", response_model=Health)
 async def healthz() -> dict[str, str]:
     """Answers as long as the process runs; says nothing about the database."""
     return {"status": "alive"}
 
 
-@router.get("/readyz", summary="Can it serve?")
+@router.get(
+    "/readyz",
+    summary="Can it serve?",
+    response_model=Readiness,
+    responses={503: {"description": "The database is away.", "model": Readiness}},
+)
 async def readyz(request: Request) -> JSONResponse:
     """200 when database and catalogue are fine, 503 when the database is away; names every problem."""
     services: Services = request.app.state.services
@@ -50,7 +56,7 @@ def _readiness(services: Services) -> dict[str, Any]:
     }
 
 
-@router.get("/metrics", summary="Prometheus metrics")
+@router.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
     """Counters and gauges of every worker in Prometheus' text format."""
     meter: Meter = request.app.state.meter
