@@ -45,7 +45,7 @@ _UNCOMPUTABLE = (
     psycopg.errors.TooManyArguments,
     psycopg.errors.InternalError_,
 )
-_OF_SHAPES = re.compile("geos|geom|transform|topology|exception|srid", re.IGNORECASE)
+_OF_SHAPES = re.compile(r"geos|geom|\blw|transform|topology|exception|srid", re.IGNORECASE)
 
 
 class Database:

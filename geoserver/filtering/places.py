@@ -200,19 +200,21 @@ def _cut(geometry: shapely.Geometry) -> shapely.Geometry:
 
 
 @lru_cache(maxsize=256)
-def _transformer(srid: int) -> Transformer:
-    return Transformer.from_crs(_read_crs(srid).crs, CRS.from_user_input("OGC:CRS84"), always_xy=True)
+def _transformer(srid: int) -> Transformer | None:
+    """To lon/lat; None where PROJ knows no way, which it takes a second to find out."""
+    try:
+        return Transformer.from_crs(_read_crs(srid).crs, CRS.from_user_input("OGC:CRS84"), always_xy=True)
+    except (CRSError, ProjError):
+        return None
 
 
 def _to_lonlat(geometry: shapely.Geometry, reference: Reference, parameter: str) -> shapely.Geometry:
     """Projected to lon/lat."""
     geometry = _cut(geometry)
     points = shapely.get_coordinates(geometry)
-    try:
-        x, y = _transformer(reference.srid).transform(points[:, 0], points[:, 1])
-    except (CRSError, ProjError):
-        x = y = np.full(len(points), np.nan)
-    moved = np.column_stack([x, y])
+    transformer = _transformer(reference.srid)
+    # What cannot be transformed comes out as infinity.
+    moved = np.column_stack(transformer.transform(points[:, 0], points[:, 1])) if transformer else points * np.nan
     if not np.isfinite(moved).all():
         raise wrong(_shown(geometry), f"coordinates inside the area of {reference.crs.name}", parameter)
     return shapely.set_coordinates(geometry, moved)
