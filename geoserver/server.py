@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from geoserver.api.connections import Limits
+from geoserver.api.connections import Guard, Limits
 from geoserver.api.metrics import Board
 from geoserver.api.protocol import build_protocol
 from geoserver.app import create_app
@@ -73,10 +73,12 @@ def build_config(
 
     `limits` of connections follow from the settings where none are given.
     """
-    settings: Settings = app.state.settings
+    settings, tiles = app.state.settings, app.state.tiles
+    lines = b"".join(name + b": " + value + b"\r\n" for name, value in tiles.everywhere)
+    app.state.guard = Guard(limits or build_limits(settings), lines)
     return uvicorn.Config(
         app,
-        http=build_protocol(app.state.tiles, app.state.hosts, limits or build_limits(settings)),
+        http=build_protocol(tiles, app.state.hosts, app.state.guard),
         log_level=log_level,
         access_log=access_log,
         ws="none",

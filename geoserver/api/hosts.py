@@ -67,16 +67,15 @@ class Hosts:
         return None
 
     def _is_ours(self, name: str, scope: Scope) -> bool:
-        if name in self._own or name in self._allowed or "*" in self._allowed or name == "localhost":
+        here = (scope.get("server") or ("",))[0].removeprefix("::ffff:")  # where this very connection came in
+        if name in self._own or name in self._allowed or "*" in self._allowed or name in ("localhost", here):
             return True
         if name.endswith(".localhost") or any(item[0] == "." and name.endswith(item) for item in self._allowed):
             return True
         try:
-            address = ipaddress.ip_address(name)
+            return ipaddress.ip_address(name).is_loopback
         except ValueError:
             return False
-        here = (scope.get("server") or ("",))[0]  # the address at which this very connection came in
-        return address.is_loopback or str(address) == here.removeprefix("::ffff:")
 
     def _replace(self, scope: Scope, text: str | None) -> None:
         """Every address that the app builds follows the scope."""
