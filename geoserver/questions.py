@@ -123,8 +123,11 @@ class Questions:
         if not _is_slow(_size(filters, properties), filters.get("filter")):
             return tiling.parse_question(layer, status, filters, properties)
         asked = asyncio.run_coroutine_threadsafe(self.read(client, layer, status, filters, properties), loop)
-        with interruptible(asked.cancel):
-            return asked.result().where
+        try:
+            with interruptible(asked.cancel):
+                return asked.result().where
+        finally:
+            asked.cancel()  # where it was interrupted before it could be
 
     def turn(self, client: str, asked: Asked) -> AbstractAsyncContextManager[None]:
         """The time to ask the database; what is not filtered waits for nobody."""
