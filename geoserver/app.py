@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from geoserver.api.metrics import Board, Meter
 from geoserver.api.problems import PROBLEM_TYPE, build_plain_problem, build_problem
 from geoserver.api.tile_requests import TileRequests
 from geoserver.api.tile_server import TileServer
-from geoserver.errors import BadParameterError, GeoserverError
+from geoserver.errors import BadParameterError, GeoserverError, UnavailableError
 from geoserver.ogc.routes import router as ogc_router
 from geoserver.services import Services
 from geoserver.site.headers import OPEN_DATA, SECURITY, SiteHeaders
@@ -57,11 +56,10 @@ def create_app(
         app.state.services = services
         tiles.attach(services)
         await services.start()
-        metering = asyncio.create_task(meter.run(), name="meter")
+        services.keeper.keep("meter", meter.run)
         try:
             yield
         finally:
-            metering.cancel()
             await tiles.stop()
             await services.stop()
 
@@ -99,6 +97,10 @@ def _add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def unknown(request: Request, error: Exception) -> Response:
+        services: Services = request.app.state.services
+        if await services.look_again():
+            log.warning("%s %s failed while what is loaded changed: %r", request.method, request.url.path, error)
+            return problem(UnavailableError("What is loaded has just changed; try again at once.", retry_after=1))
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         return _plain_problem(500, "Internal error", request, {})
 

@@ -87,10 +87,10 @@ class CatalogError(GeoserverError):
     title = "Broken catalogue"
 
     def __init__(self, file: str, key: str, expected: str) -> None:
-        self.file = file
+        self.file = file.encode("utf-8", "replace").decode()  # a name on disk need not be UTF-8, and JSON must
         self.key = key
         self.expected = expected
-        super().__init__(f"{file}: {key}: {expected}" if key else f"{file}: {expected}")
+        super().__init__(f"{self.file}: {key}: {expected}" if key else f"{self.file}: {expected}")
 
 
 class LoadError(GeoserverError):

@@ -25,7 +25,7 @@ ROWS = [
     {"catalog"},
     {"grid", "parameters"},
     {"model"},
-    {"settings", "assets", "errors", "encodings"},
+    {"settings", "assets", "errors", "encodings", "tasks"},
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 WEB_LIBRARIES = {"fastapi", "starlette", "pygeoapi"}

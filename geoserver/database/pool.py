@@ -6,6 +6,7 @@ Queries are `psycopg.sql` objects with named parameters; a value never becomes p
 from __future__ import annotations
 
 import contextlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -16,7 +17,7 @@ from geoserver.database.connecting import SettingsOf, connect_options
 from geoserver.errors import UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from psycopg.sql import SQL, Composed
 
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Database", "Query"]
 
+log = logging.getLogger("geoserver")
+
 type Query = SQL | Composed
 type Parameters = Mapping[str, object] | None
 type Row = dict[str, Any]
 
 _WAIT = 5.0  # seconds that a request waits for a free connection before it is told to come back
+# What a statement about a table that has changed since comes to: tables, columns, functions that are gone, other types.
+_CHANGED = frozenset({"42P01", "42703", "42883", "42804", "42501", "42846", "3F000"})
 _AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed, TooManyRequests)
 
 
@@ -37,6 +42,7 @@ class Database:
 
     def __init__(self, url: str, settings: Settings) -> None:
         self.url = url
+        self.on_surprise: Callable[[], None] = lambda: None  # called, in any thread, when a table is not as expected
         self._timeout = settings.statement_timeout
         ours = SettingsOf(statement_timeout=str(int(settings.statement_timeout * 1000)))
         limits: dict[str, Any] = {"timeout": _WAIT, "reconnect_timeout": 0, "open": False, "max_idle": 300}
@@ -112,3 +118,10 @@ class Database:
             ) from error
         except _AWAY as error:
             raise UnavailableError("The database cannot be reached; try again in a few seconds.") from error
+        except psycopg.ProgrammingError as error:
+            if error.sqlstate not in _CHANGED:
+                raise
+            # A table is another than when the question was put together: a load took its place, or someone changed it.
+            log.warning("What is loaded has changed under a query: %s", " ".join(str(error).split()))
+            self.on_surprise()
+            raise UnavailableError("What is loaded has just changed; try again at once.", retry_after=1) from error

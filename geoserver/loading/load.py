@@ -16,7 +16,7 @@ from psycopg.types.json import Json
 from geoserver import tiling
 from geoserver.catalog import read_recipes
 from geoserver.database.connecting import SettingsOf, connect
-from geoserver.database.status import CHANNEL
+from geoserver.database.status import CHANNEL, write_declaration
 from geoserver.errors import LoadError
 from geoserver.loading.features import FeatureLoader, find_layer_place, wanted_columns
 from geoserver.loading.fingerprint import build_request, read_fingerprint
@@ -79,9 +79,9 @@ class _Before:
 
 def _read_before(connection: psycopg.Connection, layer: Layer) -> _Before | None:
     row = connection.execute(
-        "SELECT l.rows, l.rejected, l.readings, l.version, l.fingerprint, l.last_fid, EXISTS ("
-        " SELECT FROM information_schema.columns AS c"
-        " WHERE c.table_schema = 'layers' AND c.table_name = %(table)s AND c.column_name = 'source_key')"
+        "SELECT l.rows, l.rejected, l.readings, l.version, l.fingerprint, l.last_fid, 2 = ("
+        " SELECT count(*) FROM information_schema.columns AS c"
+        " WHERE c.table_schema = 'layers' AND c.table_name = %(table)s AND c.column_name IN ('fid', 'source_key'))"
         " FROM geoserver.layers AS l WHERE l.id = %(id)s"
         " AND to_regclass(format('layers.%%I', %(table)s::text)) IS NOT NULL",
         {"id": layer.id, "table": layer.table},
@@ -129,6 +129,7 @@ class _Load:
         tell(rows, rows, "swapping")
         features.staging.swap()
         seconds = self._write_status(features, rows, readings, bounds, fingerprint=fingerprint, prepared=prepared)
+        write_declaration(self.connection, layer)
         self.connection.commit()
         return LoadReport(
             layer.id, rows, len(self.rejects), dict(self.rejects.reasons), seconds, readings, notes=dict(notes)
