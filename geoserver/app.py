@@ -15,9 +15,10 @@ from geoserver import __version__
 from geoserver.api import find_routers
 from geoserver.api.metrics import Board, Meter
 from geoserver.api.problems import PROBLEM_TYPE, build_plain_problem, build_problem
+from geoserver.api.retrying import Retrying, note_change
 from geoserver.api.tile_requests import TileRequests
 from geoserver.api.tile_server import TileServer
-from geoserver.errors import BadParameterError, GeoserverError, UnavailableError
+from geoserver.errors import BadParameterError, GeoserverError, OvertakenError
 from geoserver.ogc.routes import router as ogc_router
 from geoserver.services import Services
 from geoserver.site.headers import OPEN_DATA, SECURITY, SiteHeaders
@@ -67,6 +68,7 @@ def create_app(
     for router in [*find_routers(), ogc_router, site_router]:
         app.include_router(router)
     _add_error_handlers(app)
+    app.add_middleware(Retrying)
     app.add_middleware(SiteHeaders)
     app.state.tiles = tiles
     app.state.meter = meter
@@ -82,7 +84,9 @@ def problem(error: GeoserverError) -> Response:
 
 def _add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(GeoserverError)
-    async def known(_: Request, error: GeoserverError) -> Response:
+    async def known(request: Request, error: GeoserverError) -> Response:
+        if isinstance(error, OvertakenError):
+            note_change(request.scope)
         return problem(error)
 
     @app.exception_handler(RequestValidationError)
@@ -97,10 +101,6 @@ def _add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def unknown(request: Request, error: Exception) -> Response:
-        services: Services = request.app.state.services
-        if await services.look_again():
-            log.warning("%s %s failed while what is loaded changed: %r", request.method, request.url.path, error)
-            return problem(UnavailableError("What is loaded has just changed; try again at once.", retry_after=1))
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         return _plain_problem(500, "Internal error", request, {})
 

@@ -4,6 +4,7 @@
     ├── BadParameterError           400   one query parameter or path part is wrong
     ├── NotFoundError               404   no such layer, feature, tile, style
     ├── UnavailableError            503   the database is away or too slow; comes with Retry-After
+    │   └── OvertakenError          503   a table changed under the question; asked again, it is answered
     ├── CatalogError                -     a layer file, style or recipe is wrong: file, key, expectation
     ├── LoadError                   -     a source cannot be loaded
     └── SetupError                  -     something must be installed or configured first
@@ -19,6 +20,7 @@ __all__ = [
     "GeoserverError",
     "LoadError",
     "NotFoundError",
+    "OvertakenError",
     "SetupError",
     "UnavailableError",
 ]
@@ -79,6 +81,13 @@ class UnavailableError(GeoserverError):
 
     def members(self) -> dict[str, object]:
         return {"retryAfter": self.retry_after}
+
+
+class OvertakenError(UnavailableError):
+    """A table is another than when the question was put together; reading requests are asked again by themselves."""
+
+    def __init__(self) -> None:
+        super().__init__("What is loaded has just changed; try again at once.", retry_after=1)
 
 
 class CatalogError(GeoserverError):

@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from geoserver.database.connecting import SettingsOf, connect_options
-from geoserver.errors import UnavailableError
+from geoserver.errors import OvertakenError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from geoserver.settings import Settings
 
-__all__ = ["Database", "Query"]
+__all__ = ["Database", "Query", "run"]
 
 log = logging.getLogger("geoserver")
 
@@ -31,6 +31,7 @@ type Query = SQL | Composed
 type Parameters = Mapping[str, object] | None
 type Row = dict[str, Any]
 
+_FORGET = "DEALLOCATE ALL"  # psycopg sees it, and forgets what it has prepared, too
 _WAIT = 5.0  # seconds that a request waits for a free connection before it is told to come back
 # What a statement about a table that has changed since comes to: tables, columns, functions that are gone, other types.
 _CHANGED = frozenset({"42P01", "42703", "42883", "42804", "42501", "42846", "3F000"})
@@ -76,11 +77,9 @@ class Database:
 
     async def fetch(self, query: Query, params: Parameters = None) -> list[Row]:
         """All rows as dicts."""
-        try:
-            return await self._fetch(query, params)
-        except psycopg.errors.FeatureNotSupported:
-            # A load gave the table other columns, and the statement prepared before it is void: ask anew.
-            return await self._fetch(query, params)
+        async with self.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            await run(connection, cursor, query, params)
+            return await cursor.fetchall()
 
     async def fetch_row(self, query: Query, params: Parameters = None) -> Row | None:
         rows = await self.fetch(query, params)
@@ -93,19 +92,12 @@ class Database:
 
     def fetch_sync(self, query: Query, params: Parameters = None) -> list[Row]:
         """All rows as dicts, for threads."""
-        try:
-            return self._fetch_sync(query, params)
-        except psycopg.errors.FeatureNotSupported:
-            return self._fetch_sync(query, params)
-
-    async def _fetch(self, query: Query, params: Parameters) -> list[Row]:
-        async with self.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(query, params)
-            return await cursor.fetchall()
-
-    def _fetch_sync(self, query: Query, params: Parameters) -> list[Row]:
         with self.connection_sync() as connection, connection.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(query, params).fetchall()
+            try:
+                return cursor.execute(query, params).fetchall()
+            except psycopg.errors.FeatureNotSupported:  # as in `run`
+                connection.execute(_FORGET)
+                return cursor.execute(query, params).fetchall()
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
@@ -124,4 +116,20 @@ class Database:
             # A table is another than when the question was put together: a load took its place, or someone changed it.
             log.warning("What is loaded has changed under a query: %s", " ".join(str(error).split()))
             self.on_surprise()
-            raise UnavailableError("What is loaded has just changed; try again at once.", retry_after=1) from error
+            raise OvertakenError from error
+
+
+async def run(
+    connection: psycopg.AsyncConnection,
+    cursor: psycopg.AsyncCursor[Any],
+    query: Query | bytes,
+    params: Parameters,
+    *,
+    prepare: bool | None = None,
+) -> None:
+    """Execute; where a load gave the table other columns, what this session prepared before is void and made anew."""
+    try:
+        await cursor.execute(query, params, prepare=prepare)
+    except psycopg.errors.FeatureNotSupported:
+        await connection.execute(_FORGET)
+        await cursor.execute(query, params, prepare=prepare)

@@ -8,9 +8,9 @@ import hashlib
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 from psycopg.sql import SQL, Identifier
 
+from geoserver.database.pool import run
 from geoserver.grid import intersects, tile_bounds, tile_count
 from geoserver.model import BINS
 from geoserver.tiling.bins import Subject, place_values, ready_table
@@ -133,19 +133,9 @@ def tile_version(catalog: Catalog, layer: Layer, status: LayerStatus) -> str:
 
 
 async def _run(database: Database, statement: bytes, values: dict[str, Any], *, prepare: bool | None) -> bytes:
-    try:
-        return await _fetch_bytes(database, statement, values, prepare=prepare)
-    except psycopg.errors.FeatureNotSupported:
-        # A load gave the table other columns, and the statement prepared before it is void: ask anew.
-        return await _fetch_bytes(database, statement, values, prepare=prepare)
-
-
-async def _fetch_bytes(
-    database: Database, statement: bytes, values: dict[str, object], *, prepare: bool | None
-) -> bytes:
     # Binary: as text a bytea would travel as hexadecimal digits, twice as long.
     async with database.connection() as connection, connection.cursor(binary=True) as cursor:
-        await cursor.execute(statement, values, prepare=prepare)
+        await run(connection, cursor, statement, values, prepare=prepare)
         row = await cursor.fetchone()
     return bytes(row[0]) if row and row[0] else b""
 
