@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 from typing import TYPE_CHECKING
@@ -19,9 +18,10 @@ from geoserver.api.description import describe
 from geoserver.api.hosts import CheckHost, Hosts
 from geoserver.api.metrics import Board, Meter
 from geoserver.api.problems import PROBLEM_TYPE, build_plain_problem, build_problem
+from geoserver.api.retrying import Retrying, note_change
 from geoserver.api.tile_requests import TileRequests
 from geoserver.api.tile_server import TileServer
-from geoserver.errors import BadParameterError, GeoserverError
+from geoserver.errors import BadParameterError, GeoserverError, OvertakenError
 from geoserver.ogc.routes import router as ogc_router
 from geoserver.questions import Questions
 from geoserver.services import Services
@@ -65,11 +65,10 @@ def create_app(
         app.state.services = services
         tiles.attach(services)
         await services.start()
-        metering = asyncio.create_task(meter.run(), name="meter")
+        services.keeper.keep("meter", meter.run)
         try:
             yield
         finally:
-            metering.cancel()
             await tiles.stop()
             await questions.stop()
             await services.stop()
@@ -80,6 +79,7 @@ def create_app(
         app.include_router(router)
         routes += router.routes
     _add_error_handlers(app, routes)
+    app.add_middleware(Retrying)
     app.add_middleware(SiteHeaders, routes=routes)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way to another document
     app.state.settings = settings
@@ -101,7 +101,9 @@ def problem(error: GeoserverError) -> Response:
 
 def _add_error_handlers(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
     @app.exception_handler(GeoserverError)
-    async def known(_: Request, error: GeoserverError) -> Response:
+    async def known(request: Request, error: GeoserverError) -> Response:
+        if isinstance(error, OvertakenError):
+            note_change(request.scope)
         return problem(error)
 
     @app.exception_handler(RequestValidationError)

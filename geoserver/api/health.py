@@ -42,8 +42,14 @@ def _readiness(services: Services) -> dict[str, Any]:
     problems = [{"file": item.file, "key": item.key, "expected": item.expected} for item in found]
     served = services.loaded()
     missing = sorted(catalog.layers.keys() - {layer.id for layer, _ in served})
+    outdated = [
+        {"layer": layer_id, "changes": list(changes), "run": f"geoserver load {layer_id}"}
+        for layer_id, changes in services.outdated().items()
+    ]
+    failing = [{"task": name, "problem": problem} for name, problem in sorted(services.keeper.problems.items())]
+    degraded = problems or missing or outdated or failing
     return {
-        "status": "unavailable" if services.database_problem else "degraded" if problems or missing else "ready",
+        "status": "unavailable" if services.database_problem else "degraded" if degraded else "ready",
         "database": services.database_problem or "ready",
         "layers": len(served),
         "notLoaded": missing,
@@ -52,7 +58,9 @@ def _readiness(services: Services) -> dict[str, Any]:
             for layer, status in served
             if status.preparing is not None
         ],
+        "outdated": outdated,
         "problems": problems,
+        "tasks": failing,
     }
 
 
