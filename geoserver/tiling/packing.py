@@ -25,7 +25,9 @@ _TIME_TYPES = {"date": SQL("date[]"), "timestamp": SQL("timestamptz[]")}
 _TABLE = SQL("""
 CREATE TABLE {packed} (
     x integer NOT NULL, y integer NOT NULL, code smallint NOT NULL, c integer[] NOT NULL, t {times}
-)""")
+);
+-- Statistics of what is in the arrays are dear and of no use.
+ALTER TABLE {packed} ALTER c SET STATISTICS 0, ALTER t SET STATISTICS 0""")
 
 # One sort by one number (block, code, and whether there is a time), time and place: sorting each array costs more.
 _PACK = SQL("""
