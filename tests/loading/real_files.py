@@ -8,7 +8,7 @@ from typing import Any
 
 from load_workspace import Columns, make_fields
 
-from geoserver.model import CsvOptions, Readings
+from geoserver.model import Readings
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ def _readings(path: str, key: str, fields: Columns) -> Readings:
 NOWHERE = "no position"
 EMPTY = "empty geometry"
 TURNED = "far from the other rows, but among them with a sign turned"
+BROKEN = "geometry cannot be repaired"
+UNREADABLE = "position cannot be read"
 REPAIRED = "invalid geometry repaired"
 NO_COLUMNS = "no columns with coordinates were found"
 NO_LONLAT = "the coordinates are no longitude and latitude; set crs"
@@ -202,8 +204,15 @@ CASES = [
     Case("odd_formats/world_wkt.csv", 177, "polygons", notes={REPAIRED: 1}, fields={"code": ("text", "iso_a2")}),
     Case("osm/Helsinki.osm.pbf", error=SEVERAL),
     Case("osm/Helsinki.osm.pbf", 8045, fields={"name": "text"}, layer={"source_layer": "points", "key": "osm_id"}),
-    Case("osm/Helsinki.osm.pbf", 3818, "lines", layer={"source_layer": "lines"}),
-    Case("osm/Helsinki.osm.pbf", 1095, "polygons", layer={"source_layer": "multipolygons"}),
+    Case("osm/Helsinki.osm.pbf", 3817, "lines", {BROKEN: 1}, layer={"source_layer": "lines"}),
+    Case(
+        "osm/Helsinki.osm.pbf",
+        1068,
+        "polygons",
+        {BROKEN: 16, UNREADABLE: 11},
+        {REPAIRED: 23},
+        layer={"source_layer": "multipolygons"},
+    ),
     Case("portals/arcgis-featureserver-layer.json", error=NO_GEOJSON),
     Case("portals/arcgis-featureserver-query.json", 2, "polygons", fields={"name": ("text", "lganame")}),
     Case("portals/ckan-package-search.json", error=NO_GEOJSON),
