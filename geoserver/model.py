@@ -23,6 +23,7 @@ __all__ = [
     "Scalar",
     "Tile",
     "TilePlan",
+    "TimeUnit",
     "ZoomPlan",
 ]
 
@@ -31,6 +32,7 @@ FieldType = Literal["text", "integer", "number", "boolean", "date", "timestamp"]
 FilterKind = Literal["choice", "range", "search", "none"]
 ROWLESS_KINDS = ("tiles", "function")  # every other kind is a recipe in `tiles/` over the layer's table
 type Scalar = str | int | float | bool
+type TimeUnit = Literal["yyyymmdd", "year", "s", "ms"]  # what a number in a time field counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class Field:
     column: str = ""  # name in the source file; empty: the same as `name`
     labels: Mapping[str, str] = field(default_factory=dict)  # stored value -> text for people
     latest: bool = False  # carries the latest reading (see Readings)
+    time_unit: TimeUnit | None = None  # what numbers in a date or timestamp count; None: a number is no time
 
     @property
     def source_column(self) -> str:

@@ -15,12 +15,14 @@ from geoserver.api.schemas import Feature, LayerDetail, LayerList, ReadingList, 
 from geoserver.database import queries, summaries
 from geoserver.errors import NotFoundError
 from geoserver.filtering import build
+from geoserver.turns import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from geoserver.database.status import LayerStatus
     from geoserver.model import Field, Layer, Parameter
+    from geoserver.questions import Questions
     from geoserver.services import Services
 
 router = APIRouter(prefix="/api/layers", tags=["layers"], responses=PROBLEMS)
@@ -47,6 +49,7 @@ async def read_layer(request: Request, layer_id: params.LayerId) -> Response:
         "fields": await _fields(services, layer, status) if layer.has_rows else _plain_fields(layer.fields),
         "parameters": [_parameter_entry(item) for item in layer.parameters.values()],
         "readings": _readings_entry(layer),
+        "notes": await queries.read_notes(services.database, layer) if layer.has_rows else [],
         "legend": styling.build_legend(services.live.current, layer),
         "bins": styling.describe_bins(services.live.current, layer, status) if layer.has_rows else None,
     }
@@ -62,13 +65,16 @@ async def read_layer(request: Request, layer_id: params.LayerId) -> Response:
 async def summarise(request: Request, layer_id: params.LayerId, fields: params.Fields = None) -> Response:
     """Count, facets and histograms of the rows that the filter leaves. `field=value` filters too."""
     layer, status = params.find_rows(request, layer_id)
-    where = params.read_where(request, layer, status, also=("fields",))
+    asked = await params.read_question(request, layer, status, also=("fields",))
+    where = asked.where
     wanted = params.parse_fields(layer, fields)
     etag = etag_of(layer.id, status.version, status.loaded_at, where.canonical, wanted)
     if (same := unchanged(request, etag)) is not None:
         return same
     services: Services = request.app.state.services
-    found = await summaries.summarise(services.database, layer, status, where, wanted)
+    questions: Questions = request.app.state.questions
+    async with questions.turn(client_of(request.scope), asked):
+        found = await summaries.summarise(services.database, layer, status, where, wanted)
     return answer(request, {"layer": layer.id, "total": status.rows, **found}, etag)
 
 
@@ -126,7 +132,7 @@ async def read_rejects(request: Request, layer_id: params.LayerId, limit: params
     params.read_parameters(request, ("limit",))
     most = params.parse_limit(limit, 100, MAX_REJECTS)
     services: Services = request.app.state.services
-    rows = await queries.read_rejects(services.database, layer.id, most)
+    rows = await queries.read_rejects(services.database, layer, most)
     return answer(request, {"count": status.rejected, "rejects": rows})
 
 
@@ -158,6 +164,7 @@ def _entry(request: Request, layer: Layer, status: LayerStatus) -> dict[str, Any
         "time": layer.time or None,
         "label": layer.label or None,
         "features_from": status.plan.features_from,
+        "tiles": "ready" if status.preparing is None else "preparing",
         "links": _links(layer, params.base_url(request)),
     }
 

@@ -39,6 +39,7 @@ class LayerEntry(BaseModel):
     time: str | None = Field(description="The field that `datetime` acts on.")
     label: str | None = Field(description="The field that titles a feature.")
     features_from: int = Field(description="The zoom from which on tiles hold every feature.")
+    tiles: Literal["ready", "preparing"] = Field(description="preparing: right, but slower, until all is made ahead.")
     links: list[Link]
 
 
@@ -113,8 +114,18 @@ class BinsEntry(BaseModel):
     legend: list[BinsLegendEntry]
 
 
+class Note(BaseModel):
+    """What the last load changed in rows that it kept: values left empty, geometries repaired."""
+
+    field: str = Field(description="The field; empty for the geometry.")
+    what: str = Field(description='What was done, and why: "no integer, left empty".')
+    count: int
+    example: str = Field(description="One of the values as the source has it; may be empty.")
+
+
 class LayerDetail(LayerEntry):
     fields: list[FieldEntry]
+    notes: list[Note]
     parameters: list[ParameterEntry]
     readings: ReadingsEntry | None
     legend: list[LegendEntry]
@@ -171,9 +182,11 @@ class ReadingList(BaseModel):
 
 
 class Reject(BaseModel):
-    line: int
+    line: int = Field(description="Line or row in the source.")
     reason: str
-    raw: str
+    raw: str = Field(
+        description="Its values of declared fields, as name=value; empty where columns cannot be told apart."
+    )
 
 
 class RejectList(BaseModel):

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
@@ -24,7 +24,7 @@ from geoserver import assets
 from geoserver.catalog.rowless import build_parameters, check_keys, check_rowless
 from geoserver.catalog.styles import read_recipes, read_styles
 from geoserver.errors import CatalogError, NotFoundError
-from geoserver.model import BINS, ROWLESS_KINDS, Bounds, CsvOptions, Field, Layer, Readings
+from geoserver.model import BINS, ROWLESS_KINDS, Bounds, CsvOptions, Field, Layer, Readings, TimeUnit
 from geoserver.settings import Settings
 
 __all__ = [
@@ -246,11 +246,11 @@ def source_path(layer: Layer, source: str | None = None) -> Path:
 
 
 def _build_layer(path: Path, parsed: _LayerFile) -> Layer:
-    fields = {name: _build_field(name, item) for name, item in parsed.fields.items()}
+    fields = {name: _build_field(path, "fields", name, item) for name, item in parsed.fields.items()}
     readings = None
     if parsed.readings:
         item = parsed.readings
-        of_readings = {name: _build_field(name, entry) for name, entry in item.fields.items()}
+        of_readings = {name: _build_field(path, "readings.fields", name, entry) for name, entry in item.fields.items()}
         if twice := fields.keys() & of_readings.keys():
             raise CatalogError(str(path), f"readings.fields.{min(twice)}", "a name that is not under [fields] too")
         readings = Readings(item.source, item.key, item.time, of_readings, CsvOptions(**item.csv.model_dump()))
@@ -272,8 +272,15 @@ def _build_layer(path: Path, parsed: _LayerFile) -> Layer:
     )
 
 
-def _build_field(name: str, item: _FieldFile) -> Field:
-    return Field(name=name, **{**item.model_dump(), "title": item.title or name.replace("_", " ").capitalize()})
+def _build_field(path: Path, where: str, name: str, item: _FieldFile) -> Field:
+    """A field; of a date or timestamp, `unit` says what numbers count, and is nothing to show beside a value."""
+    given = item.model_dump() | {"title": item.title or name.replace("_", " ").capitalize()}
+    if item.type in ("date", "timestamp") and item.unit:
+        if item.unit not in get_args(TimeUnit.__value__):
+            expected = f'"year", "s", "ms" or "yyyymmdd", what a number counts in a {item.type}; got {item.unit!r}'
+            raise CatalogError(str(path), f"{where}.{name}.unit", expected)
+        given |= {"unit": "", "time_unit": item.unit}
+    return Field(name=name, **given)
 
 
 def _check_fields(path: Path, layer: Layer) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,10 +14,12 @@ from psycopg.sql import SQL, Identifier
 
 from geoserver.errors import LoadError
 from geoserver.loading.area import LONLAT, MANY, Place, find_place
+from geoserver.loading.columns import Columns, Converted
 from geoserver.loading.convert import Converter
 from geoserver.loading.copying import encode_points, encode_rows, encode_shapes
 from geoserver.loading.geometry import Located, as_multi, locate
 from geoserver.loading.keys import FidGiver, LineBook, delete_duplicates
+from geoserver.loading.report import Notes
 from geoserver.model import Field
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ __all__ = ["FeatureLoader", "as_keys", "find_layer_place", "key_column", "wanted
 _KEY = Field(name="source_key", title="", type="text")
 NO_KEY = "no key"
 DUPLICATE = "key was there before"
+LONG_KEY = "key is longer than 1,000 bytes"
+_LONGEST_KEY = 1000  # bytes, well within what an index of PostgreSQL takes
 
 
 def key_column(layer: Layer) -> str:
@@ -73,48 +76,46 @@ class FeatureLoader:
     rejects: Rejects
     merge_keys: bool = False  # later rows of a key are readings of the same feature, no mistake
     assumed: bool = False  # the CRS is taken to be longitude and latitude
-    notes: Counter[str] = field(default_factory=Counter)
+    notes: Notes = field(default_factory=Notes)
     box: np.ndarray = field(default_factory=lambda: np.array([np.inf, np.inf, -np.inf, -np.inf]))
     read: int = 0
     book: LineBook = field(default_factory=LineBook)
+    columns: Columns = field(init=False)
     _made: bool = False
     _settled: bool = False
 
+    def __post_init__(self) -> None:
+        self.columns = Columns(tuple(item for item in self.layer.fields.values() if not item.latest), self.notes)
+
     def run(self, opened: Opened, progress: Progress) -> None:
         """Copy every batch; raises LoadError when not one row can be stored."""
-        converters = [
-            Converter(item, opened.decimal, _samples(opened, item))
-            for item in self.layer.fields.values()
-            if not item.latest
-        ]
+        self.columns.open(opened)
         progress(0, opened.total, "reading")
         for batch in opened.batches:
-            self._load_batch(batch, converters)
+            self._load_batch(batch)
             progress(self.read, opened.total, "reading")
         self.staging.wait()
-        for converter in converters:
-            if converter.suppressed:
-                self.notes[f"{converter.field.name}: suppressed, left empty"] += converter.suppressed
         if not self._made:
             self.staging.create(multi=False)
         if self.read and not self.book.rows:
             why = "; ".join(f"{count} x {reason}" for reason, count in self.rejects.reasons.most_common(3))
             raise LoadError(f"{self.layer.source}: not one of {self.read} rows can be stored: {why}")
 
-    def _load_batch(self, batch: Batch, converters: list[Converter]) -> None:
+    def _load_batch(self, batch: Batch) -> None:
         self.read += len(batch) + len(batch.broken)
         self.rejects.add_broken(batch.broken)
         if not len(batch):
             return
         located = self._locate(batch)
         self._guard_assumption(batch, located)
-        values = self._convert(batch, converters, located)
+        converted = self._convert(batch, located)
         keys = self._read_keys(batch, located) if self.layer.key else None
         kept = located.kept
         if not kept.all():
-            self.rejects.add_rows(located.reasons, batch.lines, batch.columns)
+            self.rejects.add_rows(located.reasons, batch.lines, self.columns.declared(batch))
+        self.columns.count(batch, converted, kept)
         if kept.any():
-            self._store(batch.lines[kept], located, values, keys)
+            self._store(batch.lines[kept], located, [item.values for item in converted], keys)
         self.notes.update(located.notes)
 
     def _locate(self, batch: Batch) -> Located:
@@ -160,24 +161,20 @@ class FeatureLoader:
         self.box[2:] = np.maximum(self.box[2:], bounds[2:])
         return text
 
-    def _convert(self, batch: Batch, converters: list[Converter], located: Located) -> list[pa.Array]:
-        """Values in declared types; one that does not parse becomes null and is counted; a time so rejects the row."""
-        values = []
-        for converter in converters:
-            item = converter.field
-            column, bad = converter.convert(batch.columns[item.source_column])
-            if pc.any(bad).as_py():
-                mask = bad.to_numpy(zero_copy_only=False)
-                if item.name == self.layer.time:
-                    located.reject(mask, f"{item.name} is no {item.type}")
-                else:
-                    located.note(f"{item.name}: no {item.type}, left empty", int((mask & located.kept).sum()))
-            values.append(column)
-        return values
+    def _convert(self, batch: Batch, located: Located) -> list[Converted]:
+        """Values in declared types; one that does not fit becomes null and is counted; a time so rejects the row."""
+        converted = self.columns.convert(batch)
+        for item in converted:
+            if item.field.name == self.layer.time:
+                for mask, reason in item.rejections():
+                    located.reject(mask, reason)
+        return converted
 
     def _read_keys(self, batch: Batch, located: Located) -> pa.Array:
         keys = as_keys(batch.columns[key_column(self.layer)], self.layer.fields.get(self.layer.key))
         located.reject(keys.is_null().to_numpy(zero_copy_only=False), NO_KEY)
+        long = pc.greater(pc.fill_null(pc.binary_length(keys), 0), _LONGEST_KEY)
+        located.reject(long.to_numpy(zero_copy_only=False), LONG_KEY)
         return keys
 
     def _guard_assumption(self, batch: Batch, located: Located) -> None:
@@ -217,7 +214,8 @@ class FeatureLoader:
             for position, key in delete_duplicates(self.connection, self.staging.table, ["source_key"]):
                 removed += 1
                 if not self.merge_keys:
-                    self.rejects.add(self.book.line(position), DUPLICATE, f"{key_column(self.layer)}={key}")
+                    shown = {self.layer.key: key} if self.layer.key in self.layer.fields else {}
+                    self.rejects.add(self.book.line(position), DUPLICATE, shown)
             self.connection.execute(index)
             return removed
         return 0
@@ -230,10 +228,6 @@ def as_keys(column: pa.Array, declared: Field | None) -> pa.Array:
     texts = Converter(_KEY).convert(column)[0]
     texts = pc.utf8_trim_whitespace(texts)
     return pc.if_else(pc.equal(texts, ""), None, texts)
-
-
-def _samples(opened: Opened, item: Field) -> list[str] | None:
-    return opened.samples.get(item.source_column)
 
 
 def _filter(columns: list[pa.Array], mask: pa.Array | None) -> list[pa.Array]:

@@ -53,7 +53,7 @@ def read_fingerprint(layer: Layer) -> str:
     """Of file contents and of what the layer file says about loading; empty for a table: always loaded anew."""
     sources = [layer.source, *([layer.readings.source] if layer.readings else [])]
     digest = hashlib.blake2b(digest_size=16)
-    fields = sorted((f.name, f.type, f.source_column, f.filter, f.latest) for f in layer.fields.values())
+    fields = sorted((f.name, f.type, f.source_column, f.filter, f.latest, f.time_unit) for f in layer.fields.values())
     parts = (_RULES, sources, layer.source_layer, layer.crs, layer.csv, layer.key, layer.kind, layer.time, fields)
     digest.update(repr(parts).encode())
     digest.update(b"swapped" if layer.swap_axes else b"")

@@ -78,14 +78,14 @@ class LineBook:
 def delete_duplicates(
     connection: psycopg.Connection, table: Identifier, columns: list[str]
 ) -> Iterator[tuple[int, str]]:
-    """Delete all but the first row of each key; yields number in load order (from 0) and key of what was deleted."""
+    """Delete all but the first row of each key; yields number in load order (from 0) and last part of its key."""
     names = SQL(", ").join(Identifier(name) for name in columns)
     query = SQL(
         "WITH numbered AS (SELECT ctid, row_number() OVER (ORDER BY ctid) - 1 AS position,"
         " row_number() OVER (PARTITION BY {names} ORDER BY ctid) AS turn FROM {table}),"
         " gone AS (DELETE FROM {table} AS t USING numbered AS n WHERE t.ctid = n.ctid AND n.turn > 1"
-        " RETURNING n.position, concat_ws(', ', {returned}))"
+        " RETURNING n.position, t.{last}::text)"
         " SELECT * FROM gone ORDER BY 1"
-    ).format(names=names, table=table, returned=SQL(", ").join(SQL("t.{}").format(Identifier(n)) for n in columns))
+    ).format(names=names, table=table, last=Identifier(columns[-1]))
     with connection.cursor() as cursor:
         yield from cursor.stream(query)

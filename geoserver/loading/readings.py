@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,10 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg.sql import SQL, Identifier
 
-from geoserver.loading.convert import Converter
+from geoserver.loading.columns import Columns
 from geoserver.loading.copying import encode_rows
 from geoserver.loading.features import as_keys
 from geoserver.loading.keys import LineBook, delete_duplicates, find_fids
+from geoserver.loading.report import Notes
 from geoserver.loading.staging import column_types, copy_rows
 
 if TYPE_CHECKING:
@@ -45,9 +45,15 @@ class ReadingLoader:
     readings: Readings
     features: Identifier  # the staging table of the layer
     rejects: Rejects
-    notes: Counter[str] = field(default_factory=Counter)
+    notes: Notes = field(default_factory=Notes)
     book: LineBook = field(default_factory=LineBook)
+    columns: Columns = field(init=False)
     read: int = 0
+    rejected: int = 0
+    stored: int = 0
+
+    def __post_init__(self) -> None:
+        self.columns = Columns(tuple(self.readings.fields.values()), self.notes)
 
     @property
     def name(self) -> str:
@@ -57,26 +63,22 @@ class ReadingLoader:
     def table(self) -> Identifier:
         return Identifier("layers", self.name)
 
-    def run(self, opened: Opened, progress: Progress) -> int:
-        """Copy every reading, index them and note the latest; gives how many there are."""
+    def run(self, opened: Opened, progress: Progress) -> None:
+        """Copy every reading, index them and note the latest; then `stored` says how many there are."""
         columns = SQL(", ").join([SQL("fid bigint NOT NULL"), *column_types(self.readings.fields.values())])
         self.connection.execute(SQL("CREATE TABLE {} ({})").format(self.table, columns))
-        converters = [
-            Converter(item, opened.decimal, opened.samples.get(item.source_column))
-            for item in self.readings.fields.values()
-        ]
+        self.columns.open(opened)
+        already = len(self.rejects)
         for batch in opened.batches:
-            self._load_batch(batch, converters)
+            self._load_batch(batch)
             progress(self.read, opened.total, "readings")
-        for converter in converters:
-            if converter.suppressed:
-                self.notes[f"{converter.field.name}: suppressed, left empty"] += converter.suppressed
         removed = self._make_unique()
+        self.rejected = len(self.rejects) - already
         self.connection.execute(SQL("ANALYZE {}").format(self.table))
         self._join_latest()
-        return self.book.rows - removed
+        self.stored = self.book.rows - removed
 
-    def _load_batch(self, batch: Batch, converters: list[Converter]) -> None:
+    def _load_batch(self, batch: Batch) -> None:
         self.read += len(batch) + len(batch.broken)
         self.rejects.add_broken(batch.broken)
         if not len(batch):
@@ -85,21 +87,26 @@ class ReadingLoader:
         keys = as_keys(batch.columns[self.readings.key], self.layer.fields.get(self.layer.key))
         fids = find_fids(self.connection, self.features, keys)
         reasons[_mask(pc.is_null(fids))] = UNKNOWN.format(self.readings.key)
-        values = []
-        for converter in converters:
-            column, bad = converter.convert(batch.columns[converter.field.source_column])
-            if converter.field.name == self.readings.time:
-                reasons[_mask(pc.is_null(column)) & (reasons == None)] = NO_TIME  # noqa: E711 - compares element by element
-            elif count := int(_mask(bad).sum()):
-                self.notes[f"{converter.field.name}: no {converter.field.type}, left empty"] += count
-            values.append(column)
+        converted = self.columns.convert(batch)
+        for item in converted:
+            if item.field.name == self.readings.time:
+                for mask, reason in item.rejections():
+                    if reason == f"{item.field.name} is no {item.field.type}":
+                        continue  # then it is without a time, as an empty one
+                    reasons[mask & (reasons == None)] = reason  # noqa: E711 - compares element by element
+                reasons[_mask(pc.is_null(item.values)) & (reasons == None)] = NO_TIME  # noqa: E711 - compares element by element
         kept = np.asarray(reasons == None)  # noqa: E711 - compares element by element
         if not kept.all():
-            self.rejects.add_rows(reasons, batch.lines, batch.columns)
+            self.rejects.add_rows(reasons, batch.lines, self.columns.declared(batch))
+        self.columns.count(batch, converted, kept)
         mask = pa.array(kept)
         names = [Identifier(name) for name in ("fid", *self.readings.fields)]
         statement = SQL("COPY {} ({}) FROM STDIN WITH (FREEZE)").format(self.table, SQL(", ").join(names))
-        copy_rows(self.connection, statement, encode_rows([column.filter(mask) for column in (fids, *values)]))
+        copy_rows(
+            self.connection,
+            statement,
+            encode_rows([column.filter(mask) for column in (fids, *(item.values for item in converted))]),
+        )
         self.book.add(batch.lines[kept])
 
     def _make_unique(self) -> int:
@@ -112,7 +119,7 @@ class ReadingLoader:
                 self.connection.execute(key)
         except psycopg.errors.UniqueViolation:
             for position, text in delete_duplicates(self.connection, self.table, ["fid", self.readings.time]):
-                self.rejects.add(self.book.line(position), DUPLICATE, f"fid, {self.readings.time}={text}")
+                self.rejects.add(self.book.line(position), DUPLICATE, {self.readings.time: text})
                 removed += 1
             self.connection.execute(key)
         return removed

@@ -1,4 +1,7 @@
-"""Rows that cannot be served: kept with line and reason, counted, and written in the load's transaction."""
+"""Rows that cannot be served: kept with line and reason, counted, and written in the load's transaction.
+
+Of a row's values only those of declared fields are kept, and none where it cannot be told which column a value is of.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,8 @@ import tempfile
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import orjson
 from psycopg.sql import SQL
-
-from geoserver.errors import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Rejects"]
 
 _IN_MEMORY = 1 << 22
+_LONGEST = 500  # characters of a row's values in all
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": ""})
 
 
@@ -39,21 +42,22 @@ class Rejects:
     def close(self) -> None:
         self._file.close()
 
-    def add(self, line: int, reason: str, raw: str) -> None:
+    def add(self, line: int, reason: str, values: Mapping[str, object]) -> None:
+        """One row with its values by the names of declared fields."""
         self.reasons[reason] += 1
-        cells = (self._layer, str(line), reason, shorten(raw, 500))
+        cells = (self._layer, str(line), reason, orjson.dumps(_shorten(values)).decode())
         self._file.write(("\t".join(cell.translate(_ESCAPES) for cell in cells) + "\n").encode())
 
     def add_broken(self, rows: list[Broken]) -> None:
+        """Rows that could not be taken apart: which of their text is a declared field's cannot be told."""
         for row in rows:
-            self.add(row.line, row.reason, row.raw)
+            self.add(row.line, row.reason, {})
 
     def add_rows(self, reasons: np.ndarray, lines: np.ndarray, columns: Mapping[str, pa.Array]) -> None:
-        """Rows of a batch by index, `reasons` holding None for those that stay."""
+        """Rows of a batch by index, `reasons` holding None for those that stay; columns by names of declared fields."""
         for index in (reasons != None).nonzero()[0]:  # noqa: E711 - compares element by element
-            cells = ((name, column[int(index)].as_py()) for name, column in columns.items())
-            raw = "; ".join(f"{name}={value}" for name, value in cells if value is not None)
-            self.add(int(lines[index]), str(reasons[index]), raw)
+            values = {name: column[int(index)].as_py() for name, column in columns.items()}
+            self.add(int(lines[index]), str(reasons[index]), values)
 
     def write(self, connection: psycopg.Connection) -> None:
         """Replace the layer's rejected rows."""
@@ -61,7 +65,22 @@ class Rejects:
         self._file.seek(0)
         with (
             connection.cursor() as cursor,
-            cursor.copy("COPY geoserver.rejects (layer, line, reason, raw) FROM STDIN") as copy,
+            cursor.copy("COPY geoserver.rejects (layer, line, reason, fields) FROM STDIN") as copy,
         ):
             while block := self._file.read(1 << 16):
                 copy.write(block)
+
+
+def _shorten(values: Mapping[str, object]) -> dict[str, str]:
+    """Values as texts, cut where they are long in all."""
+    texts: dict[str, str] = {}
+    room = _LONGEST
+    for name, value in values.items():
+        if value is None:
+            continue
+        if room <= 0:
+            break
+        text = str(value).replace("\0", "")
+        texts[name] = text if len(text) <= room else text[: room - 1] + "…"
+        room -= len(text)
+    return texts

@@ -72,7 +72,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A row that could not even be read: its line or row number in the source, why, and its text."""
+    """A row that could not even be read: its line or row number in the source, why, and its text, which stays here."""
 
     line: int
     reason: str
@@ -89,6 +89,7 @@ class Batch:
     wkb: pa.Array | None = None
     unreadable: np.ndarray | None = None  # bool: a position was written but cannot be read
     broken: list[Broken] = field(default_factory=list)
+    ragged: bool = False  # rows of another width than the header: values may stand in the wrong columns
 
     def __len__(self) -> int:
         return len(self.lines)

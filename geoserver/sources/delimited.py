@@ -185,4 +185,6 @@ def _mend(reader: TableReader, dialect: Dialect, ragged: _Ragged) -> Batch:
         name: pa.array([None if cell in NULLS else cell for cell in columns.get(name, ())], pa.string())
         for name in reader.names
     }
-    return reader.build_batch(np.array(numbers, dtype=np.int64), texts, broken)
+    batch = reader.build_batch(np.array(numbers, dtype=np.int64), texts, broken)
+    batch.ragged = True
+    return batch

@@ -53,8 +53,9 @@ class Workspace:
         (self.root / name).write_bytes(data)
         return name
 
-    def load(self, source: str, *, force: bool = False, **layer: Any) -> LoadReport:
-        return load(make_layer(self.root, source, **layer), self.url, force=force)
+    def load(self, source: str, *, force: bool = False, accept_losses: bool = True, **layer: Any) -> LoadReport:
+        """Load whatever is lost: small sources of tests often are mostly faults."""
+        return load(make_layer(self.root, source, **layer), self.url, force=force, accept_losses=accept_losses)
 
     def rows(self, columns: str = "*", table: str = "test_layer", order: str = "fid") -> list[tuple[Any, ...]]:
         """Rows of a loaded layer; `columns` is SQL of the test's own."""

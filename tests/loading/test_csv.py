@@ -104,14 +104,14 @@ def test_short_rows_are_filled_long_ones_of_blanks_cut_and_others_rejected(works
     assert workspace.rejects() == [(4, "5 values where the header has 4")]
 
 
-def test_a_rejected_row_is_kept_with_its_line_reason_and_text(workspace: Workspace) -> None:
+def test_a_rejected_row_is_kept_with_its_line_reason_and_declared_values(workspace: Workspace) -> None:
     text = "lon,lat,name\n1,2,a\n,,b\nfar,4,c\n0,0,d\n5,6,e\n"
     report = workspace.load(workspace.write("a.csv", text), fields={"name": "text"})
     assert (report.rows, report.rejected) == (2, 3)
-    assert workspace.query("SELECT line, reason, raw FROM geoserver.rejects ORDER BY line") == [
-        (3, "no position", "name=b"),
-        (4, "position cannot be read", "name=c"),
-        (5, "position is 0, 0", "name=d"),
+    assert workspace.query("SELECT line, reason, fields FROM geoserver.rejects ORDER BY line") == [
+        (3, "no position", {"name": "b"}),
+        (4, "position cannot be read", {"name": "c"}),
+        (5, "position is 0, 0", {"name": "d"}),
     ]
 
 
