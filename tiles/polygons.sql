@@ -3,20 +3,38 @@
 -- bins: polygons
 --
 -- A polygon of less than a square pixel could not be seen, and is counted in a bin. From zoom 14 on what is smaller than
--- the tile's grid (0.6 m at zoom 14) is drawn two steps wide.
+-- the tile's grid (0.6 m at zoom 14) is drawn two steps wide. What is long but so thin that nothing of it is left on the
+-- grid (a kerb, a hedge, many small parts far from each other) is drawn along its edge, two steps wide, at any zoom: as a
+-- polygon, because that is what styles fill. No polygon is lost.
 -- Polygons are simplified whole and then cut, so that the parts in neighbouring tiles meet.
 
 SELECT ST_AsMVT(features, {layer}, 4096, 'geom', 'fid')
 FROM (
     SELECT
         fid,
-        ST_AsMVTGeom(
-            CASE
-                WHEN %(z)s < 14 THEN ST_Simplify(geom_3857, %(pixel)s / 2, true)
-                WHEN ST_Area(geom_3857) < (%(pixel)s / 4) ^ 2 THEN ST_Expand(ST_Centroid(geom_3857), %(pixel)s / 8)
-                ELSE geom_3857
-            END,
-            ST_TileEnvelope(%(z)s, %(x)s, %(y)s), 4096, 64, true
+        coalesce(
+            ST_AsMVTGeom(
+                CASE
+                    WHEN %(z)s < 14 THEN ST_Simplify(geom_3857, %(pixel)s / 2, true)
+                    WHEN ST_XMax(geom_3857) - ST_XMin(geom_3857) < %(pixel)s / 4
+                     AND ST_YMax(geom_3857) - ST_YMin(geom_3857) < %(pixel)s / 4
+                    THEN ST_Expand(ST_Centroid(geom_3857), %(pixel)s / 8)
+                    ELSE geom_3857
+                END,
+                ST_TileEnvelope(%(z)s, %(x)s, %(y)s), 4096, 64, true
+            ),
+            -- For few: those of which that leaves nothing, if they are in this tile at all.
+            ST_AsMVTGeom(
+                ST_Buffer(
+                    ST_ClipByBox2D(
+                        CASE WHEN %(z)s < 14 THEN ST_Simplify(ST_Boundary(geom_3857), %(pixel)s / 2, true)
+                             ELSE ST_Boundary(geom_3857) END,
+                        ST_TileEnvelope(%(z)s, %(x)s, %(y)s, margin => 0.03)
+                    ),
+                    %(pixel)s / 8, 'quad_segs=1 endcap=square join=bevel'
+                ),
+                ST_TileEnvelope(%(z)s, %(x)s, %(y)s), 4096, 64, true
+            )
         ) AS geom
         {columns}
     FROM {table}

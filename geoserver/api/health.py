@@ -41,6 +41,11 @@ def _readiness(services: Services) -> dict[str, Any]:
         "database": services.database_problem or "ready",
         "layers": len(served),
         "notLoaded": missing,
+        "preparing": [
+            {"layer": layer.id, "done": round(status.preparing, 2)}
+            for layer, status in served
+            if status.preparing is not None
+        ],
         "problems": problems,
     }
 

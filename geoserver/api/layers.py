@@ -159,6 +159,7 @@ def _entry(request: Request, layer: Layer, status: LayerStatus) -> dict[str, Any
         "time": layer.time or None,
         "label": layer.label or None,
         "features_from": status.plan.features_from,
+        "tiles": "ready" if status.preparing is None else "preparing",
         "links": _links(layer, params.base_url(request)),
     }
 

@@ -39,6 +39,7 @@ class LayerEntry(BaseModel):
     time: str | None = Field(description="The field that `datetime` acts on.")
     label: str | None = Field(description="The field that titles a feature.")
     features_from: int = Field(description="The zoom from which on tiles hold every feature.")
+    tiles: Literal["ready", "preparing"] = Field(description="preparing: right, but slower, until all is made ahead.")
     links: list[Link]
 
 

@@ -21,7 +21,7 @@ __all__ = ["CHANNEL", "STATUS_QUERY", "LayerStatus", "build_plan", "build_status
 CHANNEL = "geoserver_changes"
 STATUS_QUERY = SQL(
     "SELECT id, version, rows, rejected, readings, west, south, east, north, srid, geometry_type, loaded_at, seconds,"
-    " plan"
+    " plan, preparing"
     " FROM geoserver.layers"
 )
 
@@ -41,6 +41,7 @@ class LayerStatus:
     loaded_at: datetime  # of the load; an edit in place raises `version` alone
     seconds: float
     plan: TilePlan = field(default_factory=TilePlan)
+    preparing: float | None = None  # share of what is prepared for tiles, while the plan is a first one; else None
 
 
 def build_status(row: dict[str, Any]) -> LayerStatus:
@@ -52,6 +53,7 @@ def build_status(row: dict[str, Any]) -> LayerStatus:
         loaded_at=row["loaded_at"],
         seconds=row["seconds"],
         plan=build_plan(row["plan"]),
+        preparing=row["preparing"],
         **plain,
     )
 

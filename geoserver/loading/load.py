@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from contextlib import closing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.sql import SQL, Identifier, Literal
@@ -16,6 +17,7 @@ from geoserver import tiling
 from geoserver.catalog import read_recipes
 from geoserver.database.status import CHANNEL
 from geoserver.errors import LoadError
+from geoserver.loading.behind import prepare_behind
 from geoserver.loading.faults import explain_fault
 from geoserver.loading.features import FeatureLoader, find_layer_place, wanted_columns
 from geoserver.loading.fingerprint import build_request, read_fingerprint
@@ -23,16 +25,13 @@ from geoserver.loading.keys import FidGiver
 from geoserver.loading.losses import Figures, check_losses, write_notes
 from geoserver.loading.readings import ReadingLoader, wanted_reading_columns
 from geoserver.loading.rejects import Rejects
-from geoserver.loading.report import LoadReport, Progress, ignore_progress
+from geoserver.loading.report import PREPARING, LoadReport, Progress, ignore_progress
 from geoserver.loading.staging import Staging, build_indexes, drop_leftovers
 from geoserver.sources import open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from geoserver.loading.report import Notes
     from geoserver.model import Bounds, Layer
-    from geoserver.tiling import Prepared
 
 __all__ = ["load"]
 
@@ -58,21 +57,32 @@ def load(
     started = time.monotonic()
     try:
         with (
-            psycopg.connect(database_url, options=_OPTIONS, application_name="geoserver-load") as connection,
+            _connect(database_url) as turn,
+            _connect(database_url) as connection,
+            _connect(database_url, autocommit=True) as helper,
             closing(Rejects(layer.id)) as rejects,
         ):
             tell(0, None, "waiting")
-            # Held until the end of the transaction: a second load of this layer waits its turn.
-            connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"geoserver.load:{layer.id}"])
+            # Held until `turn` is closed: a second load of this layer waits.
+            turn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"geoserver.load:{layer.id}"])
             fingerprint = read_fingerprint(layer)
             before = _read_before(connection, layer)
+            drop_leftovers(connection, layer)
             if not force and before and fingerprint and before.fingerprint == fingerprint:
-                return LoadReport(layer.id, before.rows, before.rejected, readings=before.readings, skipped=True)
-            accepting = force if accept_losses is None else accept_losses
-            work = _Load(connection, layer, database_url, rejects, before, started, accepting=accepting)
-            return work.run(fingerprint, tell)
+                report = LoadReport(layer.id, before.rows, before.rejected, readings=before.readings, skipped=True)
+            else:
+                accepting = force if accept_losses is None else accept_losses
+                work = _Load(connection, helper, layer, database_url, rejects, before, started, accepting=accepting)
+                report = work.run(fingerprint, tell)
+            connection.commit()
+            prepare_behind(connection, helper, layer, lambda _: tell(report.rows, report.rows, PREPARING))
+            return report if report.skipped else replace(report, seconds=time.monotonic() - started)
     except psycopg.Error as error:
         raise LoadError(f"{layer.id}: {explain_fault(error)}") from error
+
+
+def _connect(url: str, *, autocommit: bool = False) -> psycopg.Connection:
+    return psycopg.connect(url, options=_OPTIONS, application_name="geoserver-load", autocommit=autocommit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +113,7 @@ def _read_before(connection: psycopg.Connection, layer: Layer) -> _Before | None
 @dataclass(slots=True)
 class _Load:
     connection: psycopg.Connection
+    helper: psycopg.Connection
     layer: Layer
     database_url: str
     rejects: Rejects
@@ -111,8 +122,18 @@ class _Load:
     accepting: bool = False  # whatever is lost
 
     def run(self, fingerprint: str, tell: Progress) -> LoadReport:
+        """Put the rows into service; what fails leaves nothing behind."""
+        try:
+            return self._run(fingerprint, tell)
+        except BaseException:
+            with contextlib.suppress(psycopg.Error):  # the database may be what failed
+                self.connection.rollback()
+                drop_leftovers(self.connection, self.layer)
+                self.connection.commit()
+            raise
+
+    def _run(self, fingerprint: str, tell: Progress) -> LoadReport:
         layer, before = self.layer, self.before
-        drop_leftovers(self.connection, layer)
         opened = open_source(build_request(layer, self.database_url, wanted_columns(layer)))
         place = find_layer_place(self.connection, layer, opened)
         old = Identifier("layers", layer.table) if before and before.keyed and layer.key else None
@@ -142,35 +163,37 @@ class _Load:
             figures.append(Figures("readings", loader.read, loader.rejected, readings, known, loader.columns))
         if not self.accepting:
             check_losses(self.connection, layer, self.rejects, *figures)
-        for _ in build_indexes(self.connection, layer, f"{layer.table}__staging"):
+        self.connection.commit()  # for the helper to see the rows; nobody else looks at them
+        for _ in build_indexes((self.connection, self.helper), layer, f"{layer.table}__staging"):
             tell(rows, rows, "indexing")
-        prepared = self._prepare(staging, lambda: tell(rows, rows, "preparing tiles"))
+        plan = self._look_ahead(staging, rows)
         bounds = self._read_bounds(features, removed=bool(removed))
         tell(rows, rows, "swapping")
         features.staging.swap()
-        seconds = self._write_status(features, rows, readings, bounds, fingerprint=fingerprint, prepared=prepared)
+        seconds = self._write_status(features, rows, readings, bounds, fingerprint=fingerprint, plan=plan)
         write_notes(self.connection, layer, features.notes, *(each.columns for each in figures))
         self.connection.commit()
         reasons, changed = dict(self.rejects.reasons), tuple(features.notes)
-        return LoadReport(layer.id, rows, len(self.rejects), reasons, seconds, readings, changed=changed)
+        return LoadReport(
+            layer.id, rows, len(self.rejects), reasons, seconds, readings, in_service=seconds, changed=changed
+        )
 
-    def _prepare(self, staging: Staging, progress: Callable[[], None]) -> Prepared:
-        """What tiles need beside the rows, and the triggers that keep it right; from here on the rows are followed."""
-        prepared = tiling.prepare(
+    def _look_ahead(self, staging: Staging, rows: int) -> dict[str, Any]:
+        """A first plan for tiles, and the triggers that follow edits: from the swap on they are right."""
+        table = f"{self.layer.table}__staging"
+        self.connection.execute(
+            SQL("SELECT geoserver.follow_edits({}::regclass, {})").format(
+                Literal(f'layers."{table}"'), Literal(self.layer.id)
+            )
+        )
+        return tiling.look_ahead(
             self.connection,
             self.layer,
             read_recipes(self.layer.file.parent.parent),
             geometry_type=staging.geometry_type.upper(),
-            table=f"{self.layer.table}__staging",
-            suffix="__staging",
-            progress=progress,
+            table=table,
+            rows=rows,
         )
-        self.connection.execute(
-            SQL("SELECT geoserver.follow_edits({}::regclass, {})").format(
-                Literal(f'layers."{self.layer.table}__staging"'), Literal(self.layer.id)
-            )
-        )
-        return prepared
 
     def _load_readings(self, staging: Staging, notes: Notes, tell: Progress) -> ReadingLoader | None:
         readings = self.layer.readings
@@ -202,25 +225,24 @@ class _Load:
         bounds: Bounds | None,
         *,
         fingerprint: str,
-        prepared: Prepared,
+        plan: dict[str, Any],
     ) -> float:
         layer = self.layer
         self.rejects.write(self.connection)
+        self.connection.execute("DELETE FROM geoserver.edits WHERE xid = '0' AND layer = %s", [layer.id])
         edges = bounds.as_list() if bounds else [None] * 4
         seconds = time.monotonic() - self.started
         row = self.connection.execute(
             "INSERT INTO geoserver.layers AS l (id, version, rows, rejected, readings, west, south, east, north, srid,"
-            " geometry_type, loaded_at, seconds, source, fingerprint, last_fid, plan, pack,"
-            " prepare_seconds)"
+            " geometry_type, loaded_at, seconds, source, fingerprint, last_fid, plan, preparing)"
             " VALUES (%(id)s, 1, %(rows)s, %(rejected)s, %(readings)s, %(w)s, %(s)s, %(e)s, %(n)s, %(srid)s, %(type)s,"
-            " clock_timestamp(), %(seconds)s, %(source)s, %(fingerprint)s, %(last)s, %(plan)s, %(pack)s,"
-            " %(prepare)s)"
+            " clock_timestamp(), %(seconds)s, %(source)s, %(fingerprint)s, %(last)s, %(plan)s, 0)"
             " ON CONFLICT (id) DO UPDATE SET version = l.version + 1, rows = excluded.rows,"
             " rejected = excluded.rejected, readings = excluded.readings, west = excluded.west, south = excluded.south,"
             " east = excluded.east, north = excluded.north, srid = excluded.srid,"
             " geometry_type = excluded.geometry_type, loaded_at = excluded.loaded_at, seconds = excluded.seconds,"
-            " source = excluded.source, fingerprint = excluded.fingerprint, plan = excluded.plan, pack = excluded.pack,"
-            " prepare_seconds = excluded.prepare_seconds,"
+            " source = excluded.source, fingerprint = excluded.fingerprint, plan = excluded.plan, pack = '',"
+            " preparing = 0, prepare_seconds = 0,"
             " last_fid = greatest(l.last_fid, excluded.last_fid) RETURNING version",
             {
                 **dict(zip(("w", "s", "e", "n"), edges, strict=True)),
@@ -234,9 +256,7 @@ class _Load:
                 "source": layer.source,
                 "fingerprint": fingerprint,
                 "last": features.fids.last,
-                "plan": Json(prepared.plan),
-                "pack": prepared.pack,
-                "prepare": prepared.seconds,
+                "plan": Json(plan),
             },
         ).fetchone()
         assert row is not None  # noqa: S101 - RETURNING gives the row that was written

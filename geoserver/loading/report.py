@@ -11,12 +11,14 @@ from geoserver.errors import shorten
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["LoadReport", "Note", "Notes", "Progress", "ignore_progress"]
+__all__ = ["PREPARING", "LoadReport", "Note", "Notes", "Progress", "ignore_progress"]
 
 _LONGEST = 60  # characters of an example
+PREPARING = "rows in service, preparing tiles"  # the last phase
 
 type Progress = Callable[[int, int | None, str], None]
-"""Called with rows done, rows in all (None: unknown) and the phase: waiting, reading, readings, indexing, swapping."""
+"""Called with rows done, rows in all (None: unknown) and the phase: waiting, reading, readings, indexing, swapping,
+and at last `PREPARING`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class LoadReport:
     seconds: float = 0.0
     readings: int = 0
     skipped: bool = False  # nothing had changed since the last load
+    in_service: float = 0.0  # of `seconds`, those after which the rows were served
     changed: tuple[Note, ...] = ()
 
     @property

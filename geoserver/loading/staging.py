@@ -1,12 +1,13 @@
-"""The tables of a load, from the empty staging table to the swap: all of it inside one transaction of the caller.
+"""The tables of a load, from the empty staging table to the swap.
 
-Until that commits, readers see the old rows; a load that fails or is killed is rolled back, tables and all.
+Nobody reads a staging table; until the swap is committed, readers see the old rows. A load that fails removes it, and
+the next load of the layer removes what one left that was killed.
 """
 
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -68,7 +69,10 @@ class Staging:
         parts += column_types(self.layer.fields.values())
         parts.append(SQL("geom geometry({}, {}) NOT NULL").format(SQL(self.geometry_type), Literal(self.srid)))
         parts += self._mercator_columns()
-        self.connection.execute(SQL("CREATE TABLE {} ({})").format(self.table, SQL(", ").join(parts)))
+        # No vacuum gets in the way of the indexes; the table is analysed when it is complete.
+        self.connection.execute(
+            SQL("CREATE TABLE {} ({}) WITH (autovacuum_enabled = false)").format(self.table, SQL(", ").join(parts))
+        )
 
     def _mercator_columns(self) -> list[Composed]:
         """The shape in Web Mercator and, of what has a size, the zoom from which it can be seen."""
@@ -133,6 +137,7 @@ class Staging:
             staged = Identifier("layers", f"{table}__staging")
             statements.append(SQL("ALTER TABLE {} RENAME TO {}").format(staged, Identifier(table)))
             statements += _rename_indexes(self.connection, f"{table}__staging", table)
+        statements.append(SQL("ALTER TABLE {} RESET (autovacuum_enabled)").format(Identifier("layers", name)))
         for left in reversed(range(_SWAP_TRIES)):
             try:
                 with self.connection.transaction():
@@ -164,31 +169,38 @@ def column_types(fields: Iterable[Field]) -> list[Composed]:
     return [SQL("{} {}").format(Identifier(item.name), SQL(SQL_TYPES[item.type])) for item in fields]
 
 
-def build_indexes(connection: psycopg.Connection, layer: Layer, table: str) -> Iterable[None]:
-    """Primary key, both GiST indexes and one per filtered or time field; yields after each."""
+def build_indexes(connections: Sequence[psycopg.Connection], layer: Layer, table: str) -> Iterable[None]:
+    """Primary key, both GiST indexes and one per filtered or time field, on all connections at once; yields after each.
+
+    Each is committed. The table has to be, and nobody else may write to it.
+    """
     where = Identifier("layers", table)
-    connection.execute(
-        SQL("ALTER TABLE {} ADD CONSTRAINT {} PRIMARY KEY (fid)").format(where, Identifier(f"{table}_pkey"))
-    )
-    yield
-    for column in ("geom", "geom_3857"):
-        connection.execute(
-            SQL("CREATE INDEX {} ON {} USING gist ({})").format(
-                Identifier(f"{table}_{column}"), where, Identifier(column)
-            )
-        )
-        yield
-    for name in indexed_fields(layer):
-        connection.execute(
-            SQL("CREATE INDEX {} ON {} ({})").format(Identifier(f"{table}_{name}"[:63]), where, Identifier(name))
-        )
-        yield
-    if layer.kind != "points":
-        connection.execute(
-            SQL("CREATE INDEX {} ON {} (visible_from)").format(Identifier(f"{table}_visible_from"), where)
-        )
-        yield
-    connection.execute(SQL("ANALYZE {}").format(where))
+    create = SQL("CREATE INDEX {} ON {} USING {} ({})")
+    gists = [("geom_3857", "gist"), ("geom", "gist")]
+    trees = [(name, "btree") for name in indexed_fields(layer)]
+    sizes = [("visible_from", "btree")] if layer.kind != "points" else []
+    statements = [
+        create.format(Identifier(f"{table}_{name}"[:63]), where, SQL(method), Identifier(name))
+        for name, method in (*gists, *trees, *sizes)
+    ]
+    key = Identifier(f"{table}_pkey")
+    statements.insert(len(gists), SQL("CREATE UNIQUE INDEX {} ON {} (fid)").format(key, where))
+    free = list(connections)  # never more at work than there are: each takes one and puts it back
+
+    def build(statement: Composed) -> None:
+        connection = free.pop()
+        try:
+            with connection.transaction():
+                connection.execute(statement)
+        finally:
+            free.append(connection)
+
+    with ThreadPoolExecutor(len(connections), "geoserver-index") as pool:
+        for done in as_completed([pool.submit(build, statement) for statement in statements]):
+            done.result()
+            yield
+    connections[0].execute(SQL("ALTER TABLE {} ADD CONSTRAINT {} PRIMARY KEY USING INDEX {}").format(where, key, key))
+    connections[0].execute(SQL("ANALYZE {}").format(where))
     yield
 
 
@@ -217,7 +229,7 @@ def _rename_indexes(connection: psycopg.Connection, old: str, new: str) -> list[
 
 
 def drop_leftovers(connection: psycopg.Connection, layer: Layer) -> None:
-    """Remove staging tables that a load of another version of this program may have left."""
+    """Remove staging tables that a load left which was killed."""
     for suffix in ("", *_BESIDE):
         name = f"{layer.table}{suffix}__staging"
         connection.execute(SQL("DROP TABLE IF EXISTS {}").format(Identifier("layers", name)))

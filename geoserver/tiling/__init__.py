@@ -3,7 +3,7 @@
 from geoserver.tiling.build import MAX_TILES, Built, build_archive, count_tiles
 from geoserver.tiling.check import check
 from geoserver.tiling.compose import BUDGET
-from geoserver.tiling.preparing import Prepared, prepare
+from geoserver.tiling.preparing import Prepared, look_ahead, prepare
 from geoserver.tiling.sources import parse_question, render, tile_version
 from geoserver.tiling.tilejson import build_tilejson
 
@@ -16,6 +16,7 @@ __all__ = [
     "build_tilejson",
     "check",
     "count_tiles",
+    "look_ahead",
     "parse_question",
     "prepare",
     "render",

@@ -27,21 +27,24 @@ CREATE TABLE {packed} (
     x integer NOT NULL, y integer NOT NULL, code smallint NOT NULL, c integer[] NOT NULL, t {times}
 )""")
 
+# One sort by one number (block, code, and whether there is a time), time and place: sorting each array costs more.
 _PACK = SQL("""
 INSERT INTO {packed} (x, y, code, c, t)
-SELECT x, y, code, array_agg(c ORDER BY t, c), CASE WHEN dated THEN array_agg(t ORDER BY t, c) END
+SELECT (key >> 40)::integer, (key >> 16 & 16777215)::integer, ((key >> 1 & 32767) - 2)::smallint,
+    array_agg(c), CASE WHEN key & 1 = 1 THEN array_agg(t) END
 FROM (
     SELECT
-        geoserver.cell(ST_X({anchor}), {block}) AS x,
-        geoserver.cell(-ST_Y({anchor}), {block}) AS y,
+        (geoserver.cell(ST_X({anchor}), {block})::bigint << 40)
+            | (geoserver.cell(-ST_Y({anchor}), {block})::bigint << 16)
+            | ((coalesce(known.code, CASE WHEN {facet} IS NULL THEN -1 ELSE -2 END) + 2) << 1)
+            | ({time} IS NOT NULL)::integer AS key,
         ((geoserver.cell(-ST_Y({anchor}), {level}) & {mask}) << 15)
             | (geoserver.cell(ST_X({anchor}), {level}) & {mask}) AS c,
-        coalesce(known.code, CASE WHEN {facet} IS NULL THEN -1 ELSE -2 END)::smallint AS code,
-        {time} AS t,
-        {time} IS NOT NULL AS dated
+        {time} AS t
     FROM {rows} LEFT JOIN {known} AS known ON known.value = {facet}
+    ORDER BY key, t, c
 ) AS points
-GROUP BY x, y, code, dated""")
+GROUP BY key""")
 
 # After an edit: packs the blocks in $1 anew (NULL: all), each its column << 32 + its row, and gives new values codes.
 _REPACK = SQL("""

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import hashlib
 from collections import OrderedDict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -43,6 +44,17 @@ async def render(
     """
     if not _may_hold(layer, status, tile):
         return b""
+    try:
+        return await _render(database, catalog, layer, status, tile, where=where)
+    except psycopg.errors.UndefinedTable:
+        # A load has just taken away what was made ahead for the rows before: counted from the rows, bins are the same.
+        plan = replace(status.plan, block=-1, prebuilt=-1)
+        return await _render(database, catalog, layer, replace(status, plan=plan), tile, where=where)
+
+
+async def _render(
+    database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile, *, where: Where
+) -> bytes:
     plan = status.plan
     if tile.z <= plan.prebuilt and not where.canonical and plan.digest == recipe_digest(catalog.recipes, layer):
         ready = await _run(database, _build_ready(ready_table(layer)), build_values(tile), prepare=None)

@@ -1,25 +1,25 @@
-"""What is found and computed from a layer's rows while they are loaded: its plan, packed points, and ready tiles.
+"""What is found and computed from a layer's rows: its plan, packed points, and ready tiles.
 
-The plan is measured, not guessed: the densest tile of each zoom is made, and what fits the budget is chosen. Tiles that
-hold very many features are kept ready, since counting them takes long; all others are made when they are asked for.
+A first plan is guessed from a sample, so that the rows can be served at once: its tiles are right, and slower. Behind
+that the plan is measured: the densest tile of each zoom is made, and what fits the budget is chosen. Tiles that hold
+very many features are kept ready, since counting them takes long; all others are made when they are asked for.
 """
 
 from __future__ import annotations
 
-import io
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.csv as pacsv
 from psycopg.sql import SQL, Identifier, Literal
 
 from geoserver.filtering import Where
 from geoserver.model import Tile, TilePlan, ZoomPlan
-from geoserver.tiling.bins import MOST_VALUES, Source, Subject, anchor_of, build_cells, find_bins
+from geoserver.tiling.bins import MOST_VALUES, Source, Subject, build_cells, find_bins
 from geoserver.tiling.compose import BUDGET, build_statements, recipe_digest
+from geoserver.tiling.density import Density, count_densest, read_density, sampling, tile_at
 from geoserver.tiling.packing import build_pack_statement, build_pack_table
 
 if TYPE_CHECKING:
@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 
     from geoserver.model import Layer
 
-__all__ = ["Prepared", "prepare"]
+__all__ = ["Prepared", "look_ahead", "prepare"]
 
 _ROOM = 460_000  # bytes that the densest tile may take when it is planned; others, and edits, may need a little more
 _MOST_DRAWN = 20_000  # features that a tile within the budget could hold at the very most
+_WEIGHED = 3_000  # features of the tile that a first plan is guessed from, at most
+_GUESSED = 64  # bins across a tile by a first plan
 _HEAVY = 8_000  # features behind a tile that is kept ready, at least; and the share of the layer, so that they stay few
 _SHARE = 400
 _FEW = 12  # ready tiles of a zoom that are made of counted cells
@@ -63,48 +65,40 @@ def prepare(
     table: str,
     suffix: str = "",
     heavy: int | None = None,
-    progress: Callable[[], None] = lambda: None,
+    helper: psycopg.Connection | None = None,
+    progress: Callable[[float], None] = lambda _: None,
 ) -> Prepared:
     """Plan the layer from the rows of `table`, and fill `NAME__packed` and `NAME__bins` (both with `suffix`).
 
     Tiles with more than `heavy` features behind them are kept ready; else those with more than 8,000 and more than a
     400th of the layer.
 
-    Runs inside the caller's transaction, which has to hold column `visible_from` for lines and polygons, and an index
-    on `geom_3857`.
+    Needs column `visible_from` for lines and polygons, and an index on `geom_3857`. Runs inside the caller's
+    transaction; with a `helper`, a second connection in autocommit that makes half of the tiles, it commits step by
+    step. `progress` is told the share that is done.
     """
     kind = find_bins(recipes.get(layer.kind, ""))
-    work = _Work(connection, layer, recipes, kind, geometry_type, table, suffix, heavy or 0, progress)
-    connection.execute("SET LOCAL work_mem = '128MB'")  # a load has few rows in many groups to sort, one at a time
-    connection.execute("DELETE FROM geoserver.facets WHERE layer = %s", [layer.id])
+    if not kind:
+        return Prepared({})
     started = time.monotonic()
-    return replace(work.run(), seconds=time.monotonic() - started) if kind else Prepared({})
+    work = _Work(connection, layer, recipes, kind, geometry_type, table, suffix, heavy or 0, helper, progress)
+    return replace(work.run(), seconds=time.monotonic() - started)
 
 
-@dataclass(slots=True)
-class _Density:
-    """How many features lie in the tiles of the layer's last zoom, by the zoom from which each can be seen."""
-
-    zoom: int
-    x: np.ndarray
-    y: np.ndarray
-    visible: np.ndarray
-    n: np.ndarray
-
-    def at(self, zoom: int, shown: int = 99) -> tuple[np.ndarray, np.ndarray]:
-        """Keys (column << 32 | row) of the tiles at `zoom`, and in each the features visible at `shown`."""
-        shift = self.zoom - zoom
-        seen = self.visible <= shown
-        keys = (self.x[seen] >> shift) << 32 | self.y[seen] >> shift
-        tiles, places = np.unique(keys, return_inverse=True)
-        return tiles, np.bincount(places, weights=self.n[seen], minlength=len(tiles)).astype(np.int64)
-
-    def densest(self, zoom: int, shown: int = 99) -> tuple[Tile, int]:
-        tiles, counts = self.at(zoom, shown)
-        if not len(tiles):
-            return Tile(zoom, 0, 0), 0
-        best = int(np.argmax(counts))
-        return _tile(zoom, int(tiles[best])), int(counts[best])
+def look_ahead(
+    connection: psycopg.Connection,
+    layer: Layer,
+    recipes: Mapping[str, str],
+    *,
+    geometry_type: str,
+    table: str,
+    rows: int,
+) -> dict[str, Any]:
+    """A plan guessed from a sample of so many rows, with which they can be served at once; nothing is written."""
+    kind = find_bins(recipes.get(layer.kind, ""))
+    if not (kind and rows):
+        return {}
+    return _Work(connection, layer, recipes, kind, geometry_type, table, "").look_ahead(rows)
 
 
 @dataclass(slots=True)
@@ -116,8 +110,9 @@ class _Work:
     geometry_type: str
     table: str
     suffix: str
-    most: int
-    progress: Callable[[], None]
+    most: int = 0
+    helper: psycopg.Connection | None = None
+    progress: Callable[[float], None] = lambda _: None
     source: Source = field(init=False)
     plan: TilePlan = field(default_factory=TilePlan)
     _made: dict[tuple[Tile, ZoomPlan | None], bytes] = field(default_factory=dict)  # tiles of one zoom
@@ -133,54 +128,114 @@ class _Work:
     def ready(self) -> str:
         return f"{self.layer.table}__bins{self.suffix}"
 
+    @property
+    def document(self) -> dict[str, Any]:
+        return asdict(self.plan) | {"zooms": [[zoom.shown, zoom.cells] for zoom in self.plan.zooms]}
+
     def run(self) -> Prepared:
+        self._begin()
         density = self._read_density()
         if not len(density.n):
             return Prepared({})
         self._find_facet()
+        self.progress(0.1)
         pack = self._pack_points(density) if self.kind == "points" else ""
+        self.most = self.most or max(_HEAVY, int(density.n.sum()) // _SHARE)
+        if density.n.sum() > self.most:
+            self._make_ready_table()
+        self._settle()
+        self.progress(0.4)
         self._plan_zooms(density)
-        return Prepared(asdict(self.plan) | {"zooms": [[zoom.shown, zoom.cells] for zoom in self.plan.zooms]}, pack)
+        if density.n.sum() > self.most and self.plan.prebuilt < 0:
+            self.connection.execute(SQL("DROP TABLE {}").format(Identifier("layers", self.ready)))
+        return Prepared(self.document, pack)
 
-    def _read_density(self) -> _Density:
-        zoom = self.layer.maxzoom
-        query = SQL(
-            "COPY (SELECT geoserver.cell(ST_X({anchor}), {zoom}), geoserver.cell(-ST_Y({anchor}), {zoom}), {visible},"
-            " count(*) FROM {table} GROUP BY 1, 2, 3) TO STDOUT (FORMAT csv)"
-        ).format(
-            anchor=anchor_of(self.geometry_type),
-            zoom=Literal(zoom),
-            visible=SQL("0" if self.kind == "points" else "visible_from"),
-            table=Identifier("layers", self.table),
-        )
-        with self.connection.cursor() as cursor, cursor.copy(query) as copy:
-            text = b"".join(copy)
-        if not text:
-            return _Density(zoom, *(np.array([], dtype=np.int64) for _ in range(4)))
-        names = ["x", "y", "visible", "n"]
-        types = dict.fromkeys(names, pa.int64())
-        found = pacsv.read_csv(
-            io.BytesIO(text),
-            pacsv.ReadOptions(column_names=names),
-            convert_options=pacsv.ConvertOptions(column_types=types),
-        )
-        return _Density(zoom, *(found[name].to_numpy() for name in names))
+    def _begin(self) -> None:
+        """Away with what an interrupted preparation left; few rows in many groups will be sorted, one at a time."""
+        for table in (self.source.packed, self.ready):
+            self.connection.execute(SQL("DROP TABLE IF EXISTS {}").format(Identifier("layers", table)))
+        self.connection.execute("DELETE FROM geoserver.facets WHERE layer = %s", [self.layer.id])
+        self.connection.execute("SET LOCAL work_mem = '128MB'")
 
-    def _find_facet(self) -> None:
-        """The main choice field and its values: the most frequent ones have codes below 12 and counts of their own."""
+    def _settle(self) -> None:
+        """Let the helper see what was made."""
+        if self.helper:
+            self.connection.commit()
+            self.connection.execute("SET LOCAL work_mem = '128MB'")
+
+    def look_ahead(self, rows: int) -> dict[str, Any]:
+        """See `look_ahead`."""
+        density = self._read_density(rows)
+        if not len(density.n):
+            return {}
+        self._find_facet(rows)
+        weight = self._weigh_feature(density, _WEIGHED)
+        first, points = self.layer.features_from, self.kind == "points"
+        last = int(density.visible.max())
+        zooms: list[ZoomPlan | None]
+        if points:
+            start = self._find_features_from(density, weight) if first is None else min(first, self.layer.maxzoom)
+            zooms = [ZoomPlan(-1, _GUESSED)] * start
+        else:
+            zooms = [self._guess_shapes(density, zoom, last, weight) for zoom in range(self.layer.maxzoom)]
+            while zooms and zooms[-1] is None:
+                zooms.pop()
+        self._set_zooms(zooms, last)
+        return self.document
+
+    def _guess_shapes(self, density: Density, zoom: int, last: int, weight: float) -> ZoomPlan | None:
+        """What of the shapes that can be seen fits into the densest tile; None when that is everything."""
+        for shown in range(min(zoom, last), -1, -1):
+            if density.densest(zoom, shown)[1] * weight <= _ROOM:
+                return None if shown >= last else ZoomPlan(shown, _GUESSED)
+        return ZoomPlan(-1, _GUESSED)
+
+    def _set_zooms(self, zooms: list[ZoomPlan | None], last: int) -> None:
+        first = self.layer.features_from
+        if first is not None and self.kind != "points":
+            zooms = zooms[:first] + [None] * (first - len(zooms))
+        self.plan = replace(
+            self.plan, features_from=len(zooms), zooms=tuple(zoom or ZoomPlan(last, _GUESSED) for zoom in zooms)
+        )
+
+    def _read_density(self, rows: int = 0) -> Density:
+        """Of all rows; where `rows` says how many there are, of a sample."""
+        points = self.kind == "points"
+        return read_density(
+            self.connection,
+            self.table,
+            self.layer.maxzoom,
+            geometry_type=self.geometry_type,
+            points=points,
+            rows=rows,
+        )
+
+    def _find_facet(self, rows: int = 0) -> None:
+        """The main choice field and its values: the most frequent ones have codes below 12 and counts of their own.
+
+        Where `rows` says how many there are, found from a sample, and no codes are given.
+        """
         layer = self.layer
         choices = [item.name for item in layer.fields.values() if item.filter == "choice"]
         facet = layer.facet or (choices[0] if choices else "")
         if not facet:
             return
-        rows = self.connection.execute(
+        values = self.connection.execute(
             SQL(
-                "SELECT {facet}::text FROM {table} WHERE {facet} IS NOT NULL GROUP BY {facet}::text"
+                "SELECT {facet}::text FROM {table} {sample} WHERE {facet} IS NOT NULL GROUP BY {facet}::text"
                 " ORDER BY count(*) DESC, 1 LIMIT {most}"
-            ).format(facet=Identifier(facet), table=Identifier("layers", self.table), most=Literal(_MOST_CODES + 1))
+            ).format(
+                facet=Identifier(facet),
+                table=Identifier("layers", self.table),
+                sample=sampling(rows),
+                most=Literal(_MOST_CODES + 1),
+            )
         ).fetchall()
-        found = [str(row[0]) for row in rows]
+        found = [str(value) for (value,) in values]
         named = [value for value in found if len(f"{facet}:{value}".encode()) <= _NAME][:MOST_VALUES]
+        self.plan = replace(self.plan, facet=facet, values=tuple(named), whole=len(found) <= _MOST_CODES)
+        if rows:
+            return
         others = [value for value in found[:_MOST_CODES] if value not in set(named)]
         codes = [*enumerate(named), *enumerate(others, start=MOST_VALUES)]
         with self.connection.cursor() as cursor:
@@ -188,12 +243,14 @@ class _Work:
                 "INSERT INTO geoserver.facets (layer, code, value) VALUES (%s, %s, %s)",
                 [(layer.id, code, value) for code, value in codes],
             )
-        self.plan = replace(self.plan, facet=facet, values=tuple(named), whole=len(found) <= _MOST_CODES)
 
-    def _pack_points(self, density: _Density) -> str:
+    def _pack_points(self, density: Density) -> str:
         """Find from which zoom points are drawn, and pack them for the bins below it."""
         first = self.layer.features_from
-        start = min(first, self.layer.maxzoom) if first is not None else self._find_features_from(density)
+        if first is None:
+            start = self._find_features_from(density, self._weigh_feature(density, _MOST_DRAWN))
+        else:
+            start = min(first, self.layer.maxzoom)
         if not start:
             return ""
         level = min(start + 7, _FINEST)
@@ -215,64 +272,55 @@ class _Work:
         analyze = SQL("ANALYZE {}").format(Identifier("layers", self.source.packed))
         for statement in (build_pack_table(self.layer, self.source.packed), pack, index, analyze):
             self.connection.execute(statement)
-            self.progress()
         return repack.as_string(self.connection)
 
-    def _block_fits(self, density: _Density, zoom: int, level: int) -> bool:
+    def _block_fits(self, density: Density, zoom: int, level: int) -> bool:
         return zoom >= min(density.zoom, level) or density.densest(zoom)[1] <= _BLOCK
 
-    def _find_features_from(self, density: _Density) -> int:
-        """The first zoom whose densest tile holds all of its features within the budget."""
-        layer, weight = self.layer, self._weigh_feature(density)
+    def _find_features_from(self, density: Density, weight: float) -> int:
+        """The first zoom whose densest tile holds all of its features, of so many bytes each, within the budget."""
+        layer = self.layer
         for zoom in range(layer.minzoom, layer.maxzoom + 1):
             if density.densest(zoom)[1] * weight <= _ROOM:
                 return zoom if zoom > layer.minzoom else 0
         for zoom in range(layer.maxzoom + 1, _FARTHEST + 1) if layer.deepens else ():
-            if self._count_densest(zoom) * weight <= _ROOM:
+            most = _ROOM / weight
+            kind = self.geometry_type
+            if count_densest(self.connection, self.table, zoom, density=density, most=most, geometry_type=kind) <= most:
                 return zoom
         self.plan = replace(self.plan, crowd=int(_ROOM / weight))
         return layer.maxzoom
 
-    def _count_densest(self, zoom: int) -> int:
-        """Features in the densest tile of a zoom beyond the layer's last one."""
-        row = self.connection.execute(
-            SQL(
-                "SELECT max(n) FROM (SELECT count(*) AS n FROM {table}"
-                " GROUP BY geoserver.cell(ST_X({anchor}), {zoom}), geoserver.cell(-ST_Y({anchor}), {zoom})) AS tiles"
-            ).format(table=Identifier("layers", self.table), anchor=anchor_of(self.geometry_type), zoom=Literal(zoom))
-        ).fetchone()
-        return int(row[0]) if row else 0
-
-    def _weigh_feature(self, density: _Density) -> float:
-        """Bytes per feature in the fullest tile that could be drawn at all."""
+    def _weigh_feature(self, density: Density, most: int) -> float:
+        """Bytes per feature in the fullest tile with no more than `most` features."""
         best: tuple[int, Tile] = (0, Tile(0, 0, 0))
         for zoom in range(self.layer.maxzoom, -1, -1):
             tiles, counts = density.at(zoom)
-            counts = np.where(counts <= _MOST_DRAWN, counts, 0)
+            counts = np.where(counts <= most, counts, 0)
             place = int(np.argmax(counts))
             if counts[place] > best[0]:
-                best = int(counts[place]), _tile(zoom, int(tiles[place]))
+                best = int(counts[place]), tile_at(zoom, int(tiles[place]))
         count, tile = best
         return len(self._render(tile, None)) / count if count else _ROOM
 
     # -- zooms ------------------------------------------------------------------------------------------------------
 
-    def _plan_zooms(self, density: _Density) -> None:
+    def _plan_zooms(self, density: Density) -> None:
         """From the finest zoom down, find what its densest tile can hold, and make the tiles that are kept ready."""
         points = self.kind == "points"
         last = 0 if points else int(density.visible.max())
-        most = self.most or max(_HEAVY, int(density.n.sum()) // _SHARE)
         start = self.plan.features_from if points else self.layer.maxzoom
         zooms: list[ZoomPlan | None] = []
         ready = -1
+        later: list[tuple[Tile, ZoomPlan]] = []
         for zoom in reversed(range(start)):
             if zoom > density.zoom:
                 zooms.append(ZoomPlan(-1, 128))  # sparser than the zooms above, which are measured
                 continue
             tiles, counts = density.at(zoom)
-            heavy = [_tile(zoom, key) for key in tiles[counts > most].tolist()] if zoom <= _DEEPEST else []
+            heavy = [tile_at(zoom, key) for key in tiles[counts > self.most].tolist()] if zoom <= _DEEPEST else []
             # Counted cells are all read for each tile: that pays for few tiles that hold most of the layer.
-            by_cells = len(heavy) <= _FEW and counts[counts > most].sum() > counts.sum() / 3
+            by_cells = len(heavy) <= _FEW and counts[counts > self.most].sum() > counts.sum() / 3
             if not points or by_cells:
                 self._count_cells(zoom)
             self._made.clear()
@@ -280,29 +328,18 @@ class _Work:
             if step is None and not zooms:
                 continue  # every feature is drawn from here on
             zooms.append(step)
-            if heavy and ready < 0:
-                self._make_ready_table()
-            counted = self.source
-            if not by_cells:
-                self.source = replace(counted, cells="")
-            for tile in heavy:
-                self._keep_tile(tile, step or ZoomPlan(last, 64))
-                ready = max(ready, zoom)
-            self.source = counted
-            self.progress()
+            planned = [(tile, step or ZoomPlan(last, _GUESSED)) for tile in heavy]
+            ready = max(ready, zoom) if heavy else ready
+            if by_cells:
+                for tile, kept in planned:
+                    self._keep_tile(self.connection, tile, kept)
+            else:
+                later += planned
+            self.progress(0.4 + 0.4 * (start - zoom) / start)
+        self._keep_tiles(later)
         zooms.reverse()
-        first = self.layer.features_from
-        if first is not None and not points:
-            zooms = zooms[:first] + [None] * (first - len(zooms))
-        self.plan = replace(
-            self.plan,
-            features_from=len(zooms),
-            zooms=tuple(zoom or ZoomPlan(last, 64) for zoom in zooms),
-            prebuilt=ready,
-            digest=recipe_digest(self.recipes, self.layer),
-        )
-        if self.source.cells:
-            self.connection.execute(SQL("DROP TABLE {}").format(Identifier(self.source.cells)))
+        self._set_zooms(zooms, last)
+        self.plan = replace(self.plan, prebuilt=ready, digest=recipe_digest(self.recipes, self.layer))
 
     def _count_cells(self, zoom: int) -> None:
         """Cells for the tiles of a zoom, counted from those of the zoom before where there are some."""
@@ -315,7 +352,7 @@ class _Work:
             self.connection.execute(SQL("DROP TABLE {}").format(Identifier(self.source.cells)))
         self.source = replace(self.source, cells=cells, level=level)
 
-    def _fit_points(self, density: _Density, zoom: int) -> ZoomPlan:
+    def _fit_points(self, density: Density, zoom: int) -> ZoomPlan:
         """The smallest bins with which the densest tile of a zoom keeps to the budget."""
         tile, _ = density.densest(zoom)
         for cells in (128, 64, 32):
@@ -323,7 +360,7 @@ class _Work:
                 return ZoomPlan(-1, cells)
         return ZoomPlan(-1, 16)
 
-    def _fit_shapes(self, density: _Density, zoom: int, last: int) -> ZoomPlan | None:
+    def _fit_shapes(self, density: Density, zoom: int, last: int) -> ZoomPlan | None:
         """What can be seen, or less where that is too much for the densest tile; None when that is everything."""
         fullest, _ = density.densest(zoom)
         for shown in range(min(zoom, last), -1, -1):
@@ -345,11 +382,34 @@ class _Work:
             ).format(Identifier("layers", self.ready))
         )
 
-    def _keep_tile(self, tile: Tile, planned: ZoomPlan) -> None:
+    def _keep_tiles(self, planned: list[tuple[Tile, ZoomPlan]]) -> None:
+        """Make tiles from packed points or rows, on both connections where there are two."""
+        if self.source.cells:
+            self.connection.execute(SQL("DROP TABLE {}").format(Identifier(self.source.cells)))
+        self.source = replace(self.source, cells="")
+        self._made.clear()
+        waiting = list(reversed(planned))
+
+        def work(connection: psycopg.Connection) -> None:
+            while waiting:
+                try:
+                    tile, step = waiting.pop()
+                except IndexError:  # the other one took the last
+                    return
+                self._keep_tile(connection, tile, step)
+
+        self._settle()
+        with ThreadPoolExecutor(1, "geoserver-tiles") as pool:
+            helping = pool.submit(work, self.helper) if self.helper else None
+            work(self.connection)
+            if helping:
+                helping.result()
+
+    def _keep_tile(self, connection: psycopg.Connection, tile: Tile, planned: ZoomPlan) -> None:
         for step in (planned, ZoomPlan(-1, planned.cells // 2), ZoomPlan(-1, planned.cells // 4)):
-            body = self._render(tile, step)
+            body = self._render(tile, step, connection)
             if len(body) <= BUDGET:
-                self.connection.execute(
+                connection.execute(
                     SQL("INSERT INTO {} (z, x, y, tile) VALUES (%s, %s, %s, %s)").format(
                         Identifier("layers", self.ready)
                     ),
@@ -357,17 +417,13 @@ class _Work:
                 )
                 return
 
-    def _render(self, tile: Tile, step: ZoomPlan | None) -> bytes:
+    def _render(self, tile: Tile, step: ZoomPlan | None, connection: psycopg.Connection | None = None) -> bytes:
         if (known := self._made.get((tile, step))) is not None:
             return known
         parts: list[bytes] = []
         for statement, values in build_statements(self.subject, tile, step, Where(), self.source):
-            with self.connection.cursor(binary=True) as cursor:
+            with (connection or self.connection).cursor(binary=True) as cursor:
                 row = cursor.execute(statement, values, prepare=False).fetchone()
             parts.append(bytes(row[0]) if row and row[0] else b"")
         self._made[tile, step] = b"".join(parts)
         return self._made[tile, step]
-
-
-def _tile(zoom: int, key: int) -> Tile:
-    return Tile(zoom, key >> 32, key & 0xFFFFFFFF)

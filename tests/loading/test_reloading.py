@@ -17,6 +17,7 @@ from load_workspace import Workspace, make_layer
 
 from geoserver.errors import LoadError
 from geoserver.loading import load
+from geoserver.loading.report import PREPARING
 
 TWO = "key,lon,lat\na,1,1\nb,2,2\n"
 
@@ -82,19 +83,21 @@ def test_rejected_rows_are_those_of_the_last_load(workspace: Workspace) -> None:
     assert workspace.query("SELECT rejected FROM geoserver.layers") == [(0,)]
 
 
-def test_every_load_is_told_to_those_who_listen(workspace: Workspace) -> None:
+def test_every_load_is_told_when_its_rows_are_in_service_and_when_its_tiles_are_prepared(workspace: Workspace) -> None:
     with psycopg.connect(workspace.url, autocommit=True) as connection:
         connection.execute("LISTEN geoserver_changes")
         workspace.load(workspace.write("a.csv", TWO))
-        [notice] = list(connection.notifies(timeout=5, stop_after=1))
-    assert json.loads(notice.payload) == {"layer": "test-layer", "version": 1, "bounds": [1, 1, 2, 2]}
+        notices = list(connection.notifies(timeout=5, stop_after=2))
+    told = [{"layer": "test-layer", "version": 1, "bounds": [1, 1, 2, 2]}] * 2
+    assert [json.loads(notice.payload) for notice in notices] == told
 
 
 def test_progress_tells_phases_and_rows(workspace: Workspace) -> None:
     told: list[tuple[int, int | None, str]] = []
     layer = make_layer(workspace.root, workspace.write("a.csv", TWO))
     load(layer, workspace.url, progress=lambda done, total, phase: told.append((done, total, phase)))
-    assert list(dict.fromkeys(phase for _, _, phase in told)) == ["waiting", "reading", "indexing", "swapping"]
+    phases = ["waiting", "reading", "indexing", "swapping", PREPARING]
+    assert list(dict.fromkeys(phase for _, _, phase in told)) == phases
     assert (2, 2, "reading") in told
 
 

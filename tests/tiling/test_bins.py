@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from dataclasses import replace
 from itertools import pairwise
@@ -13,7 +12,8 @@ import mercantile
 import psycopg
 import pytest
 import shapely
-from known_shapes import EXTENT, Shapes
+from counting import count_tiles
+from known_shapes import Shapes
 from psycopg.sql import SQL, Identifier
 from random_rows import SIDE, SOUTH, WEST, draw_filter, draw_row, draw_shape
 from shapely.geometry import shape
@@ -54,28 +54,6 @@ def count_rows(shapes: Shapes, layer_id: str, text: str) -> int:
     with psycopg.connect(shapes.url, options="-c timezone=UTC") as connection:
         row = connection.execute(query, where.params).fetchone()
     return int(row[0]) if row else 0
-
-
-async def count_tiles(shapes: Shapes, layer_id: str, text: str, zoom: int) -> int:
-    """What bins count, and features, each once: points where they lie, larger ones by their id."""
-    layer, status = shapes.layers[layer_id], shapes.statuses[layer_id]
-    where = build(layer, status, filter=text)
-    over = mercantile.tiles(WEST - 0.02, SOUTH - 0.02, WEST + SIDE + 0.02, SOUTH + SIDE + 0.02, zooms=zoom)
-    tiles = [Tile(tile.z, tile.x, tile.y) for tile in over]
-    made = await asyncio.gather(
-        *(render(shapes.database, shapes.catalog, layer, status, tile, where=where) for tile in tiles)
-    )
-    binned, drawn = 0, set()
-    for body, tile in zip(made, tiles, strict=True):
-        for name, content in mapbox_vector_tile.decode(body, default_options={"y_coord_down": True}).items():
-            for item in content["features"]:
-                if name == layer_id:
-                    placed = item["geometry"]["coordinates"]
-                    if layer.kind != "points" or (0 <= placed[0] < EXTENT and 0 <= placed[1] < EXTENT):
-                        drawn.add((item["id"], tile if layer.kind == "points" else None))
-                elif "fade" not in item["properties"]:
-                    binned += item["properties"]["count"]
-    return binned + len(drawn)
 
 
 def check_counts(shapes: Shapes, layer_id: str, filters: int, seed: str) -> None:

@@ -18,7 +18,8 @@ from random_rows import SIDE, SOUTH, WEST, draw_row, draw_shape
 
 from geoserver.database.status import CHANNEL
 from geoserver.filtering import Where
-from geoserver.model import Tile
+from geoserver.grid import join
+from geoserver.model import Bounds, Tile
 from geoserver.tiling import prepare, render
 
 if TYPE_CHECKING:
@@ -83,6 +84,15 @@ def check_against_rebuild(shapes: Shapes, connection: psycopg.Connection, layer_
     for z, x, y, tile in ready:
         body = shapes.runner.run(render(shapes.database, shapes.catalog, layer, by_rows, Tile(z, x, y), where=Where()))
         assert bytes(tile) == body
+    if not status.rows:
+        assert (before, ready, status.bounds) == (set(), [], None)
+        return
+    box = connection.execute(
+        "SELECT ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e)"
+        f" FROM (SELECT ST_Extent(geom) AS e FROM layers.{layer.table}) AS t"
+    ).fetchone()
+    assert box is not None
+    assert join(status.bounds, Bounds(*box)) == status.bounds
     with connection.transaction(force_rollback=True):
         connection.execute("SET LOCAL search_path = public")
         prepare(
@@ -111,14 +121,142 @@ def edit(draw: random.Random, connection: psycopg.Connection, table: str, next_f
             connection.execute(f"UPDATE layers.{table} SET geom = {moved} WHERE {some}", [seed, many])
 
 
+def edit_otherwise(draw: random.Random, connection: psycopg.Connection, table: str, next_fid: int) -> None:
+    """One random statement of a rarer kind; some of them empty the table."""
+    some = f"fid IN (SELECT fid FROM layers.{table} ORDER BY md5(fid::text || %s) LIMIT %s)"
+    seed, many = str(draw.random()), draw.randint(1, 5)
+    match draw.choices(range(6), [2, 2, 2, 2, 2, 1])[0]:
+        case 0:
+            with (
+                connection.cursor() as cursor,
+                cursor.copy(f"COPY layers.{table} (fid, name, geom) FROM STDIN") as copy,
+            ):
+                for number in range(many):
+                    copy.write_row([next_fid + number, "oak", f"SRID=4326;{draw_shape(draw, 'points').wkt}"])
+        case 1:
+            connection.execute(
+                f"MERGE INTO layers.{table} AS t USING (SELECT fid, geom FROM layers.{table} WHERE {some}"
+                f" UNION ALL SELECT %s, ST_Point({WEST}, {SOUTH}, 4326)) AS s ON t.fid = s.fid"
+                " WHEN MATCHED AND t.fid % 2 = 0 THEN DELETE WHEN MATCHED THEN UPDATE SET name = 'fig'"
+                " WHEN NOT MATCHED THEN INSERT (fid, geom) VALUES (s.fid, s.geom)".replace("% 2", "%% 2"),
+                [seed, many, next_fid],
+            )
+        case 2:
+            connection.execute(
+                f"INSERT INTO layers.{table} (fid, name, geom) SELECT fid, 'yew', geom FROM layers.{table} WHERE {some}"
+                f" UNION ALL SELECT %s, 'bay', ST_Point({WEST}, {SOUTH}, 4326)"
+                " ON CONFLICT (fid) DO UPDATE SET name = excluded.name, geom = ST_Translate(excluded.geom, 0.002, 0)",
+                [seed, many, next_fid],
+            )
+        case 3:
+            connection.execute(f"UPDATE layers.{table} SET fid = fid + 1000000 WHERE {some}", [seed, many])
+        case 4:
+            connection.execute(f"TRUNCATE layers.{table}")
+        case 5:
+            connection.execute(f"DELETE FROM layers.{table}")
+
+
+def edit_and_think_again(draw: random.Random, connection: psycopg.Connection, table: str, next_fid: int) -> None:
+    """Some statements; a third of the time they are rolled back to a savepoint, and others come after them."""
+    for step in range(draw.randint(1, 4)):
+        with connection.transaction(force_rollback=draw.random() < 0.3):
+            draw.choice([edit, edit, edit_otherwise])(draw, connection, table, next_fid + 10 * step)
+
+
 def test_whatever_is_edited_equals_a_rebuild(shapes: Shapes, points: str, connection: psycopg.Connection) -> None:
     draw = random.Random("edits")
     table = shapes.layers[points].table
-    for round_ in range(12):
+    emptied = 0
+    for round_ in range(16):
         with connection.transaction():
-            for step in range(draw.randint(1, 3)):
-                edit(draw, connection, table, 10_000 + 10 * round_ + step)
+            edit_and_think_again(draw, connection, table, 10_000 + 100 * round_)
         check_against_rebuild(shapes, connection, points)
+        emptied += shapes.statuses[points].rows < 100
+    assert emptied
+
+
+ADDED = "INSERT INTO layers.{0} (fid, name, geom) VALUES (9001, 'oak', ST_Point(-28.62, 45.21, 4326))"
+MORE = "INSERT INTO layers.{0} (fid, name, geom) VALUES (9002, 'oak', ST_Point(-28.61, 45.22, 4326))"
+EMPTY = "TRUNCATE layers.{0}"
+
+
+EMPTYING = [
+    ([ADDED, EMPTY], 0),
+    ([EMPTY, ADDED], 1),
+    ([ADDED, EMPTY, MORE], 1),
+    ([EMPTY, EMPTY], 0),
+    ([ADDED, EMPTY, MORE, EMPTY, ADDED], 1),
+    (["DELETE FROM layers.{0} WHERE fid <= 300", EMPTY], 0),
+    (["UPDATE layers.{0} SET geom = ST_Translate(geom, 1, 1)", EMPTY, ADDED], 1),
+    (["SAVEPOINT a", ADDED, "ROLLBACK TO a", EMPTY, MORE], 1),
+    (["SAVEPOINT a", EMPTY, "ROLLBACK TO a", EMPTY, ADDED, "SAVEPOINT b", EMPTY, "ROLLBACK TO b"], 1),
+    ([ADDED, "SET CONSTRAINTS ALL IMMEDIATE", EMPTY, MORE], 1),
+    (["DELETE FROM layers.{0}", ADDED], 1),
+    (["DELETE FROM layers.{0}", EMPTY], 0),
+]
+
+
+def test_a_table_emptied_among_other_edits_counts_what_is_left(
+    shapes: Shapes, points: str, connection: psycopg.Connection
+) -> None:
+    table = shapes.layers[points].table
+    connection.execute(f"CREATE TEMPORARY TABLE kept AS SELECT fid, name, geom FROM layers.{table} LIMIT 20")
+    for statements, left in EMPTYING:
+        for filled in (True, False):
+            connection.execute(EMPTY.format(table))
+            if filled:
+                connection.execute(f"INSERT INTO layers.{table} (fid, name, geom) TABLE kept")
+            with connection.transaction():
+                for statement in statements:
+                    connection.execute(statement.format(table))
+            check_against_rebuild(shapes, connection, points)
+            assert shapes.statuses[points].rows == left, statements
+            assert sum(item["count"] for item in shapes.bins(points, Tile(0, 0, 0))) == left
+
+
+def test_a_table_that_is_emptied_tells_that_anything_may_have_changed(
+    shapes: Shapes, points: str, connection: psycopg.Connection, notices: Callable[[], list[dict[str, Any]]]
+) -> None:
+    with connection.transaction():
+        for statement in (ADDED, EMPTY):
+            connection.execute(statement.format(shapes.layers[points].table))
+    (notice,) = notices()
+    assert (notice["tiles"], notice["bounds"]) == ([[0, 0, 0, 0, 0]], None)
+
+
+def test_a_table_that_was_not_emptied_after_all_keeps_its_rows(
+    shapes: Shapes, points: str, connection: psycopg.Connection
+) -> None:
+    with connection.transaction():
+        for statement in (ADDED, "SAVEPOINT a", EMPTY, "ROLLBACK TO a"):
+            connection.execute(statement.format(shapes.layers[points].table))
+    check_against_rebuild(shapes, connection, points)
+    assert shapes.statuses[points].rows == 801
+
+
+def test_tables_emptied_together_and_an_editor_who_waits_for_that(
+    shapes: Shapes, points: str, connection: psycopg.Connection
+) -> None:
+    other = shapes.make("edited-too", "points", [shapely.Point(WEST, SOUTH)] * 3)
+    table = shapes.layers[points].table
+
+    def add() -> None:
+        with psycopg.connect(shapes.url, autocommit=True) as own:
+            own.execute(ADDED.format(table))
+
+    waiting = threading.Thread(target=add)
+    with connection.transaction():
+        connection.execute(MORE.format(table))
+        connection.execute(f"TRUNCATE layers.{table}, layers.edited_too")
+        waiting.start()
+        with psycopg.connect(shapes.url, autocommit=True) as watching:
+            while not watching.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+                pass
+    waiting.join()
+    check_against_rebuild(shapes, connection, points)
+    assert shapes.statuses[points].rows == 1
+    assert shapes.statuses[other].rows == 0
+    assert shapes.decode(other, Tile(0, 0, 0)) == {}
 
 
 def test_a_table_emptied_at_once_equals_a_rebuild(shapes: Shapes, points: str, connection: psycopg.Connection) -> None:
