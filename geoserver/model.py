@@ -112,6 +112,9 @@ class CsvOptions:
     y: str = ""  # column with northing or latitude
     point: str = ""  # one column with "lat, lon"
     geometry: str = ""  # one column with WKT or GeoJSON
+    header: bool = True  # False: the first line is data, and columns are "column 1", "column 2"
+    skip_lines: int | None = None  # lines above the header; None: found out
+    comment: str = ""  # what a line that is no data begins with
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +168,7 @@ class Layer:
     csv: CsvOptions = field(default_factory=CsvOptions)
     keywords: tuple[str, ...] = ()
     readings: Readings | None = None
+    swap_axes: bool = False  # the source has latitude (or northing) first
     basemap: bool = False  # drawn under the data, not listed among the datasets
     visible: bool = False  # switched on when the viewer opens
     order: int = 100  # position among the layers of its theme

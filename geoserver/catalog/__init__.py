@@ -80,6 +80,9 @@ class _CsvFile(_File):
     y: str = ""
     point: str = ""
     geometry: str = ""
+    header: bool = True
+    skip_lines: int | None = Key(default=None, ge=0)
+    comment: Annotated[str, Key(max_length=3)] = ""
 
 
 _Given = str | int | float | bool | date | datetime  # as TOML writes it
@@ -115,6 +118,7 @@ class _LayerFile(_File):
     source: str = Key(min_length=1)
     source_layer: str = ""
     crs: Annotated[str, AfterValidator(lambda value: _check_crs(value) if value else value)] = ""
+    swap_axes: bool = False
     csv: _CsvFile = Key(default_factory=_CsvFile)
     key: str = ""
     kind: str

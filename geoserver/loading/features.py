@@ -187,13 +187,18 @@ class FeatureLoader:
                     " set crs in the layer file, such as EPSG:25832"
                 )
 
-    def _linearise(self, wkb: list[bytes]) -> list[bytes]:
+    def _linearise(self, wkb: list[bytes]) -> list[bytes | None]:
+        """WKB without curves, by PostGIS; None for what it cannot read."""
         self.staging.wait()
-        rows = self.connection.execute(
-            "SELECT ST_AsBinary(ST_CurveToLine(ST_GeomFromWKB(w))) FROM unnest(%s::bytea[]) WITH ORDINALITY AS t (w, n)"
-            " ORDER BY n",
-            [wkb],
-        )
+        try:
+            with self.connection.transaction():
+                rows = self.connection.execute(
+                    "SELECT ST_AsBinary(ST_CurveToLine(ST_GeomFromWKB(w)))"
+                    " FROM unnest(%s::bytea[]) WITH ORDINALITY AS t (w, n) ORDER BY n",
+                    [wkb],
+                ).fetchall()
+        except psycopg.Error:
+            return [None] if len(wkb) == 1 else [self._linearise([value])[0] for value in wkb]
         return [bytes(row[0]) for row in rows]
 
     def make_keys_unique(self) -> int:

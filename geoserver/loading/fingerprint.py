@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from geoserver.catalog import source_path
 from geoserver.errors import LoadError
-from geoserver.sources import Request, read_kinds
+from geoserver.sources import Request, parse_table, read_parts, read_suffixes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["build_request", "read_fingerprint"]
 
 _RULES = 2  # grows when a rule of loading changes, so that unchanged files are loaded again
-_TABLE = re.compile(r"^[A-Za-z_]\w*\.[A-Za-z_]\w*$")
 _REMOTE = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -36,6 +35,7 @@ def build_request(
         csv=readings.csv if readings else layer.csv,
         crs=layer.crs,
         database_url=database_url,
+        swap_axes=layer.swap_axes and readings is None,
     )
 
 
@@ -43,9 +43,8 @@ def find_path(layer: Layer, source: str) -> Path | None:
     """The file that is meant, or None for a table "schema.table"; raises LoadError for an address."""
     if _REMOTE.match(source):
         raise LoadError(f"{source}: sources are files and tables; download it first")
-    suffixes = tuple(suffix for kind in read_kinds() for suffix in kind.suffixes)
     path = source_path(layer, source)
-    if _TABLE.match(source) and not source.lower().endswith(suffixes) and not path.is_file():
+    if parse_table(source) and not source.lower().endswith(read_suffixes()) and not path.is_file():
         return None
     return path
 
@@ -57,22 +56,16 @@ def read_fingerprint(layer: Layer) -> str:
     fields = sorted((f.name, f.type, f.source_column, f.filter, f.latest, f.time_unit) for f in layer.fields.values())
     parts = (_RULES, sources, layer.source_layer, layer.crs, layer.csv, layer.key, layer.kind, layer.time, fields)
     digest.update(repr(parts).encode())
+    digest.update(b"swapped" if layer.swap_axes else b"")
     if layer.readings:
         digest.update(repr((layer.readings.key, layer.readings.time, layer.readings.csv)).encode())
     for source in dict.fromkeys(sources):
         path = find_path(layer, source)
         if path is None:
             return ""
-        for part in _parts(path):
+        for part in read_parts(path):
             digest.update(part.name.encode())
             with part.open("rb") as file:
                 while block := file.read(1 << 20):
                     digest.update(block)
     return digest.hexdigest()
-
-
-def _parts(path: Path) -> list[Path]:
-    """The file, and for a Shapefile its sisters; nothing when it is missing, which the reader then says."""
-    if path.suffix.lower() == ".shp":
-        return sorted(other for other in path.parent.glob(f"{path.stem}.*") if other.is_file())
-    return [path] if path.is_file() else []

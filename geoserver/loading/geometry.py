@@ -9,13 +9,17 @@ import numpy as np
 import shapely
 from shapely import GeometryType
 
+from geoserver.sources.nesting import read_wkb
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from geoserver.loading.area import Place
     from geoserver.sources import Batch
 
-__all__ = ["FAMILIES", "Located", "as_multi", "locate"]
+__all__ = ["FAMILIES", "Linearise", "Located", "as_multi", "locate"]
+
+type Linearise = Callable[[list[bytes]], list[bytes | None]]
 
 FAMILIES = {"points": 0, "lines": 1, "polygons": 2}  # kind of layer -> dimension of its geometries
 _SINGULAR = ("point", "line", "polygon")
@@ -70,8 +74,8 @@ class Located:
             self.notes[what] = self.notes.get(what, 0) + count
 
 
-def locate(batch: Batch, kind: str, place: Place, linearise: Callable[[list[bytes]], list[bytes]]) -> Located:
-    """The positions of a batch by the rules of docs/loading.md; `linearise` turns WKB with curves into WKB without."""
+def locate(batch: Batch, kind: str, place: Place, linearise: Linearise) -> Located:
+    """The positions of a batch by the rules of docs/loading.md; `linearise` straightens curves in WKB, or None."""
     points = batch.points
     if points is None and batch.wkb is not None and FAMILIES.get(kind) == 0:
         points = _read_points(batch)
@@ -142,7 +146,7 @@ def _locate_shapes(
     batch: Batch,
     dimension: int | None,
     place: Place,
-    linearise: Callable[[list[bytes]], list[bytes]],
+    linearise: Linearise,
 ) -> None:
     shapes = _read_shapes(located, batch, linearise)
     located.reject(shapely.is_missing(shapes), NOWHERE)
@@ -166,16 +170,16 @@ def _locate_shapes(
         located.multi = True  # what is cut at the edge of Web Mercator may fall into several parts
 
 
-def _read_shapes(located: Located, batch: Batch, linearise: Callable[[list[bytes]], list[bytes]]) -> np.ndarray:
+def _read_shapes(located: Located, batch: Batch, linearise: Linearise) -> np.ndarray:
     assert batch.wkb is not None  # noqa: S101 - a source gives points or WKB
-    raw = np.array(batch.wkb.to_pylist(), dtype=object)
+    raw = batch.wkb.to_pylist()
     curved = [index for index, value in enumerate(raw) if value is not None and _is_curve(value)]
     if curved:
-        for index, value in zip(curved, linearise([raw[index] for index in curved]), strict=True):
-            raw[index] = value
-        located.note("curves turned into straight segments", len(curved))
-    shapes: np.ndarray = shapely.from_wkb(raw, on_invalid="ignore")
-    unreadable = shapely.is_missing(shapes) & np.array([value is not None for value in raw], dtype=bool)
+        straight = linearise([raw[index] for index in curved])
+        for index, value in zip(curved, straight, strict=True):
+            raw[index] = value or b""
+        located.note("curves turned into straight segments", sum(value is not None for value in straight))
+    shapes, unreadable = read_wkb(raw)
     located.reject(unreadable, UNREADABLE)
     return shapes
 

@@ -8,9 +8,38 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import cast
 
-from geoserver.sources.base import Batch, Broken, Opened, Request, SourceKind, summarise
+from geoserver.sources.apart import open_apart
+from geoserver.sources.base import (
+    FEATURE_ID,
+    Batch,
+    Broken,
+    Limits,
+    Opened,
+    Request,
+    SourceKind,
+    read_parts,
+    summarise,
+)
+from geoserver.sources.identify import refuse_what_is_no_data
+from geoserver.sources.names import parse_table
+from geoserver.sources.swapping import swap_axes
 
-__all__ = ["Batch", "Broken", "Opened", "Request", "SourceKind", "find_kind", "open_source", "read_kinds"]
+__all__ = [
+    "FEATURE_ID",
+    "Batch",
+    "Broken",
+    "Limits",
+    "Opened",
+    "Request",
+    "SourceKind",
+    "find_kind",
+    "open_here",
+    "open_source",
+    "parse_table",
+    "read_kinds",
+    "read_parts",
+    "read_suffixes",
+]
 
 
 @cache
@@ -20,6 +49,11 @@ def read_kinds() -> tuple[SourceKind, ...]:
     modules = [importlib.import_module(f"{__name__}.{item.name}") for item in pkgutil.iter_modules(__path__)]
     own = [cast("SourceKind", module.KIND) for module in modules if hasattr(module, "KIND")]
     return (*outside, *own)
+
+
+def read_suffixes() -> tuple[str, ...]:
+    """The endings of every kind of file that can be read."""
+    return tuple(suffix for kind in read_kinds() for suffix in kind.suffixes)
 
 
 def find_kind(request: Request) -> SourceKind:
@@ -36,8 +70,22 @@ def find_kind(request: Request) -> SourceKind:
 
 
 def open_source(request: Request) -> Opened:
-    """Open a file or a table; raises LoadError that says which source and why not."""
+    """Open a table, or a file in a process of its own; raises LoadError that says which source and why not."""
     kind = find_kind(request)
-    if request.path is not None and not request.path.is_file():
+    if request.path is None:
+        return _in_order(request, kind.open(request))
+    if not request.path.is_file():
         raise request.fail("there is no such file")
-    return kind.open(request)
+    return open_apart(request)
+
+
+def open_here(request: Request) -> Opened:
+    """Open a file in this process, which a broken or hostile one may end; `open_source` calls it in another."""
+    assert request.path is not None  # noqa: S101 - a table is opened by `open_source`
+    kind = find_kind(request)
+    refuse_what_is_no_data(request, request.path)
+    return _in_order(request, kind.open(request))
+
+
+def _in_order(request: Request, opened: Opened) -> Opened:
+    return swap_axes(opened) if request.swap_axes else opened

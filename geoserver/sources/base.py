@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -12,13 +13,40 @@ from geoserver.model import CsvOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     import pyarrow as pa
 
-__all__ = ["BATCH_ROWS", "Batch", "Broken", "Opened", "Request", "SourceKind", "pick_layer", "summarise"]
+__all__ = [
+    "BATCH_ROWS",
+    "FEATURE_ID",
+    "Batch",
+    "Broken",
+    "Limits",
+    "Opened",
+    "Request",
+    "SourceKind",
+    "pick_layer",
+    "read_parts",
+    "summarise",
+]
 
 BATCH_ROWS = 32_768
+FEATURE_ID = "@id"  # asked for like a column: the id that a format gives its features beside their fields
+_SISTERS = {  # a format whose data lies in several files: the endings of what belongs to the named one
+    ".shp": (".dbf", ".shx", ".prj", ".cpg", ".qpj"),
+    ".tab": (".dat", ".map", ".id", ".ind"),
+    ".mif": (".mid",),
+    ".gml": (".xsd", ".gfs"),
+}
+_JOURNALS = {".gpkg": ("-wal", "-shm"), ".sqlite": ("-wal", "-shm"), ".db": ("-wal", "-shm")}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What reading one file may take."""
+
+    memory: int = 0  # bytes; 0: half of the machine's, at most 4 GiB
+    patience: float = 300.0  # seconds without a sign of progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +61,9 @@ class Request:
     csv: CsvOptions = field(default_factory=CsvOptions)
     crs: str = ""  # what the layer file says about the CRS; empty: nothing
     database_url: str = ""
+    swap_axes: bool = False  # the source has latitude (or northing) first
+    folder: Path | None = None  # a private one for what is unpacked
+    limits: Limits = field(default_factory=Limits)
 
     def fail(self, why: str) -> LoadError:
         """The error that names this source."""
@@ -74,6 +105,8 @@ class Opened:
     total: int | None = None  # rows, where known or well estimated
     decimal: str = "."  # sign before the decimals in texts
     samples: Mapping[str, list[str]] = field(default_factory=dict)  # texts from all over the source, per column
+    srid: int | None = None  # of PostGIS, for a CRS that only the database's own table of them knows
+    columns: tuple[str, ...] = ()  # names of what could be asked for, where known
 
 
 class SourceKind(Protocol):
@@ -85,6 +118,22 @@ class SourceKind(Protocol):
     def open(self, request: Request) -> Opened:
         """Open; raises LoadError that says which source and why not."""
         ...
+
+
+def read_parts(path: Path) -> list[Path]:
+    """The file and what belongs to it, such as the .dbf of a .shp; empty when there is no such file."""
+    if not path.is_file():
+        return []
+    suffix = path.suffix.lower()
+    beside = [path.with_name(path.name + end) for end in _JOURNALS.get(suffix, ())]
+    if wanted := _SISTERS.get(suffix):
+        start = f"{path.stem}.".lower()
+        beside += [
+            other
+            for other in sorted(path.parent.iterdir())
+            if other.name.lower().startswith(start) and other.name[len(path.stem) :].lower() in wanted
+        ]
+    return [path, *(other for other in beside if other.is_file())]
 
 
 def pick_layer(request: Request, names: list[str]) -> str:

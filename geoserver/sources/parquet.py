@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from geoserver.sources.base import BATCH_ROWS, Batch, Opened
+from geoserver.sources.names import fail_for_columns
 from geoserver.sources.positions import PositionColumns, find_positions
 
 if TYPE_CHECKING:
@@ -57,14 +58,14 @@ class Parquet:
         except (pa.ArrowException, OSError) as error:
             raise request.fail(f"cannot be read: {error}") from error
         schema = file.schema_arrow
-        if missing := [name for name in request.columns if name not in schema.names]:
-            raise request.fail(f"has no column {missing[0]!r}; there are {', '.join(schema.names)}")
+        fail_for_columns(request, request.columns, schema.names)
         where = _find_geometry(request, schema) if request.positions else _Where()
         return Opened(
             _read(file, where, request),
             crs=where.crs,
             assume_lonlat=bool(where.xy.names),
             total=file.metadata.num_rows,
+            columns=tuple(schema.names),
         )
 
 

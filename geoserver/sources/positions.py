@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
+from geoserver.sources.nesting import read_texts
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -111,14 +113,8 @@ def parse_pairs(texts: pa.Array, *, latitude_first: bool) -> tuple[tuple[np.ndar
 
 def parse_shapes(texts: pa.Array) -> tuple[pa.Array, np.ndarray]:
     """Texts in WKT or GeoJSON as WKB; and which were written but cannot be read."""
-    values = np.array([text.strip() if text else None for text in texts.to_pylist()], dtype=object)
-    shapes = np.full(len(values), None, dtype=object)
-    for index, text in enumerate(values):
-        if text:
-            read = shapely.from_geojson if text.startswith("{") else shapely.from_wkt
-            shapes[index] = read(re.sub(r"^SRID=\d+;", "", text), on_invalid="ignore")
-    written = np.array([bool(text) for text in values])
-    return pa.array(shapely.to_wkb(shapes), pa.binary()), written & shapely.is_missing(shapes)
+    shapes, unreadable = read_texts(texts)
+    return pa.array(shapely.to_wkb(shapes), pa.binary()), unreadable
 
 
 def latitude_comes_first(column: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,11 @@ import numpy as np
 import psycopg
 import pyarrow as pa
 from psycopg.sql import SQL, Identifier
+from pyproj import CRS
+from pyproj.exceptions import CRSError
 
 from geoserver.sources.base import BATCH_ROWS, Batch, Opened
+from geoserver.sources.names import fail_for_columns, find_likely, parse_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["KIND", "Table"]
 
 _GEOMETRIES = """
-    SELECT g.name, s.auth_name || ':' || s.auth_srid AS crs FROM (
+    SELECT g.name, g.srid, s.auth_name, s.auth_srid, s.srtext, s.proj4text FROM (
         SELECT f_geometry_column AS name, srid FROM geometry_columns
          WHERE f_table_schema = %(schema)s AND f_table_name = %(table)s
         UNION ALL
@@ -32,7 +36,8 @@ _GEOMETRIES = """
 """
 _COLUMNS = """
     SELECT a.attname FROM pg_attribute AS a
-     WHERE a.attrelid = to_regclass(%(name)s) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+     WHERE a.attrelid = to_regclass(format('%%I.%%I', %(schema)s::text, %(table)s::text))
+       AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
 
 
@@ -55,23 +60,46 @@ KIND = Table()
 
 
 def _plan(connection: psycopg.Connection, request: Request) -> Opened:
-    schema, table = request.location.split(".")
-    where = {"schema": schema, "table": table, "name": f'"{schema}"."{table}"'}
+    schema, table = parse_table(request.location) or ("", request.location)
+    where = {"schema": schema, "table": table}
     names = [row[0] for row in connection.execute(_COLUMNS, where)]
     if not names:
-        raise request.fail("there is no such table, nor a file of that name")
-    if missing := [name for name in request.columns if name not in names]:
-        raise request.fail(f"has no column {missing[0]!r}; there are {', '.join(names)}")
-    geometries: dict[str, str | None] = dict(connection.execute(_GEOMETRIES, where).fetchall())
-    column = ""
+        raise request.fail(
+            f"there is no such table, nor a file of that name{_suggest_table(connection, schema, table)}"
+        )
+    fail_for_columns(request, request.columns, names)
+    geometries = {row[0]: row[1:] for row in connection.execute(_GEOMETRIES, where)}
+    column, crs, srid = "", None, None
     if request.positions:
         column = request.csv.geometry or next(iter(geometries), "")
         if column not in geometries:
             raise request.fail("has no geometry column" + (f" {column!r}" if column else ""))
+        crs, srid = _name_crs(*geometries[column])
     source = Identifier(schema, table)
     row = connection.execute(SQL("SELECT count(*) FROM {}").format(source)).fetchone()
     query = _build_query(request, source, column)
-    return Opened(_read(query, request), crs=geometries.get(column), total=row[0] if row else None)
+    return Opened(_read(query, request), crs=crs, total=row[0] if row else None, srid=srid, columns=tuple(names))
+
+
+def _suggest_table(connection: psycopg.Connection, schema: str, table: str) -> str:
+    rows = connection.execute(
+        "SELECT table_schema, table_name FROM information_schema.tables"
+        " WHERE table_schema NOT IN ('pg_catalog', 'information_schema', 'layers', 'geoserver')"
+    ).fetchall()
+    names = {f"{one}.{other}": (one, other) for one, other in rows}
+    likely = find_likely(f"{schema}.{table}", list(names))
+    return f"; did you mean {likely!r}?" if likely else ""
+
+
+def _name_crs(
+    srid: int, authority: str | None, code: int | None, text: str | None, old_text: str | None
+) -> tuple[str | None, int | None]:
+    """The CRS of a column as pyproj reads it, and its srid where PROJ does not know that code and PostGIS does."""
+    if authority and code:
+        with contextlib.suppress(CRSError):
+            CRS.from_authority(authority, code)
+            return f"{authority}:{code}", None
+    return (text or old_text or None), (srid or None)
 
 
 def _build_query(request: Request, source: Identifier, column: str) -> Composed:

@@ -1,25 +1,24 @@
-"""Vector files through GDAL (pyogrio), as a stream of Arrow batches."""
+"""Vector files through GDAL (pyogrio), as a stream of Arrow batches; each ending by its own driver and no other."""
 
 from __future__ import annotations
 
-import atexit
+import json
 import logging
-import shutil
-import tempfile
+import re
 import warnings
-import zipfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from geoserver.sources.base import BATCH_ROWS, Batch, Opened, pick_layer
+from geoserver.sources.base import BATCH_ROWS, FEATURE_ID, Batch, Opened, pick_layer
+from geoserver.sources.names import fail_for_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from geoserver.sources.base import Request
 
@@ -27,24 +26,50 @@ __all__ = ["KIND", "Vector"]
 
 log = logging.getLogger("geoserver")
 
-_SHAPES = (".shp", ".geojson", ".gml", ".kml", ".fgb", ".gpkg")  # what a zip may hold
+_JSON = ("GeoJSON", "GeoJSONSeq", "ESRIJSON", "TopoJSON")
+DRIVERS = {
+    **dict.fromkeys((".geojson", ".json", ".topojson", ".geojsonl", ".geojsons", ".ndjson"), _JSON),
+    ".fgb": ("FlatGeobuf",),
+    ".gpkg": ("GPKG",),
+    **dict.fromkeys((".sqlite", ".sqlite3", ".db"), ("SQLite", "GPKG")),
+    ".shp": ("ESRI Shapefile",),
+    **dict.fromkeys((".tab", ".mif"), ("MapInfo File",)),
+    **dict.fromkeys((".kml", ".kmz"), ("LIBKML", "KML")),
+    ".gpx": ("GPX",),
+    ".gml": ("GML",),
+    **dict.fromkeys((".osm", ".pbf"), ("OSM",)),
+    ".dxf": ("DXF",),
+    ".gdb": ("OpenFileGDB",),  # a folder, which comes in a zip
+}
+_IDS = {"GeoJSON", "GeoJSONSeq", "GPKG", "SQLite", "LIBKML", "KML", "GML", "OSM", "OpenFileGDB", "ESRIJSON", "TopoJSON"}
+_ID_FIELDS = {"LIBKML": "id", "GML": "gml_id", "OSM": "osm_id", "GeoJSON": "id", "TopoJSON": "id", "GeoJSONSeq": "id"}
+_OPTIONS = {  # whatever else may be tried: no servers, no side files, no extensions
+    "GDAL_PAM_ENABLED": "NO",
+    "GDAL_HTTP_PROXY": "127.0.0.1:9",
+    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",
+    "GML_SKIP_RESOLVE_ELEMS": "ALL",
+    "OGR_SQLITE_LOAD_EXTENSIONS": "NONE",
+    "OGR_SQLITE_ALLOW_EXTERNAL_ACCESS": "NO",
+    "OGR_SQLITE_LIST_VIRTUAL_OGR": "NO",
+}
 _UNDEFINED = ("Undefined Cartesian", "Undefined geographic", "Unknown engineering")
 
 
 @dataclass(frozen=True, slots=True)
 class Vector:
-    """GeoJSON (also line by line), FlatGeobuf, GeoPackage, Shapefile, KML, GPX, GML; zipped too."""
+    """GeoJSON and its relatives, FlatGeobuf, GeoPackage, SpatiaLite, Shapefile, MapInfo, KML, GPX, GML, OSM, DXF."""
 
     name: str = "vector"
-    suffixes: tuple[str, ...] = (
-        *(".geojson", ".json", ".geojsonl", ".geojsons", ".ndjson", ".fgb", ".gpkg", ".shp", ".zip"),
-        *(".kml", ".kmz", ".gpx", ".gml"),
-    )
+    suffixes: tuple[str, ...] = tuple(DRIVERS)
 
     def open(self, request: Request) -> Opened:
         import pyogrio  # noqa: PLC0415 - GDAL is large: only those who read its formats pay for it
 
-        address = _find_address(request)
+        path = request.path
+        assert path is not None  # noqa: S101 - found by the ending of a path
+        _check_parts(request, path)
+        _limit_drivers(pyogrio, request, path)
+        address = str(path)
         try:
             with warnings.catch_warnings(record=True) as notes:
                 warnings.simplefilter("always")
@@ -56,73 +81,73 @@ class Vector:
         except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, UnicodeDecodeError) as error:
             raise request.fail(f"cannot be read: {_explain(error, address)}") from error
         fields = [str(name) for name in info["fields"]]
-        if missing := [name for name in request.columns if name not in fields]:
-            raise request.fail(f"has no field {missing[0]!r}; there are {', '.join(fields)}")
+        fail_for_columns(request, [name for name in request.columns if name != FEATURE_ID], fields)
         if request.positions and not info["geometry_type"]:
             raise request.fail(f"layer {layer!r} has no geometry")
+        source = _Source(address, layer, _find_id(request, str(info["driver"]), fields))
         total = info["features"] if info["features"] >= 0 else None
         crs = info["crs"]
         if crs and any(word in crs for word in _UNDEFINED):
             crs = None
-        return Opened(_read(pyogrio, address, layer, request), crs=crs, total=total)
+        return Opened(_read(pyogrio, source, request), crs=crs, total=total, columns=tuple(fields))
 
 
 KIND = Vector()
 
 
-def _find_address(request: Request) -> str:
-    """The name by which GDAL opens the file; LoadError when a part of it is missing."""
-    path = request.path
-    assert path is not None  # noqa: S101 - found by the ending of a path
-    match path.suffix.lower():
-        case ".shp":
-            _check_parts(request, path)
-        case ".zip":
-            return _find_in_zip(request, path)
-        case ".gml":
-            return str(_link_elsewhere(path))
-    return str(path)
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What is read: a layer of a file, and the field that holds features' ids (empty: GDAL's own numbers do)."""
+
+    address: str
+    layer: str
+    id_field: str
 
 
 def _check_parts(request: Request, path: Path) -> None:
-    there = {other.suffix.lower() for other in path.parent.glob(f"{path.stem}.*")}
-    if missing := [suffix for suffix in (".dbf", ".shx") if suffix not in there]:
-        raise request.fail(f"a Shapefile is several files, and {path.stem}{missing[0]} is missing")
+    there = {other.name[len(path.stem) :].lower() for other in path.parent.iterdir() if other.stem == path.stem}
+    needed = {".shp": (".dbf", ".shx"), ".tab": (".dat", ".map", ".id"), ".mif": (".mid",)}
+    kinds = {".shp": "a Shapefile is", ".tab": "a MapInfo table is", ".mif": "MIF is"}
+    suffix = path.suffix.lower()
+    if missing := [end for end in needed.get(suffix, ()) if end not in there]:
+        raise request.fail(f"{kinds[suffix]} several files, and {path.stem}{missing[0]} is missing")
 
 
-def _link_elsewhere(path: Path) -> Path:
-    """The same file in a folder of ours, because GDAL writes a .gfs beside each GML that it reads."""
-    folder = Path(tempfile.mkdtemp(prefix="geoserver-gml-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    for other in (path, path.with_suffix(".xsd"), path.with_suffix(".gfs")):
-        if other.is_file():
-            (folder / other.name).symlink_to(other.resolve())
-    return folder / path.name
+def _limit_drivers(pyogrio: Any, request: Request, path: Path) -> None:
+    """Take every driver but the ending's own out of GDAL; this process reads no other file."""
+    allowed = DRIVERS[path.suffix.lower()]
+    if allowed is _JSON:
+        allowed = (_find_json_driver(path),)
+    skipped = ",".join(name for name in pyogrio.list_drivers() if name not in allowed)
+    pyogrio.set_gdal_config_options({**_OPTIONS, "GDAL_SKIP": skipped, "CPL_TMPDIR": str(request.folder or "/tmp")})  # noqa: S108 - only where there is no folder
+    pyogrio._ogr._register_drivers()
+    if left := set(pyogrio.list_drivers()) - set(allowed):
+        raise request.fail(f"GDAL cannot be kept from using {', '.join(sorted(left))}")
 
 
-def _find_in_zip(request: Request, path: Path) -> str:
-    """The folder in the archive that holds vector files; several layers of one folder stay together."""
+def _find_json_driver(path: Path) -> str:
+    """Which of the kinds of JSON it is; by its first bytes, as GDAL tells them apart, and by its first line."""
+    with path.open("rb") as file:
+        head = file.read(1 << 16).removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="ignore")
+    if head.lstrip(" \t\r\n").startswith("\x1e") or _is_sequence(head):
+        return "GeoJSONSeq"
+    squeezed = re.sub(r"\s", "", head[:20_000])
+    if '"type":"Topology"' in squeezed:
+        return "TopoJSON"
+    if re.search(r'"(esriGeometry\w+|esriFieldType\w+)"|"geometryType":|"spatialReference":\{', squeezed) and (
+        '"FeatureCollection"' not in squeezed
+    ):
+        return "ESRIJSON"
+    return "GeoJSON"
+
+
+def _is_sequence(head: str) -> bool:
+    """Whether a second object follows the first."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, OSError) as error:
-        raise request.fail(f"is not a readable zip file: {error}") from error
-    found = [name for name in names if name.lower().endswith(_SHAPES) and not name.startswith("__MACOSX/")]
-    if not found:
-        raise request.fail(f"no file in this zip is one of {', '.join(_SHAPES)}; it holds {', '.join(names[:8])}")
-    parts = {name.lower() for name in names}
-    for name in found:
-        if name.lower().endswith(".shp") and name.lower().removesuffix(".shp") + ".dbf" not in parts:
-            raise request.fail(f"a Shapefile is several files, and the .dbf beside {name} is missing")
-    if len(found) == 1:
-        return f"/vsizip/{{{path}}}/{found[0]}"
-    folders = {name.rpartition("/")[0] for name in found}
-    if len(folders) > 1:
-        stems = {name.rpartition("/")[2].rpartition(".")[0]: name for name in found}
-        if request.layer not in stems:
-            raise request.fail(f"has several files; set source_layer to one of {', '.join(sorted(stems))}")
-        return f"/vsizip/{{{path}}}/{stems[request.layer]}"
-    return f"/vsizip/{{{path}}}/{folders.pop()}".rstrip("/")
+        _, end = json.JSONDecoder().raw_decode(head.lstrip())
+    except (ValueError, RecursionError):
+        return False
+    return head.lstrip()[end:].lstrip().startswith("{")
 
 
 def _read_layer_names(pyogrio: Any, address: str, request: Request) -> list[str]:
@@ -131,39 +156,56 @@ def _read_layer_names(pyogrio: Any, address: str, request: Request) -> list[str]
     if request.layer or len(listed) == 1:
         return [name for name, _ in listed]
     fitting = [name for name, kind in listed if (kind is not None) == request.positions]
+    if address.lower().endswith((".osm", ".pbf")):
+        return fitting  # to count means to read it all
     filled = [name for name in fitting if pyogrio.read_info(address, layer=name, force_feature_count=True)["features"]]
     return filled or fitting
 
 
-def _read(pyogrio: Any, address: str, layer: str, request: Request) -> Iterator[Batch]:
+def _find_id(request: Request, driver: str, fields: list[str]) -> str:
+    """The field that GDAL puts features' ids into; LoadError for a format that gives its features none."""
+    if FEATURE_ID not in request.columns:
+        return ""
+    if driver not in _IDS:
+        raise request.fail(f"its features have no ids of their own (a {driver} file), which {FEATURE_ID!r} asks for")
+    wanted = _ID_FIELDS.get(driver, "")
+    return wanted if wanted in fields else ""
+
+
+def _read(pyogrio: Any, source: _Source, request: Request) -> Iterator[Batch]:
     row = 1
     try:
         with ExitStack() as stack:
-            meta, reader = stack.enter_context(_open_stream(pyogrio, address, layer, request))
+            meta, reader = stack.enter_context(_open_stream(pyogrio, source, request))
             geometry = meta["geometry_name"] or "wkb_geometry"
+            ids = source.id_field or meta.get("fid_column") or "OGC_FID"
             for block in reader:
                 lines = np.arange(row, row + len(block), dtype=np.int64)
                 row += len(block)
-                columns = {name: _as_plain(block.column(name)) for name in request.columns}
+                columns = {
+                    name: _as_plain(block.column(ids if name == FEATURE_ID else name)) for name in request.columns
+                }
                 yield Batch(lines, columns, wkb=block.column(geometry) if request.positions else None)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pa.ArrowException, RuntimeError) as error:
-        raise request.fail(f"cannot be read after row {row - 1}: {_explain(error, address)}") from error
+        raise request.fail(f"cannot be read after row {row - 1}: {_explain(error, source.address)}") from error
 
 
 @contextmanager
-def _open_stream(pyogrio: Any, address: str, layer: str, request: Request) -> Iterator[tuple[dict[str, Any], Any]]:
+def _open_stream(pyogrio: Any, source: _Source, request: Request) -> Iterator[tuple[dict[str, Any], Any]]:
+    wanted = [source.id_field if name == FEATURE_ID else name for name in request.columns]
     with ExitStack() as stack:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd fields and dimensions; what matters is counted by the loader
             opened = pyogrio.open_arrow(
-                address,
-                layer=layer,
-                columns=list(request.columns),
+                source.address,
+                layer=source.layer,
+                columns=[name for name in dict.fromkeys(wanted) if name],
                 read_geometry=request.positions,
                 encoding=request.csv.encoding or None,
                 batch_size=BATCH_ROWS,
                 use_pyarrow=True,
                 datetime_as_string=True,
+                return_fids=FEATURE_ID in request.columns and not source.id_field,
             )
             yielded = stack.enter_context(opened)
         yield yielded

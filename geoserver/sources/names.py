@@ -1,0 +1,61 @@
+"""Names that were written and names that are there: which one is likely meant, and tables by their names."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from geoserver.sources.base import summarise
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from geoserver.sources.base import Request
+
+__all__ = ["fail_for_columns", "find_likely", "parse_table", "suggest"]
+
+_CLOSE = 0.75  # of difflib: two letters of ten
+_MOST = 40  # names in a message
+_PART = r'(?:"(?:[^"]|"")+"|[^\s"./][^"./]*)'
+_TABLE = re.compile(rf"({_PART})\.({_PART})")
+
+
+def fail_for_columns(request: Request, wanted: Sequence[str], names: Sequence[str], what: str = "column") -> None:
+    """Raise LoadError for a wanted name that is not there, with the one that is likely meant."""
+    for name in wanted:
+        if name not in names:
+            raise request.fail(f"has no {what} {name!r}{suggest(name, names)}")
+
+
+def suggest(name: str, names: Sequence[str]) -> str:
+    """The end of a message about a name that is not there."""
+    if likely := find_likely(name, names):
+        return f"; did you mean {likely!r}?"
+    return "; there is nothing" if not names else f"; expected {summarise(list(names), _MOST)}"
+
+
+def find_likely(name: str, names: Sequence[str]) -> str:
+    """The name that is meant: the same but for capitals, accents and signs, else a near one; empty for none."""
+    plain: dict[str, str] = {}
+    for other in names:
+        plain.setdefault(_plain(other), other)
+    if found := plain.get(_plain(name)):
+        return found
+    near = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=_CLOSE)
+    return plain[near[0]] if near else ""
+
+
+def _plain(name: str) -> str:
+    letters = unicodedata.normalize("NFKD", name.casefold())
+    return re.sub(r"[\W_]", "", letters) or letters
+
+
+def parse_table(source: str) -> tuple[str, str] | None:
+    """Schema and name of a table as a layer file writes them, `schema.table` or `"schema"."my table"`; else None."""
+    found = _TABLE.fullmatch(source.strip())
+    if not found:
+        return None
+    schema, table = (part[1:-1].replace('""', '"') if part.startswith('"') else part for part in found.groups())
+    return schema, table

@@ -1,0 +1,89 @@
+"""A file is read in a process of its own, which may read that file, and nothing else in the world."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from pathlib import Path
+
+import pytest
+from probes import try_in_reader
+
+from geoserver.sources import Request, open_source
+
+BROKEN = "cannot be read: it is broken, "
+
+
+def test_a_reader_that_crashes_hangs_or_grows_is_one_line_and_the_loader_lives(tmp_path: Path) -> None:
+    done = try_in_reader(
+        tmp_path,
+        {
+            "crash": "first crash -",
+            "crash-later": "later crash -",
+            "abort": "first abort -",
+            "leave": "later leave -",
+            "hang": "first hang -",
+            "hang-later": "later hang -",
+            "grow": "first grow -",
+            "grow-later": "later grow -",
+            "well": "later nothing -",
+        },
+    )
+    assert done == {
+        "crash": f"crash.probe: {BROKEN}and ended the process that read it by SIGSEGV",
+        "crash-later": f"crash-later.probe: {BROKEN}and ended the process that read it by SIGSEGV",
+        "abort": f"abort.probe: {BROKEN}or needs more than 1,024 MB of memory",
+        "leave": f"leave.probe: {BROKEN}and ended the process that read it with status 7",
+        "hang": "hang.probe: cannot be read: nothing came of it for 2 seconds",
+        "hang-later": "hang-later.probe: cannot be read: nothing came of it for 2 seconds",
+        "grow": "grow.probe: needs more than 1,024 MB of memory to be read",
+        "grow-later": "grow-later.probe: needs more than 1,024 MB of memory to be read",
+        "well": "2 rows",
+    }
+
+
+def test_a_reader_sees_no_other_file_and_reaches_no_one(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("secret")
+    with socket.socket() as server, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as post:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        server.setblocking(False)
+        post.bind(("127.0.0.1", 0))
+        post.setblocking(False)
+        done = try_in_reader(
+            tmp_path,
+            {
+                "read": f"first read {secret}",
+                "passwd": "first read /etc/passwd",
+                "environment": f"first read /proc/{os.getpid()}/environ",
+                "list": f"later listing {tmp_path}",
+                "write": f"later write {tmp_path / 'new.txt'}",
+                "run": "first run /bin/true",
+                "connect": f"first connect {server.getsockname()[1]}",
+                "ask": f"first ask {post.getsockname()[1]}",
+                "stop": f"later stop {os.getpid()}",
+            },
+        )
+        for listening in (server.accept, lambda: post.recv(1)):
+            with pytest.raises(BlockingIOError):
+                listening()
+    assert not (tmp_path / "new.txt").exists()
+    assert {name: "PermissionError" in what for name, what in done.items()} == dict.fromkeys(done, True)
+    assert str(tmp_path) not in done["write"].replace(str(tmp_path / "new.txt"), "")
+
+
+def test_rows_that_nobody_takes_end_the_reader_and_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "many.csv"
+    path.write_text("lon,lat\n" + "1,2\n" * 500_000)
+    before = set(Path("/tmp").glob("geoserver-read-*"))
+    opened = open_source(Request("many.csv", path, ()))
+    made = set(Path("/tmp").glob("geoserver-read-*")) - before
+    assert len(next(opened.batches)) > 1
+    del opened
+    for _ in range(100):
+        if not any(folder.exists() for folder in made):
+            return
+        time.sleep(0.1)
+    raise AssertionError("the reader's folder is still there")
