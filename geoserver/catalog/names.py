@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["LONGEST", "OWN", "PARAMETERS", "SYSTEM", "clean_name", "why_not"]
+__all__ = ["KEYWORDS", "LONGEST", "OWN", "PARAMETERS", "SYSTEM", "clean_name", "why_not"]
 
 LONGEST = 60  # letters of a field's name, so that those made of it keep within PostgreSQL's 63 bytes
 SYSTEM = frozenset({"tableoid", "cmax", "xmax", "cmin", "xmin", "ctid"})  # columns of every table of PostgreSQL
@@ -14,6 +14,7 @@ PARAMETERS = frozenset(  # of requests for rows, where field=value filters too
     {"f", "lang", "limit", "offset", "cursor", "bbox", "crs", "datetime", "filter", "fields", "properties", "sortby"}
     | {"resulttype"}
 )
+KEYWORDS = frozenset({"and", "or", "not", "between", "in", "like", "is", "null", "div", "true", "false"})  # of CQL2
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")
 
 
@@ -25,6 +26,8 @@ def why_not(name: str) -> str:
         return "this one is the server's own"
     if name in PARAMETERS:
         return "this one is a parameter of requests"
+    if name in KEYWORDS:
+        return "this one is a word of filters"
     return ""
 
 

@@ -190,7 +190,8 @@ def _build_feature(columns: tuple[tuple[str, str], ...], srid: int, crs: Crs, sk
 
 def _properties(columns: tuple[tuple[str, str], ...]) -> Composable:
     values = [SQL("{} AS {}").format(_value(name, kind), Identifier(name)) for name, kind in columns]
-    return SQL("row_to_json((SELECT p FROM (SELECT {}) AS p))").format(SQL(", ").join(values))
+    # The row has a name here that no field can have.
+    return SQL('row_to_json((SELECT "the row" FROM (SELECT {}) AS "the row"))').format(SQL(", ").join(values))
 
 
 def _value(name: str, kind: str) -> Composable:
