@@ -9,6 +9,8 @@
 
 PORT ?= 8000
 ARGS ?=
+# The tests of a module stay in one process; the longest modules come first (tests/conftest.py).
+PARALLEL := -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 BIN := .venv/bin
 # node and npm of the environment come first, for tests and tools that call them by name.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -26,10 +28,10 @@ demo: setup
 	@exec $(BIN)/geoserver demo --port $(PORT)
 
 test: test-setup
-	@exec $(BIN)/python -m pytest -m "not slow" $(ARGS)
+	@exec $(BIN)/python -m pytest -m "not slow" $(PARALLEL) $(ARGS)
 
 test-slow: test-setup
-	@exec $(BIN)/python -m pytest -m slow $(ARGS)
+	@exec $(BIN)/python -m pytest -m slow $(PARALLEL) $(ARGS)
 
 check: test-setup
 	$(BIN)/ruff format --check .
@@ -49,6 +51,7 @@ web: web/dist/index.html
 setup: .setup/python web database
 test-setup: .setup/test-python web database
 	@sh setup.sh chromium
+	@sh setup.sh pooler
 
 # Without a database of yours, the server needs the programs of PostGIS.
 database: .setup/python

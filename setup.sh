@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sets up what `make` needs, step by step:  sh setup.sh setup-python|test-python|bench-python|web|postgis|chromium|peers
+# Sets up what `make` needs, step by step:  sh setup.sh setup-python|test-python|bench-python|web|postgis|chromium|pooler|peers
 # Each step says one line and writes what it did to .setup/STEP.log; the Makefile knows which steps are needed.
 set -eu
 cd "$(dirname "$0")"
@@ -108,6 +108,24 @@ install_chromium() {
     apt_install chromium chromium fonts-dejavu-core libatomic1
 }
 
+# A pooler to test with; without it those tests say that they are left out.
+install_pooler() {
+    if command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || ! is_root_on_debian; then return; fi
+    say "pgbouncer, to test with (apt-get)"
+    run pooler apt-get update
+    without_services
+    apt_install pooler pgbouncer
+}
+
+# Debian would start what it installs, on a network port.
+without_services() {
+    policy=/usr/sbin/policy-rc.d
+    if [ -e "$policy" ]; then return; fi
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod +x "$policy"
+}
+
 # Programs that `make bench` compares with; it says so when they are missing. tipg has an environment of its own.
 install_peers() {
     install_tipg
@@ -118,13 +136,7 @@ install_peers() {
     if [ -z "$packages" ] || ! is_root_on_debian; then return; fi
     say "To compare with:$packages (apt-get)"
     run peers apt-get update
-    # Debian would start nginx on a public port; the benchmark runs its own.
-    policy=/usr/sbin/policy-rc.d
-    if [ ! -e "$policy" ]; then
-        trap 'rm -f "$policy"' EXIT
-        printf '#!/bin/sh\nexit 101\n' >"$policy"
-        chmod +x "$policy"
-    fi
+    without_services
     # shellcheck disable=SC2086 # several words
     apt_install peers $packages
 }
@@ -142,6 +154,7 @@ case ${1:-} in
     web) install_web ;;
     postgis) install_postgis ;;
     chromium) install_chromium ;;
+    pooler) install_pooler ;;
     peers) install_peers ;;
-    *) fail "usage: sh setup.sh setup-python|test-python|bench-python|web|postgis|chromium|peers" ;;
+    *) fail "usage: sh setup.sh setup-python|test-python|bench-python|web|postgis|chromium|pooler|peers" ;;
 esac

@@ -21,7 +21,7 @@ import uvloop
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Timing", "ask_each", "fetch_all", "find_wrk", "measure", "measure_by_wrk", "pin"]
+__all__ = ["Client", "Timing", "ask_each", "fetch_all", "find_wrk", "measure", "measure_by_wrk", "pin"]
 
 _PATIENCE = 60.0  # seconds for one answer
 
@@ -79,14 +79,14 @@ def measure(
             paths[number * step % len(paths) :] + paths[: number * step % len(paths)] for number in range(connections)
         ]
         ends = start + seconds
-        await asyncio.gather(*(_work(_Client(url, encoding), part, timing, ends=ends, least=least) for part in parts))
+        await asyncio.gather(*(_work(Client(url, encoding), part, timing, ends=ends, least=least) for part in parts))
         timing.seconds = time.perf_counter() - start
         return timing
 
     return uvloop.run(run())
 
 
-async def _work(client: _Client, paths: Sequence[str], timing: Timing, *, ends: float, least: int) -> None:
+async def _work(client: Client, paths: Sequence[str], timing: Timing, *, ends: float, least: int) -> None:
     """Ask on one connection until then, and note every answer."""
     done = 0
     try:
@@ -107,19 +107,21 @@ async def _work(client: _Client, paths: Sequence[str], timing: Timing, *, ends: 
         client.close()
 
 
-class _Client:
+class Client:
     """One keep-alive connection with as little client as can be."""
 
-    def __init__(self, url: str, encoding: str) -> None:
+    def __init__(self, url: str, encoding: str, own: str = "") -> None:
+        """`own` is the address to ask from."""
         self._host, _, port = url.removeprefix("http://").partition(":")
         self._port = int(port)
         self._accept = f"Accept-Encoding: {encoding}\r\n" if encoding else ""
+        self._own = (own, 0) if own else None
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, path: str) -> tuple[int, bytes]:
         """Status and body as it came over the wire."""
         if self._streams is None:
-            self._streams = await asyncio.open_connection(self._host, self._port, limit=2**24)
+            self._streams = await asyncio.open_connection(self._host, self._port, limit=2**24, local_addr=self._own)
         reader, writer = self._streams
         writer.write(f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\n{self._accept}\r\n".encode())
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
@@ -151,7 +153,7 @@ def fetch_all(url: str, paths: Sequence[str], encoding: str = "") -> list[bytes]
     """Each path's body once, in order; raises RuntimeError where one is refused."""
 
     async def run() -> list[bytes]:
-        client = _Client(url, encoding)
+        client = Client(url, encoding)
         bodies = []
         for path in paths:
             status, body = await client.ask(path)
@@ -169,7 +171,7 @@ def ask_each(url: str, paths: Sequence[str], *, connections: int, encoding: str 
     left = iter(paths)
 
     async def work() -> int:
-        client = _Client(url, encoding)
+        client = Client(url, encoding)
         refused = 0
         for path in left:
             status, _ = await client.ask(path)

@@ -172,7 +172,9 @@ class Context:
         environment = os.environ | {"DATABASE_URL": self.database_url, "GEOSERVER_LOG_LEVEL": "warning"}
         if cold:
             environment["GEOSERVER_TILE_CACHE_MB"] = "0"
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
+        process = subprocess.Popen(
+            command, stdout=log, stderr=subprocess.STDOUT, env=environment, start_new_session=True
+        )
         server = Server(f"http://127.0.0.1:{port}", process.pid)
         try:
             _wait_until_ready(server, process)

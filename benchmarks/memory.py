@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from benchmarks.frame import Context, Server
 
-__all__ = ["run"]
+__all__ = ["read_memory", "run"]
 
 ROOM = 150  # MiB beside the cache
 _SEED = 11
@@ -39,9 +39,9 @@ def run(context: Context) -> list[Row]:
     """Resident memory of the server's processes, before and after."""
     paths = _choose_paths(context)
     with context.serve(*_FILTERS) as server:
-        before = _read_memory(server)
+        before = read_memory(server)
         failed = ask_each(server.url, paths, connections=context.concurrency, encoding="gzip")
-        after = _read_memory(server)
+        after = read_memory(server)
     if failed:
         context.note(f"memory: {failed} of {len(paths):,} tiles were refused")
     cache = _read_cache_size()
@@ -81,7 +81,7 @@ def _draw_question(random: np.random.Generator, name: str) -> str:
     return f"?{field}={quote(str(value))}&datetime={time}"
 
 
-def _read_memory(server: Server) -> float:
+def read_memory(server: Server) -> float:
     """Resident memory of the server's process and its children, in MiB."""
     return sum(_read_resident(pid) for pid in _walk(server.pid)) / 1024
 

@@ -14,18 +14,24 @@ from starlette.exceptions import HTTPException
 
 from geoserver import __version__
 from geoserver.api import find_routers
+from geoserver.api.departures import Departures
+from geoserver.api.hosts import CheckHost, Hosts
 from geoserver.api.metrics import Board, Meter
 from geoserver.api.problems import PROBLEM_TYPE, build_plain_problem, build_problem
 from geoserver.api.tile_requests import TileRequests
 from geoserver.api.tile_server import TileServer
 from geoserver.errors import BadParameterError, GeoserverError
 from geoserver.ogc.routes import router as ogc_router
+from geoserver.questions import Questions
 from geoserver.services import Services
 from geoserver.site.headers import OPEN_DATA, SECURITY, SiteHeaders
+from geoserver.site.methods import list_methods
 from geoserver.site.routes import router as site_router
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from starlette.routing import BaseRoute
 
     from geoserver.settings import Settings
 
@@ -48,7 +54,8 @@ def create_app(
     `board` is where several workers count together, and `worker` which of them this one is, from 0.
     """
 
-    tiles = TileServer(settings, SECURITY | OPEN_DATA)
+    questions = Questions(settings)
+    tiles = TileServer(settings, SECURITY | OPEN_DATA, questions)
     meter = Meter(tiles, board, worker)
 
     @contextlib.asynccontextmanager
@@ -63,16 +70,24 @@ def create_app(
         finally:
             metering.cancel()
             await tiles.stop()
+            await questions.stop()
             await services.stop()
 
     app = FastAPI(title="City map server", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    routes: list[BaseRoute] = list(app.routes)
     for router in [*find_routers(), ogc_router, site_router]:
         app.include_router(router)
-    _add_error_handlers(app)
-    app.add_middleware(SiteHeaders)
+        routes += router.routes
+    _add_error_handlers(app, routes)
+    app.add_middleware(SiteHeaders, routes=routes)
+    app.state.settings = settings
     app.state.tiles = tiles
+    app.state.questions = questions
     app.state.meter = meter
-    app.add_middleware(TileRequests, tiles=tiles)  # the outermost: a tile passes nothing else
+    app.state.hosts = Hosts(settings)
+    app.add_middleware(TileRequests, tiles=tiles)  # a tile passes nothing else but the next two
+    app.add_middleware(Departures)
+    app.add_middleware(CheckHost, hosts=app.state.hosts, headers=SECURITY | OPEN_DATA)
     return app
 
 
@@ -82,7 +97,7 @@ def problem(error: GeoserverError) -> Response:
     return Response(body, status, headers, PROBLEM_TYPE)
 
 
-def _add_error_handlers(app: FastAPI) -> None:
+def _add_error_handlers(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
     @app.exception_handler(GeoserverError)
     async def known(_: Request, error: GeoserverError) -> Response:
         return problem(error)
@@ -95,11 +110,14 @@ def _add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
-        return _plain_problem(error.status_code, str(error.detail), request, dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if error.status_code == 405:  # noqa: PLR2004
+            headers["Allow"] = ", ".join(list_methods(routes, request.scope))
+        return _plain_problem(error.status_code, str(error.detail), request, headers)
 
     @app.exception_handler(Exception)
     async def unknown(request: Request, error: Exception) -> Response:
-        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        log.error("%s %r failed", request.method, request.url.path, exc_info=error)
         return _plain_problem(500, "Internal error", request, {})
 
 

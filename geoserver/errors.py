@@ -42,10 +42,10 @@ class BadParameterError(GeoserverError):
     title = "Bad parameter"
 
     def __init__(self, parameter: str, value: object, expected: str) -> None:
-        self.parameter = parameter
+        self.parameter = shorten(parameter)
         self.value = shorten(value)
         self.expected = expected
-        super().__init__(f"{parameter}: got {self.value!r}; expected {expected}")
+        super().__init__(f"{self.parameter}: got {self.value!r}; expected {expected}")
 
     def members(self) -> dict[str, object]:
         return {"parameter": self.parameter, "value": self.value, "expected": self.expected}
@@ -58,10 +58,10 @@ class NotFoundError(GeoserverError):
     title = "Not found"
 
     def __init__(self, parameter: str, value: object, expected: str) -> None:
-        self.parameter = parameter
+        self.parameter = shorten(parameter)
         self.value = shorten(value)
         self.expected = expected
-        super().__init__(f"There is no {parameter} {self.value!r}; expected {expected}")
+        super().__init__(f"There is no {self.parameter} {self.value!r}; expected {expected}")
 
     def members(self) -> dict[str, object]:
         return {"parameter": self.parameter, "value": self.value, "expected": self.expected}

@@ -115,6 +115,7 @@ class CsvOptions:
     header: bool = True  # False: the first line is data, and columns are "column 1", "column 2"
     skip_lines: int | None = None  # lines above the header; None: found out
     comment: str = ""  # what a line that is no data begins with
+    quote: str = '"'  # sign around values with separators in them; empty: there is none
 
 
 @dataclass(frozen=True, slots=True)

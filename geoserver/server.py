@@ -6,6 +6,7 @@ import contextlib
 import logging
 import multiprocessing
 import os
+import resource
 import signal
 import socket
 import threading
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from geoserver.api.connections import Limits
 from geoserver.api.metrics import Board
 from geoserver.api.protocol import build_protocol
 from geoserver.app import create_app
@@ -37,6 +39,8 @@ _GRACE = 3  # seconds for requests in progress when the server ends
 _PATIENCE = 10.0  # seconds for a worker to end before it is killed
 _YOUNG = 10.0  # seconds; when a worker dies younger than that, the next one waits
 _LONGEST_PAUSE = 30.0  # seconds
+_FILES = 128  # open files besides connections of clients and of the database: watches, archives, those being refused
+_FEWEST = 8  # connections
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -62,16 +66,40 @@ def run(settings: Settings, url: str, listener: socket.socket, announce: Callabl
         _Crew(settings, url, listener).run(announce)
 
 
-def build_config(app: Any, *, log_level: str = "warning", access_log: bool = False) -> uvicorn.Config:
-    """How uvicorn runs what `create_app` gives: with the short way for hot tiles, which an access log closes."""
+def build_config(
+    app: Any, *, limits: Limits | None = None, log_level: str = "warning", access_log: bool = False
+) -> uvicorn.Config:
+    """How uvicorn runs what `create_app` gives: with the short way for hot tiles, which an access log closes.
+
+    `limits` of connections follow from the settings where none are given.
+    """
+    settings: Settings = app.state.settings
     return uvicorn.Config(
         app,
-        http=build_protocol(app.state.tiles),
+        http=build_protocol(app.state.tiles, app.state.hosts, limits or build_limits(settings)),
         log_level=log_level,
         access_log=access_log,
         ws="none",
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=_GRACE,
     )
+
+
+def build_limits(settings: Settings) -> Limits:
+    """What connections may ask; as many of them as there may be open files, which are made as many as allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = settings.max_connections + settings.pool_size + settings.ogc_threads + _FILES
+    if soft < wanted and soft != resource.RLIM_INFINITY:
+        more = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (more, hard))
+            soft = more
+    most = settings.max_connections
+    if soft < wanted and soft != resource.RLIM_INFINITY:
+        most = max(_FEWEST, settings.max_connections - (wanted - soft))
+        log.warning("At most %d connections, for only %d files may be open at once (ulimit -n)", most, soft)
+    return Limits(connections=most, request_time=settings.request_timeout)
 
 
 def _serve(

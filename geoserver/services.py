@@ -17,6 +17,7 @@ from watchfiles import awatch
 
 from geoserver import assets
 from geoserver.catalog import LiveCatalog, layer_folders
+from geoserver.database.connecting import connect_async
 from geoserver.database.migrate import apply_migrations
 from geoserver.database.notices import Notice, parse_notice
 from geoserver.database.pool import Database
@@ -142,7 +143,7 @@ class Services:
             established = False
             try:
                 await asyncio.to_thread(apply_migrations, self.database.url)
-                connection = await psycopg.AsyncConnection.connect(self.database.url, autocommit=True)
+                connection = await connect_async(self.database.url)
                 async with connection:
                     await connection.execute(SQL("LISTEN {}").format(Identifier(CHANNEL)))
                     await self.refresh()

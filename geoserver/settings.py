@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 __all__ = ["Settings"]
+
+_HOST = re.compile(r"\*|\.?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]?")
 
 
 class Settings(BaseSettings):
@@ -31,6 +35,23 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         default=None, description="Address that clients see (https://maps.example.org); else taken from the request."
     )
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(
+            default=(),
+            description="Names besides localhost and this machine's own under which clients may ask when there is no"
+            " public_url, with commas between; .example.org is every name below it, * any.",
+        ),
+    ]
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses whose X-Forwarded-For and X-Forwarded-Proto are believed, with commas between; none.",
+    )
+    max_connections: int = Field(default=1_000, ge=1, le=100_000, description="Connections that a worker holds open.")
+    request_timeout: float = Field(
+        default=10.0, gt=0, description="Seconds in which a request's head must be complete, and then its body."
+    )
     samples: bool = Field(default=False, description="Serve the fictional sample city beside the workspace's layers.")
     pool_size: int = Field(default=8, ge=1, le=200, description="Database connections for tiles and API.")
     ogc_threads: int = Field(default=4, ge=1, le=64, description="Threads and connections for OGC API requests.")
@@ -42,3 +63,27 @@ class Settings(BaseSettings):
     workers: int = Field(default=1, ge=1, le=64, description="Processes that answer requests.")
     max_items: int = Field(default=10_000, ge=1, description="Largest `limit` of one page of OGC items.")
     log_level: str = Field(default="info", description="debug, info, warning or error.")
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, given: str | None) -> str | None:
+        """An address without a query, or nothing at all, as an empty line in a compose file gives it."""
+        if not given:
+            return None
+        parts = urlsplit(given)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("expected the address that people see, such as https://maps.example.org or .../maps")
+        return given.rstrip("/")
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, given: object) -> object:
+        return tuple(name for name in re.split(r"[,\s]+", given) if name) if isinstance(given, str) else given
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _check_hosts(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for name in given:
+            if not _HOST.fullmatch(name):
+                raise ValueError(f"got {name!r}; expected names such as maps.example.org, .example.org or *")
+        return tuple(name.lower() for name in given)

@@ -1,7 +1,8 @@
 """Fixtures: a real PostGIS, the sample city loaded into it, the app over it, and a real server on a free port.
 
 `GEOSERVER_TEST_DATABASE_URL` names a server to use (its role must be allowed to create databases); without it the suite
-starts a private PostGIS of its own and stops it at the end.
+starts a private PostGIS of its own and stops it at the end. Tests run in several processes (`make test`): these share
+the server and the databases that others are copied from, and each has copies of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -39,22 +40,24 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+RUN_FOLDER = "GEOSERVER_TEST_RUN"  # in the environment: the folder of this run, for its workers
+LONGEST = ("browser", "test_cli", "test_private_postgis", "test_data_samples")
+
 
 @pytest.fixture(scope="session")
 def database_server() -> Iterator[str]:
-    """Address of a PostGIS server in which databases may be made and dropped."""
+    """Address of a PostGIS server in which databases may be made and dropped; all workers of a run share it."""
     given = os.environ.get("GEOSERVER_TEST_DATABASE_URL")
     if given:
         yield given
         return
-    workspace = Path(tempfile.mkdtemp(prefix="geoserver-tests-"))
-    settings = Settings(workspace=workspace, database_url=None)
-    try:
-        yield private.ensure(settings)
-    finally:
-        private.stop(settings)
-        private.remove(settings)
-        shutil.rmtree(workspace, ignore_errors=True)
+    settings = Settings(workspace=Path(os.environ[RUN_FOLDER]), database_url=None)
+    url = private.ensure(settings)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")  # what the tests write need not outlive a power cut
+        connection.execute("SELECT pg_reload_conf()")
+    yield url
+    private.release(settings)
 
 
 @pytest.fixture(scope="session")
@@ -72,17 +75,48 @@ def make_database(database_server: str) -> Iterator[Callable[..., str]]:
         return make_conninfo(database_server, dbname=name)
 
     yield make
-    with psycopg.connect(database_server, autocommit=True) as connection:
-        for name in made:
+    drop_databases(database_server, made)
+
+
+@pytest.fixture(scope="session")
+def make_template(database_server: str) -> Callable[..., str]:
+    """`make_template(name, source, fill)` gives a database to be copied; the first worker that asks fills it.
+
+    `source` is the address of the database that it begins as, or None; nobody stays connected to it.
+    """
+
+    def make(name: str, source: str | None, fill: Callable[[str], object]) -> str:
+        full = f"test_{name}_{run_name()}"
+        url = make_conninfo(database_server, dbname=full)
+        begun = psycopg.conninfo.conninfo_to_dict(source)["dbname"] if source else "template1"
+        with psycopg.connect(database_server, autocommit=True) as connection:
+            connection.execute("SELECT pg_advisory_lock(hashtext(%s))", [full])  # held until the connection closes
+            if connection.execute("SELECT FROM pg_database WHERE datname = %s", [full]).fetchone() is None:
+                half = Identifier(f"{full}_half")
+                connection.execute(SQL("DROP DATABASE IF EXISTS {}").format(half))
+                connection.execute(SQL("CREATE DATABASE {} TEMPLATE {}").format(half, Identifier(str(begun))))
+                fill(make_conninfo(database_server, dbname=f"{full}_half"))
+                connection.execute(SQL("ALTER DATABASE {} RENAME TO {}").format(half, Identifier(full)))
+        return url
+
+    return make
+
+
+def run_name() -> str:
+    """Tells the templates of one run from those of another on the same server."""
+    return Path(os.environ[RUN_FOLDER]).name[-8:]
+
+
+def drop_databases(server: str, names: list[str]) -> None:
+    with psycopg.connect(server, autocommit=True) as connection:
+        for name in names:
             connection.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
 
 
 @pytest.fixture(scope="session")
-def empty_template(make_database: Callable[..., str]) -> str:
+def empty_template(make_template: Callable[..., str]) -> str:
     """A migrated database without layers, to be copied; nobody stays connected to it."""
-    url = make_database()
-    apply_migrations(url)
-    return url
+    return make_template("empty", None, apply_migrations)
 
 
 @pytest.fixture
@@ -92,12 +126,14 @@ def empty_database(make_database: Callable[..., str], empty_template: str) -> st
 
 
 @pytest.fixture(scope="session")
-def city_template(make_database: Callable[..., str], empty_template: str, city_settings: Settings) -> str:
+def city_template(make_template: Callable[..., str], empty_template: str, city_settings: Settings) -> str:
     """A database with every layer of the sample city, to be copied; nobody stays connected to it."""
-    url = make_database(template=empty_template)
-    for layer in read_catalog(city_settings).layers.values():
-        load(layer, url)
-    return url
+
+    def fill(url: str) -> None:
+        for layer in read_catalog(city_settings).layers.values():
+            load(layer, url)
+
+    return make_template("city", empty_template, fill)
 
 
 @pytest.fixture(scope="session")
@@ -133,11 +169,11 @@ class Server:
 
 
 @contextlib.contextmanager
-def run_server(app: FastAPI, database_url: str) -> Iterator[Server]:
-    """Serve the app as the command does, in a thread on a free port of 127.0.0.1."""
+def run_server(app: FastAPI, database_url: str, **options: Any) -> Iterator[Server]:
+    """Serve the app as the command does, in a thread on a free port of 127.0.0.1; `options` are of `build_config`."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(build_config(app))
+        server = uvicorn.Server(build_config(app, **options))
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
         thread.start()
         deadline = time.monotonic() + 60
@@ -153,7 +189,7 @@ def run_server(app: FastAPI, database_url: str) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def serve() -> Callable[[FastAPI, str], contextlib.AbstractContextManager[Server]]:
+def serve() -> Callable[..., contextlib.AbstractContextManager[Server]]:
     """`with serve(app, database_url) as server:` for tests that need an app of their own on a real port."""
     return run_server
 
@@ -165,6 +201,25 @@ def server(city_settings: Settings, city_database: str) -> Iterator[Server]:
         yield running
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """The process that begins the run makes the folder of the database that all its workers share."""
+    if not hasattr(config, "workerinput"):
+        os.environ[RUN_FOLDER] = tempfile.mkdtemp(prefix="geoserver-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The same process removes it, with what a worker that was killed may have left running."""
+    if hasattr(config, "workerinput"):
+        return
+    if given := os.environ.get("GEOSERVER_TEST_DATABASE_URL"):
+        drop_databases(given, [f"test_{name}_{run_name()}" for name in ("city", "empty")])
+    settings = Settings(workspace=Path(os.environ.pop(RUN_FOLDER)), database_url=None)
+    if (settings.workspace / ".geoserver").exists():
+        private.stop(settings, force=True)
+        private.remove(settings)
+    shutil.rmtree(settings.workspace, ignore_errors=True)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the browser's tests last: Playwright keeps an event loop of its own running until the session ends."""
-    items.sort(key=lambda item: "browser" in item.path.parts)
+    """Put the longest modules first, so that no worker is left with one of them while the others are done."""
+    items.sort(key=lambda item: not any(name in item.path.parts or name == item.path.stem for name in LONGEST))

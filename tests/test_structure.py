@@ -17,13 +17,15 @@ ROWS = [
     {"server"},
     {"app"},
     {"api", "ogc", "site"},
-    {"services", "check", "formats", "loading", "styling"},
+    {"services", "check", "formats", "loading", "questions", "styling"},
     {"tiling"},
     {"tilesets"},
-    {"filtering", "sources", "database"},
+    {"filtering", "sources"},
+    {"database"},
     {"catalog"},
     {"grid", "parameters"},
     {"model"},
+    {"interrupts", "turns"},
     {"settings", "assets", "errors", "encodings"},
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
@@ -76,6 +78,12 @@ def test_sql_stays_where_it_belongs(path: Path) -> None:
     if part_of(path) in {"database", "filtering", "tiling", "loading", "services", "ogc", "sources"}:
         return
     assert not re.search(r"\b(SELECT\s+.+\s+FROM|INSERT INTO|CREATE TABLE)\b", path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_connections_are_made_in_one_place_with_our_settings(path: Path) -> None:
+    if path.name != "connecting.py":
+        assert not re.search(r"psycopg\.connect\(|Connection\.connect\(", path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))

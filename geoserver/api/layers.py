@@ -15,12 +15,14 @@ from geoserver.api.schemas import Feature, LayerDetail, LayerList, ReadingList, 
 from geoserver.database import queries, summaries
 from geoserver.errors import NotFoundError
 from geoserver.filtering import build
+from geoserver.turns import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from geoserver.database.status import LayerStatus
     from geoserver.model import Field, Layer, Parameter
+    from geoserver.questions import Questions
     from geoserver.services import Services
 
 router = APIRouter(prefix="/api/layers", tags=["layers"], responses=PROBLEMS)
@@ -63,13 +65,16 @@ async def read_layer(request: Request, layer_id: params.LayerId) -> Response:
 async def summarise(request: Request, layer_id: params.LayerId, fields: params.Fields = None) -> Response:
     """Count, facets and histograms of the rows that the filter leaves. `field=value` filters too."""
     layer, status = params.find_rows(request, layer_id)
-    where = params.read_where(request, layer, status, also=("fields",))
+    asked = await params.read_question(request, layer, status, also=("fields",))
+    where = asked.where
     wanted = params.parse_fields(layer, fields)
     etag = etag_of(layer.id, status.version, status.loaded_at, where.canonical, wanted)
     if (same := unchanged(request, etag)) is not None:
         return same
     services: Services = request.app.state.services
-    found = await summaries.summarise(services.database, layer, status, where, wanted)
+    questions: Questions = request.app.state.questions
+    async with questions.turn(client_of(request.scope), asked):
+        found = await summaries.summarise(services.database, layer, status, where, wanted)
     return answer(request, {"layer": layer.id, "total": status.rows, **found}, etag)
 
 

@@ -31,12 +31,14 @@ _COUNTERS = {
     "tile_renders_failed": "Tiles that could not be made: cut by time, or the database was away.",
     "tiles_evicted": "Tiles that fell out of the cache because it was full.",
     "tiles_invalidated": "Tiles in the cache that a change of rows made stale.",
+    "questions_refused": "Questions that were told to come back because too many were waiting.",
     "process_cpu_seconds": "Processor time that the worker has used.",
 }
 _GAUGES = {
     "tile_cache_bytes": "Bytes of the tiles in the cache, with keys and overhead.",
     "tile_cache_entries": "Tiles in the cache, of one layer or of several in one.",
     "tile_renders_running": "Tiles that are being made now.",
+    "questions_waiting": "Questions that wait for their turn to be read, or for the database or a thread.",
     "process_resident_memory_bytes": "Memory that the worker holds.",
 }
 _WIDTH = len(_ANSWERS) + len(_COUNTERS) + len(_GAUGES) + 2 + len(BUCKETS)
@@ -76,8 +78,11 @@ class Meter:
     def write(self) -> None:
         """Put this worker's numbers on the board."""
         tiles, made = self._tiles, self._tiles.flights.counts
-        counters = [made.failed, tiles.cache.counts.evicted, tiles.cache.counts.invalidated, time.process_time()]
-        gauges = [tiles.cache.bytes, len(tiles.cache), len(tiles.flights), _read_memory()]
+        turns = tiles.questions.all_turns
+        refused, waiting = sum(each.refused for each in turns), sum(each.waiting for each in turns)
+        cached = tiles.cache.counts
+        counters = [made.failed, cached.evicted, cached.invalidated, refused, time.process_time()]
+        gauges = [tiles.cache.bytes, len(tiles.cache), len(tiles.flights), waiting, _read_memory()]
         answers = [tiles.hits, tiles.misses, tiles.stale]
         self.board.write(self._worker, [*answers, *counters, *gauges, made.renders, made.seconds, *made.buckets])
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, TypedDict, cast
 from fastapi import Depends, Path, Query, Request
 
 from geoserver.errors import BadParameterError, NotFoundError
-from geoserver.filtering import Where, build
+from geoserver.turns import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from geoserver.database.status import LayerStatus
     from geoserver.model import Field, Layer
+    from geoserver.questions import Asked, Questions
     from geoserver.services import Services
 
 __all__ = [
@@ -36,7 +37,7 @@ __all__ = [
     "parse_fields",
     "parse_limit",
     "read_parameters",
-    "read_where",
+    "read_question",
     "split_filters",
 ]
 
@@ -51,7 +52,11 @@ Filter = Annotated[
 ]
 FilterLang = Annotated[
     str | None,
-    Query(alias="filter-lang", description="`cql2-text` (the default) or `cql2-json`.", examples=["cql2-text"]),
+    Query(
+        alias="filter-lang",
+        description="`cql2-text` (the default; also `cql-text`) or `cql2-json`.",
+        examples=["cql2-text"],
+    ),
 ]
 FilterCrs = Annotated[
     str | None, Query(alias="filter-crs", description="CRS of the coordinates in `filter`, as a URI; CRS84 by default.")
@@ -147,11 +152,12 @@ def read_parameters(
     return values
 
 
-def read_where(request: Request, layer: Layer, status: LayerStatus, also: tuple[str, ...] = ()) -> Where:
+async def read_question(request: Request, layer: Layer, status: LayerStatus, also: tuple[str, ...] = ()) -> Asked:
     """The filter of a request, of whatever parameters; `also` are the resource's own, which filter nothing."""
     values = read_parameters(request, (*_FILTERS, *also), layer.fields)
     arguments, properties = split_filters({name: value for name, value in values.items() if name not in also})
-    return build(layer, status, **arguments, properties=properties)
+    questions: Questions = request.app.state.questions
+    return await questions.read(client_of(request.scope), layer, status, cast("dict[str, str]", arguments), properties)
 
 
 def split_filters(values: Mapping[str, str]) -> tuple[Filters, dict[str, str]]:

@@ -6,7 +6,7 @@ import orjson
 
 from geoserver.errors import GeoserverError, UnavailableError, shorten
 
-__all__ = ["PROBLEM_TYPE", "build_plain_problem", "build_problem"]
+__all__ = ["PROBLEM_TYPE", "build_plain_problem", "build_problem", "build_refusal"]
 
 PROBLEM_TYPE = "application/problem+json"
 
@@ -22,5 +22,9 @@ def build_problem(error: GeoserverError) -> tuple[int, dict[str, str], bytes]:
 
 def build_plain_problem(status: int, title: str, method: str, path: str) -> bytes:
     """The body for what has no error of ours: an unknown address, a method that is not allowed, a fault."""
-    detail = f"{method} {shorten(path)}: {title}"
+    return build_refusal(status, title, f"{shorten(method)} {shorten(path)}: {title}")
+
+
+def build_refusal(status: int, title: str, detail: str) -> bytes:
+    """The body for a request that no part of the app has seen."""
     return orjson.dumps({"type": "about:blank", "title": title, "status": status, "detail": detail})

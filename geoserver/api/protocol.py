@@ -7,33 +7,41 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from geoserver.api.connections import Guard, GuardedProtocol, Limits
 from geoserver.api.tile_server import Hot, TileServer, matches
 from geoserver.encodings import choose_encoding
 
 if TYPE_CHECKING:
     import asyncio
 
+    from geoserver.api.hosts import Hosts
+
 __all__ = ["build_protocol"]
 
 _UNUSUAL = frozenset([b"content-length", b"transfer-encoding", b"expect", b"upgrade"])
 
 
-class TileProtocol(HttpToolsProtocol):
-    """Answers a request for a remembered tile before a task is made of it. Subclasses hold the `tiles`."""
+class TileProtocol(GuardedProtocol):
+    """Answers a request for a remembered tile before a task is made of it. Subclasses hold `tiles` and `hosts`."""
 
     tiles: TileServer
+    hosts: Hosts
     _dated: tuple[object, bytes] = (None, b"")
     _answered = False
 
     def on_headers_complete(self) -> None:
         self._answered = self._answer_hot()
-        if not self._answered:
+        if self._answered:
+            self.begin_body()
+        else:
             super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        if not self._answered:
+        if self._answered:
+            self.end_body()
+        else:
             super().on_message_complete()
 
     def _answer_hot(self) -> bool:
@@ -41,18 +49,19 @@ class TileProtocol(HttpToolsProtocol):
         if not self.url.startswith(b"/tiles/"):
             return False
         method = self.parser.get_method()
-        busy = self.cycle is not None and not self.cycle.response_complete
-        if busy or method not in (b"GET", b"HEAD") or self.flow.write_paused or self.access_log:
+        if self._waits or method not in (b"GET", b"HEAD") or self.flow.write_paused or self.access_log:
             return False
-        accepted, known = b"", b""
+        accepted, known, host = b"", b"", b""
         for name, value in self.headers:
-            if name == b"accept-encoding" and not accepted:
+            if name == b"host" and not host and value in self.hosts.known:
+                host = value
+            elif name == b"accept-encoding" and not accepted:
                 accepted = value
             elif name == b"if-none-match" and not known:
                 known = value
-            elif name in _UNUSUAL or name in (b"accept-encoding", b"if-none-match"):
+            elif name in _UNUSUAL or name in (b"accept-encoding", b"if-none-match", b"host"):
                 return False
-        if not self.parser.should_keep_alive() or self.parser.get_http_version() != "1.1":
+        if not host or not self.parser.should_keep_alive() or self.parser.get_http_version() != "1.1":
             return False
         hot = self.tiles.find_hot(self.url, choose_encoding(accepted.decode("latin-1")))
         if hot is None:
@@ -68,8 +77,7 @@ class TileProtocol(HttpToolsProtocol):
             parts.append(hot.entry.encodings[hot.encoding])
         self.transport.write(b"".join(parts))
         self.server_state.total_requests += 1
-        self._unset_keepalive_if_required()
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        self.idle_since = self.loop.time()
 
     def _default_lines(self) -> bytes:
         """`date` and `server`, which uvicorn makes anew every second."""
@@ -80,7 +88,8 @@ class TileProtocol(HttpToolsProtocol):
         return kind._dated[1]
 
 
-def build_protocol(tiles: TileServer) -> type[asyncio.Protocol]:
-    """A protocol class for `uvicorn.Config(http=...)` that answers from this memory."""
-    members: dict[str, Any] = {"tiles": tiles}
+def build_protocol(tiles: TileServer, hosts: Hosts, limits: Limits) -> type[asyncio.Protocol]:
+    """A protocol class for `uvicorn.Config(http=...)` that answers from this memory and keeps these limits."""
+    lines = b"".join(name + b": " + value + b"\r\n" for name, value in tiles.everywhere)
+    members: dict[str, Any] = {"tiles": tiles, "hosts": hosts, "guard": Guard(limits, lines)}
     return type("TileProtocol", (TileProtocol,), members)

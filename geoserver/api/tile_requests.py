@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from geoserver.api.problems import PROBLEM_TYPE, build_plain_problem, build_problem
 from geoserver.api.tile_server import Answer, TileServer, encode_headers
 from geoserver.encodings import choose_encoding
 from geoserver.errors import GeoserverError
+from geoserver.turns import client_of
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 __all__ = ["TileRequests"]
@@ -22,7 +20,6 @@ __all__ = ["TileRequests"]
 log = logging.getLogger("geoserver")
 
 _ADDRESS = re.compile(r"/tiles/([^/]+)/([^/]+)/([^/]+)/([^/]+)\.(?:mvt|pbf)")
-_PATIENCE = 0.25  # seconds of rendering after which it is worth to watch whether the client is still there
 
 
 class TileRequests:
@@ -40,24 +37,26 @@ class TileRequests:
             await self.app(scope, receive, send)
             return
         layers, z, x, y = found.groups()
-        answer = await self._answer((layers, z, x, y), scope, receive)
-        if answer is None:
-            return  # the client has left
+        answer = await self._answer((layers, z, x, y), scope)
         body = b"" if scope["method"] == "HEAD" else answer.body
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, path: tuple[str, str, str, str], scope: Scope, receive: Receive) -> Answer | None:
+    async def _answer(self, path: tuple[str, str, str, str], scope: Scope) -> Answer:
         accepted, known = _read_headers(scope)
         query = scope["query_string"]
         target = scope.get("raw_path", b"") + (b"?" + query if query else b"")
         if (answer := self._recall(target, accepted, known)) is not None:
             return answer
-        work = self.tiles.answer(
-            path, query.decode("latin-1"), target=target, accept_encoding=accepted, if_none_match=known
-        )
         try:
-            return await _while_connected(receive, work)
+            return await self.tiles.answer(
+                path,
+                query.decode("latin-1"),
+                client=client_of(scope),
+                target=target,
+                accept_encoding=accepted,
+                if_none_match=known,
+            )
         except GeoserverError as error:
             return self._build_problem(*build_problem(error))
         except Exception:
@@ -84,28 +83,3 @@ def _read_headers(scope: Scope) -> tuple[str, str]:
         elif name == b"if-none-match":
             known.append(value.decode("latin-1"))
     return ",".join(accepted), ",".join(known)
-
-
-async def _while_connected(receive: Receive, work: Coroutine[Any, Any, Answer]) -> Answer | None:
-    """Do the work, but cancel it when it takes long and the client has left meanwhile: then None.
-
-    With it goes the query, if nobody else waits for the tile.
-    """
-    task = asyncio.ensure_future(work)
-    watcher: asyncio.Future[None] | None = None
-    try:
-        done, _ = await asyncio.wait([task], timeout=_PATIENCE)
-        if not done:
-            watcher = asyncio.ensure_future(_disconnected(receive))
-            await asyncio.wait([task, watcher], return_when=asyncio.FIRST_COMPLETED)
-        return task.result() if task.done() else None
-    finally:
-        ending = [item for item in (task, watcher) if item is not None and not item.done()]
-        for item in ending:
-            item.cancel()
-        await asyncio.gather(*ending, return_exceptions=True)
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

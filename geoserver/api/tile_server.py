@@ -14,6 +14,7 @@ from geoserver import tiling
 from geoserver.api.tiles import MEDIA_TYPE, Part, build_parts, parse_tile
 from geoserver.encodings import IDENTITY, choose_encoding
 from geoserver.filtering import Where
+from geoserver.questions import Asked, Questions
 from geoserver.tiling.cache import Entry, Key, TileCache
 from geoserver.tiling.flights import Flights, Found, Made
 from geoserver.tiling.ranges import TileRange
@@ -47,6 +48,7 @@ class Question:
     versions: tuple[str, ...]
     tile: Tile
     parts: list[Part]
+    client: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,9 @@ class Answer:
 class TileServer:
     """Everything between a tile's address and its bytes; one per process."""
 
-    def __init__(self, settings: Settings, headers: Mapping[str, str]) -> None:
+    def __init__(self, settings: Settings, headers: Mapping[str, str], questions: Questions) -> None:
         """`headers` are those that every answer about open data carries."""
+        self.questions = questions
         self.cache = TileCache(int(settings.tile_cache_mb * 2**20 * _FILLED))
         self.flights = Flights(self.cache)
         self.hits = self.misses = self.stale = 0
@@ -142,14 +145,21 @@ class TileServer:
         return Answer(200, [*self._shared[200, hot.encoding], etag, length], body)
 
     async def answer(
-        self, path: tuple[str, str, str, str], query: str, *, target: bytes, accept_encoding: str, if_none_match: str
+        self,
+        path: tuple[str, str, str, str],
+        query: str,
+        *,
+        client: str,
+        target: bytes,
+        accept_encoding: str,
+        if_none_match: str,
     ) -> Answer:
         """The whole answer; `path` is layers, zoom, column and row as they stand in the address, `target` its bytes.
 
         Raises NotFoundError, BadParameterError and UnavailableError.
         """
         encoding = choose_encoding(accept_encoding)
-        asked = self.parse(path, query)
+        asked = await self.parse(path, query, client)
         entry = self.flights.fresh(asked.key, asked.versions)
         if entry is not None:
             found = Found(entry, stale=False)
@@ -161,14 +171,14 @@ class TileServer:
         body = await self._encode(found.entry, encoding)
         return self._build_answer(found, encoding, body, target, if_none_match)
 
-    def parse(self, path: tuple[str, str, str, str], query: str) -> Question:
+    async def parse(self, path: tuple[str, str, str, str], query: str, client: str = "") -> Question:
         """What is asked for; raises NotFoundError, BadParameterError, UnavailableError while no layer is known yet."""
         layers, z, x, y = path
-        parts = build_parts(self.services, layers, query)
+        parts = await build_parts(self.services, self.questions, client, layers, query)
         tile = parse_tile(z, x, y, [part.layer for part in parts])
         ids = tuple(part.layer.id for part in parts)
         key = Key(ids, tile.z, tile.x, tile.y, tuple(part.where.canonical for part in parts))
-        return Question(key, tuple(self._version(part) for part in parts), tile, parts)
+        return Question(key, tuple(self._version(part) for part in parts), tile, parts, client)
 
     async def obtain(self, asked: Question) -> Found:
         """The tile from memory or from its layers, each of which is kept for itself, too."""
@@ -192,7 +202,8 @@ class TileServer:
 
         async def render() -> Made:
             catalog, database = services.live.current, services.database
-            body = await tiling.render(database, catalog, part.layer, part.status, asked.tile, where=part.where)
+            async with self.questions.turn(asked.client, part.asked):
+                body = await tiling.render(database, catalog, part.layer, part.status, asked.tile, where=part.where)
             return Made(body)
 
         own = Key((part.layer.id,), key.z, key.x, key.y, (key.filters[at],))
@@ -271,7 +282,7 @@ class TileServer:
                 self.cache.drop_shortcuts(layer_id)
             if found is None or found[0] != known.layer:
                 self.flights.forget(layer_id)
-            elif self._version(Part(*found, Where())) != known.version:
+            elif self._version(Part(*found, Asked(Where()))) != known.version:
                 if found[1].loaded_at == known.status.loaded_at:
                     self.flights.forget(layer_id)  # another recipe
                 else:

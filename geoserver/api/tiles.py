@@ -16,15 +16,18 @@ from geoserver import tiling
 from geoserver.api.answers import CACHE_CONTROL, PROBLEMS
 from geoserver.api.params import FILTERS, Filters, base_url, split_filters
 from geoserver.errors import BadParameterError
-from geoserver.filtering import Where
 from geoserver.grid import tile_count
 from geoserver.model import Tile
+from geoserver.questions import Asked
+from geoserver.turns import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from geoserver.database.status import LayerStatus
+    from geoserver.filtering import Where
     from geoserver.model import Layer
+    from geoserver.questions import Questions
     from geoserver.services import Services
 
 __all__ = ["MEDIA_TYPE", "Part", "build_parts", "parse_query", "parse_tile", "router"]
@@ -41,7 +44,11 @@ class Part:
 
     layer: Layer
     status: LayerStatus
-    where: Where
+    asked: Asked
+
+    @property
+    def where(self) -> Where:
+        return self.asked.where
 
 
 Layers = Annotated[str, Path(description="A layer's id, or several with commas between.", examples=["crime"])]
@@ -57,7 +64,7 @@ async def tilejson(request: Request, layers: Layers) -> JSONResponse:
     """Bounds, zooms, fields and the tiles' address, which carries the query string of this request."""
     services: Services = request.app.state.services
     query = request.url.query
-    parts = build_parts(services, layers, query)
+    parts = await build_parts(services, request.app.state.questions, client_of(request.scope), layers, query)
     loaded = [(part.layer, part.status) for part in parts]
     body = tiling.build_tilejson(services.live.current, loaded, base_url(request), query)
     return JSONResponse(body, headers={"Cache-Control": CACHE_CONTROL})
@@ -76,16 +83,16 @@ async def tile(layers: Layers, z: str, x: str, y: str) -> None:  # noqa: ARG001 
     raise AssertionError("tile_requests answers these addresses before they are routed")
 
 
-def build_parts(services: Services, layers: str, query: str) -> list[Part]:
+async def build_parts(services: Services, questions: Questions, client: str, layers: str, query: str) -> list[Part]:
     """The layers of a request with their filters; a filter applies to each of them and must fit each."""
     ids = layers.split(",")
     if len(ids) > MAX_LAYERS or len(set(ids)) < len(ids):
         raise BadParameterError("layers", layers, f"at most {MAX_LAYERS} different layers")
     found = [services.layer(layer_id) for layer_id in ids]
     arguments, properties = parse_query(query)
+    filters = cast("dict[str, str]", arguments)
     return [
-        Part(layer, status, tiling.parse_question(layer, status, cast("dict[str, str]", arguments), properties))
-        for layer, status in found
+        Part(layer, status, await questions.read(client, layer, status, filters, properties)) for layer, status in found
     ]
 
 

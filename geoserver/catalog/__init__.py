@@ -83,6 +83,7 @@ class _CsvFile(_File):
     header: bool = True
     skip_lines: int | None = Key(default=None, ge=0)
     comment: Annotated[str, Key(max_length=3)] = ""
+    quote: Literal['"', "'", ""] = '"'
 
 
 _Given = str | int | float | bool | date | datetime  # as TOML writes it

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import psycopg
-
+from geoserver.database.connecting import connect
 from geoserver.errors import SetupError
 
 __all__ = ["check_connections"]
@@ -11,7 +10,7 @@ __all__ = ["check_connections"]
 
 def check_connections(url: str, workers: int, each: int) -> None:
     """Raise SetupError when so many workers with so many connections each are more than the database allows."""
-    with psycopg.connect(url, connect_timeout=5) as connection:
+    with connect(url) as connection:
         row = connection.execute(
             "SELECT sum(setting::int) FILTER (WHERE name = 'max_connections'),"
             " coalesce(sum(setting::int) FILTER (WHERE name <> 'max_connections'), 0) FROM pg_settings"

@@ -8,6 +8,8 @@ from typing import cast
 
 import psycopg
 
+from geoserver.database.connecting import SettingsOf, connect
+from geoserver.database.poolers import check_sessions
 from geoserver.errors import SetupError
 
 __all__ = ["MINIMUM_POSTGIS", "apply_migrations", "read_migrations"]
@@ -16,6 +18,19 @@ MINIMUM_POSTGIS = (3, 3)
 MINIMUM_POSTGRESQL = 150000
 _LOCK = 5_121_976_203  # any number that no one else uses in this database
 _ARE_RECORDED = "SELECT to_regclass('geoserver.migrations') IS NOT NULL"
+_TRIGGER_FUNCTIONS = """
+    SELECT oid::regprocedure::text FROM pg_proc
+     WHERE pronamespace = 'geoserver'::regnamespace AND prorettype = 'trigger'::regtype ORDER BY 1
+"""
+_OF_TEXTS = (
+    "search_path",
+    "DateStyle",
+    "IntervalStyle",
+    "TimeZone",
+    "extra_float_digits",
+    "bytea_output",
+    "standard_conforming_strings",
+)
 
 
 def read_migrations() -> list[tuple[str, str]]:
@@ -28,9 +43,11 @@ def read_migrations() -> list[tuple[str, str]]:
 def apply_migrations(url: str) -> list[str]:
     """Bring the database up to date and name what was applied; safe to run from many processes at once.
 
-    Raises SetupError when PostgreSQL or PostGIS is missing or too old, psycopg.OperationalError when away.
+    Raises SetupError when PostgreSQL or PostGIS is missing or too old, or a pooler in between mixes sessions up;
+    psycopg.OperationalError when the database is away.
     """
-    with psycopg.connect(url, autocommit=True) as connection:
+    with connect(url, autocommit=True) as connection:
+        check_sessions(connection, url)
         _check_server(connection)
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
@@ -47,9 +64,22 @@ def _apply_missing(connection: psycopg.Connection) -> list[str]:
             " (name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
         )
     for name, text in missing:
+        SettingsOf().apply(connection)  # the first migration may have brought PostGIS, and with it its schema
         connection.execute(text.encode())  # bytes: a migration is text of our own, without parameters
         connection.execute("INSERT INTO geoserver.migrations (name) VALUES (%s)", [name])
+    if missing:
+        _fix_triggers(connection)
     return [name for name, _ in missing]
+
+
+def _fix_triggers(connection: psycopg.Connection) -> None:
+    """Let functions of triggers run with our settings: they are called in the sessions of whoever edits rows.
+
+    An editor may have another `search_path` or `DateStyle`, and the texts that they write must not depend on it.
+    """
+    for (function,) in connection.execute(_TRIGGER_FUNCTIONS).fetchall():
+        for name in _OF_TEXTS:
+            connection.execute(f"ALTER FUNCTION {function} SET {name} FROM CURRENT".encode())
 
 
 def _recorded(connection: psycopg.Connection) -> set[str]:
@@ -62,6 +92,12 @@ def _recorded(connection: psycopg.Connection) -> set[str]:
 def _check_server(connection: psycopg.Connection) -> None:
     if connection.info.server_version < MINIMUM_POSTGRESQL:
         raise SetupError(f"PostgreSQL 15 or newer is needed; this one is {connection.info.server_version // 10000}.")
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise SetupError(
+            f"The database's encoding is {encoding}, and UTF8 is needed: make another one with"
+            " CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0."
+        )
     row = connection.execute("SELECT default_version FROM pg_available_extensions WHERE name = 'postgis'").fetchone()
     if row is None:
         raise SetupError("This PostgreSQL has no PostGIS; install PostGIS 3.3 or newer (postgresql-15-postgis-3).")

@@ -1,4 +1,4 @@
-"""Connections: an asynchronous pool for tiles and API, one for threads (OGC API); autocommit, UTC, with a timeout.
+"""Connections: an asynchronous pool for tiles and API, one for threads (OGC API); autocommit, with a timeout.
 
 Queries are `psycopg.sql` objects with named parameters; a value never becomes part of the text.
 """
@@ -6,13 +6,17 @@ Queries are `psycopg.sql` objects with named parameters; a value never becomes p
 from __future__ import annotations
 
 import contextlib
+import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
-from geoserver.errors import UnavailableError
+from geoserver.database.connecting import SettingsOf, connect_options
+from geoserver.errors import BadParameterError, UnavailableError
+from geoserver.interrupts import interruptible
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -23,12 +27,25 @@ if TYPE_CHECKING:
 
 __all__ = ["Database", "Query"]
 
+log = logging.getLogger("geoserver")
+
 type Query = SQL | Composed
 type Parameters = Mapping[str, object] | None
 type Row = dict[str, Any]
 
 _WAIT = 5.0  # seconds that a request waits for a free connection before it is told to come back
 _AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed, TooManyRequests)
+# What PostgreSQL says of values it cannot compute with: numbers and times out of range, texts that are none (class
+# 22), statements too long or deep (54), and shapes on which GEOS or PROJ gives up (PostGIS' "internal error").
+_UNCOMPUTABLE = (
+    psycopg.DataError,
+    psycopg.errors.ProgramLimitExceeded,
+    psycopg.errors.StatementTooComplex,
+    psycopg.errors.TooManyColumns,
+    psycopg.errors.TooManyArguments,
+    psycopg.errors.InternalError_,
+)
+_OF_SHAPES = re.compile("geos|geom|transform|topology|exception|srid", re.IGNORECASE)
 
 
 class Database:
@@ -37,13 +54,13 @@ class Database:
     def __init__(self, url: str, settings: Settings) -> None:
         self.url = url
         self._timeout = settings.statement_timeout
-        # Our queries are many and short: compiling them (jit) costs more than it saves.
-        timeout = int(settings.statement_timeout * 1000)
-        options = f"-c statement_timeout={timeout} -c timezone=UTC -c search_path=public -c jit=off"
-        kwargs = {"autocommit": True, "options": options, "application_name": "geoserver", "connect_timeout": 5}
+        ours = SettingsOf(statement_timeout=str(int(settings.statement_timeout * 1000)))
         limits: dict[str, Any] = {"timeout": _WAIT, "reconnect_timeout": 0, "open": False, "max_idle": 300}
-        self._pool = AsyncConnectionPool(url, kwargs=kwargs, min_size=1, max_size=settings.pool_size, **limits)
-        self._pool_sync = ConnectionPool(url, kwargs=kwargs, min_size=0, max_size=settings.ogc_threads, **limits)
+        limits["kwargs"] = connect_options(url)
+        self._pool = AsyncConnectionPool(
+            url, min_size=1, max_size=settings.pool_size, configure=ours.apply_async, **limits
+        )
+        self._pool_sync = ConnectionPool(url, min_size=0, max_size=settings.ogc_threads, configure=ours.apply, **limits)
 
     async def open(self) -> None:
         """Start both pools; does not wait, so that a server starts while its database is still away."""
@@ -63,8 +80,11 @@ class Database:
 
     @contextlib.contextmanager
     def connection_sync(self) -> Iterator[psycopg.Connection]:
-        """The same for threads."""
-        with self._explained(), self._pool_sync.connection() as connection:
+        """The same for threads; its query ends with the request that the thread works for."""
+        with contextlib.ExitStack() as held:
+            held.enter_context(self._explained())
+            connection = held.enter_context(self._pool_sync.connection())
+            held.enter_context(interruptible(connection.cancel_safe))
             yield connection
 
     async def fetch(self, query: Query, params: Parameters = None) -> list[Row]:
@@ -102,9 +122,18 @@ class Database:
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turn what psycopg says of a cut query or an absent server into the 503 that a client understands."""
+        """Turn what psycopg says into what a client understands: a cut query, an absent server, impossible values."""
         try:
             yield
+        except _UNCOMPUTABLE as error:
+            if isinstance(error, psycopg.errors.InternalError_) and not _OF_SHAPES.search(str(error)):
+                raise
+            # Its words may hold values of rows, so they are for the log alone.
+            log.warning("The database could not compute: %s", error)
+            expected = (
+                "numbers, times and texts that the database can hold, and valid geometries not too large for their CRS"
+            )
+            raise BadParameterError("query", type(error).__name__.strip("_"), expected) from error
         except psycopg.errors.QueryCanceled as error:
             raise UnavailableError(
                 f"The query took longer than {self._timeout:g} s and was cut; narrow the filter or the area."

@@ -32,6 +32,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from geoserver.database.binaries import find_binaries
+from geoserver.database.connecting import connect
 from geoserver.database.postmaster import PORT, ROLE, Account, Cluster, Running
 from geoserver.errors import SetupError
 
@@ -168,14 +169,14 @@ def _wait_until_ready(cluster: Cluster) -> Running:
 def _make_database(url: str) -> None:
     """The database and its extension, if an interrupted start has not left them."""
     try:
-        connection = psycopg.connect(url, autocommit=True)
+        connection = connect(url, autocommit=True)
     except psycopg.OperationalError:
         maintenance = psycopg.conninfo.make_conninfo(url, dbname="postgres")
-        with psycopg.connect(maintenance, autocommit=True) as first:
+        with connect(maintenance, autocommit=True) as first:
             known = first.execute("SELECT 1 FROM pg_database WHERE datname = %s", [ROLE]).fetchone()
             if not known:
                 first.execute(SQL("CREATE DATABASE {}").format(Identifier(ROLE)))
-        connection = psycopg.connect(url, autocommit=True)
+        connection = connect(url, autocommit=True)
     with connection:
         connection.execute("CREATE EXTENSION IF NOT EXISTS postgis")
 

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Any, Protocol
 from psycopg.sql import SQL, Composed, Identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from psycopg.sql import Composable
 
     from geoserver.database.pool import Database
-    from geoserver.model import Field, Layer
+    from geoserver.model import Field, FieldType, Layer
 
 __all__ = [
     "Condition",
-    "column_list",
     "count",
     "read_feature",
     "read_notes",
     "read_readings",
     "read_rejects",
+    "show",
     "table_of",
 ]
 
@@ -46,10 +46,28 @@ def table_of(name: str) -> Identifier:
     return Identifier("layers", name)
 
 
-def column_list(fields: Sequence[Field] | Mapping[str, Field]) -> Composed:
-    """The columns of these fields, in order, with commas between."""
-    items = fields.values() if hasattr(fields, "values") else fields
-    return SQL(", ").join([Identifier(item.name) for item in items])
+def show(name: str, kind: FieldType, table: tuple[str, ...] = ()) -> Composable:
+    """A column as JSON can hold it: what is not finite is null, days and times are ISO 8601, in UTC.
+
+    Rows that other programs wrote may hold NaN, and times that have no place in Python: infinity, or a year 20000.
+    """
+    column = Identifier(*table, name)
+    match kind:
+        case "number":  # NaN is above infinity in PostgreSQL's order
+            return SQL("CASE WHEN {0} > '-Infinity' AND {0} < 'Infinity' THEN {0} END").format(column)
+        case "date":
+            return SQL("CASE WHEN isfinite({0}) THEN to_json({0}) #>> '{{}}' END").format(column)
+        case "timestamp":
+            utc = "CASE WHEN isfinite({0}) THEN (to_json({0} AT TIME ZONE 'UTC') #>> '{{}}') || 'Z' END"
+            return SQL(utc).format(column)
+    return column
+
+
+def show_list(fields: Mapping[str, Field]) -> Composed:
+    """The columns of these fields as JSON can hold them, under their names."""
+    return SQL(", ").join(
+        [SQL("{} AS {}").format(show(name, item.type), Identifier(name)) for name, item in fields.items()]
+    )
 
 
 async def count(database: Database, layer: Layer, where: Condition) -> int:
@@ -62,9 +80,9 @@ async def read_feature(database: Database, layer: Layer, fid: int) -> dict[str, 
     """One row: every declared field by name, and `geometry` as GeoJSON text in lon/lat; None when there is none."""
     if not -_INT64 <= fid < _INT64:
         return None
-    columns = [SQL(", {}").format(Identifier(name)) for name in layer.fields]
-    query = SQL("SELECT ST_AsGeoJSON(ST_Transform(geom, 4326), {}) AS geometry{} FROM {} WHERE fid = %(fid)s").format(
-        _DIGITS, SQL("").join(columns), table_of(layer.table)
+    comma = SQL(", ") if layer.fields else SQL("")
+    query = SQL("SELECT ST_AsGeoJSON(ST_Transform(geom, 4326), {}) AS geometry{}{} FROM {} WHERE fid = %(fid)s").format(
+        _DIGITS, comma, show_list(layer.fields), table_of(layer.table)
     )
     return await database.fetch_row(query, {"fid": fid})
 
@@ -78,9 +96,9 @@ async def read_readings(
     time = Identifier(layer.readings.time)
     query = SQL(
         "SELECT {columns} FROM {table} WHERE fid = %(fid)s AND {time} IS NOT NULL AND {condition}"
-        " ORDER BY {time} DESC LIMIT %(limit)s"
+        " ORDER BY {table}.{time} DESC LIMIT %(limit)s"
     ).format(
-        columns=column_list(layer.readings.fields),
+        columns=show_list(layer.readings.fields),
         table=table_of(layer.readings_table),
         time=time,
         condition=where.sql,

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from psycopg.sql import SQL, Composable, Identifier, Placeholder
 
-from geoserver.database.queries import Condition, table_of
+from geoserver.database.queries import Condition, show, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +31,11 @@ MAX_CHOICES = 100
 _DAY = 86_400
 _YEAR_1, _YEAR_9999 = -62_135_596_800, 253_402_300_799  # what Python's times can hold, in seconds since 1970
 _SQL_TYPES = {"integer": "bigint", "number": "float8", "date": "date", "timestamp": "timestamptz"}
+_INT64 = 2**63
+_SECONDS = {  # since 1970; the last days that PostgreSQL knows have no time
+    "date": "({} - date '1970-01-01') * 86400.0::float8",
+    "timestamp": "date_part('epoch', {})",
+}
 _KEPT = 512  # answers per database; one is a few kilobytes
 
 type Number = int | float
@@ -107,7 +112,7 @@ async def read_choices(
     for item in fields:
         query = SQL(
             "SELECT {column} AS value, count(*) AS count FROM {table} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %(limit)s"
-        ).format(column=Identifier(item.name), table=table_of(layer.table))
+        ).format(column=show(item.name, item.type), table=table_of(layer.table))
         choices[item.name] = await database.fetch(query, {"limit": MAX_CHOICES})
     return answers.put(key, choices)  # type: ignore[no-any-return]  # `put` gives back what it is given
 
@@ -195,7 +200,7 @@ def _extreme(which: Literal["min", "max"], item: Field, layer: Layer) -> Composa
         return SQL("SELECT {} FROM {}").format(found, table)
     # NaN is above infinity in PostgreSQL's order, so this leaves it out too.
     finite = SQL("{c} > '-Infinity' AND {c} < 'Infinity'").format(c=column)
-    shown = SQL("date_part('epoch', {})").format(found) if _is_time(item) else found
+    shown = SQL(_SECONDS.get(item.type, "{}")).format(found)
     return SQL("SELECT {} FROM {} WHERE {}").format(shown, table, finite)
 
 
@@ -208,7 +213,7 @@ def _range(item: Field, low: Number | None, high: Number | None) -> Range | None
 def _value(item: Field, scales: dict[str, _Scale]) -> Composable:
     """What a field is counted by: its value, or the number of the histogram's bin, counted from 1."""
     if item.name not in scales:
-        return Identifier(item.name)
+        return show(item.name, item.type)
     if not scales[item.name].size:
         return SQL("NULL::int")
     edges = SQL("{}::{}[]").format(Placeholder(f"edges_{item.name}"), SQL(_SQL_TYPES[item.type]))
@@ -245,9 +250,13 @@ class _Scale:
         return cls(item.type, low, high, step, int(-(-(high - low + unit) // step)))
 
     def edges(self) -> list[Any]:
-        """The lower ends of the bins, and what lies just above the last one, as values of the field's type."""
+        """The lower ends of the bins, and what lies just above the last one, as values of the field's type.
+
+        Above the last whole number that PostgreSQL holds there is nothing to be told apart from it.
+        """
         above = math.nextafter(self.high, math.inf) if self.type == "number" else self._edge(self.size)
-        return [_moment(self.type, value) for value in [*map(self._edge, range(self.size)), above]]
+        edges = [*map(self._edge, range(self.size)), above]
+        return [_moment(self.type, value) for value in edges if self.type != "integer" or value < _INT64]
 
     def bins(self, counts: dict[int | None, int]) -> dict[str, Any]:
         """The histogram from counts by bin (1 is the first); an empty one has no bins and null as its ends."""

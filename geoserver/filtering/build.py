@@ -35,7 +35,12 @@ if TYPE_CHECKING:
 
 __all__ = ["LANGUAGES", "Stored", "Where", "build"]
 
-_PARSERS = {"cql2-text": lru_cache(256)(cql2_text.parse), "cql2-json": lru_cache(256)(cql2_json.parse)}
+_parse_text = lru_cache(32)(cql2_text.parse)
+_PARSERS = {
+    "cql2-text": _parse_text,
+    "cql2-json": lru_cache(32)(cql2_json.parse),
+    "cql-text": _parse_text,  # by this name GDAL knows whether to send more than it can with field=value
+}
 LANGUAGES = tuple(_PARSERS)
 
 

@@ -36,7 +36,18 @@ FUTURE = datetime.max.replace(tzinfo=UTC)  # stands for an open end
 _COMPARISONS = {sign: SQL(f" {sign} ") for sign in ("=", "<>", "<", ">", "<=", ">=")}
 _SPATIAL = {name: SQL(f"ST_{name[2:].capitalize()}") for name in SPATIAL}
 _TRUE, _FALSE = SQL("TRUE"), SQL("FALSE")
-_ACCENTS = SQL("regexp_replace(normalize({}, NFD), U&'[\\0300-\\036F]', '', 'g')")
+# Letters are taken apart and lose their marks; those that are no letter with a mark have a sister without the stroke.
+_ACCENTS = SQL(
+    "translate(regexp_replace(normalize({}, NFD), U&'[\\0300-\\036F]', '', 'g'), 'ØøŁłĐđĦħŦŧıŊŋ', 'OoLlDdHhTtiNn')"
+)
+# NULL where there is no power, or one that would fill pages: 10 ^ 300 is the end. A query of its own names both sides.
+_POWER = SQL(
+    "(SELECT CASE WHEN a = 0 THEN CASE WHEN b > 0 THEN 0 WHEN b = 0 THEN 1 END"
+    " WHEN a < 0 AND b <> trunc(b) THEN NULL WHEN abs(b) > 1e6 OR abs(b * ln(abs(a))) > 690 THEN NULL"
+    " ELSE power(a, b) END FROM (SELECT {} AS a, {} AS b OFFSET 0) AS p)"
+)
+# A day as a moment; days go on for millions of years after the last moment that PostgreSQL knows.
+_MIDNIGHT = SQL("(least({}, date '294276-12-31')::timestamp AT TIME ZONE 'UTC')")
 
 # Allen's relations and their unions (OGC 21-065r2, table 8) over the ends of a and b: (end of a, sign, end of b).
 _RELATIONS: dict[str, list[tuple[str, str, str]]] = {
@@ -79,7 +90,7 @@ class Compiler:
             case Call("isNull", (value,)):
                 return SQL("({} IS NULL)").format(self._any(value))
             case Call(op, (left, right)) if op in SPATIAL:
-                return self._spatial(op, right)
+                return self._spatial(op, left, right)
             case Call(op, (left, right)) if op in TEMPORAL:
                 return self._temporal(op, left, right)
             case Call(op, (left, right)) if op in _COMPARISONS:
@@ -124,13 +135,18 @@ class Compiler:
         return self._number(node)
 
     def _number(self, node: Node) -> Composable:
-        """A number as `numeric`, which neither overflows nor rounds sums; dividing by zero gives NULL."""
+        """A number as `numeric`, which neither overflows nor rounds sums; dividing by zero gives NULL.
+
+        At most 50 operations on numbers of at most 310 digits stay far below the 131,072 digits of `numeric`.
+        """
         match node:
             case Literal(value):
                 return self._bind(Decimal(str(value)), SQL("numeric"))
             case Call("/" | "%" as op, (left, right)):
                 sign = SQL("%%") if op == "%" else SQL("/")
                 return SQL("({} {} nullif({}, 0))").format(self._number(left), sign, self._number(right))
+            case Call("^", (left, right)):
+                return _POWER.format(self._number(left), self._number(right))
             case Call("div", (left, right)):
                 return SQL("div({}, nullif({}, 0))").format(self._number(left), self._number(right))
             case Call(op, (left, right)):
@@ -165,11 +181,11 @@ class Compiler:
 
     # -- space ----------------------------------------------------------------------------------------------------
 
-    def _spatial(self, op: str, right: Node) -> Composable:
+    def _spatial(self, op: str, left: Node, right: Node) -> Composable:
         """PostGIS' own predicate: it brings `&&` on the indexed column along, and then looks exactly."""
         column = right.column if isinstance(right, Geometry) else "geom"
-        other = self._shape(right) if isinstance(right, Geometry) else Identifier("geom")
-        return SQL("{}({}, {})").format(_SPATIAL[op], Identifier(column), other)
+        one, other = (self._shape(side) if isinstance(side, Geometry) else Identifier(column) for side in (left, right))
+        return SQL("{}({}, {})").format(_SPATIAL[op], one, other)
 
     def _shape(self, node: Geometry) -> Composable:
         return SQL("ST_GeomFromWKB({}, {})").format(
@@ -241,7 +257,7 @@ class Compiler:
         types = {self._fields[item.name].type for item in (field, other)}
         if len(types) == 1 or self._fields[field.name].type == "timestamp":
             return Identifier(field.name)
-        return SQL("({}::timestamp AT TIME ZONE 'UTC')").format(Identifier(field.name))
+        return _MIDNIGHT.format(Identifier(field.name))
 
 
 def _first(node: Node | datetime) -> End:

@@ -27,6 +27,9 @@ from geoserver.filtering.times import parse_instant
 
 __all__ = ["parse"]
 
+# The names of the standard; in lower case, as the text has them, they are understood, too.
+_CAMEL = ("t_finishedBy", "t_metBy", "t_overlappedBy", "t_startedBy")
+_OPERATORS = {name: name.lower() for name in _CAMEL}
 _COUNTS: dict[str, tuple[int, int]] = (  # operator -> fewest and most arguments
     dict.fromkeys(("and", "or"), (2, MAX_NODES))
     | dict.fromkeys(("not", "isNull", "casei", "accenti"), (1, 1))
@@ -69,9 +72,11 @@ class _Reader:
                 return self._value(item, depth + 1)
         raise wrong(_shown(item), "an operator, a property or a value of CQL2 JSON")
 
-    def _call(self, op: str, arguments: list[Any], depth: int) -> Node:
+    def _call(self, written: str, arguments: list[Any], depth: int) -> Node:
+        op = _OPERATORS.get(written, written)
         if op not in _COUNTS:
-            raise wrong(op, "one of the operators " + ", ".join(_COUNTS))
+            names = [name for name in _COUNTS if name not in _OPERATORS.values()]
+            raise wrong(op, "one of the operators " + ", ".join([*names, *_OPERATORS]))
         fewest, most = _COUNTS[op]
         if not fewest <= len(arguments) <= most:
             raise wrong(
@@ -93,10 +98,14 @@ class _Reader:
                 if len(numbers) not in (4, 6) or not all(type(number) in (int, float) for number in numbers):
                     raise wrong(_shown(numbers), "4 or 6 numbers")
                 return parse_box([float(number) for number in numbers])
-            case {"type": str(), "coordinates": list()} | {"type": "GeometryCollection", "geometries": list()}:
-                return parse_geojson(_shown(item))
+            case {"type": str(), "coordinates": _} | {"type": str(), "geometries": _}:
+                return parse_geojson(item, _shown(item))
         raise wrong(_shown(item), "a date, timestamp, interval, bbox, property, operator or GeoJSON geometry")
 
 
 def _shown(item: Any) -> str:
-    return orjson.dumps(item).decode()
+    """The item as JSON, for errors; they are as deep as a client likes, and orjson writes no more than 254 levels."""
+    try:
+        return orjson.dumps(item).decode()
+    except orjson.JSONEncodeError:
+        return "[...]" if isinstance(item, list) else "{...}"

@@ -202,10 +202,14 @@ class _Parser:
         return node
 
     def _product(self) -> Node:
-        node = self._signed()
-        while sign := self._accept("*", "/", "%", "DIV", "^"):
-            node = Call(sign.lower(), (node, self._signed()))
+        node = self._power()
+        while sign := self._accept("*", "/", "%", "DIV"):
+            node = Call(sign.lower(), (node, self._power()))
         return node
+
+    def _power(self) -> Node:
+        node = self._signed()
+        return Call("^", (node, self._signed())) if self._accept("^") else node
 
     def _signed(self) -> Node:
         sign = self._accept("-", "+")

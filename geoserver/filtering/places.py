@@ -10,13 +10,18 @@ from __future__ import annotations
 import math
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError, ProjError
 
+from geoserver.filtering.shapes import ShapeError, is_sound, read_geojson, read_wkt
 from geoserver.filtering.syntax import Call, Geometry, Node, Property, wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "CRS84",
@@ -36,8 +41,9 @@ _LONLAT = 4326
 _MERCATOR = 3857
 _RADIUS = 6378137.0
 _NEAR_POLE = 89.99  # web mercator has no pole; closer than a kilometre is near enough
-_STEPS = 64  # pieces into which the edges of a shape are cut before they are bent by a transformation
-_MAX_VERTICES = 100_000
+_STEPS = 64  # pieces into which an edge as long as the whole shape is cut before a transformation bends it
+_MAX_PIECES = 5_000  # of all edges together, however many there are
+_TINY = 1e-9  # degrees or metres; what is smaller than this bends nowhere
 
 
 class Reference:
@@ -76,8 +82,8 @@ def _read_crs(code: int) -> Reference:
     if not code:
         return Reference(CRS.from_user_input("OGC:CRS84"), _LONLAT, swapped=False)
     crs = CRS.from_epsg(code)
-    if len(crs.axis_info) < 2:  # noqa: PLR2004 - a height alone is no place
-        raise CRSError("not a horizontal CRS")
+    if not (crs.is_geographic or crs.is_projected):  # a height, a factory's own grid, metres from the earth's centre
+        raise CRSError("not a CRS of places on the earth's surface")
     swapped = crs.axis_info[0].direction.lower() in ("north", "south") and crs.axis_info[1].direction.lower() in (
         "east",
         "west",
@@ -113,20 +119,23 @@ def parse_bbox(text: str, reference: Reference) -> Node:
 
 def parse_wkt(text: str) -> Geometry:
     """Well-known text."""
-    try:
-        shape = shapely.from_wkt(text)
-    except shapely.GEOSException as error:
-        raise wrong(text, f"well-known text of a geometry ({_reason(error)})") from error
-    return _checked(shape, text)
+    return _parse(read_wkt, text, text, "well-known text of a geometry")
 
 
-def parse_geojson(text: str) -> Geometry:
-    """A GeoJSON geometry."""
+def parse_geojson(item: dict[str, Any], shown: str) -> Geometry:
+    """A GeoJSON geometry; `shown` stands for it in errors."""
+    return _parse(read_geojson, item, shown, "a GeoJSON geometry")
+
+
+def _parse[T](read: Callable[[T], bytes], written: T, shown: str, form: str) -> Geometry:
     try:
-        shape = shapely.from_geojson(text)
-    except shapely.GEOSException as error:
-        raise wrong(text, f"a GeoJSON geometry ({_reason(error)})") from error
-    return _checked(shape, text)
+        wkb = read(written)
+    except ShapeError as error:
+        raise wrong(shown, f"{form} ({error})") from error
+    shape = shapely.from_wkb(wkb)
+    if not shapely.is_valid(shape):
+        raise wrong(shown, f"a valid geometry ({shapely.is_valid_reason(shape)})")
+    return Geometry(wkb)
 
 
 def locate(shape: Geometry, reference: Reference, parameter: str = "filter") -> Geometry:
@@ -177,31 +186,43 @@ def _rectangle(west: float, south: float, east: float, north: float) -> shapely.
     return shapely.Point(west, south) if corners[0] == corners[1] else shapely.LineString(corners)
 
 
-def _to_lonlat(geometry: shapely.Geometry, reference: Reference, parameter: str) -> shapely.Geometry:
-    """Projected to lon/lat; edges are cut finely first, because straight lines come out bent."""
+def _cut(geometry: shapely.Geometry) -> shapely.Geometry:
+    """Edges cut finely, because straight lines come out bent; the number of pieces has a limit.
+
+    `segmentize` ends the process where a part is empty, and never returns where the length of a piece is next to none:
+    shapes have no empty parts, and the length follows from their extent.
+    """
     west, south, east, north = geometry.bounds
     reach = max(east - west, north - south)
-    if reach > 0:
-        geometry = shapely.segmentize(geometry, reach / _STEPS)
-    transformer = Transformer.from_crs(reference.crs, CRS.from_user_input("OGC:CRS84"), always_xy=True)
+    if reach < _TINY:
+        return geometry
+    return shapely.segmentize(geometry, max(reach / _STEPS, shapely.length(geometry) / _MAX_PIECES))
+
+
+@lru_cache(maxsize=256)
+def _transformer(srid: int) -> Transformer:
+    return Transformer.from_crs(_read_crs(srid).crs, CRS.from_user_input("OGC:CRS84"), always_xy=True)
+
+
+def _to_lonlat(geometry: shapely.Geometry, reference: Reference, parameter: str) -> shapely.Geometry:
+    """Projected to lon/lat."""
+    geometry = _cut(geometry)
     points = shapely.get_coordinates(geometry)
     try:
-        x, y = transformer.transform(points[:, 0], points[:, 1])
-    except ProjError:
+        x, y = _transformer(reference.srid).transform(points[:, 0], points[:, 1])
+    except (CRSError, ProjError):
         x = y = np.full(len(points), np.nan)
     moved = np.column_stack([x, y])
     if not np.isfinite(moved).all():
-        raise wrong(shapely.to_wkt(geometry), f"coordinates inside the area of {reference.crs.name}", parameter)
+        raise wrong(_shown(geometry), f"coordinates inside the area of {reference.crs.name}", parameter)
     return shapely.set_coordinates(geometry, moved)
 
 
 def _to_mercator(geometry: shapely.Geometry) -> shapely.Geometry:
     """Lon/lat to web mercator (EPSG:3857). Parallels and meridians stay straight; other edges are cut finely first."""
-    west, south, east, north = geometry.bounds
-    reach = max(east - west, north - south)
     steps = np.diff(shapely.get_coordinates(geometry), axis=0)
-    if reach > 0 and (steps != 0).all(axis=1).any():
-        geometry = shapely.segmentize(geometry, max(reach / _STEPS, 1e-6))
+    if (steps != 0).all(axis=1).any():
+        geometry = _cut(geometry)
 
     def project(points: np.ndarray) -> np.ndarray:
         latitudes = np.radians(np.clip(points[:, 1], -_NEAR_POLE, _NEAR_POLE))
@@ -212,27 +233,16 @@ def _to_mercator(geometry: shapely.Geometry) -> shapely.Geometry:
     return shapely.transform(geometry, project)
 
 
-def _checked(shape: shapely.Geometry | None, text: str) -> Geometry:
-    if shape is None or shapely.is_empty(shape):
-        raise wrong(text, "a geometry that is not empty")
-    if shapely.get_num_coordinates(shape) > _MAX_VERTICES:
-        raise wrong(text, f"at most {_MAX_VERTICES:,} vertices")
-    _check_finite(shapely.get_coordinates(shape).ravel().tolist(), "filter", text)
-    if not shapely.is_valid(shape):
-        raise wrong(text, f"a valid geometry ({shapely.is_valid_reason(shape)})")
-    return Geometry(shapely.to_wkb(shapely.force_2d(shape)))
-
-
-def _check_finite(numbers: list[float], parameter: str, shown: str = "") -> None:
-    if not all(math.isfinite(number) and abs(number) < 1e12 for number in numbers):  # noqa: PLR2004 - beyond any CRS
-        raise wrong(shown or ",".join(f"{number:g}" for number in numbers), "finite coordinates", parameter)
+def _check_finite(numbers: list[float], parameter: str) -> None:
+    if not all(map(is_sound, numbers)):
+        raise wrong(",".join(f"{number:g}" for number in numbers), "finite coordinates", parameter)
 
 
 def _check_degrees(geometry: shapely.Geometry, parameter: str) -> None:
     points = np.abs(shapely.get_coordinates(geometry))
     if (points[:, 0] > 180).any() or (points[:, 1] > 90).any():  # noqa: PLR2004 - degrees
         expected = "longitudes from -180 to 180 and latitudes from -90 to 90, in the axis order of the CRS"
-        raise wrong(shapely.to_wkt(geometry, rounding_precision=6), expected, parameter)
+        raise wrong(_shown(geometry), expected, parameter)
 
 
 def is_collection(shape: Geometry) -> bool:
@@ -245,5 +255,6 @@ def _normal(geometry: shapely.Geometry) -> bytes:
     return wkb
 
 
-def _reason(error: Exception) -> str:
-    return str(error).split(":", 1)[-1].strip()[:100]
+def _shown(geometry: shapely.Geometry) -> str:
+    text: str = shapely.to_wkt(geometry, rounding_precision=6)
+    return text

@@ -7,6 +7,7 @@ come out equal, so that they share a cache entry and a prepared statement.
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import TYPE_CHECKING, NoReturn
 from typing import Literal as Choice
 
@@ -51,6 +52,7 @@ _NOUNS = {
 _SWAPPED = {"s_contains": "s_within", "s_within": "s_contains"}
 _MAX_ARITHMETIC = 50  # operations in one filter, so that no product of fields can outgrow what PostgreSQL computes with
 _EXACT = 2**53
+_MARKS = re.compile("[\u0300-\u036f]")
 
 
 class Resolver:
@@ -137,7 +139,7 @@ class Resolver:
             left, left_kind = self._as_time(left, right), "time"
         if left_kind != right_kind:
             self._mismatch(left, left_kind, right, right_kind)
-        if left_kind not in ("text", "number", "time") and not (left_kind == "boolean" and op in ("=", "<>")):
+        if left_kind not in ("text", "number", "time", "boolean"):
             noun = _NOUNS[left_kind]
             raise wrong(_shown(left), f"something that {op} can compare; {noun} is not")
         if (_is_constant(left), _key(left)) > (_is_constant(right), _key(right)):
@@ -175,7 +177,7 @@ class Resolver:
             inner = inner.args[0]
         if not isinstance(inner, Literal):
             raise wrong(_shown(pattern), "a pattern in single quotes, with % and _ as wildcards")
-        trailing = re.search(r"\\*$", str(inner.value))
+        trailing = re.search(r"\\*$", _MARKS.sub("", unicodedata.normalize("NFD", str(inner.value))))  # as ACCENTI does
         if trailing and len(trailing[0]) % 2:
             raise wrong(inner.value, "a pattern that does not end in its escape character \\")
         return Call("like", (value, pattern))
@@ -184,8 +186,6 @@ class Resolver:
         self._arithmetic += 1
         if self._arithmetic > _MAX_ARITHMETIC:
             raise wrong(f"{op} ...", f"at most {_MAX_ARITHMETIC} arithmetic operations")
-        if op == "^":
-            raise wrong(op, "one of the operators + - * / % DIV")
         left, left_kind = self.value(left_node)
         right, right_kind = self.value(right_node)
         self._need(left_kind, "number", left_node, op)
@@ -204,17 +204,16 @@ class Resolver:
         self._need(right_kind, "geometry", right_node, op.upper())
         if isinstance(left, Geometry):
             left, right, op = right, left, _SWAPPED.get(op, op)
-        if isinstance(left, Geometry):
-            raise wrong(op.upper(), "the property geometry as one of the two arguments")
-        if not isinstance(right, Geometry):
-            return Call(op, (left, right))
-        if right.column:  # a box that came by `bbox`, in a CRS of its own
-            return Call(op, (left, right))
-        if op not in ("s_intersects", "s_disjoint") and is_collection(right):
+        return Call(op, (self._place(op, left), self._place(op, right)))
+
+    def _place(self, op: str, node: Node) -> Node:
+        """A literal in the CRS of the column that it is compared with, unless it is a property or there already."""
+        if not isinstance(node, Geometry) or node.column:  # a box that came by `bbox`, in a CRS of its own
+            return node
+        if op not in ("s_intersects", "s_disjoint") and is_collection(node):
             expected = "a geometry of one kind; only S_INTERSECTS and S_DISJOINT take collections"
             raise wrong("GEOMETRYCOLLECTION", expected)
-        shape = locate(right, self._reference)
-        return Call(op, (left, to_column(shape, self._reference, self._srid)))
+        return to_column(locate(node, self._reference), self._reference, self._srid)
 
     def _temporal(self, op: str, left_node: Node, right_node: Node) -> Node:
         arguments = []

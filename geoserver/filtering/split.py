@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from geoserver.model import Field
 
-__all__ = ["Parts", "split"]
+__all__ = ["Parts", "fields_in", "split"]
 
 _RANGES = TEMPORAL - {"t_disjoint"} | {"=", "<", ">", "<=", ">="}  # operators that leave one stretch of time
 
@@ -50,7 +50,7 @@ def split(tree: Node | None, fields: Mapping[str, Field], facet: str, time: str)
     choices: list[Node] = []
     ranges = _Ranges(fields)
     for condition in tree.args if isinstance(tree, Call) and tree.op == "and" else (tree,):
-        names = _fields_in(condition)
+        names = fields_in(condition)
         if names == {facet}:
             choices.append(condition)
         elif names != {time} or not ranges.take(condition):
@@ -60,14 +60,14 @@ def split(tree: Node | None, fields: Mapping[str, Field], facet: str, time: str)
     return Parts(sql, compiler.params, bool(choices), ranges.found, ranges.after, ranges.until)
 
 
-def _fields_in(node: Node | None) -> set[str]:
+def fields_in(node: Node | None) -> set[str]:
     match node:
         case Property(name):
             return {name}
         case Call(_, args):
-            return set().union(*(_fields_in(arg) for arg in args))
+            return set().union(*(fields_in(arg) for arg in args))
         case Interval(start, end):
-            return _fields_in(start) | _fields_in(end)
+            return fields_in(start) | fields_in(end)
     return set()
 
 

@@ -26,6 +26,7 @@ _SINGULAR = ("point", "line", "polygon")
 _PLURAL = ("points", "lines", "polygons")
 _DIMENSION = np.array([0, 1, 1, 2, 0, 1, 2, -1])  # by GEOS type
 _MULTI = (GeometryType.MULTIPOINT, GeometryType.MULTILINESTRING, GeometryType.MULTIPOLYGON)
+_BUILD = (shapely.multipoints, shapely.multilinestrings, shapely.multipolygons)  # by dimension
 _MERCATOR_EDGE = 85.0511
 _POINT_BYTES = 21
 _CURVES = np.isin(np.arange(4096) % 1000, [8, 9, 10, 11, 12, 13, 14])
@@ -151,7 +152,7 @@ def _locate_shapes(
     shapes = _read_shapes(located, batch, linearise)
     located.reject(shapely.is_missing(shapes), NOWHERE)
     located.reject(shapely.is_empty(shapes), EMPTY)
-    shapes = shapely.force_2d(shapes)
+    shapes = _drop_empty_parts(shapely.force_2d(shapes))
     _check_finite(located, shapes)
     if dimension is not None:
         shapes = _fit(located, shapes, dimension)
@@ -181,6 +182,29 @@ def _read_shapes(located: Located, batch: Batch, linearise: Linearise) -> np.nda
         located.note("curves turned into straight segments", sum(value is not None for value in straight))
     shapes, unreadable = read_wkb(raw)
     located.reject(unreadable, UNREADABLE)
+    return shapes
+
+
+def _drop_empty_parts(shapes: np.ndarray) -> np.ndarray:
+    """Without parts and holes that have no points, over which GEOS and PostGIS stumble."""
+    multi = np.flatnonzero(np.isin(shapely.get_type_id(shapes), _MULTI))
+    parts, index = shapely.get_parts(shapes[multi], return_index=True)
+    damaged = set(multi[index[shapely.is_empty(parts)]])
+    owners = np.concatenate([multi[index], np.flatnonzero(shapely.get_type_id(shapes) == GeometryType.POLYGON)])
+    polygons = np.concatenate([parts, shapes[shapely.get_type_id(shapes) == GeometryType.POLYGON]])
+    holed = shapely.get_num_interior_rings(polygons) > 0
+    rings, index = shapely.get_rings(polygons[holed], return_index=True)
+    damaged |= set(owners[holed][index[shapely.is_empty(rings)]])
+    for number in damaged:
+        parts = shapely.get_parts(shapes[number])
+        parts = parts[~shapely.is_empty(parts)]
+        if not len(parts):
+            continue  # it is empty as a whole, and rejected
+        for at in np.flatnonzero(shapely.get_type_id(parts) == GeometryType.POLYGON):
+            shell, *holes = shapely.get_rings(parts[at])
+            parts[at] = shapely.Polygon(shell, [hole for hole in holes if not hole.is_empty])
+        kind = shapely.get_type_id(shapes[number])
+        shapes[number] = _BUILD[int(_DIMENSION[kind])](parts) if kind in _MULTI else parts[0]
     return shapes
 
 
@@ -231,8 +255,7 @@ def _collect(shape: shapely.Geometry, dimension: int) -> shapely.Geometry | None
         return None
     if len(parts) == 1:
         return parts[0]
-    build = (shapely.multipoints, shapely.multilinestrings, shapely.multipolygons)[dimension]
-    return build(parts)
+    return _BUILD[dimension](parts)
 
 
 def _repair(located: Located, shapes: np.ndarray) -> np.ndarray:
@@ -253,7 +276,7 @@ def _repair(located: Located, shapes: np.ndarray) -> np.ndarray:
 def as_multi(shapes: np.ndarray, kind: str) -> np.ndarray:
     """Single geometries as multi-geometries of one part; others as they are."""
     single = np.flatnonzero(~np.isin(shapely.get_type_id(shapes), _MULTI))
-    build = (shapely.multipoints, shapely.multilinestrings, shapely.multipolygons)[FAMILIES[kind]]
+    build = _BUILD[FAMILIES[kind]]
     if len(single):
         shapes = shapes.copy()
         shapes[single] = build(shapes[single], indices=np.arange(len(single)))

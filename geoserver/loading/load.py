@@ -15,6 +15,7 @@ from psycopg.types.json import Json
 
 from geoserver import tiling
 from geoserver.catalog import read_recipes
+from geoserver.database.connecting import SettingsOf, connect
 from geoserver.database.status import CHANNEL
 from geoserver.errors import LoadError
 from geoserver.loading.behind import prepare_behind
@@ -35,9 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["load"]
 
-_OPTIONS = (
-    "-c timezone=UTC -c search_path=public -c statement_timeout=0 -c client_connection_check_interval=2s -c jit=off"
-)
+_SETTINGS = SettingsOf(client_connection_check_interval="2s")
 
 
 def load(
@@ -82,7 +81,7 @@ def load(
 
 
 def _connect(url: str, *, autocommit: bool = False) -> psycopg.Connection:
-    return psycopg.connect(url, options=_OPTIONS, application_name="geoserver-load", autocommit=autocommit)
+    return connect(url, autocommit=autocommit, application="geoserver-load", settings=_SETTINGS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def build_page_links(
     links = _both_forms(items, same, form)
     if page.end is not None:
         onward = {name: value for name, value in values.items() if name not in _PAGING}
-        onward["cursor"] = render_cursor(page.end, query.sort)
+        onward["cursor"] = render_cursor(page.end, layer.id, query.sort)
         kind = GEOJSON if form == "json" else "text/html"
         links.append({"rel": "next", "type": kind, "title": "Next page", "href": _address(items, onward)})
     links.append(_collection_link(base, layer))
@@ -71,7 +71,7 @@ def build_map_link(site: str, layer: Layer, values: Mapping[str, str]) -> str:
     """The viewer with this layer on, under the same filter: CQL2 text, shorthand and interval become one expression."""
     parts = (
         [f"({values['filter']})"]
-        if values.get("filter-lang", "cql2-text") == "cql2-text" and "filter" in values
+        if values.get("filter-lang", "cql2-text") != "cql2-json" and "filter" in values
         else []
     )
     for name, item in layer.fields.items():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Position", "SortKey", "build_condition", "build_order", "parse_cursor", "parse_sortby", "render_cursor"]
 
+INT64 = 2**63
 MAX_SORT_KEYS = 8
-_EXPECTED = "the cursor of a `next` link, unchanged and with the same sortby"
+_EXPECTED = "the cursor of a `next` link of this collection, unchanged and with the same sortby"
+_ENDLESS = "-?infinity"
+_FORMS = {
+    "text": re.compile(r"[^\0]*"),
+    "integer": re.compile(r"-?\d{1,19}", re.ASCII),
+    "number": re.compile(r"-?(\d{1,17}(\.\d{1,25})?(e[+-]\d{1,3})?|Infinity)|NaN", re.ASCII),
+    "boolean": re.compile("true|false"),
+    "date": re.compile(rf"\d{{4,7}}-\d\d-\d\d( BC)?|{_ENDLESS}", re.ASCII),
+    "timestamp": re.compile(rf"\d{{4,6}}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{{1,6}})?\+00( BC)?|{_ENDLESS}", re.ASCII),
+}
 _TYPES = {
     "text": SQL("text"),
     "integer": SQL("bigint"),
@@ -64,22 +75,29 @@ def parse_sortby(text: str, fields: Mapping[str, Field]) -> tuple[SortKey, ...]:
     return tuple(keys.values())
 
 
-def render_cursor(position: Position, sort: Sequence[SortKey]) -> str:
+def render_cursor(position: Position, layer_id: str, sort: Sequence[SortKey]) -> str:
     """An opaque token for a URL."""
-    packed = orjson.dumps([position.fid, _signature(sort), *position.values])
+    packed = orjson.dumps([position.fid, _signature(layer_id, sort), *position.values])
     return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 
-def parse_cursor(text: str, sort: Sequence[SortKey]) -> Position:
-    """The position in a token; raises BadParameterError for one that we did not make for this order."""
+def parse_cursor(text: str, layer_id: str, sort: Sequence[SortKey]) -> Position:
+    """The position in a token; raises BadParameterError for one that we did not make for this layer and order.
+
+    A token is not signed, and anyone may write one: its values must look as PostgreSQL writes them.
+    """
     try:
         fid, signature, *values = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except (binascii.Error, ValueError, TypeError) as error:
-        raise BadParameterError("cursor", text, _EXPECTED) from error
-    sound = isinstance(fid, int) and signature == _signature(sort) and len(values) == len(sort)
-    if not sound or not all(value is None or isinstance(value, str) for value in values):
-        raise BadParameterError("cursor", text, _EXPECTED)
-    return Position(fid, tuple(values))
+        position = Position(fid, tuple(values))
+        fits = type(fid) is int and -INT64 <= fid < INT64 and signature == _signature(layer_id, sort)
+        sound = fits and all(
+            value is None or _FORMS[key.field.type].fullmatch(value) for key, value in zip(sort, values, strict=True)
+        )
+        if sound and render_cursor(position, layer_id, sort) == text:
+            return position
+    except (binascii.Error, ValueError, TypeError):
+        pass
+    raise BadParameterError("cursor", text, _EXPECTED)
 
 
 def build_order(sort: Sequence[SortKey]) -> Composable:
@@ -116,5 +134,9 @@ def select_keys(sort: Sequence[SortKey]) -> list[Composable]:
     ]
 
 
-def _signature(sort: Sequence[SortKey]) -> str:
-    return ",".join(("-" if key.descending else "+") + key.field.name for key in sort)
+def _signature(layer_id: str, sort: Sequence[SortKey]) -> str:
+    return ",".join([layer_id, *_signed(sort)])
+
+
+def _signed(sort: Sequence[SortKey]) -> list[str]:
+    return [("-" if key.descending else "+") + key.field.name for key in sort]

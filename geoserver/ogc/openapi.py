@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from geoserver.filtering import LANGUAGES
 from geoserver.ogc.crs import list_crs
 from geoserver.ogc.provider import describe_field
 
@@ -110,7 +111,10 @@ def _build_parameters(limits: dict[str, Any]) -> dict[str, Any]:
         "crs": ("CRS of the answer.", uri),
         "datetime": ("Only features of this instant or interval; `..` leaves an end open.", text),
         "filter": ("Only features that match this CQL2 expression.", text),
-        "filter-lang": ("Language of `filter`.", {"type": "string", "enum": ["cql2-text", "cql2-json"]}),
+        "filter-lang": (
+            "Language of `filter`; `cql-text` is another name of `cql2-text`.",
+            {"type": "string", "enum": list(LANGUAGES), "default": "cql2-text"},
+        ),
         "filter-crs": ("CRS of the geometries in `filter`.", uri),
         "properties": ("The fields to answer with.", {"type": "array", "items": text}),
         "sortby": ("Fields to sort by, each after + or -.", {"type": "array", "items": text}),

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
-from geoserver.errors import BadParameterError, UnavailableError
+from geoserver.database.queries import show
+from geoserver.errors import GeoserverError, UnavailableError
 from geoserver.ogc.crs import CRS84, Crs
-from geoserver.ogc.keyset import Position, SortKey, build_condition, build_order, parse_cursor, select_keys
+from geoserver.ogc.keyset import Position, SortKey, build_condition, build_order, select_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from geoserver.database.pool import Database
     from geoserver.database.status import LayerStatus
     from geoserver.filtering import Where
-    from geoserver.model import Layer
+    from geoserver.model import FieldType, Layer
 
 __all__ = ["ItemsQuery", "Page", "read_feature", "read_page", "read_times"]
 
@@ -38,7 +39,7 @@ class ItemsQuery:
 
     limit: int = 100
     offset: int = 0
-    cursor: str = ""
+    after: Position | None = None  # where the page before ended
     sort: tuple[SortKey, ...] = ()
     where: Where | None = None
     crs: Crs = CRS84
@@ -81,15 +82,9 @@ _counts = _Counts()
 
 
 def read_page(database: Database, layer: Layer, status: LayerStatus, query: ItemsQuery) -> Page:
-    """The features of one page and how many match in all; raises BadParameterError for values PostGIS refuses."""
-    try:
-        with _table_of(layer):
-            return _read_page(database, layer, status, query)
-    except psycopg.DataError as error:
-        if query.cursor:
-            raise BadParameterError("cursor", query.cursor, "the cursor of a `next` link, unchanged") from error
-        expected = f"values that the database can compare: {error.diag.message_primary}"
-        raise BadParameterError("filter", "", expected) from error
+    """The features of one page and how many match in all."""
+    with _table_of(layer):
+        return _read_page(database, layer, status, query)
 
 
 def read_feature(database: Database, layer: Layer, status: LayerStatus, fid: int, crs: Crs) -> str | None:
@@ -105,11 +100,15 @@ def read_times(database: Database, layer: Layer) -> tuple[datetime, datetime] | 
     """First and last time of a layer's features; None without a time field, without a time in it, or just now."""
     if not layer.time:
         return None
-    text = SQL("SELECT min({0})::timestamptz AS first, max({0})::timestamptz AS last FROM {1}")
+    # Python knows the years 1 to 9999 alone.
+    text = SQL(
+        "SELECT greatest(min({0}), '0001-01-02')::timestamptz AS first,"
+        " least(max({0}), '9999-12-30')::timestamptz AS last FROM {1} WHERE isfinite({0})"
+    )
     query = text.format(Identifier(layer.time), Identifier(SCHEMA, layer.table))
     try:
         (row,) = database.fetch_sync(query)
-    except (UnavailableError, psycopg.Error):
+    except (GeoserverError, psycopg.Error):
         return None
     return (row["first"], row["last"]) if row["first"] else None
 
@@ -130,7 +129,7 @@ def _read_page(database: Database, layer: Layer, status: LayerStatus, query: Ite
         rows = database.fetch_sync(*_build_select(layer, status, query))
     more = len(rows) > query.limit
     rows = rows[: query.limit]
-    whole = not (more or query.cursor or query.offset or query.hits)
+    whole = not (more or query.after or query.offset or query.hits)
     matched = len(rows) if whole else _count(database, layer, status, query.where)
     end = None
     if more:
@@ -149,8 +148,8 @@ def _build_select(layer: Layer, status: LayerStatus, query: ItemsQuery) -> tuple
     if query.where is not None:
         conditions.append(SQL("({})").format(query.where.sql))
         params |= query.where.params
-    if query.cursor:
-        condition, bound = build_condition(parse_cursor(query.cursor, query.sort), query.sort)
+    if query.after is not None:
+        condition, bound = build_condition(query.after, query.sort)
         conditions.append(condition)
         params |= bound
     order = build_order(query.sort)
@@ -176,29 +175,22 @@ def _select_features(layer: Layer, status: LayerStatus, query: ItemsQuery) -> SQ
 
 
 @functools.lru_cache(maxsize=512)
-def _build_feature(columns: tuple[tuple[str, str], ...], srid: int, crs: Crs, skip_geometry: bool) -> SQL:
+def _build_feature(columns: tuple[tuple[str, FieldType], ...], srid: int, crs: Crs, skip_geometry: bool) -> SQL:
     """An expression over a row `t` that gives a GeoJSON feature as text."""
     geometry: Composable = SQL("'null'")
     if not skip_geometry:
         geometry = SQL("coalesce(ST_AsGeoJSON({}, {}, 0), 'null')").format(_shape(srid, crs), Literal(crs.digits))
-    properties: Composable = SQL("'{{}}'").format() if not columns else _properties(columns)
+    properties: Composable = _properties(columns) if columns else SQL("'{{}}'").format()
     expression = SQL(
         """'{{"type":"Feature","id":' || t.fid || ',"geometry":' || {} || ',"properties":' || {} || '}}'"""
     ).format(geometry, properties)
     return SQL(expression.as_string(None))  # composed of identifiers and numbers only
 
 
-def _properties(columns: tuple[tuple[str, str], ...]) -> Composable:
-    values = [SQL("{} AS {}").format(_value(name, kind), Identifier(name)) for name, kind in columns]
+def _properties(columns: tuple[tuple[str, FieldType], ...]) -> Composable:
+    values = [SQL("{} AS {}").format(show(name, kind, ("t",)), Identifier(name)) for name, kind in columns]
     # The row has a name here that no field can have.
     return SQL('row_to_json((SELECT "the row" FROM (SELECT {}) AS "the row"))').format(SQL(", ").join(values))
-
-
-def _value(name: str, kind: str) -> Composable:
-    column = SQL("t.{}").format(Identifier(name))
-    if kind == "timestamp":  # ISO 8601 in UTC; JSON's own rendering knows fractions of seconds and years beyond 9999
-        return SQL("(to_json({} AT TIME ZONE 'UTC') #>> '{{}}') || 'Z'").format(column)
-    return column
 
 
 def _shape(srid: int, crs: Crs) -> Composable:

@@ -5,20 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from geoserver.errors import BadParameterError
-from geoserver.filtering import build
+from geoserver.filtering import LANGUAGES
 from geoserver.ogc.crs import pick_crs
 from geoserver.ogc.keyset import parse_cursor, parse_sortby
 from geoserver.ogc.openapi import RESERVED
 from geoserver.ogc.page import ItemsQuery
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from starlette.datastructures import QueryParams
 
     from geoserver.database.status import LayerStatus
     from geoserver.filtering import Where
     from geoserver.model import Layer
+
+type Read = Callable[[Layer, LayerStatus, dict[str, str], dict[str, str]], Where]
 
 __all__ = ["UNFILTERED", "check_names", "parse_items_query", "pick_format", "single_values"]
 
@@ -63,24 +65,21 @@ def pick_format(values: Mapping[str, str], accept: str) -> str:
 
 
 def parse_items_query(
-    values: Mapping[str, str], layer: Layer, status: LayerStatus, default_limit: int, max_limit: int
+    values: Mapping[str, str], layer: Layer, status: LayerStatus, default_limit: int, max_limit: int, *, read: Read
 ) -> ItemsQuery:
-    """What the client asked of the items of a layer."""
+    """What the client asked of the items of a layer; `read` makes a condition of the filters."""
     for name in values:
         if name not in RESERVED and name not in layer.fields:
             expected = f"a field of {layer.id} ({', '.join(layer.fields)}) or one of {', '.join(RESERVED)}"
             raise BadParameterError(name, values[name], expected)
     limit = _parse_whole("limit", values.get("limit"), default_limit, 1, None)
     sort = parse_sortby(values["sortby"], layer.fields) if "sortby" in values else ()
-    cursor = values.get("cursor", "")
-    if "cursor" in values:
-        parse_cursor(cursor, sort)
     return ItemsQuery(
         limit=min(limit, max_limit),
         offset=_parse_whole("offset", values.get("offset"), 0, 0, MAX_OFFSET),
-        cursor=cursor,
+        after=parse_cursor(values["cursor"], layer.id, sort) if "cursor" in values else None,
         sort=sort,
-        where=_parse_filters(values, layer, status),
+        where=_parse_filters(values, layer, status, read),
         crs=pick_crs("crs", values.get("crs"), status),
         fields=_parse_properties(values.get("properties"), layer),
         skip_geometry=_parse_flag("skipGeometry", values.get("skipGeometry")),
@@ -88,7 +87,7 @@ def parse_items_query(
     )
 
 
-def _parse_filters(values: Mapping[str, str], layer: Layer, status: LayerStatus) -> Where | None:
+def _parse_filters(values: Mapping[str, str], layer: Layer, status: LayerStatus, read: Read) -> Where | None:
     """The same Where as everywhere, or None when nothing is filtered."""
     equal = {name: value for name, value in values.items() if name in layer.fields and name not in RESERVED}
     if not equal and not any(name in values for name in _FILTERS):
@@ -97,18 +96,9 @@ def _parse_filters(values: Mapping[str, str], layer: Layer, status: LayerStatus)
         pick_crs(name, values.get(name), status)
         if name in values and name.removesuffix("-crs") not in values:
             raise BadParameterError(name, values[name], f"{name.removesuffix('-crs')} beside it")
-    language = _parse_choice("filter-lang", values.get("filter-lang", "cql2-text"), ("cql2-text", "cql2-json"))
-    return build(
-        layer,
-        status,
-        filter=values.get("filter"),
-        filter_lang=language,
-        filter_crs=values.get("filter-crs"),
-        bbox=values.get("bbox"),
-        bbox_crs=values.get("bbox-crs"),
-        datetime=values.get("datetime"),
-        properties=equal or None,
-    )
+    language = _parse_choice("filter-lang", values.get("filter-lang", "cql2-text"), LANGUAGES)
+    filters = {name.replace("-", "_"): values[name] for name in _FILTERS if name in values}
+    return read(layer, status, filters | {"filter_lang": language}, equal)
 
 
 def _parse_properties(text: str | None, layer: Layer) -> tuple[str, ...] | None:

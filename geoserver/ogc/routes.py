@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from geoserver.interrupts import Interrupt
 from geoserver.ogc import documents
 from geoserver.ogc.config import DEFAULT_LIMIT
 from geoserver.ogc.crs import pick_crs
@@ -27,10 +29,14 @@ from geoserver.ogc.items import (
 )
 from geoserver.ogc.params import UNFILTERED, check_names, parse_items_query, pick_format, single_values
 from geoserver.ogc.service import OgcService, Snapshot
+from geoserver.turns import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from geoserver.database.status import LayerStatus
+    from geoserver.filtering import Where
+    from geoserver.model import Layer
     from geoserver.ogc.crs import Crs
 
 __all__ = ["router"]
@@ -54,6 +60,13 @@ class Call:
     values: dict[str, str]
     form: str  # json or html
     known_tags: str
+    client: str
+    loop: asyncio.AbstractEventLoop
+
+    def read(self, layer: Layer, status: LayerStatus, filters: dict[str, str], properties: dict[str, str]) -> Where:
+        """The condition that the request's filters make."""
+        questions = self.service.questions
+        return questions.read_in_thread(layer, status, filters, properties, client=self.client, loop=self.loop)
 
     @property
     def site(self) -> str:
@@ -75,13 +88,29 @@ def _endpoint(handler: Callable[[Call, Snapshot], Response]) -> Callable[[Reques
         if request.method == "OPTIONS":  # read-only: what a client may do here
             return Response(status_code=204, headers={"Allow": "GET, HEAD, OPTIONS"})
         call = _read_call(request)
-        return await anyio.to_thread.run_sync(_run, handler, call, limiter=call.service.limiter)
+        async with call.service.turn(call.client, call.values):
+            return await _run_in_thread(handler, call)
 
     return endpoint
 
 
-def _run(handler: Callable[[Call, Snapshot], Response], call: Call) -> Response:
-    return handler(call, call.service.snapshot(call.url))
+async def _run_in_thread(handler: Callable[[Call, Snapshot], Response], call: Call) -> Response:
+    """The handler's answer. When the client leaves, the handler's query is ended, and with it the thread is free."""
+    interrupt = Interrupt()
+
+    def run() -> Response:
+        with interrupt:
+            return handler(call, call.service.snapshot(call.url))
+
+    work = asyncio.ensure_future(anyio.to_thread.run_sync(run, limiter=call.service.limiter))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.to_thread(interrupt.happen)
+        await asyncio.wait([work])
+        if not work.cancelled():
+            work.exception()  # nobody else asks for it
+        raise
 
 
 def _read_call(request: Request) -> Call:
@@ -90,7 +119,9 @@ def _read_call(request: Request) -> Call:
     service = _service(request)
     site = service.services.site_url(str(request.base_url))
     known = request.headers.get("if-none-match", "")
-    return Call(service, site + "/ogc", dict(request.path_params), values, form, known)
+    path = dict(request.path_params)
+    client = client_of(request.scope)
+    return Call(service, site + "/ogc", path, values, form, known, client, asyncio.get_running_loop())
 
 
 def _service(request: Request) -> OgcService:
@@ -98,7 +129,7 @@ def _service(request: Request) -> OgcService:
     state = request.app.state
     service: OgcService | None = getattr(state, "ogc", None)
     if service is None or service.services is not state.services:
-        service = state.ogc = OgcService(state.services)
+        service = state.ogc = OgcService(state.services, state.questions)
     return service
 
 
@@ -164,7 +195,7 @@ def queryables(call: Call, snapshot: Snapshot) -> Response:
 def items(call: Call, snapshot: Snapshot) -> Response:
     layer, status = call.service.layer(snapshot, call.path["layer_id"])
     most = call.service.services.settings.max_items
-    query = parse_items_query(call.values, layer, status, min(DEFAULT_LIMIT, most), most)
+    query = parse_items_query(call.values, layer, status, min(DEFAULT_LIMIT, most), most, read=call.read)
     tag = _tag(snapshot.tag(layer.id), call)
     if tag in call.known_tags:
         return _unchanged(tag)

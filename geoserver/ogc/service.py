@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 from collections import OrderedDict
@@ -16,15 +17,17 @@ from geoserver.errors import NotFoundError
 from geoserver.ogc.config import build_api
 from geoserver.ogc.page import read_times
 from geoserver.ogc.provider import PostgisProvider
+from geoserver.questions import COSTLY, count_characters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
     from datetime import datetime
 
     from pygeoapi.api import API
 
     from geoserver.database.status import LayerStatus
     from geoserver.model import Layer
+    from geoserver.questions import Questions
     from geoserver.services import Services
 
 __all__ = ["OgcService", "Snapshot"]
@@ -70,14 +73,27 @@ class Snapshot:
 class OgcService:
     """Hands out snapshots; a change of catalogue or rows swaps them."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, questions: Questions) -> None:
         self.services = services
+        self.questions = questions
         self.limiter = anyio.CapacityLimiter(services.settings.ogc_threads)
         self._snapshots: OrderedDict[str, Snapshot] = OrderedDict()
         self._times: dict[tuple[str, str, int], tuple[datetime, datetime]] = {}
         self._generation = 0
         self._lock = threading.Lock()
         services.on_change(self.forget)
+
+    @contextlib.asynccontextmanager
+    async def turn(self, client: str, values: Mapping[str, str]) -> AsyncIterator[None]:
+        """The time to take a thread; of a client's costly questions one after the other, so that it leaves some free.
+
+        Raises UnavailableError when too many wait.
+        """
+        async with contextlib.AsyncExitStack() as held:
+            if count_characters(values.values()) >= COSTLY:
+                await held.enter_async_context(self.questions.costly.turn(client))
+            await held.enter_async_context(self.questions.ogc.turn(client))
+            yield
 
     def forget(self) -> None:
         """Let the next request build everything from the present state."""

@@ -1,12 +1,15 @@
-"""The built viewer's files, read once and kept in memory with their compressed form."""
+"""The built viewer's files, read once and kept in memory; compressed as well as can be when that is first asked for."""
 
 from __future__ import annotations
 
-import gzip
+import asyncio
 import hashlib
 import mimetypes
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from geoserver.encodings import IDENTITY, compress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,16 +19,35 @@ __all__ = ["BuiltFile", "BuiltFiles"]
 _COMPRESSED = ("text/", "application/json", "application/javascript", "image/svg+xml", "application/x-protobuf")
 _KNOWN = {".js": "text/javascript", ".mjs": "text/javascript", ".pbf": "application/x-protobuf", ".map": "text/plain"}
 _SMALL = 600  # bytes below which compressing gains nothing
+_THREAD = ThreadPoolExecutor(1, thread_name_prefix="compress files")  # one at a time: who asks second finds it done
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltFile:
-    """One file: its media type, its bytes, the same compressed (empty when that gains nothing), and a strong tag."""
+    """One file: its media type, its bytes, whether it is worth to be compressed, and a digest of its bytes."""
 
     media_type: str
     body: bytes
-    gzipped: bytes
-    tag: str
+    shrinks: bool
+    digest: str
+    _packed: dict[str, bytes] = field(default_factory=dict)
+
+    def tag(self, encoding: str) -> str:
+        """A strong ETag of its bytes in an encoding."""
+        return f'"{self.digest}"' if encoding == IDENTITY or not self.shrinks else f'"{self.digest}-{encoding}"'
+
+    async def encode(self, encoding: str) -> bytes:
+        """Its bytes in an encoding: made once, and kept."""
+        if encoding == IDENTITY or not self.shrinks:
+            return self.body
+        if (packed := self._packed.get(encoding)) is not None:
+            return packed
+        return await asyncio.get_running_loop().run_in_executor(_THREAD, self._pack, encoding)
+
+    def _pack(self, encoding: str) -> bytes:
+        if encoding not in self._packed:
+            self._packed[encoding] = compress(self.body, encoding, best=True)
+        return self._packed[encoding]
 
 
 class BuiltFiles:
@@ -42,7 +64,7 @@ class BuiltFiles:
         try:
             target = (self.folder / path).resolve()
             stat = target.stat()
-        except (OSError, RuntimeError):
+        except (OSError, RuntimeError, ValueError):
             return None
         if not target.is_relative_to(self.folder) or not target.is_file():
             return None
@@ -58,8 +80,7 @@ class BuiltFiles:
 def _read(path: Path) -> BuiltFile:
     body = path.read_bytes()
     media_type = _KNOWN.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    worth = len(body) >= _SMALL and media_type.startswith(_COMPRESSED)
-    gzipped = gzip.compress(body, 9, mtime=0) if worth else b""
+    shrinks = len(body) >= _SMALL and media_type.startswith(_COMPRESSED)
     if media_type.startswith("text/"):
         media_type += "; charset=utf-8"
-    return BuiltFile(media_type, body, gzipped, hashlib.blake2b(body, digest_size=12).hexdigest())
+    return BuiltFile(media_type, body, shrinks, hashlib.blake2b(body, digest_size=12).hexdigest())

@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import Headers, MutableHeaders
 
 from geoserver.site.encoding import Compress
+from geoserver.site.methods import Methods
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.routing import BaseRoute
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["OPEN_DATA", "SECURITY", "SiteHeaders"]
@@ -49,10 +53,13 @@ OPEN_DATA = {
 
 
 class SiteHeaders:
-    """ASGI middleware: security headers on all, a Content-Security-Policy on pages, CORS on data, gzip on text."""
+    """ASGI middleware: security headers on all, a Content-Security-Policy on pages, CORS on data; inside it HEAD and
+    compression.
+    """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = Compress(app)
+    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute] = ()) -> None:
+        """`routes` are all of the app's, for OPTIONS to tell of."""
+        self.app = Methods(Compress(app), routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

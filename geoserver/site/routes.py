@@ -12,8 +12,9 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from geoserver import assets, styling
+from geoserver.encodings import IDENTITY
 from geoserver.errors import BadParameterError, NotFoundError
-from geoserver.site.encoding import accepts_gzip
+from geoserver.site.encoding import read_encoding
 from geoserver.site.files import BuiltFile, BuiltFiles
 from geoserver.site.glyphs import RANGES, empty_glyphs
 from geoserver.site.reference import render_reference
@@ -41,7 +42,7 @@ _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>City
 async def viewer(request: Request) -> Response:
     """The map."""
     page = _built().read("index.html")
-    return HTMLResponse(_NOT_BUILT, 503) if page is None else _answer(request, page, CHECKED)
+    return HTMLResponse(_NOT_BUILT, 503) if page is None else await _answer(request, page, CHECKED)
 
 
 @router.get("/docs", include_in_schema=False)
@@ -57,7 +58,7 @@ async def asset(request: Request, path: str) -> Response:
     found = _built().read(f"assets/{path}")
     if found is None:
         raise NotFoundError("file", path, "a file of the built viewer")
-    return _answer(request, found, FOREVER)
+    return await _answer(request, found, FOREVER)
 
 
 @router.get("/styles/{name}.json", summary="A MapLibre style", tags=["styles"])
@@ -94,7 +95,7 @@ async def fonts(request: Request, stack: str, glyphs: str) -> Response:
     found = _built().read(f"fonts/{font}/{first}-{last}.pbf")
     if found is None:  # a range the font has no letters in: nothing to draw is not an error
         return Response(empty_glyphs(font, glyphs), media_type="application/x-protobuf")
-    return _answer(request, found, A_DAY)
+    return await _answer(request, found, A_DAY)
 
 
 @router.get("/favicon.svg", include_in_schema=False)
@@ -102,7 +103,7 @@ async def fonts(request: Request, stack: str, glyphs: str) -> Response:
 async def favicon(request: Request) -> Response:
     """One drawing for both addresses: every browser that asks for the old one takes SVG by now."""
     icon = _built().read("favicon.svg")
-    return Response(status_code=204) if icon is None else _answer(request, icon, A_DAY)
+    return Response(status_code=204) if icon is None else await _answer(request, icon, A_DAY)
 
 
 @router.get("/robots.txt", include_in_schema=False)
@@ -118,25 +119,24 @@ def _site(request: Request) -> str:
     return services.site_url(str(request.base_url))
 
 
-def _answer(request: Request, file: BuiltFile, caching: str) -> Response:
+async def _answer(request: Request, file: BuiltFile, caching: str) -> Response:
     """The file as the client takes it: not at all (304), compressed, or as it is."""
-    zipped = bool(file.gzipped) and accepts_gzip(request.headers.get("accept-encoding", ""))
-    tag = f'"{file.tag}-gzip"' if zipped else f'"{file.tag}"'
-    headers = {"ETag": tag, "Cache-Control": caching}
-    if file.gzipped:
+    encoding = read_encoding(request.scope) if file.shrinks else IDENTITY
+    headers = {"ETag": file.tag(encoding), "Cache-Control": caching}
+    if file.shrinks:
         headers["Vary"] = "Accept-Encoding"
-    if _is_known(request, tag):
+    if _is_known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     headers["Content-Type"] = file.media_type
-    if zipped:
-        headers["Content-Encoding"] = "gzip"
-    return Response(file.gzipped if zipped else file.body, headers=headers)
+    if encoding != IDENTITY:
+        headers["Content-Encoding"] = encoding
+    return Response(await file.encode(encoding), headers=headers)
 
 
 def _is_known(request: Request, tag: str) -> bool:
     """Whether the client has it already (RFC 9110, 13.1.2: weak comparison)."""
     given = (item.strip().removeprefix("W/") for item in request.headers.get("if-none-match", "").split(","))
-    return any(item in (tag, "*") for item in given)
+    return any(item in (tag.removeprefix("W/"), "*") for item in given)
 
 
 @functools.cache

@@ -78,6 +78,8 @@ def open_source(request: Request) -> Opened:
     kind = find_kind(request)
     if request.path is None:
         return _in_order(request, kind.open(request))
+    if request.path.is_dir():
+        raise request.fail(f"is a folder; zip it ({request.path.name}.zip)")
     if not request.path.is_file():
         raise request.fail("there is no such file")
     return open_apart(request)

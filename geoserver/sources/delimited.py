@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import csv
+import io
+import re
+import sys
 import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from geoserver.errors import LoadError
 from geoserver.sources.base import Batch, Broken, Opened
+from geoserver.sources.headers import look_like_data, read_cells
 from geoserver.sources.sniff import Dialect, open_binary, sniff
 from geoserver.sources.tables import NULLS, TableReader
 
@@ -32,18 +37,25 @@ class Delimited:
     """Text with separators; what the file does not say about itself is found out or stands in the layer file."""
 
     name: str = "csv"
-    suffixes: tuple[str, ...] = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt")
+    suffixes: tuple[str, ...] = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
 
     def open(self, request: Request) -> Opened:
         assert request.path is not None  # noqa: S101 - found by the ending of a path
         dialect = sniff(request, request.path)
-        reader = TableReader.plan(request, dialect.header, dialect.samples, dialect.separator)
+        try:
+            reader = TableReader.plan(request, dialect.header, dialect.samples, dialect.separator)
+        except LoadError as error:
+            if look_like_data(dialect.first):
+                hint = "; its first line looks like data: set header = false under [csv] if there are no names above it"
+                raise LoadError(f"{error}{hint}") from error
+            raise
         return Opened(
             _read(request.path, dialect, reader),
             assume_lonlat=True,
-            total=max(dialect.lines - 1, 0),
+            total=max(dialect.lines - dialect.line, 0),
             decimal=reader.decimal,
             samples=dialect.samples,
+            columns=dialect.header,
         )
 
 
@@ -65,22 +77,67 @@ class _Ragged:
 
 def _read(path: Path, dialect: Dialect, reader: TableReader) -> Iterator[Batch]:
     ragged = _Ragged()
-    number = 2  # of the next row; the header is row 1
+    number = 1  # of the next row below the header
     try:
-        with open_binary(path) as file, _open_stream(file, dialect, reader, ragged) as stream:
+        with _open_text(path, dialect) as file, _open_stream(file, dialect, reader, ragged) as stream:
             for block in stream:
                 rows = np.arange(number, number + len(block) + len(ragged.numbers))
                 rows = rows[~np.isin(rows, ragged.numbers)][: len(block)]
                 number = int(rows[-1]) + 1 if len(rows) else number
                 texts = {name: block.column(name) for name in reader.names}
-                yield reader.build_batch(rows, texts, [])
+                yield reader.build_batch(rows + dialect.line, texts, [])
                 if ragged.numbers and ragged.numbers[0] < number:
                     number += sum(n == number for n in ragged.numbers)
                     yield _mend(reader, dialect, ragged)
             if ragged.numbers:
                 yield _mend(reader, dialect, ragged)
     except (pa.ArrowException, UnicodeError, OSError, EOFError, zlib.error, StopIteration) as error:
-        raise reader.request.fail(f"cannot be read: {error}") from error
+        if "Empty CSV file" in str(error):
+            return
+        raise reader.request.fail(f"cannot be read: {_explain(error)}") from error
+
+
+def _explain(error: Exception) -> str:
+    """What pyarrow says, and what is behind it."""
+    if "straddl" in str(error) or "out of sync" in str(error):
+        return 'a quotation mark is not closed; set quote = "" under [csv] if quotation marks mean nothing in it'
+    return str(error)
+
+
+def _open_text(path: Path, dialect: Dialect) -> IO[bytes]:
+    """The file from its first row of data on, without comments."""
+    file = open_binary(path)
+    file.read(dialect.start)
+    return cast("IO[bytes]", _WithoutComments(file, dialect)) if dialect.comment else file
+
+
+class _WithoutComments(io.RawIOBase):
+    """Text without the lines that begin with the sign of comments."""
+
+    def __init__(self, file: IO[bytes], dialect: Dialect) -> None:
+        self._file = file
+        sign, *ends = (text.encode(dialect.encoding) for text in (dialect.comment, "\n", "\r"))
+        self._ends = ends
+        start = b"|".join(b"(?<=" + re.escape(end) + b")" for end in ends)
+        not_end = b"(?:(?!" + b"|".join(map(re.escape, ends)) + b").)*"
+        self._line = re.compile(b"(?:\\A|" + start + b")" + re.escape(sign) + not_end, re.DOTALL)
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        while True:
+            block = self._file.read(max(size, 1 << 16))
+            text = self._rest + block
+            cut = len(text) if not block else max(text.rfind(end) + len(end) for end in self._ends)
+            text, self._rest = text[:cut], text[cut:]
+            if text or not block:
+                return self._line.sub(b"", text)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def _open_stream(file: object, dialect: Dialect, reader: TableReader, ragged: _Ragged) -> pa.csv.CSVStreamingReader:
@@ -88,14 +145,14 @@ def _open_stream(file: object, dialect: Dialect, reader: TableReader, ragged: _R
         file,
         read_options=pa.csv.ReadOptions(
             use_threads=False,  # row numbers of ragged rows are only told without threads
-            block_size=_BLOCK,
+            block_size=max(_BLOCK, 2 * dialect.longest),
             column_names=dialect.header,
-            skip_rows_after_names=1,
             encoding=_ENCODINGS.get(dialect.encoding, dialect.encoding),
         ),
         parse_options=pa.csv.ParseOptions(
             delimiter=dialect.separator,
-            newlines_in_values=True,
+            quote_char=dialect.quote or False,
+            newlines_in_values=bool(dialect.quote),
             ignore_empty_lines=True,
             invalid_row_handler=ragged,
         ),
@@ -112,8 +169,10 @@ def _mend(reader: TableReader, dialect: Dialect, ragged: _Ragged) -> Batch:
     """Short rows are filled with blanks, blanks beyond the header are cut; more values than that are a broken row."""
     width = len(dialect.header)
     numbers, rows, broken = [], [], []
-    for number, text in zip(ragged.numbers, ragged.texts, strict=True):
-        row = next(csv.reader([text], delimiter=dialect.separator), [])
+    csv.field_size_limit(sys.maxsize)
+    for below, text in zip(ragged.numbers, ragged.texts, strict=True):
+        number = below + dialect.line
+        row: list[str] = next(read_cells([text], dialect.separator, dialect.quote), [])
         if any(cell.strip() for cell in row[width:]):
             broken.append(Broken(number, f"{len(row)} values where the header has {width}", text))
         else:

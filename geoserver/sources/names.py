@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from geoserver.catalog.names import clean_name
-from geoserver.sources.base import summarise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,9 +46,9 @@ def fail_for_columns(request: Request, wanted: Sequence[str], names: Sequence[st
 
 def suggest(name: str, names: Sequence[str]) -> str:
     """The end of a message about a name that is not there."""
-    if likely := find_likely(name, names):
-        return f"; did you mean {likely!r}?"
-    return "; there is nothing" if not names else f"; expected {summarise(list(names), _MOST)}"
+    likely = find_likely(name, names)
+    shown = ", ".join(names[:_MOST]) + (f" and {len(names) - _MOST} more" if len(names) > _MOST else "")
+    return (f"; did you mean {likely!r}?" if likely else "") + (f"; there are {shown}" if names else "")
 
 
 def find_likely(name: str, names: Sequence[str]) -> str:

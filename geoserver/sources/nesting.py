@@ -4,12 +4,17 @@ enough nest of them ends the process; so what is nested deeply is found first an
 
 from __future__ import annotations
 
+import contextlib
 import struct
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["DEEPEST", "read_texts", "read_wkb"]
 
@@ -28,10 +33,23 @@ def read_texts(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     values = np.array(pc.if_else(pa.array(deep), None, texts).to_pylist(), dtype=object)
     json = pc.fill_null(pc.starts_with(texts, "{"), fill_value=False).to_numpy(zero_copy_only=False)
     shapes = np.full(len(values), None, dtype=object)
-    shapes[json] = shapely.from_geojson(values[json], on_invalid="ignore")
+    shapes[json] = _read(shapely.from_geojson, values[json])
     plain = pc.replace_substring_regex(pa.array(values[~json], pa.string()), r"^SRID=\d+;", "")
-    shapes[~json] = shapely.from_wkt(np.array(plain.to_pylist(), dtype=object), on_invalid="ignore")
+    shapes[~json] = _read(shapely.from_wkt, np.array(plain.to_pylist(), dtype=object))
     return shapes, written & shapely.is_missing(shapes)
+
+
+def _read(read: Callable[..., Any], values: np.ndarray) -> np.ndarray:
+    """Shapes, None for what is none; value by value where one of them is a curve, which shapely raises for."""
+    try:
+        with np.errstate(invalid="ignore"):  # NaN among coordinates is the caller's to find
+            return np.asarray(read(values, on_invalid="ignore"))
+    except (NotImplementedError, ValueError, TypeError, shapely.errors.ShapelyError):
+        shapes = np.full(len(values), None, dtype=object)
+        for index, value in enumerate(values):
+            with contextlib.suppress(NotImplementedError, ValueError, TypeError, shapely.errors.ShapelyError):
+                shapes[index] = read(value, on_invalid="ignore")
+        return shapes
 
 
 def _are_deep(texts: pa.Array) -> np.ndarray:
@@ -56,7 +74,7 @@ def read_wkb(values: list[bytes | None]) -> tuple[np.ndarray, np.ndarray]:
     """Shapes out of WKB; and which values were there but cannot be read."""
     raw = np.empty(len(values), dtype=object)
     raw[:] = [b"" if value is not None and _is_dangerous(value) else value for value in values]
-    shapes: np.ndarray = shapely.from_wkb(raw, on_invalid="ignore")
+    shapes = _read(shapely.from_wkb, raw)
     return shapes, shapely.is_missing(shapes) & np.array([value is not None for value in values], dtype=bool)
 
 

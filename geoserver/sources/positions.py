@@ -11,26 +11,41 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
+from geoserver.sources.names import suggest
 from geoserver.sources.nesting import read_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from geoserver.sources.base import Request
 
 __all__ = ["PositionColumns", "find_positions", "parse_numbers", "parse_pairs", "parse_shapes"]
 
-# Names are compared in lower case without accents and signs. Earlier ones are preferred.
-_X = (
-    *("lon", "long", "lng", "longitude", "longitud", "longitudine", "longitudedd", "londd", "wgs84lon"),
-    *("laengengrad", "langengrad", "lengdegrad", "pituus", "x", "xcoord", "coordx", "coordenadax", "pointx"),
-    *("easting", "eastings", "este", "rechtswert", "ostwert", "utmx", "xutm", "coordxl93", "geopoint2"),
+# Words for the two axes. A column is one of them when its name says nothing else, or when it has a twin: a name that
+# differs in that word alone, as stop_lon and stop_lat do.
+_LON = (
+    *("longitude", "longitud", "longitudine", "laengengrad", "langengrad", "lengdegrad", "pituus", "lon", "long"),
+    *("lng", "longitudewgs84", "geopoint2"),
 )
-_Y = (
-    *("lat", "latitude", "latitud", "latitudine", "latitudedd", "latdd", "wgs84lat"),
-    *("breitengrad", "breite", "breddegrad", "leveys", "y", "ycoord", "coordy", "coordenaday", "pointy"),
-    *("northing", "northings", "norte", "hochwert", "nordwert", "utmy", "yutm", "coordyl93", "geopoint1"),
+_LAT = (
+    *("latitude", "latitud", "latitudine", "breitengrad", "breite", "breddegrad", "leveys", "lat", "lat", "lat"),
+    *("latitudewgs84", "geopoint1"),
 )
+_EAST = ("easting", "eastings", "este", "east", "rechtswert", "ostwert", "x")
+_NORTH = ("northing", "northings", "norte", "north", "hochwert", "nordwert", "y")
+# What may stand beside x and y, so that size_x and speed_y are no position. Beside lon and lat anything may.
+_BESIDE = frozenset(
+    (
+        *("coord", "coords", "coordinate", "coordinates", "coordenada", "coordonnee", "koordinate", "point", "pt"),
+        *("pos", "position", "loc", "location", "geo", "geom", "gps", "utm", "map", "center", "centre", "centroid"),
+        *("wgs", "wgs84", "etrs", "etrs89", "nad", "nad83", "ed50", "l93", "lambert", "lambert93", "rd", "osgb"),
+        *("bng", "site", "station", "stop", "address", "addr", "block", "building", "tree", "object", "feature"),
+        *("dd", "deg", "degrees", "epsg", "proj", "projected", "web", "mercator", "m", "ft", "utm32", "utm33"),
+        *("xy", "gis", "lv95", "lv03", "gk", "gauss", "krueger", "sweref99", "tm", "zone", "the", "of", "in", "84"),
+        *("89", "93", "83", "32", "33", "34", "31", "30", "29"),
+    )
+)
+_SPLIT = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _POINT = (
     *("geopoint2d", "geopoint", "geopunto", "latlon", "latlng", "latlong", "lonlat", "coordonnees"),
     *("coordonneesgeographiques", "coordinates", "coordenadas", "koordinaten", "coordinate", "location"),
@@ -63,28 +78,90 @@ def find_positions(request: Request, columns: Sequence[str], samples: Mapping[st
     csv = request.csv
     for name in (csv.x, csv.y, csv.point, csv.geometry):
         if name and name not in columns:
-            raise request.fail(f"has no column {name!r} for the position; there are {', '.join(columns)}")
+            raise request.fail(f"has no column {name!r} for the position{suggest(name, columns)}")
     if csv.geometry or csv.point or (csv.x and csv.y):
         return PositionColumns(csv.x, csv.y, csv.point, csv.geometry)
-    by_name: dict[str, str] = {}
-    for column in columns:
-        by_name.setdefault(_plain(column), column)
-
-    def first(names: Sequence[str], fits: Callable[[list[str]], bool]) -> str:
-        found = [by_name[name] for name in names if name in by_name]
-        return next((column for column in found if fits(samples.get(column, []))), "")
-
-    if shape := first(_SHAPE, _look_like_shapes):
+    numbers = [column for column in columns if _look_like_numbers(samples.get(column, []))]
+    if csv.x or csv.y:
+        return _find_other(request, numbers)
+    if shape := _find_named(_SHAPE, columns, samples, _look_like_shapes):
         return PositionColumns(shape=shape)
-    x, y = csv.x or first(_X, _look_like_numbers), csv.y or first(_Y, _look_like_numbers)
-    if x and y:
-        return PositionColumns(x=x, y=y)
-    if point := first(_POINT, _look_like_pairs):
+    pairs = _find_pairs(numbers)
+    if len(pairs) == 1 or (pairs and pairs[0][0] < pairs[1][0]):
+        return PositionColumns(x=pairs[0][1], y=pairs[0][2])
+    if point := _find_named(_POINT, columns, samples, _look_like_pairs):
         return PositionColumns(point=point)
+    if pairs:
+        raise request.fail(
+            "has several columns with coordinates; name two of them under [csv] as x and y: "
+            + " or ".join(f"{x!r} and {y!r}" for _, x, y in pairs)
+        )
     raise request.fail(
         "no columns with coordinates were found; name them under [csv] as x and y, point or geometry."
         f" There are {', '.join(columns)}"
     )
+
+
+def _find_named(
+    names: Sequence[str],
+    columns: Sequence[str],
+    samples: Mapping[str, list[str]],
+    fits: Callable[[list[str]], bool],
+) -> str:
+    """The first of some usual names that a column has whose values look the part."""
+    by_name: dict[str, str] = {}
+    for column in columns:
+        by_name.setdefault(_plain(column), column)
+    found = [by_name[name] for name in names if name in by_name]
+    return next((column for column in found if fits(samples.get(column, []))), "")
+
+
+def _find_other(request: Request, columns: Sequence[str]) -> PositionColumns:
+    """The twin of the one axis that the layer file names."""
+    csv = request.csv
+    for _, x, y in _find_pairs(columns):
+        if csv.x in ("", x) and csv.y in ("", y):
+            return PositionColumns(x=x, y=y)
+    missing = "y" if csv.x else "x"
+    raise request.fail(f"[csv] names {csv.x or csv.y!r} and no column for {missing}; there are {', '.join(columns)}")
+
+
+def _find_pairs(columns: Sequence[str]) -> list[tuple[int, str, str]]:
+    """Pairs of columns for x and y with a rank, best first: named for nothing else, then lon and lat, then x and y."""
+    found: list[tuple[int, str, str]] = []
+    words: dict[tuple[int, tuple[str, ...]], str] = {}
+    for column in columns:
+        for kind, rest in _find_axes(column):
+            words.setdefault((kind, rest), column)
+    for (kind, rest), column in words.items():
+        if kind % 2 or (other := words.get((kind + 1, rest))) is None or other == column:
+            continue
+        told = set(rest) <= _BESIDE
+        if kind == 2 and not told:  # noqa: PLR2004 - x and y
+            continue
+        found.append(((0 if not rest else 1 if told else 2) + (3 if kind == 2 else 0), column, other))  # noqa: PLR2004
+    return sorted(dict.fromkeys(found))
+
+
+def _find_axes(column: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """As what a name can be read: 0 longitude, 1 latitude, 2 x, 3 y; each with the other words in the name."""
+    parts = [part.lower() for part in _SPLIT.findall(column.translate(_ACCENTS))]
+    for kind, axis in enumerate((_LON, _LAT, _EAST, _NORTH)):
+        for index, part in enumerate(parts):
+            if part in axis:
+                yield kind, tuple(sorted([*parts[:index], *parts[index + 1 :]]))
+        # Run together, as in xcoord, intptlat and BLOCKXCOORD: at an end, or between words that are known.
+        whole = "".join(parts)
+        if whole in axis:
+            yield kind, ()
+        for word in sorted(set(axis), key=len, reverse=True):
+            for start in (found.start() for found in re.finditer(word, whole)):
+                before, after = whole[:start], whole[start + len(word) :]
+                rest = tuple(sorted(text for text in (before, after) if text))
+                known = set(rest) <= _BESIDE
+                at_end = len(word) > 2 and len(parts) == 1 and bool(rest) and not (before and after)  # noqa: PLR2004
+                if rest and (known or at_end):
+                    yield kind, rest
 
 
 def parse_numbers(texts: pa.Array, decimal: str) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ from psycopg.sql import SQL, Identifier
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
+from geoserver.database.connecting import connect
 from geoserver.sources.base import BATCH_ROWS, Batch, Opened
 from geoserver.sources.names import fail_for_columns, find_likely, match_names, parse_table
 
@@ -50,7 +51,7 @@ class Table:
 
     def open(self, request: Request) -> Opened:
         try:
-            with psycopg.connect(request.database_url) as connection:
+            with connect(request.database_url) as connection:
                 return _plan(connection, request)
         except psycopg.Error as error:
             raise request.fail(f"cannot be read: {str(error).strip()}") from error
@@ -114,7 +115,7 @@ def _read(query: Composed, request: Request) -> Iterator[Batch]:
     row = 1
     try:
         with (
-            psycopg.connect(request.database_url, options="-c timezone=UTC") as connection,
+            connect(request.database_url) as connection,
             connection.cursor(name="geoserver_load", binary=False) as cursor,
         ):
             cursor.execute(query)

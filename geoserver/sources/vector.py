@@ -79,10 +79,12 @@ class Vector:
             for note in notes:
                 log.debug("%s: %s", request.location, note.message)
         except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, UnicodeDecodeError) as error:
+            if DRIVERS[path.suffix.lower()] is _JSON and _is_json(path):
+                raise request.fail("is JSON, but neither GeoJSON nor TopoJSON nor Esri JSON with features") from error
             raise request.fail(f"cannot be read: {_explain(error, address)}") from error
         fields = [str(name) for name in info["fields"]]
         request = match_names(request, fields)
-        fail_for_columns(request, [name for name in request.columns if name != FEATURE_ID], fields)
+        fail_for_columns(request, [name for name in request.columns if name != FEATURE_ID], fields, "field")
         if request.positions and not info["geometry_type"]:
             raise request.fail(f"layer {layer!r} has no geometry")
         source = _Source(address, layer, _find_id(request, str(info["driver"]), fields))
@@ -140,6 +142,14 @@ def _find_json_driver(path: Path) -> str:
     ):
         return "ESRIJSON"
     return "GeoJSON"
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _is_sequence(head: str) -> bool:
@@ -237,4 +247,9 @@ def _decode(value: bytes | None) -> str | None:
 def _explain(error: Exception, address: str) -> str:
     """What GDAL says, without its advice and without the place of the file on this machine."""
     first = str(error).split("; It might help", maxsplit=1)[0].split("\n", maxsplit=1)[0]
-    return first.replace(f"'{address}'", "it").replace(address, "it").rstrip(".")
+    return (
+        first.replace(f"'{address}'", "it")
+        .replace(address, "it")
+        .replace("it not recognized", "it is not recognized")
+        .rstrip(".")
+    )

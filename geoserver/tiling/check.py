@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.sql import SQL, Composed, Identifier
 
+from geoserver.database.connecting import SettingsOf, connect
 from geoserver.errors import CatalogError
 from geoserver.filtering import Where
 from geoserver.model import BINS, Field, FieldType, Layer, Tile, TilePlan
@@ -38,9 +39,7 @@ def check(database_url: str, catalog: Catalog) -> list[CatalogError]:
 
     Raises psycopg.OperationalError when the database is away.
     """
-    with psycopg.connect(database_url) as connection:
-        connection.execute("SET statement_timeout = '30s'")
-        connection.commit()
+    with connect(database_url, settings=SettingsOf(statement_timeout="30s")) as connection:
         found = [problem for name in sorted(catalog.recipes) for problem in _check_recipe(connection, name, catalog)]
         functions = [layer for layer in catalog.layers.values() if layer.kind == "function"]
         tried = {layer.file: check_function(connection, layer) for layer in functions}

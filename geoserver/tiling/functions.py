@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from geoserver.model import Tile
 from geoserver.parameters import canonical_json, parse_parameters
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from geoserver.database.pool import Database
     from geoserver.model import Layer
 
@@ -56,19 +59,29 @@ async def render(database: Database, layer: Layer, tile: Tile, where: Where) -> 
         async with database.connection() as connection, connection.transaction():
             await connection.execute(_READ_ONLY)
             cursor = connection.cursor(binary=True)
-            await cursor.execute(_build_call(layer), _build_values(tile, where))
+            with _explained(layer, where):
+                await cursor.execute(_build_call(layer), _build_values(tile, where))
             row = await cursor.fetchone()
-    except _REFUSED as error:
-        if not layer.parameters:
-            raise _failed(layer, error) from error
-        said = error.diag.message_primary or "other values"
-        raise BadParameterError("parameters", where.canonical, f"values that {layer.source} takes: {said}") from error
     except psycopg.Error as error:
         raise _failed(layer, error) from error
     found = row[0] if row else None
     if not isinstance(found, bytes | None):
         raise _failed(layer, TypeError(f"it gave {type(found).__name__}, not bytea"))
     return found or b""
+
+
+@contextlib.contextmanager
+def _explained(layer: Layer, where: Where) -> Iterator[None]:
+    """What the function says or stumbles over, before the connection takes it for the fault of a filter."""
+    try:
+        yield
+    except _REFUSED as error:
+        if not layer.parameters:
+            raise _failed(layer, error) from error
+        said = error.diag.message_primary or "other values"
+        raise BadParameterError("parameters", where.canonical, f"values that {layer.source} takes: {said}") from error
+    except psycopg.errors.InternalError_ as error:
+        raise _failed(layer, error) from error
 
 
 def depends_on(layer: Layer) -> tuple[object, ...]:
@@ -92,7 +105,6 @@ def check_function(connection: psycopg.Connection, layer: Layer) -> str:
     try:
         with connection.transaction(force_rollback=True):
             connection.execute(_READ_ONLY)
-            connection.execute("SET LOCAL search_path = public")  # as when serving
             connection.execute(_build_call(layer), _build_values(_middle_tile(layer), where))
     except psycopg.Error as error:
         return f"{layer.source} to run: {' '.join(str(error).split())}"

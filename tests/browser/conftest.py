@@ -40,9 +40,12 @@ PATIENCE = 60_000  # milliseconds; two busy cores draw slowly
 OUTPUT = Path(__file__).parent / "output"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Headless Chromium as the system has it; no browser is downloaded."""
+    """Headless Chromium as the system has it; no browser is downloaded.
+
+    It ends with its module: while Playwright runs, no other test could have an event loop of its own.
+    """
     names = ("chromium", "chromium-browser", "google-chrome")
     found = os.environ.get("GEOSERVER_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     assert found, "no Chromium: install the package `chromium`, or name one in GEOSERVER_CHROMIUM"

@@ -8,7 +8,7 @@ from typing import Any
 
 from load_workspace import Columns, make_fields
 
-from geoserver.model import CsvOptions, Readings
+from geoserver.model import Readings
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,14 @@ def _readings(path: str, key: str, fields: Columns) -> Readings:
 NOWHERE = "no position"
 EMPTY = "empty geometry"
 TURNED = "far from the other rows, but among them with a sign turned"
+BROKEN = "geometry cannot be repaired"
+UNREADABLE = "position cannot be read"
 REPAIRED = "invalid geometry repaired"
 NO_COLUMNS = "no columns with coordinates were found"
+NO_LONLAT = "the coordinates are no longitude and latitude; set crs"
 NO_CRS = "does not say its CRS; set crs in the layer file"
 SEVERAL = "has several layers; set source_layer"
-UNKNOWN = "not recognized as being in a supported file format"
+NO_GEOJSON = "is JSON, but neither GeoJSON nor TopoJSON nor Esri JSON with features"
 _MIXED = "odd_formats/example_geometry-mixed-dimensions_geo.parquet"
 _SENSOR = "air_quality/2025-10-15_sds011_sensor_82312.csv"
 _MADRID = "air_quality/madrid-informacion_estaciones.csv"
@@ -74,12 +77,12 @@ CASES = [
         },
     ),
     Case("air_quality/madrid-ene_mo23.csv", error=NO_COLUMNS),
-    Case(_MADRID, error=NO_COLUMNS),
+    Case(_MADRID, error=NO_LONLAT),
     Case(
         _MADRID,
         24,
         fields={"height": ("integer", "ALTITUD"), "since": ("date", "Fecha alta")},
-        layer={"csv": CsvOptions(x="COORDENADA_X_ETRS89", y="COORDENADA_Y_ETRS89"), "crs": "EPSG:25830"},
+        layer={"crs": "EPSG:25830"},
     ),
     Case("bike_paths/chicago-bikeroutes.geojson", 1061, "lines"),
     Case("bike_paths/dc-bike-trails.geojson", 91, "lines"),
@@ -108,7 +111,7 @@ CASES = [
         rejected={NOWHERE: 1},
         fields={"count": ("integer", "Count")},
     ),
-    Case("counts/seattle-bike_counts_page_1.json", error=UNKNOWN),
+    Case("counts/seattle-bike_counts_page_1.json", error=NO_GEOJSON),
     Case("crime/2016-07-west-yorkshire-street.csv", 25829, rejected={NOWHERE: 1347}, fields=_CRIME),
     Case("crime/2018-07-west-yorkshire-street.csv", 30752, rejected={NOWHERE: 883}, fields=_CRIME),
     Case("crime/dc-crime-incidents-last-30-days.geojson", 2898, fields={"offense": ("text", "OFFENSE")}),
@@ -199,8 +202,28 @@ CASES = [
     Case("odd_formats/vic_police.kml", 346),
     Case("odd_formats/vic_police.kmz", 346),
     Case("odd_formats/world_wkt.csv", 177, "polygons", notes={REPAIRED: 1}, fields={"code": ("text", "iso_a2")}),
-    Case("transit/gbfs/ecobici-station_information.json", error=UNKNOWN),
-    Case("transit/poa_trensurb.zip", error="no file in this zip is one of"),
+    Case("osm/Helsinki.osm.pbf", error=SEVERAL),
+    Case("osm/Helsinki.osm.pbf", 8045, fields={"name": "text"}, layer={"source_layer": "points", "key": "osm_id"}),
+    Case("osm/Helsinki.osm.pbf", 3817, "lines", {BROKEN: 1}, layer={"source_layer": "lines"}),
+    Case(
+        "osm/Helsinki.osm.pbf",
+        1068,
+        "polygons",
+        {BROKEN: 16, UNREADABLE: 11},
+        {REPAIRED: 23},
+        layer={"source_layer": "multipolygons"},
+    ),
+    Case("portals/arcgis-featureserver-layer.json", error=NO_GEOJSON),
+    Case("portals/arcgis-featureserver-query.json", 2, "polygons", fields={"name": ("text", "lganame")}),
+    Case("portals/ckan-package-search.json", error=NO_GEOJSON),
+    Case("portals/ckan-package-show.json", error=NO_GEOJSON),
+    Case("portals/ods-dataset-weather-station.json", error=NO_GEOJSON),
+    Case("portals/ods-datasets.json", error=NO_GEOJSON),
+    Case("portals/ods-records-weather-station.json", error=NO_GEOJSON),
+    Case("portals/socrata-search.json", error=NO_GEOJSON),
+    Case("transit/gbfs/ecobici-station_information.json", error=NO_GEOJSON),
+    Case("transit/poa_trensurb.zip", error=SEVERAL),
+    Case("transit/poa_trensurb.zip", 24, fields={"stop_name": "text"}, layer={"source_layer": "stops"}),
     Case("trees/la-county-shp-nodbf/lancaster-lancaster.shp", error=r"lancaster-lancaster\.dbf is missing"),
     Case("trees/la-county/duarte.geojson", 7967, rejected={TURNED: 1}),
     Case("trees/la-county/glendora.geojson", 12656),
@@ -221,7 +244,7 @@ CASES = [
     ),
     Case("wastewater/scotland-sampling_sites.csv", 162),
     Case("wastewater/scotland-sepa-2022_02_14-RNA_Monitoring_Project.csv", error=NO_COLUMNS),
-    Case(_SITES, error="the coordinates are no longitude and latitude; set crs"),
+    Case(_SITES, error=NO_LONLAT),
     Case(_SITES, 120, rejected={NOWHERE: 4}, layer={"crs": "EPSG:27700"}),
     Case("wastewater/scotland-sepa-2022_02_14-Sites_population.csv", error=NO_COLUMNS),
 ]

@@ -392,10 +392,10 @@ def test_a_cursor_of_another_order_or_with_wrong_values_is_a_400(town: TestClien
     assert swapped != following
     assert town.get(swapped).status_code == 400
     layer_key = _sort_key(town, "watts")
-    forged = render_cursor(Position(1, ("many",)), layer_key)
+    forged = render_cursor(Position(1, ("many",)), "lamps", layer_key)
     problem = problem_of(town, "/ogc/collections/lamps/items", sortby="watts", cursor=forged)
     assert problem["parameter"] == "cursor"
-    huge = render_cursor(Position(2**63 - 1, ("1",)), layer_key)
+    huge = render_cursor(Position(2**63 - 1, ("1",)), "lamps", layer_key)
     assert get_items(town, sortby="watts", cursor=huge)["features"]
 
 

@@ -1,6 +1,6 @@
 -- Bookkeeping beside the data: `geoserver` says what is loaded, `layers` holds one table per layer.
 
-CREATE EXTENSION IF NOT EXISTS postgis SCHEMA public;  -- a role named geoserver would put it into ours
+CREATE EXTENSION IF NOT EXISTS postgis SCHEMA public;  -- where it is not there yet, in whatever schema
 CREATE SCHEMA IF NOT EXISTS layers;
 
 -- One row per loaded layer. `version` grows with every change of its rows; bounds are lon/lat and null when empty.

@@ -1,4 +1,5 @@
--- What bins and edits in place rest on. Bodies are parsed here and now, so a restore with an empty search_path works.
+-- What bins and edits in place rest on. Bodies in SQL are parsed here and now, so a restore with an empty search_path
+-- works. Triggers run in other people's sessions: `migrate.py` gives their functions the settings of ours.
 
 -- Columns (and, of -y, rows) of the tile matrix that `level` names: 2^level across the square of Web Mercator.
 CREATE FUNCTION geoserver.cell(metres double precision, level integer) RETURNS integer
@@ -67,9 +68,9 @@ LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO geoserver.edits (layer, added, last_fid, x0, y0, x1, y1)
     SELECT DISTINCT layer_id, 0, NULL::bigint,
-           geoserver.cell(public.ST_XMin(g), 20), geoserver.cell(-public.ST_YMax(g), 20),
-           geoserver.cell(public.ST_XMax(g), 20), geoserver.cell(-public.ST_YMin(g), 20)
-      FROM unnest(boxes) AS g WHERE g IS NOT NULL AND NOT public.ST_IsEmpty(g);
+           geoserver.cell(ST_XMin(g), 20), geoserver.cell(-ST_YMax(g), 20),
+           geoserver.cell(ST_XMax(g), 20), geoserver.cell(-ST_YMin(g), 20)
+      FROM unnest(boxes) AS g WHERE g IS NOT NULL AND NOT ST_IsEmpty(g);
     INSERT INTO geoserver.edits (layer, added, last_fid, x0, y0, x1, y1) VALUES (layer_id, added, last_fid, 0, 0, -1, -1);
     INSERT INTO geoserver.edited (layer) VALUES (layer_id) ON CONFLICT DO NOTHING;
 END
@@ -77,7 +78,7 @@ $$;
 
 CREATE FUNCTION geoserver.note_insert() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM geoserver.note_ranges(TG_ARGV[0], count(*), max(fid), array_agg(public.ST_Envelope(geom_3857))) FROM new_rows
+    PERFORM geoserver.note_ranges(TG_ARGV[0], count(*), max(fid), array_agg(ST_Envelope(geom_3857))) FROM new_rows
      HAVING count(*) > 0;
     RETURN NULL;
 END
@@ -85,7 +86,7 @@ $$;
 
 CREATE FUNCTION geoserver.note_delete() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM geoserver.note_ranges(TG_ARGV[0], -count(*), NULL, array_agg(public.ST_Envelope(geom_3857))) FROM old_rows
+    PERFORM geoserver.note_ranges(TG_ARGV[0], -count(*), NULL, array_agg(ST_Envelope(geom_3857))) FROM old_rows
      HAVING count(*) > 0;
     RETURN NULL;
 END
@@ -93,7 +94,7 @@ $$;
 
 CREATE FUNCTION geoserver.note_update() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM geoserver.note_ranges(TG_ARGV[0], 0, max(fid), array_agg(public.ST_Envelope(geom_3857)))
+    PERFORM geoserver.note_ranges(TG_ARGV[0], 0, max(fid), array_agg(ST_Envelope(geom_3857)))
        FROM (SELECT fid, geom_3857 FROM old_rows UNION ALL SELECT fid, geom_3857 FROM new_rows) AS both_of_them
      HAVING count(*) > 0;
     RETURN NULL;
@@ -102,8 +103,8 @@ $$;
 
 CREATE FUNCTION geoserver.note_truncate() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM geoserver.note_ranges(TG_ARGV[0], -rows, NULL, ARRAY[public.ST_Transform(
-                public.ST_MakeEnvelope(CASE WHEN west <= east THEN west ELSE -180 END, greatest(south, -85.05),
+    PERFORM geoserver.note_ranges(TG_ARGV[0], -rows, NULL, ARRAY[ST_Transform(
+                ST_MakeEnvelope(CASE WHEN west <= east THEN west ELSE -180 END, greatest(south, -85.05),
                                        CASE WHEN west <= east THEN east ELSE 180 END, least(north, 85.05), 4326), 3857)])
        FROM geoserver.layers WHERE id = TG_ARGV[0] AND west IS NOT NULL;
     RETURN NULL;

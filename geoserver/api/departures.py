@@ -1,0 +1,78 @@
+"""Ends the work for a client that has left, on every door: its query, its place in a queue, its thread.
+
+Starlette lets a handler go on after its client has gone; here the handler's task is cancelled, and what it awaits sees
+to the rest. Only reading ends like that: a write that was begun is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["Departures"]
+
+_PATIENCE = 0.25  # seconds of work after which it is worth to watch whether the client is still there
+
+
+class Departures:
+    """ASGI middleware, the outermost: cancels GET and HEAD whose client disconnects."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD") or _has_body(scope):
+            await self.app(scope, receive, send)
+            return
+        watch = _Watch(receive)
+        timer = asyncio.get_running_loop().call_later(_PATIENCE, watch.start)
+        try:
+            await self.app(scope, watch.receive, send)
+        except asyncio.CancelledError:
+            if not watch.has_left or watch.task.uncancel():
+                raise  # the server ends: that is not ours to swallow
+        finally:
+            timer.cancel()
+            await watch.stop()
+
+
+class _Watch:
+    """Stands for `receive` in one request, and cancels its task at the client's departure once it was started."""
+
+    def __init__(self, receive: Receive) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - for the type checker
+        self.task = task
+        self.has_left = False
+        self._receive = receive
+        self._taken: deque[Message] = deque()  # what the watcher took and the app has not asked for yet
+        self._watcher: asyncio.Task[Message] | None = None
+
+    def start(self) -> None:
+        self._watcher = asyncio.create_task(self._follow(), name="departure")
+
+    async def receive(self) -> Message:
+        """What the app is told: as without us."""
+        if self._taken:
+            return self._taken.popleft()
+        return await (asyncio.shield(self._watcher) if self._watcher is not None else self._receive())
+
+    async def stop(self) -> None:
+        if self._watcher is not None and not self._watcher.done():
+            self._watcher.cancel()
+            await asyncio.wait([self._watcher])
+
+    async def _follow(self) -> Message:
+        while (message := await self._receive())["type"] != "http.disconnect":
+            self._taken.append(message)
+        self.has_left = True
+        self.task.cancel()
+        return message
+
+
+def _has_body(scope: Scope) -> bool:
+    return any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"])

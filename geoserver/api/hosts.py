@@ -1,0 +1,134 @@
+"""The name by which a client asks for us: exactly one Host, well formed, and one that answers may link to.
+
+Links in answers are built from the Host header where no `public_url` is set, and proxies keep answers for others; so
+nobody may choose a name for us.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import re
+import socket
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from geoserver.api.problems import PROBLEM_TYPE, build_refusal
+from geoserver.errors import shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from geoserver.settings import Settings
+
+__all__ = ["CheckHost", "Hosts"]
+
+log = logging.getLogger("geoserver")
+
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?)(?::(\d{1,5}))?", re.ASCII)
+_LONGEST = 255  # characters of a name
+_PORTS = 65_535
+_KEPT = 256  # Host headers that are remembered as good
+_UNLINKED = ("/healthz", "/readyz", "/metrics")  # asked for by probes under any name, and without a link in them
+_EVERY = 60.0  # seconds between two lines in the log about an unknown name
+
+
+class Hosts:
+    """Which names are ours. `known` are Host headers that have passed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._public = urlsplit(settings.public_url or "")
+        self._allowed = {name.strip("[]") for name in settings.allowed_hosts}
+        self._own = {settings.host.lower(), socket.gethostname().lower(), f"{socket.gethostname().lower()}.local"}
+        self._told = -_EVERY
+        self.known: set[bytes] = set()
+
+    def check(self, scope: Scope) -> tuple[int, str, str] | None:
+        """None when the request may go on; else status, title and detail. Puts the name to link to into the scope."""
+        values = [value for name, value in scope["headers"] if name == b"host"]
+        if not values and scope["http_version"] == "1.0":
+            self._replace(scope, None)
+            return None
+        text = values[0].decode("latin-1").lower() if values else ""
+        name = parse_host(text) if len(values) == 1 else None
+        if name is None:
+            got = "none" if not values else "more than one" if len(values) > 1 else repr(shorten(text, 100))
+            return 400, "Bad Host", f"Host: got {got}; expected exactly one name or address, with or without a port"
+        if not (self._public.netloc or self._is_ours(name, scope) or scope["path"] in _UNLINKED):
+            self._tell(name)
+            return 421, "Unknown host", _explain(text)
+        if self._public.netloc or values[0] != text.encode():
+            self._replace(scope, text)
+        elif len(self.known) < _KEPT and scope["path"] not in _UNLINKED:
+            self.known.add(values[0])
+        return None
+
+    def _is_ours(self, name: str, scope: Scope) -> bool:
+        if name in self._own or name in self._allowed or "*" in self._allowed or name == "localhost":
+            return True
+        if name.endswith(".localhost") or any(item[0] == "." and name.endswith(item) for item in self._allowed):
+            return True
+        try:
+            address = ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        here = (scope.get("server") or ("",))[0]  # the address at which this very connection came in
+        return address.is_loopback or str(address) == here.removeprefix("::ffff:")
+
+    def _replace(self, scope: Scope, text: str | None) -> None:
+        """Every address that the app builds follows the scope."""
+        if self._public.netloc:
+            text, scope["scheme"] = self._public.netloc, self._public.scheme
+        kept = [(name, value) for name, value in scope["headers"] if name != b"host"]
+        scope["headers"] = [*kept, (b"host", text.encode())] if text else kept
+
+    def _tell(self, name: str) -> None:
+        if time.monotonic() - self._told >= _EVERY:
+            self._told = time.monotonic()
+            log.warning("Refused a request for the unknown host %r: set GEOSERVER_PUBLIC_URL, or allow the name", name)
+
+
+class CheckHost:
+    """ASGI middleware, in front of everything else."""
+
+    def __init__(self, app: ASGIApp, hosts: Hosts, headers: Mapping[str, str]) -> None:
+        """`headers` are those that every answer carries."""
+        self.app = app
+        self.hosts = hosts
+        self._headers = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        problem = self.hosts.check(scope) if scope["type"] == "http" else None
+        if problem is None:
+            await self.app(scope, receive, send)
+            return
+        body = build_refusal(*problem)
+        own = {"Content-Type": PROBLEM_TYPE, "Content-Length": str(len(body)), "Cache-Control": "no-store"}
+        headers = [(name.lower().encode(), value.encode()) for name, value in (own | dict(self._headers)).items()]
+        await send({"type": "http.response.start", "status": problem[0], "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+def parse_host(text: str) -> str | None:
+    """The name or address without port and brackets; None for what is no Host (RFC 9112, 3.2)."""
+    found = _HOST.fullmatch(text)
+    if found is None or len(text) > _LONGEST or ".." in text or int(found[2] or 0) > _PORTS:
+        return None
+    name = found[1].rstrip(".")
+    if name.startswith("["):
+        try:
+            return str(ipaddress.IPv6Address(name.strip("[]")))
+        except ValueError:
+            return None
+    return name
+
+
+def _explain(host: str) -> str:
+    return (
+        f"This server was asked as {shorten(host, 100)!r}, which is no name that it knows for itself. Whoever runs it:"
+        f" set GEOSERVER_PUBLIC_URL to the address that people use, such as https://{shorten(host, 100)}, or name the"
+        " host in GEOSERVER_ALLOWED_HOSTS."
+    )

@@ -1,0 +1,182 @@
+"""What requests ask of layers: read where it holds nobody up, and answered in turns.
+
+A short filter is read at once, in less than a millisecond. A longer one, or one with a geometry, is read in a process
+of its own (`filtering.apart`), client after client. Filtered work in the database goes in turns too, and of costly
+questions each client has one at a time; what is not filtered finds connections that those leave free.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from geoserver import tiling
+from geoserver.filtering import Where
+from geoserver.filtering.apart import Apart
+from geoserver.interrupts import interruptible
+from geoserver.turns import Turns, outlast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
+    from contextlib import AbstractAsyncContextManager
+
+    from geoserver.database.status import LayerStatus
+    from geoserver.model import Layer
+    from geoserver.settings import Settings
+
+__all__ = ["COSTLY", "Asked", "Questions", "count_characters"]
+
+SHORT = 300  # characters that are read in half a millisecond
+COSTLY = 1_000  # characters from which on a client's questions wait for each other
+_KEPT = 8 * 2**20  # bytes, roughly, of filters that were read apart and may be asked again at once: a map asks by tiles
+_PER_CHARACTER = 12  # bytes of what is made of one character
+_GEOMETRY = (
+    "POINT",
+    "LINESTRING",
+    "POLYGON",
+    "COLLECTION",
+    "CURVE",
+    "SURFACE",
+    "BBOX",
+    "ENVELOPE",
+    "COORDINATES",
+    "\\",
+)
+
+type Key = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request leaves of a layer, and whether finding it is costly."""
+
+    where: Where
+    costly: bool = False
+
+
+class Questions:
+    """One per process: reads questions, and says when it is whose turn."""
+
+    def __init__(self, settings: Settings) -> None:
+        pool = settings.pool_size
+        self.apart = Apart()
+        self.reading = Turns(1)
+        self.costly = Turns(max(1, pool // 4), each=1)
+        self.filtered = Turns(max(1, pool - pool // 4 - 1))
+        self.ogc = Turns(settings.ogc_threads)
+        self._known: OrderedDict[Key, tuple[Layer, Where, int]] = OrderedDict()
+        self._room = _KEPT
+        self._reads: dict[Key, _Read] = {}
+
+    @property
+    def all_turns(self) -> tuple[Turns, ...]:
+        return self.reading, self.costly, self.filtered, self.ogc
+
+    async def stop(self) -> None:
+        """End what is being read."""
+        tasks = [read.task for read in self._reads.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.apart.stop()
+        self._known.clear()
+        self._room = _KEPT
+
+    async def read(
+        self,
+        client: str,
+        layer: Layer,
+        status: LayerStatus,
+        filters: Mapping[str, str],
+        properties: Mapping[str, str] | None = None,
+    ) -> Asked:
+        """What is asked: `filters` are arguments of `filtering.build` by name, `properties` are `field=value`.
+
+        Raises BadParameterError, UnavailableError when too many wait to be read.
+        """
+        size = _size(filters, properties)
+        if not layer.has_rows or not _is_slow(size, filters.get("filter")):
+            return Asked(tiling.parse_question(layer, status, filters, properties or {}), size >= COSTLY)
+        key = (layer.id, id(layer), status.srid, *sorted(filters.items()), *sorted((properties or {}).items()))
+        if (known := self._known.get(key)) is not None:
+            self._known.move_to_end(key)
+            return Asked(known[1], size >= COSTLY)
+        arguments = {**filters, "properties": dict(properties or {})}
+        where = await self._share(key, lambda: self._read(client, layer, status, arguments))
+        self._keep(key, layer, where, size)
+        return Asked(where, size >= COSTLY)
+
+    def read_in_thread(
+        self,
+        layer: Layer,
+        status: LayerStatus,
+        filters: Mapping[str, str],
+        properties: Mapping[str, str],
+        *,
+        client: str,
+        loop: asyncio.AbstractEventLoop,
+    ) -> Where:
+        """The same for a thread beside the event loop, of a layer that has rows."""
+        if not _is_slow(_size(filters, properties), filters.get("filter")):
+            return tiling.parse_question(layer, status, filters, properties)
+        asked = asyncio.run_coroutine_threadsafe(self.read(client, layer, status, filters, properties), loop)
+        with interruptible(asked.cancel):
+            return asked.result().where
+
+    def turn(self, client: str, asked: Asked) -> AbstractAsyncContextManager[None]:
+        """The time to ask the database; what is not filtered waits for nobody."""
+        if asked.costly:
+            return self.costly.turn(client)
+        return self.filtered.turn(client) if asked.where.canonical else contextlib.nullcontext()
+
+    async def _share(self, key: Key, read: Callable[[], Coroutine[Any, Any, Where]]) -> Where:
+        """One reading for all who ask the same; it is dropped when all of them have left."""
+        shared = self._reads.get(key)
+        if shared is None:
+            shared = self._reads[key] = _Read(asyncio.ensure_future(read()))
+        shared.waiting += 1
+        try:
+            return await asyncio.shield(shared.task)
+        finally:
+            shared.waiting -= 1
+            if not shared.waiting or shared.task.done():
+                shared.task.cancel()
+                if self._reads.get(key) is shared:
+                    del self._reads[key]
+
+    async def _read(self, client: str, layer: Layer, status: LayerStatus, arguments: Mapping[str, Any]) -> Where:
+        async with self.reading.turn(client):
+            return await outlast(self.apart.build(layer, status, arguments))
+
+    def _keep(self, key: Key, layer: Layer, where: Where, size: int) -> None:
+        """Keep what was read for the next tile; with the layer, so that no other one can have its identity."""
+        weight = _PER_CHARACTER * size
+        if key in self._known or weight > _KEPT:
+            return
+        self._known[key] = layer, where, weight
+        self._room -= weight
+        while self._room < 0:
+            _, (_, _, freed) = self._known.popitem(last=False)
+            self._room += freed
+
+
+@dataclass(slots=True)
+class _Read:
+    task: asyncio.Task[Where]
+    waiting: int = 0
+
+
+def _size(filters: Mapping[str, str], properties: Mapping[str, str] | None) -> int:
+    return count_characters(filters.values()) + count_characters((properties or {}).values())
+
+
+def count_characters(texts: Iterable[str | None]) -> int:
+    return sum(len(text) for text in texts if text)
+
+
+def _is_slow(size: int, text: str | None) -> bool:
+    """Whether it may take longer than half a millisecond, or bring foreign geometry into a library."""
+    return size > SHORT or bool(text and any(word in text.upper() for word in _GEOMETRY))

@@ -1,0 +1,119 @@
+"""Turns: so many may work at once, clients take turns at it, and who finds the queue full is told so at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+from collections import Counter, OrderedDict, deque
+from typing import TYPE_CHECKING, Any
+
+from geoserver.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine, Mapping
+
+__all__ = ["Turns", "client_of", "outlast"]
+
+MOST_WAITING = 256
+MOST_WAITING_EACH = 64  # of one client, so that it leaves room in the queue for others
+_NETWORK = 64  # bits of an IPv6 address that name a household; the rest is its own to choose
+
+
+class Turns:
+    """A semaphore that goes round between clients: `slots` in all, and of one client no more than `each`."""
+
+    def __init__(
+        self, slots: int, *, each: int | None = None, most: int = MOST_WAITING, most_each: int = MOST_WAITING_EACH
+    ) -> None:
+        self._slots = slots
+        self._each = slots if each is None else each
+        self._most = most
+        self._most_each = most_each
+        self._taken: Counter[str] = Counter()
+        self._queues: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()  # whose turn is next comes first
+        self.refused = 0
+
+    @property
+    def running(self) -> int:
+        return self._taken.total()
+
+    @property
+    def waiting(self) -> int:
+        return sum(map(len, self._queues.values()))
+
+    @contextlib.asynccontextmanager
+    async def turn(self, client: str) -> AsyncIterator[None]:
+        """Hold a slot; raises UnavailableError when too many wait for one."""
+        await self._take(client)
+        try:
+            yield
+        finally:
+            self._give_back(client)
+
+    async def _take(self, client: str) -> None:
+        # Whoever waits while a slot is free waits for its own client's work, and is not overtaken by this.
+        if client not in self._queues and self.running < self._slots and self._taken[client] < self._each:
+            self._taken[client] += 1
+            return
+        queue = self._queues.setdefault(client, deque())
+        if len(queue) >= self._most_each or self.waiting >= self._most:
+            self._forget_empty(client)
+            self.refused += 1
+            raise UnavailableError("Too many questions wait for their turn; try again in a few seconds.")
+        called = asyncio.get_running_loop().create_future()
+        queue.append(called)
+        try:
+            await called
+        except asyncio.CancelledError:
+            if called.cancelled():
+                queue.remove(called)
+                self._forget_empty(client)
+            else:  # the slot came in the same moment
+                self._give_back(client)
+            raise
+
+    def _give_back(self, client: str) -> None:
+        self._taken[client] -= 1
+        if not self._taken[client]:
+            del self._taken[client]
+        if client in self._queues:  # it had its turn
+            self._queues.move_to_end(client)
+        self._call()
+
+    def _call(self) -> None:
+        """Give free slots away: to the first of each client in turn, as far as it may run now."""
+        for client in list(self._queues):
+            if self.running >= self._slots:
+                return
+            if self._taken[client] < self._each:
+                first = self._queues[client].popleft()
+                self._taken[client] += 1
+                self._queues.move_to_end(client)  # no two in a row while others wait
+                self._forget_empty(client)
+                first.set_result(None)
+
+    def _forget_empty(self, client: str) -> None:
+        if client in self._queues and not self._queues[client]:
+            del self._queues[client]
+
+
+def client_of(scope: Mapping[str, Any]) -> str:
+    """Who asks, by the address of the connection, or the one that a trusted proxy forwards (uvicorn puts it there)."""
+    host = str((scope.get("client") or ("",))[0])
+    if ":" in host:
+        with contextlib.suppress(ValueError):
+            return str(ipaddress.ip_network((host.partition("%")[0], _NETWORK), strict=False))
+    return host
+
+
+async def outlast[T](work: Coroutine[Any, Any, T]) -> T:
+    """Do it to its end, even when the one who waits is cancelled meanwhile; that is told after the end."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # nobody else asks for it
+        raise
