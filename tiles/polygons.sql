@@ -8,7 +8,7 @@
 -- polygon, because that is what styles fill. No polygon is lost.
 -- Polygons are simplified whole and then cut, so that the parts in neighbouring tiles meet.
 
-SELECT ST_AsMVT(features, {layer}, 4096, 'geom', 'fid')
+SELECT ST_AsMVT(features.*, {layer}, 4096, 'geom', 'fid')
 FROM (
     SELECT
         fid,

@@ -23,6 +23,7 @@ from pyproj.exceptions import CRSError
 
 from geoserver import assets
 from geoserver.catalog.files import list_files, read_signature, read_text
+from geoserver.catalog.names import LONGEST, why_not
 from geoserver.catalog.rowless import build_parameters, check_keys, check_rowless
 from geoserver.catalog.styles import read_recipes, read_styles
 from geoserver.errors import CatalogError, NotFoundError
@@ -44,8 +45,7 @@ __all__ = [
 log = logging.getLogger("geoserver")
 
 MAX_TILE_ZOOM = 22
-_ID = re.compile(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
-_RESERVED = frozenset({"fid", "geom", "geom_3857", "source_key", "count", "geometry", "id"})
+_ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 def _check_license(value: str) -> str:
@@ -92,7 +92,7 @@ class _CsvFile(_File):
 
 
 _Given = str | int | float | bool | date | datetime  # as TOML writes it
-FieldName = Annotated[str, Key(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+FieldName = Annotated[str, Key(pattern=rf"^[a-z][a-z0-9_]{{0,{LONGEST - 1}}}$")]
 
 
 class _ReadingsFile(_File):
@@ -244,7 +244,7 @@ def read_catalog(settings: Settings, folders: Sequence[Path] | None = None) -> C
 def read_layer(path: Path) -> Layer:
     """Read one layer file; raises CatalogError that names file, key and expectation."""
     layer_id = path.stem
-    if not _ID.match(layer_id) or len(layer_id) > 40:  # noqa: PLR2004 - leaves room for suffixes in 63-byte table names
+    if not _ID.fullmatch(layer_id) or len(layer_id) > 40:  # noqa: PLR2004 - leaves room for suffixes in 63-byte table names
         raise CatalogError(
             str(path), "", "a file name of at most 40 of a-z, 0-9 and single hyphens, such as bike-paths.toml"
         )
@@ -308,8 +308,11 @@ def _build_field(path: Path, where: str, name: str, item: _FieldFile) -> Field:
 
 def _check_fields(path: Path, layer: Layer) -> None:
     for name in layer.fields:
-        if name in _RESERVED and layer.has_rows:
-            raise CatalogError(str(path), f"fields.{name}", "another name: this one is the server's own; use `column`")
+        if layer.has_rows and (why := why_not(name)):
+            table = "readings.fields" if layer.fields[name].latest else "fields"
+            raise CatalogError(
+                str(path), f"{table}.{name}", f'another name: {why}; say column = "{name}" under the new one'
+            )
     for key in ("time", "facet", "label"):
         name = getattr(layer, key)
         if name and name not in layer.fields:
@@ -405,7 +408,8 @@ def _explain(path: Path, error: ValidationError) -> CatalogError:
             expected = f"expected {first['ctx']['error']}; got {first['input']!r}"
         case "string_pattern_mismatch":
             expected = (
-                "a field name of a-z, 0-9 and _, beginning with a letter; use `column` for the name in the source"
+                f"a field name of at most {LONGEST} of a-z, 0-9 and _, beginning with a letter;"
+                " use `column` for the name in the source"
             )
         case _:
             expected = f"{first['msg'][0].lower()}{first['msg'][1:]}; got {first['input']!r}"

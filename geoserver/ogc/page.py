@@ -189,7 +189,8 @@ def _build_feature(columns: tuple[tuple[str, FieldType], ...], srid: int, crs: C
 
 def _properties(columns: tuple[tuple[str, FieldType], ...]) -> Composable:
     values = [SQL("{} AS {}").format(show(name, kind, ("t",)), Identifier(name)) for name, kind in columns]
-    return SQL("row_to_json((SELECT p FROM (SELECT {}) AS p))").format(SQL(", ").join(values))
+    # The row has a name here that no field can have.
+    return SQL('row_to_json((SELECT "the row" FROM (SELECT {}) AS "the row"))').format(SQL(", ").join(values))
 
 
 def _shape(srid: int, crs: Crs) -> Composable:

@@ -108,9 +108,10 @@ GROUP BY 1, 2, 3, 4""")
 
 _SLICE = SQL(", width_bucket(%(after)s::{kind}, t) + 1 AS low, width_bucket(%(until)s::{kind}, t) AS high")
 
+# The code has a name here that no field can have, for the field may be called "code".
 _CHOSEN = SQL(""" AND code IN (
-    SELECT code FROM (
-        SELECT code, value::{kind} AS {facet} FROM geoserver.facets WHERE layer = {layer}
+    SELECT "the code" FROM (
+        SELECT code AS "the code", value::{kind} AS {facet} FROM geoserver.facets WHERE layer = {layer}
         UNION ALL SELECT -1, NULL::{kind}
     ) AS known WHERE {where})""")
 
