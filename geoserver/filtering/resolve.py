@@ -181,8 +181,8 @@ class Resolver:
             inner = inner.args[0]
         if not isinstance(inner, Literal):
             raise wrong(_shown(pattern), "a pattern in single quotes, with % and _ as wildcards")
-        trailing = re.search(r"\\*$", _MARKS.sub("", unicodedata.normalize("NFD", str(inner.value))))  # as ACCENTI does
-        if trailing and len(trailing[0]) % 2:
+        plain = _MARKS.sub("", unicodedata.normalize("NFD", str(inner.value)))  # as ACCENTI does
+        if (len(plain) - len(plain.rstrip("\\"))) % 2:
             raise wrong(inner.value, "a pattern that does not end in its escape character \\")
         return Call("like", (value, pattern))
 

@@ -59,6 +59,7 @@ MEANINGS = [
     ("n BETWEEN 0 AND 1 AND name IS NOT NULL", lambda row: row["n"] in (0, 1) and row["name"] is not None),
     ("name\n=\t'oak'\r\n", lambda row: row["name"] == "oak"),
     ("seen_at >= '2024-01-05'", lambda row: row["seen_at"] is not None and row["seen_at"].day >= 5),
+    ("planted = '2024-01-05T'", lambda row: row["planted"] is not None and row["planted"].day == 5),
     ("seen_at > '2024-01-05'", lambda row: row["seen_at"] is not None and row["seen_at"].day > 5),
     ("seen_at = DATE('2024-01-05')", lambda row: row["seen_at"] is not None and row["seen_at"].day == 5),
     ("planted <= TIMESTAMP('2024-01-05T23:00:00Z')", lambda row: row["planted"] and row["planted"].day <= 5),
