@@ -170,10 +170,15 @@ def test_with_a_public_address_all_links_lead_there_whatever_the_host(public: st
     assert ask(public, path, "ev il").status == 400
 
 
-@pytest.mark.parametrize("path", ["/api/layers/", "/docs/", "//api/layers/", "/api/layers/stops/"])
-def test_a_slash_too_many_leads_nowhere_else(url: str, path: str) -> None:
-    reply = ask(url, path, "localhost")
-    assert reply.status == 404 or reply.headers["location"].startswith("http://localhost/")
+def test_a_slash_too_many_leads_to_our_own_address(url: str, public: str) -> None:
+    for path in ("/api/layers/", "/docs/", "/api/layers/stops//", "/ogc/collections/stops/items/?limit=1&a=%0d%0aX:y"):
+        for server, place in ((url, "http://localhost:5"), (public, "https://maps.example.org/city")):
+            reply = ask(server, path, "localhost:5")
+            assert reply.status == 307
+            bare, _, query = path.partition("?")
+            assert reply.headers["location"] == place + bare.rstrip("/") + ("?" + query if query else "")
+    for path in ("//evil.example/", "//evil.example/api/layers/", "/nothing/", "//"):
+        assert ask(url, path, "localhost").status == 404
 
 
 def test_a_trusted_proxy_tells_the_scheme(start: Callable[..., Any]) -> None:
