@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -73,7 +74,14 @@ def create_app(
             await questions.stop()
             await services.stop()
 
-    app = FastAPI(title="City map server", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="City map server",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # it knows nothing of a public address with a path
+    )
     routes: list[BaseRoute] = list(app.routes)
     for router in [*find_routers(), ogc_router, site_router]:
         app.include_router(router)
@@ -115,6 +123,8 @@ def _add_error_handlers(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
         headers = dict(error.headers or {})
+        if error.status_code == 404 and (better := _without_slash(request, routes)):  # noqa: PLR2004
+            return Response(status_code=307, headers={"Location": better})
         if error.status_code == 405:  # noqa: PLR2004
             headers["Allow"] = ", ".join(list_methods(routes, request.scope))
         return _plain_problem(error.status_code, str(error.detail), request, headers)
@@ -123,6 +133,16 @@ def _add_error_handlers(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
     async def unknown(request: Request, error: Exception) -> Response:
         log.error("%s %r failed", request.method, request.url.path, exc_info=error)
         return _plain_problem(500, "Internal error", request, {})
+
+
+def _without_slash(request: Request, routes: Sequence[BaseRoute]) -> str:
+    """The address without slashes at its end, if that is one of ours."""
+    path = request.scope["path"].rstrip("/")
+    if path == request.scope["path"] or not list_methods(routes, {**request.scope, "path": path}):
+        return ""
+    services: Services = request.app.state.services
+    query = request.scope["query_string"].decode("latin-1")
+    return services.site_url(str(request.base_url)) + quote(path) + ("?" + query if query else "")
 
 
 def _plain_problem(status: int, title: str, request: Request, headers: dict[str, str]) -> Response:

@@ -44,7 +44,7 @@ class BadParameterError(GeoserverError):
     title = "Bad parameter"
 
     def __init__(self, parameter: str, value: object, expected: str) -> None:
-        self.parameter = shorten(parameter)
+        self.parameter = shorten(parameter, 100)
         self.value = shorten(value)
         self.expected = expected
         super().__init__(f"{self.parameter}: got {self.value!r}; expected {expected}")
@@ -60,7 +60,7 @@ class NotFoundError(GeoserverError):
     title = "Not found"
 
     def __init__(self, parameter: str, value: object, expected: str) -> None:
-        self.parameter = shorten(parameter)
+        self.parameter = shorten(parameter, 100)
         self.value = shorten(value)
         self.expected = expected
         super().__init__(f"There is no {self.parameter} {self.value!r}; expected {expected}")
