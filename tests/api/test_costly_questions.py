@@ -207,3 +207,20 @@ def test_short_filters_need_no_other_process(watched: tuple[World, Questions]) -
 
 def test_a_queue_is_long_enough_for_a_map_and_short_enough_to_answer() -> None:
     assert 32 <= turns.MOST_WAITING_EACH < turns.MOST_WAITING <= 1024
+
+
+def test_behind_a_proxy_on_this_machine_the_client_is_the_one_that_it_names(watched: tuple[World, Questions]) -> None:
+    world, questions = watched
+    world.ask(costly(0))
+    for each in questions.all_turns:
+        each._most_each = 1
+    with contextlib.ExitStack() as held, halted(questions):
+        for number in (1, 2):
+            held.enter_context(asking(world, costly(number)))
+        wait_for(lambda: questions.reading.waiting == 1)
+        assert world.ask(costly(3)).status == 503
+        other = "HTTP/1.1\r\nX-Forwarded-For: 192.0.2.7"
+        address, _, port = world.url.removeprefix("http://").partition(":")
+        connection = held.enter_context(socket.create_connection((address, int(port))))
+        connection.sendall(f"GET {costly(4)} {other}\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
+        wait_for(lambda: questions.reading.waiting == 2)
