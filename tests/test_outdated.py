@@ -15,9 +15,10 @@ from psycopg.sql import SQL
 from test_services import wait_for
 
 from geoserver.app import create_app
-from geoserver.catalog import read_layer
+from geoserver.catalog import read_catalog, read_layer
 from geoserver.loading import load
 from geoserver.settings import Settings
+from geoserver.tiling import check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -290,6 +291,13 @@ def drawn(world: World, zoom: str = PLACE) -> int:
     """Features that the tile holds."""
     tile = mapbox_vector_tile.decode(world.ask(f"/tiles/trees/{zoom}.mvt"))
     return len(tile["trees"]["features"])
+
+
+def test_check_says_what_is_to_be_loaded(running: World) -> None:
+    running.write(TREES.replace("[readings]", AGE + "[readings]", 1))
+    problems = check(running.url, read_catalog(Settings(workspace=running.root, database_url=None)))
+    (problem,) = map(str, problems)
+    assert "trees.toml: fields.age: it is not loaded; run: geoserver load trees" in problem
 
 
 def test_words_and_controls_take_effect_at_once(running: World) -> None:
