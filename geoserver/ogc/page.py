@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import threading
 from collections import OrderedDict
@@ -17,7 +16,6 @@ from geoserver.ogc.crs import CRS84, Crs
 from geoserver.ogc.keyset import Position, SortKey, build_condition, build_order, parse_cursor, select_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
 
     from geoserver.database.pool import Database
@@ -83,8 +81,7 @@ _counts = _Counts()
 def read_page(database: Database, layer: Layer, status: LayerStatus, query: ItemsQuery) -> Page:
     """The features of one page and how many match in all; raises BadParameterError for values PostGIS refuses."""
     try:
-        with _table_of(layer):
-            return _read_page(database, layer, status, query)
+        return _read_page(database, layer, status, query)
     except psycopg.DataError as error:
         if query.cursor:
             raise BadParameterError("cursor", query.cursor, "the cursor of a `next` link, unchanged") from error
@@ -96,8 +93,7 @@ def read_feature(database: Database, layer: Layer, status: LayerStatus, fid: int
     """One feature as GeoJSON text, or None."""
     select = _select_features(layer, status, ItemsQuery(crs=crs))
     query = SQL("SELECT {} AS feature FROM {} AS t WHERE fid = %(fid)s").format(select, Identifier(SCHEMA, layer.table))
-    with _table_of(layer):
-        rows = database.fetch_sync(query, {"fid": fid})
+    rows = database.fetch_sync(query, {"fid": fid})
     return rows[0]["feature"] if rows else None
 
 
@@ -112,16 +108,6 @@ def read_times(database: Database, layer: Layer) -> tuple[datetime, datetime] | 
     except (UnavailableError, psycopg.Error):
         return None
     return (row["first"], row["last"]) if row["first"] else None
-
-
-@contextlib.contextmanager
-def _table_of(layer: Layer) -> Iterator[None]:
-    """A layer file may already say what the table does not hold yet."""
-    try:
-        yield
-    except (psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedTable) as error:
-        hint = f"The file of layer {layer.id} has changed since it was loaded: geoserver load {layer.id}"
-        raise UnavailableError(hint, retry_after=60) from error
 
 
 def _read_page(database: Database, layer: Layer, status: LayerStatus, query: ItemsQuery) -> Page:
