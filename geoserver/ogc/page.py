@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import threading
 from collections import OrderedDict
@@ -18,7 +17,6 @@ from geoserver.ogc.crs import CRS84, Crs
 from geoserver.ogc.keyset import Position, SortKey, build_condition, build_order, select_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
 
     from geoserver.database.pool import Database
@@ -81,18 +79,11 @@ class _Counts:
 _counts = _Counts()
 
 
-def read_page(database: Database, layer: Layer, status: LayerStatus, query: ItemsQuery) -> Page:
-    """The features of one page and how many match in all."""
-    with _table_of(layer):
-        return _read_page(database, layer, status, query)
-
-
 def read_feature(database: Database, layer: Layer, status: LayerStatus, fid: int, crs: Crs) -> str | None:
     """One feature as GeoJSON text, or None."""
     select = _select_features(layer, status, ItemsQuery(crs=crs))
     query = SQL("SELECT {} AS feature FROM {} AS t WHERE fid = %(fid)s").format(select, Identifier(SCHEMA, layer.table))
-    with _table_of(layer):
-        rows = database.fetch_sync(query, {"fid": fid})
+    rows = database.fetch_sync(query, {"fid": fid})
     return rows[0]["feature"] if rows else None
 
 
@@ -113,17 +104,8 @@ def read_times(database: Database, layer: Layer) -> tuple[datetime, datetime] | 
     return (row["first"], row["last"]) if row["first"] else None
 
 
-@contextlib.contextmanager
-def _table_of(layer: Layer) -> Iterator[None]:
-    """A layer file may already say what the table does not hold yet."""
-    try:
-        yield
-    except (psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedTable) as error:
-        hint = f"The file of layer {layer.id} has changed since it was loaded: geoserver load {layer.id}"
-        raise UnavailableError(hint, retry_after=60) from error
-
-
-def _read_page(database: Database, layer: Layer, status: LayerStatus, query: ItemsQuery) -> Page:
+def read_page(database: Database, layer: Layer, status: LayerStatus, query: ItemsQuery) -> Page:
+    """The features of one page and how many match in all."""
     rows: list[dict[str, Any]] = []
     if not query.hits:
         rows = database.fetch_sync(*_build_select(layer, status, query))
