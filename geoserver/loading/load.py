@@ -161,7 +161,7 @@ class _Load:
             seconds,
             readings,
             notes=dict(notes),
-            in_service=seconds,
+            in_service=time.monotonic() - self.started,
         )
 
     def _look_ahead(self, staging: Staging, rows: int) -> dict[str, Any]:
