@@ -174,8 +174,9 @@ class _Load:
         write_notes(self.connection, layer, features.notes, *(each.columns for each in figures))
         self.connection.commit()
         reasons, changed = dict(self.rejects.reasons), tuple(features.notes)
+        served = time.monotonic() - self.started
         return LoadReport(
-            layer.id, rows, len(self.rejects), reasons, seconds, readings, in_service=seconds, changed=changed
+            layer.id, rows, len(self.rejects), reasons, seconds, readings, in_service=served, changed=changed
         )
 
     def _look_ahead(self, staging: Staging, rows: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import psycopg
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from geoserver.database.queries import show
-from geoserver.errors import GeoserverError, UnavailableError
+from geoserver.errors import GeoserverError
 from geoserver.ogc.crs import CRS84, Crs
 from geoserver.ogc.keyset import Position, SortKey, build_condition, build_order, select_keys
 
