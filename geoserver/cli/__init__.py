@@ -15,7 +15,7 @@ from rich.table import Table
 
 from geoserver import __version__
 from geoserver.cli import tiles
-from geoserver.cli.common import Workspace, console, database, read_settings, say, say_error
+from geoserver.cli.common import Workspace, console, database, find_layer, read_settings, say, say_error
 from geoserver.errors import GeoserverError, LoadError, SetupError
 from geoserver.settings import Settings
 
@@ -88,7 +88,7 @@ def load(
 
     settings = read_settings(workspace)
     catalog = read_catalog(settings)
-    wanted = [catalog.layer(name) for name in layers] if layers else list(catalog.layers.values())
+    wanted = [find_layer(catalog, name) for name in layers] if layers else list(catalog.layers.values())
     with database(settings) as url:
         failures = _load(wanted, url, force=force)
     problems = [] if layers else [str(problem) for problem in catalog.problems]
@@ -102,23 +102,28 @@ def load(
 def check(workspace: Workspace = None) -> None:
     """Prove layer files, sources, licences, styles and tile recipes against each other and the database.
 
-    Lists everything that is wrong, and then ends with exit status 1.
+    Of each source the first rows are read. Lists everything that is wrong, and then ends with exit status 1.
     """
     from geoserver import styling
     from geoserver.catalog import read_catalog
-    from geoserver.check import check_files
+    from geoserver.check import check_files, split_by_source
+    from geoserver.loading import prove_sources
 
     settings = read_settings(workspace)
     catalog = read_catalog(settings)
     problems = [str(problem) for problem in [*check_files(settings, catalog), *styling.check(catalog)]]
+    files, tables = split_by_source(catalog)
+    problems += [str(problem) for problem in prove_sources(files)]
     try:
         with database(settings) as url:
+            problems += [str(problem) for problem in prove_sources(tables, url)]
             problems += _check_database(url, catalog)
     except SetupError as error:
         if settings.database_url:
             problems.append(str(error))
         else:
-            console().print(f"[yellow]Recipes were not run:[/] {error}", highlight=False)
+            unseen = f", and {len(tables)} layers from tables not looked at" if tables else ""
+            console().print(f"[yellow]Recipes were not run{unseen}:[/] {error}", highlight=False)
     for line in problems:
         say_error(line)
     if problems:
