@@ -319,7 +319,8 @@ def _join(layer: Layer, styles: Mapping[str, Mapping[str, Any]], recipes: Mappin
         raise CatalogError(
             str(layer.file),
             "kind",
-            f"a recipe in tiles/, `tiles` or `function`: {', '.join(kinds)}; got {layer.kind!r}{_near(layer.kind, kinds)}",
+            f"a recipe in tiles/, `tiles` or `function`: {', '.join(kinds)}; got {layer.kind!r}"
+            + _near(layer.kind, kinds),
         )
     if layer.style and layer.style not in styles:
         raise CatalogError(
