@@ -25,7 +25,7 @@ from geoserver.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PARTS = ("load", "ogc", "tiles", "size", "memory", "crowd")
+PARTS = ("load", "reading", "ogc", "tiles", "size", "memory", "crowd")
 DATABASE = "geoserver_bench"
 RESULTS = Path(__file__).parent / "results"
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from geoserver.catalog import layer_folders, source_path
 from geoserver.errors import CatalogError
+from geoserver.sources import parse_table, read_suffixes
 from geoserver.tilesets import open_layer
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from geoserver.model import Layer
     from geoserver.settings import Settings
 
-__all__ = ["check_files"]
+__all__ = ["check_files", "split_by_source"]
 
 
 def check_files(settings: Settings, catalog: Catalog) -> list[CatalogError]:
@@ -27,6 +28,16 @@ def check_files(settings: Settings, catalog: Catalog) -> list[CatalogError]:
     for layer in catalog.layers.values():
         found.extend(_check_sources(layer))
     return found
+
+
+def split_by_source(catalog: Catalog) -> tuple[list[Layer], list[Layer]]:
+    """Layers from files, and those of which a part comes from a table in the database."""
+    files: list[Layer] = []
+    tables: list[Layer] = []
+    for layer in catalog.layers.values():
+        sources = [layer.source, *([layer.readings.source] if layer.readings else [])]
+        (files if all(map(_is_file, sources)) else tables).append(layer)
+    return files, tables
 
 
 def _check_sources(layer: Layer) -> Iterator[CatalogError]:
@@ -45,12 +56,5 @@ def _check_sources(layer: Layer) -> Iterator[CatalogError]:
 
 
 def _is_file(source: str) -> bool:
-    """Not an address, and not a table `schema.table`, which has neither folder nor a known ending."""
-    return "://" not in source and ("/" in source or source.count(".") != 1 or _has_ending(source))
-
-
-def _has_ending(source: str) -> bool:
-    return source.rpartition(".")[2].lower() in {
-        "csv", "fgb", "geojson", "geojsonl", "geojsons", "gml", "gpkg", "gpx", "gz", "json", "jsonl", "kml", "kmz",
-        "ndjson", "parquet", "pmtiles", "shp", "tsv", "txt", "xlsx", "zip",
-    }  # fmt: skip
+    """Not an address, and not a table `schema.table`, which has no known ending."""
+    return "://" not in source and (parse_table(source) is None or source.lower().endswith(read_suffixes()))

@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -143,6 +144,14 @@ class _LayerFile(_File):
     parameters: dict[FieldName, _ParameterFile] = Key(default_factory=dict)
     bounds: Annotated[list[float], Key(min_length=4, max_length=4)] | None = None
     max_age: int = Key(default=60, ge=1)
+
+
+_PARTS: dict[str, type[_File]] = {
+    "fields": _FieldFile,
+    "csv": _CsvFile,
+    "parameters": _ParameterFile,
+    "readings": _ReadingsFile,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,7 +353,8 @@ def _join(
         raise CatalogError(
             str(layer.file),
             "kind",
-            f"a recipe in tiles/, `tiles` or `function`: {', '.join(kinds)}; got {layer.kind!r}",
+            f"a recipe in tiles/, `tiles` or `function`: {', '.join(kinds)}; got {layer.kind!r}"
+            + _near(layer.kind, kinds),
         )
     if layer.style and layer.style not in styles:
         raise CatalogError(
@@ -403,7 +413,9 @@ def _explain(path: Path, error: ValidationError) -> CatalogError:
         case "missing":
             expected = "this key is required"
         case "extra_forbidden":
-            expected = "no such key; see docs/add-a-layer.md for those there are"
+            part = next((part for name, part in _PARTS.items() if name in map(str, first["loc"][:-1])), _LayerFile)
+            near = _near(str(first["loc"][-1]), list(part.model_fields))
+            expected = f"no such key; see docs/add-a-layer.md for those there are{near}"
         case "value_error":
             expected = f"expected {first['ctx']['error']}; got {first['input']!r}"
         case "string_pattern_mismatch":
@@ -414,3 +426,9 @@ def _explain(path: Path, error: ValidationError) -> CatalogError:
         case _:
             expected = f"{first['msg'][0].lower()}{first['msg'][1:]}; got {first['input']!r}"
     return CatalogError(str(path), key, expected)
+
+
+def _near(name: str, names: list[str]) -> str:
+    """The end of a message about a name that is none: the one that is likely meant."""
+    found = get_close_matches(name.lower(), names, n=1)
+    return f"; did you mean {found[0]!r}?" if found else ""

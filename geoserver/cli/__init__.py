@@ -16,8 +16,8 @@ from rich.table import Table
 
 from geoserver import __version__
 from geoserver.cli import tiles
-from geoserver.cli.common import Workspace, console, database, read_settings, say, say_error
-from geoserver.errors import GeoserverError, LoadError, SetupError
+from geoserver.cli.common import Workspace, console, database, find_layer, read_settings, say, say_error
+from geoserver.errors import CatalogError, GeoserverError, LoadError, NotFoundError, SetupError
 from geoserver.settings import Settings
 
 if TYPE_CHECKING:
@@ -108,23 +108,28 @@ def load(
 def check(workspace: Workspace = None) -> None:
     """Prove layer files, sources, licences, styles and tile recipes against each other and the database.
 
-    Lists everything that is wrong, and then ends with exit status 1.
+    Of each source the first rows are read. Lists everything that is wrong, and then ends with exit status 1.
     """
     from geoserver import styling
     from geoserver.catalog import read_catalog
-    from geoserver.check import check_files
+    from geoserver.check import check_files, split_by_source
+    from geoserver.loading import prove_sources
 
     settings = read_settings(workspace)
     catalog = read_catalog(settings)
     problems = [str(problem) for problem in [*check_files(settings, catalog), *styling.check(catalog)]]
+    files, tables = split_by_source(catalog)
+    problems += [str(problem) for problem in prove_sources(files)]
     try:
         with database(settings) as url:
+            problems += [str(problem) for problem in prove_sources(tables, url)]
             problems += _check_database(url, catalog)
     except SetupError as error:
         if settings.database_url:
             problems.append(str(error))
         else:
-            console().print(f"[yellow]Recipes were not run:[/] {error}", highlight=False)
+            unseen = f", and {len(tables)} layers from tables not looked at" if tables else ""
+            console().print(f"[yellow]Recipes were not run{unseen}:[/] {error}", highlight=False)
     for line in problems:
         say_error(line)
     if problems:
@@ -249,13 +254,14 @@ def _pick(catalog: Catalog, names: list[str]) -> tuple[list[Layer], list[str]]:
     """The layers of these names (none: all), and a line for each that is not there or whose file is broken."""
     if not names:
         return list(catalog.layers.values()), [str(problem) for problem in catalog.problems]
+    wanted: list[Layer] = []
     failures: list[str] = []
     for name in dict.fromkeys(names):
-        if name not in catalog.layers:
-            broken = [str(problem) for problem in catalog.problems if Path(problem.file).name == f"{name}.toml"]
-            known = ", ".join(catalog.layers)
-            failures += broken or [f"There is no layer {name!r}; expected one of {known}"]
-    return [catalog.layers[name] for name in dict.fromkeys(names) if name in catalog.layers], failures
+        try:
+            wanted.append(find_layer(catalog, name))
+        except (CatalogError, NotFoundError) as error:
+            failures.append(str(error))
+    return wanted, failures
 
 
 def _load(layers: Iterable[Layer], url: str, *, force: bool) -> list[str]:

@@ -18,7 +18,10 @@ from geoserver.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Workspace", "console", "database", "read_settings", "say", "say_error", "undisturbed"]
+    from geoserver.catalog import Catalog
+    from geoserver.model import Layer
+
+__all__ = ["Workspace", "console", "database", "find_layer", "read_settings", "say", "say_error", "undisturbed"]
 
 Workspace = Annotated[
     Path | None,
@@ -41,6 +44,14 @@ def read_settings(workspace: Path | None, **given: object) -> Settings:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise SetupError(f"Setting {name}: {first['msg'].lower()}; got {first['input']!r}") from error
+
+
+def find_layer(catalog: Catalog, name: str) -> Layer:
+    """The layer of that name; raises the problem with its file where that is broken, else NotFoundError."""
+    for problem in catalog.problems:
+        if name not in catalog.layers and Path(problem.file).stem == name:
+            raise problem
+    return catalog.layer(name)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from geoserver.cli.common import Workspace, console, database, read_settings, say
+from geoserver.cli.common import Workspace, console, database, find_layer, read_settings, say
 from geoserver.errors import BadParameterError, NotFoundError, SetupError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def build(
 
     settings = read_settings(workspace)
     catalog = read_catalog(settings)
-    wanted = catalog.layer(layer)
+    wanted = find_layer(catalog, layer)
     target = _check_target(file)
     with database(settings) as url:
         built = asyncio.run(_build(settings, url, catalog, wanted, target, zoom=zoom, query=filter_))

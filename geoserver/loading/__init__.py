@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from geoserver.loading.load import load
+from geoserver.loading.proving import prove_sources
 from geoserver.loading.report import LoadReport, Progress
 
-__all__ = ["LoadReport", "Progress", "load"]
+__all__ = ["LoadReport", "Progress", "load", "prove_sources"]

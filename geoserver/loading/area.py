@@ -44,6 +44,7 @@ class Place:
     home: tuple[float, float, float, float] | None = (
         None  # where nearly all rows lie, when its mirror image is elsewhere
     )
+    geographic: bool = True  # its numbers are degrees
     stored_as: Transformer | None = None  # for a CRS that PostGIS does not know: rows are stored as lon/lat
 
     def holds(self, x: np.ndarray, y: np.ndarray) -> Mask:
@@ -87,16 +88,19 @@ class Place:
         return Bounds(*edges) if np.isfinite(edges).all() else None
 
 
-def find_place(crs: str, name: str, knows: Callable[[str, str], int | None]) -> Place:
-    """The place of a CRS; `knows(authority, code)` is its srid in PostGIS or None. LoadError for what is no CRS."""
+def find_place(crs: str, name: str, knows: Callable[[str, str], int | None], own: int | None = None) -> Place:
+    """The place of a CRS; `knows(authority, code)` is its srid in PostGIS or None, `own` that of a CRS without a code.
+
+    LoadError for what is no CRS.
+    """
     try:
         found = _flat(CRS.from_user_input(crs))
     except CRSError as error:
         raise LoadError(f"{name}: the CRS is not understood; set crs in the layer file ({error})") from error
     if not (found.is_geographic or found.is_projected):
         raise LoadError(f"{name}: the CRS {found.name!r} does not lie on the earth; set crs in the layer file")
-    authority = found.to_authority(min_confidence=_CONFIDENCE)
-    srid = None
+    authority = None if own else found.to_authority(min_confidence=_CONFIDENCE)
+    srid = own
     if authority:
         found = CRS.from_authority(*authority)
         srid = LONLAT if authority in (("OGC", "CRS84"), ("EPSG", "4326")) else knows(*authority)
@@ -105,8 +109,15 @@ def find_place(crs: str, name: str, knows: Callable[[str, str], int | None]) -> 
     stored = transformer if srid is None else None
     if plain and srid is None:
         transformer = stored = Transformer.from_crs(found, LONLAT, always_xy=True)
-    label = f"{authority[0]}:{authority[1]}" if authority else found.name
-    return Place(label, srid or LONLAT, *_area(found, whole=plain), to_lonlat=transformer, stored_as=stored)
+    label = f"{authority[0]}:{authority[1]}" if authority else f"SRID {own}" if own else found.name
+    return Place(
+        label,
+        srid or LONLAT,
+        *_area(found, whole=plain),
+        to_lonlat=transformer,
+        stored_as=stored,
+        geographic=found.is_geographic,
+    )
 
 
 def _flat(crs: CRS) -> CRS:

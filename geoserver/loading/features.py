@@ -61,7 +61,7 @@ def find_layer_place(connection: psycopg.Connection, layer: Layer, opened: Opene
     crs = layer.crs or opened.crs
     if not crs and not opened.assume_lonlat:
         raise LoadError(f"{layer.source}: does not say its CRS; set crs in the layer file, such as EPSG:25832")
-    return find_place(crs or f"EPSG:{LONLAT}", layer.source, knows)
+    return find_place(crs or f"EPSG:{LONLAT}", layer.source, knows, None if layer.crs else opened.srid)
 
 
 @dataclass(slots=True)
@@ -99,7 +99,8 @@ class FeatureLoader:
             self.staging.create(multi=False)
         if self.read and not self.book.rows:
             why = "; ".join(f"{count} x {reason}" for reason, count in self.rejects.reasons.most_common(3))
-            raise LoadError(f"{self.layer.source}: not one of {self.read} rows can be stored: {why}")
+            hint = "; set swap_axes = true in the layer file" if "x and y swapped" in why else ""
+            raise LoadError(f"{self.layer.source}: not one of {self.read} rows can be stored: {why}{hint}")
 
     def _load_batch(self, batch: Batch) -> None:
         self.read += len(batch) + len(batch.broken)
@@ -180,8 +181,13 @@ class FeatureLoader:
     def _guard_assumption(self, batch: Batch, located: Located) -> None:
         """Numbers that are no longitude and latitude, and no CRS: say so instead of rejecting row after row."""
         if self.assumed and not self.book.rows:
-            outside = sum(str(reason).startswith("outside") for reason in located.reasons if reason)
-            if outside > len(batch) // 2:
+            reasons = [str(reason) for reason in located.reasons if reason]
+            if sum(reason.endswith("with x and y swapped") for reason in reasons) > len(batch) // 2:
+                raise LoadError(
+                    f"{self.layer.source}: most positions fit with x and y swapped;"
+                    " set swap_axes = true in the layer file"
+                )
+            if sum(reason.startswith("outside") for reason in reasons) > len(batch) // 2:
                 raise LoadError(
                     f"{self.layer.source}: the coordinates are no longitude and latitude;"
                     " set crs in the layer file, such as EPSG:25832"

@@ -10,6 +10,7 @@ import numpy as np
 
 from geoserver.errors import LoadError
 from geoserver.model import CsvOptions
+from geoserver.sources.names import find_likely
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,6 +62,7 @@ class Request:
     csv: CsvOptions = field(default_factory=CsvOptions)
     crs: str = ""  # what the layer file says about the CRS; empty: nothing
     database_url: str = ""
+    sample: bool = False  # the first rows are enough: nothing is counted, and a text is not read to its end
     swap_axes: bool = False  # the source has latitude (or northing) first
     folder: Path | None = None  # a private one for what is unpacked
     limits: Limits = field(default_factory=Limits)
@@ -140,7 +142,9 @@ def pick_layer(request: Request, names: list[str]) -> str:
     """The layer that is asked for, or the only one there is; raises LoadError that lists what there is."""
     if request.layer:
         if request.layer not in names:
-            raise request.fail(f"has no layer {request.layer!r}; expected source_layer to be {summarise(names)}")
+            likely = find_likely(request.layer, names)
+            hint = f"did you mean {likely!r}? " if likely else ""
+            raise request.fail(f"has no layer {request.layer!r}; {hint}expected source_layer to be {summarise(names)}")
         return request.layer
     if not names:
         raise request.fail("has no layer with rows in it")

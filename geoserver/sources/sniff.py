@@ -26,6 +26,7 @@ _CHUNK = 1 << 20
 _HEAD = 1 << 16
 _PIECE = 1 << 12  # read from each chunk, so that the samples come from all over the file
 _PIECES = 400
+_FEW_PIECES = 30  # where a sample is enough
 _FOREIGN = 1 << 18  # bytes of lines with non-ASCII letters that the guess of the encoding looks at
 _SEPARATORS = ",;\t|"
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
@@ -121,6 +122,8 @@ def _survey(request: Request, path: Path) -> _Survey:
     with open_binary(path) as file:
         while chunk := file.read(_CHUNK):
             bound.add(len(chunk))
+            if request.sample and len(pieces) >= _FEW_PIECES:
+                break
             if not head:
                 head = chunk[:_HEAD]
             elif len(pieces) < _PIECES:

@@ -78,7 +78,8 @@ def _plan(connection: psycopg.Connection, request: Request) -> Opened:
             raise request.fail("has no geometry column" + (f" {column!r}" if column else ""))
         crs, srid = _name_crs(*geometries[column])
     source = Identifier(schema, table)
-    row = connection.execute(SQL("SELECT count(*) FROM {}").format(source)).fetchone()
+    count = SQL("SELECT NULL" if request.sample else "SELECT count(*) FROM {}")
+    row = connection.execute(count.format(source)).fetchone()
     query = _build_query(request, source, column)
     return Opened(_read(query, request), crs=crs, total=row[0] if row else None, srid=srid, columns=tuple(names))
 
