@@ -6,7 +6,6 @@ import contextlib
 import multiprocessing
 import signal
 import socket
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
