@@ -36,7 +36,7 @@ def ask_at_random(folder: Path, url: str, document: str, examples: int, *more: s
         ],
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=1800,
         cwd=folder,
         check=False,
     )
@@ -57,7 +57,7 @@ def test_random_requests_get_what_the_description_of_ogc_api_promises(server: Se
 @pytest.mark.slow
 @pytest.mark.parametrize("document", ["/openapi.json", "/ogc/openapi"])
 def test_thousands_of_random_requests_get_what_is_promised(server: Server, tmp_path: Path, document: str) -> None:
-    ask_at_random(tmp_path, server.url, document, 200, phases="examples,coverage,fuzzing")
+    ask_at_random(tmp_path, server.url, document, 50, phases="examples,coverage,fuzzing")
 
 
 def test_the_description_says_of_every_error_that_it_is_a_problem(client: TestClient) -> None:
