@@ -87,12 +87,16 @@ class Guard:
         return bool(slow)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = loop.call_later(_EVERY, self._sweep, loop) if self.open else None
         now = loop.time()
         pressed = sum(item.unread for item in self.open) > _UNREAD
         slowest = (_PRESSED_PATIENCE, _PRESSED_SLOWEST) if pressed else (self.limits.answer_time, _SLOWEST)
         for connection in list(self.open):
-            connection.check(now, *slowest)
-        self._timer = loop.call_later(_EVERY, self._sweep, loop) if self.open else None
+            try:
+                connection.check(now, *slowest)
+            except Exception:  # the others must be looked at all the same
+                log.exception("A connection could not be looked after; it is closed")
+                connection.drop()
 
 
 class _Flow(FlowControl):
@@ -287,6 +291,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _say(self, refusal: Refusal) -> None:
         log.debug("%s refused: %d %s", self.client, refusal.status, refusal.title)
+        if self.transport.is_closing():  # uvloop raises an error for a word to who has just left
+            self.ended = self.loop.time()
+            return
         body = build_refusal(refusal.status, refusal.title, refusal.detail)
         lines = b"".join(name + b": " + value + b"\r\n" for name, value in self.server_state.default_headers)
         own = f"content-type: {PROBLEM_TYPE}\r\ncontent-length: {len(body)}\r\ncache-control: no-store\r\n"
