@@ -7,8 +7,6 @@ parsed. A request is parsed when those before it are answered. One timer looks a
 from __future__ import annotations
 
 import logging
-import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import httptools
@@ -16,6 +14,17 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from geoserver.api.problems import PROBLEM_TYPE, build_refusal
+from geoserver.api.refusals import (
+    Limits,
+    Refusal,
+    RefusedError,
+    check_head,
+    explain,
+    read_target,
+    too_large,
+    too_long,
+    too_slow,
+)
 
 if TYPE_CHECKING:
     import asyncio
@@ -34,40 +43,6 @@ _UNREAD = 2**25  # bytes of answers that no client has taken yet, from which on 
 _WAITING = 2**24  # bytes of requests, of all connections, that wait for the answers before them
 _RESERVE = 64  # connections beyond the limit that may listen to why they were refused
 _UNFINISHED = 1.0  # seconds after which an unfinished request makes room for somebody else
-_REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~]+ HTTP/1\.[01]\r?$")
-_ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]*)(.*)", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Sizes in bytes, times in seconds."""
-
-    connections: int = 1_000
-    head: int = 65_536
-    target: int = 60_000
-    headers: int = 256
-    body: int = 2**20
-    request_time: float = 10.0  # for a head, and again for a body
-    idle_time: float = 5.0
-    answer_time: float = 30.0  # in which a client takes nothing worth speaking of of its answer
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a request is answered here, and not by the app."""
-
-    status: int
-    title: str
-    detail: str
-    header: bytes = b""
-
-
-class RefusedError(Exception):
-    """Raised in the parser's callbacks, to end parsing."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        self.refusal = refusal
-        super().__init__(refusal.title)
 
 
 class Guard:
@@ -112,12 +87,16 @@ class Guard:
         return bool(slow)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = loop.call_later(_EVERY, self._sweep, loop) if self.open else None
         now = loop.time()
         pressed = sum(item.unread for item in self.open) > _UNREAD
         slowest = (_PRESSED_PATIENCE, _PRESSED_SLOWEST) if pressed else (self.limits.answer_time, _SLOWEST)
         for connection in list(self.open):
-            connection.check(now, *slowest)
-        self._timer = loop.call_later(_EVERY, self._sweep, loop) if self.open else None
+            try:
+                connection.check(now, *slowest)
+            except Exception:  # the others must be looked at all the same
+                log.exception("A connection could not be looked after; it is closed")
+                connection.drop()
 
 
 class _Flow(FlowControl):
@@ -199,7 +178,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._last = True  # what follows may be of a protocol that is not spoken here
         except httptools.HttpParserError as error:
             cause = error.__context__
-            self.refuse(cause.refusal if isinstance(cause, RefusedError) else _explain(error, piece))
+            self.refuse(cause.refusal if isinstance(cause, RefusedError) else explain(error, piece))
         else:
             if not self._in_body and self._size:
                 self._line_ended = self._line_ended or b"\n" in piece
@@ -207,10 +186,10 @@ class GuardedProtocol(HttpToolsProtocol):
     def _explain_size(self, piece: bytes) -> Refusal:
         limits = self.guard.limits
         if self._in_body:
-            return _too_large(limits)
+            return too_large(limits)
         if self._line_ended or b"\n" in piece.lstrip(b"\r\n"):
             return Refusal(431, "Request header fields too large", f"expected at most {limits.head} bytes of headers")
-        return _too_long(limits)
+        return too_long(limits)
 
     @property
     def _waits(self) -> bool:
@@ -246,7 +225,8 @@ class GuardedProtocol(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._check_head()
+        check_head(self.guard.limits, self.parser.get_http_version(), self.url, self.headers)
+        self.url = read_target(self.parser.get_method(), self.url, self.headers)
         super().on_headers_complete()
         if self.parser.should_upgrade():  # answered as if it did not ask for that
             self.cycle.keep_alive = False
@@ -264,44 +244,6 @@ class GuardedProtocol(HttpToolsProtocol):
     def end_body(self) -> None:
         """The request is complete."""
         self._in_body, self._size, self.begun = False, 0, 0.0
-
-    def _check_head(self) -> None:
-        """Refuse what the parser lets pass; raises RefusedError."""
-        limits, version = self.guard.limits, self.parser.get_http_version()
-        if version not in ("1.0", "1.1"):
-            raise RefusedError(Refusal(400, "Bad request", f"got HTTP/{version}; expected HTTP/1.1 or HTTP/1.0"))
-        if len(self.url) > limits.target:
-            raise RefusedError(_too_long(limits))
-        if len(self.headers) > limits.headers:
-            detail = f"got {len(self.headers)} headers; expected at most {limits.headers}"
-            raise RefusedError(Refusal(431, "Request header fields too large", detail))
-        for name, value in self.headers:
-            if name == b"content-length" and len(value) < 20 and int(value) > limits.body:  # noqa: PLR2004
-                raise RefusedError(_too_large(limits))
-            if name == b"expect" and value.lower() != b"100-continue":
-                raise RefusedError(Refusal(417, "Expectation failed", "expected Expect: 100-continue, or none"))
-            if name == b"transfer-encoding" and (version == "1.0" or value.strip().lower() != b"chunked"):
-                detail = "expected Transfer-Encoding: chunked, once, and under HTTP/1.1"
-                raise RefusedError(Refusal(400, "Bad request", detail))
-        if not self.url.startswith(b"/"):
-            self._read_target()
-
-    def _read_target(self) -> None:
-        """Targets that are no path: an absolute one counts instead of the Host header (RFC 9112, 3.2)."""
-        method = self.parser.get_method()
-        if method == b"CONNECT":
-            raise RefusedError(_not_allowed())
-        if self.url == b"*" and method == b"OPTIONS":
-            return
-        found = _ABSOLUTE.fullmatch(self.url)
-        if found is None:
-            detail = "expected a request target that begins with a slash, or with http://"
-            raise RefusedError(Refusal(400, "Bad request", detail))
-        authority, rest = found.groups()
-        hosts = [at for at, (name, _) in enumerate(self.headers) if name == b"host"]
-        for at in hosts:
-            self.headers[at] = (b"host", authority)
-        self.url = rest if rest.startswith(b"/") else b"/" + rest
 
     # Answers
 
@@ -349,6 +291,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _say(self, refusal: Refusal) -> None:
         log.debug("%s refused: %d %s", self.client, refusal.status, refusal.title)
+        if self.transport.is_closing():  # uvloop raises an error for a word to who has just left
+            self.ended = self.loop.time()
+            return
         body = build_refusal(refusal.status, refusal.title, refusal.detail)
         lines = b"".join(name + b": " + value + b"\r\n" for name, value in self.server_state.default_headers)
         own = f"content-type: {PROBLEM_TYPE}\r\ncontent-length: {len(body)}\r\ncache-control: no-store\r\n"
@@ -402,10 +347,10 @@ class GuardedProtocol(HttpToolsProtocol):
                 self.drop()
         elif self._in_body:
             if now - self.begun > limits.request_time and not self.flow.read_paused:
-                self.refuse(_too_slow(limits, "body"))
+                self.refuse(too_slow(limits, "body"))
         elif self.is_unfinished:
             if now - self.begun > limits.request_time:
-                self.refuse(_too_slow(limits, "head"))
+                self.refuse(too_slow(limits, "head"))
         elif self.is_idle and now - self.idle_since > limits.idle_time and self._mark is None:
             self.ended = now
             self.transport.close()
@@ -421,29 +366,3 @@ class GuardedProtocol(HttpToolsProtocol):
             self._mark = (left, now)
             return taken >= slowest * seconds
         return True
-
-
-def _explain(error: httptools.HttpParserError, piece: bytes) -> Refusal:
-    """What the parser found fault with; a method that it does not know is as good as one that nothing here takes."""
-    line = piece.lstrip(b"\r\n").partition(b"\n")[0]
-    if isinstance(error, httptools.HttpParserInvalidMethodError) and _REQUEST_LINE.match(line):
-        return _not_allowed()
-    reason = str(error) if not isinstance(error, httptools.HttpParserCallbackError) else "the target cannot be read"
-    return Refusal(400, "Bad request", f"got what is no HTTP/1.1: {reason}; expected a request as RFC 9112 says")
-
-
-def _not_allowed() -> Refusal:
-    allow = "GET, HEAD, OPTIONS"
-    return Refusal(405, "Method not allowed", f"expected one of {allow}", f"allow: {allow}\r\n".encode())
-
-
-def _too_long(limits: Limits) -> Refusal:
-    return Refusal(414, "URI too long", f"expected an address of at most {limits.target} bytes")
-
-
-def _too_large(limits: Limits) -> Refusal:
-    return Refusal(413, "Content too large", f"expected a body of at most {limits.body} bytes")
-
-
-def _too_slow(limits: Limits, part: str) -> Refusal:
-    return Refusal(408, "Request timeout", f"expected the whole {part} within {limits.request_time:g} seconds")
