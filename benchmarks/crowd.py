@@ -75,7 +75,7 @@ def _run_beside(context: Context, server: Server, who: str, hot: list[str], argu
         asked = crowd.said
     back = _await_ogc(server.url)
     left = _await_rest(context.database_url)
-    context.note(f"crowd, {who}: filters of {TERMS} terms on tiles, summaries and OGC items; {asked}")
+    context.note(f"crowd, {who}: filters of {TERMS} terms over {context.rows:,} points at three doors; {asked}")
     context.tables.append(_build_table(who, {"quiet": quiet, "beside": crowded}))
     probes = (("/healthz", quiet.health, crowded.health), ("hot tile", quiet.tile, crowded.tile))
     if failed := sum(beside.failed for _, _, beside in probes):

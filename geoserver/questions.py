@@ -102,7 +102,8 @@ class Questions:
         size = _size(filters, properties)
         if not layer.has_rows or not _is_slow(size, filters.get("filter")):
             return Asked(tiling.parse_question(layer, status, filters, properties or {}), size >= COSTLY)
-        key = (layer.id, id(layer), status.srid, *sorted(filters.items()), *sorted((properties or {}).items()))
+        given = tuple(sorted(filters.items())), tuple(sorted((properties or {}).items()))
+        key = (layer.id, id(layer), status.srid, *given)
         if (known := self._known.get(key)) is not None:
             self._known.move_to_end(key)
             return Asked(known[1], size >= COSTLY)
