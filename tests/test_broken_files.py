@@ -58,7 +58,7 @@ WRONG = {
     "number.json": b"8",
     "url.json": b'{"version": 8, "sources": {"a": {"url": 3}}, "layers": []}',
     "dark.json": b'{"version": 8, "sources": {}, "layers": [], "metadata": {"geoserver:dark": {"a": {"paint": []}}}}',
-    "part.json": b'{"version": 8, "sources": {}, "layers": [{"id": "a", "type": "line", "source": "a", "source-layer": 1}]}',
+    "part.json": b'{"version": 8, "sources": {}, "layers": [{"id": "a", "type": "background", "source-layer": 1}]}',
 }
 FOLDERS = {".toml": "layers", ".json": "styles", ".sql": "tiles"}
 
