@@ -42,6 +42,7 @@ log = logging.getLogger("geoserver")
 _RETRY = 2.0  # seconds between attempts to reach a database that is away
 _LOOK = 0.5  # seconds between two looks at the files
 _RESTLESS = 5.0  # seconds after which files are read though they do not hold still
+_QUIET = 10.0  # seconds without a notice after which the loaded state is read all the same
 _BREATH = 0.25  # seconds between two readings of the loaded state, however many changes there are
 
 
@@ -218,7 +219,7 @@ class Services:
 
     async def _listen(self, connection: psycopg.AsyncConnection) -> None:
         while True:
-            async for message in connection.notifies(timeout=30):
+            async for message in connection.notifies(timeout=_QUIET):
                 if (notice := parse_notice(message.payload)) is None:
                     log.warning("A notice of a change could not be read: %.200s", message.payload)
                 else:
@@ -325,7 +326,6 @@ class Services:
         for layer_id, changes in outdated.items():
             if self._outdated.get(layer_id) != changes:
                 told = "; ".join(changes)
-                log.warning(
-                    "Layer %s (%s): what is loaded stays in service; geoserver load %s", layer_id, told, layer_id
-                )
+                kept = "is out of service" if self.find(layer_id) is None else "stays in service as it was loaded"
+                log.warning("Layer %s %s (%s): run geoserver load %s", layer_id, kept, told, layer_id)
         self._outdated = outdated

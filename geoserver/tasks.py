@@ -84,5 +84,5 @@ class Keeper:
 
 def explain(error: BaseException) -> str:
     """An error in one line, with its kind where its words alone would say little."""
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).encode("utf-8", "replace").decode().split())  # for /readyz, which is UTF-8
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

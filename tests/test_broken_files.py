@@ -56,6 +56,9 @@ WRONG = {
     "deeper.json": b"[" * 200_000,
     "surrogate.json": rb'{"version": 8, "sources": {}, "layers": [], "name": "\ud800"}',
     "number.json": b"8",
+    "url.json": b'{"version": 8, "sources": {"a": {"url": 3}}, "layers": []}',
+    "dark.json": b'{"version": 8, "sources": {}, "layers": [], "metadata": {"geoserver:dark": {"a": {"paint": []}}}}',
+    "part.json": b'{"version": 8, "sources": {}, "layers": [{"id": "a", "type": "background", "source-layer": 1}]}',
 }
 FOLDERS = {".toml": "layers", ".json": "styles", ".sql": "tiles"}
 

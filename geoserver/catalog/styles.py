@@ -15,6 +15,7 @@ from geoserver.errors import CatalogError
 __all__ = ["read_recipes", "read_styles"]
 
 _DEEPEST = 60
+_GROUPS = ("paint", "layout")
 
 
 def read_styles(workspace: Path, problems: list[CatalogError]) -> dict[str, Mapping[str, Any]]:
@@ -31,7 +32,7 @@ def read_styles(workspace: Path, problems: list[CatalogError]) -> dict[str, Mapp
             except orjson.JSONDecodeError as error:
                 problems.append(CatalogError(str(path), "", f"valid JSON: {error}"))
                 continue
-            if fault := _style_fault(style) or _depth_fault(style):
+            if fault := _style_fault(style) or _words_fault(style) or _depth_fault(style):
                 problems.append(CatalogError(str(path), *fault))
                 continue
             styles[path.stem] = style
@@ -56,6 +57,26 @@ def _style_fault(style: Any) -> tuple[str, str] | None:
     return None if isinstance(style.get("metadata", {}), dict) else ("metadata", "a table")
 
 
+def _words_fault(style: Any) -> tuple[str, str] | None:
+    """The same for addresses, names, and the values for the dark."""
+    texts = {name: style[name] for name in ("glyphs", "sprite") if name in style}
+    for name, source in style["sources"].items():
+        texts |= {f"sources.{name}.url": source["url"]} if "url" in source else {}
+        tiles = source.get("tiles", [])
+        if not isinstance(tiles, list) or not all(isinstance(tile, str) for tile in tiles):
+            return f"sources.{name}.tiles", "a list of addresses"
+    for index, drawn in enumerate(style["layers"]):
+        texts |= {f"layers.{index}.{key}": drawn[key] for key in ("source", "source-layer") if key in drawn}
+    if wrong := [key for key, text in texts.items() if not isinstance(text, str)]:
+        return wrong[0], "a text"
+    dark = style.get("metadata", {}).get("geoserver:dark", {})
+    entries = dark.values() if isinstance(dark, dict) else [None]
+    groups = [entry.get(key, {}) if isinstance(entry, dict) else None for entry in entries for key in _GROUPS]
+    if not all(isinstance(group, dict) for group in groups):
+        return "metadata.geoserver:dark", "a table by layer of tables paint and layout"
+    return None
+
+
 def _depth_fault(style: Any) -> tuple[str, str] | None:
     """The same where it is nested deeper than those who walk through it can follow."""
     level = [style]
@@ -69,7 +90,7 @@ def _depth_fault(style: Any) -> tuple[str, str] | None:
 def read_recipes(workspace: Path, problems: list[CatalogError] | None = None) -> dict[str, str]:
     """The SQL of every kind of tile by its name, and that of the bins that go with them.
 
-    Without `problems` one that cannot be read raises CatalogError; with it ours of the same name takes its place.
+    In place of one that cannot be read stands ours of the same name, where there is one.
     """
     recipes: dict[str, str] = {}
     found = problems if problems is not None else []
@@ -79,6 +100,4 @@ def read_recipes(workspace: Path, problems: list[CatalogError] | None = None) ->
                 recipes[path.stem] = read_text(path)
             except CatalogError as error:
                 found.append(error)
-    if problems is None and found:
-        raise found[0]
     return recipes

@@ -134,9 +134,12 @@ def _interpolate(arguments: list[Any], properties: Properties, zoom: float) -> A
 def progress(kind: list[Any], found: float, low: float, high: float) -> float:
     """How far `found` is between two stops, 0 to 1, by an interpolation's kind; a Bezier curve is taken as a line."""
     base = kind[1] if kind[:1] == ["exponential"] else 1
-    if base == 1:
-        return (found - low) / (high - low)
-    return float((base ** (found - low) - 1) / (base ** (high - low) - 1))
+    try:
+        if base == 1:
+            return (found - low) / (high - low)
+        return float((base ** (found - low) - 1) / (base ** (high - low) - 1))
+    except ArithmeticError:  # stops on one spot, or numbers beyond all measure
+        return 0.0
 
 
 def _coalesce(arguments: list[Any], properties: Properties, zoom: float) -> Any:
