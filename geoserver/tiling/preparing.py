@@ -18,7 +18,7 @@ from geoserver.model import Tile, TilePlan, ZoomPlan
 from geoserver.tiling.bins import MOST_VALUES, Source, Subject, build_cells, find_bins
 from geoserver.tiling.compose import recipe_digest
 from geoserver.tiling.density import Density, count_densest, read_density, sampling, tile_at
-from geoserver.tiling.packing import build_pack_statement, build_pack_table
+from geoserver.tiling.packing import build_pack_index, build_pack_statement
 from geoserver.tiling.ready import ReadyTiles, make_tile
 
 if TYPE_CHECKING:
@@ -264,12 +264,8 @@ class _Work:
             table=self.table,
             packed=self.source.packed,
         )
-        index = SQL("CREATE INDEX {} ON {} (x, y)").format(
-            Identifier(f"{self.source.packed}_x_y"), Identifier("layers", self.source.packed)
-        )
-        analyze = SQL("ANALYZE {}").format(Identifier("layers", self.source.packed))
-        for statement in (build_pack_table(self.layer, self.source.packed), pack, index, analyze):
-            self.connection.execute(statement)
+        self.connection.execute(pack)
+        self.connection.execute(build_pack_index(self.source.packed))
         return repack.as_string(self.connection)
 
     def _block_fits(self, density: Density, zoom: int, level: int) -> bool:
