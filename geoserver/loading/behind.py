@@ -37,6 +37,9 @@ def prepare_behind(
     ).fetchone()
     if row is None:
         return
+    # Of what was edited before now nothing need be remembered: all that is read from here on has it.
+    connection.execute("DELETE FROM geoserver.edits WHERE layer = %s AND xid = '0'", [layer.id])
+    connection.commit()
     told = time.monotonic()
 
     def tell(share: float) -> None:

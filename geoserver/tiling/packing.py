@@ -17,23 +17,13 @@ if TYPE_CHECKING:
 
     from geoserver.model import Layer
 
-__all__ = ["build_pack_statement", "build_pack_table"]
+__all__ = ["build_pack_index", "build_pack_statement"]
 
-
-_TIME_TYPES = {"date": SQL("date[]"), "timestamp": SQL("timestamptz[]")}
-
-_TABLE = SQL("""
-CREATE TABLE {packed} (
-    x integer NOT NULL, y integer NOT NULL, code smallint NOT NULL, c integer[] NOT NULL, t {times}
-);
--- Statistics of what is in the arrays are dear and of no use.
-ALTER TABLE {packed} ALTER c SET STATISTICS 0, ALTER t SET STATISTICS 0""")
 
 # One sort by one number (block, code, and whether there is a time), time and place: sorting each array costs more.
-_PACK = SQL("""
-INSERT INTO {packed} (x, y, code, c, t)
-SELECT (key >> 40)::integer, (key >> 16 & 16777215)::integer, ((key >> 1 & 32767) - 2)::smallint,
-    array_agg(c), CASE WHEN key & 1 = 1 THEN array_agg(t) END
+_POINTS = """
+SELECT (key >> 40)::integer AS x, (key >> 16 & 16777215)::integer AS y, ((key >> 1 & 32767) - 2)::smallint AS code,
+    array_agg(c) AS c, CASE WHEN key & 1 = 1 THEN array_agg(t) END AS t
 FROM (
     SELECT
         (geoserver.cell(ST_X({anchor}), {block})::bigint << 40)
@@ -46,7 +36,16 @@ FROM (
     FROM {rows} LEFT JOIN {known} AS known ON known.value = {facet}
     ORDER BY key, t, c
 ) AS points
-GROUP BY key""")
+GROUP BY key"""
+
+# As one statement with the table, because PostgreSQL then reads and sorts in several processes.
+_PACK = SQL(f"CREATE TABLE {{packed}} AS {_POINTS}")
+_PACK_SOME = SQL(f"INSERT INTO {{packed}} (x, y, code, c, t) {_POINTS}")
+# Statistics of what is in the arrays are dear and of no use.
+_FINISH = SQL("""
+ALTER TABLE {packed} ALTER c SET STATISTICS 0, ALTER t SET STATISTICS 0;
+CREATE INDEX {index} ON {packed} (x, y);
+ANALYZE {packed}""")
 
 # After an edit: packs the blocks in $1 anew (NULL: all), each its column << 32 + its row, and gives new values codes.
 _REPACK = SQL("""
@@ -75,16 +74,15 @@ gone AS (DELETE FROM {packed} AS p USING blocks AS b WHERE p.x = b.x AND p.y = b
 {insert}""")
 
 
-def build_pack_table(layer: Layer, packed: str) -> Composed:
-    """The empty table; column `t` is null where a row's points have no time."""
-    kind = layer.fields[layer.time].type if layer.time else "timestamp"
-    return _TABLE.format(packed=Identifier("layers", packed), times=_TIME_TYPES[kind])
+def build_pack_index(packed: str) -> Composed:
+    """What the table of packed points needs once it is filled."""
+    return _FINISH.format(packed=Identifier("layers", packed), index=Identifier(f"{packed}_x_y"))
 
 
 def build_pack_statement(
     layer: Layer, facet: str, geometry_type: str, *, block: int, level: int, whole: bool, table: str, packed: str
 ) -> tuple[Composed, Composed]:
-    """Two statements: one that packs every row of `table`, and one for PL/pgSQL that packs the blocks in $1 anew.
+    """Two statements: one that packs every row of `table` into a new one, and one for PL/pgSQL: blocks in $1 anew.
 
     The second is of the layer's tables in service, whatever `table` and `packed` are.
     """
@@ -110,7 +108,7 @@ def build_pack_statement(
         layer=Literal(layer.id),
         last_named=Literal(MOST_VALUES - 1),
         whole=Literal(whole),
-        insert=_PACK.format(rows=SQL("changed AS r"), known=SQL("known"), **own),
+        insert=_PACK_SOME.format(rows=SQL("changed AS r"), known=SQL("known"), **own),
         **own,
     )
     return pack, repack

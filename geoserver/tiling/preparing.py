@@ -18,7 +18,7 @@ from geoserver.model import Tile, TilePlan, ZoomPlan
 from geoserver.tiling.bins import MOST_VALUES, Source, Subject, build_cells, find_bins
 from geoserver.tiling.compose import recipe_digest
 from geoserver.tiling.density import Density, count_densest, read_density, sampling, tile_at
-from geoserver.tiling.packing import build_pack_statement, build_pack_table
+from geoserver.tiling.packing import build_pack_index, build_pack_statement
 from geoserver.tiling.ready import ReadyTiles, make_tile
 
 if TYPE_CHECKING:
@@ -32,12 +32,10 @@ __all__ = ["Prepared", "look_ahead", "prepare"]
 
 _ROOM = 460_000  # bytes that the densest tile may take when it is planned; others, and edits, may need a little more
 _MOST_DRAWN = 20_000  # features that a tile within the budget could hold at the very most
-_WEIGHED = 3_000  # features of the tile that a first plan is guessed from, at most
+_WEIGHED = 5_000  # features of the tile that tells what one takes, where there is such a tile
 _GUESSED = 64  # bins across a tile by a first plan
-_HEAVY = (
-    12_000  # features behind a tile that is kept ready, at least; and the share of the layer, so that they stay few
-)
-_SHARE = 400
+_HEAVY = 20_000  # features behind a tile that is kept ready, at least; fewer are counted in some 20 ms
+_SHARE = 400  # the least part of the layer behind such a tile, so that they stay few
 _FEW = 12  # ready tiles of a zoom that are made of counted cells
 _MOST_CODES = 500  # values of the main choice field that packed points tell apart
 _BLOCK = 60_000  # points in the largest packed block, so that an edit packs no more than those anew
@@ -71,7 +69,7 @@ def prepare(
 ) -> Prepared:
     """Plan the layer from the rows of `table`, and fill `NAME__packed` and `NAME__bins` (both with `suffix`).
 
-    Tiles with more than `heavy` features behind them are kept ready; else those with more than 12,000 and more than a
+    Tiles with more than `heavy` features behind them are kept ready; else those with more than 20,000 and more than a
     400th of the layer.
 
     Needs column `visible_from` for lines and polygons, and an index on `geom_3857`. Runs inside the caller's
@@ -169,7 +167,7 @@ class _Work:
         if not len(density.n):
             return {}
         self._find_facet(rows)
-        weight = self._weigh_feature(density, _WEIGHED)
+        weight = self._weigh_feature(density)
         first, points = self.layer.features_from, self.kind == "points"
         last = int(density.visible.max())
         zooms: list[ZoomPlan | None]
@@ -248,7 +246,7 @@ class _Work:
         """Find from which zoom points are drawn, and pack them for the bins below it."""
         first = self.layer.features_from
         if first is None:
-            start = self._find_features_from(density, self._weigh_feature(density, _MOST_DRAWN))
+            start = self._find_features_from(density, self._weigh_feature(density))
         else:
             start = min(first, self.layer.maxzoom)
         if not start:
@@ -266,12 +264,8 @@ class _Work:
             table=self.table,
             packed=self.source.packed,
         )
-        index = SQL("CREATE INDEX {} ON {} (x, y)").format(
-            Identifier(f"{self.source.packed}_x_y"), Identifier("layers", self.source.packed)
-        )
-        analyze = SQL("ANALYZE {}").format(Identifier("layers", self.source.packed))
-        for statement in (build_pack_table(self.layer, self.source.packed), pack, index, analyze):
-            self.connection.execute(statement)
+        self.connection.execute(pack)
+        self.connection.execute(build_pack_index(self.source.packed))
         return repack.as_string(self.connection)
 
     def _block_fits(self, density: Density, zoom: int, level: int) -> bool:
@@ -291,17 +285,20 @@ class _Work:
         self.plan = replace(self.plan, crowd=int(_ROOM / weight))
         return layer.maxzoom
 
-    def _weigh_feature(self, density: Density, most: int) -> float:
-        """Bytes per feature in the fullest tile with no more than `most` features."""
-        best: tuple[int, Tile] = (0, Tile(0, 0, 0))
-        for zoom in range(self.layer.maxzoom, -1, -1):
-            tiles, counts = density.at(zoom)
-            counts = np.where(counts <= most, counts, 0)
-            place = int(np.argmax(counts))
-            if counts[place] > best[0]:
-                best = int(counts[place]), tile_at(zoom, int(tiles[place]))
-        count, tile = best
-        return len(self._render(tile, None)) / count if count else _ROOM
+    def _weigh_feature(self, density: Density) -> float:
+        """Bytes per feature in the fullest tile that is quickly made, or that could be drawn at all."""
+        for most in (_WEIGHED, _MOST_DRAWN):
+            best: tuple[int, Tile] = (0, Tile(0, 0, 0))
+            for zoom in range(self.layer.maxzoom, -1, -1):
+                tiles, counts = density.at(zoom)
+                counts = np.where(counts <= most, counts, 0)
+                place = int(np.argmax(counts))
+                if counts[place] > best[0]:
+                    best = int(counts[place]), tile_at(zoom, int(tiles[place]))
+            count, tile = best
+            if count:
+                return len(self._render(tile, None)) / count
+        return _ROOM
 
     # -- zooms ------------------------------------------------------------------------------------------------------
 

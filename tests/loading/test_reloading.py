@@ -234,7 +234,7 @@ def test_a_load_killed_while_it_prepares_tiles_has_its_rows_in_service_and_the_n
 
 
 def test_a_layer_is_served_by_a_first_plan_until_its_tiles_are_prepared(workspace: Workspace) -> None:
-    rows = "".join(f"k{number},{number / 1e5},2\n" for number in range(20_000))
+    rows = "".join(f"k{number},{number / 1e5},2\n" for number in range(21_000))
     layer = make_layer(workspace.root, workspace.write("a.csv", "key,lon,lat\n" + rows), key="key", features_from=9)
     plans: list[tuple[dict[str, object], float | None]] = []
 
