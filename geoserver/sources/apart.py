@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import os
 import pickle
+import re
 import select
 import signal
 import socket
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from geoserver.sources.base import Batch, Request
 
 __all__ = ["open_apart"]
+
+_SECRET = re.compile(
+    r"DATABASE_URL|^PG|PASSWORD|SECRET|TOKEN|KEY", re.IGNORECASE
+)  # settings that readers need not know
 
 
 def open_apart(request: Request) -> Opened:
@@ -136,11 +141,8 @@ class _Nursery:
             self._orders, theirs = socket.socketpair()
             with theirs:
                 command = [sys.executable, "-m", "geoserver.sources.nursery", str(theirs.fileno())]
-                environment = {
-                    **os.environ,
-                    "OPENBLAS_NUM_THREADS": "1",
-                    "JE_ARROW_MALLOC_CONF": "background_thread:false",
-                }
+                environment = {name: value for name, value in os.environ.items() if not _SECRET.search(name)}
+                environment |= {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
                 self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment)  # noqa: S603 - this Python
             self._owner = os.getpid()
         return self._orders
