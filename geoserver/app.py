@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -15,12 +15,14 @@ from starlette.exceptions import HTTPException
 from geoserver import __version__
 from geoserver.api import find_routers
 from geoserver.api.departures import Departures
+from geoserver.api.description import describe
 from geoserver.api.hosts import CheckHost, Hosts
 from geoserver.api.metrics import Board, Meter
 from geoserver.api.problems import PROBLEM_TYPE, build_plain_problem, build_problem
+from geoserver.api.retrying import Retrying, note_change
 from geoserver.api.tile_requests import TileRequests
 from geoserver.api.tile_server import TileServer
-from geoserver.errors import BadParameterError, GeoserverError
+from geoserver.errors import BadParameterError, GeoserverError, OvertakenError
 from geoserver.ogc.routes import router as ogc_router
 from geoserver.questions import Questions
 from geoserver.services import Services
@@ -64,22 +66,30 @@ def create_app(
         app.state.services = services
         tiles.attach(services)
         await services.start()
-        metering = asyncio.create_task(meter.run(), name="meter")
+        services.keeper.keep("meter", meter.run)
         try:
             yield
         finally:
-            metering.cancel()
             await tiles.stop()
             await questions.stop()
             await services.stop()
 
-    app = FastAPI(title="City map server", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="City map server",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # it knows nothing of a public address with a path
+    )
     routes: list[BaseRoute] = list(app.routes)
     for router in [*find_routers(), ogc_router, site_router]:
         app.include_router(router)
         routes += router.routes
     _add_error_handlers(app, routes)
+    app.add_middleware(Retrying)
     app.add_middleware(SiteHeaders, routes=routes)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way to another document
     app.state.settings = settings
     app.state.tiles = tiles
     app.state.questions = questions
@@ -99,7 +109,9 @@ def problem(error: GeoserverError) -> Response:
 
 def _add_error_handlers(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
     @app.exception_handler(GeoserverError)
-    async def known(_: Request, error: GeoserverError) -> Response:
+    async def known(request: Request, error: GeoserverError) -> Response:
+        if isinstance(error, OvertakenError):
+            note_change(request.scope)
         return problem(error)
 
     @app.exception_handler(RequestValidationError)
@@ -111,6 +123,8 @@ def _add_error_handlers(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
         headers = dict(error.headers or {})
+        if error.status_code == 404 and (better := _without_slash(request, routes)):  # noqa: PLR2004
+            return Response(status_code=307, headers={"Location": better})
         if error.status_code == 405:  # noqa: PLR2004
             headers["Allow"] = ", ".join(list_methods(routes, request.scope))
         return _plain_problem(error.status_code, str(error.detail), request, headers)
@@ -119,6 +133,16 @@ def _add_error_handlers(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
     async def unknown(request: Request, error: Exception) -> Response:
         log.error("%s %r failed", request.method, request.url.path, exc_info=error)
         return _plain_problem(500, "Internal error", request, {})
+
+
+def _without_slash(request: Request, routes: Sequence[BaseRoute]) -> str:
+    """The address without slashes at its end, if that is one of ours."""
+    path = request.scope["path"].rstrip("/")
+    if path == request.scope["path"] or not list_methods(routes, {**request.scope, "path": path}):
+        return ""
+    services: Services = request.app.state.services
+    query = request.scope["query_string"].decode("latin-1")
+    return services.site_url(str(request.base_url)) + quote(path) + ("?" + query if query else "")
 
 
 def _plain_problem(status: int, title: str, request: Request, headers: dict[str, str]) -> Response:

@@ -4,6 +4,7 @@
     ├── BadParameterError           400   one query parameter or path part is wrong
     ├── NotFoundError               404   no such layer, feature, tile, style
     ├── UnavailableError            503   the database is away or too slow; comes with Retry-After
+    │   └── OvertakenError          503   a table changed under the question; asked again, it is answered
     ├── CatalogError                -     a layer file, style or recipe is wrong: file, key, expectation
     ├── LoadError                   -     a source cannot be loaded
     └── SetupError                  -     something must be installed or configured first
@@ -19,6 +20,7 @@ __all__ = [
     "GeoserverError",
     "LoadError",
     "NotFoundError",
+    "OvertakenError",
     "SetupError",
     "UnavailableError",
 ]
@@ -42,7 +44,7 @@ class BadParameterError(GeoserverError):
     title = "Bad parameter"
 
     def __init__(self, parameter: str, value: object, expected: str) -> None:
-        self.parameter = shorten(parameter)
+        self.parameter = shorten(parameter, 100)
         self.value = shorten(value)
         self.expected = expected
         super().__init__(f"{self.parameter}: got {self.value!r}; expected {expected}")
@@ -58,7 +60,7 @@ class NotFoundError(GeoserverError):
     title = "Not found"
 
     def __init__(self, parameter: str, value: object, expected: str) -> None:
-        self.parameter = shorten(parameter)
+        self.parameter = shorten(parameter, 100)
         self.value = shorten(value)
         self.expected = expected
         super().__init__(f"There is no {self.parameter} {self.value!r}; expected {expected}")
@@ -81,16 +83,23 @@ class UnavailableError(GeoserverError):
         return {"retryAfter": self.retry_after}
 
 
+class OvertakenError(UnavailableError):
+    """A table is another than when the question was put together; reading requests are asked again by themselves."""
+
+    def __init__(self) -> None:
+        super().__init__("What is loaded has just changed; try again at once.", retry_after=1)
+
+
 class CatalogError(GeoserverError):
     """A file of the catalogue is wrong: which file, which key in it, and what was expected there."""
 
     title = "Broken catalogue"
 
     def __init__(self, file: str, key: str, expected: str) -> None:
-        self.file = file
+        self.file = file.encode("utf-8", "replace").decode()  # a name on disk need not be UTF-8, and JSON must
         self.key = key
         self.expected = expected
-        super().__init__(f"{file}: {key}: {expected}" if key else f"{file}: {expected}")
+        super().__init__(f"{self.file}: {key}: {expected}" if key else f"{self.file}: {expected}")
 
 
 class LoadError(GeoserverError):

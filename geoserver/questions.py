@@ -32,6 +32,7 @@ __all__ = ["COSTLY", "Asked", "Questions", "count_characters"]
 SHORT = 300  # characters that are read in half a millisecond
 COSTLY = 1_000  # characters from which on a client's questions wait for each other
 _KEPT = 8 * 2**20  # bytes, roughly, of filters that were read apart and may be asked again at once: a map asks by tiles
+_LONGEST_REST = 0.05  # seconds; after a reading comes a rest as long as it, so that a crowd leaves half of the time
 _PER_CHARACTER = 12  # bytes of what is made of one character
 _GEOMETRY = (
     "POINT",
@@ -69,6 +70,7 @@ class Questions:
         self.ogc = Turns(settings.ogc_threads)
         self._known: OrderedDict[Key, tuple[Layer, Where, int]] = OrderedDict()
         self._room = _KEPT
+        self._rested = 0.0  # when the next filter may be read apart
         self._reads: dict[Key, _Read] = {}
 
     @property
@@ -123,8 +125,11 @@ class Questions:
         if not _is_slow(_size(filters, properties), filters.get("filter")):
             return tiling.parse_question(layer, status, filters, properties)
         asked = asyncio.run_coroutine_threadsafe(self.read(client, layer, status, filters, properties), loop)
-        with interruptible(asked.cancel):
-            return asked.result().where
+        try:
+            with interruptible(asked.cancel):
+                return asked.result().where
+        finally:
+            asked.cancel()  # where it was interrupted before it could be
 
     def turn(self, client: str, asked: Asked) -> AbstractAsyncContextManager[None]:
         """The time to ask the database; what is not filtered waits for nobody."""
@@ -148,8 +153,14 @@ class Questions:
                     del self._reads[key]
 
     async def _read(self, client: str, layer: Layer, status: LayerStatus, arguments: Mapping[str, Any]) -> Where:
+        loop = asyncio.get_running_loop()
         async with self.reading.turn(client):
-            return await outlast(self.apart.build(layer, status, arguments))
+            await asyncio.sleep(self._rested - loop.time())
+            started = loop.time()
+            try:
+                return await outlast(self.apart.build(layer, status, arguments))
+            finally:
+                self._rested = loop.time() + min(loop.time() - started, _LONGEST_REST)
 
     def _keep(self, key: Key, layer: Layer, where: Where, size: int) -> None:
         """Keep what was read for the next tile; with the layer, so that no other one can have its identity."""

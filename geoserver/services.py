@@ -8,22 +8,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg.sql import SQL, Identifier
-from watchfiles import awatch
 
 from geoserver import assets
-from geoserver.catalog import LiveCatalog, layer_folders
+from geoserver.catalog import LiveCatalog, layer_folders, read_signature
 from geoserver.database.connecting import connect_async
+from geoserver.database.fitting import Fit, fit
 from geoserver.database.migrate import apply_migrations
 from geoserver.database.notices import Notice, parse_notice
 from geoserver.database.pool import Database
 from geoserver.database.status import CHANNEL, LayerStatus, read_statuses
 from geoserver.errors import GeoserverError, NotFoundError, SetupError, UnavailableError
 from geoserver.grid import join
+from geoserver.tasks import Keeper
 from geoserver.tilesets import Tilesets
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ __all__ = ["Services"]
 log = logging.getLogger("geoserver")
 
 _RETRY = 2.0  # seconds between attempts to reach a database that is away
+_LOOK = 0.5  # seconds between two looks at the files
+_RESTLESS = 5.0  # seconds after which files are read though they do not hold still
 _BREATH = 0.25  # seconds between two readings of the loaded state, however many changes there are
 
 
@@ -52,15 +56,19 @@ class Services:
         self.tilesets = Tilesets()
         self.statuses: dict[str, LayerStatus] = {}
         self.database_problem = "not connected yet"
-        self._found: dict[str, tuple[Layer, tuple[Layer, LayerStatus]]] = {}  # what `find` made of a layer's file
+        self.keeper = Keeper()
+        self._fits: dict[str, tuple[Layer, LayerStatus, Fit]] = {}  # what a layer's file and its rows came to
+        self._outdated: dict[str, tuple[str, ...]] = {}  # as it was logged, and so
+        self._problems: list[str] = []
         self._revive = revive
         self._callbacks: list[Callable[[], None]] = []
         self._listeners: list[Callable[[Notice], None]] = []
         self._seen: dict[str, int] = {}  # the newest version of each layer whose notice was handed on
         self._since: dict[str, LayerStatus] = {}  # what notices told since the reading of the state began
+        self._untold = True  # whether something changed since everyone was told
+        self._owed: set[str] = set()  # layers of which a notice did not reach every listener
         self._changed = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
-        self._stopping = asyncio.Event()
+        self._reading = asyncio.Lock()
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call back, in the event loop, after the catalogue or the rows of a layer changed."""
@@ -78,6 +86,10 @@ class Services:
             raise NotFoundError("layer", layer_id, "a layer that can be served; /readyz says what is wrong with it")
         if self.database_problem:
             raise UnavailableError("The database cannot be reached; try again in a few seconds.")
+        if changes := self.outdated().get(layer_id):
+            raise NotFoundError(
+                "layer", layer_id, f"a layer as it was loaded ({changes[0]}): geoserver load {layer_id}"
+            )
         raise NotFoundError("layer", layer_id, f"a loaded layer; this one has no rows yet: geoserver load {layer_id}")
 
     def site_url(self, seen: str) -> str:
@@ -93,13 +105,24 @@ class Services:
         layer = self.live.current.layers.get(layer_id)
         if layer is not None and not layer.has_rows:
             return self.tilesets.held.get(layer_id)
-        status = self.statuses.get(layer_id)
-        if layer is None or status is None:
+        if layer is None or (fitted := self._fit(layer)) is None or fitted.layer is None:
             return None
-        known = self._found.get(layer_id)
-        if known is None or known[0] is not layer or known[1][1] is not status:
-            known = self._found[layer_id] = (layer, (layer.deepened(status.plan), status))
-        return known[1]
+        return fitted.layer, fitted.status
+
+    def outdated(self) -> dict[str, tuple[str, ...]]:
+        """Layers of which something else is declared than is loaded, with what: `geoserver load` mends it."""
+        fits = {layer.id: self._fit(layer) for layer in self.live.current.layers.values() if layer.has_rows}
+        return {layer_id: fitted.changes for layer_id, fitted in fits.items() if fitted and fitted.changes}
+
+    def _fit(self, layer: Layer) -> Fit | None:
+        """What can be served of a layer; the same object as long as file and state are the same."""
+        if (status := self.statuses.get(layer.id)) is None:
+            return None
+        known = self._fits.get(layer.id)
+        if known is None or known[0] is not layer or known[1] is not status:
+            fitted = fit(layer, status, self.live.current.recipes)
+            known = self._fits[layer.id] = (layer, status, fitted)
+        return known[2]
 
     async def start(self) -> None:
         """Open the pools and begin to watch; waits for a first answer of the database, though not for long."""
@@ -107,35 +130,70 @@ class Services:
         self._report_problems()
         await self.database.open()
         ready = asyncio.Event()
-        self._tasks = [
-            asyncio.create_task(self._follow_database(ready), name="follow database"),
-            asyncio.create_task(self._follow_changes(), name="follow changes"),
-            asyncio.create_task(self._follow_files(), name="follow files"),
-        ]
+        loop = asyncio.get_running_loop()
+
+        def look_again() -> None:
+            loop.call_soon_threadsafe(self._changed.set)
+
+        self.database.on_surprise = look_again
+        self.keeper.keep("follow database", lambda: self._follow_database(ready))
+        self.keeper.keep("follow changes", self._follow_changes)
+        self.keeper.keep("follow files", self._follow_files)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(ready.wait(), timeout=5)
 
     async def stop(self) -> None:
         """End the watching tasks and close every connection."""
-        self._stopping.set()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.keeper.stop()
         await self.database.close()
 
+    async def look_again(self) -> bool:
+        """Read the loaded state, because something was not as expected; gives whether it is another one by now."""
+        before = self.statuses
+        with contextlib.suppress(GeoserverError):
+            await self.refresh()
+        return self.statuses is not before
+
     async def refresh(self) -> None:
-        """Read the loaded state again and tell those who asked to be told."""
+        """Read the loaded state again, one at a time, and tell those who asked to be told."""
+        async with self._reading:
+            await self._refresh()
+
+    async def _refresh(self) -> None:
         self._since = {}
         read = await read_statuses(self.database)
         # A notice may have overtaken the reading: what it said stays until the next reading, which it has asked for.
         newer = {key: told for key, told in self._since.items() if key in read and told.version > read[key].version}
-        self.statuses = read | newer
-        self.database_problem = ""
-        self._tell()
+        statuses = read | newer
+        if self._untold or self.database_problem or statuses != self.statuses:
+            self.statuses = statuses
+            self.database_problem = ""
+            self._tell()
+        for layer_id in list(self._owed):
+            self._owed.discard(layer_id)
+            if (status := self.statuses.get(layer_id)) is not None:
+                self._hand_on(Notice(layer_id, status.version))  # which part of it changed is not known any more
 
     def _tell(self) -> None:
+        """Call everyone back; who fails is called again a little later, and keeps nobody else from being called."""
+        self._untold = False
+        self._report_outdated()
         for callback in self._callbacks:
-            callback()
+            if not self._call(callback):
+                self._untold = True
+        if self._untold:
+            self._come_back()
+
+    def _call(self, function: Callable[..., None], *arguments: object) -> bool:
+        """Whether it came to its end; what went wrong is noted until it does."""
+        name = f"tell {getattr(function, '__qualname__', function)}"
+        with self.keeper.guarded(name):
+            function(*arguments)
+        return name not in self.keeper.problems
+
+    def _come_back(self) -> None:
+        """Have the loaded state read again, and those told who were not, after a pause."""
+        asyncio.get_running_loop().call_later(_RETRY, self._changed.set)
 
     async def _follow_database(self, ready: asyncio.Event) -> None:
         """Migrate, then LISTEN for as long as we run; on a lost connection start over, so that no change is missed."""
@@ -166,7 +224,9 @@ class Services:
                 else:
                     self._take(notice)
                 self._changed.set()
-            await connection.execute("SELECT 1")  # notices a server that went away without a word
+            # Notices a server that went away without a word, and what was changed by hand without a notice.
+            await connection.execute("SELECT 1")
+            self._changed.set()
 
     def _take(self, notice: Notice) -> None:
         """Hand a notice on. Bounds grow before that, so that no tile is taken for empty that is so no more."""
@@ -174,11 +234,14 @@ class Services:
             status = replace(status, version=notice.version, bounds=join(status.bounds, notice.bounds))
             self.statuses[notice.layer] = self._since[notice.layer] = status
         self._seen[notice.layer] = notice.version
+        self._untold = True
         self._hand_on(notice)
 
     def _hand_on(self, notice: Notice) -> None:
         for listener in self._listeners:
-            listener(notice)
+            if not self._call(listener, notice):
+                self._owed.add(notice.layer)
+                self._come_back()
 
     def _catch_up(self) -> None:
         """After a time without a connection: everything of a layer whose version moved meanwhile may have changed."""
@@ -195,9 +258,11 @@ class Services:
             try:
                 await self.refresh()
             except GeoserverError as error:
-                log.warning("The loaded state could not be read: %s", error)
-                self._changed.set()
+                self.keeper.note("read the loaded state", str(error))
+                self._come_back()
                 await asyncio.sleep(_RETRY)
+            else:
+                self.keeper.clear("read the loaded state")
             await asyncio.sleep(_BREATH)
 
     async def _bring_back(self) -> None:
@@ -213,27 +278,33 @@ class Services:
         if problem != self.database_problem:
             log.warning("%s Trying again every %g s. (%s)", problem, _RETRY, error)
         self.database_problem = problem
+        if isinstance(error, SetupError):
+            self.statuses = {}  # what is behind this address is not to be trusted, so nothing of it is given out
 
     async def _follow_files(self) -> None:
-        """Reload the catalogue when a layer, style or recipe file changes, or a folder of them comes or goes."""
-        while not self._stopping.is_set():
-            folders = self._folders()
-            watch = awatch(
-                *folders, stop_event=self._stopping, debounce=200, step=50, rust_timeout=2000, yield_on_timeout=True
-            )
-            async for changes in watch:
-                moved = self._folders() != folders
-                if changes or moved:
-                    await asyncio.to_thread(self.live.reload)
-                # Archives lie anywhere, and are looked at each time that the watch wakes up.
-                renewed = await asyncio.to_thread(self.tilesets.refresh, self.live.current)
-                if changes or moved or renewed:
-                    self._report_problems()
-                    self._tell()
-                for layer, status in self.tilesets.renew():
-                    self._hand_on(Notice(layer.id, status.version))
-                if moved:
-                    break
+        """Reload the catalogue when a layer, style or recipe file changes, or a folder of them comes or goes.
+
+        By looking, not by the system's notices, which do not tell of network drives and of folders that are put in the
+        place of others, and are limited in number. A change is read when it has held still from one look to the next.
+        """
+        read: object = None  # the state of the files when they were last read
+        seen, since = await asyncio.to_thread(read_signature, self._folders), time.monotonic()
+        while True:
+            before, seen = seen, await asyncio.to_thread(read_signature, self._folders)
+            if seen == read:
+                since = time.monotonic()
+            changed = seen != read and (seen == before or time.monotonic() - since > _RESTLESS)
+            if changed:
+                await asyncio.to_thread(self.live.reload)
+                read, since = seen, time.monotonic()
+            # Archives lie anywhere, and are looked at each time.
+            renewed = await asyncio.to_thread(self.tilesets.refresh, self.live.current)
+            if changed or renewed:
+                self._report_problems()
+                self._tell()
+            for layer, status in self.tilesets.renew():
+                self._hand_on(Notice(layer.id, status.version))
+            await asyncio.sleep(_LOOK)
 
     def _folders(self) -> list[Path]:
         workspace = self.settings.workspace
@@ -241,5 +312,20 @@ class Services:
         return list(dict.fromkeys(folders))
 
     def _report_problems(self) -> None:
-        for problem in [*self.live.current.problems, *self.tilesets.problems]:
-            log.error("Catalogue: %s (the last good state stays in service)", problem)
+        """Log what is broken, once."""
+        problems = [str(problem) for problem in (*self.live.current.problems, *self.tilesets.problems)]
+        for problem in problems:
+            if problem not in self._problems:
+                log.error("Catalogue: %s (the last good state stays in service)", problem)
+        self._problems = problems
+
+    def _report_outdated(self) -> None:
+        """Log once what of each layer is declared otherwise than loaded."""
+        outdated = self.outdated()
+        for layer_id, changes in outdated.items():
+            if self._outdated.get(layer_id) != changes:
+                told = "; ".join(changes)
+                log.warning(
+                    "Layer %s (%s): what is loaded stays in service; geoserver load %s", layer_id, told, layer_id
+                )
+        self._outdated = outdated

@@ -174,7 +174,9 @@ def run_server(app: FastAPI, database_url: str, **options: Any) -> Iterator[Serv
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         server = uvicorn.Server(build_config(app, **options))
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
+        factory = server.config.get_loop_factory()
+        serving = server.serve(sockets=[listener])
+        thread = threading.Thread(target=lambda: asyncio.run(serving, loop_factory=factory), daemon=True)
         thread.start()
         deadline = time.monotonic() + 60
         while not server.started:

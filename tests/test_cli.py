@@ -196,6 +196,51 @@ def test_load_goes_on_after_a_broken_layer_and_fails_in_the_end(
     assert re.search(r"benches\s+2\s+1\s", done.stderr)
 
 
+def test_load_shows_what_was_rejected_and_left_empty_and_why(
+    workspace: Path, environment: dict[str, str], empty_database: str
+) -> None:
+    (workspace / "layers" / "benches.toml").write_text(LAYER + '[fields.height]\ntype = "integer"\n')
+    rows = "".join(f"oak,-28.6,45.2,{height}\n" for height in (1, 2, 3, "tall", "<5"))
+    (workspace / "data" / "benches.csv").write_text("wood,lon,lat,height\n" + rows + "elm,,,4\n")
+    done = run(environment, "load", "--workspace", str(workspace), DATABASE_URL=empty_database)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"benches\s+1\s+rejected: no position", done.stderr)
+    assert re.search(r"1\s+height: no integer, left empty\s+tall", done.stderr)
+    assert re.search(r"1\s+height: suppressed, left empty", done.stderr)
+
+
+def test_load_refuses_to_lose_much_unless_it_is_forced(
+    workspace: Path, environment: dict[str, str], empty_database: str
+) -> None:
+    options = ("--workspace", str(workspace))
+    assert run(environment, "load", *options, DATABASE_URL=empty_database).returncode == 0
+    (workspace / "data" / "benches.csv").write_text("wood,lon,lat\n")
+    refused = run(environment, "load", *options, DATABASE_URL=empty_database)
+    assert refused.returncode == 1
+    assert "0 rows where 2 are in service, 100% fewer" in refused.stderr
+    assert "geoserver load benches --force" in refused.stderr
+    with psycopg.connect(empty_database) as connection:
+        assert connection.execute("SELECT count(*) FROM layers.benches").fetchone() == (2,)
+    forced = run(environment, "load", "benches", "--force", *options, DATABASE_URL=empty_database)
+    assert forced.returncode == 0, forced.stderr
+    with psycopg.connect(empty_database) as connection:
+        assert connection.execute("SELECT count(*) FROM layers.benches").fetchone() == (0,)
+
+
+def test_whatever_goes_wrong_with_some_layers_the_others_are_loaded(
+    workspace: Path, environment: dict[str, str], empty_database: str
+) -> None:
+    (workspace / "layers" / "aaa-odd.toml").write_text(LAYER.replace("benches.csv", "\\u0000.csv"))
+    (workspace / "layers" / "broken.toml").write_text("title = 3")
+    names = ("nowhere", "broken", "aaa-odd", "benches")
+    done = run(environment, "load", *names, "--workspace", str(workspace), DATABASE_URL=empty_database)
+    assert done.returncode == 1
+    assert re.search(r"benches\s+2\s+1\s", done.stderr)
+    assert "broken.toml: title: input should be a valid string" in done.stderr
+    assert "There is no layer 'nowhere'; expected one of" in done.stderr
+    assert "aaa-odd: not loaded, by a fault of geoserver's own: ValueError" in done.stderr
+
+
 def test_settings_come_from_the_env_file_of_the_workspace(
     workspace: Path, environment: dict[str, str], empty_database: str
 ) -> None:

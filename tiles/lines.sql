@@ -8,7 +8,7 @@
 -- of a line is as small as that, each is drawn two steps long.
 -- Lines are simplified whole and then cut, so that the parts in neighbouring tiles meet.
 
-SELECT ST_AsMVT(features, {layer}, 4096, 'geom', 'fid')
+SELECT ST_AsMVT(features.*, {layer}, 4096, 'geom', 'fid')
 FROM (
     SELECT
         fid,

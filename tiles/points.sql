@@ -22,7 +22,7 @@
 --   Ordered by fid: the same rows are the same bytes however many workers read them (the ETag promises it), and what
 --   overlaps is drawn in the same order on both sides of a tile's edge.
 
-SELECT ST_AsMVT(features, {layer}, 4096, 'geom', 'fid')
+SELECT ST_AsMVT(features.*, {layer}, 4096, 'geom', 'fid')
 FROM (
     SELECT
         fid,

@@ -8,7 +8,7 @@
 -- polygon, because that is what styles fill. No polygon is lost.
 -- Polygons are simplified whole and then cut, so that the parts in neighbouring tiles meet.
 
-SELECT ST_AsMVT(features, {layer}, 4096, 'geom', 'fid')
+SELECT ST_AsMVT(features.*, {layer}, 4096, 'geom', 'fid')
 FROM (
     SELECT
         fid,
@@ -16,7 +16,8 @@ FROM (
             ST_AsMVTGeom(
                 CASE
                     WHEN %(z)s < 14 THEN ST_Simplify(geom_3857, %(pixel)s / 2, true)
-                    WHEN ST_XMax(geom_3857) - ST_XMin(geom_3857) < %(pixel)s / 4
+                    WHEN ST_Area(geom_3857) < (%(pixel)s / 4) ^ 2
+                     AND ST_XMax(geom_3857) - ST_XMin(geom_3857) < %(pixel)s / 4
                      AND ST_YMax(geom_3857) - ST_YMin(geom_3857) < %(pixel)s / 4
                     THEN ST_Expand(ST_Centroid(geom_3857), %(pixel)s / 8)
                     ELSE geom_3857

@@ -7,19 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from fastapi import Response
-
-from geoserver.api.schemas import Problem
+from fastapi.responses import JSONResponse
 
 if TYPE_CHECKING:
     from fastapi import Request
 
-__all__ = ["PROBLEMS", "answer", "etag_of", "unchanged"]
+__all__ = ["UNCHANGED", "GeoJson", "answer", "etag_of", "unchanged"]
 
 CACHE_CONTROL = "public, max-age=0, must-revalidate"  # a 304 is cheap, and rows may change at any moment
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": text}
-    for status, text in {400: "A parameter is wrong.", 404: "There is no such thing.", 503: "Try again later."}.items()
+UNCHANGED: dict[int | str, dict[str, Any]] = {
+    304: {"description": "The client has this state already: it sent its ETag in If-None-Match."}
 }
+
+
+class GeoJson(JSONResponse):
+    """For the API's description: the media type of a feature."""
+
+    media_type = "application/geo+json"
 
 
 def etag_of(*parts: object) -> str:

@@ -29,10 +29,10 @@ _PIECE = 4_096  # bytes of a body that are parsed at once: requests behind it be
 _LINGER = 2.0  # seconds for a refused client to read why, while what it still sends is thrown away
 _THROWN_AWAY = 2**24  # bytes of that; whoever sends more does not read
 _SLOWEST = 1_000  # bytes a second at which an answer must be taken
-_PRESSED_SLOWEST, _PRESSED_PATIENCE = 30_000, 3.0  # the same, and seconds, while unread answers take much memory
-_UNREAD = 2**26  # bytes of answers that no client has taken yet, from which on that is so
+_PRESSED_SLOWEST, _PRESSED_PATIENCE = 30_000, 1.0  # the same, and seconds, while unread answers take much memory
+_UNREAD = 2**25  # bytes of answers that no client has taken yet, from which on that is so
 _WAITING = 2**24  # bytes of requests, of all connections, that wait for the answers before them
-_RESERVE = 64  # connections beyond the limit that are told so; more are closed without a word
+_RESERVE = 64  # connections beyond the limit that may listen to why they were refused
 _UNFINISHED = 1.0  # seconds after which an unfinished request makes room for somebody else
 _REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~]+ HTTP/1\.[01]\r?$")
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]*)(.*)", re.DOTALL)
@@ -86,12 +86,14 @@ class Guard:
         self.open.add(newcomer)
         if self._timer is None:
             self._timer = newcomer.loop.call_later(_EVERY, self._sweep, newcomer.loop)
-        if len(self.open) <= self.limits.connections or self._make_room(newcomer):
+        most = self.limits.connections
+        if len(self.open) <= most:
             return
-        if len(self.open) > self.limits.connections + _RESERVE:
-            newcomer.drop()
-        else:
-            detail = f"This server has {self.limits.connections} connections open already; try again in a second."
+        ending = [item for item in self.open if item.ended]
+        if len(ending) > min(most, _RESERVE):
+            min(ending, key=lambda item: item.ended).drop()
+        if len(self.open) - len(ending) > most and not self._make_room(newcomer):
+            detail = f"This server has {most} connections open already; try again in a second."
             newcomer.refuse(Refusal(503, "Too many connections", detail, b"retry-after: 1\r\n"))
 
     def leave(self, connection: GuardedProtocol) -> None:
@@ -143,7 +145,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._last = False  # nothing that comes after this request is read
         self._held = b""  # requests that wait for the answers before them
         self._refusal: Refusal | None = None
-        self._ended = 0.0
+        self.ended = 0.0  # when the last word was said
         self._thrown_away = 0
         self._mark: tuple[int, float] | None = None  # bytes of answers not taken, and when that was noted
 
@@ -161,7 +163,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._ended or self._last:
+        if self.ended or self._last:
             self._thrown_away += len(data)
             if self._thrown_away > _THROWN_AWAY:
                 self.drop()
@@ -173,7 +175,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _parse(self, data: bytes) -> None:
         """Feed the parser by one head at a time, as far as answers are done."""
         at, size, limits = 0, len(data), self.guard.limits
-        while at < size and not (self._ended or self._last or self.transport.is_closing()):
+        while at < size and not (self.ended or self._last or self.transport.is_closing()):
             if self._waits:
                 self._hold(data[at:])
                 return
@@ -324,7 +326,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def refuse(self, refusal: Refusal) -> None:
         """Answer that, in its turn, and close; where the answer to this request has begun already, only close."""
-        if self._ended or self._refusal is not None:
+        if self.ended or self._refusal is not None:
             return
         cycle = self.cycle
         if self._in_body and not self.pipeline:
@@ -356,7 +358,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _end(self) -> None:
         """Say no more, but listen for a while: closing at once would take the answer from whoever is still sending."""
-        self._ended = self.loop.time()
+        self.ended = self.loop.time()
         self._let_go()
         if self.transport.is_closing():
             return
@@ -369,7 +371,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def drop(self) -> None:
         """Close now, whatever is under way."""
-        self._ended = self._ended or self.loop.time()
+        self.ended = self.ended or self.loop.time()
+        self.guard.leave(self)
         self.transport.abort()
 
     # Time
@@ -377,12 +380,12 @@ class GuardedProtocol(HttpToolsProtocol):
     @property
     def is_idle(self) -> bool:
         """Whether it waits for a request of which nothing has come."""
-        return not (self._ended or self.begun or self._waits or self._in_body)
+        return not (self.ended or self.begun or self._waits or self._in_body)
 
     @property
     def is_unfinished(self) -> bool:
         """Whether it waits for the rest of a head."""
-        return not self._ended and self.begun > 0 and not (self._waits or self._in_body)
+        return not self.ended and self.begun > 0 and not (self._waits or self._in_body)
 
     @property
     def unread(self) -> int:
@@ -394,8 +397,8 @@ class GuardedProtocol(HttpToolsProtocol):
         limits = self.guard.limits
         if not self._is_taken(now, patience, slowest):
             self.drop()
-        elif self._ended:
-            if now - self._ended > _LINGER and self._mark is None:
+        elif self.ended:
+            if now - self.ended > _LINGER and self._mark is None:
                 self.drop()
         elif self._in_body:
             if now - self.begun > limits.request_time and not self.flow.read_paused:
@@ -404,7 +407,7 @@ class GuardedProtocol(HttpToolsProtocol):
             if now - self.begun > limits.request_time:
                 self.refuse(_too_slow(limits, "head"))
         elif self.is_idle and now - self.idle_since > limits.idle_time and self._mark is None:
-            self._ended = now
+            self.ended = now
             self.transport.close()
 
     def _is_taken(self, now: float, patience: float, slowest: float) -> bool:

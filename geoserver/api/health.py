@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 
 from geoserver.api.metrics import CONTENT_TYPE_LATEST
+from geoserver.api.schemas import Health, Readiness
 
 if TYPE_CHECKING:
     from geoserver.api.metrics import Meter
@@ -16,13 +17,18 @@ if TYPE_CHECKING:
 router = APIRouter(tags=["health"])
 
 
-@router.get("/healthz", summary="Is the process alive?")
+@router.get("/healthz", summary="Is the process alive?", response_model=Health)
 async def healthz() -> dict[str, str]:
     """Answers as long as the process runs; says nothing about the database."""
     return {"status": "alive"}
 
 
-@router.get("/readyz", summary="Can it serve?")
+@router.get(
+    "/readyz",
+    summary="Can it serve?",
+    response_model=Readiness,
+    responses={503: {"description": "The database is away.", "model": Readiness}},
+)
 async def readyz(request: Request) -> JSONResponse:
     """200 when database and catalogue are fine, 503 when the database is away; names every problem."""
     services: Services = request.app.state.services
@@ -36,8 +42,14 @@ def _readiness(services: Services) -> dict[str, Any]:
     problems = [{"file": item.file, "key": item.key, "expected": item.expected} for item in found]
     served = services.loaded()
     missing = sorted(catalog.layers.keys() - {layer.id for layer, _ in served})
+    outdated = [
+        {"layer": layer_id, "changes": list(changes), "run": f"geoserver load {layer_id}"}
+        for layer_id, changes in services.outdated().items()
+    ]
+    failing = [{"task": name, "problem": problem} for name, problem in sorted(services.keeper.problems.items())]
+    degraded = problems or missing or outdated or failing
     return {
-        "status": "unavailable" if services.database_problem else "degraded" if problems or missing else "ready",
+        "status": "unavailable" if services.database_problem else "degraded" if degraded else "ready",
         "database": services.database_problem or "ready",
         "layers": len(served),
         "notLoaded": missing,
@@ -46,11 +58,13 @@ def _readiness(services: Services) -> dict[str, Any]:
             for layer, status in served
             if status.preparing is not None
         ],
+        "outdated": outdated,
         "problems": problems,
+        "tasks": failing,
     }
 
 
-@router.get("/metrics", summary="Prometheus metrics")
+@router.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
     """Counters and gauges of every worker in Prometheus' text format."""
     meter: Meter = request.app.state.meter

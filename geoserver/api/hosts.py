@@ -32,7 +32,8 @@ _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?)(?::(
 _LONGEST = 255  # characters of a name
 _PORTS = 65_535
 _KEPT = 256  # Host headers that are remembered as good
-_UNLINKED = ("/healthz", "/readyz", "/metrics")  # asked for by probes under any name, and without a link in them
+# Answers without a link in them, which probes and map clients may ask for under any name.
+_UNLINKED = re.compile(r"/(?:healthz|readyz|metrics|tiles/.+\.(?:mvt|pbf)|fonts/.+|assets/.+)")
 _EVERY = 60.0  # seconds between two lines in the log about an unknown name
 
 
@@ -57,33 +58,37 @@ class Hosts:
         if name is None:
             got = "none" if not values else "more than one" if len(values) > 1 else repr(shorten(text, 100))
             return 400, "Bad Host", f"Host: got {got}; expected exactly one name or address, with or without a port"
-        if not (self._public.netloc or self._is_ours(name, scope) or scope["path"] in _UNLINKED):
+        if self._public.netloc or self._is_ours(name, scope):
+            self._remember(values[0])
+            self._replace(scope, text)
+        elif not _UNLINKED.fullmatch(scope["path"]):
             self._tell(name)
             return 421, "Unknown host", _explain(text)
-        if self._public.netloc or values[0] != text.encode():
-            self._replace(scope, text)
-        elif len(self.known) < _KEPT and scope["path"] not in _UNLINKED:
-            self.known.add(values[0])
         return None
 
+    def _remember(self, value: bytes) -> None:
+        if value not in self.known:
+            if len(self.known) >= _KEPT:
+                self.known.clear()
+            self.known.add(value)
+
     def _is_ours(self, name: str, scope: Scope) -> bool:
-        if name in self._own or name in self._allowed or "*" in self._allowed or name == "localhost":
+        here = (scope.get("server") or ("",))[0].removeprefix("::ffff:")  # where this very connection came in
+        if name in self._own or name in self._allowed or "*" in self._allowed or name in ("localhost", here):
             return True
         if name.endswith(".localhost") or any(item[0] == "." and name.endswith(item) for item in self._allowed):
             return True
         try:
-            address = ipaddress.ip_address(name)
+            return ipaddress.ip_address(name).is_loopback
         except ValueError:
             return False
-        here = (scope.get("server") or ("",))[0]  # the address at which this very connection came in
-        return address.is_loopback or str(address) == here.removeprefix("::ffff:")
 
     def _replace(self, scope: Scope, text: str | None) -> None:
         """Every address that the app builds follows the scope."""
         if self._public.netloc:
             text, scope["scheme"] = self._public.netloc, self._public.scheme
         kept = [(name, value) for name, value in scope["headers"] if name != b"host"]
-        scope["headers"] = [*kept, (b"host", text.encode())] if text else kept
+        scope["headers"] = [*kept, (b"host", text.encode("latin-1"))] if text else kept
 
     def _tell(self, name: str) -> None:
         if time.monotonic() - self._told >= _EVERY:

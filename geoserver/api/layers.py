@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from geoserver import styling
 from geoserver.api import params
-from geoserver.api.answers import PROBLEMS, answer, etag_of, unchanged
+from geoserver.api.answers import UNCHANGED, GeoJson, answer, etag_of, unchanged
 from geoserver.api.schemas import Feature, LayerDetail, LayerList, ReadingList, RejectList, Summary
 from geoserver.database import queries, summaries
 from geoserver.errors import NotFoundError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from geoserver.questions import Questions
     from geoserver.services import Services
 
-router = APIRouter(prefix="/api/layers", tags=["layers"], responses=PROBLEMS)
+router = APIRouter(prefix="/api/layers", tags=["layers"], responses=UNCHANGED)
 
 MAX_READINGS = 10_000
 MAX_REJECTS = 1_000
@@ -78,7 +78,7 @@ async def summarise(request: Request, layer_id: params.LayerId, fields: params.F
     return answer(request, {"layer": layer.id, "total": status.rows, **found}, etag)
 
 
-@router.get("/{layer_id}/features/{fid}", summary="One feature", response_model=Feature)
+@router.get("/{layer_id}/features/{fid}", summary="One feature", response_model=Feature, response_class=GeoJson)
 async def read_feature(request: Request, layer_id: params.LayerId, fid: params.FeatureId) -> Response:
     """A GeoJSON feature with every declared field, geometry in lon/lat."""
     layer, _ = params.find_rows(request, layer_id)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from geoserver.api.connections import Guard, GuardedProtocol, Limits
+from geoserver.api.connections import Guard, GuardedProtocol
 from geoserver.api.tile_server import Hot, TileServer, matches
 from geoserver.encodings import choose_encoding
 
@@ -88,8 +88,7 @@ class TileProtocol(GuardedProtocol):
         return kind._dated[1]
 
 
-def build_protocol(tiles: TileServer, hosts: Hosts, limits: Limits) -> type[asyncio.Protocol]:
-    """A protocol class for `uvicorn.Config(http=...)` that answers from this memory and keeps these limits."""
-    lines = b"".join(name + b": " + value + b"\r\n" for name, value in tiles.everywhere)
-    members: dict[str, Any] = {"tiles": tiles, "hosts": hosts, "guard": Guard(limits, lines)}
+def build_protocol(tiles: TileServer, hosts: Hosts, guard: Guard) -> type[asyncio.Protocol]:
+    """A protocol class for `uvicorn.Config(http=...)` that answers from this memory, under this guard."""
+    members: dict[str, Any] = {"tiles": tiles, "hosts": hosts, "guard": guard}
     return type("TileProtocol", (TileProtocol,), members)

@@ -6,7 +6,19 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Feature", "LayerDetail", "LayerEntry", "LayerList", "Problem", "ReadingList", "RejectList", "Summary"]
+__all__ = [
+    "Feature",
+    "Health",
+    "LayerDetail",
+    "LayerEntry",
+    "LayerList",
+    "Problem",
+    "Readiness",
+    "ReadingList",
+    "RejectList",
+    "Summary",
+    "TileJson",
+]
 
 Scalar = str | int | float | bool | None
 
@@ -192,6 +204,60 @@ class Reject(BaseModel):
 class RejectList(BaseModel):
     count: int
     rejects: list[Reject]
+
+
+class VectorLayer(BaseModel):
+    """A layer inside the tiles; `bins_of` names the layer whose features it counts in squares."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    fields: dict[str, str]
+
+
+class TileJson(BaseModel):
+    """TileJSON 3.0.0; `features_from` is the zoom from which on a tile holds every feature."""
+
+    model_config = ConfigDict(extra="allow")
+
+    tilejson: Literal["3.0.0"]
+    name: str
+    tiles: list[str]
+    minzoom: int
+    maxzoom: int
+    bounds: list[float]
+    center: list[float]
+    attribution: str
+    features_from: int
+    vector_layers: list[VectorLayer]
+
+
+class Health(BaseModel):
+    status: Literal["alive"]
+
+
+class Trouble(BaseModel):
+    file: str
+    key: str
+    expected: str
+
+
+class Preparing(BaseModel):
+    layer: str
+    done: float = Field(description="Part of its tiles that are prepared, from 0 to 1.")
+
+
+class Readiness(BaseModel):
+    """Whether requests can be answered; `degraded` when something of the catalogue is not as declared."""
+
+    model_config = ConfigDict(extra="allow")
+
+    status: Literal["ready", "degraded", "unavailable"]
+    database: str
+    layers: int
+    notLoaded: list[str]  # noqa: N815 - as it stands in the answer
+    preparing: list[Preparing]
+    problems: list[Trouble]
 
 
 class Problem(BaseModel):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from geoserver import tiling
 from geoserver.api.tiles import MEDIA_TYPE, Part, build_parts, parse_tile
 from geoserver.encodings import IDENTITY, choose_encoding
+from geoserver.errors import OvertakenError
 from geoserver.filtering import Where
 from geoserver.questions import Asked, Questions
 from geoserver.tiling.cache import Entry, Key, TileCache
@@ -165,7 +166,12 @@ class TileServer:
             found = Found(entry, stale=False)
             self.hits += 1
         else:
-            found = await self.obtain(asked)
+            try:
+                found = await self.obtain(asked)
+            except OvertakenError:
+                await self.services.look_again()
+                asked = await self.parse(path, query, client)
+                found = await self.obtain(asked)
             self.stale += found.stale
             self.misses += not found.stale
         body = await self._encode(found.entry, encoding)

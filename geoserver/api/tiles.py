@@ -13,8 +13,9 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
 
 from geoserver import tiling
-from geoserver.api.answers import CACHE_CONTROL, PROBLEMS
+from geoserver.api.answers import CACHE_CONTROL, UNCHANGED
 from geoserver.api.params import FILTERS, Filters, base_url, split_filters
+from geoserver.api.schemas import TileJson
 from geoserver.errors import BadParameterError
 from geoserver.grid import tile_count
 from geoserver.model import Tile
@@ -57,8 +58,8 @@ Layers = Annotated[str, Path(description="A layer's id, or several with commas b
 @router.get(
     "/tiles/{layers}.json",
     summary="TileJSON of a layer, or of several in one tile",
+    response_model=TileJson,
     dependencies=FILTERS,
-    responses=PROBLEMS,
 )
 async def tilejson(request: Request, layers: Layers) -> JSONResponse:
     """Bounds, zooms, fields and the tiles' address, which carries the query string of this request."""
@@ -75,7 +76,11 @@ async def tilejson(request: Request, layers: Layers) -> JSONResponse:
     summary="A vector tile",
     response_class=Response,
     dependencies=FILTERS,
-    responses=PROBLEMS | {200: {"content": {MEDIA_TYPE: {}}}, 204: {"description": "An empty tile."}},
+    responses={
+        200: {"description": "The tile.", "content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}},
+        204: {"description": "An empty tile."},
+        **UNCHANGED,
+    },
 )
 @router.get("/tiles/{layers}/{z}/{x}/{y}.pbf", include_in_schema=False)
 async def tile(layers: Layers, z: str, x: str, y: str) -> None:  # noqa: ARG001 - they stand in the description

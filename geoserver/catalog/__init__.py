@@ -5,10 +5,11 @@ A broken file never takes the others down: what can be read is served, and every
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from difflib import get_close_matches
@@ -22,6 +23,8 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from geoserver import assets
+from geoserver.catalog.files import list_files, read_signature, read_text
+from geoserver.catalog.names import LONGEST, why_not
 from geoserver.catalog.rowless import build_parameters, check_keys, check_rowless
 from geoserver.catalog.styles import read_recipes, read_styles
 from geoserver.errors import CatalogError, NotFoundError
@@ -35,13 +38,15 @@ __all__ = [
     "read_catalog",
     "read_layer",
     "read_recipes",
+    "read_signature",
     "source_path",
     "styled_fields",
 ]
 
+log = logging.getLogger("geoserver")
+
 MAX_TILE_ZOOM = 22
-_ID = re.compile(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
-_RESERVED = frozenset({"fid", "geom", "geom_3857", "source_key", "count", "geometry", "id"})
+_ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 def _check_license(value: str) -> str:
@@ -88,7 +93,7 @@ class _CsvFile(_File):
 
 
 _Given = str | int | float | bool | date | datetime  # as TOML writes it
-FieldName = Annotated[str, Key(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+FieldName = Annotated[str, Key(pattern=rf"^[a-z][a-z0-9_]{{0,{LONGEST - 1}}}$")]
 
 
 class _ReadingsFile(_File):
@@ -175,24 +180,40 @@ class LiveCatalog:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        self.current = read_catalog(settings)
+        self._folders = layer_folders(settings)
+        self.current = read_catalog(settings, self._folders)
 
     def reload(self) -> Catalog:
         """Read the files again; a layer whose file broke keeps its last good state and its problem is listed."""
         with self._lock:
-            fresh = read_catalog(self._settings)
+            # A folder that is gone for a moment is waited for, and no other one read in its place.
+            waiting = not all(folder.is_dir() for folder in self._folders)
+            self._folders = self._folders if waiting else layer_folders(self._settings)
+            fresh = read_catalog(self._settings, self._folders)
             broken = {problem.file for problem in fresh.problems}
             kept = {
                 layer.id: layer
                 for layer in self.current.layers.values()
-                if layer.id not in fresh.layers and str(layer.file) in broken
+                if layer.id not in fresh.layers and not broken.isdisjoint((str(layer.file), str(layer.file.parent)))
             }
-            styles = {name: style for name, style in self.current.styles.items() if name not in fresh.styles}
             used = {layer.style for layer in kept.values()} | {layer.style for layer in fresh.layers.values()}
+            bad_styles, bad_recipes = ({Path(f).stem for f in broken if f.endswith(end)} for end in (".json", ".sql"))
+            styles = {
+                name: style
+                for name, style in self.current.styles.items()
+                if name in bad_styles or (name in used and name not in fresh.styles)
+            }
+            # A layer goes on as it was loaded, so a recipe that was there stays, too.
+            recipes = {
+                name: text
+                for name, text in self.current.recipes.items()
+                if name in bad_recipes or name not in fresh.recipes
+            }
             self.current = replace(
                 fresh,
                 layers=_in_order({**fresh.layers, **kept}),
-                styles={**fresh.styles, **{name: style for name, style in styles.items() if name in used}},
+                styles={**fresh.styles, **styles},
+                recipes={**fresh.recipes, **recipes},
             )
             return self.current
 
@@ -207,39 +228,41 @@ def layer_folders(settings: Settings) -> list[Path]:
     return folders
 
 
-def read_catalog(settings: Settings) -> Catalog:
+def read_catalog(settings: Settings, folders: Sequence[Path] | None = None) -> Catalog:
     """Read every layer file, style and recipe; what is broken lands in `problems` and the rest goes on."""
     problems: list[CatalogError] = []
     styles = read_styles(settings.workspace, problems)
-    recipes = read_recipes(settings.workspace)
+    recipes = read_recipes(settings.workspace, problems)
     layers: dict[str, Layer] = {}
-    for folder in layer_folders(settings):
-        for path in sorted(folder.glob("*.toml")):
-            if path.stem in layers:
-                continue  # the workspace's own file comes first
+    seen: set[str] = set()
+    for folder in layer_folders(settings) if folders is None else folders:
+        for path in list_files(folder, ".toml", problems):
+            if path.stem in seen:
+                continue  # the workspace's own file comes first, even when it is broken
+            seen.add(path.stem)
             try:
-                layer = read_layer(path)
-                layers[layer.id] = _join(layer, styles, recipes)
+                layers[path.stem] = _join(read_layer(path), styles, recipes, problems)
             except CatalogError as error:
                 problems.append(error)
+            except Exception as error:  # no file may take the others down, whatever is in it
+                log.exception("%s cannot be read", path)
+                problems.append(CatalogError(str(path), "", f"a layer file that can be read: {error}"))
     return Catalog(_in_order(layers), styles, recipes, tuple(problems))
 
 
 def read_layer(path: Path) -> Layer:
     """Read one layer file; raises CatalogError that names file, key and expectation."""
     layer_id = path.stem
-    if not _ID.match(layer_id) or len(layer_id) > 40:  # noqa: PLR2004 - leaves room for suffixes in 63-byte table names
+    if not _ID.fullmatch(layer_id) or len(layer_id) > 40:  # noqa: PLR2004 - leaves room for suffixes in 63-byte table names
         raise CatalogError(
             str(path), "", "a file name of at most 40 of a-z, 0-9 and single hyphens, such as bike-paths.toml"
         )
     try:
-        parsed = _LayerFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except tomllib.TOMLDecodeError as error:
+        document = tomllib.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
         raise CatalogError(str(path), "", f"valid TOML: {error}") from error
-    except UnicodeDecodeError as error:
-        raise CatalogError(str(path), "", "text in UTF-8") from error
-    except OSError as error:
-        raise CatalogError(str(path), "", f"a readable file: {error.strerror}") from error
+    try:
+        parsed = _LayerFile.model_validate(document)
     except ValidationError as error:
         raise _explain(path, error) from error
     check_keys(path, parsed.kind, parsed.model_fields_set)
@@ -294,8 +317,11 @@ def _build_field(path: Path, where: str, name: str, item: _FieldFile) -> Field:
 
 def _check_fields(path: Path, layer: Layer) -> None:
     for name in layer.fields:
-        if name in _RESERVED and layer.has_rows:
-            raise CatalogError(str(path), f"fields.{name}", "another name: this one is the server's own; use `column`")
+        if layer.has_rows and (why := why_not(name)):
+            table = "readings.fields" if layer.fields[name].latest else "fields"
+            raise CatalogError(
+                str(path), f"{table}.{name}", f'another name: {why}; say column = "{name}" under the new one'
+            )
     for key in ("time", "facet", "label"):
         name = getattr(layer, key)
         if name and name not in layer.fields:
@@ -312,8 +338,16 @@ def _check_fields(path: Path, layer: Layer) -> None:
         raise CatalogError(str(path), "minzoom", "at most maxzoom")
 
 
-def _join(layer: Layer, styles: Mapping[str, Mapping[str, Any]], recipes: Mapping[str, str]) -> Layer:
-    """Prove the layer against recipes and styles, and note which fields its tiles need."""
+def _join(
+    layer: Layer,
+    styles: Mapping[str, Mapping[str, Any]],
+    recipes: Mapping[str, str],
+    problems: list[CatalogError],
+) -> Layer:
+    """Prove the layer against recipes and styles, and note which fields its tiles need.
+
+    A style that reads a field which is declared no more is a problem, but must not keep that field in service.
+    """
     kinds = [*sorted(recipes.keys() - {BINS}), *ROWLESS_KINDS]
     if layer.kind not in kinds:
         raise CatalogError(
@@ -332,7 +366,7 @@ def _join(layer: Layer, styles: Mapping[str, Mapping[str, Any]], recipes: Mappin
     styled = set()
     for name in sorted(drawn_by):
         if missing := (found := styled_fields(styles[name], layer.id)) - layer.fields.keys():
-            raise CatalogError(str(layer.file), "fields", f"{min(missing)!r}, which styles/{name}.json uses")
+            problems.append(CatalogError(str(layer.file), "fields", f"{min(missing)!r}, which styles/{name}.json uses"))
         styled |= found
     filtered = {name for name, item in layer.fields.items() if item.filter in ("choice", "range")}
     wanted = styled | filtered | ({layer.label} if layer.label else set())
@@ -386,7 +420,8 @@ def _explain(path: Path, error: ValidationError) -> CatalogError:
             expected = f"expected {first['ctx']['error']}; got {first['input']!r}"
         case "string_pattern_mismatch":
             expected = (
-                "a field name of a-z, 0-9 and _, beginning with a letter; use `column` for the name in the source"
+                f"a field name of at most {LONGEST} of a-z, 0-9 and _, beginning with a letter;"
+                " use `column` for the name in the source"
             )
         case _:
             expected = f"{first['msg'][0].lower()}{first['msg'][1:]}; got {first['input']!r}"

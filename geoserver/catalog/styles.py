@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from geoserver import assets
+from geoserver.catalog.files import list_files, read_text
 from geoserver.errors import CatalogError
 
 __all__ = ["read_recipes", "read_styles"]
+
+_DEEPEST = 60
 
 
 def read_styles(workspace: Path, problems: list[CatalogError]) -> dict[str, Mapping[str, Any]]:
     styles: dict[str, Mapping[str, Any]] = {}
     for folder in assets.roots("styles", workspace):
-        for path in sorted(folder.glob("*.json")):
+        for path in list_files(folder, ".json", problems):
             if path.stem in styles:
                 continue
             try:
-                style = json.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError) as error:
-                problems.append(CatalogError(str(path), "", f"valid JSON in UTF-8: {error}"))
+                style = orjson.loads(read_text(path))
+            except CatalogError as error:
+                problems.append(error)
                 continue
-            if fault := _style_fault(style):
+            except orjson.JSONDecodeError as error:
+                problems.append(CatalogError(str(path), "", f"valid JSON: {error}"))
+                continue
+            if fault := _style_fault(style) or _depth_fault(style):
                 problems.append(CatalogError(str(path), *fault))
                 continue
             styles[path.stem] = style
@@ -49,9 +56,29 @@ def _style_fault(style: Any) -> tuple[str, str] | None:
     return None if isinstance(style.get("metadata", {}), dict) else ("metadata", "a table")
 
 
-def read_recipes(workspace: Path) -> dict[str, str]:
-    """The SQL of every kind of tile by its name, and that of the bins that go with them."""
+def _depth_fault(style: Any) -> tuple[str, str] | None:
+    """The same where it is nested deeper than those who walk through it can follow."""
+    level = [style]
+    for _ in range(_DEEPEST):
+        inside = [part.values() if isinstance(part, dict) else part for part in level if isinstance(part, dict | list)]
+        level = [part for parts in inside for part in parts]
+    too_deep = any(isinstance(part, dict | list) for part in level)
+    return ("layers", f"lists and tables that are nested at most {_DEEPEST} deep") if too_deep else None
+
+
+def read_recipes(workspace: Path, problems: list[CatalogError] | None = None) -> dict[str, str]:
+    """The SQL of every kind of tile by its name, and that of the bins that go with them.
+
+    Without `problems` one that cannot be read raises CatalogError; with it ours of the same name takes its place.
+    """
     recipes: dict[str, str] = {}
+    found = problems if problems is not None else []
     for folder in reversed(assets.roots("tiles", workspace)):
-        recipes |= {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.sql"))}
+        for path in list_files(folder, ".sql", found):
+            try:
+                recipes[path.stem] = read_text(path)
+            except CatalogError as error:
+                found.append(error)
+    if problems is None and found:
+        raise found[0]
     return recipes

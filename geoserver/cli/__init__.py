@@ -16,7 +16,7 @@ from rich.table import Table
 from geoserver import __version__
 from geoserver.cli import tiles
 from geoserver.cli.common import Workspace, console, database, find_layer, read_settings, say, say_error
-from geoserver.errors import GeoserverError, LoadError, SetupError
+from geoserver.errors import CatalogError, GeoserverError, LoadError, NotFoundError, SetupError
 from geoserver.settings import Settings
 
 if TYPE_CHECKING:
@@ -81,20 +81,25 @@ def serve(workspace: Workspace = None, host: Host = None, port: Port = None, wor
 def load(
     layers: Annotated[list[str] | None, typer.Argument(help="Layers to load; all of them when none is named.")] = None,
     workspace: Workspace = None,
-    force: Annotated[bool, typer.Option("--force", help="Load even what has not changed.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Load even what has not changed, and what would lose many rows or values.")
+    ] = False,
 ) -> None:
-    """Load the sources of layers into the database; readers see the old rows until the new ones are complete."""
+    """Load the sources of layers into the database; readers see the old rows until the new ones are complete.
+
+    A load that rejects most of its rows, loses most of a field's values, or over a tenth of a layer's rows, is refused.
+    """
     from geoserver.catalog import read_catalog
 
     settings = read_settings(workspace)
     catalog = read_catalog(settings)
-    wanted = [find_layer(catalog, name) for name in layers] if layers else list(catalog.layers.values())
-    with database(settings) as url:
-        failures = _load(wanted, url, force=force)
-    problems = [] if layers else [str(problem) for problem in catalog.problems]
-    for line in [*problems, *failures]:
+    wanted, failures = _pick(catalog, layers or [])
+    if wanted:
+        with database(settings) as url:
+            failures += _load(wanted, url, force=force)
+    for line in failures:
         say_error(line)
-    if problems or failures:
+    if failures:
         raise typer.Exit(1)
 
 
@@ -244,8 +249,25 @@ def _load_for_demo(settings: Settings, url: str) -> None:
         say_error(line)
 
 
+def _pick(catalog: Catalog, names: list[str]) -> tuple[list[Layer], list[str]]:
+    """The layers of these names (none: all), and a line for each that is not there or whose file is broken."""
+    if not names:
+        return list(catalog.layers.values()), [str(problem) for problem in catalog.problems]
+    wanted: list[Layer] = []
+    failures: list[str] = []
+    for name in dict.fromkeys(names):
+        try:
+            wanted.append(find_layer(catalog, name))
+        except (CatalogError, NotFoundError) as error:
+            failures.append(str(error))
+    return wanted, failures
+
+
 def _load(layers: Iterable[Layer], url: str, *, force: bool) -> list[str]:
-    """Load layer after layer with a progress bar, show what came of it, and give what went wrong in lines."""
+    """Load layer after layer with a progress bar, show what came of it, and give what went wrong in lines.
+
+    Whatever goes wrong with one, a fault of our own included, the others are loaded.
+    """
     from geoserver.loading import load as load_layer
 
     reports: list[LoadReport] = []
@@ -258,12 +280,13 @@ def _load(layers: Iterable[Layer], url: str, *, force: bool) -> list[str]:
             with _progress(layer) as progress:
                 reports.append(load_layer(layer, url, progress=progress, force=force))
         except LoadError as error:
-            failures.append(f"{layer.id}: {error}")
-    console().print(_build_table(reports))
-    for report in reports:
-        if report.reasons:
-            reasons = ", ".join(f"{count} {reason}" for reason, count in report.reasons.items())
-            console().print(f"[dim]{report.layer_id}, rejected:[/] {escape(reasons)}", highlight=False)
+            failures.append(f"{layer.id}: not loaded: {str(error).removeprefix(f'{layer.id}: ')}")
+        except Exception as error:
+            failures.append(f"{layer.id}: not loaded, by a fault of geoserver's own: {type(error).__name__}: {error}")
+    if reports:
+        console().print(_build_table(reports))
+    if any(report.reasons or report.changed for report in reports):
+        console().print(_build_details(reports))
     return failures
 
 
@@ -298,6 +321,21 @@ def _build_table(reports: list[LoadReport]) -> Table:
         readings = f"{report.readings:,}" if report.readings else ""
         rejected = f"[yellow]{report.rejected:,}[/]" if report.rejected else ""
         table.add_row(report.layer_id, f"{report.rows:,}", readings, rejected, seconds)
+    return table
+
+
+def _build_details(reports: list[LoadReport]) -> Table:
+    """What was rejected, left empty, suppressed or repaired, and why, with an example."""
+    table = Table("layer", box=None, pad_edge=False, header_style="dim")
+    table.add_column("rows", justify="right")
+    table.add_column("what")
+    table.add_column("for example")
+    for report in reports:
+        rows = [(count, f"rejected: {reason}", "") for reason, count in report.reasons.items()]
+        rows += [(note.count, note.text, note.example) for note in report.changed]
+        for index, (count, what, example) in enumerate(rows):
+            name = "" if index else report.layer_id
+            table.add_row(name, f"{count:,}", escape(what), escape(example))
     return table
 
 

@@ -95,7 +95,7 @@ async def _build(
     pool = Database(url, settings.model_copy(update={"statement_timeout": _QUERY_TIMEOUT, "pool_size": workers}))
     await pool.open()
     try:
-        layer, status = await _find(pool, wanted)
+        layer, status = await _find(pool, catalog, wanted)
         zooms = _parse_zooms(zoom, layer)
         where = tiling.parse_question(layer, status, {"filter": query}, {})
         total = tiling.count_tiles(layer, status, zooms)
@@ -112,15 +112,16 @@ async def _build(
                 advance=advance,
                 tell=tell,
             )
-        if layer.has_rows and (await _find(pool, wanted))[1].version != status.version:
+        if layer.has_rows and (await _find(pool, catalog, wanted))[1].version != status.version:
             say("Rows changed meanwhile, so some tiles are older than others; build again for one state.")
         return built
     finally:
         await pool.close()
 
 
-async def _find(pool: Database, layer: Layer) -> tuple[Layer, LayerStatus]:
-    """The layer with its loaded state, or that of its archive; raises NotFoundError."""
+async def _find(pool: Database, catalog: Catalog, layer: Layer) -> tuple[Layer, LayerStatus]:
+    """The layer as it is loaded, with its state, or that of its archive; raises NotFoundError."""
+    from geoserver.database.fitting import fit
     from geoserver.database.status import read_statuses
     from geoserver.tilesets import open_layer
 
@@ -128,7 +129,12 @@ async def _find(pool: Database, layer: Layer) -> tuple[Layer, LayerStatus]:
         return open_layer(layer)
     if (status := (await read_statuses(pool)).get(layer.id)) is None:
         raise NotFoundError("layer", layer.id, f"a loaded layer; this one has no rows yet: geoserver load {layer.id}")
-    return layer.deepened(status.plan), status
+    fitted = fit(layer, status, catalog.recipes)
+    for change in fitted.changes:
+        say(f"{layer.id}: {change}; what is loaded is built (geoserver load {layer.id})")
+    if fitted.layer is None:
+        raise NotFoundError("layer", layer.id, f"a layer as it was loaded: geoserver load {layer.id}")
+    return fitted.layer, fitted.status
 
 
 @contextlib.contextmanager

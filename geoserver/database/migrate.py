@@ -49,9 +49,14 @@ def apply_migrations(url: str) -> list[str]:
     with connect(url, autocommit=True) as connection:
         check_sessions(connection, url)
         _check_server(connection)
-        with connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-            return _apply_missing(connection)
+        try:
+            with connection.transaction():
+                connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+                return _apply_missing(connection)
+        except (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege):
+            raise
+        except psycopg.Error as error:
+            raise SetupError(f"The database cannot be set up: {' '.join(str(error).split())}") from error
 
 
 def _apply_missing(connection: psycopg.Connection) -> list[str]:

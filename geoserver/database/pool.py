@@ -15,17 +15,17 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from geoserver.database.connecting import SettingsOf, connect_options
-from geoserver.errors import BadParameterError, UnavailableError
+from geoserver.errors import BadParameterError, OvertakenError, UnavailableError
 from geoserver.interrupts import interruptible
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from psycopg.sql import SQL, Composed
 
     from geoserver.settings import Settings
 
-__all__ = ["Database", "Query"]
+__all__ = ["Database", "Query", "run"]
 
 log = logging.getLogger("geoserver")
 
@@ -33,7 +33,10 @@ type Query = SQL | Composed
 type Parameters = Mapping[str, object] | None
 type Row = dict[str, Any]
 
+_FORGET = "DEALLOCATE ALL"  # psycopg sees it, and forgets what it has prepared, too
 _WAIT = 5.0  # seconds that a request waits for a free connection before it is told to come back
+# What a statement about a table that has changed since comes to: tables, columns, functions that are gone, other types.
+_CHANGED = frozenset({"42P01", "42703", "42883", "42804", "42501", "42846", "3F000"})
 _AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed, TooManyRequests)
 # What PostgreSQL says of values it cannot compute with: numbers and times out of range, texts that are none (class
 # 22), statements too long or deep (54), and shapes on which GEOS or PROJ gives up (PostGIS' "internal error").
@@ -45,7 +48,7 @@ _UNCOMPUTABLE = (
     psycopg.errors.TooManyArguments,
     psycopg.errors.InternalError_,
 )
-_OF_SHAPES = re.compile("geos|geom|transform|topology|exception|srid", re.IGNORECASE)
+_OF_SHAPES = re.compile(r"geos|geom|\blw|transform|topology|exception|srid", re.IGNORECASE)
 
 
 class Database:
@@ -53,6 +56,7 @@ class Database:
 
     def __init__(self, url: str, settings: Settings) -> None:
         self.url = url
+        self.on_surprise: Callable[[], None] = lambda: None  # called, in any thread, when a table is not as expected
         self._timeout = settings.statement_timeout
         ours = SettingsOf(statement_timeout=str(int(settings.statement_timeout * 1000)))
         limits: dict[str, Any] = {"timeout": _WAIT, "reconnect_timeout": 0, "open": False, "max_idle": 300}
@@ -89,11 +93,9 @@ class Database:
 
     async def fetch(self, query: Query, params: Parameters = None) -> list[Row]:
         """All rows as dicts."""
-        try:
-            return await self._fetch(query, params)
-        except psycopg.errors.FeatureNotSupported:
-            # A load gave the table other columns, and the statement prepared before it is void: ask anew.
-            return await self._fetch(query, params)
+        async with self.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            await run(connection, cursor, query, params)
+            return await cursor.fetchall()
 
     async def fetch_row(self, query: Query, params: Parameters = None) -> Row | None:
         rows = await self.fetch(query, params)
@@ -106,19 +108,12 @@ class Database:
 
     def fetch_sync(self, query: Query, params: Parameters = None) -> list[Row]:
         """All rows as dicts, for threads."""
-        try:
-            return self._fetch_sync(query, params)
-        except psycopg.errors.FeatureNotSupported:
-            return self._fetch_sync(query, params)
-
-    async def _fetch(self, query: Query, params: Parameters) -> list[Row]:
-        async with self.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(query, params)
-            return await cursor.fetchall()
-
-    def _fetch_sync(self, query: Query, params: Parameters) -> list[Row]:
         with self.connection_sync() as connection, connection.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(query, params).fetchall()
+            try:
+                return cursor.execute(query, params).fetchall()
+            except psycopg.errors.FeatureNotSupported:  # as in `run`
+                connection.execute(_FORGET)
+                return cursor.execute(query, params).fetchall()
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
@@ -140,3 +135,26 @@ class Database:
             ) from error
         except _AWAY as error:
             raise UnavailableError("The database cannot be reached; try again in a few seconds.") from error
+        except psycopg.ProgrammingError as error:
+            if error.sqlstate not in _CHANGED:
+                raise
+            # A table is another than when the question was put together: a load took its place, or someone changed it.
+            log.warning("What is loaded has changed under a query: %s", " ".join(str(error).split()))
+            self.on_surprise()
+            raise OvertakenError from error
+
+
+async def run(
+    connection: psycopg.AsyncConnection,
+    cursor: psycopg.AsyncCursor[Any],
+    query: Query | bytes,
+    params: Parameters,
+    *,
+    prepare: bool | None = None,
+) -> None:
+    """Execute; where a load gave the table other columns, what this session prepared before is void and made anew."""
+    try:
+        await cursor.execute(query, params, prepare=prepare)
+    except psycopg.errors.FeatureNotSupported:
+        await connection.execute(_FORGET)
+        await cursor.execute(query, params, prepare=prepare)

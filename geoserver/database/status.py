@@ -2,28 +2,66 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from psycopg.sql import SQL
+from psycopg.types.json import Json
 
+from geoserver.catalog.declared import build_declaration
 from geoserver.model import Bounds, TilePlan, ZoomPlan
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
-    from geoserver.database.pool import Database
+    import psycopg
 
-__all__ = ["CHANNEL", "STATUS_QUERY", "LayerStatus", "build_plan", "build_status", "read_statuses"]
+    from geoserver.database.pool import Database
+    from geoserver.model import Layer
+
+__all__ = [
+    "CHANNEL",
+    "STATUS_QUERY",
+    "LayerStatus",
+    "Loaded",
+    "build_plan",
+    "build_status",
+    "read_statuses",
+    "write_declaration",
+]
+
+log = logging.getLogger("geoserver")
 
 # NOTIFY payload: {"layer": id, "version": n, "bounds": [w, s, e, n] or null} when all rows are new, and with one member
 # more after an edit in place: "tiles": [[z, x0, y0, x1, y1], ...], ranges that hold all geometry that changed.
 CHANNEL = "geoserver_changes"
-STATUS_QUERY = SQL(
-    "SELECT id, version, rows, rejected, readings, west, south, east, north, srid, geometry_type, loaded_at, seconds,"
-    " plan, preparing"
-    " FROM geoserver.layers"
-)
+STATUS_QUERY = SQL("""
+    SELECT l.id, version, rows, rejected, readings, west, south, east, north, srid, geometry_type, loaded_at, seconds,
+           plan, preparing, declared, own.columns, beside.columns AS reading_columns,
+           to_regclass(format('layers.%I', name || '__packed')) IS NOT NULL AS packed,
+           to_regclass(format('layers.%I', name || '__bins')) IS NOT NULL AS ready
+      FROM geoserver.layers AS l,
+           LATERAL (SELECT replace(l.id, '-', '_') AS name) AS n,
+           LATERAL (SELECT jsonb_object_agg(attname, format_type(atttypid, NULL)) AS columns FROM pg_attribute
+                     WHERE attrelid = to_regclass(format('layers.%I', name))
+                       AND attnum > 0 AND NOT attisdropped) AS own,
+           LATERAL (SELECT jsonb_object_agg(attname, format_type(atttypid, NULL)) AS columns FROM pg_attribute
+                     WHERE attrelid = to_regclass(format('layers.%I', name || '__readings'))
+                       AND attnum > 0 AND NOT attisdropped) AS beside
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What is there of a layer, whatever its file says; `database.fitting` puts both together."""
+
+    columns: Mapping[str, str] | None  # type of each column of its table, None when there is no table
+    readings: Mapping[str, str] | None  # the same of its readings
+    packed: bool  # whether the tables beside it are there
+    ready: bool
+    declared: Mapping[str, Any] | None  # see catalog/declared.py; None where it is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +80,7 @@ class LayerStatus:
     seconds: float
     plan: TilePlan = field(default_factory=TilePlan)
     preparing: float | None = None  # share of what is prepared for tiles, while the plan is a first one; else None
+    loaded: Loaded | None = field(default=None, hash=False)
 
 
 def build_status(row: dict[str, Any]) -> LayerStatus:
@@ -54,6 +93,7 @@ def build_status(row: dict[str, Any]) -> LayerStatus:
         seconds=row["seconds"],
         plan=build_plan(row["plan"]),
         preparing=row["preparing"],
+        loaded=Loaded(row["columns"], row["reading_columns"], row["packed"], row["ready"], row["declared"]),
         **plain,
     )
 
@@ -66,5 +106,18 @@ def build_plan(document: dict[str, Any]) -> TilePlan:
 
 
 async def read_statuses(database: Database) -> dict[str, LayerStatus]:
-    """The state of every loaded layer, by id."""
-    return {row["id"]: build_status(row) for row in await database.fetch(STATUS_QUERY)}
+    """The state of every loaded layer, by id; one that cannot be read is logged, and as if it were not loaded."""
+    found: dict[str, LayerStatus] = {}
+    for row in await database.fetch(STATUS_QUERY):
+        try:
+            found[row["id"]] = build_status(row)
+        except (TypeError, ValueError, KeyError, AttributeError):
+            log.exception("What geoserver.layers says of layer %s cannot be read; load it anew", row["id"])
+    return found
+
+
+def write_declaration(connection: psycopg.Connection, layer: Layer) -> None:
+    """Keep what the layer's file says now beside what was loaded by it, in the transaction of the load."""
+    connection.execute(
+        "UPDATE geoserver.layers SET declared = %s WHERE id = %s", [Json(build_declaration(layer)), layer.id]
+    )

@@ -181,7 +181,9 @@ def _kept(database: Database) -> _Answers:
 
 
 def _key(layer: Layer, status: LayerStatus) -> tuple[object, ...]:
-    return layer.id, status.version, status.loaded_at
+    """Changes with the rows, and with the types and controls of the fields, which need no load to change."""
+    controls = tuple((item.name, item.type, item.filter) for item in layer.fields.values())
+    return layer.id, status.version, status.loaded_at, controls
 
 
 def _has_range(item: Field) -> bool:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 __all__ = [
     "CRS84",
     "Reference",
-    "is_collection",
     "locate",
+    "merge",
     "parse_bbox",
     "parse_box",
     "parse_crs",
@@ -200,19 +200,21 @@ def _cut(geometry: shapely.Geometry) -> shapely.Geometry:
 
 
 @lru_cache(maxsize=256)
-def _transformer(srid: int) -> Transformer:
-    return Transformer.from_crs(_read_crs(srid).crs, CRS.from_user_input("OGC:CRS84"), always_xy=True)
+def _transformer(srid: int) -> Transformer | None:
+    """To lon/lat; None where PROJ knows no way, which it takes a second to find out."""
+    try:
+        return Transformer.from_crs(_read_crs(srid).crs, CRS.from_user_input("OGC:CRS84"), always_xy=True)
+    except (CRSError, ProjError):
+        return None
 
 
 def _to_lonlat(geometry: shapely.Geometry, reference: Reference, parameter: str) -> shapely.Geometry:
     """Projected to lon/lat."""
     geometry = _cut(geometry)
     points = shapely.get_coordinates(geometry)
-    try:
-        x, y = _transformer(reference.srid).transform(points[:, 0], points[:, 1])
-    except (CRSError, ProjError):
-        x = y = np.full(len(points), np.nan)
-    moved = np.column_stack([x, y])
+    transformer = _transformer(reference.srid)
+    # What cannot be transformed comes out as infinity.
+    moved = np.column_stack(transformer.transform(points[:, 0], points[:, 1])) if transformer else points * np.nan
     if not np.isfinite(moved).all():
         raise wrong(_shown(geometry), f"coordinates inside the area of {reference.crs.name}", parameter)
     return shapely.set_coordinates(geometry, moved)
@@ -245,9 +247,16 @@ def _check_degrees(geometry: shapely.Geometry, parameter: str) -> None:
         raise wrong(_shown(geometry), expected, parameter)
 
 
-def is_collection(shape: Geometry) -> bool:
-    """Whether the shape is a GEOMETRYCOLLECTION, which PostGIS can only intersect."""
-    return bool(shapely.get_type_id(shapely.from_wkb(shape.wkb)) == shapely.GeometryType.GEOMETRYCOLLECTION)
+def merge(shape: Geometry) -> Geometry:
+    """A collection as the one multi-geometry of the same places; PostGIS can only intersect other collections."""
+    geometry = shapely.from_wkb(shape.wkb)
+    if shapely.get_type_id(geometry) != shapely.GeometryType.GEOMETRYCOLLECTION:
+        return shape
+    dimensions = {int(shapely.get_dimensions(part)) for part in shapely.get_parts(geometry)}
+    if len(dimensions) > 1:
+        expected = "a geometry of one kind; only S_INTERSECTS and S_DISJOINT take collections of several"
+        raise wrong("GEOMETRYCOLLECTION", expected)
+    return Geometry(shapely.to_wkb(shapely.union_all(shapely.get_parts(geometry))))
 
 
 def _normal(geometry: shapely.Geometry) -> bytes:

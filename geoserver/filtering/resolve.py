@@ -13,7 +13,7 @@ from typing import Literal as Choice
 
 import orjson
 
-from geoserver.filtering.places import Reference, is_collection, locate, to_column
+from geoserver.filtering.places import Reference, locate, merge, to_column
 from geoserver.filtering.syntax import (
     SPATIAL,
     TEMPORAL,
@@ -137,6 +137,10 @@ class Resolver:
             right, right_kind = self._as_time(right, left), "time"
         if right_kind == "time" and left_kind == "text":
             left, left_kind = self._as_time(left, right), "time"
+        if left_kind == "boolean" and isinstance(right, Literal) and right_kind == "number":
+            right, right_kind = _as_truth(right), "boolean"
+        if right_kind == "boolean" and isinstance(left, Literal) and left_kind == "number":
+            left, left_kind = _as_truth(left), "boolean"
         if left_kind != right_kind:
             self._mismatch(left, left_kind, right, right_kind)
         if left_kind not in ("text", "number", "time", "boolean"):
@@ -177,8 +181,8 @@ class Resolver:
             inner = inner.args[0]
         if not isinstance(inner, Literal):
             raise wrong(_shown(pattern), "a pattern in single quotes, with % and _ as wildcards")
-        trailing = re.search(r"\\*$", _MARKS.sub("", unicodedata.normalize("NFD", str(inner.value))))  # as ACCENTI does
-        if trailing and len(trailing[0]) % 2:
+        plain = _MARKS.sub("", unicodedata.normalize("NFD", str(inner.value)))  # as ACCENTI does
+        if (len(plain) - len(plain.rstrip("\\"))) % 2:
             raise wrong(inner.value, "a pattern that does not end in its escape character \\")
         return Call("like", (value, pattern))
 
@@ -210,10 +214,8 @@ class Resolver:
         """A literal in the CRS of the column that it is compared with, unless it is a property or there already."""
         if not isinstance(node, Geometry) or node.column:  # a box that came by `bbox`, in a CRS of its own
             return node
-        if op not in ("s_intersects", "s_disjoint") and is_collection(node):
-            expected = "a geometry of one kind; only S_INTERSECTS and S_DISJOINT take collections"
-            raise wrong("GEOMETRYCOLLECTION", expected)
-        return to_column(locate(node, self._reference), self._reference, self._srid)
+        shape = node if op in ("s_intersects", "s_disjoint") else merge(node)
+        return to_column(locate(shape, self._reference), self._reference, self._srid)
 
     def _temporal(self, op: str, left_node: Node, right_node: Node) -> Node:
         arguments = []
@@ -249,6 +251,13 @@ def join(op: str, nodes: list[Node]) -> Node:
 
 def _key(node: Node) -> str:
     return orjson.dumps(to_json(node)).decode()
+
+
+def _as_truth(number: Literal) -> Literal:
+    """GDAL writes truth as a number."""
+    if number.value not in (0, 1):
+        raise wrong(_shown(number), "true or false, because it is compared with one of them")
+    return Literal(number.value == 1)
 
 
 def _is_constant(node: Node) -> bool:

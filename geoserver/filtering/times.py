@@ -13,7 +13,7 @@ __all__ = ["INSTANT_FORMS", "parse_instant", "parse_interval"]
 INSTANT_FORMS = "2024, 2024-05, 2024-05-31 or 2024-05-31T12:00:00Z"
 _NEVER = "9999-12-31"  # how QGIS writes an open end
 _TICK = timedelta(microseconds=1)  # PostgreSQL's resolution, so that "to the end of the day" is exact
-_DAY = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)
+_DAY = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)T?)?)?", re.ASCII)  # GDAL ends a day with a T
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))?\s*([Zz]|[+-]\d\d:?\d\d|[+-]\d\d)?", re.ASCII
 )

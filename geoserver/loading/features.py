@@ -210,7 +210,7 @@ class FeatureLoader:
     def make_keys_unique(self) -> int:
         """Build the unique index on the key; the first row of a key stays. Gives how many were removed."""
         index = SQL("CREATE UNIQUE INDEX {} ON {} (source_key)").format(
-            Identifier(f"{self.layer.table}__staging_source_key"), self.staging.table
+            Identifier(f"{self.layer.table}__staging__key"), self.staging.table
         )
         try:
             with self.connection.transaction():

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from geoserver.catalog import source_path
+from geoserver.catalog.declared import build_declaration
 from geoserver.errors import LoadError
 from geoserver.sources import Request, parse_table, read_parts, read_suffixes
 
@@ -57,6 +58,7 @@ def read_fingerprint(layer: Layer) -> str:
     parts = (_RULES, sources, layer.source_layer, layer.crs, layer.csv, layer.key, layer.kind, layer.time, fields)
     digest.update(repr(parts).encode())
     digest.update(b"swapped" if layer.swap_axes else b"")
+    digest.update(repr(build_declaration(layer)).encode())
     if layer.readings:
         digest.update(repr((layer.readings.key, layer.readings.time, layer.readings.csv)).encode())
     for source in dict.fromkeys(sources):

@@ -16,7 +16,7 @@ from psycopg.types.json import Json
 from geoserver import tiling
 from geoserver.catalog import read_recipes
 from geoserver.database.connecting import SettingsOf, connect
-from geoserver.database.status import CHANNEL
+from geoserver.database.status import CHANNEL, write_declaration
 from geoserver.errors import LoadError
 from geoserver.loading.behind import prepare_behind
 from geoserver.loading.faults import explain_fault
@@ -99,9 +99,9 @@ class _Before:
 
 def _read_before(connection: psycopg.Connection, layer: Layer) -> _Before | None:
     row = connection.execute(
-        "SELECT l.rows, l.rejected, l.readings, l.version, l.fingerprint, l.last_fid, EXISTS ("
-        " SELECT FROM information_schema.columns AS c"
-        " WHERE c.table_schema = 'layers' AND c.table_name = %(table)s AND c.column_name = 'source_key')"
+        "SELECT l.rows, l.rejected, l.readings, l.version, l.fingerprint, l.last_fid, 2 = ("
+        " SELECT count(*) FROM information_schema.columns AS c"
+        " WHERE c.table_schema = 'layers' AND c.table_name = %(table)s AND c.column_name IN ('fid', 'source_key'))"
         " FROM geoserver.layers AS l WHERE l.id = %(id)s"
         " AND to_regclass(format('layers.%%I', %(table)s::text)) IS NOT NULL",
         {"id": layer.id, "table": layer.table},
@@ -170,11 +170,13 @@ class _Load:
         tell(rows, rows, "swapping")
         features.staging.swap()
         seconds = self._write_status(features, rows, readings, bounds, fingerprint=fingerprint, plan=plan)
+        write_declaration(self.connection, layer)
         write_notes(self.connection, layer, features.notes, *(each.columns for each in figures))
         self.connection.commit()
         reasons, changed = dict(self.rejects.reasons), tuple(features.notes)
+        served = time.monotonic() - self.started
         return LoadReport(
-            layer.id, rows, len(self.rejects), reasons, seconds, readings, in_service=seconds, changed=changed
+            layer.id, rows, len(self.rejects), reasons, seconds, readings, in_service=served, changed=changed
         )
 
     def _look_ahead(self, staging: Staging, rows: int) -> dict[str, Any]:

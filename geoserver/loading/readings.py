@@ -111,7 +111,7 @@ class ReadingLoader:
 
     def _make_unique(self) -> int:
         key = SQL("ALTER TABLE {} ADD CONSTRAINT {} PRIMARY KEY (fid, {})").format(
-            self.table, Identifier(f"{self.name}_pkey"), Identifier(self.readings.time)
+            self.table, Identifier(f"{self.name}__pk"), Identifier(self.readings.time)
         )
         removed = 0
         try:

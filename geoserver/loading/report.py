@@ -42,7 +42,8 @@ class Notes:
         self._notes: dict[tuple[str, str], Note] = {}
 
     def __iter__(self) -> Iterator[Note]:
-        return iter(self._notes.values())
+        """The most frequent first."""
+        return iter(sorted(self._notes.values(), key=lambda note: -note.count))
 
     def add(self, what: str, count: int, *, name: str = "", example: object = None) -> None:
         if not count:

@@ -172,31 +172,45 @@ def column_types(fields: Iterable[Field]) -> list[Composed]:
 def build_indexes(connections: Sequence[psycopg.Connection], layer: Layer, table: str) -> Iterable[None]:
     """Primary key, both GiST indexes and one per filtered or time field, on all connections at once; yields after each.
 
-    Each is committed. The table has to be, and nobody else may write to it.
+    Each is committed. The table has to be, and nobody else may write to it. Two signs _ and a number make names that no
+    other layer's table or field can have, and that are short.
     """
     where = Identifier("layers", table)
-    create = SQL("CREATE INDEX {} ON {} USING {} ({})")
     gists = [("geom_3857", "gist"), ("geom", "gist")]
     trees = [(name, "btree") for name in indexed_fields(layer)]
     sizes = [("visible_from", "btree")] if layer.kind != "points" else []
-    statements = [
-        create.format(Identifier(f"{table}_{name}"[:63]), where, SQL(method), Identifier(name))
-        for name, method in (*gists, *trees, *sizes)
-    ]
-    key = Identifier(f"{table}_pkey")
-    statements.insert(len(gists), SQL("CREATE UNIQUE INDEX {} ON {} (fid)").format(key, where))
+    key = Identifier(f"{table}__pk")
+    jobs = [(f"{table}__{number}", name, method) for number, (name, method) in enumerate((*gists, *trees, *sizes))]
     free = list(connections)  # never more at work than there are: each takes one and puts it back
 
-    def build(statement: Composed) -> None:
+    def build(index: str, column: str, method: str) -> None:
         connection = free.pop()
         try:
             with connection.transaction():
-                connection.execute(statement)
+                connection.execute(
+                    SQL("CREATE INDEX {} ON {} USING {} ({})").format(
+                        Identifier(index), where, SQL(method), Identifier(column)
+                    )
+                )
+        except psycopg.errors.ProgramLimitExceeded:  # a text longer than a btree takes; a hash finds equal ones
+            with connection.transaction():
+                connection.execute(
+                    SQL("CREATE INDEX {} ON {} USING hash ({})").format(Identifier(index), where, Identifier(column))
+                )
+        finally:
+            free.append(connection)
+
+    def build_key() -> None:
+        connection = free.pop()
+        try:
+            with connection.transaction():
+                connection.execute(SQL("CREATE UNIQUE INDEX {} ON {} (fid)").format(key, where))
         finally:
             free.append(connection)
 
     with ThreadPoolExecutor(len(connections), "geoserver-index") as pool:
-        for done in as_completed([pool.submit(build, statement) for statement in statements]):
+        indexes = [pool.submit(build, *job) for job in jobs]
+        for done in as_completed([*indexes, pool.submit(build_key)]):
             done.result()
             yield
     connections[0].execute(SQL("ALTER TABLE {} ADD CONSTRAINT {} PRIMARY KEY USING INDEX {}").format(where, key, key))

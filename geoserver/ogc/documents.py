@@ -54,13 +54,19 @@ CONFORMANCE = (
     f"{_SPEC}/ogcapi-features-3/1.0/conf/queryables-query-parameters",
     f"{_SPEC}/ogcapi-features-5/1.0/conf/core-roles-features",
     f"{_SPEC}/ogcapi-features-5/1.0/conf/schemas",
+    f"{_SPEC}/cql2/1.0/conf/accent-insensitive-comparison",
     f"{_SPEC}/cql2/1.0/conf/advanced-comparison-operators",
+    f"{_SPEC}/cql2/1.0/conf/arithmetic",
     f"{_SPEC}/cql2/1.0/conf/basic-cql2",
     f"{_SPEC}/cql2/1.0/conf/basic-spatial-functions",
+    f"{_SPEC}/cql2/1.0/conf/basic-spatial-functions-plus",
     f"{_SPEC}/cql2/1.0/conf/basic-spatial-operators",  # the name that QGIS looks for
     f"{_SPEC}/cql2/1.0/conf/case-insensitive-comparison",
     f"{_SPEC}/cql2/1.0/conf/cql2-json",
     f"{_SPEC}/cql2/1.0/conf/cql2-text",
+    f"{_SPEC}/cql2/1.0/conf/property-property",
+    f"{_SPEC}/cql2/1.0/conf/spatial-functions",
+    f"{_SPEC}/cql2/1.0/conf/temporal-functions",
 )
 
 # What pygeoapi announces and we do not answer.

@@ -20,6 +20,7 @@ __all__ = ["build_feature_links", "build_map_link", "build_page_links", "point_o
 
 GEOJSON = "application/geo+json"
 _PAGING = ("cursor", "offset")
+_LONGEST_CURSOR = 4_000  # characters
 
 
 def render_page(page: Page, links: list[dict[str, str]]) -> bytes:
@@ -47,8 +48,11 @@ def build_page_links(
     same = {name: value for name, value in values.items() if name != "f"}
     links = _both_forms(items, same, form)
     if page.end is not None:
-        onward = {name: value for name, value in values.items() if name not in _PAGING}
-        onward["cursor"] = render_cursor(page.end, layer.id, query.sort)
+        cursor = render_cursor(page.end, layer.id, query.sort)
+        if len(cursor) <= _LONGEST_CURSOR:
+            onward = {name: value for name, value in values.items() if name not in _PAGING} | {"cursor": cursor}
+        else:  # texts to sort by may be of any length, addresses may not
+            onward = dict(values) | {"offset": str(query.offset + len(page.features))}
         kind = GEOJSON if form == "json" else "text/html"
         links.append({"rel": "next", "type": kind, "title": "Next page", "href": _address(items, onward)})
     links.append(_collection_link(base, layer))

@@ -160,6 +160,7 @@ def _build_responses() -> dict[str, Any]:
             "description": "One feature.",
             "content": {"application/geo+json": {"schema": feature}, "text/html": html},
         },
+        "NotModified": {"description": "The client has this state already: it sent its ETag in If-None-Match."},
         "InvalidParameter": {
             "description": "A parameter is wrong; the answer says which, and what was expected.",
             "content": _PROBLEM,
@@ -173,7 +174,8 @@ def _build_responses() -> dict[str, Any]:
 
 
 def _responses(success: str, *, missing: bool = False) -> dict[str, Any]:
-    found = {"200": _reference("responses", success), "400": _reference("responses", "InvalidParameter")}
+    found = {"200": _reference("responses", success), "304": _reference("responses", "NotModified")}
+    found |= {"400": _reference("responses", "InvalidParameter")}
     if missing:
         found["404"] = _reference("responses", "NotFound")
     return found | {"503": _reference("responses", "Unavailable")}

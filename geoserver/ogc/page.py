@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import threading
 from collections import OrderedDict
@@ -13,12 +12,11 @@ import psycopg
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from geoserver.database.queries import show
-from geoserver.errors import GeoserverError, UnavailableError
+from geoserver.errors import GeoserverError
 from geoserver.ogc.crs import CRS84, Crs
 from geoserver.ogc.keyset import Position, SortKey, build_condition, build_order, select_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
 
     from geoserver.database.pool import Database
@@ -81,18 +79,11 @@ class _Counts:
 _counts = _Counts()
 
 
-def read_page(database: Database, layer: Layer, status: LayerStatus, query: ItemsQuery) -> Page:
-    """The features of one page and how many match in all."""
-    with _table_of(layer):
-        return _read_page(database, layer, status, query)
-
-
 def read_feature(database: Database, layer: Layer, status: LayerStatus, fid: int, crs: Crs) -> str | None:
     """One feature as GeoJSON text, or None."""
     select = _select_features(layer, status, ItemsQuery(crs=crs))
     query = SQL("SELECT {} AS feature FROM {} AS t WHERE fid = %(fid)s").format(select, Identifier(SCHEMA, layer.table))
-    with _table_of(layer):
-        rows = database.fetch_sync(query, {"fid": fid})
+    rows = database.fetch_sync(query, {"fid": fid})
     return rows[0]["feature"] if rows else None
 
 
@@ -113,17 +104,8 @@ def read_times(database: Database, layer: Layer) -> tuple[datetime, datetime] | 
     return (row["first"], row["last"]) if row["first"] else None
 
 
-@contextlib.contextmanager
-def _table_of(layer: Layer) -> Iterator[None]:
-    """A layer file may already say what the table does not hold yet."""
-    try:
-        yield
-    except (psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedTable) as error:
-        hint = f"The file of layer {layer.id} has changed since it was loaded: geoserver load {layer.id}"
-        raise UnavailableError(hint, retry_after=60) from error
-
-
-def _read_page(database: Database, layer: Layer, status: LayerStatus, query: ItemsQuery) -> Page:
+def read_page(database: Database, layer: Layer, status: LayerStatus, query: ItemsQuery) -> Page:
+    """The features of one page and how many match in all."""
     rows: list[dict[str, Any]] = []
     if not query.hits:
         rows = database.fetch_sync(*_build_select(layer, status, query))
@@ -189,7 +171,8 @@ def _build_feature(columns: tuple[tuple[str, FieldType], ...], srid: int, crs: C
 
 def _properties(columns: tuple[tuple[str, FieldType], ...]) -> Composable:
     values = [SQL("{} AS {}").format(show(name, kind, ("t",)), Identifier(name)) for name, kind in columns]
-    return SQL("row_to_json((SELECT p FROM (SELECT {}) AS p))").format(SQL(", ").join(values))
+    # The row has a name here that no field can have.
+    return SQL('row_to_json((SELECT "the row" FROM (SELECT {}) AS "the row"))').format(SQL(", ").join(values))
 
 
 def _shape(srid: int, crs: Crs) -> Composable:

@@ -6,8 +6,9 @@ import importlib
 import pkgutil
 from functools import cache
 from importlib.metadata import entry_points
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
+from geoserver.catalog.names import clean_name
 from geoserver.sources.apart import open_apart
 from geoserver.sources.base import (
     FEATURE_ID,
@@ -23,6 +24,9 @@ from geoserver.sources.base import (
 from geoserver.sources.identify import refuse_what_is_no_data
 from geoserver.sources.names import parse_table
 from geoserver.sources.swapping import swap_axes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = [
     "FEATURE_ID",
@@ -90,4 +94,16 @@ def open_here(request: Request) -> Opened:
 
 
 def _in_order(request: Request, opened: Opened) -> Opened:
+    """Columns under the names that were asked for, where the source spells them otherwise; axes the right way round."""
+    spelled = {clean_name(name): texts for name, texts in opened.samples.items()}
+    asked = {name: spelled[clean_name(name)] for name in request.columns if clean_name(name) in spelled}
+    opened.samples = {**opened.samples, **asked}
+    opened.batches = _name_as_asked(opened.batches, request.columns)
     return swap_axes(opened) if request.swap_axes else opened
+
+
+def _name_as_asked(batches: Iterator[Batch], names: tuple[str, ...]) -> Iterator[Batch]:
+    for batch in batches:
+        if tuple(batch.columns) != names:
+            batch.columns = dict(zip(names, batch.columns.values(), strict=True))
+        yield batch

@@ -77,6 +77,7 @@ def write_batch(pipe: int, batch: Batch) -> None:
         "points": batch.points is not None,
         "wkb": batch.wkb is not None,
         "unreadable": batch.unreadable is not None,
+        "ragged": batch.ragged,
         "broken": [[broken.line, broken.reason, broken.raw] for broken in batch.broken],
     }
     write_frame(pipe, header, sink.getvalue())
@@ -95,4 +96,5 @@ def read_batch(header: dict[str, Any], body: pa.Buffer) -> Batch:
         batch.unreadable = next(arrays).to_numpy(zero_copy_only=False)
     batch.columns.update(zip(header["columns"], arrays, strict=True))
     batch.broken = [Broken(*item) for item in header["broken"]]
+    batch.ragged = header["ragged"]
     return batch

@@ -5,19 +5,36 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from geoserver.catalog.names import clean_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from geoserver.sources.base import Request
 
-__all__ = ["fail_for_columns", "find_likely", "parse_table", "suggest"]
+__all__ = ["fail_for_columns", "find_likely", "match_names", "parse_table", "suggest"]
 
 _CLOSE = 0.75  # of difflib: two letters of ten
 _MOST = 40  # names in a message
 _PART = r'(?:"(?:[^"]|"")+"|[^\s"./][^"./]*)'
 _TABLE = re.compile(rf"({_PART})\.({_PART})")
+
+
+def match_names(request: Request, names: Sequence[str]) -> Request:
+    """The request with the source's own spelling of names that look the same: other blanks, letters taken apart."""
+    seen: dict[str, str] = {}
+    for name in names:
+        seen.setdefault(clean_name(name), name)
+
+    def match(wanted: str) -> str:
+        return wanted if not wanted or wanted in names else seen.get(clean_name(wanted), wanted)
+
+    csv = request.csv
+    csv = replace(csv, x=match(csv.x), y=match(csv.y), point=match(csv.point), geometry=match(csv.geometry))
+    return replace(request, columns=tuple(map(match, request.columns)), csv=csv)
 
 
 def fail_for_columns(request: Request, wanted: Sequence[str], names: Sequence[str], what: str = "column") -> None:

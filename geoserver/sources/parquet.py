@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from geoserver.sources.base import BATCH_ROWS, Batch, Opened
-from geoserver.sources.names import fail_for_columns
+from geoserver.sources.names import fail_for_columns, match_names
 from geoserver.sources.positions import PositionColumns, find_positions
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class Parquet:
         except (pa.ArrowException, OSError) as error:
             raise request.fail(f"cannot be read: {error}") from error
         schema = file.schema_arrow
+        request = match_names(request, schema.names)
         fail_for_columns(request, request.columns, schema.names)
         where = _find_geometry(request, schema) if request.positions else _Where()
         return Opened(

@@ -15,7 +15,7 @@ from pyproj.exceptions import CRSError
 
 from geoserver.database.connecting import connect
 from geoserver.sources.base import BATCH_ROWS, Batch, Opened
-from geoserver.sources.names import fail_for_columns, find_likely, parse_table
+from geoserver.sources.names import fail_for_columns, find_likely, match_names, parse_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +68,7 @@ def _plan(connection: psycopg.Connection, request: Request) -> Opened:
         raise request.fail(
             f"there is no such table, nor a file of that name{_suggest_table(connection, schema, table)}"
         )
+    request = match_names(request, names)
     fail_for_columns(request, request.columns, names)
     geometries = {row[0]: row[1:] for row in connection.execute(_GEOMETRIES, where)}
     column, crs, srid = "", None, None

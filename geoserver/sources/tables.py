@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from geoserver.sources.base import Batch, Broken
-from geoserver.sources.names import fail_for_columns
+from geoserver.sources.names import fail_for_columns, match_names
 from geoserver.sources.positions import (
     PositionColumns,
     find_positions,
@@ -47,6 +47,7 @@ class TableReader:
         cls, request: Request, header: Sequence[str], samples: Mapping[str, list[str]], separator: str
     ) -> TableReader:
         """Decide by header and samples; raises LoadError for a wanted column that is not there."""
+        request = match_names(request, header)
         fail_for_columns(request, request.columns, header)
         positions = find_positions(request, header, samples) if request.positions else PositionColumns()
         decimal = request.csv.decimal or find_decimal(samples, separator)

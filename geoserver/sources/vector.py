@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from geoserver.sources.base import BATCH_ROWS, FEATURE_ID, Batch, Opened, pick_layer
-from geoserver.sources.names import fail_for_columns
+from geoserver.sources.names import fail_for_columns, match_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,6 +83,7 @@ class Vector:
                 raise request.fail("is JSON, but neither GeoJSON nor TopoJSON nor Esri JSON with features") from error
             raise request.fail(f"cannot be read: {_explain(error, address)}") from error
         fields = [str(name) for name in info["fields"]]
+        request = match_names(request, fields)
         fail_for_columns(request, [name for name in request.columns if name != FEATURE_ID], fields, "field")
         if request.positions and not info["geometry_type"]:
             raise request.fail(f"layer {layer!r} has no geometry")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import zlib
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from geoserver.tilesets.archive import Archive
 
 __all__ = ["ArchiveStatus", "Tilesets", "open_layer"]
+
+log = logging.getLogger("geoserver")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,10 @@ class Tilesets:
                 continue
             try:
                 held[layer.id] = open_layer(layer)
-            except CatalogError as error:
+            except Exception as error:
+                if not isinstance(error, CatalogError):  # no archive may take the others down, whatever is in it
+                    log.exception("%s: its archive cannot be read", layer.file)
+                    error = CatalogError(str(layer.file), "source", f"an archive that can be read: {error}")
                 problems.append(error)
                 made_of[layer.id] = None  # tried again next time
                 if before:

@@ -43,7 +43,7 @@ _FIELD_TYPES = {"text": "text", "integer": "bigint", "number": "double precision
 _SQL_TYPES = {name: SQL(kind) for name, kind in _FIELD_TYPES.items()} | _TIME_TYPES
 
 _DAYS = {  # of times in UTC; whole days repeat, so that a tile stays small
-    "date": SQL("to_char({}({}), 'YYYY-MM-DD') AS {}"),
+    "date": SQL("to_json({}({})) #>> '{{}}' AS {}"),  # days go on after the last moment that `to_char` can write
     "timestamp": SQL("to_char({}({}) AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS {}"),
 }
 
@@ -108,9 +108,10 @@ GROUP BY 1, 2, 3, 4""")
 
 _SLICE = SQL(", width_bucket(%(after)s::{kind}, t) + 1 AS low, width_bucket(%(until)s::{kind}, t) AS high")
 
+# The code has a name here that no field can have, for the field may be called "code".
 _CHOSEN = SQL(""" AND code IN (
-    SELECT code FROM (
-        SELECT code, value::{kind} AS {facet} FROM geoserver.facets WHERE layer = {layer}
+    SELECT "the code" FROM (
+        SELECT code AS "the code", value::{kind} AS {facet} FROM geoserver.facets WHERE layer = {layer}
         UNION ALL SELECT -1, NULL::{kind}
     ) AS known WHERE {where})""")
 

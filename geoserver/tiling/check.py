@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from psycopg.rows import dict_row
 from psycopg.sql import SQL, Composed, Identifier
 
 from geoserver.database.connecting import SettingsOf, connect
+from geoserver.database.fitting import fit
+from geoserver.database.status import STATUS_QUERY, build_status
 from geoserver.errors import CatalogError
 from geoserver.filtering import Where
 from geoserver.model import BINS, Field, FieldType, Layer, Tile, TilePlan
@@ -19,7 +22,7 @@ from geoserver.tiling.functions import check_function
 from geoserver.tiling.recipes import build_statement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from geoserver.catalog import Catalog
 
@@ -40,10 +43,26 @@ def check(database_url: str, catalog: Catalog) -> list[CatalogError]:
     Raises psycopg.OperationalError when the database is away.
     """
     with connect(database_url, settings=SettingsOf(statement_timeout="30s")) as connection:
+        found = [
+            CatalogError(str(layer.file), "", f"{change}; run: geoserver load {layer.id}")
+            for layer, changes in _list_outdated(connection, catalog)
+            for change in changes
+        ]
+        if found:
+            return found  # recipes would stumble over the same
         found = [problem for name in sorted(catalog.recipes) for problem in _check_recipe(connection, name, catalog)]
         functions = [layer for layer in catalog.layers.values() if layer.kind == "function"]
         tried = {layer.file: check_function(connection, layer) for layer in functions}
         return found + [CatalogError(str(file), "source", problem) for file, problem in tried.items() if problem]
+
+
+def _list_outdated(connection: psycopg.Connection, catalog: Catalog) -> Iterator[tuple[Layer, tuple[str, ...]]]:
+    """Loaded layers whose files declare what is not loaded, and what."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(STATUS_QUERY).fetchall()
+    for row in rows:
+        if (layer := catalog.layers.get(row["id"])) and layer.has_rows:
+            yield layer, fit(layer, build_status(row), catalog.recipes).changes
 
 
 def _check_recipe(connection: psycopg.Connection, name: str, catalog: Catalog) -> list[CatalogError]:

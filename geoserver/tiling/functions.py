@@ -10,7 +10,7 @@ import psycopg
 from psycopg.sql import SQL, Composed, Identifier
 from psycopg.types.numeric import Int4
 
-from geoserver.errors import BadParameterError, UnavailableError
+from geoserver.errors import BadParameterError, OvertakenError, UnavailableError
 from geoserver.filtering import Where
 from geoserver.grid import intersects, tile_bounds
 from geoserver.model import Tile
@@ -62,8 +62,8 @@ async def render(database: Database, layer: Layer, tile: Tile, where: Where) -> 
             with _explained(layer, where):
                 await cursor.execute(_build_call(layer), _build_values(tile, where))
             row = await cursor.fetchone()
-    except psycopg.Error as error:
-        raise _failed(layer, error) from error
+    except (psycopg.Error, OvertakenError) as error:
+        raise _failed(layer, error.__cause__ or error) from error
     found = row[0] if row else None
     if not isinstance(found, bytes | None):
         raise _failed(layer, TypeError(f"it gave {type(found).__name__}, not bytea"))
@@ -129,6 +129,6 @@ def _build_values(tile: Tile, where: Where) -> dict[str, object]:
     return {"z": Int4(tile.z), "x": Int4(tile.x), "y": Int4(tile.y), **where.params}
 
 
-def _failed(layer: Layer, error: Exception) -> UnavailableError:
+def _failed(layer: Layer, error: BaseException) -> UnavailableError:
     log.warning("Layer %s: function %s failed: %s", layer.id, layer.source, " ".join(str(error).split()))
     return UnavailableError(f"The function behind layer {layer.id} failed; the server's log says why.", retry_after=30)

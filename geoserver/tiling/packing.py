@@ -25,7 +25,9 @@ _TIME_TYPES = {"date": SQL("date[]"), "timestamp": SQL("timestamptz[]")}
 _TABLE = SQL("""
 CREATE TABLE {packed} (
     x integer NOT NULL, y integer NOT NULL, code smallint NOT NULL, c integer[] NOT NULL, t {times}
-)""")
+);
+-- Statistics of what is in the arrays are dear and of no use.
+ALTER TABLE {packed} ALTER c SET STATISTICS 0, ALTER t SET STATISTICS 0""")
 
 # One sort by one number (block, code, and whether there is a time), time and place: sorting each array costs more.
 _PACK = SQL("""
@@ -64,7 +66,7 @@ fresh AS (
     INSERT INTO geoserver.facets (layer, code, value)
     SELECT {layer}, greatest((SELECT max(code) FROM geoserver.facets WHERE layer = {layer}), {last_named})
            + row_number() OVER (ORDER BY value), value
-      FROM (SELECT DISTINCT {facet} AS value FROM changed WHERE {whole} AND {facet} IS NOT NULL
+      FROM (SELECT DISTINCT {facet} AS value FROM changed AS r WHERE {whole} AND {facet} IS NOT NULL
             EXCEPT SELECT value FROM geoserver.facets WHERE layer = {layer}) AS v
     RETURNING code, value
 ),
@@ -86,7 +88,7 @@ def build_pack_statement(
 
     The second is of the layer's tables in service, whatever `table` and `packed` are.
     """
-    values: Composable = SQL("{}::text").format(Identifier(facet)) if facet else SQL("NULL::text")
+    values: Composable = SQL("{}::text").format(Identifier("r", facet)) if facet else SQL("NULL::text")
     known = SQL("(SELECT code, value FROM geoserver.facets WHERE layer = {})").format(Literal(layer.id))
     shared: dict[str, Composable] = {
         "anchor": anchor_of(geometry_type),
@@ -94,7 +96,7 @@ def build_pack_statement(
         "level": Literal(level),
         "mask": Literal((1 << level - block) - 1),
         "facet": values,
-        "time": Identifier(layer.time) if layer.time else SQL("NULL::timestamptz"),
+        "time": Identifier("r", layer.time) if layer.time else SQL("NULL::timestamptz"),
     }
     pack = _PACK.format(
         packed=Identifier("layers", packed),
@@ -108,7 +110,7 @@ def build_pack_statement(
         layer=Literal(layer.id),
         last_named=Literal(MOST_VALUES - 1),
         whole=Literal(whole),
-        insert=_PACK.format(rows=SQL("changed"), known=SQL("known"), **own),
+        insert=_PACK.format(rows=SQL("changed AS r"), known=SQL("known"), **own),
         **own,
     )
     return pack, repack

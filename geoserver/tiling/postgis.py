@@ -9,9 +9,10 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 from psycopg.sql import SQL, Identifier
 
+from geoserver.database.pool import run
+from geoserver.errors import OvertakenError
 from geoserver.grid import intersects, tile_bounds, tile_count
 from geoserver.model import BINS
 from geoserver.tiling.bins import Subject, place_values, ready_table
@@ -46,7 +47,7 @@ async def render(
         return b""
     try:
         return await _render(database, catalog, layer, status, tile, where=where)
-    except psycopg.errors.UndefinedTable:
+    except OvertakenError:
         # A load has just taken away what was made ahead for the rows before: counted from the rows, bins are the same.
         plan = replace(status.plan, block=-1, prebuilt=-1)
         return await _render(database, catalog, layer, replace(status, plan=plan), tile, where=where)
@@ -145,19 +146,9 @@ def tile_version(catalog: Catalog, layer: Layer, status: LayerStatus) -> str:
 
 
 async def _run(database: Database, statement: bytes, values: dict[str, Any], *, prepare: bool | None) -> bytes:
-    try:
-        return await _fetch_bytes(database, statement, values, prepare=prepare)
-    except psycopg.errors.FeatureNotSupported:
-        # A load gave the table other columns, and the statement prepared before it is void: ask anew.
-        return await _fetch_bytes(database, statement, values, prepare=prepare)
-
-
-async def _fetch_bytes(
-    database: Database, statement: bytes, values: dict[str, object], *, prepare: bool | None
-) -> bytes:
     # Binary: as text a bytea would travel as hexadecimal digits, twice as long.
     async with database.connection() as connection, connection.cursor(binary=True) as cursor:
-        await cursor.execute(statement, values, prepare=prepare)
+        await run(connection, cursor, statement, values, prepare=prepare)
         row = await cursor.fetchone()
     return bytes(row[0]) if row and row[0] else b""
 

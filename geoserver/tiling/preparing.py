@@ -8,19 +8,18 @@ very many features are kept ready, since counting them takes long; all others ar
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from psycopg.sql import SQL, Identifier, Literal
 
-from geoserver.filtering import Where
 from geoserver.model import Tile, TilePlan, ZoomPlan
 from geoserver.tiling.bins import MOST_VALUES, Source, Subject, build_cells, find_bins
-from geoserver.tiling.compose import BUDGET, build_statements, recipe_digest
+from geoserver.tiling.compose import recipe_digest
 from geoserver.tiling.density import Density, count_densest, read_density, sampling, tile_at
 from geoserver.tiling.packing import build_pack_statement, build_pack_table
+from geoserver.tiling.ready import ReadyTiles, make_tile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,7 +34,9 @@ _ROOM = 460_000  # bytes that the densest tile may take when it is planned; othe
 _MOST_DRAWN = 20_000  # features that a tile within the budget could hold at the very most
 _WEIGHED = 3_000  # features of the tile that a first plan is guessed from, at most
 _GUESSED = 64  # bins across a tile by a first plan
-_HEAVY = 8_000  # features behind a tile that is kept ready, at least; and the share of the layer, so that they stay few
+_HEAVY = (
+    12_000  # features behind a tile that is kept ready, at least; and the share of the layer, so that they stay few
+)
 _SHARE = 400
 _FEW = 12  # ready tiles of a zoom that are made of counted cells
 _MOST_CODES = 500  # values of the main choice field that packed points tell apart
@@ -70,7 +71,7 @@ def prepare(
 ) -> Prepared:
     """Plan the layer from the rows of `table`, and fill `NAME__packed` and `NAME__bins` (both with `suffix`).
 
-    Tiles with more than `heavy` features behind them are kept ready; else those with more than 8,000 and more than a
+    Tiles with more than `heavy` features behind them are kept ready; else those with more than 12,000 and more than a
     400th of the layer.
 
     Needs column `visible_from` for lines and polygons, and an index on `geom_3857`. Runs inside the caller's
@@ -114,19 +115,17 @@ class _Work:
     helper: psycopg.Connection | None = None
     progress: Callable[[float], None] = lambda _: None
     source: Source = field(init=False)
+    ready: ReadyTiles = field(init=False)
     plan: TilePlan = field(default_factory=TilePlan)
     _made: dict[tuple[Tile, ZoomPlan | None], bytes] = field(default_factory=dict)  # tiles of one zoom
 
     def __post_init__(self) -> None:
         self.source = Source(self.table, f"{self.layer.table}__packed{self.suffix}")
+        self.ready = ReadyTiles(self.connection, f"{self.layer.table}__bins{self.suffix}", self.helper)
 
     @property
     def subject(self) -> Subject:
         return Subject(self.recipes, self.layer, self.plan, self.geometry_type)
-
-    @property
-    def ready(self) -> str:
-        return f"{self.layer.table}__bins{self.suffix}"
 
     @property
     def document(self) -> dict[str, Any]:
@@ -142,18 +141,19 @@ class _Work:
         pack = self._pack_points(density) if self.kind == "points" else ""
         self.most = self.most or max(_HEAVY, int(density.n.sum()) // _SHARE)
         if density.n.sum() > self.most:
-            self._make_ready_table()
+            self.ready.create()
         self._settle()
         self.progress(0.4)
-        self._plan_zooms(density)
-        if density.n.sum() > self.most and self.plan.prebuilt < 0:
-            self.connection.execute(SQL("DROP TABLE {}").format(Identifier("layers", self.ready)))
+        with self.ready.helped():
+            self._plan_zooms(density)
+        if self.plan.prebuilt < 0:
+            self.ready.drop()
         return Prepared(self.document, pack)
 
     def _begin(self) -> None:
         """Away with what an interrupted preparation left; few rows in many groups will be sorted, one at a time."""
-        for table in (self.source.packed, self.ready):
-            self.connection.execute(SQL("DROP TABLE IF EXISTS {}").format(Identifier("layers", table)))
+        self.connection.execute(SQL("DROP TABLE IF EXISTS {}").format(Identifier("layers", self.source.packed)))
+        self.ready.drop()
         self.connection.execute("DELETE FROM geoserver.facets WHERE layer = %s", [self.layer.id])
         self.connection.execute("SET LOCAL work_mem = '128MB'")
 
@@ -312,7 +312,6 @@ class _Work:
         start = self.plan.features_from if points else self.layer.maxzoom
         zooms: list[ZoomPlan | None] = []
         ready = -1
-        later: list[tuple[Tile, ZoomPlan]] = []
         for zoom in reversed(range(start)):
             if zoom > density.zoom:
                 zooms.append(ZoomPlan(-1, 128))  # sparser than the zooms above, which are measured
@@ -328,18 +327,21 @@ class _Work:
             if step is None and not zooms:
                 continue  # every feature is drawn from here on
             zooms.append(step)
-            planned = [(tile, step or ZoomPlan(last, _GUESSED)) for tile in heavy]
+            self._keep(heavy, step or ZoomPlan(last, _GUESSED), by_cells=by_cells)
             ready = max(ready, zoom) if heavy else ready
-            if by_cells:
-                for tile, kept in planned:
-                    self._keep_tile(self.connection, tile, kept)
-            else:
-                later += planned
             self.progress(0.4 + 0.4 * (start - zoom) / start)
-        self._keep_tiles(later)
+        if self.source.cells:
+            self.connection.execute(SQL("DROP TABLE {}").format(Identifier(self.source.cells)))
         zooms.reverse()
         self._set_zooms(zooms, last)
         self.plan = replace(self.plan, prebuilt=ready, digest=recipe_digest(self.recipes, self.layer))
+
+    def _keep(self, tiles: list[Tile], step: ZoomPlan, *, by_cells: bool) -> None:
+        """Tiles from counted cells are made at once, because no one else sees those."""
+        if not by_cells:
+            self.ready.add(self.subject, replace(self.source, cells=""), [(tile, step) for tile in tiles])
+        for tile in tiles if by_cells else ():
+            self.ready.keep(self.connection, self.subject, self.source, tile, step)
 
     def _count_cells(self, zoom: int) -> None:
         """Cells for the tiles of a zoom, counted from those of the zoom before where there are some."""
@@ -372,58 +374,7 @@ class _Work:
                 return step
         return self._fit_points(density, zoom)
 
-    # -- tiles ------------------------------------------------------------------------------------------------------
-
-    def _make_ready_table(self) -> None:
-        self.connection.execute(
-            SQL(
-                "CREATE TABLE {0} (z smallint, x integer, y integer, tile bytea NOT NULL, PRIMARY KEY (z, x, y));"
-                "ALTER TABLE {0} ALTER COLUMN tile SET STORAGE EXTERNAL"  # reading it must cost nothing
-            ).format(Identifier("layers", self.ready))
-        )
-
-    def _keep_tiles(self, planned: list[tuple[Tile, ZoomPlan]]) -> None:
-        """Make tiles from packed points or rows, on both connections where there are two."""
-        if self.source.cells:
-            self.connection.execute(SQL("DROP TABLE {}").format(Identifier(self.source.cells)))
-        self.source = replace(self.source, cells="")
-        self._made.clear()
-        waiting = list(reversed(planned))
-
-        def work(connection: psycopg.Connection) -> None:
-            while waiting:
-                try:
-                    tile, step = waiting.pop()
-                except IndexError:  # the other one took the last
-                    return
-                self._keep_tile(connection, tile, step)
-
-        self._settle()
-        with ThreadPoolExecutor(1, "geoserver-tiles") as pool:
-            helping = pool.submit(work, self.helper) if self.helper else None
-            work(self.connection)
-            if helping:
-                helping.result()
-
-    def _keep_tile(self, connection: psycopg.Connection, tile: Tile, planned: ZoomPlan) -> None:
-        for step in (planned, ZoomPlan(-1, planned.cells // 2), ZoomPlan(-1, planned.cells // 4)):
-            body = self._render(tile, step, connection)
-            if len(body) <= BUDGET:
-                connection.execute(
-                    SQL("INSERT INTO {} (z, x, y, tile) VALUES (%s, %s, %s, %s)").format(
-                        Identifier("layers", self.ready)
-                    ),
-                    [tile.z, tile.x, tile.y, body],
-                )
-                return
-
-    def _render(self, tile: Tile, step: ZoomPlan | None, connection: psycopg.Connection | None = None) -> bytes:
-        if (known := self._made.get((tile, step))) is not None:
-            return known
-        parts: list[bytes] = []
-        for statement, values in build_statements(self.subject, tile, step, Where(), self.source):
-            with (connection or self.connection).cursor(binary=True) as cursor:
-                row = cursor.execute(statement, values, prepare=False).fetchone()
-            parts.append(bytes(row[0]) if row and row[0] else b"")
-        self._made[tile, step] = b"".join(parts)
-        return self._made[tile, step]
+    def _render(self, tile: Tile, step: ZoomPlan | None) -> bytes:
+        if (known := self._made.get((tile, step))) is None:
+            known = self._made[tile, step] = make_tile(self.connection, self.subject, tile, step, self.source)
+        return known

@@ -13,6 +13,8 @@ import hashlib
 import logging
 from typing import TYPE_CHECKING, Protocol
 
+import psycopg
+
 from geoserver import filtering
 from geoserver.errors import BadParameterError, UnavailableError
 from geoserver.filtering import Where
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["TileSource", "parse_question", "render", "source_of", "tile_version"]
 
 log = logging.getLogger("geoserver")
+
+# What a recipe comes to that is no SQL, or names what there is not.
+_WRONG = (psycopg.ProgrammingError, KeyError, IndexError, ValueError)
 
 
 class TileSource(Protocol):
@@ -64,7 +69,12 @@ class _Rows:
     async def render(
         self, database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile, *, where: Where
     ) -> bytes:
-        return await postgis.render(database, catalog, layer, status, tile, where=where)
+        try:
+            return await postgis.render(database, catalog, layer, status, tile, where=where)
+        except _WRONG as error:
+            log.exception("Layer %s: the recipe tiles/%s.sql failed", layer.id, layer.kind)
+            detail = f"The recipe behind layer {layer.id} failed; the server's log says why."
+            raise UnavailableError(detail, retry_after=30) from error
 
 
 class _Archive:

@@ -6,7 +6,7 @@ import http.client
 import json
 import re
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from geoserver.catalog import read_layer
 from geoserver.loading import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 RECIPE = """
@@ -88,6 +88,22 @@ class World:
         with psycopg.connect(self.database_url) as connection:
             connection.execute("SET LOCAL session_replication_role = replica")
             connection.execute(query.encode(), params)
+
+    @contextmanager
+    def locked(self, statement: str) -> Iterator[None]:
+        """Hold a lock, so that queries wait for as long as a test likes."""
+        with psycopg.connect(self.database_url) as connection:
+            connection.execute(statement.encode())
+            yield
+            connection.rollback()
+
+    def waiting_queries(self) -> int:
+        """How many of the server's queries wait for a lock."""
+        ((number,),) = self.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'"
+            " AND application_name = 'geoserver' AND wait_event_type = 'Lock'"
+        )
+        return int(number)
 
     def take(self, seconds: float) -> None:
         """Let every tile from now on take that long."""

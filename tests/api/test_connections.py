@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -329,3 +331,17 @@ def test_unfinished_requests_make_room_for_others(start: Callable[..., Any]) -> 
         deadline = time.monotonic() + 20
         while statuses(server.url, GET + CLOSE) != [200]:
             assert time.monotonic() < deadline
+
+
+@pytest.mark.parametrize(("soft", "hard", "expected"), [(200, 200, 60), (64, 64, 8), (300, 4_096, 1_000)])
+def test_there_are_no_more_connections_than_files_may_be_open(soft: int, hard: int, expected: int) -> None:
+    program = f"""
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))
+from geoserver.server import build_limits
+from geoserver.settings import Settings
+print(build_limits(Settings(database_url=None)).connections)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == expected
+    assert ("ulimit -n" in done.stderr) is (expected < 1_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -170,7 +171,10 @@ def test_a_field_that_is_declared_no_longer_leaves_no_more(tmp_path: Path, empty
     file.write_text(LAYER.format(source="a.csv", more="") + '[fields.ssn]\ntype = "integer"\n')
     (tmp_path / "a.csv").write_text(CSV)
     load(read_layer(file), empty_database, accept_losses=True)
-    assert CANARY in look_everywhere(tmp_path, empty_database)[DOORS[2]], "declared, so it is shown"
+    found = look_everywhere(tmp_path, empty_database)
+    assert CANARY in found[DOORS[2]], "declared, so it is shown"
+    note = {"field": "ssn", "what": "no integer, left empty", "example": CANARY}
+    assert note.items() <= next(item for item in json.loads(found[DOORS[1]])["notes"] if item["field"] == "ssn").items()
     file.write_text(LAYER.format(source="a.csv", more=""))
     found = look_everywhere(tmp_path, empty_database)
     assert [door for door in DOORS if CANARY in found[door]] == []

@@ -13,8 +13,7 @@ SPATIAL += ["s_crosses", "s_equals", "s_overlaps", "s_touches"]
 TEMPORAL = ["t_after", "t_before", "t_contains", "t_disjoint", "t_during", "t_equals", "t_finishedBy", "t_finishes"]
 TEMPORAL += ["t_intersects", "t_meets", "t_metBy", "t_overlappedBy", "t_overlaps", "t_startedBy", "t_starts"]
 COMPARISONS = ["=", "<>", "<", ">", "<=", ">="]
-CRS = [None, None, None, None, None, None, "EPSG:3035", "EPSG:3857", "EPSG:32626", "EPSG:4326", "EPSG:4258", "EPSG:2154",
-       "EPSG:3031",
+CRS = [*[None] * 6, "EPSG:3035", "EPSG:3857", "EPSG:32626", "EPSG:4326", "EPSG:4258", "EPSG:2154", "EPSG:3031",
        "EPSG:3995", "EPSG:27700", "EPSG:4979", "EPSG:4978", "EPSG:5773", "EPSG:0000", "EPSG:999999",
        "http://www.opengis.net/def/crs/EPSG/0/32626", "http://www.opengis.net/def/crs/OGC/0/CRS84h", ""]  # fmt: skip
 

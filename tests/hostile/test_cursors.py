@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 ITEMS = "/ogc/collections/spots/items"
 FIELDS = ["name", "kind", "n", "x", "y", "lit", "day", "seen", "left"]
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")  # the pools draw in their threads
 IN_PROCESS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
 

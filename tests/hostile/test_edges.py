@@ -70,6 +70,14 @@ def test_every_feature_can_be_read_and_says_the_same_everywhere(hostile: TestCli
         assert feature["properties"]["day"] != "infinity"
 
 
+def test_an_address_stays_short_however_long_the_texts_are(hostile: TestClient) -> None:
+    page = read(hostile, "/ogc/collections/spots/items", filter="name LIKE 'xxx%'", sortby="name", limit=3)
+    while following := [link["href"] for link in page["links"] if link["rel"] == "next"]:
+        assert len(following[0]) < 1_000
+        page = read(hostile, following[0])
+    assert page["numberMatched"] == 7
+
+
 @pytest.mark.parametrize("layer", LAYERS)
 @pytest.mark.parametrize("field", FIELDS)
 @pytest.mark.parametrize("sign", ["", "-"])

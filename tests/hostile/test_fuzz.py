@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
 
+# The connection pools draw random numbers in threads of their own, which hypothesis takes for the strategies' doing.
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
 CASES = int(os.environ.get("GEOSERVER_FUZZ_CASES", "2000"))
 CHECKS = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
 QUICK = settings(max_examples=120, deadline=None, suppress_health_check=CHECKS)
@@ -79,6 +81,23 @@ def test_hostile_shapes_are_answered_or_refused(
 def test_any_value_of_a_field_is_answered_or_refused(hostile: TestClient, name: str, value: str, layer: str) -> None:
     for door in (f"/api/layers/{layer}/summary", f"/ogc/collections/{layer}/items"):
         ask(hostile, door, **{name: value})
+
+
+HEADERS = ["accept", "accept-encoding", "accept-language", "if-none-match", "range", "content-type", "origin", "cookie",
+           "if-modified-since", "forwarded", "x-forwarded-host", "authorization", "referer", "te"]  # fmt: skip
+PIECES = ["*", "*/*", "text/html", "application/json", "gzip", "br", "zstd", "identity", ";q=", "0", "1", "nan",
+          "1e999", "-1", ",", ";", "=", '"', 'W/"', "bytes=0-", " ", "\t", "http://", "\xe9", "x" * 5_000]  # fmt: skip
+headers = st.dictionaries(
+    st.sampled_from(HEADERS), st.lists(st.sampled_from(PIECES), max_size=8).map("".join).map(str.strip), max_size=4
+)
+
+
+@settings(QUICK)
+@given(door=doors, headers=headers)
+def test_any_headers_are_answered_or_refused(hostile: TestClient, door: str, headers: dict[str, str]) -> None:
+    sent = {name: value.encode("latin-1") for name, value in headers.items()}
+    answer = hostile.get(door, headers=sent)  # type: ignore[arg-type]  # as bytes: not all of it is ASCII
+    assert answer.status_code in (200, 204, 304, 400), (headers, answer.text[:500])
 
 
 @pytest.mark.slow

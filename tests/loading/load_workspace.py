@@ -53,7 +53,7 @@ class Workspace:
         (self.root / name).write_bytes(data)
         return name
 
-    def load(self, source: str, *, force: bool = False, accept_losses: bool = True, **layer: Any) -> LoadReport:
+    def load(self, source: str, *, force: bool = False, accept_losses: bool | None = True, **layer: Any) -> LoadReport:
         """Load whatever is lost: small sources of tests often are mostly faults."""
         return load(make_layer(self.root, source, **layer), self.url, force=force, accept_losses=accept_losses)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 
 import pytest
 from load_workspace import Workspace
@@ -202,3 +203,26 @@ def test_lines_count_the_header_and_not_the_empty_ones(workspace: Workspace) -> 
         (4, "3 values where the header has 2"),
         (6, "no position"),
     ]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Stra\u00dfe f\u00fcr B\u00e4ume",
+        "Stra\u00dfe fu\u0308r Ba\u0308ume",
+        "Stra\u00dfe\u00a0f\u00fcr\u202fB\u00e4ume ",
+        "\ufeffStra\u00dfe  f\u00fcr B\u00e4ume\u200b",
+    ],
+)
+@pytest.mark.parametrize("declared", ["Stra\u00dfe f\u00fcr B\u00e4ume", "Stra\u00dfe fu\u0308r Ba\u0308ume"])
+@pytest.mark.parametrize("ending", [".csv", ".geojson"])
+def test_names_that_look_the_same_are_the_same(workspace: Workspace, header: str, declared: str, ending: str) -> None:
+    feature = {"type": "Feature", "properties": {header: "u\u0308"}}
+    texts = {
+        ".csv": f"{header},la\u0308nge,breite\nu\u0308,13.4,52.5\n",
+        ".geojson": json.dumps(feature | {"geometry": {"type": "Point", "coordinates": [13.4, 52.5]}}),
+    }
+    options = CsvOptions(x="l\u00e4nge", y="breite") if ending == ".csv" else CsvOptions()
+    source = workspace.write(f"a{ending}", texts[ending])
+    workspace.load(source, fields={"name": ("text", declared)}, csv=options)
+    assert workspace.rows("name") == [("u\u0308",)], "a value stays as it is"

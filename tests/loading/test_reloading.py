@@ -188,6 +188,70 @@ def test_a_load_killed_half_way_leaves_old_rows_and_nothing_else(workspace: Work
     assert tables == [("test_layer",), ("test_layer__bins",), ("test_layer__packed",)]
 
 
+_KILLED_BEHIND = """
+import sys
+sys.path.insert(0, sys.argv[4])
+from pathlib import Path
+from geoserver.loading import load
+from load_workspace import make_layer
+def progress(done, total, phase):
+    if "tiles" in phase:
+        print(phase, flush=True)
+        sys.stdin.readline()
+load(make_layer(Path(sys.argv[1]), sys.argv[2], key="key", features_from=9), sys.argv[3], progress=progress)
+"""
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_load_killed_while_it_prepares_tiles_has_its_rows_in_service_and_the_next_one_goes_on(
+    workspace: Workspace, again: bool
+) -> None:
+    rows = "".join(f"k{number},{number / 1e5},2\n" for number in range(20_000))
+    source = workspace.write("a.csv", "key,lon,lat\n" + rows)
+    if again:
+        workspace.load(source, key="key", features_from=9)
+        workspace.write("a.csv", "key,lon,lat\nnew,2,2\n" + rows)
+    arguments = [str(workspace.root), source, workspace.url, str(Path(__file__).parent)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", _KILLED_BEHIND, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    with process:
+        assert process.stdout
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+    assert workspace.count() == 20_000 + again
+    state = "SELECT rows, preparing IS NULL, pack = '' FROM geoserver.layers"
+    assert workspace.query(state) == [(20_000 + again, False, True)]
+    workspace.query("UPDATE layers.test_layer SET geom = ST_Point(3, 3, 4326) WHERE source_key = 'k7'")
+    loaded = workspace.load(source, key="key", features_from=9)
+    assert (loaded.skipped, loaded.rows) == (True, 20_000 + again)
+    assert workspace.query(state) == [(20_000 + again, True, False)]
+    assert workspace.query("SELECT sum(cardinality(c)) FROM layers.test_layer__packed") == [(20_000 + again,)]
+    assert workspace.query("SELECT count(*) FROM geoserver.edits") == [(0,)]
+
+
+def test_a_layer_is_served_by_a_first_plan_until_its_tiles_are_prepared(workspace: Workspace) -> None:
+    rows = "".join(f"k{number},{number / 1e5},2\n" for number in range(20_000))
+    layer = make_layer(workspace.root, workspace.write("a.csv", "key,lon,lat\n" + rows), key="key", features_from=9)
+    plans: list[tuple[dict[str, object], float | None]] = []
+
+    def progress(done: int, total: int | None, phase: str) -> None:
+        if phase == PREPARING:
+            plans.extend(workspace.query("SELECT plan, preparing FROM geoserver.layers"))
+
+    report = load(layer, workspace.url, progress=progress)
+    assert 0 < report.in_service < report.seconds
+    first, last = plans[0][0], workspace.query("SELECT plan FROM geoserver.layers")[0][0]
+    assert first["features_from"] == last["features_from"] == 9
+    assert (first["block"], first["prebuilt"]) == (-1, -1)
+    assert last["block"] >= 0
+    assert last["prebuilt"] >= 0
+    assert all(share is not None for _, share in plans)
+
+
 def test_a_staging_table_left_by_another_is_cleared_away(workspace: Workspace) -> None:
     workspace.query("CREATE TABLE layers.test_layer__staging (fid bigint)")
     assert workspace.load(workspace.write("a.csv", TWO)).rows == 2

@@ -88,13 +88,36 @@ def test_gdal_filters_by_attribute_on_the_server(town_url: str, town_database: s
         expected = [row[0] for row in connection.execute(query)]
     assert 0 < len(expected) < LAMPS
     assert sorted(ask_gdal(town_url, layer="lamps", where="kind = 'gas' AND watts > 60")["fids"]) == expected
-    assert "kind=gas" in asked[-1]
+    assert "filter=(kind = 'gas') AND (watts > 60)" in asked[-1]
     where = "built >= '2021-01-01T00:00:00Z' AND lit = 1"
     found = ask_gdal(town_url, layer="lamps", where=where)["fids"]
-    assert "datetime=2021-01-01T00:00:00Z/.." in asked[-1]
+    assert "filter=(built >= '2021-01-01T00:00:00Z') AND (lit = 1)" in asked[-1]
     with psycopg.connect(town_database) as connection:
         query = "SELECT fid FROM layers.lamps WHERE built >= '2021-01-01T00:00:00Z' AND lit ORDER BY fid"
         assert sorted(found) == [row[0] for row in connection.execute(query)]
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "kind = 'gas' OR watts > 100",
+        "kind LIKE 's%' AND NOT watts = 20",
+        "kind <> 'gas' AND height BETWEEN 3.2 AND 3.8",
+        "kind IN ('gas', 'sodium') AND watts IS NULL",
+        "lit OR watts = 20",
+        "built < '2020-02-01T00:00:00Z' OR checked = '2024-05-31'",
+        "kind = 'oil <1900' OR kind LIKE '%\"smart\"'",
+    ],
+)
+def test_gdal_sends_whole_conditions_in_the_language_whose_name_it_knows(
+    town_url: str, town_database: str, asked: list[str], where: str
+) -> None:
+    with psycopg.connect(town_database) as connection:
+        expected = [row[0] for row in connection.execute(f"SELECT fid FROM layers.lamps WHERE {where} ORDER BY fid")]
+    assert 0 < len(expected) < LAMPS
+    where = where.replace("lit OR", "lit = 1 OR")  # GDAL's SQL knows no truth values
+    assert sorted(ask_gdal(town_url, layer="lamps", where=where)["fids"]) == expected
+    assert "filter-lang=cql-text" in asked[-1]
 
 
 def test_gdal_filters_by_area_on_the_server(town_url: str, town_database: str, asked: list[str]) -> None:

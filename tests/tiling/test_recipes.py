@@ -63,7 +63,7 @@ def test_a_layer_whose_table_lacks_a_field_is_named_by_its_file(shapes: Shapes) 
     fields = dict(layer.fields) | {"novel": replace(layer.fields["name"], name="novel")}
     shapes.layers["older"] = replace(layer, fields=fields, tile_fields=("novel",))
     (problem,) = problems_of(shapes, shapes.catalog.recipes, "older")
-    assert problem.startswith("none.toml: kind: tiles/points.sql")
+    assert problem.startswith("none.toml: fields.novel: it is not loaded; run: geoserver load older")
     assert "novel" in problem
 
 

@@ -1,7 +1,10 @@
 /** The server's JSON, and one function per address. Every failure is an `ApiError` with words for people. */
 
+import { parseExact } from "./json.ts";
+
 export type FieldType = "text" | "integer" | "number" | "boolean" | "date" | "timestamp";
-export type Scalar = string | number | boolean | null;
+/** Whole numbers beyond 2^53 are bigints. */
+export type Scalar = string | number | bigint | boolean | null;
 export type Bounds = [west: number, south: number, east: number, north: number];
 
 export interface Link {
@@ -85,8 +88,17 @@ export interface LayerSummary {
   links: Link[];
 }
 
+/** What loading changed in rows that it kept: in which field (none: the geometry), how often, and one of the values. */
+export interface Note {
+  field: string;
+  what: string;
+  count: number;
+  example: string;
+}
+
 export interface LayerDetail extends LayerSummary {
   fields: Field[];
+  notes: Note[];
   readings: { time: string; fields: Field[] } | null;
   legend: LegendEntry[];
   bins: Squares | null;
@@ -150,7 +162,7 @@ async function read<T>(path: string, signal?: AbortSignal): Promise<T> {
     const problem = await response.json().catch(() => ({}));
     throw new ApiError(response.status, problem.detail ?? problem.title ?? response.statusText, problem.parameter ?? null);
   }
-  return (await response.json()) as T;
+  return (path.startsWith("/api/") ? parseExact(await response.text()) : await response.json()) as T;
 }
 
 export async function readLayers(): Promise<LayerSummary[]> {

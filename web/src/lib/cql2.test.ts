@@ -21,6 +21,7 @@ const CASES: [Clauses, string][] = [
   [{ category: { kind: "choice", values: ["theft", "o'clock"] } }, "category IN ('theft','o''clock')"],
   [{ category: { kind: "choice", values: [null] } }, "category IS NULL"],
   [{ lanes: { kind: "choice", values: [1, -2, null] } }, "(lanes IN (1,-2) OR lanes IS NULL)"],
+  [{ lanes: { kind: "choice", values: [9007199254740992n, 9007199254740993n] } }, "lanes IN (9007199254740992,9007199254740993)"],
   [{ lit: { kind: "choice", values: [true, false] } }, "lit IN (TRUE,FALSE)"],
   [
     { reported_at: { kind: "range", from: "2023-12-31", to: "2024-02-29" } },

@@ -5,6 +5,7 @@
  */
 import type { Field, Scalar } from "./api.ts";
 import { addDays, dateOf } from "./dates.ts";
+import { parseNumber } from "./json.ts";
 
 export interface ChoiceClause {
   kind: "choice";
@@ -204,7 +205,7 @@ class Parser {
   scalar(field: Field): Scalar {
     const token = this.next();
     if (token.type === "text" && (field.type === "text" || isTemporal(field))) return token.value;
-    if (token.type === "number" && (field.type === "integer" || field.type === "number")) return Number(token.value);
+    if (token.type === "number" && (field.type === "integer" || field.type === "number")) return parseNumber(token.value);
     if (field.type === "boolean" && /^(true|false)$/i.test(token.value)) return token.value.toLowerCase() === "true";
     throw new Unknown();
   }

@@ -59,8 +59,8 @@ export function t(key: MessageKey, values: Record<string, string | number> = {})
   });
 }
 
-export function formatNumber(value: number): string {
-  const options: Intl.NumberFormatOptions = Number.isInteger(value) ? {} : { maximumSignificantDigits: 4 };
+export function formatNumber(value: number | bigint): string {
+  const options: Intl.NumberFormatOptions = typeof value === "bigint" || Number.isInteger(value) ? {} : { maximumSignificantDigits: 4 };
   return new Intl.NumberFormat(locale(), options).format(value);
 }
 

@@ -10,12 +10,12 @@ export function formatValue(field: Field, value: Scalar | undefined): string {
   if (typeof value === "boolean") return t(value ? "yes" : "no");
   if (field.type === "timestamp") return formatDate(String(value), true);
   if (field.type === "date") return formatDate(String(value));
-  const text = typeof value === "number" ? (isYear(field, value) ? String(value) : formatNumber(value)) : sentence(value);
+  const text = typeof value === "string" ? sentence(value) : isYear(field, value) ? String(value) : formatNumber(value);
   return field.unit ? `${text}\u00a0${field.unit}` : text;
 }
 
 /** Whole numbers without a unit that all look like years are years: 2007, and not 2,007. */
-function isYear(field: Field, value: number): boolean {
+function isYear(field: Field, value: number | bigint): boolean {
   if (field.type !== "integer" || field.unit) return false;
   return [field.min ?? value, field.max ?? value].every((end) => Number(end) >= 1500 && Number(end) <= 2200);
 }

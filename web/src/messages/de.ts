@@ -45,6 +45,7 @@ export default {
   source: "Quelle",
   updated: "Stand",
   rejected: "Nicht lesbar und ausgelassen",
+  changed: "Beim Einlesen leer gelassen oder verändert",
   more: "Mehr",
   service: "Diese Ebene in anderen Programmen nutzen",
   mapLabel: "Karte. Pfeiltasten verschieben sie, Plus und Minus ändern den Maßstab.",

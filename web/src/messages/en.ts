@@ -44,6 +44,7 @@ export default {
   source: "Source",
   updated: "Updated",
   rejected: "Left out, could not be read",
+  changed: "Left empty or changed when it was read",
   more: "More",
   service: "Use this layer in other programs",
   mapLabel: "Map. Arrow keys move it, plus and minus zoom.",

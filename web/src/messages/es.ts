@@ -45,6 +45,7 @@ export default {
   source: "Fuente",
   updated: "Actualizado",
   rejected: "Omitidos por ilegibles",
+  changed: "Dejado vacío o cambiado al leerlo",
   more: "Más",
   service: "Usar esta capa en otros programas",
   mapLabel: "Mapa. Las flechas lo mueven, más y menos cambian la escala.",

@@ -45,6 +45,7 @@ export default {
   source: "Source",
   updated: "Mise à jour",
   rejected: "Écartées car illisibles",
+  changed: "Laissé vide ou modifié à la lecture",
   more: "En savoir plus",
   service: "Utiliser cette couche dans d’autres logiciels",
   mapLabel: "Carte. Les flèches la déplacent, plus et moins changent l’échelle.",

@@ -45,6 +45,7 @@ export default {
   source: "Fonte",
   updated: "Atualizado",
   rejected: "Omitidos por ilegíveis",
+  changed: "Deixado vazio ou alterado na leitura",
   more: "Mais",
   service: "Usar esta camada noutros programas",
   mapLabel: "Mapa. As setas movem-no, mais e menos mudam a escala.",

@@ -1,0 +1,164 @@
+"""A layer as it can be served: what its file declares, as far as that is loaded.
+
+A file may be ahead of its table (a field was added, renamed or retyped, and nobody has loaded since), or behind it (a
+worker has not read its files again), and a table may have been changed by hand. What is loaded goes on being served; a
+field that is no longer declared is hidden at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from geoserver.catalog.declared import list_changes
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from geoserver.database.status import LayerStatus
+    from geoserver.model import Field, FieldType, Layer, Readings, TilePlan
+
+__all__ = ["Fit", "fit"]
+
+_TYPES: Mapping[str, FieldType] = {
+    "text": "text",
+    "character varying": "text",
+    "bigint": "integer",
+    "integer": "integer",
+    "smallint": "integer",
+    "double precision": "number",
+    "real": "number",
+    "boolean": "boolean",
+    "date": "date",
+    "timestamp with time zone": "timestamp",
+}
+_TIMES = ("date", "timestamp")
+_WITHOUT_RANGE = ("text", "boolean")
+_SHAPES = {"POINT": "points", "LINESTRING": "lines", "POLYGON": "polygons"}
+_NEEDED = ("fid", "geom", "geom_3857")
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """`layer` is None where it cannot be served at all; `changes` names keys and what is loaded instead, for people."""
+
+    layer: Layer | None
+    status: LayerStatus
+    changes: tuple[str, ...] = ()
+
+
+def fit(layer: Layer, status: LayerStatus, kinds: Collection[str]) -> Fit:
+    """The layer with what is loaded of it; `kinds` are those of which there is a recipe."""
+    loaded = status.loaded
+    if loaded is None:  # nothing is known beyond the file
+        return Fit(layer.deepened(status.plan), status)
+    changes = list_changes(loaded.declared, layer) if loaded.declared else {}
+    kind = _find_kind(layer, status)
+    if why := _find_fault(layer, status, kind, kinds):
+        return Fit(None, status, (why,))
+    fields = _fit_fields(layer.fields, loaded.columns or {}, changes)
+    readings = _fit_readings(layer, status, changes)
+    time = _find_time(layer, status, fields)
+    plan = _fit_plan(layer, status, fields, time, changes)
+    said = tuple(f"{key}: {what}" for key, what in changes.items())
+    status = status if plan == status.plan else replace(status, plan=plan)
+    if (fields, readings, time, kind) == (layer.fields, layer.readings, layer.time, layer.kind):
+        return Fit(layer.deepened(plan), status, said)
+    fitted = replace(
+        layer,
+        fields=fields,
+        readings=readings,
+        time=time,
+        kind=kind,
+        facet=layer.facet if layer.facet in fields else "",
+        label=layer.label if layer.label in fields else "",
+        tile_fields=tuple(name for name in layer.tile_fields if name in fields),
+    )
+    return Fit(fitted.deepened(plan), status, said)
+
+
+def _find_kind(layer: Layer, status: LayerStatus) -> str:
+    """The kind as which it was loaded; without a record the one that fits its geometries."""
+    if status.loaded and status.loaded.declared:
+        return str(status.loaded.declared.get("kind", layer.kind))
+    by_shape = _SHAPES.get(status.geometry_type.removeprefix("MULTI"))
+    return by_shape if by_shape and layer.kind in _SHAPES.values() else layer.kind
+
+
+def _find_fault(layer: Layer, status: LayerStatus, kind: str, kinds: Collection[str]) -> str:
+    """Why nothing of it can be served; empty when it can."""
+    columns = status.loaded.columns if status.loaded else None
+    if columns is None:
+        return f"its table layers.{layer.table} is gone"
+    needed = _NEEDED if kind == "points" or not status.plan.zooms else (*_NEEDED, "visible_from")
+    if missing := [name for name in needed if name not in columns]:
+        return f"column {missing[0]} of its table layers.{layer.table} is gone"
+    if kind not in kinds:
+        return f"it was loaded as kind {kind!r}, of which there is no recipe in tiles/"
+    return ""
+
+
+def _fit_fields(
+    declared: Mapping[str, Field], columns: Mapping[str, str], changes: dict[str, str], where: str = "fields"
+) -> dict[str, Field]:
+    """The declared fields that are loaded, in the types in which they are."""
+    fields: dict[str, Field] = {}
+    for name, item in declared.items():
+        inside = f"readings.fields.{name}" if item.latest else f"{where}.{name}"
+        loaded = _TYPES.get(columns.get(name, ""))
+        if loaded is None:
+            changes.setdefault(inside, "it is not loaded")
+        elif loaded != item.type or (item.filter == "range" and loaded in _WITHOUT_RANGE):
+            if loaded != item.type and inside not in changes:
+                changes.setdefault(f"{inside}.type", f"it was loaded as {loaded!r}")
+            control = "none" if item.filter == "range" and loaded in _WITHOUT_RANGE else item.filter
+            fields[name] = replace(item, type=loaded, filter=control)
+        else:
+            fields[name] = item
+    return fields
+
+
+def _fit_readings(layer: Layer, status: LayerStatus, changes: dict[str, str]) -> Readings | None:
+    readings, loaded = layer.readings, status.loaded
+    if readings is None or loaded is None:
+        return readings
+    if loaded.readings is None or "fid" not in loaded.readings:
+        changes.setdefault("readings", "they are not loaded")
+        return None
+    fields = _fit_fields(readings.fields, loaded.readings, changes, "readings.fields")
+    before = (loaded.declared or {}).get("readings") or {}
+    times = [name for name in (readings.time, before.get("time")) if name in fields and fields[name].type in _TIMES]
+    if not times:
+        return None
+    return (
+        readings
+        if (times[0], fields) == (readings.time, readings.fields)
+        else replace(readings, time=times[0], fields=fields)
+    )
+
+
+def _find_time(layer: Layer, status: LayerStatus, fields: Mapping[str, Field]) -> str:
+    """The time field by which the layer was loaded, for its points are packed by that; empty where it is hidden."""
+    declared = status.loaded.declared if status.loaded else None
+    time = str(declared.get("time", "")) if declared else layer.time
+    return time if time in fields and fields[time].type in _TIMES else ""
+
+
+def _fit_plan(
+    layer: Layer, status: LayerStatus, fields: Mapping[str, Field], time: str, changes: dict[str, str]
+) -> TilePlan:
+    """The plan without what is hidden, what is gone, and what was made for other types."""
+    plan, loaded = status.plan, status.loaded
+    assert loaded is not None  # noqa: S101 - the caller has looked
+    if plan.facet and plan.facet not in fields:
+        plan = replace(plan, facet="", values=(), prebuilt=-1)
+    before = (loaded.declared or {}).get("fields", {}).get(time, {})
+    if time and before and before.get("type") != fields[time].type:
+        plan = replace(plan, block=-1)
+    if plan.block >= 0 and not loaded.packed:
+        changes["tiles"] = f"table layers.{layer.table}__packed is gone, and they are made from the rows"
+        plan = replace(plan, block=-1)
+    if plan.prebuilt >= 0 and not loaded.ready:
+        changes["tiles"] = f"table layers.{layer.table}__bins is gone, and none are kept ready"
+        plan = replace(plan, prebuilt=-1)
+    return plan
