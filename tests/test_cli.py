@@ -320,6 +320,21 @@ def test_check_finds_no_fault_in_the_sample_city(
     assert re.fullmatch(r"\d+ layers, \d+ styles, \d+ recipes: no problem\n", done.stdout)
 
 
+def test_to_load_a_layer_whose_file_is_broken_says_what_is_broken(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "layers").mkdir()
+    text = 'title = "Trees"\nlicense = "CC0-1.0"\nsource = "a.csv"\nkind = "pionts"\n'
+    (tmp_path / "layers" / "trees.toml").write_text(text)
+    (tmp_path / "layers" / "parks.toml").write_text(text.replace("pionts", "points") + 'sourcelayer = "x"\n')
+    for name, message in (
+        ("trees", "trees.toml: kind: a recipe in tiles/"),
+        ("trees", "got 'pionts'; did you mean 'points'?"),
+        ("parks", "parks.toml: sourcelayer: no such key"),
+        ("parks", "did you mean 'source_layer'?"),
+    ):
+        done = run(environment, "load", name, "--workspace", str(tmp_path))
+        assert (done.returncode, message in done.stderr) == (1, True), done.stderr
+
+
 def test_check_says_when_a_sample_file_is_missing(
     environment: dict[str, str], empty_database: str, tmp_path: Path
 ) -> None:

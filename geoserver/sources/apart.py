@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import os
 import pickle
+import re
 import select
 import signal
 import socket
@@ -27,6 +29,17 @@ if TYPE_CHECKING:
 
 __all__ = ["open_apart"]
 
+_PIPE = 1 << 20
+_MEMORY = {  # one thread, so that it can fork, and memory that is kept for the next batch
+    "OPENBLAS_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 26),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 27),
+}
+_SECRET = re.compile(
+    r"DATABASE_URL|^PG|PASSWORD|SECRET|TOKEN|KEY", re.IGNORECASE
+)  # settings that readers need not know
+
 
 def open_apart(request: Request) -> Opened:
     """Open a file in a new process; raises LoadError that says which file and why not, or how the process ended."""
@@ -46,6 +59,8 @@ class _Rows:
         assert request.path is not None  # noqa: S101 - a table is not read apart
         self._request = request
         self._pipe, writer = os.pipe()
+        with contextlib.suppress(AttributeError, OSError):  # a wide pipe means fewer turns between the two processes
+            fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, _PIPE)
         self._status, theirs = socket.socketpair()
         self._close = weakref.finalize(self, _close, self._pipe, self._status)
         order = (replace(request, database_url=""), read_parts(request.path))
@@ -136,11 +151,8 @@ class _Nursery:
             self._orders, theirs = socket.socketpair()
             with theirs:
                 command = [sys.executable, "-m", "geoserver.sources.nursery", str(theirs.fileno())]
-                environment = {
-                    **os.environ,
-                    "OPENBLAS_NUM_THREADS": "1",
-                    "JE_ARROW_MALLOC_CONF": "background_thread:false",
-                }
+                environment = {name: value for name, value in os.environ.items() if not _SECRET.search(name)}
+                environment |= _MEMORY
                 self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment)  # noqa: S603 - this Python
             self._owner = os.getpid()
         return self._orders

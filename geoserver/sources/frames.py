@@ -38,15 +38,15 @@ def write_frame(pipe: int, header: dict[str, Any], body: pa.Buffer | None = None
 
 def read_frame(pipe: int, wait: Callable[[], None]) -> tuple[dict[str, Any], pa.Buffer]:
     """Read one frame; `wait` is called before each read and may raise. Raises Torn at the end of the stream."""
-    header_size, body_size = _SIZES.unpack(_read(pipe, _SIZES.size, wait))
+    header_size, body_size = _SIZES.unpack(memoryview(_read(pipe, _SIZES.size, wait)))
     if header_size > _MOST_HEADER:
         raise Torn
     header: dict[str, Any] = json.loads(bytes(_read(pipe, header_size, wait)))
-    return header, pa.py_buffer(_read(pipe, body_size, wait))
+    return header, _read(pipe, body_size, wait)
 
 
-def _read(pipe: int, size: int, wait: Callable[[], None]) -> bytearray:
-    buffer = bytearray(size)
+def _read(pipe: int, size: int, wait: Callable[[], None]) -> pa.Buffer:
+    buffer = pa.allocate_buffer(size)
     rest = memoryview(buffer)
     while rest:
         wait()

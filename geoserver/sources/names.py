@@ -46,9 +46,10 @@ def fail_for_columns(request: Request, wanted: Sequence[str], names: Sequence[st
 
 def suggest(name: str, names: Sequence[str]) -> str:
     """The end of a message about a name that is not there."""
-    likely = find_likely(name, names)
     shown = ", ".join(names[:_MOST]) + (f" and {len(names) - _MOST} more" if len(names) > _MOST else "")
-    return (f"; did you mean {likely!r}?" if likely else "") + (f"; there are {shown}" if names else "")
+    if likely := find_likely(name, names):
+        return f"; did you mean {likely!r}? There are {shown}"
+    return f"; there are {shown}" if names else ""
 
 
 def find_likely(name: str, names: Sequence[str]) -> str:
