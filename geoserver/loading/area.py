@@ -105,7 +105,7 @@ def find_place(crs: str, name: str, knows: Callable[[str, str], int | None]) -> 
     stored = transformer if srid is None else None
     if plain and srid is None:
         transformer = stored = Transformer.from_crs(found, LONLAT, always_xy=True)
-    label = f"{authority[0]}:{authority[1]}" if authority else found.name
+    label = f"{authority[0]}:{authority[1]}" if authority else "its own CRS"  # whose name is text of the file
     return Place(label, srid or LONLAT, *_area(found, whole=plain), to_lonlat=transformer, stored_as=stored)
 
 
