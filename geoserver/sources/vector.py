@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from geoserver.sources.base import BATCH_ROWS, FEATURE_ID, Batch, Opened, pick_layer
 from geoserver.sources.names import fail_for_columns, match_names
+from geoserver.sources.numerals import quote_numbers, unclamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +53,7 @@ _OPTIONS = {  # whatever else may be tried: no servers, no side files, no extens
     "OGR_SQLITE_ALLOW_EXTERNAL_ACCESS": "NO",
     "OGR_SQLITE_LIST_VIRTUAL_OGR": "NO",
 }
+_REFUSED = "Unrecognized number"  # in a whole file of JSON, for the sake of one
 _UNDEFINED = ("Undefined Cartesian", "Undefined geographic", "Unknown engineering")
 
 
@@ -71,13 +73,13 @@ class Vector:
         _limit_drivers(pyogrio, request, path)
         address = str(path)
         try:
-            with warnings.catch_warnings(record=True) as notes:
-                warnings.simplefilter("always")
-                names = _read_layer_names(pyogrio, address, request)
-                layer = pick_layer(request, names)
-                info = pyogrio.read_info(address, layer=layer, encoding=request.csv.encoding or None)
-            for note in notes:
-                log.debug("%s: %s", request.location, note.message)
+            try:
+                layer, info = _look_into(pyogrio, address, request)
+            except pyogrio.errors.DataSourceError as error:
+                if request.folder is None or _REFUSED not in str(error):
+                    raise
+                address = str(quote_numbers(path, request.folder))
+                layer, info = _look_into(pyogrio, address, request)
         except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, UnicodeDecodeError) as error:
             if DRIVERS[path.suffix.lower()] is _JSON and _is_json(path):
                 raise request.fail("is JSON, but neither GeoJSON nor TopoJSON nor Esri JSON with features") from error
@@ -87,7 +89,8 @@ class Vector:
         fail_for_columns(request, [name for name in request.columns if name != FEATURE_ID], fields, "field")
         if request.positions and not info["geometry_type"]:
             raise request.fail(f"layer {layer!r} has no geometry")
-        source = _Source(address, layer, _find_id(request, str(info["driver"]), fields))
+        clamps = info["driver"] == "GeoJSONSeq"
+        source = _Source(address, layer, _find_id(request, str(info["driver"]), fields), clamps=clamps)
         total = info["features"] if info["features"] >= 0 else None
         crs = info["crs"]
         if crs and any(word in crs for word in _UNDEFINED):
@@ -98,6 +101,17 @@ class Vector:
 KIND = Vector()
 
 
+def _look_into(pyogrio: Any, address: str, request: Request) -> tuple[str, dict[str, Any]]:
+    """The layer that is meant, and what GDAL says about it."""
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always")
+        layer = pick_layer(request, _read_layer_names(pyogrio, address, request))
+        info = pyogrio.read_info(address, layer=layer, encoding=request.csv.encoding or None)
+    for note in notes:
+        log.debug("%s: %s", request.location, note.message)
+    return layer, info
+
+
 @dataclass(frozen=True, slots=True)
 class _Source:
     """What is read: a layer of a file, and the field that holds features' ids (empty: GDAL's own numbers do)."""
@@ -105,6 +119,7 @@ class _Source:
     address: str
     layer: str
     id_field: str
+    clamps: bool = False  # integers beyond 64 bits come as the last within
 
 
 def _check_parts(request: Request, path: Path) -> None:
@@ -196,6 +211,8 @@ def _read(pyogrio: Any, source: _Source, request: Request) -> Iterator[Batch]:
                 columns = {
                     name: _as_plain(block.column(ids if name == FEATURE_ID else name)) for name in request.columns
                 }
+                if source.clamps:
+                    columns = {name: unclamp(column) for name, column in columns.items()}
                 yield Batch(lines, columns, wkb=block.column(geometry) if request.positions else None)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pa.ArrowException, RuntimeError) as error:
         raise request.fail(f"cannot be read after row {row - 1}: {_explain(error, source.address)}") from error

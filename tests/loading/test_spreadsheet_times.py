@@ -61,8 +61,8 @@ def _text(place: str, text: str) -> str:
 
 
 def _relations(*entries: str) -> str:
-    inside = "".join(f"<Relationship {entry}/>" for entry in entries)
-    return f'<Relationships xmlns="{PACKAGE}/relationships">{inside}</Relationships>'
+    listed = "".join(f"<Relationship {entry}/>" for entry in entries)
+    return f'<Relationships xmlns="{PACKAGE}/relationships">{listed}</Relationships>'
 
 
 LOOKS = ["14", "22", "yyyy\\-mm\\-dd", "dd/mm/yyyy\\ hh:mm", "[$-409]m/d/yy\\ h:mm\\ AM/PM;@", "mmm\\-yy", "hh:mm"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -238,6 +239,28 @@ def test_an_integer_that_gdal_makes_a_float_is_not_stored_as_another_one(workspa
     report = workspace.load(source, fields={"i": "integer"})
     assert [i for (i,) in workspace.rows("i")] == [None, None, 7]
     assert sum(report.notes.values()) == 2
+
+
+@pytest.mark.parametrize("ending", [".geojson", ".geojsonl"])
+@pytest.mark.parametrize("number", ["9223372036854775808", "18446744073709551615", "1e400", "NaN", "-1e999"])
+def test_a_number_that_gdal_cannot_hold_fails_no_file_and_becomes_no_other(
+    workspace: Workspace, ending: str, number: str
+) -> None:
+    place = '"geometry": {"type": "Point", "coordinates": [13.123456789012345678901, 52]}'
+    features = [
+        f'{{"type": "Feature", "properties": {{"i": {i}, "t": "a \\" {number} é", "b": true}}, {place}}}'
+        for i in (number, "5", "9007199254740993" if number.isdigit() and ending == ".geojsonl" else "6")
+    ]
+    content = "\n".join(features)
+    if ending == ".geojson":
+        content = f'{{"type": "FeatureCollection", "features": [{",".join(features)}]}}'
+    report = workspace.load(
+        workspace.write(f"a{ending}", content), fields={"i": "integer", "t": "text", "b": "boolean"}
+    )
+    stored = workspace.rows("i, t, b")
+    assert stored[0] == (None, f'a " {number} é', True)
+    assert [i for i, *_ in stored[1:]] == [5, int(json.loads(features[2])["properties"]["i"])]
+    assert sum(report.notes.values()) == 1
 
 
 def test_a_number_in_the_time_field_rejects_its_row_with_the_hint(workspace: Workspace) -> None:
