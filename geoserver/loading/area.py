@@ -109,7 +109,7 @@ def find_place(crs: str, name: str, knows: Callable[[str, str], int | None], own
     stored = transformer if srid is None else None
     if plain and srid is None:
         transformer = stored = Transformer.from_crs(found, LONLAT, always_xy=True)
-    label = f"{authority[0]}:{authority[1]}" if authority else f"SRID {own}" if own else found.name
+    label = f"{authority[0]}:{authority[1]}" if authority else f"SRID {own}" if own else "its own CRS"
     return Place(
         label,
         srid or LONLAT,
