@@ -116,3 +116,9 @@ def test_the_greatest_whole_number_is_told_apart_from_its_neighbours(hostile: Te
     assert read(hostile, "/api/layers/spots/summary", fields="", n="9223372036854775806")["count"] == 0
     assert read(hostile, "/api/layers/spots/summary", fields="", filter="n > 9223372036854775806")["count"] == most
     assert read(hostile, "/api/layers/spots/summary", fields="", filter="n = 9007199254740992")["count"] == 0
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("tile", ["6/26/22", "12/1722/1470", "14/6890/5880"])
+def test_tiles_of_such_rows_are_drawn(hostile: TestClient, layer: str, tile: str) -> None:
+    assert hostile.get(f"/tiles/{layer}/{tile}.mvt").status_code in (200, 204)
