@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["build_declaration", "list_changes"]
 
-_PLAIN = ("source", "source_layer", "crs", "key", "kind", "time", "facet", "features_from")
+_PLAIN = ("source", "source_layer", "crs", "key", "kind", "time", "facet", "features_from", "swap_axes")
 _TIMES = ("date", "timestamp")
 
 
@@ -66,7 +66,7 @@ def _show(value: Any) -> str:
 def _build_fields(fields: Mapping[str, Field]) -> dict[str, Any]:
     return {
         name: {"type": item.type, "column": item.source_column}
-        | ({"unit": item.unit} if item.type in _TIMES else {})  # says what a number means as a time
+        | ({"unit": item.time_unit or ""} if item.type in _TIMES else {})  # says what a number means as a time
         for name, item in fields.items()
     }
 

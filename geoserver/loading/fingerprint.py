@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["build_request", "read_fingerprint"]
 
-_RULES = 2  # grows when a rule of loading changes, so that unchanged files are loaded again
+_RULES = 3  # grows when a rule of loading changes, so that unchanged files are loaded again
 _REMOTE = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -54,13 +54,8 @@ def read_fingerprint(layer: Layer) -> str:
     """Of file contents and of what the layer file says about loading; empty for a table: always loaded anew."""
     sources = [layer.source, *([layer.readings.source] if layer.readings else [])]
     digest = hashlib.blake2b(digest_size=16)
-    fields = sorted((f.name, f.type, f.source_column, f.filter, f.latest, f.time_unit) for f in layer.fields.values())
-    parts = (_RULES, sources, layer.source_layer, layer.crs, layer.csv, layer.key, layer.kind, layer.time, fields)
-    digest.update(repr(parts).encode())
-    digest.update(b"swapped" if layer.swap_axes else b"")
-    digest.update(repr(build_declaration(layer)).encode())
-    if layer.readings:
-        digest.update(repr((layer.readings.key, layer.readings.time, layer.readings.csv)).encode())
+    indexed = sorted((item.name, item.filter, item.latest) for item in layer.fields.values())
+    digest.update(repr((_RULES, build_declaration(layer), indexed)).encode())
     for source in dict.fromkeys(sources):
         path = find_path(layer, source)
         if path is None:
