@@ -32,7 +32,7 @@ __all__ = ["Prepared", "look_ahead", "prepare"]
 
 _ROOM = 460_000  # bytes that the densest tile may take when it is planned; others, and edits, may need a little more
 _MOST_DRAWN = 20_000  # features that a tile within the budget could hold at the very most
-_WEIGHED = 5_000  # features of the tile that tells what one takes, where there is such a tile
+_WEIGHED = 5_000  # features of the tile that tells a first plan what one takes, where there is such a tile
 _GUESSED = 64  # bins across a tile by a first plan
 _HEAVY = 20_000  # features behind a tile that is kept ready, at least; fewer are counted in some 20 ms
 _SHARE = 400  # the least part of the layer behind such a tile, so that they stay few
@@ -167,7 +167,7 @@ class _Work:
         if not len(density.n):
             return {}
         self._find_facet(rows)
-        weight = self._weigh_feature(density)
+        weight = self._weigh_feature(density, _WEIGHED)
         first, points = self.layer.features_from, self.kind == "points"
         last = int(density.visible.max())
         zooms: list[ZoomPlan | None]
@@ -285,13 +285,13 @@ class _Work:
         self.plan = replace(self.plan, crowd=int(_ROOM / weight))
         return layer.maxzoom
 
-    def _weigh_feature(self, density: Density) -> float:
-        """Bytes per feature in the fullest tile that is quickly made, or that could be drawn at all."""
-        for most in (_WEIGHED, _MOST_DRAWN):
+    def _weigh_feature(self, density: Density, most: int = _MOST_DRAWN) -> float:
+        """Bytes per feature in the fullest tile of at most so many, else in the fullest that could be drawn at all."""
+        for limit in (most, _MOST_DRAWN):
             best: tuple[int, Tile] = (0, Tile(0, 0, 0))
             for zoom in range(self.layer.maxzoom, -1, -1):
                 tiles, counts = density.at(zoom)
-                counts = np.where(counts <= most, counts, 0)
+                counts = np.where(counts <= limit, counts, 0)
                 place = int(np.argmax(counts))
                 if counts[place] > best[0]:
                     best = int(counts[place]), tile_at(zoom, int(tiles[place]))

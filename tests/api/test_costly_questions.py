@@ -209,7 +209,8 @@ def test_a_queue_is_long_enough_for_a_map_and_short_enough_to_answer() -> None:
     assert 32 <= turns.MOST_WAITING_EACH < turns.MOST_WAITING <= 1024
 
 
-def test_behind_a_proxy_on_this_machine_the_client_is_the_one_that_it_names(watched: tuple[World, Questions]) -> None:
+@pytest.mark.parametrize("watched", [{"trusted_proxies": "127.0.0.1"}], indirect=True)
+def test_behind_a_trusted_proxy_the_client_is_the_one_that_it_names(watched: tuple[World, Questions]) -> None:
     world, questions = watched
     world.ask(costly(0))
     for each in questions.all_turns:
