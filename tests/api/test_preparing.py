@@ -43,7 +43,8 @@ def test_a_server_tells_of_a_layer_whose_tiles_are_being_prepared_and_counts_it_
 
     def progress(done: int, total: int | None, phase: str) -> None:
         if phase == PREPARING:
-            wait_for(lambda: read("/readyz").get("preparing"))
+            # The share is told after each step, and read by the server a moment later.
+            wait_for(lambda: [item for item in read("/readyz")["preparing"] if item["done"] > 0 or not seen])
             ready = read("/readyz")
             seen.append((ready["preparing"], read("/api/layers/stops")["tiles"]))
             assert ready["status"] == "ready"

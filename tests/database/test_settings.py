@@ -40,8 +40,8 @@ UNUSUAL = {
     "quote_all_identifiers": "on",
     "default_transaction_read_only": "on",
     "default_transaction_isolation": "serializable",
-    "statement_timeout": "1",
-    "lock_timeout": "1",
+    "statement_timeout": "200",
+    "lock_timeout": "200",
     "idle_in_transaction_session_timeout": "1",
     "idle_session_timeout": "700",
 }
