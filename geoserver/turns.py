@@ -111,7 +111,9 @@ def client_of(scope: Mapping[str, Any]) -> str:
     host = str((scope.get("client") or ("",))[0])
     if ":" in host:
         with contextlib.suppress(ValueError):
-            return str(ipaddress.ip_network((host.partition("%")[0], _NETWORK), strict=False))
+            address = ipaddress.IPv6Address(host.partition("%")[0])
+            # A socket for both kinds names the old one in the new one's way, and all of those are in one network.
+            return str(address.ipv4_mapped or ipaddress.ip_network((address, _NETWORK), strict=False))
     return host
 
 

@@ -167,6 +167,7 @@ def test_a_client_is_its_address_and_with_ipv6_its_network() -> None:
     assert client_of({"client": ("2001:db8:1:2:3::4", 1)}) == client_of({"client": ("2001:db8:1:2:ffff::", 1)})
     assert client_of({"client": ("2001:db8:1:3::", 1)}) != client_of({"client": ("2001:db8:1:2::", 1)})
     assert client_of({"client": ("fe80::1%eth0", 1)}) == client_of({"client": ("fe80::2%eth0", 1)})
+    assert client_of({"client": ("::ffff:192.0.2.7", 5)}) == "192.0.2.7"
     assert client_of({"client": None}) == client_of({}) == ""
     assert client_of({"client": ("no:address", 1)}) == "no:address"
 
