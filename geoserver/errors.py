@@ -7,6 +7,7 @@
     │   └── OvertakenError          503   a table changed under the question; asked again, it is answered
     ├── CatalogError                -     a layer file, style or recipe is wrong: file, key, expectation
     ├── LoadError                   -     a source cannot be loaded
+    │   └── PreparationError        -     it is loaded and served, and its tiles could not be prepared
     └── SetupError                  -     something must be installed or configured first
 
 Nothing here knows HTTP libraries; `geoserver.app` turns an error into `application/problem+json` (RFC 9457).
@@ -21,6 +22,7 @@ __all__ = [
     "LoadError",
     "NotFoundError",
     "OvertakenError",
+    "PreparationError",
     "SetupError",
     "UnavailableError",
 ]
@@ -106,6 +108,12 @@ class LoadError(GeoserverError):
     """A source cannot be loaded; the rows already in service stay."""
 
     title = "Load failed"
+
+
+class PreparationError(LoadError):
+    """A layer's new rows are in service, and preparing their tiles failed; the next load goes on with that."""
+
+    title = "Preparation failed"
 
 
 class SetupError(GeoserverError):

@@ -67,7 +67,8 @@ class Turns:
             await called
         except asyncio.CancelledError:
             if called.cancelled():
-                queue.remove(called)
+                with contextlib.suppress(ValueError):  # it was passed over already
+                    queue.remove(called)
                 self._forget_empty(client)
             else:  # the slot came in the same moment
                 self._give_back(client)
@@ -86,12 +87,19 @@ class Turns:
         for client in list(self._queues):
             if self.running >= self._slots:
                 return
-            if self._taken[client] < self._each:
-                first = self._queues[client].popleft()
+            if self._taken[client] < self._each and (first := self._pop(client)) is not None:
                 self._taken[client] += 1
-                self._queues.move_to_end(client)  # no two in a row while others wait
-                self._forget_empty(client)
                 first.set_result(None)
+
+    def _pop(self, client: str) -> asyncio.Future[None] | None:
+        """The first of a client that waits still: who has just left stands in the queue for a moment yet."""
+        queue, first = self._queues[client], None
+        while queue and first is None:
+            called = queue.popleft()
+            first = None if called.cancelled() else called
+        self._queues.move_to_end(client)  # no two in a row while others wait
+        self._forget_empty(client)
+        return first
 
     def _forget_empty(self, client: str) -> None:
         if client in self._queues and not self._queues[client]:
@@ -103,7 +111,9 @@ def client_of(scope: Mapping[str, Any]) -> str:
     host = str((scope.get("client") or ("",))[0])
     if ":" in host:
         with contextlib.suppress(ValueError):
-            return str(ipaddress.ip_network((host.partition("%")[0], _NETWORK), strict=False))
+            address = ipaddress.IPv6Address(host.partition("%")[0])
+            # A socket for both kinds names the old one in the new one's way, and all of those are in one network.
+            return str(address.ipv4_mapped or ipaddress.ip_network((address, _NETWORK), strict=False))
     return host
 
 

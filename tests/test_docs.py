@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import Route
 
 from geoserver.api import find_routers
-from geoserver.catalog import _LayerFile
+from geoserver.catalog.layer_file import LayerFile
 from geoserver.cli import app as commands
 from geoserver.ogc.routes import router as ogc_router
 from geoserver.settings import Settings
@@ -51,7 +51,7 @@ def test_every_command_is_described() -> None:
 
 def test_every_key_of_a_layer_file_is_described() -> None:
     text = read("add-a-layer.md")
-    assert [key for key in _LayerFile.model_fields if f"`{key}`" not in text and f"[{key}" not in text] == []
+    assert [key for key in LayerFile.model_fields if f"`{key}`" not in text and f"[{key}" not in text] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -144,11 +144,30 @@ def test_a_slot_that_comes_in_the_moment_of_leaving_goes_on_to_the_next() -> Non
     run(scene)
 
 
+def test_one_who_leaves_in_the_moment_in_which_a_slot_comes_free_is_passed_over() -> None:
+    async def scene() -> tuple[list[str], int, int]:
+        turns = Turns(1)
+        play = Play(turns)
+        holder = turns.turn("a")
+        await holder.__aenter__()
+        leaving = [play.ask("b"), play.ask("b"), play.ask("c")]
+        play.ask("b")
+        await settle()
+        for task in leaving:
+            task.cancel()
+        await holder.__aexit__(None, None, None)  # before those who leave could run
+        await play.finish()
+        return play.order, turns.running, turns.waiting
+
+    assert run(scene) == (["b"], 0, 0)
+
+
 def test_a_client_is_its_address_and_with_ipv6_its_network() -> None:
     assert client_of({"client": ("192.0.2.7", 5)}) == client_of({"client": ("192.0.2.7", 9)}) == "192.0.2.7"
     assert client_of({"client": ("2001:db8:1:2:3::4", 1)}) == client_of({"client": ("2001:db8:1:2:ffff::", 1)})
     assert client_of({"client": ("2001:db8:1:3::", 1)}) != client_of({"client": ("2001:db8:1:2::", 1)})
     assert client_of({"client": ("fe80::1%eth0", 1)}) == client_of({"client": ("fe80::2%eth0", 1)})
+    assert client_of({"client": ("::ffff:192.0.2.7", 5)}) == "192.0.2.7"
     assert client_of({"client": None}) == client_of({}) == ""
     assert client_of({"client": ("no:address", 1)}) == "no:address"
 

@@ -247,17 +247,28 @@ class Preparing(BaseModel):
     done: float = Field(description="Part of its tiles that are prepared, from 0 to 1.")
 
 
-class Readiness(BaseModel):
-    """Whether requests can be answered; `degraded` when something of the catalogue is not as declared."""
+class Outdated(BaseModel):
+    layer: str
+    changes: list[str] = Field(description="Keys of the layer file that say otherwise, each with what is loaded.")
+    run: str = Field(description="The command that loads it as declared.")
 
-    model_config = ConfigDict(extra="allow")
+
+class Failing(BaseModel):
+    task: str = Field(description="A part of the server that follows files, changes or the database.")
+    problem: str
+
+
+class Readiness(BaseModel):
+    """Whether requests can be answered; `degraded` when something is not as declared, or does not work."""
 
     status: Literal["ready", "degraded", "unavailable"]
     database: str
     layers: int
     notLoaded: list[str]  # noqa: N815 - as it stands in the answer
     preparing: list[Preparing]
+    outdated: list[Outdated]
     problems: list[Trouble]
+    tasks: list[Failing]
 
 
 class Problem(BaseModel):

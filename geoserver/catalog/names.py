@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from difflib import get_close_matches
 
-__all__ = ["KEYWORDS", "LONGEST", "OWN", "PARAMETERS", "SYSTEM", "clean_name", "why_not"]
+__all__ = ["KEYWORDS", "LONGEST", "OWN", "PARAMETERS", "SYSTEM", "clean_name", "near", "why_not"]
 
 LONGEST = 60  # letters of a field's name, so that those made of it keep within PostgreSQL's 63 bytes
 SYSTEM = frozenset({"tableoid", "cmax", "xmax", "cmin", "xmin", "ctid"})  # columns of every table of PostgreSQL
@@ -34,3 +35,9 @@ def why_not(name: str) -> str:
 def clean_name(name: str) -> str:
     """A column's name as people see it: letters composed, blanks of any kind single, nothing that cannot be seen."""
     return " ".join(_INVISIBLE.sub("", unicodedata.normalize("NFC", name)).split())
+
+
+def near(name: str, names: list[str]) -> str:
+    """The end of a message about a name that is none: the one that is likely meant."""
+    found = get_close_matches(name.lower(), names, n=1)
+    return f"; did you mean {found[0]!r}?" if found else ""

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["build_parameters", "check_keys", "check_rowless"]
 
-_OF_ROWS = frozenset({"source_layer", "crs", "csv", "key", "time", "facet", "features_from", "label", "readings"})
+_OF_ROWS = frozenset(
+    {"source_layer", "crs", "swap_axes", "csv", "key", "time", "facet", "features_from", "label", "readings"}
+)
 _OF_FUNCTIONS = frozenset({"parameters", "bounds", "max_age"})
 _TAKEN = frozenset({"filter", "bbox", "datetime"})  # parameters of every tile request
 _FUNCTION = re.compile(r"[^.\0]{1,63}\.[^.\0]{1,63}")

@@ -16,7 +16,7 @@ from rich.table import Table
 from geoserver import __version__
 from geoserver.cli import tiles
 from geoserver.cli.common import Workspace, console, database, find_layer, read_settings, say, say_error
-from geoserver.errors import CatalogError, GeoserverError, LoadError, NotFoundError, SetupError
+from geoserver.errors import CatalogError, GeoserverError, LoadError, NotFoundError, PreparationError, SetupError
 from geoserver.settings import Settings
 
 if TYPE_CHECKING:
@@ -280,7 +280,8 @@ def _load(layers: Iterable[Layer], url: str, *, force: bool) -> list[str]:
             with _progress(layer) as progress:
                 reports.append(load_layer(layer, url, progress=progress, force=force))
         except LoadError as error:
-            failures.append(f"{layer.id}: not loaded: {str(error).removeprefix(f'{layer.id}: ')}")
+            what = "loaded, without its tiles prepared" if isinstance(error, PreparationError) else "not loaded"
+            failures.append(f"{layer.id}: {what}: {str(error).removeprefix(f'{layer.id}: ')}")
         except Exception as error:
             failures.append(f"{layer.id}: not loaded, by a fault of geoserver's own: {type(error).__name__}: {error}")
     if reports:

@@ -58,7 +58,7 @@ def prepare_behind(
         helper=helper,
         progress=tell,
     )
-    connection.commit()  # lets go of the layer's table, on which nobody may wait who holds on to the layer's counts
+    connection.commit()  # lets go of the layer's table and of what was made beside it
     connection.execute(
         "SELECT geoserver.finish_preparing(%s, %s, %s, %s)",
         [layer.id, Jsonb(prepared.plan), prepared.pack, prepared.seconds],

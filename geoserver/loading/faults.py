@@ -23,7 +23,7 @@ _SENTENCES: tuple[tuple[type[psycopg.Error], str], ...] = (
     (errors.ObjectInUse, "another program uses what the load has to replace; load again when it is done"),
     (errors.IoError, "the database cannot read or write its own files; look at its log"),
     (errors.SystemError, "the database's machine has a fault; look at its log"),
-    (errors.AdminShutdown, "someone ended the connection or shut the database down; nothing was changed, load again"),
+    (errors.AdminShutdown, "someone ended the connection or shut the database down; load again"),
     (errors.CannotConnectNow, "the database is starting or stopping; load again in a moment"),
     (errors.InsufficientPrivilege, "the database does not let this user do it"),
     (errors.ReadOnlySqlTransaction, "the database is read-only, as a standby is; load into the primary"),

@@ -17,7 +17,7 @@ from geoserver import tiling
 from geoserver.catalog import read_recipes
 from geoserver.database.connecting import SettingsOf, connect
 from geoserver.database.status import CHANNEL, write_declaration
-from geoserver.errors import LoadError
+from geoserver.errors import LoadError, PreparationError
 from geoserver.loading.behind import prepare_behind
 from geoserver.loading.faults import explain_fault
 from geoserver.loading.features import FeatureLoader, find_layer_place, wanted_columns
@@ -50,7 +50,8 @@ def load(
     """Load a layer and its readings; without `force`, not again when neither files nor layer file have changed.
 
     Raises LoadError when a source cannot be read, no row of it can be stored, or, without `accept_losses` (by default
-    the same as `force`), much would be lost: the old rows then stay in service.
+    the same as `force`), much would be lost: the old rows then stay in service. Raises PreparationError when the new
+    rows are in service, and their tiles could not be prepared.
     """
     tell = progress or ignore_progress
     started = time.monotonic()
@@ -74,7 +75,11 @@ def load(
                 work = _Load(connection, helper, layer, database_url, rejects, before, started, accepting=accepting)
                 report = work.run(fingerprint, tell)
             connection.commit()
-            prepare_behind(connection, helper, layer, lambda _: tell(report.rows, report.rows, PREPARING))
+            try:
+                prepare_behind(connection, helper, layer, lambda _: tell(report.rows, report.rows, PREPARING))
+            except Exception as error:
+                why = explain_fault(error) if isinstance(error, psycopg.Error) else f"{type(error).__name__}: {error}"
+                raise PreparationError(f"{layer.id}: {why}") from error
             return report if report.skipped else replace(report, seconds=time.monotonic() - started)
     except psycopg.Error as error:
         raise LoadError(f"{layer.id}: {explain_fault(error)}") from error

@@ -74,10 +74,10 @@ class Call:
 
 
 def answers(path: str) -> Callable[[Callable[[Call, Snapshot], Response]], Callable[[Call, Snapshot], Response]]:
-    """Register a handler for GET, HEAD and OPTIONS; it runs in a thread, so it may wait for the database."""
+    """Register a handler for GET; it runs in a thread, so it may wait for the database."""
 
     def register(handler: Callable[[Call, Snapshot], Response]) -> Callable[[Call, Snapshot], Response]:
-        router.add_route(path, _endpoint(handler), methods=["GET", "HEAD", "OPTIONS"], include_in_schema=False)
+        router.add_route(path, _endpoint(handler), methods=["GET"], include_in_schema=False)
         return handler
 
     return register
@@ -85,8 +85,6 @@ def answers(path: str) -> Callable[[Callable[[Call, Snapshot], Response]], Calla
 
 def _endpoint(handler: Callable[[Call, Snapshot], Response]) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
-        if request.method == "OPTIONS":  # read-only: what a client may do here
-            return Response(status_code=204, headers={"Allow": "GET, HEAD, OPTIONS"})
         call = _read_call(request)
         async with call.service.turn(call.client, call.values):
             return await _run_in_thread(handler, call)

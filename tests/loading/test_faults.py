@@ -6,11 +6,16 @@ import psycopg
 import pytest
 from load_workspace import Workspace, make_layer
 
-from geoserver.errors import LoadError
+from geoserver.errors import LoadError, PreparationError
 from geoserver.loading import load
 from geoserver.loading.faults import explain_fault
+from geoserver.loading.report import PREPARING
 
 LOST = "the database was lost or cannot be reached"
+END_LOADS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE application_name = 'geoserver-load' AND datname = current_database()"
+)
 
 
 @pytest.mark.parametrize(
@@ -59,12 +64,28 @@ def test_a_load_that_is_ended_from_the_database_says_so_and_the_old_rows_stay(wo
 
     def end(done: int, _total: int | None, phase: str) -> None:
         if phase == "reading" and done:
-            workspace.query(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE application_name = 'geoserver-load' AND datname = current_database()"
-            )
+            workspace.query(END_LOADS)
 
     with pytest.raises(LoadError, match="test-layer: "):
         load(make_layer(workspace.root, source), workspace.url, force=True, progress=end)
     assert workspace.count() == 1
     assert workspace.load(source, force=True).rows == 1
+
+
+def test_a_load_that_is_ended_behind_its_rows_says_that_they_are_served_and_the_next_one_goes_on(
+    workspace: Workspace,
+) -> None:
+    workspace.load(workspace.write("a.csv", "lon,lat\n1,2\n"))
+    source = workspace.write("a.csv", "lon,lat\n1,2\n1,3\n")
+    half = "SELECT preparing IS NOT NULL FROM geoserver.layers"
+
+    def end(_done: int, _total: int | None, phase: str) -> None:
+        if phase == PREPARING:
+            workspace.query(END_LOADS)
+
+    with pytest.raises(PreparationError, match="test-layer: someone ended the connection"):
+        load(make_layer(workspace.root, source), workspace.url, progress=end)
+    assert workspace.count() == 2
+    assert workspace.query(half) == [(True,)]
+    assert workspace.load(source).skipped
+    assert workspace.query(half) == [(False,)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -153,6 +154,38 @@ def test_an_editor_who_has_not_ended_yet_when_tiles_are_ready_is_followed(
         assert shapes.statuses[layer].rows == 900
     check_against_rebuild(shapes, connection, layer)
     assert shapes.statuses[layer].rows == 901
+
+
+def test_a_table_that_is_being_emptied_when_tiles_are_ready_keeps_nobody_from_ending(
+    shapes: Shapes, unprepared: Callable[[str], str], connection: psycopg.Connection
+) -> None:
+    layer = unprepared("points")
+    table = shapes.layers[layer].table
+    options = "-c timezone=UTC -c search_path=public"
+    with (
+        psycopg.connect(shapes.url, options=options) as one,
+        psycopg.connect(shapes.url, options=options) as editor,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        prepared = preparing.prepare(
+            one, shapes.layers[layer], shapes.catalog.recipes, geometry_type="GEOMETRY", table=table
+        )
+        one.commit()
+        connection.execute(ADDED.format(table))  # noted, to be packed at the end
+        for statement in (EMPTY, MORE):
+            editor.execute(statement.format(table))
+        finish = "SELECT geoserver.finish_preparing(%s, %s, %s, %s)"
+        finished = pool.submit(one.execute, finish, [layer, Jsonb(prepared.plan), prepared.pack, 1.0])
+        waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock')"
+        while connection.execute(waits, [one.info.backend_pid]).fetchone() == (False,):
+            assert not finished.done()
+        editor.commit()
+        finished.result()
+        one.commit()
+    shapes.refresh()
+    assert shapes.statuses[layer].preparing is None
+    assert shapes.statuses[layer].rows == 1
+    check_against_rebuild(shapes, connection, layer)
 
 
 def test_what_an_interrupted_preparation_left_is_made_anew(

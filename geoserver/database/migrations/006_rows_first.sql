@@ -127,13 +127,17 @@ BEGIN
 END
 $$;
 
--- Put what was prepared into service, brought up to date with the edits since it was begun. Needs no lock on the layer's
--- table before that on its row here, which editors take in the same order.
+-- Put what was prepared into service, brought up to date with the edits since it was begun. Locks are taken in the order
+-- in which editors take them: the layer's table, and at the end of their transaction its row here.
 CREATE FUNCTION geoserver.finish_preparing(layer_id text, plan jsonb, pack text, seconds double precision) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     one geoserver.layers;
+    rows_of text := format('layers.%I', replace(layer_id, '-', '_'));
 BEGIN
+    IF to_regclass(rows_of) IS NOT NULL THEN
+        EXECUTE 'LOCK TABLE ' || rows_of || ' IN ACCESS SHARE MODE';
+    END IF;
     SELECT * INTO one FROM geoserver.layers WHERE id = layer_id FOR UPDATE;
     IF NOT FOUND OR one.preparing IS NULL THEN
         RETURN;

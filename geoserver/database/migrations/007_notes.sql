@@ -20,6 +20,7 @@ DECLARE one record;
 BEGIN
     FOR one IN SELECT indexname, tablename, row_number() OVER (PARTITION BY tablename ORDER BY indexname) AS number
                  FROM pg_indexes WHERE schemaname = 'layers' AND strpos(indexname, '__') = 0
+                  AND length(tablename) <= 40  -- no table of a layer has a longer name
     LOOP
         EXECUTE format('ALTER INDEX layers.%I RENAME TO %I', one.indexname, one.tablename || '__was_' || one.number);
     END LOOP;
