@@ -330,13 +330,15 @@ def _build_details(reports: list[LoadReport]) -> Table:
     table = Table("layer", box=None, pad_edge=False, header_style="dim")
     table.add_column("rows", justify="right")
     table.add_column("what")
-    table.add_column("for example")
+    examples = any(note.example for report in reports for note in report.changed)
+    if examples:
+        table.add_column("for example")
     for report in reports:
         rows = [(count, f"rejected: {reason}", "") for reason, count in report.reasons.items()]
         rows += [(note.count, note.text, note.example) for note in report.changed]
         for index, (count, what, example) in enumerate(rows):
-            name = "" if index else report.layer_id
-            table.add_row(name, f"{count:,}", escape(what), escape(example))
+            cells = ("" if index else report.layer_id, f"{count:,}", escape(what), escape(example))
+            table.add_row(*cells if examples else cells[:-1])
     return table
 
 

@@ -163,7 +163,7 @@ def _keep_links(links: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _amend_collection(document: dict[str, Any], layer: Layer) -> dict[str, Any]:
-    links = _keep_links(document["links"])
+    links = [_open_items(link) for link in _keep_links(document["links"])]
     schema = next(link for link in links if link["rel"] == f"{_REL}/schema" and link["type"] != "text/html")
     links.append(schema | {"rel": "[ogc-rel:schema]"})
     if not layer.license.startswith("LicenseRef-") and " " not in layer.license:
@@ -174,6 +174,13 @@ def _amend_collection(document: dict[str, Any], layer: Layer) -> dict[str, Any]:
         document["attribution"] = layer.attribution
     document["license"] = layer.license
     return document
+
+
+def _open_items(link: dict[str, Any]) -> dict[str, Any]:
+    """The link to the features without `?f=json`: GDAL makes the address of one feature by putting `/ID` behind it."""
+    if link["rel"] == "items" and link["type"] == "application/geo+json":
+        return link | {"href": link["href"].removesuffix("?f=json")}
+    return link
 
 
 def _amend_schema(document: dict[str, Any], layer: Layer, status: LayerStatus) -> dict[str, Any]:

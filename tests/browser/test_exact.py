@@ -51,4 +51,10 @@ def test_integers_beyond_2_53_are_told_apart_and_what_loading_changed_is_shown(
             viewer.settle()
         viewer.card("meters").get_by_text("About this data").click()
         expect(viewer.card("meters")).to_contain_text("Height: no number, left empty (1, “tall”)")
+        facts = viewer.card("meters").locator("dl")
+        assert "" not in facts.locator("dd").all_inner_texts()
+        room, width = (place.bounding_box() for place in (facts.locator("dd").first, facts))
+        assert room
+        assert width
+        assert room["width"] > 0.45 * width["width"], "long words on the left leave no room for those on the right"
         viewer.page.context.close()

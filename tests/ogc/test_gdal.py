@@ -61,6 +61,10 @@ def test_gdal_reads_every_row_once_over_many_pages(town_url: str, town_database:
         assert shape[1:3] == pytest.approx([x, y], abs=1e-8)
 
 
+def test_gdal_reads_single_rows_by_their_ids(town_url: str) -> None:
+    assert ask_gdal(town_url, layer="lamps", fids=[3, 300])["fids"] == [3, 300]
+
+
 @ogrinfo
 def test_an_old_gdal_reads_every_row_once(town_url: str) -> None:
     told = subprocess.run(
