@@ -29,7 +29,10 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 @pytest.mark.parametrize("end", ["fails", "returns", "is cancelled"])
-def test_a_task_that_ends_is_started_again_and_named_until_it_lives(end: str) -> None:
+def test_a_task_that_ends_is_started_again_and_named_until_it_lives(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What it logs here is no text that processes running tests could tell each other.
+    monkeypatch.setattr(logging.getLogger("geoserver"), "propagate", False)
+
     async def main() -> None:
         keeper, runs = Keeper(), 0
 
