@@ -41,6 +41,8 @@ def refuse_what_is_no_data(request: Request, path: Path) -> None:
     if _PAGE.match(text):
         found = _TITLE.search(text)
         raise request.fail(f"is a web page{_quote(found[2]) if found else ''}, not data; download it again")
+    if text.startswith("version https://git-lfs."):
+        raise request.fail("is a pointer of Git LFS, not the data itself; fetch that by `git lfs pull`")
     if _XML_ERROR.match(text):
         told = re.sub(r"<[^>]*>", " ", re.sub(r"<\?.*?\?>", "", text))
         raise request.fail(f"is an error message of the server that it came from{_quote(told)}; download it again")

@@ -96,6 +96,13 @@ def find_positions(request: Request, columns: Sequence[str], samples: Mapping[st
             "has several columns with coordinates; name two of them under [csv] as x and y: "
             + " or ".join(f"{x!r} and {y!r}" for _, x, y in pairs)
         )
+    if written := _find_pairs(columns):
+        _, x, y = written[0]
+        example = next((value for value in (*samples.get(x, ()), *samples.get(y, ())) if value.strip()), "")
+        raise request.fail(
+            f"the columns {x!r} and {y!r} hold no plain numbers, such as 13.405, but {example!r};"
+            " name others under [csv] as x and y, point or geometry"
+        )
     raise request.fail(
         "no columns with coordinates were found; name them under [csv] as x and y, point or geometry."
         f" There are {', '.join(columns)}"
