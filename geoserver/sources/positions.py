@@ -54,6 +54,7 @@ _POINT = (
 _SHAPE = ("geometry", "geom", "wkt", "thegeom", "wkbgeometry", "geojson", "geoshape", "shape", "wktgeom")
 
 _NUMBER = r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
+_PLAIN_NUMBER = re.compile(r"^\s*[-+]?(\d+([.,]\d+)?([eE][-+]?\d+)?|\d{1,3}(\.\d{3})+,\d+)\s*$")
 _PAIR = re.compile(rf"^\s*[\[(]?\s*(?P<a>{_NUMBER})\s*[,; ]\s*(?P<b>{_NUMBER})\s*[\])]?\s*$")
 _WKT = re.compile(r"^\s*(SRID=\d+;)?\s*(MULTI)?(POINT|LINESTRING|POLYGON|GEOMETRYCOLLECTION)\b", re.IGNORECASE)
 _ACCENTS = str.maketrans("äöüàâáãçéèêëíîïñóôõúùû", "aouaaaaceeeeiiinooouuu")
@@ -217,7 +218,7 @@ def _share(values: list[str], good: Callable[[str], object]) -> bool:
 
 
 def _look_like_numbers(values: list[str]) -> bool:
-    return _share(values, re.compile(r"^\s*[-+]?\d+([.,]\d+)?([eE][-+]?\d+)?\s*$").match)
+    return _share(values, _PLAIN_NUMBER.match)
 
 
 def _look_like_pairs(values: list[str]) -> bool:

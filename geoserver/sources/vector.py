@@ -171,8 +171,10 @@ def _find_json_driver(path: Path) -> str:
 def _find_wide(path: Path) -> str:
     """The encoding of JSON in two or four bytes a letter; empty for others."""
     with path.open("rb") as file:
-        name = json.detect_encoding(file.read(4))
-    return "" if name.startswith("utf-8") else name.upper()
+        head = file.read(1 << 10)
+    name = json.detect_encoding(head)
+    begin = head[: len(head) // 4 * 4].decode(name, errors="ignore").lstrip("\ufeff \t\r\n")
+    return name.upper() if not name.startswith("utf-8") and begin.startswith(("{", "[")) else ""
 
 
 def _is_json(path: Path) -> bool:

@@ -380,3 +380,27 @@ def test_areas_of_openstreetmap_have_ids_whether_ways_or_relations(folder: Folde
         "7",
         "way/7",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "what"),
+    [
+        ("a.csv", b"%PDF-1.7\n", "is a PDF document"),
+        ("a.geojson", b"\x89PNG\r\n\x1a\n" + bytes(99), "is a picture"),
+        ("a.csv", zipped(**{"a.csv": PLAIN}), "is a zip archive or a workbook"),
+        ("a.csv", gzip.compress(PLAIN.encode()), r"is packed by gzip; name it a\.csv\.gz"),
+        ("a.gpkg", b"PAR1", "is a Parquet file"),
+        ("a.csv", COLLECTION, "is JSON, whatever its ending says"),
+        ("a.geojson", b"\0\0\x27\x0a" + bytes(996), "is not recognized"),  # the beginning of a Shapefile
+    ],
+)
+def test_files_of_another_kind_than_their_ending_say_which(
+    folder: Folder, name: str, data: str | bytes, what: str
+) -> None:
+    with pytest.raises(LoadError, match=what):
+        folder.read(name, data)
+
+
+def test_positions_may_have_grouped_thousands(folder: Folder) -> None:
+    text = "name;x;y\na;389.123,5;5.820.123,5\nb;389.223,5;5.820.223,5\n"
+    assert folder.read("a.csv", text) == [("a", 389123.5, 5820123.5), ("b", 389223.5, 5820223.5)]
