@@ -57,6 +57,7 @@ class Delimited:
             total=max(dialect.lines - dialect.line, 0),
             decimal=reader.decimal,
             samples=dialect.samples,
+            guessed=dialect.encoding if dialect.guessed else "",
             columns=dialect.header,
         )
 

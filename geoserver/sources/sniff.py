@@ -41,6 +41,7 @@ class Dialect:
     """How a file is written. `start` is where the first row of data begins, in bytes, and `line` the one before it."""
 
     encoding: str
+    guessed: bool  # one of several code pages that would do
     separator: str
     quote: str
     comment: str  # sign that begins lines to be left out; empty for none
@@ -94,6 +95,7 @@ def sniff(request: Request, path: Path) -> Dialect:
                 samples[name].append(value)
     return Dialect(
         encoding,
+        not given.encoding and not encoding.startswith("utf-"),
         separator,
         given.quote,
         found.comment,
