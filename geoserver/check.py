@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from geoserver.catalog import layer_folders, source_path
 from geoserver.errors import CatalogError
 from geoserver.sources import parse_table, read_suffixes
+from geoserver.sources.names import find_likely
 from geoserver.tilesets import open_layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from geoserver.catalog import Catalog
     from geoserver.model import Layer
@@ -52,7 +54,17 @@ def _check_sources(layer: Layer) -> Iterator[CatalogError]:
     sources = {"source": layer.source} | ({"readings.source": layer.readings.source} if layer.readings else {})
     for key, source in sources.items():
         if _is_file(source) and not source_path(layer, source).is_file():
-            yield CatalogError(str(layer.file), key, f"a file; there is none at {source_path(layer, source)}")
+            path = source_path(layer, source)
+            yield CatalogError(str(layer.file), key, f"a file; there is none at {path}{_suggest_file(path)}")
+
+
+def _suggest_file(path: Path) -> str:
+    """The name beside it that is likely meant."""
+    if path.is_dir():
+        return ", but a folder"
+    beside = [other.name for other in path.parent.iterdir() if other.is_file()] if path.parent.is_dir() else []
+    likely = find_likely(path.name, beside)
+    return f"; did you mean {likely!r}?" if likely else ""
 
 
 def _is_file(source: str) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from geoserver.catalog import LiveCatalog, layer_folders, read_catalog, read_layer
+from geoserver.check import check_files
 from geoserver.errors import CatalogError, NotFoundError
 from geoserver.settings import Settings
 
@@ -80,6 +81,9 @@ type = "number"
         (SMALLEST + 'colour = "red"', "colour", "no such key"),
         (SMALLEST + 'crs = "EPSG:99999999"', "crs", "EPSG:25832"),
         (SMALLEST + 'time = "when"', "time", "declared field"),
+        (SMALLEST + 'time = "at"\nfields.att = { type = "date" }', "time", "did you mean 'att'?"),
+        (SMALLEST + 'fields.name = { type = "interger" }', "fields.name.type", "did you mean 'integer'?"),
+        (SMALLEST + 'csv.separator = ";;"', "csv.separator", "at most 1 character"),
         (SMALLEST + 'time = "name"\nfields.name = { type = "text" }', "time", "date or timestamp"),
         (SMALLEST + 'fields.Name = { type = "text" }', "fields.Name", "a-z"),
         (SMALLEST + 'fields.geom = { type = "text" }', "fields.geom", "another name"),
@@ -141,6 +145,17 @@ def test_an_unknown_layer_is_answered_with_the_ones_there_are(workspace: Path) -
     write_layer(workspace, SMALLEST)
     with pytest.raises(NotFoundError, match="benches"):
         read_catalog(settings_for(workspace)).layer("bench")
+
+
+def test_a_source_that_is_not_there_names_the_file_that_is_meant(workspace: Path) -> None:
+    write_layer(workspace, SMALLEST)
+    settings = settings_for(workspace)
+    (workspace / "data").mkdir(exist_ok=True)
+    (problem,) = check_files(settings, read_catalog(settings))
+    assert (problem.key, "did you mean" in problem.expected) == ("source", False)
+    (workspace / "data" / "Benchs.csv").touch()
+    (problem,) = check_files(settings, read_catalog(settings))
+    assert problem.expected.endswith("did you mean 'Benchs.csv'?")
 
 
 def test_themes_follow_the_first_of_their_layers(workspace: Path) -> None:

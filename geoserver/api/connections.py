@@ -53,12 +53,12 @@ class Guard:
         self.limits = limits
         self.lines = lines
         self.waiting = 0
-        self.open: set[GuardedProtocol] = set()
+        self.open: dict[GuardedProtocol, None] = {}  # a set in order: of those idle since one moment, the eldest goes
         self._timer: asyncio.TimerHandle | None = None
 
     def enter(self, newcomer: GuardedProtocol) -> None:
         """Take a connection in; when there are too many, another that does nothing makes room, or it is refused."""
-        self.open.add(newcomer)
+        self.open[newcomer] = None
         if self._timer is None:
             self._timer = newcomer.loop.call_later(_EVERY, self._sweep, newcomer.loop)
         most = self.limits.connections
@@ -73,7 +73,7 @@ class Guard:
 
     def leave(self, connection: GuardedProtocol) -> None:
         """It is closed."""
-        self.open.discard(connection)
+        self.open.pop(connection, None)
 
     def _make_room(self, newcomer: GuardedProtocol) -> bool:
         now = newcomer.loop.time()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from geoserver.loading.convert import SUPPRESSED, Converter, Misfit
 
@@ -48,10 +49,12 @@ class Columns:
     notes: Notes
     filled: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
+    _guessed: str = ""
     _converters: list[Converter] = field(default_factory=list)
 
     def open(self, opened: Opened) -> None:
         """Prepare for the texts of a source."""
+        self._guessed = opened.guessed
         self._converters = [
             Converter(item, opened.decimal, opened.samples.get(item.source_column)) for item in self.fields
         ]
@@ -67,9 +70,11 @@ class Columns:
         return {} if batch.ragged else {item.name: batch.columns[item.source_column] for item in self.fields}
 
     def count(self, batch: Batch, converted: list[Converted], kept: np.ndarray) -> None:
-        """Note what became null in the rows that are kept."""
+        """Note what became null in the rows that are kept, and letters that may be others."""
         for item in converted:
             name = item.field.name
+            if self._guessed and item.field.type == "text":
+                self._count_foreign(name, item.values.filter(pa.array(kept)))
             self.filled[name] += int((~np.asarray(item.values.is_null()) & kept).sum())
             for misfit in item.misfits:
                 rows = np.flatnonzero(_as_mask(misfit.mask) & kept)
@@ -80,6 +85,13 @@ class Columns:
                     self.lost[name] += len(rows)
                     example = None if batch.ragged else batch.columns[item.field.source_column][int(rows[0])].as_py()
                 self.notes.add(f"{misfit.why}, left empty", len(rows), name=name, example=example)
+
+    def _count_foreign(self, name: str, texts: pa.Array) -> None:
+        """Texts whose letters depend on the encoding, which was guessed."""
+        foreign = texts.filter(pc.invert(pc.string_is_ascii(texts)))
+        if len(foreign):
+            what = f"read as {self._guessed}, a guess; if letters are wrong, say encoding under [csv]"
+            self.notes.add(what, len(foreign), name=name, example=foreign[0].as_py())
 
 
 def _as_mask(column: pa.Array) -> np.ndarray:

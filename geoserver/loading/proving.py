@@ -24,7 +24,7 @@ from geoserver.loading.fingerprint import build_request, find_path
 from geoserver.loading.geometry import NOWHERE, Located, locate
 from geoserver.loading.readings import wanted_reading_columns
 from geoserver.sources import FEATURE_ID, Batch, open_source
-from geoserver.sources.names import suggest
+from geoserver.sources.names import has_name, suggest
 from geoserver.sources.nesting import read_wkb
 
 if TYPE_CHECKING:
@@ -81,8 +81,7 @@ class _Proof:
     def run(self) -> Iterator[CatalogError]:
         request = replace(build_request(self.layer, self.database_url, ()), sample=True)
         try:
-            with closing(cast("_Closable", (opened := open_source(request)).batches)):
-                columns = opened.columns
+            columns = self._read_columns(request)
         except LoadError as error:
             yield self._explain(str(error))
             try:
@@ -91,14 +90,17 @@ class _Proof:
                 return
             yield from _prove_columns(self.layer, self.layer.source, self._declared(), columns)
             return
-        if missing := list(_prove_columns(self.layer, self.layer.source, self._declared(), columns)):
-            yield from missing
-        wanted = tuple(name for name in wanted_columns(self.layer) if name in columns or name == FEATURE_ID)
+        yield from _prove_columns(self.layer, self.layer.source, self._declared(), columns)
+        wanted = tuple(name for name in wanted_columns(self.layer) if name == FEATURE_ID or has_name(name, columns))
         try:
             opened, batch = _read_sample(replace(request, columns=wanted))
         except LoadError as error:
             yield self._explain(str(error))
             return
+        if len(batch.broken) > _BAD * (len(batch) + len(batch.broken)):
+            count, broken = len(batch) + len(batch.broken), len(batch.broken)
+            expected = f"rows like the header; of {count:,} sampled {broken:,} are not: {batch.broken[0].reason}"
+            yield CatalogError(str(self.layer.file), "source", expected)
         if not len(batch):
             return
         fields = [item for item in self.layer.fields.values() if not item.latest and item.source_column in wanted]
@@ -106,6 +108,15 @@ class _Proof:
         if self.layer.key and key_column(self.layer) in wanted:
             yield from self._prove_key(batch)
         yield from self._prove_positions(opened, batch)
+
+    def _read_columns(self, request: Request) -> tuple[str, ...]:
+        """The source's columns; those of the header that a load finds, where all that it asks for is there."""
+        try:
+            opened = open_source(replace(request, columns=wanted_columns(self.layer)))
+        except LoadError:
+            opened = open_source(request)
+        with closing(cast("_Closable", opened.batches)):
+            return opened.columns
 
     def _declared(self) -> dict[str, str]:
         """Keys of the layer file and the columns that they name."""
@@ -197,9 +208,12 @@ def _read_sample(request: Request) -> tuple[Opened, Batch]:
     """The source and its first rows."""
     opened = open_source(request)
     with closing(cast("_Closable", opened.batches)):
-        batch = next((batch for batch in opened.batches if len(batch)), None)
-    if batch is None:
-        return opened, Batch(np.empty(0, np.int64), {})
+        batch, broken = Batch(np.empty(0, np.int64), {}), []
+        for batch in opened.batches:
+            broken += batch.broken
+            if len(batch) or len(broken) > _ROWS:
+                break
+    batch.broken = broken
     if len(batch) > _ROWS:
         rows = slice(0, _ROWS)
         batch = replace(
@@ -217,7 +231,7 @@ def _prove_columns(
     layer: Layer, source: str, declared: dict[str, str], columns: Sequence[str]
 ) -> Iterator[CatalogError]:
     for key, name in declared.items():
-        if name not in columns and name != FEATURE_ID:
+        if name != FEATURE_ID and not has_name(name, columns):
             expected = f"a column of {source}, which has none named {name!r}{suggest(name, columns)}"
             yield CatalogError(str(layer.file), key, expected)
 
@@ -323,7 +337,7 @@ def _prove_readings(layer: Layer, database_url: str) -> Iterator[CatalogError]:
             for item in readings.fields.values()
         }
         yield from _prove_columns(layer, readings.source, declared, columns)
-        wanted = tuple(name for name in wanted_reading_columns(readings) if name in columns)
+        wanted = tuple(name for name in wanted_reading_columns(readings) if has_name(name, columns))
         opened, batch = _read_sample(replace(request, columns=wanted))
     except LoadError as error:
         yield CatalogError(str(layer.file), "readings.source", str(error))

@@ -108,6 +108,7 @@ class Opened:
     decimal: str = "."  # sign before the decimals in texts
     samples: Mapping[str, list[str]] = field(default_factory=dict)  # texts from all over the source, per column
     srid: int | None = None  # of PostGIS, for a CRS that only the database's own table of them knows
+    guessed: str = ""  # the encoding of texts, where the source does not say it and bytes may be read several ways
     columns: tuple[str, ...] = ()  # names of what could be asked for, where known
 
 

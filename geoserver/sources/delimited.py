@@ -18,9 +18,11 @@ from geoserver.errors import LoadError
 from geoserver.sources.base import Batch, Broken, Opened
 from geoserver.sources.headers import look_like_data, read_cells
 from geoserver.sources.sniff import Dialect, open_binary, sniff
+from geoserver.sources.swallowed import MANY, fail_for_swallowed
 from geoserver.sources.tables import NULLS, TableReader
 
 if TYPE_CHECKING:
+    from _csv import Reader
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -55,6 +57,7 @@ class Delimited:
             total=max(dialect.lines - dialect.line, 0),
             decimal=reader.decimal,
             samples=dialect.samples,
+            guessed=dialect.encoding if dialect.guessed else "",
             columns=dialect.header,
         )
 
@@ -91,10 +94,30 @@ def _read(path: Path, dialect: Dialect, reader: TableReader) -> Iterator[Batch]:
                     yield _mend(reader, dialect, ragged)
             if ragged.numbers:
                 yield _mend(reader, dialect, ragged)
+        if dialect.quote and dialect.lines - dialect.line - (number - 1) >= MANY and not reader.request.sample:
+            _look_for_swallowed(path, dialect, reader.request)
     except (pa.ArrowException, UnicodeError, OSError, EOFError, zlib.error, StopIteration) as error:
         if "Empty CSV file" in str(error):
             return
         raise reader.request.fail(f"cannot be read: {_explain(error)}") from error
+
+
+def _look_for_swallowed(path: Path, dialect: Dialect, request: Request) -> None:
+    """There are more lines than rows: some are blank, or stand in values, where texts or rows may be."""
+    csv.field_size_limit(sys.maxsize)
+    with open_binary(path) as file:
+        file.read(dialect.start)
+        with io.TextIOWrapper(file, dialect.encoding, errors="replace", newline="") as text:
+            reader = read_cells(text, dialect.separator, dialect.quote)
+            fail_for_swallowed(request, _number(reader, dialect.line), dialect.separator, len(dialect.header))
+
+
+def _number(reader: Reader, above: int) -> Iterator[tuple[int, list[str]]]:
+    """Rows with the line that each begins on."""
+    begins = above + 1
+    for row in reader:
+        yield begins, row
+        begins = above + reader.line_num + 1
 
 
 def _explain(error: Exception) -> str:

@@ -8,6 +8,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from geoserver.catalog.names import clean_name
+
 if TYPE_CHECKING:
     from _csv import Reader
     from collections.abc import Iterable, Sequence
@@ -27,8 +29,8 @@ class Header:
 
     cells: Sequence[str]
     line: int
-    width: int  # of the rows below
     rows: list[list[str]]
+    ends: list[int]  # the number of lines up to the end of each of these rows
     comment: str = ""
 
 
@@ -56,12 +58,11 @@ def find_header(lines: list[str], separator: str, request: Request) -> Header:
     if not rows:
         raise request.fail("has no rows")
     if comment and not given.comment and (found := _commented_header(lines[: ends[0]], rows, separator)):
-        return Header(found, ends[0] - 1 if ends[0] > 1 else 1, len(found), rows, comment)
-    width = _find_width(rows)
+        return Header(found, ends[0] - 1 if ends[0] > 1 else 1, rows, ends, comment)
     if not given.header:
-        return Header([""] * width, numbers[0], width, rows, comment)
+        return Header([""] * _find_width(rows), numbers[0], rows, ends, comment)
     index = 0 if given.skip_lines is not None else pick_header(rows, request.columns)
-    return Header(rows[index], ends[index], width, rows[index + 1 :], comment)
+    return Header(rows[index], ends[index], rows[index + 1 :], ends[index + 1 :], comment)
 
 
 def pick_header(rows: Sequence[Sequence[str]], wanted: Sequence[str]) -> int:
@@ -69,7 +70,7 @@ def pick_header(rows: Sequence[Sequence[str]], wanted: Sequence[str]) -> int:
     first = rows[:_ABOVE]
     if wanted:
         for index, row in enumerate(first):
-            if {" ".join(cell.split()) for cell in row} >= set(wanted):
+            if set(map(clean_name, row)) >= set(map(clean_name, wanted)):
                 return index
     width = _find_width(rows)
     for index, row in enumerate(first):
@@ -90,10 +91,10 @@ def look_like_data(cells: Sequence[str]) -> bool:
     return any(_DATA.fullmatch(cell) for cell in cells)
 
 
-def name_columns(row: list[str], width: int = 0) -> tuple[str, ...]:
+def name_columns(row: Sequence[str]) -> tuple[str, ...]:
     """Header cells as unique names: blanks and repeats get the number of their column."""
     names: list[str] = []
-    for number, cell in enumerate([*row, *[""] * (width - len(row))], 1):
+    for number, cell in enumerate(row, 1):
         name = " ".join(cell.lstrip("\ufeff").split())
         names.append(f"column {number}" if not name else f"{name} {number}" if name in names else name)
     return tuple(names)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from geoserver.sources.base import Request
 
-__all__ = ["fail_for_columns", "find_likely", "match_names", "parse_table", "suggest"]
+__all__ = ["fail_for_columns", "find_likely", "has_name", "match_names", "parse_table", "suggest"]
 
 _CLOSE = 0.75  # of difflib: two letters of ten
 _MOST = 40  # names in a message
@@ -35,6 +35,11 @@ def match_names(request: Request, names: Sequence[str]) -> Request:
     csv = request.csv
     csv = replace(csv, x=match(csv.x), y=match(csv.y), point=match(csv.point), geometry=match(csv.geometry))
     return replace(request, columns=tuple(map(match, request.columns)), csv=csv)
+
+
+def has_name(name: str, names: Sequence[str]) -> bool:
+    """Whether a name is there, or one that looks the same."""
+    return name in names or clean_name(name) in map(clean_name, names)
 
 
 def fail_for_columns(request: Request, wanted: Sequence[str], names: Sequence[str], what: str = "column") -> None:

@@ -54,6 +54,7 @@ _POINT = (
 _SHAPE = ("geometry", "geom", "wkt", "thegeom", "wkbgeometry", "geojson", "geoshape", "shape", "wktgeom")
 
 _NUMBER = r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
+_PLAIN_NUMBER = re.compile(r"^\s*[-+]?(\d+([.,]\d+)?([eE][-+]?\d+)?|\d{1,3}(\.\d{3})+,\d+)\s*$")
 _PAIR = re.compile(rf"^\s*[\[(]?\s*(?P<a>{_NUMBER})\s*[,; ]\s*(?P<b>{_NUMBER})\s*[\])]?\s*$")
 _WKT = re.compile(r"^\s*(SRID=\d+;)?\s*(MULTI)?(POINT|LINESTRING|POLYGON|GEOMETRYCOLLECTION)\b", re.IGNORECASE)
 _ACCENTS = str.maketrans("äöüàâáãçéèêëíîïñóôõúùû", "aouaaaaceeeeiiinooouuu")
@@ -95,6 +96,13 @@ def find_positions(request: Request, columns: Sequence[str], samples: Mapping[st
         raise request.fail(
             "has several columns with coordinates; name two of them under [csv] as x and y: "
             + " or ".join(f"{x!r} and {y!r}" for _, x, y in pairs)
+        )
+    if written := _find_pairs(columns):
+        _, x, y = written[0]
+        example = next((value for value in (*samples.get(x, ()), *samples.get(y, ())) if value.strip()), "")
+        raise request.fail(
+            f"the columns {x!r} and {y!r} hold no plain numbers, such as 13.405, but {example!r};"
+            " name others under [csv] as x and y, point or geometry"
         )
     raise request.fail(
         "no columns with coordinates were found; name them under [csv] as x and y, point or geometry."
@@ -210,7 +218,7 @@ def _share(values: list[str], good: Callable[[str], object]) -> bool:
 
 
 def _look_like_numbers(values: list[str]) -> bool:
-    return _share(values, re.compile(r"^\s*[-+]?\d+([.,]\d+)?([eE][-+]?\d+)?\s*$").match)
+    return _share(values, _PLAIN_NUMBER.match)
 
 
 def _look_like_pairs(values: list[str]) -> bool:

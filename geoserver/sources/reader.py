@@ -60,6 +60,7 @@ def _send(request: Request, pipe: int) -> None:
         "total": opened.total,
         "decimal": opened.decimal,
         "samples": dict(opened.samples),
+        "guessed": opened.guessed,
         "columns": list(opened.columns),
     }
     write_frame(pipe, header)

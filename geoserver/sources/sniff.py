@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, cast
 import charset_normalizer
 
 from geoserver.sources.headers import find_header, name_columns, read_cells
+from geoserver.sources.swallowed import fail_for_swallowed
 from geoserver.sources.unpacking import Bounded
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Dialect:
     """How a file is written. `start` is where the first row of data begins, in bytes, and `line` the one before it."""
 
     encoding: str
+    guessed: bool  # one of several code pages that would do
     separator: str
     quote: str
     comment: str  # sign that begins lines to be left out; empty for none
@@ -80,8 +82,10 @@ def sniff(request: Request, path: Path) -> Dialect:
     mark = re.match(r"sep=(.)\s*$", lines[0], re.IGNORECASE)
     separator = given.separator or (mark[1] if mark else _find_separator(lines, given.quote))
     found = find_header(lines, separator, request)
-    header = name_columns(list(found.cells), found.width)
+    header = name_columns(found.cells)
     samples: dict[str, list[str]] = {name: [] for name in header}
+    begins = (end - _count_ends(row) for end, row in zip(found.ends, found.rows, strict=True))
+    fail_for_swallowed(request, zip(begins, found.rows, strict=True), separator, len(header))
     rows = found.rows
     for piece in survey.pieces:
         rows += read_cells(_LINE.findall(piece.decode(encoding, errors="ignore"))[1:-1], separator, given.quote)
@@ -91,6 +95,7 @@ def sniff(request: Request, path: Path) -> Dialect:
                 samples[name].append(value)
     return Dialect(
         encoding,
+        not given.encoding and not encoding.startswith("utf-"),
         separator,
         given.quote,
         found.comment,
@@ -102,6 +107,11 @@ def sniff(request: Request, path: Path) -> Dialect:
         samples=samples,
         first=tuple(found.cells) if given.header else (),
     )
+
+
+def _count_ends(row: list[str]) -> int:
+    """Ends of lines inside a row's values; the end of a text that a quotation mark holds open is none."""
+    return len(re.findall(r"\r\n|\r|\n", "".join(row).rstrip("\r\n")))
 
 
 @dataclass(slots=True)

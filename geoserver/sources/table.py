@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psycopg
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KIND", "Table"]
 
+_SOME = 8
 _GEOMETRIES = """
     SELECT g.name, g.srid, s.auth_name, s.auth_srid, s.srtext, s.proj4text FROM (
         SELECT f_geometry_column AS name, srid FROM geometry_columns
@@ -76,7 +78,9 @@ def _plan(connection: psycopg.Connection, request: Request) -> Opened:
         column = request.csv.geometry or next(iter(geometries), "")
         if column not in geometries:
             raise request.fail("has no geometry column" + (f" {column!r}" if column else ""))
-        crs, srid = _name_crs(*geometries[column])
+        crs, srid = _name_crs(
+            *(geometries[column] if geometries[column][0] else _find_srid(connection, request, column))
+        )
     source = Identifier(schema, table)
     count = SQL("SELECT NULL" if request.sample else "SELECT count(*) FROM {}")
     row = connection.execute(count.format(source)).fetchone()
@@ -89,9 +93,35 @@ def _suggest_table(connection: psycopg.Connection, schema: str, table: str) -> s
         "SELECT table_schema, table_name FROM information_schema.tables"
         " WHERE table_schema NOT IN ('pg_catalog', 'information_schema', 'layers', 'geoserver')"
     ).fetchall()
-    names = {f"{one}.{other}": (one, other) for one, other in rows}
+    names = {f"{one}.{other}": ".".join(map(_write_name, (one, other))) for one, other in rows}
     likely = find_likely(f"{schema}.{table}", list(names))
-    return f"; did you mean {likely!r}?" if likely else ""
+    return f"; did you mean {names[likely]}?" if likely else ""
+
+
+def _write_name(name: str) -> str:
+    """A name as a layer file says it: in quotation marks where it needs them."""
+    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'
+
+
+def _find_srid(connection: psycopg.Connection, request: Request, column: str) -> tuple[Any, ...]:
+    """The srid of the shapes themselves, where the column's type has none, as in a table made by a query."""
+    rows = connection.execute(
+        SQL("SELECT DISTINCT ST_SRID(shape::geometry) FROM (SELECT {} AS shape FROM {} LIMIT {}) AS part").format(
+            Identifier(column),
+            Identifier(*parse_table(request.location) or (request.location,)),
+            SQL(str(BATCH_ROWS)) if request.sample else SQL("ALL"),
+        )
+    ).fetchall()
+    srids = sorted(row[0] for row in rows if row[0] is not None)
+    if len(srids) > 1:
+        raise request.fail(
+            f"the shapes in {column!r} have several SRIDs ({', '.join(map(str, srids[:_SOME]))});"
+            " make one of them by ST_Transform in a view"
+        )
+    known = connection.execute(
+        "SELECT auth_name, auth_srid, srtext, proj4text FROM spatial_ref_sys WHERE srid = %s", srids or [0]
+    ).fetchone()
+    return (srids[0] if srids else 0, *(known or (None, None, None, None)))
 
 
 def _name_crs(

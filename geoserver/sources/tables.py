@@ -91,8 +91,8 @@ def find_decimal(samples: Mapping[str, list[str]], separator: str) -> str:
     if separator == ",":
         return "."
     values = [value.strip() for column in samples.values() for value in column[:_MANY]]
-    commas = sum(bool(re.fullmatch(r"[-+]?\d+,\d+", value)) for value in values)
-    points = sum(bool(re.fullmatch(r"[-+]?\d+\.\d+", value)) for value in values)
+    commas = sum(bool(re.fullmatch(r"[-+]?(\d+|\d{1,3}(\.\d{3})+),\d+", value)) for value in values)
+    points = sum(bool(re.fullmatch(r"[-+]?(\d+|\d{1,3}(,\d{3})+)\.\d+", value)) for value in values)
     return "," if commas > points else "."
 
 

@@ -7,11 +7,12 @@ import logging
 import re
 import warnings
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from geoserver.sources.base import BATCH_ROWS, FEATURE_ID, Batch, Opened, pick_layer
 from geoserver.sources.names import fail_for_columns, match_names
@@ -53,6 +54,7 @@ _OPTIONS = {  # whatever else may be tried: no servers, no side files, no extens
     "OGR_SQLITE_ALLOW_EXTERNAL_ACCESS": "NO",
     "OGR_SQLITE_LIST_VIRTUAL_OGR": "NO",
 }
+_WAY = "osm_way_id"
 _REFUSED = "Unrecognized number"  # in a whole file of JSON, for the sake of one
 _UNDEFINED = ("Undefined Cartesian", "Undefined geographic", "Unknown engineering")
 
@@ -81,16 +83,22 @@ class Vector:
                 address = str(quote_numbers(path, request.folder))
                 layer, info = _look_into(pyogrio, address, request)
         except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, UnicodeDecodeError) as error:
+            if DRIVERS[path.suffix.lower()] is _JSON and (name := _find_wide(path)):
+                raise request.fail(f"is JSON in {name}; save it as UTF-8, as JSON must be") from error
             if DRIVERS[path.suffix.lower()] is _JSON and _is_json(path):
                 raise request.fail("is JSON, but neither GeoJSON nor TopoJSON nor Esri JSON with features") from error
             raise request.fail(f"cannot be read: {_explain(error, address)}") from error
         fields = [str(name) for name in info["fields"]]
+        if not fields and info["features"] == 0 and info["driver"] in _JSON:
+            return Opened(iter(()), crs=info["crs"], total=0, columns=request.columns)  # names come with features
         request = match_names(request, fields)
         fail_for_columns(request, [name for name in request.columns if name != FEATURE_ID], fields, "field")
         if request.positions and not info["geometry_type"]:
             raise request.fail(f"layer {layer!r} has no geometry")
         clamps = info["driver"] == "GeoJSONSeq"
         source = _Source(address, layer, _find_id(request, str(info["driver"]), fields), clamps=clamps)
+        if source.id_field == "osm_id" and _WAY in fields:
+            source = replace(source, way_field=_WAY)
         total = info["features"] if info["features"] >= 0 else None
         crs = info["crs"]
         if crs and any(word in crs for word in _UNDEFINED):
@@ -119,6 +127,7 @@ class _Source:
     address: str
     layer: str
     id_field: str
+    way_field: str = ""  # the field with the ids of areas of OpenStreetMap that are ways; of relations in the other
     clamps: bool = False  # integers beyond 64 bits come as the last within
 
 
@@ -157,6 +166,15 @@ def _find_json_driver(path: Path) -> str:
     ):
         return "ESRIJSON"
     return "GeoJSON"
+
+
+def _find_wide(path: Path) -> str:
+    """The encoding of JSON in two or four bytes a letter; empty for others."""
+    with path.open("rb") as file:
+        head = file.read(1 << 10)
+    name = json.detect_encoding(head)
+    begin = head[: len(head) // 4 * 4].decode(name, errors="ignore").lstrip("\ufeff \t\r\n")
+    return name.upper() if not name.startswith("utf-8") and begin.startswith(("{", "[")) else ""
 
 
 def _is_json(path: Path) -> bool:
@@ -209,7 +227,10 @@ def _read(pyogrio: Any, source: _Source, request: Request) -> Iterator[Batch]:
                 lines = np.arange(row, row + len(block), dtype=np.int64)
                 row += len(block)
                 columns = {
-                    name: _as_plain(block.column(ids if name == FEATURE_ID else name)) for name in request.columns
+                    name: _read_ids(block, ids, source.way_field)
+                    if name == FEATURE_ID
+                    else _as_plain(block.column(name))
+                    for name in request.columns
                 }
                 if source.clamps:
                     columns = {name: unclamp(column) for name, column in columns.items()}
@@ -221,6 +242,8 @@ def _read(pyogrio: Any, source: _Source, request: Request) -> Iterator[Batch]:
 @contextmanager
 def _open_stream(pyogrio: Any, source: _Source, request: Request) -> Iterator[tuple[dict[str, Any], Any]]:
     wanted = [source.id_field if name == FEATURE_ID else name for name in request.columns]
+    if FEATURE_ID in request.columns:
+        wanted.append(source.way_field)
     with ExitStack() as stack:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd fields and dimensions; what matters is counted by the loader
@@ -237,6 +260,15 @@ def _open_stream(pyogrio: Any, source: _Source, request: Request) -> Iterator[tu
             )
             yielded = stack.enter_context(opened)
         yield yielded
+
+
+def _read_ids(block: pa.RecordBatch, ids: str, ways: str) -> pa.Array:
+    """Ids of features; numbers of ways and of relations are apart, and each may be taken by both."""
+    column = _as_plain(block.column(ids))
+    if not ways:
+        return column
+    way = _as_plain(block.column(ways))
+    return pc.coalesce(column, pc.binary_join_element_wise(pa.scalar("way", way.type), way, "/"))
 
 
 def _as_plain(column: pa.Array) -> pa.Array:

@@ -226,3 +226,16 @@ def test_names_that_look_the_same_are_the_same(workspace: Workspace, header: str
     source = workspace.write(f"a{ending}", texts[ending])
     workspace.load(source, fields={"name": ("text", declared)}, csv=options)
     assert workspace.rows("name") == [("u\u0308",)], "a value stays as it is"
+
+
+def test_a_guess_of_the_encoding_is_told_with_an_example(workspace: Workspace) -> None:
+    text = "name,lon,lat\nMüller,13.4,52.5\nMaier,13.4,52.5\n"
+    fields = {"name": "text"}
+    report = workspace.load(workspace.write("a.csv", text.encode("mac_roman")), fields=fields)
+    ((note, count),) = report.notes.items()
+    assert (note.split(", ")[1], count) == ("a guess; if letters are wrong", 1)
+    assert [note.example for note in report.changed] == list(workspace.rows("name")[0])
+    said = CsvOptions(encoding="mac_roman")
+    assert not workspace.load("a.csv", fields=fields, csv=said, force=True).notes
+    assert workspace.rows("name") == [("Müller",), ("Maier",)]
+    assert not workspace.load(workspace.write("b.csv", text), fields=fields).notes

@@ -330,3 +330,77 @@ def test_days_and_times_of_a_sheet_are_whole(folder: Folder) -> None:
     rows = [["name", "lon", "lat"], [45292.75, 1.5, 2.5], [45292, 1.5, 2.5]]
     data = write_sheets({"Data": rows}, dates=(0,))
     assert [row[0] for row in folder.read("a.xlsx", data)] == ["2024-01-01T18:00:00", "2024-01-01"]
+
+
+@pytest.mark.parametrize("above", [0, 9000])  # in the first look at a file, and far below it
+def test_a_quotation_mark_that_nothing_closes_swallows_no_rows(folder: Folder, above: int) -> None:
+    before, after = "b,3.5,4.5\n" * above, "b,3.5,4.5\n" * 9
+    for row, opened in ((f'a,1.5,"2.5\n{after}', 1), (f'"a,1.5,2.5\n{after}', 1), (f'"a,1.5,2.5\n{after}",1,2\n', 1)):
+        with pytest.raises(LoadError, match=f"a quotation mark in line {above + 1 + opened:,} is not closed there"):
+            folder.read("a.csv", "name,lon,lat\n" + before + row)
+    assert (
+        len(folder.read("a.csv", "name,lon,lat\n" + before + '"a,1.5,2.5\n' + after, "lat", csv={"quote": ""}))
+        == above + 10
+    )
+
+
+def test_texts_of_several_lines_are_values(folder: Folder) -> None:
+    text = "name,lon,lat\n" + '"Monday, 9\nTuesday, 9\n\nWednesday, Thursday, 9\nFriday",1.5,2.5\n' * 3000 + "\n\n\n"
+    assert len(folder.read("a.csv", text)) == 3000
+
+
+def test_rows_wider_than_the_header_are_broken_and_move_no_value(folder: Folder) -> None:
+    (folder.root / "a.csv").write_text("lon,lat,name\n" + "1,13.4,52.5,oak\n" * 5)
+    (batch,) = open_source(Request("a.csv", folder.root / "a.csv", ("name",))).batches
+    assert len(batch) == 0
+    assert {broken.reason for broken in batch.broken} == {"4 values where the header has 3"}
+    assert folder.read("a.csv", "name,lon,lat\na,1.5,2.5,\nb,3.5,4.5,\n") == ROWS  # blanks beyond it are nothing
+
+
+def test_what_cannot_be_read_as_it_is_says_why(folder: Folder) -> None:
+    with pytest.raises(LoadError, match="a pointer of Git LFS, not the data itself"):
+        folder.read("a.csv", "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n")
+    with pytest.raises(LoadError, match="is JSON in UTF-16; save it as UTF-8"):
+        folder.read("a.geojson", COLLECTION.encode("utf-16"))
+    with pytest.raises(LoadError, match=r"the columns 'lon' and 'lat' hold no plain numbers, .* but \"13°"):
+        folder.read("a.csv", "name,lon,lat\na,13°24'E,52°30'N\n")
+
+
+def test_areas_of_openstreetmap_have_ids_whether_ways_or_relations(folder: Folder) -> None:
+    corners = "".join(f'<node id="{n}" lat="{n % 2}" lon="{n // 2}" version="1"/>' for n in range(1, 4))
+    ring = "".join(f'<nd ref="{n}"/>' for n in (1, 2, 3, 1))
+    ways = f'<way id="7" version="1">{ring}<tag k="building" v="yes"/></way><way id="8" version="1">{ring}</way>'
+    relation = '<relation id="7" version="1"><member type="way" ref="8" role="outer"/><tag k="type" v="multipolygon"/>'
+    text = (
+        f'<?xml version="1.0"?><osm version="0.6">{corners}{ways}{relation}<tag k="building" v="yes"/></relation></osm>'
+    )
+    (folder.root / "a.osm").write_text(text)
+    request = Request("a.osm", folder.root / "a.osm", ("@id",), layer="multipolygons")
+    assert sorted(name for batch in open_source(request).batches for name in batch.columns["@id"].to_pylist()) == [
+        "7",
+        "way/7",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "what"),
+    [
+        ("a.csv", b"%PDF-1.7\n", "is a PDF document"),
+        ("a.geojson", b"\x89PNG\r\n\x1a\n" + bytes(99), "is a picture"),
+        ("a.csv", zipped(**{"a.csv": PLAIN}), "is a zip archive or a workbook"),
+        ("a.csv", gzip.compress(PLAIN.encode()), r"is packed by gzip; name it a\.csv\.gz"),
+        ("a.gpkg", b"PAR1", "is a Parquet file"),
+        ("a.csv", COLLECTION, "is JSON, whatever its ending says"),
+        ("a.geojson", b"\0\0\x27\x0a" + bytes(996), "is not recognized"),  # the beginning of a Shapefile
+    ],
+)
+def test_files_of_another_kind_than_their_ending_say_which(
+    folder: Folder, name: str, data: str | bytes, what: str
+) -> None:
+    with pytest.raises(LoadError, match=what):
+        folder.read(name, data)
+
+
+def test_positions_may_have_grouped_thousands(folder: Folder) -> None:
+    text = "name;x;y\na;389.123,5;5.820.123,5\nb;389.223,5;5.820.223,5\n"
+    assert folder.read("a.csv", text) == [("a", 389123.5, 5820123.5), ("b", 389223.5, 5820223.5)]
