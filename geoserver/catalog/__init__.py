@@ -35,117 +35,6 @@ __all__ = [
 
 log = logging.getLogger("geoserver")
 
-<<<<<<< HEAD
-=======
-MAX_TILE_ZOOM = 22
-_ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-
-
-def _check_license(value: str) -> str:
-    try:
-        return canonicalize_license_expression(value)
-    except InvalidLicenseExpression as error:
-        raise ValueError("an SPDX licence identifier such as CC-BY-4.0, CC0-1.0 or LicenseRef-My-City") from error
-
-
-def _check_crs(value: str) -> str:
-    try:
-        CRS.from_user_input(value)
-    except CRSError as error:
-        raise ValueError("a CRS such as EPSG:25832 or ESRI:102649") from error
-    return value
-
-
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class _FieldFile(_File):
-    title: str = ""
-    description: str = ""
-    type: Literal["text", "integer", "number", "boolean", "date", "timestamp"]
-    filter: Literal["choice", "range", "search", "none"] = "none"
-    unit: str = ""
-    column: str = ""
-    labels: dict[str, str] = Key(default_factory=dict)
-
-
-class _CsvFile(_File):
-    encoding: str = ""
-    separator: Annotated[str, Key(max_length=1)] = ""
-    decimal: Literal["", ".", ","] = ""
-    x: str = ""
-    y: str = ""
-    point: str = ""
-    geometry: str = ""
-    header: bool = True
-    skip_lines: int | None = Key(default=None, ge=0)
-    comment: Annotated[str, Key(max_length=3)] = ""
-    quote: Literal['"', "'", ""] = '"'
-
-
-_Given = str | int | float | bool | date | datetime  # as TOML writes it
-FieldName = Annotated[str, Key(pattern=rf"^[a-z][a-z0-9_]{{0,{LONGEST - 1}}}$")]
-
-
-class _ReadingsFile(_File):
-    source: str = Key(min_length=1)
-    key: str = Key(min_length=1)
-    time: str
-    fields: dict[FieldName, _FieldFile]
-    csv: _CsvFile = Key(default_factory=_CsvFile)
-
-
-class _ParameterFile(_File):
-    title: str = ""
-    description: str = ""
-    type: Literal["text", "integer", "number", "boolean", "date", "timestamp"]
-    unit: str = ""
-    default: _Given
-    minimum: _Given | None = None
-    maximum: _Given | None = None
-    choices: list[_Given] = Key(default_factory=list)
-
-
-class _LayerFile(_File):
-    title: str = Key(min_length=1)
-    description: str = ""
-    theme: str = "Other"
-    keywords: list[str] = Key(default_factory=list)
-    license: Annotated[str, AfterValidator(_check_license)]
-    attribution: str = ""
-    source: str = Key(min_length=1)
-    source_layer: str = ""
-    crs: Annotated[str, AfterValidator(lambda value: _check_crs(value) if value else value)] = ""
-    swap_axes: bool = False
-    csv: _CsvFile = Key(default_factory=_CsvFile)
-    key: str = ""
-    kind: str
-    style: str = ""
-    time: str = ""
-    facet: str = ""
-    features_from: int | None = Key(default=None, ge=0, le=MAX_TILE_ZOOM)
-    label: str = ""
-    basemap: bool = False
-    visible: bool = False
-    order: int = 100
-    minzoom: int = Key(default=0, ge=0, le=MAX_TILE_ZOOM)
-    maxzoom: int = Key(default=16, ge=0, le=MAX_TILE_ZOOM)
-    fields: dict[FieldName, _FieldFile] = Key(default_factory=dict)
-    readings: _ReadingsFile | None = None
-    parameters: dict[FieldName, _ParameterFile] = Key(default_factory=dict)
-    bounds: Annotated[list[float], Key(min_length=4, max_length=4)] | None = None
-    max_age: int = Key(default=60, ge=1)
-
-
-_PARTS: dict[str, type[_File]] = {
-    "fields": _FieldFile,
-    "csv": _CsvFile,
-    "parameters": _ParameterFile,
-    "readings": _ReadingsFile,
-}
-
->>>>>>> sources
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
@@ -160,7 +49,7 @@ class Catalog:
         """The layer of that id; raises NotFoundError that lists the ones there are."""
         if (layer := self.layers.get(layer_id)) is None:
             raise NotFoundError(
-                "layer", layer_id, f"one of {', '.join(self.layers)}{_near(layer_id, list(self.layers))}"
+                "layer", layer_id, f"one of {', '.join(self.layers)}{near(layer_id, list(self.layers))}"
             )
         return layer
 
@@ -250,70 +139,6 @@ def source_path(layer: Layer, source: str | None = None) -> Path:
     return (layer.file.parent.parent / (source or layer.source)).resolve()
 
 
-<<<<<<< HEAD
-=======
-def _build_layer(path: Path, parsed: _LayerFile) -> Layer:
-    fields = {name: _build_field(path, "fields", name, item) for name, item in parsed.fields.items()}
-    readings = None
-    if parsed.readings:
-        item = parsed.readings
-        of_readings = {name: _build_field(path, "readings.fields", name, entry) for name, entry in item.fields.items()}
-        if twice := fields.keys() & of_readings.keys():
-            raise CatalogError(str(path), f"readings.fields.{min(twice)}", "a name that is not under [fields] too")
-        readings = Readings(item.source, item.key, item.time, of_readings, CsvOptions(**item.csv.model_dump()))
-        fields |= {name: replace(entry, latest=True) for name, entry in of_readings.items()}
-    plain = parsed.model_dump(exclude={"fields", "readings", "csv", "keywords", "parameters", "bounds"})
-    if parsed.kind == "tiles" and "maxzoom" not in parsed.model_fields_set:
-        plain["maxzoom"] = MAX_TILE_ZOOM  # the archive knows better
-    plain["deepens"] = "maxzoom" not in parsed.model_fields_set
-    return Layer(
-        id=path.stem,
-        file=path,
-        fields=fields,
-        readings=readings,
-        csv=CsvOptions(**parsed.csv.model_dump()),
-        keywords=tuple(parsed.keywords),
-        parameters=build_parameters(path, {name: item.model_dump() for name, item in parsed.parameters.items()}),
-        bounds=Bounds(*parsed.bounds) if parsed.bounds else None,
-        **plain,
-    )
-
-
-def _build_field(path: Path, where: str, name: str, item: _FieldFile) -> Field:
-    """A field; of a date or timestamp, `unit` says what numbers count, and is nothing to show beside a value."""
-    given = item.model_dump() | {"title": item.title or name.replace("_", " ").capitalize()}
-    if item.type in ("date", "timestamp") and item.unit:
-        if item.unit not in get_args(TimeUnit.__value__):
-            expected = f'"year", "s", "ms" or "yyyymmdd", what a number counts in a {item.type}; got {item.unit!r}'
-            raise CatalogError(str(path), f"{where}.{name}.unit", expected)
-        given |= {"unit": "", "time_unit": item.unit}
-    return Field(name=name, **given)
-
-
-def _check_fields(path: Path, layer: Layer) -> None:
-    for name in layer.fields:
-        if layer.has_rows and (why := why_not(name)):
-            table = "readings.fields" if layer.fields[name].latest else "fields"
-            raise CatalogError(
-                str(path), f"{table}.{name}", f'another name: {why}; say column = "{name}" under the new one'
-            )
-    for key in ("time", "facet", "label"):
-        name = getattr(layer, key)
-        if name and name not in layer.fields:
-            raise CatalogError(str(path), key, f"a declared field; got {name!r}{_near(name, list(layer.fields))}")
-    if layer.time and layer.fields[layer.time].type not in ("date", "timestamp"):
-        raise CatalogError(str(path), "time", f"a field of type date or timestamp; {layer.time!r} is not")
-    if layer.readings:
-        time = layer.readings.fields.get(layer.readings.time)
-        if time is None or time.type not in ("date", "timestamp"):
-            raise CatalogError(str(path), "readings.time", "a field under [readings.fields] of type date or timestamp")
-        if not layer.key:
-            raise CatalogError(str(path), "key", "the column that readings refer to, because there is [readings]")
-    if layer.minzoom > layer.maxzoom:
-        raise CatalogError(str(path), "minzoom", "at most maxzoom")
-
-
->>>>>>> sources
 def _join(
     layer: Layer,
     styles: Mapping[str, Mapping[str, Any]],
@@ -379,37 +204,3 @@ def _in_order(layers: Mapping[str, Layer]) -> dict[str, Layer]:
         key=lambda layer: (layer.basemap, first[layer.theme], layer.theme, layer.order, layer.title),
     )
     return {layer.id: layer for layer in ordered}
-<<<<<<< HEAD
-=======
-
-
-def _explain(path: Path, error: ValidationError) -> CatalogError:
-    """The first problem that pydantic found, in our words."""
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"] if part != "[key]")
-    match first["type"]:
-        case "missing":
-            expected = "this key is required"
-        case "extra_forbidden":
-            part = next((part for name, part in _PARTS.items() if name in map(str, first["loc"][:-1])), _LayerFile)
-            near = _near(str(first["loc"][-1]), list(part.model_fields))
-            expected = f"no such key; see docs/add-a-layer.md for those there are{near}"
-        case "value_error":
-            expected = f"expected {first['ctx']['error']}; got {first['input']!r}"
-        case "string_pattern_mismatch":
-            expected = (
-                f"a field name of at most {LONGEST} of a-z, 0-9 and _, beginning with a letter;"
-                " use `column` for the name in the source"
-            )
-        case _:
-            choices = re.findall(r"'(\w+)'", first["msg"]) if first["type"] == "literal_error" else []
-            expected = f"{first['msg'][0].lower()}{first['msg'][1:]}; got {first['input']!r}"
-            expected += _near(str(first["input"]), choices)
-    return CatalogError(str(path), key, expected)
-
-
-def _near(name: str, names: list[str]) -> str:
-    """The end of a message about a name that is none: the one that is likely meant."""
-    found = get_close_matches(name.lower(), names, n=1)
-    return f"; did you mean {found[0]!r}?" if found else ""
->>>>>>> sources

@@ -58,7 +58,7 @@ class _FieldFile(_File):
 
 class _CsvFile(_File):
     encoding: str = ""
-    separator: str = ""
+    separator: Annotated[str, Key(max_length=1)] = ""
     decimal: Literal["", ".", ","] = ""
     x: str = ""
     y: str = ""
@@ -202,7 +202,7 @@ def _check_fields(path: Path, layer: Layer) -> None:
     for key in ("time", "facet", "label"):
         name = getattr(layer, key)
         if name and name not in layer.fields:
-            raise CatalogError(str(path), key, f"a declared field; got {name!r}")
+            raise CatalogError(str(path), key, f"a declared field; got {name!r}{near(name, list(layer.fields))}")
     if layer.time and layer.fields[layer.time].type not in ("date", "timestamp"):
         raise CatalogError(str(path), "time", f"a field of type date or timestamp; {layer.time!r} is not")
     if layer.readings:
@@ -234,5 +234,7 @@ def _explain(path: Path, error: ValidationError) -> CatalogError:
                 " use `column` for the name in the source"
             )
         case _:
+            choices = re.findall(r"'(\w+)'", first["msg"]) if first["type"] == "literal_error" else []
             expected = f"{first['msg'][0].lower()}{first['msg'][1:]}; got {first['input']!r}"
+            expected += near(str(first["input"]), choices)
     return CatalogError(str(path), key, expected)
