@@ -98,6 +98,18 @@ def test_health_hot_tiles_and_little_questions_are_answered_while_costly_ones_ar
     wait_for(lambda: world.metric("questions_waiting") == 0)
 
 
+@pytest.mark.parametrize("door", DOORS[:3])
+def test_a_crs_that_has_to_be_looked_up_is_looked_up_beside_the_others(
+    watched: tuple[World, Questions], door: str
+) -> None:
+    world, questions = watched
+    for near in ("CRS84", "EPSG:4326", "http://www.opengis.net/def/crs/EPSG/0/3857"):
+        assert world.ask(f"{door}?bbox=0,0,1,1&bbox-crs={near}").status in (200, 204, 400)
+    assert questions.apart.pid is None
+    assert world.ask(f"{door}?bbox=4000000,3000000,4100000,3100000&bbox-crs=EPSG:3035").status in (200, 204)
+    assert questions.apart.pid is not None
+
+
 def test_a_client_waits_behind_its_own_questions_and_not_behind_those_of_another(
     watched: tuple[World, Questions],
 ) -> None:
