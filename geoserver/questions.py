@@ -1,14 +1,16 @@
 """What requests ask of layers: read where it holds nobody up, and answered in turns.
 
-A short filter is read at once, in less than a millisecond. A longer one, or one with a geometry, is read in a process
-of its own (`filtering.apart`), client after client. Filtered work in the database goes in turns too, and of costly
-questions each client has one at a time; what is not filtered finds connections that those leave free.
+A short filter is read at once, in less than a millisecond. A longer one, or one with a geometry or in a CRS that has to
+be looked up, is read in a process of its own (`filtering.apart`), client after client. Filtered work in the database
+goes in turns too, and of costly questions each client has one at a time; what is not filtered finds connections that
+those leave free.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -46,6 +48,9 @@ _GEOMETRY = (
     "COORDINATES",
     "\\",
 )
+
+_CODE = re.compile(r"\d{4,6}(?=\]?\s*$)", re.ASCII)  # at the end of a CRS' name; what has none is CRS84 or nothing
+_AT_HAND = (4326, 3857)
 
 type Key = tuple[object, ...]
 
@@ -100,7 +105,7 @@ class Questions:
         Raises BadParameterError, UnavailableError when too many wait to be read.
         """
         size = _size(filters, properties)
-        if not layer.has_rows or not _is_slow(size, filters.get("filter")):
+        if not layer.has_rows or not _is_slow(size, filters, status.srid):
             return Asked(tiling.parse_question(layer, status, filters, properties or {}), size >= COSTLY)
         given = tuple(sorted(filters.items())), tuple(sorted((properties or {}).items()))
         key = (layer.id, id(layer), status.srid, *given)
@@ -123,7 +128,7 @@ class Questions:
         loop: asyncio.AbstractEventLoop,
     ) -> Where:
         """The same for a thread beside the event loop, of a layer that has rows."""
-        if not _is_slow(_size(filters, properties), filters.get("filter")):
+        if not _is_slow(_size(filters, properties), filters, status.srid):
             return tiling.parse_question(layer, status, filters, properties)
         asked = asyncio.run_coroutine_threadsafe(self.read(client, layer, status, filters, properties), loop)
         try:
@@ -189,6 +194,15 @@ def count_characters(texts: Iterable[str | None]) -> int:
     return sum(len(text) for text in texts if text)
 
 
-def _is_slow(size: int, text: str | None) -> bool:
+def _is_slow(size: int, filters: Mapping[str, str], srid: int) -> bool:
     """Whether it may take longer than half a millisecond, or bring foreign geometry into a library."""
-    return size > SHORT or bool(text and any(word in text.upper() for word in _GEOMETRY))
+    text = filters.get("filter", "").upper()
+    if size > SHORT or any(word in text for word in _GEOMETRY):
+        return True
+    return not all(_is_at_hand(filters.get(name, ""), srid) for name in ("filter_crs", "bbox_crs"))
+
+
+def _is_at_hand(crs: str, srid: int) -> bool:
+    """Whether a box in it is brought to the layer's at once; to find the way takes 50 ms, and for a few a second."""
+    found = _CODE.search(crs)
+    return found is None or int(found[0]) in (srid, *_AT_HAND)

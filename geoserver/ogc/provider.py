@@ -65,7 +65,8 @@ class PostgisProvider(BaseProvider):  # type: ignore[misc]  # pygeoapi has no ty
     def read_text(self, identifier: str, crs: Crs = CRS84) -> str:
         """One feature as GeoJSON text; raises NotFoundError, UnavailableError."""
         source = self.source
-        if identifier.isascii() and identifier.isdecimal() and int(identifier) <= MAX_FID:
+        digits = identifier.isascii() and identifier.isdecimal() and len(identifier) <= len(str(MAX_FID))
+        if digits and int(identifier) <= MAX_FID:
             text = read_feature(source.database, source.layer, source.status, int(identifier), crs)
             if text is not None:
                 return text

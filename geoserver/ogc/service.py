@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OgcService", "Snapshot"]
 
-_ADDRESSES_KEPT = 16  # a client may send any Host header; more addresses than these are made anew each time
+_ADDRESSES_KEPT = 16  # a client may ask under several names; more addresses than these are made anew each time
 
 
 @dataclass(frozen=True)

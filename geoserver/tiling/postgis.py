@@ -70,7 +70,10 @@ async def _render(
         if step is None and plan.crowd and await _is_crowded(database, layer, tile, where, plan.crowd):
             continue
         statements = _texts.find(subject, tile, step, where)
-        parts = await _gather([_run(database, *statement, prepare=prepare) for statement in statements])
+        if where.canonical:  # its turn is for one connection: the others are left to what waits for no turn
+            parts = [await _run(database, *statement, prepare=prepare) for statement in statements]
+        else:
+            parts = await _gather([_run(database, *statement, prepare=prepare) for statement in statements])
         body = b"".join(parts)
         if len(body) <= BUDGET:
             break

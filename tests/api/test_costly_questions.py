@@ -11,11 +11,13 @@ import os
 import select
 import signal
 import socket
+import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import mercantile
 import pytest
-from counted_tiles import World, wait_for
+from counted_tiles import LAYER, SOUTH, WEST, World, wait_for
 from test_tile_cache import ADDRESS
 
 from geoserver import turns
@@ -96,6 +98,35 @@ def test_health_hot_tiles_and_little_questions_are_answered_while_costly_ones_ar
         os.kill(questions.apart.pid or 0, signal.SIGCONT)
         assert {read_status(connection) for connection in crowd} <= {200, 204}
     wait_for(lambda: world.metric("questions_waiting") == 0)
+
+
+@pytest.mark.parametrize("door", DOORS[:3])
+def test_a_crs_that_has_to_be_looked_up_is_looked_up_beside_the_others(
+    watched: tuple[World, Questions], door: str
+) -> None:
+    world, questions = watched
+    for near in ("CRS84", "EPSG:4326", "http://www.opengis.net/def/crs/EPSG/0/3857"):
+        assert world.ask(f"{door}?bbox=0,0,1,1&bbox-crs={near}").status in (200, 204, 400)
+    assert questions.apart.pid is None
+    assert world.ask(f"{door}?bbox=4000000,3000000,4100000,3100000&bbox-crs=EPSG:3035").status in (200, 204)
+    assert questions.apart.pid is not None
+
+
+def test_a_filtered_tile_has_one_connection_however_many_queries_it_takes(watched: tuple[World, Questions]) -> None:
+    world, _ = watched
+    text = LAYER.format(id="stops").replace("counted", "points") + "features_from = 12\n"
+    (world.workspace / "layers" / "posts.toml").write_text(text, encoding="utf-8")
+    world.load("posts")
+    tile = mercantile.tile(WEST, SOUTH, 12)
+    door = f"/tiles/posts/12/{tile.x}/{tile.y}.mvt"
+    wait_for(lambda: world.ask(door).status == 200)
+    with contextlib.ExitStack() as held:
+        with world.locked("LOCK TABLE layers.posts, layers.posts__packed IN ACCESS EXCLUSIVE MODE"):
+            asked = held.enter_context(asking(world, door + "?name=a"))
+            wait_for(lambda: world.waiting_queries() > 0)
+            threading.Event().wait(0.3)  # for another one to come
+            assert world.waiting_queries() == 1
+        assert read_status(asked) == 200
 
 
 def test_a_client_waits_behind_its_own_questions_and_not_behind_those_of_another(

@@ -140,6 +140,7 @@ def test_reading_is_cancelled_and_writing_is_finished() -> None:
     assert drive(_work_long, leaves=True) == ["cancelled"]
     assert drive(_work_long, leaves=True, method="HEAD") == ["cancelled"]
     assert drive(_work_long, leaves=True, method="POST") == ["http.response.start"]
+    assert drive(_work_long, leaves=True, headers=[(b"content-length", b"0")]) == ["cancelled"]
     with_body = [(b"content-length", b"3")]
     assert drive(_work_long, leaves=True, headers=with_body) == ["http.response.start"]
 
