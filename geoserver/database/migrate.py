@@ -103,6 +103,9 @@ def _check_server(connection: psycopg.Connection) -> None:
             f"The database's encoding is {encoding}, and UTF8 is needed: make another one with"
             " CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0."
         )
+    row = connection.execute("SELECT to_regcollation('pg_catalog.\"und-x-icu\"')").fetchone()
+    if row is None or row[0] is None:
+        raise SetupError("This PostgreSQL knows no collation und-x-icu; one built with ICU is needed, as packages are.")
     row = connection.execute("SELECT default_version FROM pg_available_extensions WHERE name = 'postgis'").fetchone()
     if row is None:
         raise SetupError("This PostgreSQL has no PostGIS; install PostGIS 3.3 or newer (postgresql-15-postgis-3).")

@@ -36,6 +36,10 @@ FUTURE = datetime.max.replace(tzinfo=UTC)  # stands for an open end
 _COMPARISONS = {sign: SQL(f" {sign} ") for sign in ("=", "<>", "<", ">", "<=", ">=")}
 _SPATIAL = {name: SQL(f"ST_{name[2:].capitalize()}") for name in SPATIAL}
 _TRUE, _FALSE = SQL("TRUE"), SQL("FALSE")
+# Unicode's full case folding, whatever the database's locale makes of letters; "default" leaves the order as it was.
+_CASE = SQL(
+    "(replace(replace(lower({} COLLATE \"und-x-icu\"), 'ß', 'ss'), 'ς', 'σ') COLLATE \"default\")"  # noqa: RUF001
+)
 # Letters are taken apart and lose their marks; those that are no letter with a mark have a sister without the stroke.
 _ACCENTS = SQL(
     "translate(regexp_replace(normalize({}, NFD), U&'[\\0300-\\036F]', '', 'g'), 'ØøŁłĐđĦħŦŧıŊŋ', 'OoLlDdHhTtiNn')"
@@ -129,7 +133,7 @@ class Compiler:
             case Literal(value):
                 return self._bind(value, SQL("float8"))
             case Call("casei", (arg,)):
-                return SQL("lower({})").format(self._scalar(arg))
+                return _CASE.format(self._scalar(arg))
             case Call("accenti", (arg,)):
                 return _ACCENTS.format(self._scalar(arg))
         return self._number(node)

@@ -50,6 +50,10 @@ _SHAPES = frozenset(
 )
 _KEYWORDS = frozenset(["AND", "OR", "NOT", "BETWEEN", "IN", "LIKE", "IS", "NULL", "DIV"])
 _COMPARISONS = {"=": "=", "<>": "<>", "!=": "<>", "<": "<", ">": ">", "<=": "<=", ">=": ">="}
+_COUNTS = dict.fromkeys(("casei", "accenti", "date", "timestamp"), "1 argument") | {
+    "interval": "2 arguments",
+    "bbox": "4 or 6 arguments",
+}
 _FUNCTIONS = "CASEI, ACCENTI, DATE, TIMESTAMP, INTERVAL, BBOX, POINT, LINESTRING, POLYGON, MULTI..., " + ", ".join(
     sorted(name.upper() for name in SPATIAL | TEMPORAL)
 )
@@ -271,8 +275,9 @@ class _Parser:
             return Interval(*(interval_end(argument) for argument in arguments))
         if name == "bbox" and len(arguments) in (4, 6):
             return parse_box([_number(argument) for argument in arguments])
-        if name in SPATIAL | TEMPORAL | {"casei", "accenti", "date", "timestamp", "interval", "bbox"}:
-            raise wrong(token.text, f"another number of arguments than {len(arguments)} (character {token.start + 1})")
+        if name in SPATIAL | TEMPORAL | _COUNTS.keys():
+            needed = _COUNTS.get(name, "2 arguments")
+            raise wrong(token.text, f"{needed} and not {len(arguments)} (character {token.start + 1})")
         raise wrong(token.text, f"one of the functions {_FUNCTIONS} (character {token.start + 1})")
 
     def _arguments(self) -> list[Node]:

@@ -276,6 +276,32 @@ def test_another_encoding_is_refused_in_one_sentence(database_server: str) -> No
             connection.execute("DROP DATABASE test_ascii")
 
 
+def test_letters_fold_the_same_whatever_the_locale_of_the_database(workspace: Path, database_server: str) -> None:
+    """`C` knows no letters beyond ASCII."""
+    asked = {
+        "CASEI(name) = CASEI('ÄHRE 1')": 33,
+        "CASEI(name) LIKE CASEI('äHRE%')": 99,
+        "ACCENTI(CASEI(name)) = ACCENTI(CASEI('AHRE 2'))": 33,
+        "CASEI('STRASSE ΟΔΟΣ') = CASEI('Straße οδος') AND CASEI('ẞ') = CASEI('ss') AND number = 5": 1,
+    }
+    with psycopg.connect(database_server, autocommit=True) as connection:
+        connection.execute(
+            "CREATE DATABASE test_plain TEMPLATE template0 ENCODING UTF8 LOCALE_PROVIDER libc LOCALE 'C'"
+        )
+        try:
+            url = make_conninfo(database_server, dbname="test_plain")
+            apply_migrations(url)
+            load(read_layer(workspace / "layers" / "plants.toml"), url)
+            with TestClient(
+                create_app(Settings(workspace=workspace, database_url=None), url), "http://localhost"
+            ) as client:
+                for text, count in asked.items():
+                    answer = client.get("/api/layers/plants/summary", params={"filter": text})
+                    assert answer.json()["count"] == count, text
+        finally:
+            connection.execute("DROP DATABASE test_plain WITH (FORCE)")
+
+
 def test_a_dump_is_restored_into_another_database(
     workspace: Path, make_empty: Callable[..., str], make_database: Callable[..., str], tmp_path: Path
 ) -> None:

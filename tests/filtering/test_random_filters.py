@@ -70,7 +70,7 @@ days = st.integers(-1, 11).map(lambda number: date(2024, 1, 1) + timedelta(days=
 def text_comparisons(draw: st.DrawFn) -> Drawn:
     name, value, sign = draw(names), draw(st.sampled_from(TEXTS)), draw(st.sampled_from(["=", "<>"]))
     if draw(st.booleans()):
-        test = known("name", lambda found: SIGNS[sign](found.lower(), value.lower()))
+        test = known("name", lambda found: SIGNS[sign](found.casefold(), value.casefold()))
         return Drawn(
             f"CASEI({name}) {sign} casei({quote(value)})",
             op(sign, op("casei", prop("name")), op("casei", value)),
@@ -171,10 +171,10 @@ def memberships(draw: st.DrawFn) -> Drawn:
 @st.composite
 def likes(draw: st.DrawFn) -> Drawn:
     pattern, negated, folded = draw(st.sampled_from(PATTERNS)), draw(st.booleans()), draw(st.booleans())
-    parts = re.findall(r"\\.|.", pattern)
+    parts = re.findall(r"\\.|.", pattern.casefold() if folded else pattern)
     wild = {"%": ".*", "_": "."}
     regex = re.compile("".join(wild.get(part) or re.escape(part[-1]) for part in parts), re.DOTALL)
-    target = (lambda value: value.lower()) if folded else (lambda value: value)
+    target = str.casefold if folded else (lambda value: value)
     test = known("name", lambda value: bool(regex.fullmatch(target(value))) != negated)
     if folded:
         tree = op("like", op("casei", prop("name")), op("casei", pattern))
