@@ -194,6 +194,8 @@ def test_load_goes_on_after_a_broken_layer_and_fails_in_the_end(
     assert done.returncode == 1
     assert "aaa-gone" in done.stderr
     assert re.search(r"benches\s+2\s+1\s", done.stderr)
+    assert "rejected: no position" in done.stderr
+    assert "for example" not in done.stderr, "a column of examples without one"
 
 
 def test_load_shows_what_was_rejected_and_left_empty_and_why(
@@ -206,6 +208,7 @@ def test_load_shows_what_was_rejected_and_left_empty_and_why(
     assert done.returncode == 0, done.stderr
     assert re.search(r"benches\s+1\s+rejected: no position", done.stderr)
     assert re.search(r"1\s+height: no integer, left empty\s+tall", done.stderr)
+    assert "for example" in done.stderr
     assert re.search(r"1\s+height: suppressed, left empty", done.stderr)
 
 

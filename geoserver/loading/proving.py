@@ -244,8 +244,9 @@ def _prove_values(
         key = f"{table}.{item.name}"
         filled, bad, example = _count_bad(item, column, opened.decimal, samples)
         if filled and bad > _BAD * filled:
-            likely = _find_type(item, column, opened.decimal, samples)
-            hint = f"; did you mean {likely!r}?" if likely else ""
+            why = _find_unit(item, column, opened.decimal, samples)
+            likely = "" if why else _find_type(item, column, opened.decimal, samples)
+            hint = f"; {why}" if why else f"; did you mean {likely!r}?" if likely else ""
             expected = f"a type that fits: {bad:,} of {filled:,} sampled values of {item.source_column!r} are no"
             yield CatalogError(str(layer.file), f"{key}.type", f"{expected} {item.type}, such as {example!r}{hint}")
         elif item.filter == "range" and item.type in ("text", "boolean"):
@@ -263,6 +264,12 @@ def _count_bad(item: Field, column: pa.Array, decimal: str, samples: list[str] |
         bad |= pc.fill_null(mask, fill_value=False).to_numpy(zero_copy_only=False)
     example = column[int(np.argmax(bad))].as_py() if bad.any() else None
     return len(column) - column.null_count, int(bad.sum()), example
+
+
+def _find_unit(item: Field, column: pa.Array, decimal: str, samples: list[str] | None) -> str:
+    """What a load says of numbers in a time field: which unit they may count."""
+    _, misfits = Converter(item, decimal, samples).convert(column)
+    return next((misfit.why for misfit in misfits if misfit.why.startswith("a number is no time")), "")
 
 
 def _find_type(item: Field, column: pa.Array, decimal: str, samples: list[str] | None) -> str:

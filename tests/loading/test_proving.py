@@ -90,6 +90,11 @@ def test_types_are_held_against_the_values(folder: Folder) -> None:
     assert "such as 'oak'; did you mean 'text'?" in found["fields.Category.type"]
 
 
+def test_numbers_in_a_time_field_ask_for_their_unit(folder: Folder) -> None:
+    text = "year,lon,lat\n" + "".join(f"{1980 + n},13.4{n:02},52.5\n" for n in range(20))
+    assert 'say unit = "year" if it is one' in folder.prove(text, fields={"year": "date"})["fields.year.type"]
+
+
 def test_a_few_bad_values_are_left_to_the_load(folder: Folder) -> None:
     assert folder.prove(TREES.replace(",3.5,", ",unknown,"), fields={"height": "number"}) == {}
 
