@@ -32,7 +32,7 @@ __all__ = ["Prepared", "look_ahead", "prepare"]
 
 _ROOM = 460_000  # bytes that the densest tile may take when it is planned; others, and edits, may need a little more
 _MOST_DRAWN = 20_000  # features that a tile within the budget could hold at the very most
-_WEIGHED = 5_000  # features of the tile that tells a first plan what one takes, where there is such a tile
+_WEIGHED = 10_000  # features of the tile that tells a first plan what one takes, where there is such a tile
 _GUESSED = 64  # bins across a tile by a first plan
 _HEAVY = 20_000  # features behind a tile that is kept ready, at least; fewer are counted in some 20 ms
 _SHARE = 400  # the least part of the layer behind such a tile, so that they stay few
