@@ -6,6 +6,7 @@ import codecs
 import gzip
 import io
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from workbooks import write_sheets
 
 from geoserver.errors import LoadError
 from geoserver.model import CsvOptions
-from geoserver.sources import Request, open_source
+from geoserver.sources import Batch, Request, open_source
 from geoserver.sources.positions import find_positions
 
 PLAIN = "name,lon,lat\na,1.5,2.5\nb,3.5,4.5\n"
@@ -344,9 +345,19 @@ def test_a_quotation_mark_that_nothing_closes_swallows_no_rows(folder: Folder, a
     )
 
 
+def _open(folder: Folder, text: str) -> Iterator[Batch]:
+    (folder.root / "a.csv").write_text(text)
+    return open_source(Request("a.csv", folder.root / "a.csv", ("name",))).batches
+
+
 def test_texts_of_several_lines_are_values(folder: Folder) -> None:
     text = "name,lon,lat\n" + '"Monday, 9\nTuesday, 9\n\nWednesday, Thursday, 9\nFriday",1.5,2.5\n' * 3000 + "\n\n\n"
     assert len(folder.read("a.csv", text)) == 3000
+    hours = '"Mo, 9-12, 14-17\nTu, 9-12, 14-17\nWe, 9-12, 14-17\nTh, 9-12, 14-17\n",1.5,2.5\n'
+    assert len(folder.read("a.csv", "name,lon,lat\n" + hours * 3000)) == 3000
+    shape = '"{""type"":""LineString"",""coordinates"":[\n[1.5, 2, 0],\n[2.5, 3, 0],\n[2.5, 4, 0],\n[2.5, 5, 0]\n]}"'
+    text = "id,name,kind,geometry\n" + "".join(f"{n},a,b,{shape}\n" for n in range(3000))
+    assert sum(len(batch) for batch in _open(folder, text)) == 3000
 
 
 def test_rows_wider_than_the_header_are_broken_and_move_no_value(folder: Folder) -> None:
