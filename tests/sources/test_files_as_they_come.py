@@ -415,3 +415,14 @@ def test_files_of_another_kind_than_their_ending_say_which(
 def test_positions_may_have_grouped_thousands(folder: Folder) -> None:
     text = "name;x;y\na;389.123,5;5.820.123,5\nb;389.223,5;5.820.223,5\n"
     assert folder.read("a.csv", text) == [("a", 389123.5, 5820123.5), ("b", 389223.5, 5820223.5)]
+
+
+def test_files_that_end_too_early_are_refused(folder: Folder) -> None:
+    frame = geopandas.GeoDataFrame({"name": ["a"] * 50}, geometry=[shapely.Point(1.5, 2.5)] * 50, crs=4326)
+    for name, part in (("a.shp", "a.shp"), ("b.shp", "b.dbf"), ("a.gml", "a.gml"), ("a.gpx", "a.gpx")):
+        frame.to_file(folder.root / name, **({"driver": "GPX"} if name == "a.gpx" else {}))
+        whole = (folder.root / part).read_bytes()
+        assert len(folder.read(name, (folder.root / name).read_bytes())) == 50
+        (folder.root / part).write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(LoadError, match=f"^{name}: ends too early"):
+            folder.read(name, (folder.root / name).read_bytes())
