@@ -417,6 +417,17 @@ def test_positions_may_have_grouped_thousands(folder: Folder) -> None:
     assert folder.read("a.csv", text) == [("a", 389123.5, 5820123.5), ("b", 389223.5, 5820223.5)]
 
 
+def test_a_pbf_that_ends_too_early_is_refused(folder: Folder) -> None:
+    block = b"\0\0\0\x0d" + b"\x0a\x07OSMData" + b"\x12\x00" + b"\x18\x05" + b"12345"
+    for data, why in (
+        (block + block[:-1], "ends too early"),
+        (block + block[:9], "ends too early"),
+        (block, "(?!ends)"),
+    ):
+        with pytest.raises(LoadError, match=f"^a.osm.pbf: {why}"):
+            folder.read("a.osm.pbf", data, layer="points")
+
+
 def test_files_that_end_too_early_are_refused(folder: Folder) -> None:
     frame = geopandas.GeoDataFrame({"name": ["a"] * 50}, geometry=[shapely.Point(1.5, 2.5)] * 50, crs=4326)
     for name, part in (("a.shp", "a.shp"), ("b.shp", "b.dbf"), ("a.gml", "a.gml"), ("a.gpx", "a.gpx")):
