@@ -24,6 +24,7 @@ from geoserver.sources.base import (
 from geoserver.sources.identify import refuse_what_is_no_data
 from geoserver.sources.names import parse_table
 from geoserver.sources.swapping import swap_axes
+from geoserver.sources.whole import refuse_what_is_cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,6 +91,7 @@ def open_here(request: Request) -> Opened:
     assert request.path is not None  # noqa: S101 - a table is opened by `open_source`
     kind = find_kind(request)
     refuse_what_is_no_data(request, request.path)
+    refuse_what_is_cut(request, request.path)
     return _in_order(request, kind.open(request))
 
 

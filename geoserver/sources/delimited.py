@@ -109,7 +109,7 @@ def _look_for_swallowed(path: Path, dialect: Dialect, request: Request) -> None:
         file.read(dialect.start)
         with io.TextIOWrapper(file, dialect.encoding, errors="replace", newline="") as text:
             reader = read_cells(text, dialect.separator, dialect.quote)
-            fail_for_swallowed(request, _number(reader, dialect.line), dialect.separator, len(dialect.header))
+            fail_for_swallowed(request, _number(reader, dialect.line), dialect.separator, dialect.samples)
 
 
 def _number(reader: Reader, above: int) -> Iterator[tuple[int, list[str]]]:

@@ -85,7 +85,7 @@ def sniff(request: Request, path: Path) -> Dialect:
     header = name_columns(found.cells)
     samples: dict[str, list[str]] = {name: [] for name in header}
     begins = (end - _count_ends(row) for end, row in zip(found.ends, found.rows, strict=True))
-    fail_for_swallowed(request, zip(begins, found.rows, strict=True), separator, len(header))
+    looked_at = list(zip(begins, found.rows, strict=True))
     rows = found.rows
     for piece in survey.pieces:
         rows += read_cells(_LINE.findall(piece.decode(encoding, errors="ignore"))[1:-1], separator, given.quote)
@@ -93,6 +93,7 @@ def sniff(request: Request, path: Path) -> Dialect:
         if len(row) == len(header):
             for name, value in zip(header, row, strict=True):
                 samples[name].append(value)
+    fail_for_swallowed(request, looked_at, separator, samples)
     return Dialect(
         encoding,
         not given.encoding and not encoding.startswith("utf-"),

@@ -6,6 +6,7 @@ import codecs
 import gzip
 import io
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from workbooks import write_sheets
 
 from geoserver.errors import LoadError
 from geoserver.model import CsvOptions
-from geoserver.sources import Request, open_source
+from geoserver.sources import Batch, Request, open_source
 from geoserver.sources.positions import find_positions
 
 PLAIN = "name,lon,lat\na,1.5,2.5\nb,3.5,4.5\n"
@@ -344,9 +345,19 @@ def test_a_quotation_mark_that_nothing_closes_swallows_no_rows(folder: Folder, a
     )
 
 
+def _open(folder: Folder, text: str) -> Iterator[Batch]:
+    (folder.root / "a.csv").write_text(text)
+    return open_source(Request("a.csv", folder.root / "a.csv", ("name",))).batches
+
+
 def test_texts_of_several_lines_are_values(folder: Folder) -> None:
     text = "name,lon,lat\n" + '"Monday, 9\nTuesday, 9\n\nWednesday, Thursday, 9\nFriday",1.5,2.5\n' * 3000 + "\n\n\n"
     assert len(folder.read("a.csv", text)) == 3000
+    hours = '"Mo, 9-12, 14-17\nTu, 9-12, 14-17\nWe, 9-12, 14-17\nTh, 9-12, 14-17\n",1.5,2.5\n'
+    assert len(folder.read("a.csv", "name,lon,lat\n" + hours * 3000)) == 3000
+    shape = '"{""type"":""LineString"",""coordinates"":[\n[1.5, 2, 0],\n[2.5, 3, 0],\n[2.5, 4, 0],\n[2.5, 5, 0]\n]}"'
+    text = "id,name,kind,geometry\n" + "".join(f"{n},a,b,{shape}\n" for n in range(3000))
+    assert sum(len(batch) for batch in _open(folder, text)) == 3000
 
 
 def test_rows_wider_than_the_header_are_broken_and_move_no_value(folder: Folder) -> None:
@@ -404,3 +415,25 @@ def test_files_of_another_kind_than_their_ending_say_which(
 def test_positions_may_have_grouped_thousands(folder: Folder) -> None:
     text = "name;x;y\na;389.123,5;5.820.123,5\nb;389.223,5;5.820.223,5\n"
     assert folder.read("a.csv", text) == [("a", 389123.5, 5820123.5), ("b", 389223.5, 5820223.5)]
+
+
+def test_a_pbf_that_ends_too_early_is_refused(folder: Folder) -> None:
+    block = b"\0\0\0\x0d" + b"\x0a\x07OSMData" + b"\x12\x00" + b"\x18\x05" + b"12345"
+    for data, why in (
+        (block + block[:-1], "ends too early"),
+        (block + block[:9], "ends too early"),
+        (block, "(?!ends)"),
+    ):
+        with pytest.raises(LoadError, match=f"^a.osm.pbf: {why}"):
+            folder.read("a.osm.pbf", data, layer="points")
+
+
+def test_files_that_end_too_early_are_refused(folder: Folder) -> None:
+    frame = geopandas.GeoDataFrame({"name": ["a"] * 50}, geometry=[shapely.Point(1.5, 2.5)] * 50, crs=4326)
+    for name, part in (("a.shp", "a.shp"), ("b.shp", "b.dbf"), ("a.gml", "a.gml"), ("a.gpx", "a.gpx")):
+        frame.to_file(folder.root / name, **({"driver": "GPX"} if name == "a.gpx" else {}))
+        whole = (folder.root / part).read_bytes()
+        assert len(folder.read(name, (folder.root / name).read_bytes())) == 50
+        (folder.root / part).write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(LoadError, match=f"^{name}: ends too early"):
+            folder.read(name, (folder.root / name).read_bytes())

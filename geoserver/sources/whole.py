@@ -1,0 +1,89 @@
+"""Files that end too early, where GDAL would read what is there and say nothing."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from geoserver.sources.base import Request
+
+__all__ = ["refuse_what_is_cut"]
+
+_XML = (".gml", ".kml", ".gpx", ".osm")
+_ROOT = re.compile(rb"<([A-Za-z_][\w:.-]*)[\s>]")
+_TAIL = 1 << 12
+_LONGEST_HEADER = 1 << 16
+
+
+def refuse_what_is_cut(request: Request, path: Path) -> None:
+    """Raise LoadError for XML without the end of its root, and a Shapefile or OSM PBF shorter than its headers say."""
+    suffix = path.suffix.lower()
+    cut = (
+        (suffix in _XML and _ends_inside(path))
+        or (suffix == ".shp" and _is_short(path))
+        or (suffix == ".pbf" and _ends_in_block(path))
+    )
+    if cut:
+        raise request.fail("ends too early: a part of it is missing; download it again")
+
+
+def _ends_inside(path: Path) -> bool:
+    with path.open("rb") as file:
+        root = _ROOT.search(file.read(1 << 16))
+        file.seek(max(path.stat().st_size - _TAIL, 0))
+        tail = file.read()
+    plain = root is not None and b"\0" not in tail  # UTF-16 is left to the parser
+    return plain and root is not None and not re.search(rb"</" + re.escape(root[1]) + rb"\s*>|/>\s*$", tail)
+
+
+def _is_short(path: Path) -> bool:
+    """Both say in their headers how long they are: shapes in words of 16 bits, the table in rows."""
+    with path.open("rb") as file:
+        head = file.read(100)
+    if int.from_bytes(head[24:28], "big") * 2 > path.stat().st_size:
+        return True
+    table = next((other for other in path.parent.iterdir() if other.name.lower() == f"{path.stem.lower()}.dbf"), None)
+    if table is None:
+        return False
+    with table.open("rb") as file:
+        head = file.read(12)
+    rows, start, width = (int.from_bytes(head[at:end], "little") for at, end in ((4, 8), (8, 10), (10, 12)))
+    return start + rows * width > table.stat().st_size
+
+
+def _ends_in_block(path: Path) -> bool:
+    """PBF is blocks, each behind the length of its header and a header, whose third field is the length of the block.
+
+    See https://wiki.openstreetmap.org/wiki/PBF_Format; what is no PBF at all is left to GDAL.
+    """
+    at, size = 0, path.stat().st_size
+    with path.open("rb") as file:
+        while at < size:
+            file.seek(at)
+            length = int.from_bytes(file.read(4), "big")
+            if length > _LONGEST_HEADER:
+                return False
+            block = _read_length(file.read(length))
+            if block is None:
+                return at + 4 + length > size
+            at += 4 + length + block
+    return at > size
+
+
+def _read_length(header: bytes) -> int | None:
+    at = 0
+    while at < len(header):
+        field = header[at]
+        value, shift, at = 0, 0, at + 1
+        while at < len(header):
+            value |= (header[at] & 0x7F) << shift
+            shift, at = shift + 7, at + 1
+            if header[at - 1] < 0x80:  # noqa: PLR2004 - the last byte of a number
+                break
+        if field >> 3 == 3:  # noqa: PLR2004 - datasize
+            return value
+        at += value if field & 7 == 2 else 0  # noqa: PLR2004 - a text of that many bytes
+    return None
