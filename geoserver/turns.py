@@ -17,6 +17,7 @@ __all__ = ["Turns", "client_of", "outlast"]
 
 MOST_WAITING = 256
 MOST_WAITING_EACH = 64  # of one client, so that it leaves room in the queue for others
+PATIENCE = 30.0  # seconds that a question waits; few clients would hear of it later
 _NETWORK = 64  # bits of an IPv6 address that name a household; the rest is its own to choose
 
 
@@ -24,12 +25,19 @@ class Turns:
     """A semaphore that goes round between clients: `slots` in all, and of one client no more than `each`."""
 
     def __init__(
-        self, slots: int, *, each: int | None = None, most: int = MOST_WAITING, most_each: int = MOST_WAITING_EACH
+        self,
+        slots: int,
+        *,
+        each: int | None = None,
+        most: int = MOST_WAITING,
+        most_each: int = MOST_WAITING_EACH,
+        patience: float = PATIENCE,
     ) -> None:
         self._slots = slots
         self._each = slots if each is None else each
         self._most = most
         self._most_each = most_each
+        self._patience = patience
         self._taken: Counter[str] = Counter()
         self._queues: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()  # whose turn is next comes first
         self.refused = 0
@@ -44,8 +52,13 @@ class Turns:
 
     @contextlib.asynccontextmanager
     async def turn(self, client: str) -> AsyncIterator[None]:
-        """Hold a slot; raises UnavailableError when too many wait for one."""
-        await self._take(client)
+        """Hold a slot; raises UnavailableError when too many wait for one, or none comes."""
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._take(client)
+        except TimeoutError:
+            self.refused += 1
+            raise UnavailableError("The questions before this one took too long; try again in a few seconds.") from None
         try:
             yield
         finally:

@@ -50,6 +50,7 @@ if os.geteuid():
     BROKEN["forbidden"] = make_forbidden
 WRONG = {
     "deep.toml": b"title = " + b"[" * 100_000,
+    "dots.toml": b"a" + b" . a" * 400_000 + b" = 1",
     "digits.toml": b"order = " + b"9" * 10_000,
     "values.toml": b"title = 1979-05-27\nlicense = [[[[]]]]\nfields = 3",
     "deep.json": b'{"version": 8, "layers": ' + b"[" * 500 + b"]" * 500 + b', "sources": {}}',

@@ -191,3 +191,18 @@ def test_work_that_must_end_ends_before_its_cancellation_is_told() -> None:
         assert done == [True]
 
     run(scene)
+
+
+def test_who_waits_too_long_is_told_to_come_back_and_leaves_nothing_behind() -> None:
+    async def scene() -> None:
+        turns = Turns(1, patience=0.01)
+        async with turns.turn("a"):
+            for client in ("a", "b"):
+                with pytest.raises(UnavailableError, match="took too long"):
+                    async with turns.turn(client):
+                        pass
+            assert (turns.running, turns.waiting, turns.refused) == (1, 0, 2)
+        async with turns.turn("b"):
+            assert turns.running == 1
+
+    run(scene)

@@ -24,6 +24,7 @@ from geoserver.model import Bounds, CsvOptions, Field, Layer, Readings, TimeUnit
 __all__ = ["LayerFile", "read_layer"]
 
 MAX_TILE_ZOOM = 22
+_LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){64}""")
 _ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
@@ -140,7 +141,10 @@ def read_layer(path: Path) -> Layer:
             str(path), "", "a file name of at most 40 of a-z, 0-9 and single hyphens, such as bike-paths.toml"
         )
     try:
-        document = tomllib.loads(read_text(path))
+        text = read_text(path)
+        if _LONG_KEY.search(text):  # whose parts tomllib copies for each of them: a small file may take all memory
+            raise CatalogError(str(path), "", "keys of at most 64 parts with dots between them")
+        document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise CatalogError(str(path), "", f"valid TOML: {error}") from error
     try:

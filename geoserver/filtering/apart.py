@@ -155,7 +155,7 @@ class Apart:
 async def _start() -> _Process:
     ours, its = socket.socketpair()
     with its:
-        command = [sys.executable, "-c", _COMMAND, str(its.fileno())]
+        command = [sys.executable, "-P", "-c", _COMMAND, str(its.fileno())]
         # A session of its own: no signal from the terminal ends it before us, and its work is not counted as ours where
         # processor time is shared out by session.
         process = await asyncio.to_thread(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -61,8 +62,11 @@ def read_fingerprint(layer: Layer) -> str:
         if path is None:
             return ""
         for part in read_parts(path):
-            digest.update(part.name.encode())
-            with part.open("rb") as file:
-                while block := file.read(1 << 20):
-                    digest.update(block)
+            digest.update(os.fsencode(part.name))
+            try:
+                with part.open("rb") as file:
+                    while block := file.read(1 << 20):
+                        digest.update(block)
+            except OSError as error:
+                raise LoadError(f"{source}: cannot be read: {error.strerror}") from error
     return digest.hexdigest()

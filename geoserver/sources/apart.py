@@ -150,7 +150,7 @@ class _Nursery:
         if self._orders is None or self._owner != os.getpid():
             self._orders, theirs = socket.socketpair()
             with theirs:
-                command = [sys.executable, "-m", "geoserver.sources.nursery", str(theirs.fileno())]
+                command = [sys.executable, "-P", "-m", "geoserver.sources.nursery", str(theirs.fileno())]
                 environment = {name: value for name, value in os.environ.items() if not _SECRET.search(name)}
                 environment |= _MEMORY
                 self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment)  # noqa: S603 - this Python

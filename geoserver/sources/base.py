@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from geoserver.errors import LoadError
+from geoserver.errors import LoadError, shorten
 from geoserver.model import CsvOptions
 from geoserver.sources.names import find_likely
 
@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 BATCH_ROWS = 32_768
+_LONGEST = 8_000  # characters of an error, whatever of a file it tells
 FEATURE_ID = "@id"  # asked for like a column: the id that a format gives its features beside their fields
 _SISTERS = {  # a format whose data lies in several files: the endings of what belongs to the named one
     ".shp": (".dbf", ".shx", ".prj", ".cpg", ".qpj"),
@@ -69,7 +70,7 @@ class Request:
 
     def fail(self, why: str) -> LoadError:
         """The error that names this source."""
-        return LoadError(f"{self.location}: {why}")
+        return LoadError(f"{self.location}: {shorten(why, _LONGEST)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,5 +157,5 @@ def pick_layer(request: Request, names: list[str]) -> str:
 
 def summarise(names: list[str], most: int = 12) -> str:
     """A list of names for a message."""
-    shown = ", ".join(repr(name) for name in names[:most])
+    shown = ", ".join(repr(shorten(name, 60)) for name in names[:most])
     return f"one of {shown}" + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from geoserver.catalog.names import clean_name
+from geoserver.errors import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,7 @@ __all__ = ["fail_for_columns", "find_likely", "has_name", "match_names", "parse_
 
 _CLOSE = 0.75  # of difflib: two letters of ten
 _MOST = 40  # names in a message
+_SHOWN = 100  # characters of each
 _PART = r'(?:"(?:[^"]|"")+"|[^\s"./][^"./]*)'
 _TABLE = re.compile(rf"({_PART})\.({_PART})")
 
@@ -51,9 +53,11 @@ def fail_for_columns(request: Request, wanted: Sequence[str], names: Sequence[st
 
 def suggest(name: str, names: Sequence[str]) -> str:
     """The end of a message about a name that is not there."""
-    shown = ", ".join(names[:_MOST]) + (f" and {len(names) - _MOST} more" if len(names) > _MOST else "")
+    shown = ", ".join(shorten(item, _SHOWN) for item in names[:_MOST]) + (
+        f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+    )
     if likely := find_likely(name, names):
-        return f"; did you mean {likely!r}? There are {shown}"
+        return f"; did you mean {shorten(likely, _SHOWN)!r}? There are {shown}"
     return f"; there are {shown}" if names else ""
 
 

@@ -44,7 +44,8 @@ def main(number: int) -> None:
     from geoserver.sources import reader as _  # noqa: F401, PLC0415
 
     read_kinds()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the loader too, which then closes the socket
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.SIG_IGN)  # sent to all, it reaches the loader too, which closes the socket
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # wardens need no one to wait for them
     with socket.socket(fileno=number) as orders:
         while True:

@@ -50,7 +50,6 @@ _OPTIONS = {  # whatever else may be tried: no servers, no side files, no extens
     "GDAL_HTTP_PROXY": "127.0.0.1:9",
     "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",
     "GML_SKIP_RESOLVE_ELEMS": "ALL",
-    "OGR_SQLITE_LOAD_EXTENSIONS": "NONE",
     "OGR_SQLITE_ALLOW_EXTERNAL_ACCESS": "NO",
     "OGR_SQLITE_LIST_VIRTUAL_OGR": "NO",
 }

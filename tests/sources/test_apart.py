@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -87,3 +90,34 @@ def test_rows_that_nobody_takes_end_the_reader_and_its_folder(tmp_path: Path, mo
             return
         time.sleep(0.1)
     raise AssertionError("the reader's folder is still there")
+
+
+def test_a_loader_that_is_ended_with_all_that_it_started_leaves_no_folder(tmp_path: Path) -> None:
+    """As service managers and closed terminals do it: the signal goes to every process at once."""
+    path = tmp_path / "many.csv"
+    path.write_text("lon,lat\n" + "1,2\n" * 500_000)
+    program = (
+        "import sys; from pathlib import Path; from geoserver.sources import Request, open_source\n"
+        "opened = open_source(Request('many.csv', Path(sys.argv[1]), ())); next(opened.batches)\n"
+        "print('open', flush=True)\n"
+        "sys.stdin.read()"
+    )
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    for ending in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        with subprocess.Popen(
+            [sys.executable, "-c", program, str(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            start_new_session=True,
+        ) as loader:
+            assert loader.stdout is not None
+            assert loader.stdout.readline() == b"open\n"
+            assert list(tmp_path.glob("geoserver-read-*"))
+            os.killpg(loader.pid, ending)
+        for _ in range(100):
+            if not list(tmp_path.glob("geoserver-read-*")):
+                break
+            time.sleep(0.1)
+        assert not list(tmp_path.glob("geoserver-read-*"))

@@ -221,6 +221,37 @@ def test_what_is_no_data_says_what_it_is(folder: Folder, name: str, data: str | 
         folder.read(name, data)
 
 
+OSM = '<osm version="0.6"><node id="7" lat="2.5" lon="1.5"><tag k="name" v="a"/></node></osm>'
+GPX = '<gpx version="1.1" xmlns="http://www.topografix.com/GPX/1/1"><wpt lat="2.5" lon="1.5"><name>a</name></wpt></gpx>'
+GML = (
+    '<g:FeatureCollection xmlns:g="http://www.opengis.net/gml" xmlns:o="http://o"><g:featureMember><o:x g:id="a">'
+    "<o:name>a</o:name><o:at><g:Point><g:pos>1.5 2.5</g:pos></g:Point></o:at></o:x></g:featureMember>"
+    "</g:FeatureCollection>"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.osm", OSM),
+        ("a.gpx", GPX),
+        ("a.gml", GML),
+        ("a.ndjson", f"{ONE}\n{ONE}"),
+        ("a.geojsonl.gz", f"{ONE}\n{ONE}\n"),
+    ],
+)
+def test_a_file_of_which_half_came_is_refused_and_a_whole_one_read(folder: Folder, name: str, text: str) -> None:
+    def pack(content: str) -> bytes:
+        return gzip.compress(content.encode()) if name.endswith(".gz") else content.encode()
+
+    layer = {"a.osm": "points", "a.gpx": "waypoints"}.get(name, "")
+    whole = text if "json" in name else f"<?xml version='1.0'?>\n<!-- <a> -->{text}\n<!-- end -->\n\0"
+    assert ("a", 1.5, 2.5) in folder.read(name, pack(whole.rstrip("\0")), layer=layer)
+    for half in (text[: len(text) * 2 // 3], text.rstrip()[:-1]):
+        with pytest.raises(LoadError, match=r"is cut off: it does not end with|not recognized"):
+            folder.read(name, pack(half), layer=layer)
+
+
 def test_only_a_header_is_a_table_without_rows(folder: Folder) -> None:
     assert folder.read("a.csv", "name,lon,lat\n") == []
 

@@ -205,3 +205,13 @@ def test_a_database_file_runs_no_code_and_opens_no_other(server: str, secret: Pa
         for layer in ("loaded", "opened", "asked", "far", ""):
             assert "secret-value" not in read(path, layer)
     assert Calls.seen == []
+
+
+def test_what_an_error_tells_of_a_file_is_short(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    path.write_text(
+        "lon,lat," + "x" * 50_000_000 + "," + ",".join("y" * 10_000 + str(i) for i in range(60)) + "\n1,2,3\n"
+    )
+    with pytest.raises(LoadError, match="has no column 'name'") as caught:
+        list(open_source(Request("long.csv", path, ("name",))).batches)
+    assert len(str(caught.value)) < 10_000
