@@ -1,4 +1,4 @@
-"""What a file turns out to be that is not what its ending says: an error page, nothing, or half of it."""
+"""What a file turns out to be that is not what its ending says: an error page, or nothing."""
 
 from __future__ import annotations
 
@@ -38,20 +38,12 @@ _OTHERS = (  # how files of other kinds begin, and the endings that may begin so
     (b"SQLite format 3\0", "a GeoPackage or another SQLite database", ("gpkg", "sqlite", "sqlite3", "db")),
     (b"PAR1", "a Parquet file", ("parquet", "geoparquet")),
 )
-_ROOT = re.compile(r"<([A-Za-z_][\w:.-]*)(?:\s[^>]*?)?(/?)>")
-_ASIDE = re.compile(r"<!--.*?-->|<\?.*?\?>", re.DOTALL)
-_XML = (".osm", ".gml", ".gpx", ".kml")
-_SEQUENCES = (".geojsonl", ".geojsons", ".ndjson")
-_TAIL = 1 << 14
 _TOLD = ("message", "detail", "error_description", "title", "error", "errors", "status", "code", "exceptions", "reason")
 _DATA = ("features", "geometry", "geometries", "coordinates", "objects", "data", "records", "results", "rows", "fields")
 
 
 def refuse_what_is_no_data(request: Request, path: Path) -> None:
-    """Raise LoadError for an empty file, the error page that a download left in place of data, and half a file.
-
-    Of half a file GDAL reads what there is and says nothing.
-    """
+    """Raise LoadError for an empty file, and for the error page that a download left in place of data."""
     head = _read_head(path)
     if head is None:
         return
@@ -69,9 +61,6 @@ def refuse_what_is_no_data(request: Request, path: Path) -> None:
     if text.lstrip().startswith("{") and len(head) < _HEAD:
         _refuse_json(request, text)
     _refuse_other_kinds(request, path, head)
-    suffix = path.suffix.lower()
-    if suffix in (*_XML, *_SEQUENCES) and b"\0" not in head:
-        _refuse_half(request, text, _read_tail(path), is_xml=suffix in _XML)
 
 
 def _refuse_other_kinds(request: Request, path: Path, head: bytes) -> None:
@@ -99,35 +88,6 @@ def _read_head(path: Path) -> bytes | None:
     except (OSError, EOFError, zlib.error):
         return None
     return head
-
-
-def _read_tail(path: Path) -> str:
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _TAIL))
-        return _ASIDE.sub("", file.read().decode("utf-8", errors="replace")).rstrip("\0 \t\r\n")
-
-
-def _refuse_half(request: Request, head: str, tail: str, *, is_xml: bool) -> None:
-    end = "}"
-    if is_xml:
-        root = _ROOT.search(_ASIDE.sub("", head))
-        if root is None or root[2]:
-            return
-        end = f"</{root[1]}>"
-    if not re.sub(r"\s+>\Z", ">", tail).endswith(end) or not (is_xml or _is_whole(tail)):
-        raise request.fail(f"is cut off: it does not end with {end}; download it again")
-
-
-def _is_whole(tail: str) -> bool:
-    """Whether the last line, if it begins an object, ends it."""
-    _, before, last = tail.rpartition("\n")
-    if not before or not last.startswith("{"):
-        return True
-    try:
-        json.loads(last)
-    except (ValueError, RecursionError):
-        return False
-    return True
 
 
 def _refuse_json(request: Request, text: str) -> None:

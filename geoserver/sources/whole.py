@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -13,16 +14,22 @@ if TYPE_CHECKING:
 __all__ = ["refuse_what_is_cut"]
 
 _XML = (".gml", ".kml", ".gpx", ".osm")
-_ROOT = re.compile(rb"<([A-Za-z_][\w:.-]*)[\s>]")
-_TAIL = 1 << 12
+_SEQUENCES = (".geojsonl", ".geojsons", ".ndjson")
+_ROOT = re.compile(rb"<([A-Za-z_][\w:.-]*)(?:\s[^>]*?)?(/?)>")
+_ASIDE = re.compile(rb"<!--.*?-->|<\?.*?\?>", re.DOTALL)
+_HEAD = 1 << 16
+_TAIL = 1 << 14
 _LONGEST_HEADER = 1 << 16
 
 
 def refuse_what_is_cut(request: Request, path: Path) -> None:
-    """Raise LoadError for XML without the end of its root, and a Shapefile or OSM PBF shorter than its headers say."""
+    """Raise LoadError for XML without the end of its root, a sequence of JSON whose last line is not whole, and a
+    Shapefile or OSM PBF shorter than its headers say.
+    """
     suffix = path.suffix.lower()
     cut = (
         (suffix in _XML and _ends_inside(path))
+        or (suffix in _SEQUENCES and _ends_in_object(path))
         or (suffix == ".shp" and _is_short(path))
         or (suffix == ".pbf" and _ends_in_block(path))
     )
@@ -30,13 +37,35 @@ def refuse_what_is_cut(request: Request, path: Path) -> None:
         raise request.fail("ends too early: a part of it is missing; download it again")
 
 
-def _ends_inside(path: Path) -> bool:
+def _read_ends(path: Path) -> tuple[bytes, bytes]:
+    """The first and the last bytes; both empty for UTF-16, which is left to the parser."""
     with path.open("rb") as file:
-        root = _ROOT.search(file.read(1 << 16))
+        head = file.read(_HEAD)
         file.seek(max(path.stat().st_size - _TAIL, 0))
-        tail = file.read()
-    plain = root is not None and b"\0" not in tail  # UTF-16 is left to the parser
-    return plain and root is not None and not re.search(rb"</" + re.escape(root[1]) + rb"\s*>|/>\s*$", tail)
+        return (b"", b"") if b"\0" in head[:100] else (head, file.read().rstrip(b"\0 \t\r\n"))
+
+
+def _ends_inside(path: Path) -> bool:
+    head, tail = _read_ends(path)
+    root = _ROOT.search(_ASIDE.sub(b"", head))
+    if root is None or root[2]:
+        return False
+    return not re.search(rb"</" + re.escape(root[1]) + rb"\s*>\s*\Z", _ASIDE.sub(b"", tail))
+
+
+def _ends_in_object(path: Path) -> bool:
+    """Whether the last line begins an object and does not end it."""
+    _, tail = _read_ends(path)
+    if not tail.endswith(b"}"):
+        return bool(tail)
+    _, before, last = tail.rpartition(b"\n")
+    if not before or not last.startswith(b"{"):
+        return False
+    try:
+        json.loads(last)
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 def _is_short(path: Path) -> bool:
