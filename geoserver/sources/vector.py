@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from geoserver.sources.base import BATCH_ROWS, FEATURE_ID, Batch, Opened, pick_layer
 from geoserver.sources.names import fail_for_columns, match_names
 from geoserver.sources.numerals import quote_numbers, unclamp
+from geoserver.sources.whole import find_skipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -234,6 +235,10 @@ def _read(pyogrio: Any, source: _Source, request: Request) -> Iterator[Batch]:
                 if source.clamps:
                     columns = {name: unclamp(column) for name, column in columns.items()}
                 yield Batch(lines, columns, wkb=block.column(geometry) if request.positions else None)
+            if skipped := find_skipped(request.path, row - 1) if request.path else []:
+                none = {name: pa.nulls(0, pa.string()) for name in request.columns}
+                wkb = pa.nulls(0, pa.binary()) if request.positions else None
+                yield Batch(np.arange(0, dtype=np.int64), none, wkb=wkb, broken=skipped)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pa.ArrowException, RuntimeError) as error:
         raise request.fail(f"cannot be read after row {row - 1}: {_explain(error, source.address)}") from error
 

@@ -1,4 +1,4 @@
-"""Files that end too early, where GDAL would read what is there and say nothing."""
+"""What GDAL would pass over and say nothing: files that end too early, lines of a sequence that are no features."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+import orjson
+
+from geoserver.sources.base import Broken
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from geoserver.sources.base import Request
 
-__all__ = ["refuse_what_is_cut"]
+__all__ = ["find_skipped", "refuse_what_is_cut"]
 
 _XML = (".gml", ".kml", ".gpx", ".osm")
 _SEQUENCES = (".geojsonl", ".geojsons", ".ndjson")
@@ -35,6 +39,28 @@ def refuse_what_is_cut(request: Request, path: Path) -> None:
     )
     if cut:
         raise request.fail("ends too early: a part of it is missing; download it again")
+
+
+def find_skipped(path: Path, rows: int) -> list[Broken]:
+    """Lines of a sequence of JSON that gave none of the `rows` read; none where a record may span lines."""
+    if path.suffix.lower() not in _SEQUENCES:
+        return []
+    broken, filled = [], 0
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            text = line.strip(b"\x1e \t\r\n\xef\xbb\xbf\0")
+            filled += bool(text)
+            if text and not _is_feature(text):
+                broken.append(Broken(number, "is no feature in JSON", ""))
+    return broken if rows + len(broken) == filled else []
+
+
+def _is_feature(text: bytes) -> bool:
+    try:
+        body = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(body, dict) and "type" in body
 
 
 def _read_ends(path: Path) -> tuple[bytes, bytes]:

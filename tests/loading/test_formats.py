@@ -162,3 +162,11 @@ def test_to_import_loading_does_not_bring_gdal_or_pandas_into_a_server() -> None
     code = "import sys, geoserver.loading; print({'pandas', 'pyogrio', 'geopandas'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "set()"
+
+
+def test_a_line_of_a_sequence_that_is_no_feature_is_a_rejected_row(workspace: Workspace) -> None:
+    one = '{"type":"Feature","properties":{"name":"a"},"geometry":{"type":"Point","coordinates":[13.4,52.5]}}'
+    lines = [one, '{"type":"Feature","properties":{"na', "", one, "no JSON", '{"name":"b"}', one]
+    report = workspace.load(workspace.write("a.geojsonl", "\n".join(lines) + "\n"), fields={"name": "text"})
+    assert (report.rows, report.rejected) == (3, 3)
+    assert workspace.rejects() == [(line, "is no feature in JSON") for line in (2, 5, 6)]
