@@ -27,6 +27,7 @@ SETTINGS: Mapping[str, str] = {
     "standard_conforming_strings": "on",
     "array_nulls": "on",
     "transform_null_equals": "off",
+    "quote_all_identifiers": "off",  # in names of types, too
     # what a transaction may do and see
     "default_transaction_read_only": "off",
     "default_transaction_isolation": "read committed",

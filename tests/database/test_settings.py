@@ -134,7 +134,8 @@ def serve_plants(workspace: Path, url: str) -> dict[str, Any]:
     load(read_layer(workspace / "layers" / "plants-copied.toml"), url)
     app = create_app(Settings(workspace=workspace, database_url=None), url)
     with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
-        assert client.get("/readyz").json()["status"] == "ready"
+        ready = client.get("/readyz").json()
+        assert ready["status"] == "ready", ready
         return {path: read_answer(client, path) for path in PATHS}
 
 
