@@ -82,8 +82,8 @@ def _draw_question(random: np.random.Generator, name: str) -> str:
 
 
 def read_memory(server: Server) -> float:
-    """Resident memory of the server's process and its children, in MiB."""
-    return sum(_read_resident(pid) for pid in _walk(server.pid)) / 1024
+    """Memory that the server's process and its children hold, in MiB; pages that they share are counted once."""
+    return sum(_read_share(pid) for pid in _walk(server.pid)) / 1024
 
 
 def _walk(pid: int) -> Iterator[int]:
@@ -93,10 +93,10 @@ def _walk(pid: int) -> Iterator[int]:
             yield from _walk(int(child))
 
 
-def _read_resident(pid: int) -> int:
-    """KiB."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next((int(line.split()[1]) for line in lines if line.startswith("VmRSS:")), 0)
+def _read_share(pid: int) -> int:
+    """KiB of resident memory, of what is shared the process's part."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
 
 
 def _read_cache_size() -> int | None:
