@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from geoserver.catalog import layer_folders, source_path
+from geoserver.catalog.names import find_likely
 from geoserver.errors import CatalogError
 from geoserver.sources import parse_table, read_suffixes
-from geoserver.sources.names import find_likely
 from geoserver.tilesets import open_layer
 
 if TYPE_CHECKING:

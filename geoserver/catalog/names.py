@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
-from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
-__all__ = ["KEYWORDS", "LONGEST", "OWN", "PARAMETERS", "SYSTEM", "clean_name", "near", "why_not"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["KEYWORDS", "LONGEST", "OWN", "PARAMETERS", "SYSTEM", "clean_name", "find_likely", "near", "why_not"]
 
 LONGEST = 60  # letters of a field's name, so that those made of it keep within PostgreSQL's 63 bytes
 SYSTEM = frozenset({"tableoid", "cmax", "xmax", "cmin", "xmin", "ctid"})  # columns of every table of PostgreSQL
@@ -16,6 +20,7 @@ PARAMETERS = frozenset(  # of requests for rows, where field=value filters too
     | {"resulttype"}
 )
 KEYWORDS = frozenset({"and", "or", "not", "between", "in", "like", "is", "null", "div", "true", "false"})  # of CQL2
+_CLOSE = 0.75  # of difflib: two letters of ten
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")
 
 
@@ -37,7 +42,23 @@ def clean_name(name: str) -> str:
     return " ".join(_INVISIBLE.sub("", unicodedata.normalize("NFC", name)).split())
 
 
-def near(name: str, names: list[str]) -> str:
+def near(name: str, names: Sequence[str]) -> str:
     """The end of a message about a name that is none: the one that is likely meant."""
-    found = get_close_matches(name.lower(), names, n=1)
-    return f"; did you mean {found[0]!r}?" if found else ""
+    likely = find_likely(name, names)
+    return f"; did you mean {likely!r}?" if likely else ""
+
+
+def find_likely(name: str, names: Sequence[str]) -> str:
+    """The name that is meant: the same but for capitals, accents and signs, else a near one; empty for none."""
+    plain: dict[str, str] = {}
+    for other in names:
+        plain.setdefault(_plain(other), other)
+    if found := plain.get(_plain(name)):
+        return found
+    near = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=_CLOSE)
+    return plain[near[0]] if near else ""
+
+
+def _plain(name: str) -> str:
+    letters = unicodedata.normalize("NFKD", name.casefold())
+    return re.sub(r"[\W_]", "", letters) or letters

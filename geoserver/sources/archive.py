@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from geoserver.catalog.names import find_likely
 from geoserver.sources import open_here
 from geoserver.sources.base import summarise
-from geoserver.sources.names import find_likely
 from geoserver.sources.unpacking import BROKEN, Bounded, is_link, write_unpacked
 from geoserver.sources.vector import DRIVERS
 

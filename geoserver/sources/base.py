@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from geoserver.catalog.names import find_likely
 from geoserver.errors import LoadError, shorten
 from geoserver.model import CsvOptions
-from geoserver.sources.names import find_likely
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

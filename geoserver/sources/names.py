@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-import unicodedata
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from geoserver.catalog.names import clean_name
+from geoserver.catalog.names import clean_name, find_likely
 from geoserver.errors import shorten
 
 if TYPE_CHECKING:
@@ -16,9 +14,8 @@ if TYPE_CHECKING:
 
     from geoserver.sources.base import Request
 
-__all__ = ["fail_for_columns", "find_likely", "has_name", "match_names", "parse_table", "suggest"]
+__all__ = ["fail_for_columns", "has_name", "match_names", "parse_table", "suggest"]
 
-_CLOSE = 0.75  # of difflib: two letters of ten
 _MOST = 40  # names in a message
 _SHOWN = 100  # characters of each
 _PART = r'(?:"(?:[^"]|"")+"|[^\s"./][^"./]*)'
@@ -59,22 +56,6 @@ def suggest(name: str, names: Sequence[str]) -> str:
     if likely := find_likely(name, names):
         return f"; did you mean {shorten(likely, _SHOWN)!r}? There are {shown}"
     return f"; there are {shown}" if names else ""
-
-
-def find_likely(name: str, names: Sequence[str]) -> str:
-    """The name that is meant: the same but for capitals, accents and signs, else a near one; empty for none."""
-    plain: dict[str, str] = {}
-    for other in names:
-        plain.setdefault(_plain(other), other)
-    if found := plain.get(_plain(name)):
-        return found
-    near = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=_CLOSE)
-    return plain[near[0]] if near else ""
-
-
-def _plain(name: str) -> str:
-    letters = unicodedata.normalize("NFKD", name.casefold())
-    return re.sub(r"[\W_]", "", letters) or letters
 
 
 def parse_table(source: str) -> tuple[str, str] | None:

@@ -14,9 +14,10 @@ from psycopg.sql import SQL, Identifier
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
+from geoserver.catalog.names import find_likely
 from geoserver.database.connecting import connect
 from geoserver.sources.base import BATCH_ROWS, Batch, Opened
-from geoserver.sources.names import fail_for_columns, find_likely, match_names, parse_table
+from geoserver.sources.names import fail_for_columns, match_names, parse_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
