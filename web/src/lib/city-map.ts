@@ -123,7 +123,8 @@ export class CityMap {
     });
     map.on("click", ({ point, lngLat }) => {
       const found = this.#pick(point.x, point.y);
-      const at: [number, number] = found?.geometry.type === "Point" ? (found.geometry.coordinates as [number, number]) : [lngLat.lng, lngLat.lat];
+      const at: [number, number] =
+        found?.geometry.type === "Point" ? (found.geometry.coordinates as [number, number]) : [lngLat.lng, lngLat.lat];
       if (!found) this.#events.selected(null);
       else if (isSquare(found)) this.#events.selected({ layer: found.source, square: toSquare(found), at });
       else this.#events.selected({ layer: found.source, fid: Number(found.id), at });
@@ -131,7 +132,15 @@ export class CityMap {
     map.on("mousemove", ({ point }) => {
       cancelAnimationFrame(this.#hover);
       this.#hover = requestAnimationFrame(() => {
-        map.getCanvas().style.cursor = this.#query([[point.x, point.y], [point.x, point.y]], [...this.#features, ...this.#squares]).length ? "pointer" : "";
+        map.getCanvas().style.cursor = this.#query(
+          [
+            [point.x, point.y],
+            [point.x, point.y],
+          ],
+          [...this.#features, ...this.#squares],
+        ).length
+          ? "pointer"
+          : "";
       });
     });
   }
@@ -141,10 +150,12 @@ export class CityMap {
     const drawn = style.layers.filter((layer) => "source" in layer && data.includes(layer.source));
     this.#squares = drawn.filter(isSquare).map(({ id }) => id);
     this.#features = drawn.filter((layer) => !isSquare(layer)).map(({ id }) => id);
-    this.#shown = new Map(drawn.flatMap((layer) => {
-      const start = (layer.metadata as Record<string, unknown> | undefined)?.[FADES];
-      return "source" in layer && typeof start === "number" ? [[layer.source, start + FADE / 2] as const] : [];
-    }));
+    this.#shown = new Map(
+      drawn.flatMap((layer) => {
+        const start = (layer.metadata as Record<string, unknown> | undefined)?.[FADES];
+        return "source" in layer && typeof start === "number" ? [[layer.source, start + FADE / 2] as const] : [];
+      }),
+    );
     if (style === this.#options.style) return;
     this.#events.busy();
     if (this.#styled) this.#apply(style);
@@ -180,14 +191,36 @@ export class CityMap {
 
   /** What a click is meant for: a point or line near it, else what lies under it, else an area close by. */
   #pick(x: number, y: number): MapGeoJSONFeature | undefined {
-    const near = this.#query([[x - REACH, y - REACH], [x + REACH, y + REACH]], this.#features);
+    const near = this.#query(
+      [
+        [x - REACH, y - REACH],
+        [x + REACH, y + REACH],
+      ],
+      this.#features,
+    );
     const thin = near.find(({ geometry }) => !/Polygon$/.test(geometry.type));
-    return thin ?? this.#query([[x, y], [x, y]], [...this.#features, ...this.#squares])[0] ?? near[0];
+    return (
+      thin ??
+      this.#query(
+        [
+          [x, y],
+          [x, y],
+        ],
+        [...this.#features, ...this.#squares],
+      )[0] ??
+      near[0]
+    );
   }
 
   #squaresInView(): Square[] {
     const { clientWidth: width, clientHeight: height } = this.#options.container;
-    const found = this.#query([[0, 0], [width, height - this.#map.getPadding().bottom!]], this.#squares).map(toSquare);
+    const found = this.#query(
+      [
+        [0, 0],
+        [width, height - this.#map.getPadding().bottom!],
+      ],
+      this.#squares,
+    ).map(toSquare);
     return [...new Map(found.map((square) => [keyOf(square), square])).values()];
   }
 
@@ -197,7 +230,13 @@ export class CityMap {
     const middle = this.#map.project(this.#map.getCenter());
     for (const part of [0.05, 0.125, 0.25, 0.5]) {
       const [dx, dy] = [width * part, Math.min(height * part, height - this.#map.getPadding().bottom! - middle.y)];
-      const found = this.#query([[middle.x - dx, middle.y - dy], [middle.x + dx, middle.y + dy]], this.#features);
+      const found = this.#query(
+        [
+          [middle.x - dx, middle.y - dy],
+          [middle.x + dx, middle.y + dy],
+        ],
+        this.#features,
+      );
       const features = new Map(found.map((feature) => [`${feature.source} ${feature.id}`, feature]));
       if (features.size < MOST && part < 0.5) continue;
       return [...features.values()]

@@ -9,7 +9,9 @@ const STRAY = 8;
  * that a few misplaced rows have stretched. Null when nothing has a place.
  */
 export function findCity(layers: LayerSummary[]): Bounds | null {
-  const placed = layers.filter((layer): layer is LayerSummary & { bounds: Bounds } => layer.bounds !== null && layer.bounds[0] <= layer.bounds[2]);
+  const placed = layers.filter(
+    (layer): layer is LayerSummary & { bounds: Bounds } => layer.bounds !== null && layer.bounds[0] <= layer.bounds[2],
+  );
   const base = placed.filter((layer) => layer.basemap);
   const extents = (base.length ? base : placed).map((layer) => layer.bounds);
   if (!extents.length) return null;

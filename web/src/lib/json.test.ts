@@ -8,7 +8,8 @@ test("whole numbers beyond 2^53 are told apart", () => {
 });
 
 test("other numbers, texts and ends of ranges are as ever", () => {
-  const text = '{"a": 9007199254740991, "b": 0.12345678901234567, "c": "9007199254740993 \\" 1", "d": 1234567890123456e3, "min": 9223372036854775807, "e": "9007199254740993"}';
+  const text =
+    '{"a": 9007199254740991, "b": 0.12345678901234567, "c": "9007199254740993 \\" 1", "d": 1234567890123456e3, "min": 9223372036854775807, "e": "9007199254740993"}';
   assert.deepEqual(parseExact(text), JSON.parse(text));
   assert.equal(typeof (parseExact(text) as { min: unknown }).min, "number");
 });

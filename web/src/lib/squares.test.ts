@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { keyOf, shownAt, tally, zoomInto, type Square } from "./squares.ts";
 
-const square = (properties: Square["properties"], west = 0, width = 0.01): Square => ({ layer: "crime", properties, bounds: [west, 45, west + width, 45.01] });
+const square = (properties: Square["properties"], west = 0, width = 0.01): Square => ({
+  layer: "crime",
+  properties,
+  bounds: [west, 45, west + width, 45.01],
+});
 const SQUARES = [
   square({ count: 9, "category:theft": 4, "category:fraud": 3, "category:*": 2, "other:a": 5, first: "2021-03-01", last: "2021-04-01" }),
   square({ count: 21, "category:theft": 1, "category:arson": 20, first: "2020-01-01", last: "2021-03-31" }, 0.01),
@@ -14,7 +18,12 @@ test("squares together say the sum of what each says, with the rest at the end",
   assert.equal(all.count, 31);
   assert.deepEqual(
     all.values.map(({ value, count }) => [value, count]),
-    [["arson", 20], ["theft", 5], ["fraud", 3], ["*", 2]],
+    [
+      ["arson", 20],
+      ["theft", 5],
+      ["fraud", 3],
+      ["*", 2],
+    ],
   );
   assert.deepEqual([all.first, all.last], ["2020-01-01", "2021-04-01"]);
   assert.deepEqual([all.length, all.area], [0, 0]);
@@ -28,13 +37,28 @@ test("no squares, or no facet, is no counts by value", () => {
 
 test("points are squares below the switch, both while they fade, and points above", () => {
   const at = (zoom: number, some = false): boolean[] => Object.values(shownAt({ kind: "points", features_from: 13 }, zoom, some));
-  assert.deepEqual([at(12.9), at(13), at(13.69), at(13.7)], [[false, true], [true, true], [true, true], [true, false]]);
+  assert.deepEqual(
+    [at(12.9), at(13), at(13.69), at(13.7)],
+    [
+      [false, true],
+      [true, true],
+      [true, true],
+      [true, false],
+    ],
+  );
   assert.deepEqual(at(15, true), [true, true]);
 });
 
 test("lines and areas are features at every zoom, and squares where there are some", () => {
   const at = (zoom: number | null, some: boolean): boolean[] => Object.values(shownAt({ kind: "polygons", features_from: 13 }, zoom, some));
-  assert.deepEqual([at(9, false), at(9, true), at(null, false)], [[true, false], [true, true], [true, false]]);
+  assert.deepEqual(
+    [at(9, false), at(9, true), at(null, false)],
+    [
+      [true, false],
+      [true, true],
+      [true, false],
+    ],
+  );
   assert.deepEqual(Object.values(shownAt({ kind: "points", features_from: 0 }, 0.2, false)), [true, false]);
 });
 

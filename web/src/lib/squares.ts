@@ -25,7 +25,11 @@ export interface Tally {
 }
 
 /** What a layer shows at a zoom; `some` tells whether squares of it are on the map at all. */
-export function shownAt(layer: Pick<LayerSummary, "kind" | "features_from">, zoom: number | null, some: boolean): { features: boolean; squares: boolean } {
+export function shownAt(
+  layer: Pick<LayerSummary, "kind" | "features_from">,
+  zoom: number | null,
+  some: boolean,
+): { features: boolean; squares: boolean } {
   if (zoom === null) return { features: true, squares: false };
   const start = layer.kind === "points" ? layer.features_from : 0;
   return { features: zoom >= start, squares: some || (start > 0 && zoom < start + FADE) };
@@ -36,12 +40,22 @@ export function tally(squares: readonly Square[], facet: string | null): Tally {
   const number = ({ properties }: Square, name: string): number => Number(properties[name] ?? 0);
   const sum = (name: string): number => squares.reduce((total, square) => total + number(square, name), 0);
   const prefix = `${facet}:`;
-  const names = new Set(facet === null ? [] : squares.flatMap(({ properties }) => Object.keys(properties).filter((name) => name.startsWith(prefix))));
+  const names = new Set(
+    facet === null ? [] : squares.flatMap(({ properties }) => Object.keys(properties).filter((name) => name.startsWith(prefix))),
+  );
   const values = [...names].map((name) => ({ value: name.slice(prefix.length), count: sum(name) }));
   values.sort((a, b) => Number(a.value === REST) - Number(b.value === REST) || b.count - a.count || (a.value < b.value ? -1 : 1));
   // Texts of one field, written alike, compare as their times do.
-  const texts = (name: string): string[] => squares.flatMap(({ properties }) => (typeof properties[name] === "string" ? [properties[name]] : [])).sort();
-  return { count: sum("count"), values, first: texts("first")[0] ?? null, last: texts("last").at(-1) ?? null, length: sum("length"), area: sum("area") };
+  const texts = (name: string): string[] =>
+    squares.flatMap(({ properties }) => (typeof properties[name] === "string" ? [properties[name]] : [])).sort();
+  return {
+    count: sum("count"),
+    values,
+    first: texts("first")[0] ?? null,
+    last: texts("last").at(-1) ?? null,
+    length: sum("length"),
+    area: sum("area"),
+  };
 }
 
 export function middleOf({ bounds: [west, south, east, north] }: Square): [number, number] {
@@ -54,7 +68,18 @@ export function keyOf({ layer, bounds: [west, south, east] }: Square): string {
 }
 
 export function outlineOf({ bounds: [west, south, east, north] }: Square): GeoJSON.Polygon {
-  return { type: "Polygon", coordinates: [[[west, south], [east, south], [east, north], [west, north], [west, south]]] };
+  return {
+    type: "Polygon",
+    coordinates: [
+      [
+        [west, south],
+        [east, south],
+        [east, north],
+        [west, north],
+        [west, south],
+      ],
+    ],
+  };
 }
 
 /** Where to zoom to look into a square: until it fills a tile's width, but not beyond what it takes to see each feature. */

@@ -87,14 +87,27 @@ function selectionLayers(base: Scene["base"]): StyleSpecification["layers"] {
   const lines: FilterSpecification = ["!", points];
   const round = { "line-cap": "round", "line-join": "round" } as const;
   return [
-    { id: "selection-halo", type: "line", source: SELECTION, filter: lines, layout: round, paint: { "line-color": halo!, "line-width": 7, "line-opacity": 0.85 } },
+    {
+      id: "selection-halo",
+      type: "line",
+      source: SELECTION,
+      filter: lines,
+      layout: round,
+      paint: { "line-color": halo!, "line-width": 7, "line-opacity": 0.85 },
+    },
     { id: "selection-line", type: "line", source: SELECTION, filter: lines, layout: round, paint: { "line-color": ink!, "line-width": 3 } },
     {
       id: "selection-ring-halo",
       type: "circle",
       source: SELECTION,
       filter: points,
-      paint: { "circle-radius": 11, "circle-opacity": 0, "circle-stroke-color": halo!, "circle-stroke-width": 5, "circle-stroke-opacity": 0.85 },
+      paint: {
+        "circle-radius": 11,
+        "circle-opacity": 0,
+        "circle-stroke-color": halo!,
+        "circle-stroke-width": 5,
+        "circle-stroke-opacity": 0.85,
+      },
     },
     {
       id: "selection-ring",

@@ -34,7 +34,9 @@ export function formatLength(metres: number): string {
 
 /** Square metres as people say them: "850 m²", "1.2 km²". */
 export function formatArea(squareMetres: number): string {
-  return squareMetres < 100_000 ? `${formatNumber(Math.round(squareMetres))}\u00a0m²` : `${formatNumber(rounded(squareMetres / 1e6))}\u00a0km²`;
+  return squareMetres < 100_000
+    ? `${formatNumber(Math.round(squareMetres))}\u00a0m²`
+    : `${formatNumber(rounded(squareMetres / 1e6))}\u00a0km²`;
 }
 
 const rounded = (value: number): number => Number(value.toPrecision(3));
