@@ -12,6 +12,7 @@ import {
   type VectorTileSource,
 } from "maplibre-gl";
 import "maplibre-gl/dist/maplibre-gl.css";
+import "./map.css";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 import type { Bounds, Scalar } from "../query/types.ts";
 import type { Camera } from "../state/address.ts";
