@@ -174,8 +174,8 @@ ELEMENTS = """
             map.append(element);
             return element;
         });
-        const names = ['box-sizing', 'display', 'padding', 'margin', 'min-height', 'border-width', 'border-style', 'border-radius', 'cursor',
-            'background-color', 'list-style', 'transition', 'appearance'];
+        const names = ['box-sizing', 'display', 'padding', 'margin', 'min-height', 'border-width', 'border-style',
+            'border-radius', 'cursor', 'background-color', 'list-style', 'transition', 'appearance'];
         const own = {button: ['font', 'color'], select: ['font', 'color'], a: ['color'], input: ['width', 'height']};
         return made.map((element) => {
             const name = element.localName;
