@@ -41,7 +41,8 @@ export interface Events {
   idle(features: InView[], squares: Square[]): void;
   busy(): void;
   selected(selection: Selection | null): void;
-  failed(): void;
+  /** A part of the map did not come; `status` is that of the answer, 0 for none. */
+  failed(status: number | undefined): void;
 }
 
 export interface Options {
@@ -133,8 +134,9 @@ export class CityMap {
     });
     map.on("error", ({ error, ...about }) => {
       if ("sourceId" in about) this.#faulty.add(String(about.sourceId));
+      const { status } = error as { status?: number };
       // A refused filter is told where the filter is.
-      if ((error as { status?: number }).status !== 400) this.#events.failed();
+      if (status !== 400) this.#events.failed(status);
     });
     map.on("click", ({ point, lngLat }) => {
       const found = this.#pick(point.x, point.y);

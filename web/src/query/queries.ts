@@ -3,6 +3,7 @@
  * more is broken off, answers are kept for a while and in number, and what failed for want of an answer is tried again.
  */
 import { QueryClient, QueryObserver, type QueryObserverOptions } from "@tanstack/query-core";
+import { Presence } from "./presence.svelte.ts";
 import { ApiError, type Ask } from "./server.ts";
 
 /** Answers kept; beyond it those go first that nobody looks at. */
@@ -11,6 +12,8 @@ const KEEP = 5 * 60_000;
 /** Milliseconds until a failed question is asked again: the first time, and at most. */
 const FIRST_RETRY = 1_000;
 const LAST_RETRY = 30_000;
+/** Milliseconds that a server has to say that it is there. */
+const PATIENCE = 10_000;
 
 export interface Answer<T> {
   /** Of the question itself, never of one before. */
@@ -35,10 +38,15 @@ export interface Options {
 export class Queries {
   #client = new QueryClient({ defaultOptions: { queries: { networkMode: "always", retry: false, staleTime: Infinity, gcTime: KEEP } } });
   #options: Options;
+  /** Whether the server is there; what got no answer is asked again when it is. */
+  readonly presence = new Presence(() => this.#isThere());
 
   constructor(options: Options) {
     this.#options = options;
     this.#client.mount();
+    this.presence.onAnswer(() => {
+      void this.#client.refetchQueries({ type: "active", predicate: ({ state }) => (state.error as ApiError | null)?.unanswered ?? false });
+    });
     const cache = this.#client.getQueryCache();
     cache.subscribe((event) => {
       if (event.type !== "added" || cache.getAll().length <= MOST) return;
@@ -71,6 +79,7 @@ export class Queries {
 
   /** Forget everything; requests on their way are broken off. */
   close(): void {
+    this.presence.close();
     void this.#client.cancelQueries();
     this.#client.clear();
     this.#client.unmount();
@@ -83,13 +92,35 @@ export class Queries {
       ...(ask.again && { staleTime: ask.again / 2, refetchOnWindowFocus: true }),
       refetchInterval: ({ state }) => {
         if (state.status !== "error") return ask.again ?? false;
-        return state.error?.refused ? false : Math.min(LAST_RETRY, FIRST_RETRY * 2 ** Math.min(state.errorUpdateCount - 1, 10));
+        // What got no answer waits until the server is there.
+        return state.error?.refused || state.error?.unanswered
+          ? false
+          : Math.min(LAST_RETRY, FIRST_RETRY * 2 ** Math.min(state.errorUpdateCount - 1, 10));
       },
     };
   }
 
   /** Read an answer of our own server; `ApiError` on anything but 2xx, and an abort passes through. */
   async #read<T>(ask: Ask<T>, signal: AbortSignal): Promise<T> {
+    try {
+      return await this.#fetch(ask, signal);
+    } catch (error) {
+      if (error instanceof ApiError && error.unanswered) this.presence.doubt();
+      throw error;
+    }
+  }
+
+  async #isThere(): Promise<boolean> {
+    try {
+      const address = new URL("healthz", this.#options.root).href;
+      const options: RequestInit = { signal: AbortSignal.timeout(PATIENCE), cache: "no-store" };
+      return (await this.#options.fetch.call(undefined, address, options)).ok;
+    } catch {
+      return false;
+    }
+  }
+
+  async #fetch<T>(ask: Ask<T>, signal: AbortSignal): Promise<T> {
     let response: Response;
     let text: string;
     try {

@@ -32,11 +32,18 @@ export class ApiError extends Error {
   get refused(): boolean {
     return this.status >= 400 && this.status < 500 && this.status !== 408 && this.status !== 429;
   }
+
+  /** Nobody answered, or a proxy did in place of a server that is not there. */
+  get unanswered(): boolean {
+    return this.status === 0 || this.status === 502 || this.status === 504;
+  }
 }
 
 /** How often the catalogue is looked at for layers whose data is another one; an unchanged one is a 304. */
 const LOOK_AGAIN = 30_000;
 const PATIENCE = 150;
+/** Rows of a layer that are listed where there is no map. */
+const FIRST = 20;
 
 const id = encodeURIComponent;
 const plain = (text: string): never => JSON.parse(text) as never;
@@ -67,6 +74,12 @@ export function askSummary(layer: LayerSummary, filter: string, fields: string[]
 
 export function askFeature(layer: LayerSummary, fid: number): Ask<Feature> {
   return { address: `api/layers/${id(layer.id)}/features/${fid}`, version: layer.version, read: exact, alone: true };
+}
+
+/** The first rows under a filter: what there is to see of a layer without a map. */
+export function askFirst(layer: LayerSummary, filter: string): Ask<{ features: Feature[] }> {
+  const query = writeQuery({ f: "json", limit: String(FIRST), skipGeometry: "true", filter });
+  return { address: `ogc/collections/${id(layer.id)}/items${query}`, version: layer.version, read: exact, patience: PATIENCE };
 }
 
 export function askReadings(layer: LayerSummary, fid: number): Ask<Readings> {

@@ -61,6 +61,8 @@ export class FakeServer {
   answerTo(address: string): unknown {
     const { pathname, searchParams } = new URL(address, ROOT);
     const [kind, second = "", third, fourth] = pathname.slice(new URL(ROOT).pathname.length).split("/");
+    if (kind === "healthz") return { status: "ok" };
+    if (kind === "ogc") return { features: [{ id: 1, properties: { kind: third } }] };
     if (kind === "styles") return this.#style(searchParams.get("layers") ?? "", searchParams.get("features-from"));
     const filter = searchParams.get("filter") ?? "";
     if (kind === "tiles") return this.#tileJson(second.replace(".json", ""), filter);

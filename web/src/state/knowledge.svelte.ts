@@ -2,9 +2,11 @@
 import { untrack } from "svelte";
 import { combine, parseQuestion, writeQuestion, type Shared } from "../filter/question.ts";
 import { Desk, type Known } from "../query/desk.svelte.ts";
+import type { Presence } from "../query/presence.svelte.ts";
 import type { Queries } from "../query/queries.ts";
-import { askFeature, askLayer, askLayers, askReadings, askStyle, askSummary, askTileJson, type Ask } from "../query/server.ts";
+import { askFeature, askFirst, askLayer, askLayers, askReadings, askStyle, askSummary, askTileJson, type Ask } from "../query/server.ts";
 import type { Feature, Histogram, LayerDetail, LayerSummary, Readings, Scalar, Summary, TileJson } from "../query/types.ts";
+import type { InView } from "./map-state.svelte.ts";
 import type { Selection } from "./selection.ts";
 
 /** What the server says about a layer under its filter. */
@@ -34,6 +36,8 @@ export interface Choice extends Shared {
   readonly opened: string[];
   readonly selection: Selection | null;
   readonly theme: "light" | "dark";
+  /** There is no map to draw. */
+  readonly blind: boolean;
   layer(id: string): LayerSummary | undefined;
 }
 
@@ -42,6 +46,7 @@ type Wanted = Map<string, Ask<unknown>>;
 export class Knowledge {
   #desk: Desk;
   #choice: Choice;
+  readonly presence: Presence;
   #stop: () => void;
   /** The latest that could be drawn. */
   scene = $state.raw<Scene | null>(null);
@@ -55,6 +60,7 @@ export class Knowledge {
   constructor(queries: Queries, choice: Choice) {
     this.#desk = new Desk(queries);
     this.#choice = choice;
+    this.presence = queries.presence;
     this.#stop = $effect.root(() => {
       $effect.pre(() => {
         const wanted = this.#list();
@@ -87,6 +93,15 @@ export class Knowledge {
 
   get readings(): Known<Readings> {
     return this.#desk.read("selected readings");
+  }
+
+  /** Rows to list where there is no map. */
+  get first(): InView[] {
+    return this.#choice.on.flatMap((layer) => {
+      const { data, error } = this.#desk.read<{ features: Feature[] }>(`${layer} first`);
+      if (error?.refused) return [];
+      return (data?.features ?? []).map(({ id, properties }) => ({ layer, fid: id, properties, at: null }));
+    });
   }
 
   /** Count, and how the rows are spread over the fields whose controls are open. */
@@ -210,7 +225,9 @@ export class Knowledge {
       const filter = this.filter(id);
       wanted.set(`${id} detail`, askLayer(layer));
       for (const [place, ask] of this.#summaries(id)) wanted.set(place, ask);
-      if (filter !== null) wanted.set(`${id} tiles`, askTileJson(layer, filter));
+      if (filter === null) continue;
+      if (!this.#choice.blind) wanted.set(`${id} tiles`, askTileJson(layer, filter));
+      else if (layer.count !== null) wanted.set(`${id} first`, askFirst(layer, filter));
     }
     const selection = this.#choice.selection;
     const layer = selection && this.#choice.layer(selection.layer);
@@ -218,7 +235,7 @@ export class Knowledge {
       wanted.set("selected feature", askFeature(layer, selection.fid));
       if (this.detail(layer.id)?.readings) wanted.set("selected readings", askReadings(layer, selection.fid));
     }
-    const style = this.#nextStyle() ?? untrack(() => this.#style);
+    const style = this.#choice.blind ? null : (this.#nextStyle() ?? untrack(() => this.#style));
     if (style) wanted.set("style", style);
     untrack(() => {
       if (style && (style.address !== this.#style?.address || style.version !== this.#style.version)) this.#style = style;
@@ -261,6 +278,8 @@ export class Knowledge {
     const ready = current && style.settled && tiles.every(([, each]) => each.settled);
     this.drawing = !ready;
     if (!ready) return;
+    // What is drawn stays until the server is there again.
+    if (untrack(() => this.scene) && [style, ...tiles.map(([, each]) => each)].some(({ error }) => error?.unanswered)) return;
     this.baseFailed = style.error !== null;
     if (style.error || !style.data) return;
     this.scene = {

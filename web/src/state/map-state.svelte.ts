@@ -18,7 +18,7 @@ export interface InView {
   layer: string;
   fid: number;
   properties: Record<string, Scalar>;
-  at: [lon: number, lat: number];
+  at: [lon: number, lat: number] | null;
 }
 
 /** Changes of one control within this many milliseconds are one step back. */
@@ -37,6 +37,8 @@ export class MapState {
   area = $state.raw<Area | null>(null);
   base = $state<Base | null>(null);
   systemDark = $state(false);
+  /** The browser cannot draw a map; what is on is listed. */
+  blind = $state(false);
   language = $state<string | null>(null);
   tab = $state<string | null>(null);
   #selection = $state.raw<Selection | null>(null);

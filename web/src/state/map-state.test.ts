@@ -144,6 +144,45 @@ test("answers that do not come are told, and come when they are asked for again"
   assert.ok(state.known.detail("trees"));
 });
 
+test("while the server is gone what is drawn stays, and what was asked meanwhile comes by itself when it is back", async () => {
+  const { server, state } = open(all);
+  await serve(server);
+  const { scene } = state.known;
+  state.setFilter("crime", "kind = 'a'");
+  await new Promise((done) => setTimeout(done, 200));
+  for (let most = 20; server.waiting.length && most; most -= 1) {
+    server.waiting[0]!.lose();
+    await rest();
+  }
+  assert.equal(state.known.presence.gone, true);
+  assert.equal(state.known.scene, scene);
+  assert.deepEqual(server.waiting, [], "it does not wait before it asks again");
+  state.known.presence.hurry();
+  await serve(server);
+  assert.equal(state.known.presence.gone, false);
+  assert.equal(state.known.result("crime")?.count, countOf("crime", "kind = 'a'"));
+  assert.deepEqual(state.known.scene!.failed, []);
+  assert.match(state.known.scene!.tiles["crime"]!.tiles[0]!, /kind = 'a'/);
+});
+
+test("without a map the first rows are asked for, and nothing that only a map needs", async () => {
+  const { server, state } = open("?layers=crime,trees&filter.crime=kind = 'a'");
+  state.blind = true;
+  await serve(server);
+  assert.deepEqual(
+    state.known.first.map(({ layer, fid }) => [layer, fid]),
+    [
+      ["crime", 1],
+      ["trees", 1],
+    ],
+  );
+  assert.equal(state.known.result("crime")?.count, countOf("crime", "kind = 'a'"));
+  assert.deepEqual(
+    server.asked.filter((address) => /^(tiles|styles)/.test(address)),
+    [],
+  );
+});
+
 test("a refused filter is told at its layer, which is not drawn, and the others are", async () => {
   const { server, state } = open("?layers=crime,trees&filter.trees=nonsense");
   await rest();
