@@ -125,7 +125,7 @@ export class CityMap {
       const found = this.#pick(point.x, point.y);
       const at: [number, number] = found?.geometry.type === "Point" ? (found.geometry.coordinates as [number, number]) : [lngLat.lng, lngLat.lat];
       if (!found) this.#events.selected(null);
-      else if (isSquare(found)) this.#events.selected({ layer: found.source, square: toSquare(found), at });
+      else if (isSquare(found)) this.#events.selected({ layer: layerOf(found), square: toSquare(found), at });
       else this.#events.selected({ layer: found.source, fid: Number(found.id), at });
     });
     map.on("mousemove", ({ point }) => {
@@ -138,7 +138,7 @@ export class CityMap {
 
   /** Draw a style; `data` are the layers that can be clicked and listed. */
   show(style: StyleSpecification, data: string[]): void {
-    const drawn = style.layers.filter((layer) => "source" in layer && data.includes(layer.source));
+    const drawn = style.layers.filter((layer) => "source" in layer && data.includes(layerOf(layer)));
     this.#squares = drawn.filter(isSquare).map(({ id }) => id);
     this.#features = drawn.filter((layer) => !isSquare(layer)).map(({ id }) => id);
     this.#shown = new Map(drawn.flatMap((layer) => {
@@ -174,7 +174,8 @@ export class CityMap {
     const zoom = this.#map.getZoom();
     return this.#map.queryRenderedFeatures(box, { layers: known }).filter((feature) => {
       const shown = zoom >= (this.#shown.get(feature.source) ?? -Infinity);
-      return isSquare(feature) ? !(feature.properties["fade"] && shown) : shown && Number.isSafeInteger(feature.id);
+      if (feature.source !== layerOf(feature)) return zoom < (this.#shown.get(layerOf(feature)) ?? Infinity);
+      return isSquare(feature) || (shown && Number.isSafeInteger(feature.id));
     });
   }
 
@@ -299,10 +300,16 @@ function isSquare(item: object): boolean {
   return String(layer).endsWith(SQUARES);
 }
 
-function toSquare({ source, properties, geometry }: MapGeoJSONFeature): Square {
+/** The layer of what is drawn: squares that fade into points have a source of their own, named after it. */
+function layerOf({ source }: { source: string }): string {
+  return source.endsWith(SQUARES) ? source.slice(0, -SQUARES.length) : source;
+}
+
+function toSquare(feature: MapGeoJSONFeature): Square {
+  const { properties, geometry } = feature;
   const corners = "coordinates" in geometry ? flatten(geometry.coordinates) : [];
   const [xs, ys] = [corners.map(([x]) => x), corners.map(([, y]) => y)];
-  return { layer: source, properties, bounds: [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)] };
+  return { layer: layerOf(feature), properties, bounds: [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)] };
 }
 
 /** The style without some of its sources, and without what is drawn from them. */

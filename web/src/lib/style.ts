@@ -45,16 +45,17 @@ export async function composeStyle(scene: Scene, selected: GeoJSON.Feature | nul
   const sources: Record<string, SourceSpecification> = { ...style.sources };
   const failed: string[] = [];
   await Promise.all(
-    ids.map(async (id) => {
-      const source = sources[id];
+    // Points have a source of their own for the squares that stand for many, over the same tiles.
+    ids.flatMap((id) => [id, `${id}:bins`].map(async (name) => {
+      const source = sources[name];
       if (source?.type !== "vector" || !source.url) return;
       try {
-        sources[id] = buildSource(source, await once(tileJsons, source.url, readTileJson), scene.filters[id] ?? "");
+        sources[name] = buildSource(source, await once(tileJsons, source.url, readTileJson), scene.filters[id] ?? "");
       } catch {
-        failed.push(id);
-        delete sources[id];
+        if (name === id) failed.push(id);
+        delete sources[name];
       }
-    }),
+    })),
   );
   sources[SELECTION] = { type: "geojson", data: selected ?? NOTHING };
   const layers = style.layers.filter((layer) => !("source" in layer) || layer.source in sources);
@@ -68,8 +69,8 @@ function buildSource(source: VectorSourceSpecification, found: TileJson, filter:
   return {
     ...rest,
     tiles: filterTiles(tiles, filter),
-    minzoom,
-    maxzoom,
+    minzoom: Math.max(minzoom, rest.minzoom ?? 0),
+    maxzoom: Math.min(maxzoom, rest.maxzoom ?? 22),
     ...(bounds && { bounds }),
     ...(attribution && { attribution: escapeHtml(attribution) }),
   };
