@@ -15,11 +15,12 @@ import pyarrow as pa
 from geoserver.grid import MERCATOR_HALF
 from geoserver.tiling.bins import MOST_VALUES, bins_layer, named_values
 from geoserver.tiling.mvt import CELL, POINT, Column, build_numbers, build_texts, encode_features, encode_layer
+from geoserver.tiling.recipes import pixel_metres
 
 if TYPE_CHECKING:
     from geoserver.model import Layer, Tile, TilePlan
 
-__all__ = ["BUFFER", "EXTENT", "LEVEL", "NO_DAY", "Points", "place_points"]
+__all__ = ["BUFFER", "EXTENT", "LEVEL", "NO_DAY", "Points", "Shapes", "place_points"]
 
 EXTENT = 4096
 BUFFER = 64
@@ -27,6 +28,9 @@ LEVEL = 29  # of the finest cells, and of the curve
 NO_DAY = np.iinfo(np.int32).min
 _EDGE = 5  # zooms below a tile's own: a cell there is twice as wide as the buffer
 _SLOTS = MOST_VALUES + 1
+_EXACT = 14  # zoom from which on the recipes simplify nothing
+_LEAST = 8  # vertices of what is so small that it is drawn as a mark, at most
+_MANY = 64  # tiles of a zoom; what touches more than that counts as if it were in all
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +78,14 @@ class Points:
         ordered: np.ndarray = places[np.argsort(self.fid[places], kind="stable")]
         return ordered
 
-    def spread(self, zoom: int) -> tuple[np.ndarray, np.ndarray]:
+    def vertices_at(self, zoom: int) -> np.ndarray:  # noqa: ARG002 - as of shapes
+        """How many vertices each has in a tile beside the first."""
+        return np.zeros(len(self), dtype=np.int64)
+
+    def spread(self, zoom: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Tiles of a zoom with the places of the points that each draws; a point is in several where buffers overlap.
 
-        Tiles are named by `x << 32 | y`.
+        Tiles are named by `x << 32 | y`. Third come the places of what is in very many tiles: none.
         """
         side = 1 << zoom
         column, row = (cells >> (LEVEL - zoom) for cells in _separate(self.curve))
@@ -97,7 +105,7 @@ class Points:
                 there = (x >= 0) & (y >= 0) & (x < side) & (y < side)
                 tiles.append(x[there] << 32 | y[there])
                 places.append(held[there])
-        return np.concatenate(tiles), np.concatenate(places)
+        return np.concatenate(tiles), np.concatenate(places), np.zeros(0, dtype=np.int64)
 
     def _around(self, tile: Tile) -> np.ndarray:
         """Places of the rows in the cells that lie around the tile."""
@@ -185,6 +193,49 @@ class Points:
         latest = np.maximum.reduceat(day, starts)
         earliest = np.minimum.reduceat(np.where(day == NO_DAY, np.iinfo(np.int32).max, day), starts)
         return np.where(latest == NO_DAY, NO_DAY, earliest), latest
+
+
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """Where rows that are no single points lie, and how large they are; in metres of EPSG:3857."""
+
+    fid: np.ndarray
+    west: np.ndarray
+    south: np.ndarray
+    east: np.ndarray
+    north: np.ndarray
+    vertices: np.ndarray
+    length: np.ndarray  # of lines and edges
+    columns: tuple[Column, ...]
+
+    def __len__(self) -> int:
+        return len(self.fid)
+
+    def vertices_at(self, zoom: int) -> np.ndarray:
+        """How many vertices each has in a tile; what is simplified has few where it is small."""
+        if zoom >= _EXACT:
+            return self.vertices
+        simplified: np.ndarray = np.minimum(self.vertices, _LEAST + 2 * self.length / pixel_metres(zoom))
+        return simplified.astype(np.int64)
+
+    def spread(self, zoom: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Tiles of a zoom with the places of the shapes that each may draw; third those that are in very many tiles.
+
+        Tiles are named by `x << 32 | y`.
+        """
+        side, edge = 1 << zoom, (BUFFER + 1) / EXTENT
+        spans = []
+        for low, high in ((self.west, self.east), (-self.north, -self.south)):
+            first, last = ((at + MERCATOR_HALF) / (2 * MERCATOR_HALF) * side for at in (low, high))
+            spans += [np.clip(np.floor(at), 0, side - 1).astype(np.int64) for at in (first - edge, last + edge)]
+        x0, x1, y0, y1 = spans
+        wide = x1 - x0 + 1
+        covered = wide * (y1 - y0 + 1)
+        few = np.flatnonzero(covered <= _MANY)
+        places = np.repeat(few, covered[few])
+        number = np.arange(len(places)) - np.repeat(np.cumsum(covered[few]) - covered[few], covered[few])
+        tiles = (x0[places] + number % wide[places]) << 32 | (y0[places] + number // wide[places])
+        return tiles, places, np.flatnonzero(covered > _MANY)
 
 
 def place_points(x: np.ndarray, y: np.ndarray) -> np.ndarray:

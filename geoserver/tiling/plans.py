@@ -11,16 +11,15 @@ import numpy as np
 from geoserver.tiling.mvt import size_varints
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from geoserver.model import Layer, TilePlan
-    from geoserver.tiling.held import Points
+    from geoserver.tiling.held import Points, Shapes
 
 __all__ = ["MOST_DRAWN", "ROOM", "find_features_from", "lower_plan"]
 
 ROOM = 460_000  # bytes that the densest tile may take when it is planned
 MOST_DRAWN = 20_000  # features that a tile within the budget could hold at the very most
-_FRAME = 15  # bytes of a point beside its id and its tags, at most
+_FRAME = 15  # bytes of a feature beside its id, tags and further vertices, with a first one, at most
+_VERTEX = 4  # bytes of each further vertex, which is rarely far from the one before
 _TAG = 4  # bytes of a tag, at most
 
 
@@ -32,19 +31,15 @@ def lower_plan(plan: TilePlan, features_from: int) -> TilePlan:
     return replace(plan, features_from=features_from, zooms=plan.zooms[:features_from], crowd=plan.crowd or MOST_DRAWN)
 
 
-def find_features_from(layer: Layer, plan: TilePlan, points: Points) -> int:
-    """The first zoom at which every tile of the layer can hold its points as features; never after the layer's own."""
-    weigh = _Weigher(points)
-    return _bisect(layer.minzoom, plan.features_from, weigh.fits)
-
-
-def _bisect(lowest: int, highest: int, fits: Callable[[int], bool]) -> int:
-    """The first zoom of which it is true, as of all above it; 0 for the lowest, below which there are no tiles."""
-    if highest == 0 or fits(lowest):
+def find_features_from(layer: Layer, plan: TilePlan, found: Points | Shapes) -> int:
+    """The first zoom at which every tile of the layer can hold all of that as features; never after the layer's own."""
+    weigher = _Weigher(found)
+    lowest, highest = layer.minzoom, plan.features_from
+    if highest == 0 or weigher.fits(lowest):
         return 0
     while highest - lowest > 1:
         middle = (lowest + highest) // 2
-        if fits(middle):
+        if weigher.fits(middle):
             highest = middle
         else:
             lowest = middle
@@ -52,13 +47,13 @@ def _bisect(lowest: int, highest: int, fits: Callable[[int], bool]) -> int:
 
 
 class _Weigher:
-    """How many bytes the tiles of a zoom take at most, of the points that they draw and of the tables beside them."""
+    """How many bytes the tiles of a zoom take at most, of the features that they draw and the tables beside them."""
 
-    def __init__(self, points: Points) -> None:
-        self._points = points
-        self._own = _FRAME + size_varints(np.maximum(points.fid, 0).astype(np.uint64))
-        self._values = np.zeros(len(points), dtype=np.int64)
-        for column in points.columns:
+    def __init__(self, found: Points | Shapes) -> None:
+        self._found = found
+        self._own = _FRAME + size_varints(np.maximum(found.fid, 0).astype(np.uint64))
+        self._values = np.zeros(len(found), dtype=np.int64)
+        for column in found.columns:
             held = column.codes >= 0
             self._own = self._own + np.where(held, _TAG, 0)
             if len(column.lengths):
@@ -66,27 +61,26 @@ class _Weigher:
 
     def fits(self, zoom: int) -> bool:
         """Whether each tile of the zoom keeps within the room."""
-        points = self._points
-        if not len(points):
+        weight = self._own + _VERTEX * self._found.vertices_at(zoom)
+        if int(weight.sum() + self._values.sum()) <= ROOM:
             return True
-        if int(self._own.sum() + self._values.sum()) <= ROOM:
-            return True
-        tiles, places = points.spread(zoom)
+        tiles, places, everywhere = self._found.spread(zoom)
+        shared = int((weight + self._values)[everywhere].sum())
         _, number = np.unique(tiles, return_inverse=True)
-        own = np.bincount(number, weights=self._own[places])
+        own = np.bincount(number, weights=weight[places], minlength=1) + shared
         if own.max() > ROOM:
             return False
         # Only tiles that would not fit with each value written out every time have their values looked through.
-        full = own + np.bincount(number, weights=self._values[places])
+        full = own + np.bincount(number, weights=self._values[places], minlength=1)
         return all(
             own[tile] + self._weigh_values(places[number == tile]) <= ROOM
             for tile in np.flatnonzero(full > ROOM).tolist()
         )
 
     def _weigh_values(self, places: np.ndarray) -> int:
-        """Bytes of the different values of these points."""
+        """Bytes of the different values of these features."""
         size = 0
-        for column in self._points.columns:
+        for column in self._found.columns:
             used = np.unique(column.codes[places])
             size += int(column.lengths[used[used >= 0]].sum())
         return size

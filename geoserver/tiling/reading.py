@@ -17,18 +17,21 @@ from geoserver import assets
 from geoserver.database.pool import run
 from geoserver.model import BINS
 from geoserver.tiling.bins import MOST_VALUES
-from geoserver.tiling.held import NO_DAY, Points, place_points
+from geoserver.tiling.held import NO_DAY, Points, Shapes, place_points
 from geoserver.tiling.mvt import Column, build_numbers, build_texts
+from geoserver.tiling.plans import MOST_DRAWN
 from geoserver.tiling.recipes import build_value, plain_recipe
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from geoserver.catalog import Catalog
     from geoserver.database.pool import Database
     from geoserver.database.status import LayerStatus
     from geoserver.filtering import Where
     from geoserver.model import Field, Layer
 
-__all__ = ["MOST_ROWS", "can_hold", "parse_points", "read_answer"]
+__all__ = ["MOST_ROWS", "can_hold", "can_read", "parse_points", "parse_shapes", "read_points", "read_shapes"]
 
 MOST_ROWS = 120_000  # of a filter that is kept in memory
 _HEAD = 20  # bytes in front of the elements of an array of one dimension
@@ -54,6 +57,15 @@ FROM (
         {columns}
     FROM (SELECT * FROM {table} WHERE ({where}) AND NOT ST_IsEmpty(geom_3857) LIMIT {most}) AS found
 ) AS points""")
+_MEASURE = SQL("""
+SELECT count(*)::integer, TRUE, array_agg(fid), array_agg(ST_XMin(geom_3857)), array_agg(ST_YMin(geom_3857)),
+    array_agg(ST_XMax(geom_3857)), array_agg(ST_YMax(geom_3857)), array_agg(ST_NPoints(geom_3857)),
+    array_agg(ST_Length(geom_3857) + ST_Perimeter(geom_3857))
+    {arrays}
+FROM (
+    SELECT fid, geom_3857 {columns}
+    FROM (SELECT * FROM {table} WHERE ({where}) AND NOT ST_IsEmpty(geom_3857) LIMIT {most}) AS found
+) AS shapes""")
 _TEXT = SQL(", array_agg(coalesce(octet_length({0}), -1)), string_agg({0}, '')")
 _VALUE = SQL(", array_agg(coalesce({0}, {1})), array_agg(({0} IS NULL)::integer::smallint)")
 _NOTHING = {"integer": SQL("0"), "number": SQL("0"), "boolean": SQL("false")}
@@ -66,15 +78,20 @@ class Answer(NamedTuple):
     cells: list[bytes | None]
 
 
-def can_hold(catalog: Catalog, layer: Layer, status: LayerStatus) -> bool:
-    """Whether tiles of the layer can be made from memory: it is made by our own recipe, of columns of known types."""
-    if layer.kind != "points" or status.loaded is None or status.loaded.columns is None:
+def can_read(layer: Layer, status: LayerStatus) -> bool:
+    """Whether what a tile holds of the layer is known: its columns have the types that a load gives them."""
+    if status.loaded is None or status.loaded.columns is None:
         return False
     columns = status.loaded.columns
     names = {*layer.tile_fields, *([layer.time] if layer.time else [])}
-    if any(columns.get(name) not in _TYPES[layer.fields[name].type] for name in names):
-        return False
-    return all(plain_recipe(catalog.recipes.get(name, "")) == _own_recipe(name) for name in ("points", BINS))
+    return all(columns.get(name) in _TYPES[layer.fields[name].type] for name in names)
+
+
+def can_hold(catalog: Catalog, layer: Layer) -> bool:
+    """Whether tiles of the layer may be made from memory: our own recipes would make them."""
+    return layer.kind == "points" and all(
+        plain_recipe(catalog.recipes.get(name, "")) == _own_recipe(name) for name in ("points", BINS)
+    )
 
 
 @functools.cache
@@ -82,14 +99,21 @@ def _own_recipe(name: str) -> str:
     return plain_recipe((assets.root("tiles") / f"{name}.sql").read_text(encoding="utf-8"))
 
 
-async def read_answer(
-    database: Database, layer: Layer, status: LayerStatus, where: Where, most: int = MOST_ROWS
-) -> Answer | None:
-    """The rows, at most so many; None for more, and where some are such that only PostgreSQL can make tiles of them.
+async def read_points(database: Database, layer: Layer, status: LayerStatus, where: Where) -> Answer | None:
+    """The rows; None for too many, and where some are such that only PostgreSQL can make tiles of them.
 
     Raises UnavailableError when the database is away or too slow.
     """
-    statement = _build_statement(layer, status, where, most + 1)
+    more = {"slot": build_slot(status), "at": _build_time(layer), "fits": _build_fits(layer, status)}
+    return await _read(database, _build_statement(_READ, layer, where, MOST_ROWS, more), where, MOST_ROWS)
+
+
+async def read_shapes(database: Database, layer: Layer, where: Where) -> Answer | None:
+    """Where the rows lie and how large they are; None for too many. Raises as `read_points` does."""
+    return await _read(database, _build_statement(_MEASURE, layer, where, MOST_DRAWN, {}), where, MOST_DRAWN)
+
+
+async def _read(database: Database, statement: Composed, where: Where, most: int) -> Answer | None:
     async with database.connection() as connection, connection.cursor(binary=True) as cursor:
         await run(connection, cursor, statement.as_bytes(None), where.params, prepare=False)
         found = cursor.pgresult
@@ -101,7 +125,7 @@ async def read_answer(
     return Answer(count, cells[2:])
 
 
-def _build_statement(layer: Layer, status: LayerStatus, where: Where, most: int) -> Composed:
+def _build_statement(query: SQL, layer: Layer, where: Where, most: int, more: Mapping[str, Composable]) -> Composed:
     fields = [layer.fields[name] for name in layer.tile_fields]
     names = [Identifier(f"value {at}") for at in range(len(fields))]  # no field has a blank in its name
     columns = [SQL(", {} AS {}").format(build_value(item), name) for item, name in zip(fields, names, strict=True)]
@@ -109,16 +133,18 @@ def _build_statement(layer: Layer, status: LayerStatus, where: Where, most: int)
         _TEXT.format(name) if item.type in _TEXTS else _VALUE.format(name, _NOTHING[item.type])
         for item, name in zip(fields, names, strict=True)
     ]
-    return _READ.format(
+    return query.format(
         arrays=SQL("").join(arrays),
         columns=SQL("").join(columns),
-        slot=build_slot(status),
-        at=SQL("coalesce({}, 'infinity')").format(Identifier(layer.time)) if layer.time else SQL("0::bigint"),
-        fits=_build_fits(layer, status),
         table=Identifier("layers", layer.table),
         where=where.sql,
-        most=Literal(most),
+        most=Literal(most + 1),
+        **more,
     )
+
+
+def _build_time(layer: Layer) -> Composable:
+    return SQL("coalesce({}, 'infinity')").format(Identifier(layer.time)) if layer.time else SQL("0::bigint")
 
 
 def build_slot(status: LayerStatus) -> Composable:
@@ -153,6 +179,17 @@ def parse_points(layer: Layer, answer: Answer) -> Points:
     order = np.lexsort((fid, curve))
     columns = [_parse_column(layer.fields[name], cells, count, order) for name in layer.tile_fields]
     return Points(curve[order], x[order], y[order], fid[order], slot[order], day[order], tuple(columns))
+
+
+def parse_shapes(layer: Layer, answer: Answer) -> Shapes:
+    """The arrays in the order of the table."""
+    cells = iter(answer.cells)
+    count = answer.rows
+    fid = _numbers(next(cells), ">i8", count)
+    west, south, east, north = (_numbers(next(cells), ">f8", count) for _ in range(4))
+    vertices, length = _numbers(next(cells), ">i4", count), _numbers(next(cells), ">f8", count)
+    columns = [_parse_column(layer.fields[name], cells, count, np.arange(count)) for name in layer.tile_fields]
+    return Shapes(fid, west, south, east, north, vertices, length, tuple(columns))
 
 
 def _parse_column(field: Field, cells: Any, count: int, order: np.ndarray) -> Column:

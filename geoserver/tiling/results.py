@@ -11,9 +11,10 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from geoserver.tiling.bins import find_bins
 from geoserver.tiling.compose import BUDGET, list_steps
 from geoserver.tiling.plans import MOST_DRAWN, find_features_from
-from geoserver.tiling.reading import Answer, can_hold, parse_points, read_answer
+from geoserver.tiling.reading import Answer, can_hold, can_read, parse_points, parse_shapes, read_points, read_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -55,14 +56,14 @@ class ResultKey(NamedTuple):
 
 async def read_result(database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, where: Where) -> Result:
     """Ask what a filter leaves, and plan its tiles. Raises UnavailableError when the database is away or too slow."""
-    if not can_hold(catalog, layer, status):
-        return Result(status.plan.features_from)
-    answer = await read_answer(database, layer, status, where)
-    if answer is None:
-        return Result(status.plan.features_from)
-    if answer.rows <= _SHORT:
-        return _hold(layer, status, answer)
-    return await asyncio.to_thread(_hold, layer, status, answer)
+    own = Result(status.plan.features_from)
+    if not (can_read(layer, status) and find_bins(catalog.recipes[layer.kind])):
+        return own
+    if can_hold(catalog, layer) and (answer := await read_points(database, layer, status, where)) is not None:
+        return await _work(answer.rows, _hold, layer, status, answer)
+    if not own.features_from or (answer := await read_shapes(database, layer, where)) is None:
+        return own
+    return await _work(answer.rows, _measure, layer, status, answer)
 
 
 def _hold(layer: Layer, status: LayerStatus, answer: Answer) -> Result:
@@ -70,12 +71,21 @@ def _hold(layer: Layer, status: LayerStatus, answer: Answer) -> Result:
     return Result(find_features_from(layer, status.plan, points), points)
 
 
+def _measure(layer: Layer, status: LayerStatus, answer: Answer) -> Result:
+    return Result(find_features_from(layer, status.plan, parse_shapes(layer, answer)))
+
+
+async def _work[**P, T](rows: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do it here or, where the rows are many, beside the event loop."""
+    if rows <= _SHORT:
+        return work(*args, **kwargs)
+    return await asyncio.to_thread(work, *args, **kwargs)
+
+
 async def draw(points: Points, subject: Subject, tile: Tile) -> bytes:
     """The tile of points in memory, by the subject's plan; beside the event loop where they are many."""
     count = points.count(tile)
-    if count <= _SHORT:
-        return _draw(points, subject, tile, count)
-    return await asyncio.to_thread(_draw, points, subject, tile, count)
+    return await _work(count, _draw, points, subject, tile, count)
 
 
 def _draw(points: Points, subject: Subject, tile: Tile, count: int) -> bytes:

@@ -7,14 +7,17 @@ import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import shapely
 from counting import count_tiles
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from known_shapes import Shapes
-from random_rows import draw_filter, draw_row, draw_shape
+from known_shapes import Shapes, tile_of
+from random_rows import SOUTH, WEST, draw_filter, draw_row, draw_shape
+from shapely.geometry import shape
 from test_bins import count_rows
 
 from geoserver.filtering import build
+from geoserver.model import Tile
 from geoserver.tiling import read_result
 
 if TYPE_CHECKING:
@@ -71,3 +74,32 @@ def test_tiles_add_up_under_many_filters_zooms_and_plans(
     shapes: Shapes, layer_of: Callable[[str], str], kind: str, question: random.Random
 ) -> None:
     check_sum(shapes, layer_of(kind), question)
+
+
+def plan_of(shapes: Shapes, layer_id: str, text: str) -> int:
+    layer, status = shapes.layers[layer_id], shapes.statuses[layer_id]
+    where = build(layer, status, filter=text)
+    return shapes.runner.run(read_result(shapes.database, shapes.catalog, layer, status, where)).features_from
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_few_rows_are_features_at_every_zoom(shapes: Shapes, layer_of: Callable[[str], str], kind: str) -> None:
+    layer_id = layer_of(kind)
+    assert shapes.statuses[layer_id].plan.features_from == 12
+    assert plan_of(shapes, layer_id, "name = 'oak'") == 0
+    found = shapes.decode(layer_id, Tile(0, 0, 0), features_from=0, filter="name = 'oak'")
+    assert len(found) == count_rows(shapes, layer_id, "name = 'oak'") > 0
+
+
+@pytest.mark.parametrize(("kind", "across"), [("lines", 3), ("polygons", 2)])
+def test_shapes_too_small_to_be_seen_are_drawn_as_marks_of_some_pixels(shapes: Shapes, kind: str, across: int) -> None:
+    ends = [(WEST, SOUTH), (WEST + 1e-5, SOUTH + 1e-5)]  # a metre
+    made = shapely.LineString(ends) if kind == "lines" else shapely.box(*ends[0], *ends[1])
+    layer_id = shapes.make(f"tiny-{kind}", kind, [made], features_from=14)
+    for zoom in (0, 5, 9, 13):
+        (feature,) = shapes.decode(
+            layer_id, tile_of(WEST, SOUTH, zoom), features_from=0, filter="name IS NULL"
+        ).values()
+        west, south, east, north = shape(feature["geometry"]).bounds
+        assert across * 8 <= east - west <= 4 * 8, zoom  # eight units of a tile are a pixel
+        assert kind == "lines" or across * 8 <= north - south <= 4 * 8
