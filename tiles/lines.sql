@@ -3,10 +3,10 @@
 -- bins: lines
 --
 -- A line whose bounding box is less than half a pixel wide and high could not be seen, and is counted in a bin; where a
--- filter leaves so few that all are drawn, it is drawn three pixels long. From zoom 14
--- on what is smaller than the tile's grid (0.6 m at zoom 14) is drawn two steps long. What would vanish for another reason
--- does not, at any zoom: a line that comes back on itself on the grid (a thin loop) is drawn once along, and where each part
--- of a line is as small as that, each is drawn two steps long.
+-- filter leaves so few that all are drawn, it is drawn three pixels long. From zoom 14 on what is smaller than the tile's
+-- grid (0.6 m at zoom 14) is drawn two steps long. What would vanish for another reason does not, at any zoom: a line that
+-- comes back on itself on the grid (a thin loop) is drawn once along, and where each part of a line is as small as that,
+-- each is drawn two steps long.
 -- Lines are simplified whole and then cut, so that the parts in neighbouring tiles meet.
 
 SELECT ST_AsMVT(features.*, {layer}, 4096, 'geom', 'fid')

@@ -3,10 +3,10 @@
 -- bins: polygons
 --
 -- A polygon of less than a square pixel could not be seen, and is counted in a bin; where a filter leaves so few that all
--- are drawn, it is drawn three pixels wide along its edge. From zoom 14 on what is smaller than
--- the tile's grid (0.6 m at zoom 14) is drawn two steps wide. What is long but so thin that nothing of it is left on the
--- grid (a kerb, a hedge, many small parts far from each other) is drawn along its edge, two steps wide, at any zoom: as a
--- polygon, because that is what styles fill. No polygon is lost.
+-- are drawn, it is drawn three pixels wide along its edge. From zoom 14 on what is smaller than the tile's grid (0.6 m at
+-- zoom 14) is drawn two steps wide. What is long but so thin that nothing of it is left on the grid (a kerb, a hedge, many
+-- small parts far from each other) is drawn along its edge, two steps wide, at any zoom: as a polygon, because that is what
+-- styles fill. No polygon is lost.
 -- Polygons are simplified whole and then cut, so that the parts in neighbouring tiles meet.
 
 SELECT ST_AsMVT(features.*, {layer}, 4096, 'geom', 'fid')

@@ -97,9 +97,8 @@ def test_shapes_too_small_to_be_seen_are_drawn_as_marks_of_some_pixels(shapes: S
     made = shapely.LineString(ends) if kind == "lines" else shapely.box(*ends[0], *ends[1])
     layer_id = shapes.make(f"tiny-{kind}", kind, [made], features_from=14)
     for zoom in (0, 5, 9, 13):
-        (feature,) = shapes.decode(
-            layer_id, tile_of(WEST, SOUTH, zoom), features_from=0, filter="name IS NULL"
-        ).values()
+        found = shapes.decode(layer_id, tile_of(WEST, SOUTH, zoom), features_from=0, filter="name IS NULL")
+        (feature,) = found.values()
         west, south, east, north = shape(feature["geometry"]).bounds
         assert across * 8 <= east - west <= 4 * 8, zoom  # eight units of a tile are a pixel
         assert kind == "lines" or across * 8 <= north - south <= 4 * 8
