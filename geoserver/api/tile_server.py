@@ -7,6 +7,7 @@ the request has even become a task.
 from __future__ import annotations
 
 import asyncio
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from geoserver.questions import Asked, Questions
 from geoserver.tiling.cache import Entry, Key, TileCache
 from geoserver.tiling.flights import Flights, Found, Made
 from geoserver.tiling.ranges import TileRange
+from geoserver.tiling.results import Result, ResultKey, Results
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -91,6 +93,7 @@ class TileServer:
         self.questions = questions
         self.cache = TileCache(int(settings.tile_cache_mb * 2**20 * _FILLED))
         self.flights = Flights(self.cache)
+        self.results = Results(settings.results_mb * 2**20)
         self.hits = self.misses = self.stale = 0
         self.services: Services
         self.everywhere = encode_headers(headers)
@@ -116,6 +119,7 @@ class TileServer:
         """End what is under way and let go of every tile."""
         await self.flights.stop()
         await asyncio.gather(*self._packing.values(), return_exceptions=True)
+        await self.results.stop()
         self.cache.clear()
 
     def find_hot(self, target: bytes, encoding: str) -> Hot | None:
@@ -183,7 +187,8 @@ class TileServer:
         parts = await build_parts(self.services, self.questions, client, layers, query)
         tile = parse_tile(z, x, y, [part.layer for part in parts])
         ids = tuple(part.layer.id for part in parts)
-        key = Key(ids, tile.z, tile.x, tile.y, tuple(part.where.canonical for part in parts))
+        filters, plans = tuple(part.where.canonical for part in parts), tuple(part.features_from for part in parts)
+        key = Key(ids, tile.z, tile.x, tile.y, filters, plans)
         return Question(key, tuple(self._version(part) for part in parts), tile, parts, client)
 
     async def obtain(self, asked: Question) -> Found:
@@ -207,14 +212,46 @@ class TileServer:
         services = self.services
 
         async def render() -> Made:
-            catalog, database = services.live.current, services.database
+            result = await self._find_result(part, asked.client)
+            points = result.points if result else None
+            make = functools.partial(
+                tiling.render,
+                services.database,
+                services.live.current,
+                part.layer,
+                part.status,
+                asked.tile,
+                where=part.where,
+                features_from=part.features_from,
+                points=points,
+            )
+            if points is not None:
+                return Made(await make())
             async with self.questions.turn(asked.client, part.asked):
-                body = await tiling.render(database, catalog, part.layer, part.status, asked.tile, where=part.where)
-            return Made(body)
+                return Made(await make())
 
-        own = Key((part.layer.id,), key.z, key.x, key.y, (key.filters[at],))
+        own = Key((part.layer.id,), key.z, key.x, key.y, (key.filters[at],), (key.plans[at],))
         away = bool(services.database_problem) and part.layer.kind != "tiles"  # an archive needs no database
         return await self.flights.get(own, (asked.versions[at],), render, away=away)
+
+    async def find_plan(self, part: Part, client: str) -> int | None:
+        """The zoom from which on all that the filter leaves is drawn; None for the layer's own, without a filter."""
+        result = await self._find_result(part, client)
+        return None if result is None else result.features_from
+
+    async def _find_result(self, part: Part, client: str) -> Result | None:
+        """What the filter leaves of the layer, read in turn if it has to be; None where nothing is filtered."""
+        layer, status, where = part.layer, part.status, part.where
+        if not (layer.has_rows and where.canonical):
+            return None
+        services = self.services
+
+        async def read() -> Result:
+            async with self.questions.turn(client, part.asked):
+                return await tiling.read_result(services.database, services.live.current, layer, status, where)
+
+        key = ResultKey(layer.id, self._version(part), status.version, where.canonical)
+        return await self.results.get(key, read)
 
     def _version(self, part: Part) -> str:
         """`tiling.tile_version`, made anew when the catalogue or the layer's state is another."""
@@ -295,6 +332,7 @@ class TileServer:
                     self.flights.drop(layer_id, None)
 
     def _follow_rows(self, notice: Notice) -> None:
+        self.results.drop(notice.layer)
         ranges = None if notice.tiles is None else [TileRange(*item) for item in notice.tiles]
         self.flights.drop(notice.layer, ranges)
 

@@ -4,14 +4,19 @@ from geoserver.tiling.build import MAX_TILES, Built, build_archive, count_tiles
 from geoserver.tiling.check import check
 from geoserver.tiling.compose import BUDGET
 from geoserver.tiling.preparing import Prepared, look_ahead, prepare
+from geoserver.tiling.results import Result, ResultKey, Results, read_result
 from geoserver.tiling.sources import parse_question, render, tile_version
-from geoserver.tiling.tilejson import build_tilejson
+from geoserver.tiling.tilejson import PLAN, build_tilejson
 
 __all__ = [
     "BUDGET",
     "MAX_TILES",
+    "PLAN",
     "Built",
     "Prepared",
+    "Result",
+    "ResultKey",
+    "Results",
     "build_archive",
     "build_tilejson",
     "check",
@@ -19,6 +24,7 @@ __all__ = [
     "look_ahead",
     "parse_question",
     "prepare",
+    "read_result",
     "render",
     "tile_version",
 ]

@@ -17,6 +17,7 @@ from geoserver.grid import intersects, tile_bounds, tile_count
 from geoserver.model import BINS
 from geoserver.tiling.bins import Subject, place_values, ready_table
 from geoserver.tiling.compose import BUDGET, build_statements, build_values, list_steps, recipe_digest
+from geoserver.tiling.plans import lower_plan
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from geoserver.filtering import Where
     from geoserver.model import Layer, Tile, ZoomPlan
 
-__all__ = ["BUFFER", "EXTENT", "render", "tile_version"]
+__all__ = ["BUFFER", "EXTENT", "may_hold", "render", "tile_version"]
 
 EXTENT = 4096
 BUFFER = 64
@@ -36,15 +37,25 @@ _WIDE = 4  # a layer that spans fewer tiles than this is read by large parts
 
 
 async def render(
-    database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile, *, where: Where
+    database: Database,
+    catalog: Catalog,
+    layer: Layer,
+    status: LayerStatus,
+    tile: Tile,
+    *,
+    where: Where,
+    features_from: int | None = None,
 ) -> bytes:
     """The layer's part of a tile as Mapbox Vector Tile, `b""` when it holds nothing.
 
-    By the layer's plan it holds features, bins, or both, and no more than `BUDGET` bytes. Raises UnavailableError when
+    By the layer's plan, or with features from an earlier zoom on, it holds features, bins, or both, and no more than
+    `BUDGET` bytes. Raises UnavailableError when
     the database is away or too slow. Cancelling the task cancels the query.
     """
-    if not _may_hold(layer, status, tile):
+    if not may_hold(layer, status, tile):
         return b""
+    if features_from is not None:
+        status = replace(status, plan=lower_plan(status.plan, features_from))
     try:
         return await _render(database, catalog, layer, status, tile, where=where)
     except OvertakenError:
@@ -156,7 +167,7 @@ async def _run(database: Database, statement: bytes, values: dict[str, Any], *, 
     return bytes(row[0]) if row and row[0] else b""
 
 
-def _may_hold(layer: Layer, status: LayerStatus, tile: Tile) -> bool:
+def may_hold(layer: Layer, status: LayerStatus, tile: Tile) -> bool:
     """Whether the tile with its buffer touches the layer's bounds at all; no query is needed where it does not."""
     if status.bounds is None or not layer.minzoom <= tile.z <= layer.maxzoom:
         return False
