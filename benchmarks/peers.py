@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 import orjson
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from benchmarks.drive import pin
@@ -145,7 +145,7 @@ def _serve_tileserv(context: Context, layer: Layer) -> Iterator[Peer | None]:
     configuration = context.folder / "pg_tileserv.toml"
     configuration.write_text(f'HttpHost = "127.0.0.1"\nHttpPort = {port}\nCacheTTL = 0\n', encoding="ascii")
     command = [program, "--config", str(configuration)]
-    environment = {"DATABASE_URL": _build_url(context.database_url)}
+    environment = {"DATABASE_URL": _build_keywords(context.database_url)}
     with _running("pg_tileserv", command, context, port=port, ready="/index.json", environment=environment) as url:
         context.versions["pg_tileserv"] = _say([program, "--version"]).split()[-1]
         yield Peer("pg_tileserv", url, f"/{_SCHEMA}.{layer.table}/{{z}}/{{x}}/{{y}}.pbf")
@@ -252,11 +252,22 @@ def _find(name: str) -> str | None:
 
 
 def _build_url(database_url: str) -> str:
-    """The address as a URL whose host may be a socket's folder, which every peer's library reads."""
-    parts = {name: quote(str(value), safe="") for name, value in conninfo_to_dict(database_url).items()}
+    """The address as a URL whose host may be a socket's folder, as asyncpg and Rust's driver read it."""
+    parts = {name: quote(value, safe="") for name, value in _read_parts(database_url).items()}
     password = f":{parts['password']}" if "password" in parts else ""
     host = f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}"
     return f"postgresql://{parts.get('user', '')}{password}@{host}/{parts['dbname']}"
+
+
+def _build_keywords(database_url: str) -> str:
+    """The address as keywords, for Go's driver, which takes no percent-encoded socket in a URL."""
+    return make_conninfo(**_read_parts(database_url))
+
+
+def _read_parts(database_url: str) -> dict[str, str]:
+    """What every driver knows: where the database is, and who asks."""
+    known = ("host", "port", "user", "password", "dbname")
+    return {name: str(value) for name, value in conninfo_to_dict(database_url).items() if name in known}
 
 
 def _free_port() -> int:
