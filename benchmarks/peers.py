@@ -47,6 +47,11 @@ class Peer:
     name: str
     url: str
     template: str
+    version: str = ""
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} {self.version}".rstrip()
 
     def path(self, tile: Tile) -> str:
         return self.template.format(z=tile.z, x=tile.x, y=tile.y)
@@ -63,6 +68,7 @@ def serve_peers(context: Context, layer: Layer) -> Iterator[list[Peer]]:
                 try:
                     if peer := stack.enter_context(start(context, layer)):
                         found.append(peer)
+                        context.versions[peer.name] = peer.version
                 except Exception as error:  # a peer that fails must not cost the figures of the others
                     context.note(f"peers: {start.__name__.removeprefix('_serve_')} did not start: {error}")
             yield found
@@ -99,10 +105,8 @@ def _serve_tipg(context: Context, layer: Layer) -> Iterator[Peer | None]:
     environment = {"DATABASE_URL": _build_url(context.database_url), "TIPG_DB_SCHEMAS": f'["{_SCHEMA}"]'}
     template = f"/collections/{_SCHEMA}.{layer.table}/tiles/WebMercatorQuad/{{z}}/{{x}}/{{y}}"
     with _running("tipg", command, context, port=port, ready="/healthz", environment=environment) as url:
-        context.versions["tipg"] = _say(
-            [str(_TIPG), "-c", "from importlib.metadata import version as v; print(v('tipg'))"]
-        )
-        yield Peer("tipg", url, template)
+        version = _say([str(_TIPG), "-c", "from importlib.metadata import version as v; print(v('tipg'))"])
+        yield Peer("tipg", url, template, version)
 
 
 @contextlib.contextmanager
@@ -131,8 +135,8 @@ def _serve_martin(context: Context, layer: Layer) -> Iterator[Peer | None]:
     configuration.write_bytes(orjson.dumps({"postgres": postgres}))
     command = [program, "--config", str(configuration), "--listen-addresses", f"127.0.0.1:{port}", "--cache-size", "0"]
     with _running("martin", command, context, port=port, ready="/health", environment={"RUST_LOG": "warn"}) as url:
-        context.versions["martin"] = _say([program, "--version"]).split()[-1]
-        yield Peer("martin", url, f"/{layer.id}/{{z}}/{{x}}/{{y}}")
+        version = _say([program, "--version"]).split()[-1]
+        yield Peer("martin", url, f"/{layer.id}/{{z}}/{{x}}/{{y}}", version)
 
 
 @contextlib.contextmanager
@@ -147,8 +151,8 @@ def _serve_tileserv(context: Context, layer: Layer) -> Iterator[Peer | None]:
     command = [program, "--config", str(configuration)]
     environment = {"DATABASE_URL": _build_keywords(context.database_url)}
     with _running("pg_tileserv", command, context, port=port, ready="/index.json", environment=environment) as url:
-        context.versions["pg_tileserv"] = _say([program, "--version"]).split()[-1]
-        yield Peer("pg_tileserv", url, f"/{_SCHEMA}.{layer.table}/{{z}}/{{x}}/{{y}}.pbf")
+        version = _say([program, "--version"]).split()[-1]
+        yield Peer("pg_tileserv", url, f"/{_SCHEMA}.{layer.table}/{{z}}/{{x}}/{{y}}.pbf", version)
 
 
 def find_nginx() -> str | None:

@@ -121,14 +121,24 @@ def _build_variables(tiles: Sequence[Tile]) -> str:
     return "\n".join([*lines, ""])
 
 
-def choose_tiles(database_url: str, layer: Layer, zooms: Sequence[int], number: int) -> dict[int, list[Tile]]:
-    """Per zoom so many tiles: the fullest, then others drawn by how much lies in them, some of them more than once."""
+def choose_tiles(
+    database_url: str, layer: Layer, zooms: Sequence[int], number: int, condition: str = "TRUE"
+) -> dict[int, list[Tile]]:
+    """Per zoom so many tiles: the fullest, then others drawn by how much lies in them, some of them more than once.
+
+    What lies in them are the rows that fulfil the condition.
+    """
     width = 2 * MERCATOR_HALF / (1 << _DEEPEST)
     statement = SQL(
         "SELECT floor((ST_XMin(geom_3857) + ST_XMax(geom_3857) + {world}) / 2 / {width})::int,"
         " floor(({world} - ST_YMin(geom_3857) - ST_YMax(geom_3857)) / 2 / {width})::int, count(*)"
-        " FROM {table} GROUP BY 1, 2 ORDER BY 1, 2"
-    ).format(world=Literal(2 * MERCATOR_HALF), width=Literal(width), table=Identifier("layers", layer.table))
+        " FROM {table} WHERE {where} GROUP BY 1, 2 ORDER BY 1, 2"
+    ).format(
+        world=Literal(2 * MERCATOR_HALF),
+        width=Literal(width),
+        table=Identifier("layers", layer.table),
+        where=SQL(condition),
+    )
     with psycopg.connect(database_url) as connection:
         found = np.array(connection.execute(statement).fetchall(), dtype=np.int64)
     random = np.random.default_rng(SEED)
