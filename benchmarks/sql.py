@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from geoserver.model import Field, Layer
 
-__all__ = ["build_count", "build_tile", "choose_tiles", "find_pgbench", "measure"]
+__all__ = ["build_count", "build_tile", "choose_tiles", "find_pgbench", "measure", "measure_each"]
 
 SEED = 7
 _DEEPEST = 16
@@ -108,6 +108,20 @@ def measure(
         lines = [line for path in Path(folder).glob("log.*") for line in path.read_text().splitlines()]
     samples = [int(line.split()[2]) / 1000 for line in lines]
     return Timing(samples, spent, len(samples))
+
+
+def measure_each(database_url: str, statements: Sequence[str], tiles: Sequence[Tile]) -> Timing:
+    """Latencies of statements that differ, each run once for its tile on one warm connection, planning included."""
+    timing = Timing()
+    options = "-c jit=off -c timezone=UTC"
+    with psycopg.connect(database_url, autocommit=True, prepare_threshold=None, options=options) as connection:
+        for number, (statement, tile) in enumerate(zip([statements[0], *statements], [tiles[0], *tiles], strict=True)):
+            text = statement.replace(":x", str(tile.x)).replace(":y", str(tile.y))
+            start = time.perf_counter()
+            connection.execute(text.encode()).fetchone()
+            if number:  # the first is there to warm up
+                timing.samples.append((time.perf_counter() - start) * 1000)
+    return timing
 
 
 def _build_variables(tiles: Sequence[Tile]) -> str:
