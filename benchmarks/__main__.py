@@ -13,14 +13,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psycopg
-from psycopg.conninfo import make_conninfo
-
 from benchmarks import peers
-from benchmarks.frame import ZOOMS, Context, Row, describe_machine, write_results
+from benchmarks.frame import ZOOMS, Context, Row, describe_machine, make_database, write_results
 from geoserver.cli.common import read_settings
 from geoserver.database import private
-from geoserver.database.migrate import apply_migrations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     settings = read_settings(folder)
     try:
-        url = _make_database(settings.database_url or private.ensure(settings))
+        url = make_database(settings.database_url or private.ensure(settings), DATABASE)
         context = Context(
             url,
             folder.resolve(),
@@ -68,16 +64,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             private.stop(settings)
     print(f"\n{path.read_text(encoding='utf-8')}\nwritten to {os.path.relpath(path)} and .json")
     return 1 if failed else 0
-
-
-def _make_database(server: str) -> str:
-    """A database of our own on that server; the rows that an earlier run loaded are still there."""
-    with psycopg.connect(server, autocommit=True) as connection:
-        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
-            connection.execute(f"CREATE DATABASE {DATABASE}")
-    url = make_conninfo(server, dbname=DATABASE)
-    apply_migrations(url)
-    return url
 
 
 def _run(parts: Sequence[str], context: Context) -> tuple[list[Row], bool]:

@@ -19,12 +19,14 @@ from urllib.error import URLError
 
 import orjson
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from benchmarks.city import BIG, CITY, POINTS
 from benchmarks.drive import pin
 from geoserver.catalog import read_catalog
 from geoserver.cli.common import read_settings
+from geoserver.database.migrate import apply_migrations
 from geoserver.loading import load
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
     from geoserver.model import Layer
 
-__all__ = ["Context", "Row", "Server", "Table", "describe_machine", "write_results"]
+__all__ = ["Context", "Row", "Server", "Table", "describe_machine", "make_database", "write_results"]
 
 _LIBRARIES = ("fastapi", "uvicorn", "psycopg", "pygeoapi", "pyogrio", "pyarrow", "shapely")
 
@@ -160,10 +162,11 @@ class Context:
 
     @contextlib.contextmanager
     def serve_samples(self) -> Iterator[Server]:
-        """Our server over the sample city, which is loaded first, as `geoserver demo` runs it."""
+        """Our server over the sample city in a database of its own, loaded first, as `geoserver demo` runs it."""
         workspace = self.folder / "samples"
         workspace.mkdir(exist_ok=True)
-        with self._run("demo", workspace) as server:
+        url = make_database(self.database_url, f"{conninfo_to_dict(self.database_url)['dbname']}_samples")
+        with self._run("demo", workspace, environment={"DATABASE_URL": url}) as server:
             yield server
 
     @contextlib.contextmanager
@@ -187,6 +190,16 @@ class Context:
             finally:
                 process.terminate()
                 process.wait(timeout=30)
+
+
+def make_database(server: str, name: str) -> str:
+    """A database of our own on that server; the rows that an earlier run loaded are still there."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+    url = make_conninfo(server, dbname=name)
+    apply_migrations(url)
+    return url
 
 
 def _wait_until_ready(server: Server, process: subprocess.Popen[bytes]) -> None:

@@ -42,7 +42,9 @@ _FLAGS = (
 _KINDS = {
     "tiles": r"/tiles/[^/]+/\d+/\d+/\d+\.\w+",
     "the page's own": r"/|/assets/.*|/fonts/.*|/sprites/.*|/favicon.*",
-    "about layers": r".*",
+    "catalogue": r"/api/layers",
+    "style": r"/styles/.*",
+    "about a layer": r".*",
 }
 
 
@@ -54,6 +56,12 @@ class Visit:
     last_tile: float
     last: float
     ended: bool
+
+    @property
+    def about_layers(self) -> int:
+        """What is asked because of the layers: all but tiles, the page's own, one catalogue and one style."""
+        again = sum(max(0, self.counts[kind] - 1) for kind in ("catalogue", "style"))
+        return self.counts["about a layer"] + again
 
     @property
     def idle(self) -> float:
@@ -82,8 +90,8 @@ def run(context: Context) -> list[Row]:
         what = f"{number} layers shown" if number > 1 else "1 layer shown"
         if not all(visit.ended for visit in seen):
             context.note(f"page: {what}: it was still asking after {_LONGEST:g} s")
-        most = max(visit.counts["about layers"] for visit in seen) / number
-        rows.append(Row("page", f"first visit, {what}: requests a layer, without tiles", most, "", at_most=3))
+        most = max(visit.about_layers for visit in seen) / number
+        rows.append(Row("page", f"first visit, {what}: requests a layer, without tiles", most, "requests", at_most=3))
     for number, seen in visits.items():
         what = f"{number} layers shown" if number > 1 else "1 layer shown"
         idle = max(visit.idle for visit in seen)
