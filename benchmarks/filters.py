@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import numpy as np
 import orjson
@@ -169,8 +169,7 @@ async def _ask_first(url: str, layer: Layer, asks: Sequence[_First]) -> tuple[Ti
         plan.samples.append((time.perf_counter() - start) * 1000)
         await _ask(client, _fill(_read_template(document), planned.tile))
         both.samples.append((time.perf_counter() - start) * 1000)
-        # The other filter is much like it, and so is its plan.
-        path = _read_template(document).replace(planned.window.question, direct.window.question)
+        path = f"/tiles/{layer.id}/{{z}}/{{x}}/{{y}}.mvt?{direct.window.question}{_read_plan(document)}"
         start = time.perf_counter()
         await _ask(client, _fill(path, direct.tile))
         tile.samples.append((time.perf_counter() - start) * 1000)
@@ -189,6 +188,12 @@ def _read_template(document: dict[str, Any]) -> str:
     """Path and question of the tiles' address in TileJSON, with {z}, {x} and {y}."""
     parts = urlsplit(document["tiles"][0])
     return f"{parts.path}?{parts.query}"
+
+
+def _read_plan(document: dict[str, Any]) -> str:
+    """The plan that the tiles' address carries, for a filter that is much like this one; nothing where it has none."""
+    found = parse_qs(urlsplit(document["tiles"][0]).query).get("features-from", [])
+    return f"&features-from={found[0]}" if found else ""
 
 
 def _fill(template: str, tile: Tile) -> str:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from benchmarks.frame import Context
 
-__all__ = ["run"]
+__all__ = ["Visit", "find_kind", "run"]
 
 _LAYERS = ("crime", "bike-paths", "trees", "sewage-sampling", "air-quality", "districts")
 _SHOWN = (1, 3, 6)
@@ -109,13 +109,13 @@ def _visit(browser: Browser, url: str, layers: Sequence[str]) -> Visit:
 
     def begin(request: Request) -> None:
         if request.url.startswith(f"{url}/"):
-            asked.append((time.monotonic() - start, _find_kind(request.url)))
+            asked.append((time.monotonic() - start, find_kind(request.url)))
             open_now.add(request)
 
     def end(request: Request) -> None:
         if request in open_now:
             open_now.discard(request)
-            ended.append((time.monotonic() - start, _find_kind(request.url)))
+            ended.append((time.monotonic() - start, find_kind(request.url)))
 
     page.on("request", begin)
     page.on("requestfinished", end)
@@ -131,7 +131,8 @@ def _visit(browser: Browser, url: str, layers: Sequence[str]) -> Visit:
     return Visit(Counter(kind for _, kind in asked), max(tiles, default=0.0), max(ended)[0], quiet)
 
 
-def _find_kind(url: str) -> str:
+def find_kind(url: str) -> str:
+    """What a request is for."""
     path = urlsplit(url).path
     return next(kind for kind, pattern in _KINDS.items() if re.fullmatch(pattern, path))
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from benchmarks.frame import Context
     from geoserver.model import Layer, Tile
 
-__all__ = ["Peer", "drop_view", "find_nginx", "serve_files", "serve_peers"]
+__all__ = ["Peer", "build_keywords", "drop_view", "find_nginx", "serve_files", "serve_peers"]
 
 _SCHEMA = "bench"
 _TIPG = Path(__file__).parent.parent / ".setup" / "tipg" / "bin" / "python"
@@ -149,7 +149,7 @@ def _serve_tileserv(context: Context, layer: Layer) -> Iterator[Peer | None]:
     configuration = context.folder / "pg_tileserv.toml"
     configuration.write_text(f'HttpHost = "127.0.0.1"\nHttpPort = {port}\nCacheTTL = 0\n', encoding="ascii")
     command = [program, "--config", str(configuration)]
-    environment = {"DATABASE_URL": _build_keywords(context.database_url)}
+    environment = {"DATABASE_URL": build_keywords(context.database_url)}
     with _running("pg_tileserv", command, context, port=port, ready="/index.json", environment=environment) as url:
         version = _say([program, "--version"]).split()[-1]
         yield Peer("pg_tileserv", url, f"/{_SCHEMA}.{layer.table}/{{z}}/{{x}}/{{y}}.pbf", version)
@@ -263,7 +263,7 @@ def _build_url(database_url: str) -> str:
     return f"postgresql://{parts.get('user', '')}{password}@{host}/{parts['dbname']}"
 
 
-def _build_keywords(database_url: str) -> str:
+def build_keywords(database_url: str) -> str:
     """The address as keywords, for Go's driver, which takes no percent-encoded socket in a URL."""
     return make_conninfo(**_read_parts(database_url))
 
