@@ -1,4 +1,4 @@
-"""Tiles over HTTP, cold and hot, unfiltered and filtered, at nine zooms, beside the limits and the peers.
+"""Tiles over HTTP, cold and hot, unfiltered and filtered, at ten zooms, beside the limits and the peers.
 
 Cold: the server keeps no tiles, so each answer is made by the database, whose own pages are warm, as they are for the
 references. Hot: the server has each tile in memory; it has one core and the client the other, as nginx beside it.
@@ -17,7 +17,7 @@ from benchmarks.drive import Timing, fetch_all, find_wrk, measure, measure_by_wr
 from benchmarks.peers import find_nginx, serve_files, serve_peers
 from benchmarks.tile_rows import BEST_SQL_FROM, MANY, Figures, build_rows, build_table
 from geoserver.catalog import read_catalog
-from geoserver.settings import Settings
+from geoserver.cli.common import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -41,7 +41,8 @@ def run(context: Context) -> list[Row]:
     names = context.layers
     for name in names:
         context.load(name)
-    layers = {name: read_catalog(Settings(workspace=context.folder)).layers[name] for name in names}
+    catalog = read_catalog(read_settings(context.folder))
+    layers = {name: catalog.layers[name] for name in names}
     tiles = {
         name: sql.choose_tiles(context.database_url, layer, context.zooms, _TILES) for name, layer in layers.items()
     }
@@ -122,7 +123,7 @@ def _measure_peers(context: Context, peers: Sequence[Peer], key: Key, tiles: Seq
         if timing.failed:
             context.note(f"tiles: {peer.name}, z{key[2]}: {timing.failed} of {timing.count} requests failed")
         if timing.failed < timing.count:
-            figures.peers.setdefault(peer.name, {})[key] = timing
+            figures.peers.setdefault(peer, {})[key] = timing
 
 
 def _measure_many(context: Context, layer: Layer, tiles: Sequence[Tile], url: str, figures: Figures) -> None:
