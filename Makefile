@@ -51,7 +51,7 @@ web: web/dist/index.html
 setup: .setup/python web database
 test-setup: .setup/test-python web database
 	@sh setup.sh chromium
-	@sh setup.sh pooler
+	@sh setup.sh servers
 
 # Without a database of yours, the server needs the programs of PostGIS.
 database: .setup/python

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response
@@ -38,7 +39,7 @@ _ZOOM = re.compile(r"\d{0,2}", re.ASCII)
 _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>City map</title>
 <h1>The map page has not been built</h1>
 <p>Build it once: <code>npm --prefix web ci &amp;&amp; npm --prefix web run build</code>, or <code>make demo</code>.</p>
-<p>The data can be had meanwhile: <a href="/ogc">data service</a>, <a href="/api/layers">layers</a>.</p></html>"""
+<p>The data can be had meanwhile: <a href="ogc">data service</a>, <a href="api/layers">layers</a>.</p></html>"""
 
 
 @router.get("/", include_in_schema=False)
@@ -46,6 +47,13 @@ async def viewer(request: Request) -> Response:
     """The map."""
     page = _built().read("index.html")
     return HTMLResponse(_NOT_BUILT, 503) if page is None else await _answer(request, page, CHECKED)
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request) -> Response:
+    """The API's description, with the address at which this client finds it."""
+    document = request.app.openapi() | {"servers": [{"url": _site(request)}]}
+    return Response(orjson.dumps(document), media_type="application/json", headers={"Cache-Control": CHECKED})
 
 
 @router.get("/docs", include_in_schema=False)
@@ -129,9 +137,11 @@ async def favicon(request: Request) -> Response:
 
 
 @router.get("/robots.txt", include_in_schema=False)
-async def robots() -> Response:
+async def robots(request: Request) -> Response:
     """Pages may be found; tiles and items need no crawling."""
-    text = "User-agent: *\nDisallow: /tiles/\nDisallow: /ogc/collections/*/items\nDisallow: /api/\nAllow: /\n"
+    path = urlsplit(_site(request)).path
+    closed = "".join(f"Disallow: {path}{part}\n" for part in ("/tiles/", "/ogc/collections/*/items", "/api/"))
+    text = f"User-agent: *\n{closed}Allow: {path}/\n"
     return Response(text, media_type="text/plain", headers={"Cache-Control": A_DAY})
 
 
@@ -146,8 +156,7 @@ def _parse_switches(text: str, ids: list[str]) -> dict[str, int]:
 
 def _site(request: Request) -> str:
     """The address at which clients see us, without a slash at its end."""
-    services: Services = request.app.state.services
-    return services.site_url(str(request.base_url))
+    return str(request.base_url).rstrip("/")
 
 
 async def _answer(request: Request, file: BuiltFile, caching: str) -> Response:
