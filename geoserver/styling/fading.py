@@ -114,9 +114,10 @@ def fade_out(value: Any, start: float) -> Any:
             earlier = [(zoom, output) for zoom, output in stops if zoom < start]
             return ["interpolate", kind, ["zoom"], *_flat(earlier), start, _output_at(kind, stops, start), end, 0]
         case ["step", ["zoom"], first, *rest] if _are_stops(rest) and not _reads_zoom(first):
-            stops = [(zoom, output) for zoom, output in _pairs(rest) if zoom < start]
-            last = [first, *(output for zoom, output in _pairs(rest) if zoom <= start)][-1]
-            return ["interpolate", ["linear"], ["zoom"], -1, *_steps(first, stops, -1), start, last, end, 0]
+            stops = [(zoom, output) for zoom, output in _pairs(rest) if zoom <= start]
+            last = [first, *(output for _, output in stops)][-1]
+            until = [] if stops and stops[-1][0] == start else [start, last]
+            return ["interpolate", ["linear"], ["zoom"], -1, *_steps(first, stops, -1), *until, end, 0]
     if _is_beyond(value):
         return value
     return ["interpolate", ["linear"], ["zoom"], start, value, end, 0]
