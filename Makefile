@@ -31,6 +31,7 @@ test: test-setup
 	@exec $(BIN)/python -m pytest -m "not slow" $(PARALLEL) $(ARGS)
 
 test-slow: test-setup
+	@sh setup.sh engines
 	@exec $(BIN)/python -m pytest -m slow $(PARALLEL) $(ARGS)
 
 check: test-setup

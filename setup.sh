@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sets up what `make` needs, step by step:  sh setup.sh setup-python|test-python|bench-python|web|postgis|chromium|servers|peers
+# Sets up what `make` needs, step by step:  sh setup.sh setup-python|test-python|bench-python|web|postgis|chromium|servers|engines|peers
 # Each step says one line and writes what it did to .setup/STEP.log; the Makefile knows which steps are needed.
 set -eu
 cd "$(dirname "$0")"
@@ -108,6 +108,19 @@ install_chromium() {
     apt_install chromium chromium fonts-dejavu-core libatomic1
 }
 
+# Firefox and WebKit, for the walk in three engines, on a screen in memory; without them it says that they are left out.
+install_engines() {
+    packages=
+    has firefox-esr || packages="$packages firefox-esr"
+    has WebKitWebDriver || packages="$packages webkit2gtk-driver"
+    has Xvfb || packages="$packages xvfb"
+    if [ -z "$packages" ] || ! is_root_on_debian; then return; fi
+    say "To walk the viewer in:$packages (apt-get)"
+    run engines apt-get update
+    # shellcheck disable=SC2086 # several words
+    apt_install engines libgl1-mesa-dri $packages
+}
+
 # has COMMAND: on the PATH, or where root's commands are.
 has() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ]; }
 
@@ -163,6 +176,7 @@ case ${1:-} in
     postgis) install_postgis ;;
     chromium) install_chromium ;;
     servers) install_servers ;;
+    engines) install_engines ;;
     peers) install_peers ;;
-    *) fail "usage: sh setup.sh setup-python|test-python|bench-python|web|postgis|chromium|servers|peers" ;;
+    *) fail "usage: sh setup.sh setup-python|test-python|bench-python|web|postgis|chromium|servers|engines|peers" ;;
 esac
