@@ -72,13 +72,18 @@ def run(context: Context) -> list[Row]:
         for layer in layers:
             measure(server.url, [f"/tiles/{layer.id}/0/0/0.mvt", f"/tiles/{layer.id}.json"], seconds=0.5)
             for left in LEFT:
-                windows = _read_windows(context.database_url, layer, left)
-                if not windows:
-                    context.note(f"filters: {layer.id} has too few rows for filters that leave {left:,}")
-                    continue
-                rows += _measure_first(context, layer, server.url, windows[1:])
-                rows += _measure_tiles(context, layer, server.url, windows[0])
+                with context.step("filters", f"{layer.id}, some {left:,} rows left"):
+                    rows += _measure_filter(context, layer, server.url, left)
     return rows
+
+
+def _measure_filter(context: Context, layer: Layer, url: str, left: int) -> list[Row]:
+    windows = _read_windows(context.database_url, layer, left)
+    if not windows:
+        context.note(f"filters: {layer.id} has too few rows for filters that leave {left:,}")
+        return []
+    first = _measure_first(context, layer, url, windows[1:])
+    return [*first, *_measure_tiles(context, layer, url, windows[0])]
 
 
 def _read_windows(database_url: str, layer: Layer, left: int) -> list[Window]:

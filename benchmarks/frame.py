@@ -115,6 +115,16 @@ class Context:
         print(f"  {text}", flush=True)
         self.notes.append(text)
 
+    @contextlib.contextmanager
+    def step(self, part: str, what: str) -> Iterator[None]:
+        """Say how long it took, or what went wrong; the rest goes on."""
+        start = time.monotonic()
+        try:
+            yield
+            print(f"  {what}: {time.monotonic() - start:.0f} s", flush=True)
+        except Exception as error:
+            self.note(f"{part}: {what} failed: {type(error).__name__}: {error}")
+
     @property
     def layers(self) -> list[str]:
         """The generated layers of this run."""

@@ -65,8 +65,8 @@ class Visit:
 
     @property
     def idle(self) -> float:
-        """Seconds from the last tile until nothing more came."""
-        return self.last - self.last_tile
+        """Seconds from the last tile until nothing more came; of a page that asks for ever, all that it was watched."""
+        return self.last - self.last_tile if self.ended else _LONGEST
 
 
 def run(context: Context) -> list[Row]:

@@ -8,7 +8,6 @@ Ours are asked for with gzip, as browsers do; the references do not compress, wh
 from __future__ import annotations
 
 import contextlib
-import time
 from typing import TYPE_CHECKING
 
 from benchmarks import sql
@@ -20,7 +19,7 @@ from geoserver.catalog import read_catalog
 from geoserver.cli.common import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from benchmarks.frame import Context, Row
     from benchmarks.peers import Peer
@@ -48,10 +47,10 @@ def run(context: Context) -> list[Row]:
     }
     figures = Figures()
     for name in names:
-        with _noted(context, f"{name}, cold"):
+        with context.step("tiles", f"{name}, cold"):
             _run_cold(context, layers[name], tiles[name], figures)
     for name in names:
-        with _noted(context, f"{name}, hot"):
+        with context.step("tiles", f"{name}, hot"):
             _run_hot(context, name, tiles[name], figures)
     numbers = {
         (name, filtered, zoom): len(set(tiles[name][zoom]))
@@ -63,17 +62,6 @@ def run(context: Context) -> list[Row]:
     return build_rows(figures)
 
 
-@contextlib.contextmanager
-def _noted(context: Context, what: str) -> Iterator[None]:
-    """Say how long it took, or what went wrong; the rest goes on."""
-    start = time.monotonic()
-    try:
-        yield
-        print(f"  {what}: {time.monotonic() - start:.0f} s", flush=True)
-    except Exception as error:
-        context.note(f"tiles: {what} failed: {type(error).__name__}: {error}")
-
-
 def _run_cold(context: Context, layer: Layer, tiles: dict[int, list[Tile]], figures: Figures) -> None:
     none: contextlib.AbstractContextManager[list[Peer]] = contextlib.nullcontext([])
     with (
@@ -81,7 +69,7 @@ def _run_cold(context: Context, layer: Layer, tiles: dict[int, list[Tile]], figu
         serve_peers(context, layer) if layer.id == POINTS else none as peers,
     ):
         for zoom, chosen in tiles.items():
-            with _noted(context, f"{layer.id}, cold, z{zoom}"):
+            with context.step("tiles", f"{layer.id}, cold, z{zoom}"):
                 _measure_alone(context, layer, chosen, server.url, figures)
                 _measure_peers(context, peers, (layer.id, False, zoom), chosen, figures)
                 _measure_many(context, layer, chosen, server.url, figures)
@@ -149,7 +137,7 @@ def _run_hot(context: Context, name: str, tiles: dict[int, list[Tile]], figures:
     with context.serve(*context.layers, cores=_SERVER) as server:
         for zoom, chosen in tiles.items():
             for filtered in (False, True):
-                with _noted(context, f"{name}, hot, z{zoom}{', filtered' if filtered else ''}"):
+                with context.step("tiles", f"{name}, hot, z{zoom}{', filtered' if filtered else ''}"):
                     _measure_hot(context, (name, filtered, zoom), chosen, server.url, figures)
 
 

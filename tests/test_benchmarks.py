@@ -89,3 +89,8 @@ def test_requests_of_the_page_are_told_apart(path: str, kind: str) -> None:
 def test_a_second_style_or_catalogue_counts_as_asked_for_the_layers() -> None:
     counts = Counter({"tiles": 9, "the page's own": 12, "catalogue": 1, "style": 3, "about a layer": 6})
     assert Visit(counts, 1.0, 1.5, ended=True).about_layers == 8
+
+
+def test_a_page_that_asks_for_ever_is_not_idle() -> None:
+    assert Visit(Counter(), 1.0, 1.5, ended=True).idle == 0.5
+    assert Visit(Counter(), 39.9, 40.0, ended=False).idle >= 40
