@@ -40,6 +40,8 @@ check: test-setup
 	$(BIN)/mypy
 	$(BIN)/geoserver check
 	@set -e; for style in styles/*.json; do web/node_modules/.bin/gl-style-validate $$style; done
+	npm --prefix web run --silent format:check
+	npm --prefix web run --silent lint
 	npm --prefix web run --silent check
 	npm --prefix web run --silent test -- --test-reporter=dot
 

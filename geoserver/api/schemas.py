@@ -47,7 +47,8 @@ class LayerEntry(BaseModel):
     bounds: list[float] | None = Field(description="west, south, east, north in degrees; null when the layer is empty.")
     count: int | None = Field(description="Rows; null when the layer has tiles and nothing else.")
     rejected: int = Field(description="Rows of the source that could not be served.")
-    updated: str
+    updated: str = Field(description="When it was loaded.")
+    version: str = Field(description="Of its rows: another one after every load and every edit.")
     time: str | None = Field(description="The field that `datetime` acts on.")
     label: str | None = Field(description="The field that titles a feature.")
     features_from: int = Field(description="The zoom from which on tiles hold every feature.")

@@ -1,4 +1,4 @@
-import type { Messages } from "../lib/i18n.svelte.ts";
+import type { Messages } from "../ui/i18n.svelte.ts";
 
 export default {
   title: "Stadtkarte",
@@ -17,6 +17,11 @@ export default {
   retry: "Noch einmal versuchen",
   dismiss: "Meldung schließen",
   missing: "Nicht mehr verfügbar: {names}.",
+  unknown: "Diese Teile des Links kennt die Seite nicht; sie bleiben darin: {names}.",
+  timeActive: "Von {from} bis {to}",
+  timeSince: "Seit {from}",
+  timeUntil: "Bis {to}",
+  areaActive: "Nur im gewählten Gebiet",
   rowsAll: "{total} Einträge",
   rowsSome: "{count} von {total} Einträgen",
   counting: "Wird gezählt …",

@@ -1,4 +1,4 @@
-import type { Messages } from "../lib/i18n.svelte.ts";
+import type { Messages } from "../ui/i18n.svelte.ts";
 
 export default {
   title: "Mapa de la ciudad",
@@ -17,6 +17,11 @@ export default {
   retry: "Intentar de nuevo",
   dismiss: "Cerrar este mensaje",
   missing: "Ya no disponible: {names}.",
+  unknown: "Esta página no conoce estas partes del enlace; se conservan en él: {names}.",
+  timeActive: "Del {from} al {to}",
+  timeSince: "Desde el {from}",
+  timeUntil: "Hasta el {to}",
+  areaActive: "Solo en la zona elegida",
   rowsAll: "{total} registros",
   rowsSome: "{count} de {total} registros",
   counting: "Contando…",

@@ -1,4 +1,4 @@
-import type { Messages } from "../lib/i18n.svelte.ts";
+import type { Messages } from "../ui/i18n.svelte.ts";
 
 export default {
   title: "Carte de la ville",
@@ -17,6 +17,11 @@ export default {
   retry: "Réessayer",
   dismiss: "Fermer ce message",
   missing: "Plus disponible : {names}.",
+  unknown: "Cette page ne connaît pas ces parties du lien ; elles y sont conservées : {names}.",
+  timeActive: "Du {from} au {to}",
+  timeSince: "Depuis le {from}",
+  timeUntil: "Jusqu’au {to}",
+  areaActive: "Seulement dans la zone choisie",
   rowsAll: "{total} lignes",
   rowsSome: "{count} lignes sur {total}",
   counting: "Calcul en cours…",

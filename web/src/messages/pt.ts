@@ -1,4 +1,4 @@
-import type { Messages } from "../lib/i18n.svelte.ts";
+import type { Messages } from "../ui/i18n.svelte.ts";
 
 export default {
   title: "Mapa da cidade",
@@ -17,6 +17,11 @@ export default {
   retry: "Tentar de novo",
   dismiss: "Fechar esta mensagem",
   missing: "Já não disponível: {names}.",
+  unknown: "Esta página não conhece estas partes da ligação; ficam nela guardadas: {names}.",
+  timeActive: "De {from} a {to}",
+  timeSince: "Desde {from}",
+  timeUntil: "Até {to}",
+  areaActive: "Só na área escolhida",
   rowsAll: "{total} registos",
   rowsSome: "{count} de {total} registos",
   counting: "A contar…",
