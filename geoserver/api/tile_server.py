@@ -19,7 +19,6 @@ from geoserver.filtering import Where
 from geoserver.questions import Asked, Questions
 from geoserver.tiling.cache import Entry, Key, TileCache
 from geoserver.tiling.flights import Flights, Found, Made
-from geoserver.tiling.held import Points
 from geoserver.tiling.ranges import TileRange
 from geoserver.tiling.results import Result, ResultKey, Results
 
@@ -251,10 +250,11 @@ class TileServer:
                 if await tiling.is_dear(self.services.database, layer, status, where, zoom):
                     return None
         result = await self._find_result(part, client)
-        if result is None or zoom < part.features_from or isinstance(result.held, Points):
-            return result.held if result else None
-        rows = await self._find_result(part, client, rows=True) if result.few else None
-        return rows.held if rows else None
+        points = result.find_points(zoom, part.features_from) if result else None
+        if points is None and result and result.few:
+            rows = await self._find_result(part, client, rows=True)
+            return rows.held if rows else None
+        return points
 
     async def _find_result(self, part: Part, client: str, *, rows: bool = False) -> Result | None:
         """What the filter leaves of the layer, read in turn if it has to be; None where nothing is filtered."""
@@ -345,6 +345,7 @@ class TileServer:
             found = services.find(layer_id)
             if catalog is not known.catalog:
                 self.cache.drop_shortcuts(layer_id)
+                self.results.drop(layer_id)
             if found is None or found[0] != known.layer:
                 self.flights.forget(layer_id)
             elif self._version(Part(*found, Asked(Where()))) != known.version:

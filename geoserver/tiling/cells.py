@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
 from geoserver.grid import MERCATOR_HALF
 from geoserver.tiling.bins import MOST_VALUES, bins_layer, named_values
-from geoserver.tiling.mvt import CELL, Column, build_numbers, build_texts, encode_features, encode_layer
+from geoserver.tiling.mvt import CELL, Tag, encode_features, encode_layer, encode_numbers, encode_days, number_values
 
 if TYPE_CHECKING:
     from geoserver.model import Layer, Tile, TilePlan
@@ -103,23 +102,12 @@ class Cells:
         column, row = column[order] - (tile.x << bits), row[order] - (tile.y << bits)
         counts = np.bincount(number * _SLOTS + self.slot[own], minlength=len(starts) * _SLOTS)
         counts = counts.reshape(-1, _SLOTS)[order]
-        columns = self._count_columns(plan, counts)
+        tags, tables = _tag_counts(plan, counts)
         if layer.time:
             first, last = self._find_days(own, starts)
-            columns += [_build_days("first", first[order]), _build_days("last", last[order])]
-        body, keys, tables = encode_features(None, column, row + 1, columns, geometry=CELL)
-        return encode_layer(bins_layer(layer), cells, body, keys, tables)
-
-    def _count_columns(self, plan: TilePlan, counts: np.ndarray) -> list[Column]:
-        total = counts.sum(axis=1)
-        columns = [build_numbers("count", total, np.ones(len(total), dtype=bool))]
-        names = named_values(plan)
-        slots = [*range(len(names) - 1), MOST_VALUES] if names else []
-        for slot, name in zip(slots, names, strict=True):
-            held = counts[:, slot] > 0
-            if held.any():
-                columns.append(build_numbers(name, counts[:, slot], held))
-        return columns
+            tags += _tag_days(first[order], last[order], tables)
+        body = encode_features(None, column, row + 1, tags, geometry=CELL)
+        return encode_layer(bins_layer(layer), cells, body, tags, [table for table, _ in tables])
 
     def _find_days(self, own: slice, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The least and the greatest day of each cell; NO_DAY where none of its points has one."""
@@ -180,11 +168,38 @@ def _narrow(wide: np.ndarray) -> np.ndarray:
     return numbers.astype(np.int64)
 
 
-def _build_days(name: str, days: np.ndarray) -> Column:
-    """A column of days as ISO 8601 texts."""
-    held = days != NO_DAY
-    used, places = np.unique(days[held], return_inverse=True)
-    codes = np.full(len(days), -1, dtype=np.int32)
-    codes[held] = places
-    texts = np.datetime_as_string(used.astype("datetime64[D]")).tolist() if len(used) else []
-    return build_texts(name, codes, pa.array([text.encode() for text in texts], pa.binary()))
+type Tables = list[tuple[bytes, int]]  # values as they stand in a tile, and how many they are
+
+
+def _tag_counts(plan: TilePlan, counts: np.ndarray) -> tuple[list[Tag], Tables]:
+    """How many points each bin has, and how many of each value: numbers of one table."""
+    total = counts.sum(axis=1)
+    names = named_values(plan)
+    slots = [*range(len(names) - 1), MOST_VALUES] if names else []
+    columns = [("count", total), *((name, counts[:, slot]) for slot, name in zip(slots, names, strict=True))]
+    columns = [(name, column) for name, column in columns if column.any()]
+    used, places = number_values(np.concatenate([column for _, column in columns]), int(total.max()) + 1)
+    data, _ = encode_numbers(used)
+    tags = [
+        Tag(name, values, column > 0)
+        for (name, column), values in zip(columns, places.reshape(len(columns), -1), strict=True)
+    ]
+    return tags, [(data.tobytes(), len(used))]
+
+
+def _tag_days(first: np.ndarray, last: np.ndarray, tables: Tables) -> list[Tag]:
+    """The first and the last day as ISO 8601 texts, of one table that is added to those there are."""
+    held = last != NO_DAY  # where there is a last day, there is a first
+    if not held.any():
+        return []
+    days = np.concatenate([first[held], last[held]]).astype(np.int64)
+    least = int(days.min())
+    used, places = number_values(days - least, int(days.max()) - least + 1)
+    before = sum(count for _, count in tables)
+    tables.append((encode_days(used + least), len(used)))
+    tags = []
+    for name, own in zip(("first", "last"), places.reshape(2, -1), strict=True):
+        values = np.zeros(len(held), dtype=np.int64)
+        values[held] = own + before
+        tags.append(Tag(name, values, held))
+    return tags

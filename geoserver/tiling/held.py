@@ -12,7 +12,7 @@ import numpy as np
 
 from geoserver.grid import MERCATOR_HALF
 from geoserver.tiling.cells import BUFFER, EXTENT, LEVEL, Cells, interleave
-from geoserver.tiling.mvt import POINT, Column, encode_features, encode_layer
+from geoserver.tiling.mvt import POINT, Column, build_tags, encode_features, encode_layer
 from geoserver.tiling.recipes import pixel_metres
 
 if TYPE_CHECKING:
@@ -92,8 +92,9 @@ class Points(Cells):
             return b""
         column, row = self._project(tile, places)
         chosen = [replace(item, codes=item.codes[places]) for item in self.columns]
-        body, keys, tables = encode_features(self.fid[places], column, row, chosen, geometry=POINT)
-        return encode_layer(layer.id, EXTENT, body, keys, tables)
+        tags, tables = build_tags(chosen)
+        body = encode_features(self.fid[places], column, row, tags, geometry=POINT)
+        return encode_layer(layer.id, EXTENT, body, tags, tables)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,15 @@ for all who ask at the same time, and given up when all of them have left.
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from geoserver.errors import OvertakenError
+import psycopg
+
+from geoserver.errors import OvertakenError, UnavailableError
 from geoserver.tiling.bins import find_bins, split_packed
 from geoserver.tiling.compose import BUDGET, list_steps
 from geoserver.tiling.held import Points
@@ -44,7 +48,8 @@ __all__ = ["Result", "ResultKey", "Results", "draw", "is_dear", "read_result", "
 
 _CHEAP = 3_000  # PostgreSQL's cost up to which rows are read at once, rather than packed points: some 10 ms
 _DEAR = 150_000  # and from which on a tile is not kept waiting for them
-_SHORT = 2_000  # points that are worked through in no time; more of them would hold up the other requests
+_PAUSE = 60.0  # seconds until what took too long is tried again
+_SHORT = 5_000  # points that are worked through in no time; more of them would hold up the other requests
 _ENTRY_BYTES = 1_500  # what Python takes for a result and its place
 
 
@@ -58,10 +63,16 @@ class Result:
     features_from: int
     held: Cells | None = None
     few: bool = False
+    expires: float = math.inf  # of `time.monotonic`: when it is worth to ask again
 
     @property
     def size(self) -> int:
         return self.held.size if self.held is not None else 0
+
+    def find_points(self, zoom: int, features_from: int | None = None) -> Cells | None:
+        """What the tiles of a zoom are made of; None where it is not held. `features_from` is another plan."""
+        start = self.features_from if features_from is None else features_from
+        return self.held if zoom < start or isinstance(self.held, Points) else None
 
 
 class ResultKey(NamedTuple):
@@ -75,7 +86,19 @@ class ResultKey(NamedTuple):
 
 
 async def read_result(database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, where: Where) -> Result:
-    """Ask what a filter leaves, and plan its tiles. Raises UnavailableError when the database is away or too slow."""
+    """Ask what a filter leaves, and plan its tiles; where that takes too long, they have the layer's own plan.
+
+    Raises UnavailableError when the database is away.
+    """
+    try:
+        return await _read_result(database, catalog, layer, status, where)
+    except UnavailableError as error:
+        if not isinstance(error.__cause__, psycopg.errors.QueryCanceled):
+            raise
+        return Result(status.plan.features_from, expires=time.monotonic() + _PAUSE)
+
+
+async def _read_result(database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, where: Where) -> Result:
     own = Result(status.plan.features_from)
     if not (can_read(layer, status) and find_bins(catalog.recipes[layer.kind])):
         return own
@@ -182,12 +205,15 @@ class Results:
         """What is in memory; it counts as used."""
         if (kept := self._kept.get(key)) is None:
             return None
+        if kept[0].expires < time.monotonic():
+            self._remove(key)
+            return None
         self._kept.move_to_end(key)
         return kept[0]
 
     def knows(self, key: ResultKey) -> bool:
         """Whether it is in memory, or being read."""
-        return key in self._kept or key in self._reads
+        return self.find(key) is not None or key in self._reads
 
     async def get(self, key: ResultKey, read: Callable[[], Awaitable[Result]]) -> Result:
         """The result, read if it has to be; raises what `read` raises."""
