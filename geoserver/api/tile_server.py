@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from geoserver.model import Layer, Tile
     from geoserver.services import Services
     from geoserver.settings import Settings
+    from geoserver.tiling.cells import Cells
 
 __all__ = ["Answer", "Hot", "TileServer", "encode_headers", "matches"]
 
@@ -212,8 +213,7 @@ class TileServer:
         services = self.services
 
         async def render() -> Made:
-            result = await self._find_result(part, asked.client)
-            points = result.points if result else None
+            points = await self._find_points(part, asked.client, asked.tile.z)
             make = functools.partial(
                 tiling.render,
                 services.database,
@@ -239,7 +239,24 @@ class TileServer:
         result = await self._find_result(part, client)
         return None if result is None else result.features_from
 
-    async def _find_result(self, part: Part, client: str) -> Result | None:
+    async def _find_points(self, part: Part, client: str, zoom: int) -> Cells | None:
+        """What the tiles of a zoom are made of in memory; None where PostGIS has to make them."""
+        layer, status, where = part.layer, part.status, part.where
+        if not (layer.has_rows and where.canonical):
+            return None
+        planned = part.features_from < status.plan.features_from  # by TileJSON, which has read it
+        if not (planned or self.results.knows(self._result_key(part))):
+            async with self.questions.turn(client, part.asked):
+                if await tiling.is_dear(self.services.database, layer, status, where, zoom):
+                    return None
+        result = await self._find_result(part, client)
+        points = result.find_points(zoom, part.features_from) if result else None
+        if points is None and result and result.few:
+            rows = await self._find_result(part, client, rows=True)
+            return rows.held if rows else None
+        return points
+
+    async def _find_result(self, part: Part, client: str, *, rows: bool = False) -> Result | None:
         """What the filter leaves of the layer, read in turn if it has to be; None where nothing is filtered."""
         layer, status, where = part.layer, part.status, part.where
         if not (layer.has_rows and where.canonical):
@@ -248,10 +265,15 @@ class TileServer:
 
         async def read() -> Result:
             async with self.questions.turn(client, part.asked):
+                if rows:
+                    found = await tiling.read_rows(services.database, layer, status, where)
+                    return found or Result(status.plan.features_from)
                 return await tiling.read_result(services.database, services.live.current, layer, status, where)
 
-        key = ResultKey(layer.id, self._version(part), status.version, where.canonical)
-        return await self.results.get(key, read)
+        return await self.results.get(self._result_key(part)._replace(rows=rows), read)
+
+    def _result_key(self, part: Part) -> ResultKey:
+        return ResultKey(part.layer.id, self._version(part), part.status.version, part.where.canonical)
 
     def _version(self, part: Part) -> str:
         """`tiling.tile_version`, made anew when the catalogue or the layer's state is another."""
@@ -323,6 +345,7 @@ class TileServer:
             found = services.find(layer_id)
             if catalog is not known.catalog:
                 self.cache.drop_shortcuts(layer_id)
+                self.results.drop(layer_id)
             if found is None or found[0] != known.layer:
                 self.flights.forget(layer_id)
             elif self._version(Part(*found, Asked(Where()))) != known.version:

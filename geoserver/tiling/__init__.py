@@ -4,7 +4,7 @@ from geoserver.tiling.build import MAX_TILES, Built, build_archive, count_tiles
 from geoserver.tiling.check import check
 from geoserver.tiling.compose import BUDGET
 from geoserver.tiling.preparing import Prepared, look_ahead, prepare
-from geoserver.tiling.results import Result, ResultKey, Results, read_result
+from geoserver.tiling.results import Result, ResultKey, Results, is_dear, read_result, read_rows
 from geoserver.tiling.sources import parse_question, render, tile_version
 from geoserver.tiling.tilejson import PLAN, build_tilejson
 
@@ -21,10 +21,12 @@ __all__ = [
     "build_tilejson",
     "check",
     "count_tiles",
+    "is_dear",
     "look_ahead",
     "parse_question",
     "prepare",
     "read_result",
+    "read_rows",
     "render",
     "tile_version",
 ]

@@ -1,7 +1,6 @@
-"""Points in memory: what a filter leaves of a layer, in the order of the map, and its tiles made without a query.
+"""What a filter leaves of a layer, in memory: points, whose tiles are made without a query, or where shapes lie.
 
-Sorted along the Z-order curve, a tile's points are one slice, and so are those of each cell in it. What comes out is
-what `tiles/points.sql` and `tiles/bins.sql` give for the same rows, in tile coordinates, ids, properties and counts.
+What comes out is what `tiles/points.sql` gives for the same rows, in tile coordinates, ids and properties.
 """
 
 from __future__ import annotations
@@ -10,63 +9,37 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
 from geoserver.grid import MERCATOR_HALF
-from geoserver.tiling.bins import MOST_VALUES, bins_layer, named_values
-from geoserver.tiling.mvt import CELL, POINT, Column, build_numbers, build_texts, encode_features, encode_layer
+from geoserver.tiling.cells import BUFFER, EXTENT, LEVEL, Cells, interleave
+from geoserver.tiling.mvt import POINT, Column, build_tags, encode_features, encode_layer
 from geoserver.tiling.recipes import pixel_metres
 
 if TYPE_CHECKING:
-    from geoserver.model import Layer, Tile, TilePlan
+    from geoserver.model import Layer, Tile
 
-__all__ = ["BUFFER", "EXTENT", "LEVEL", "NO_DAY", "Points", "Shapes", "place_points"]
+__all__ = ["Points", "Shapes"]
 
-EXTENT = 4096
-BUFFER = 64
-LEVEL = 29  # of the finest cells, and of the curve
-NO_DAY = np.iinfo(np.int32).min
 _EDGE = 5  # zooms below a tile's own: a cell there is twice as wide as the buffer
-_SLOTS = MOST_VALUES + 1
 _EXACT = 14  # zoom from which on the recipes simplify nothing
 _LEAST = 8  # vertices of what is so small that it is drawn as a mark, at most
 _MANY = 64  # tiles of a zoom; what touches more than that counts as if it were in all
 
 
 @dataclass(frozen=True, slots=True)
-class Points:
-    """Rows in the order of `curve`; `x`, `y` in metres of EPSG:3857."""
+class Points(Cells):
+    """Rows with `x`, `y` in metres of EPSG:3857, and the properties of their tiles."""
 
-    curve: np.ndarray  # uint64: the cell of `LEVEL`, column and row interleaved
     x: np.ndarray
     y: np.ndarray
     fid: np.ndarray
-    slot: np.ndarray  # uint8: which count of a bin they belong to
-    day: np.ndarray  # int32: of the time field, since 1970; NO_DAY where there is none
     columns: tuple[Column, ...]
-
-    def __len__(self) -> int:
-        return len(self.curve)
 
     @property
     def size(self) -> int:
         """Bytes that it takes."""
-        own = (self.curve, self.x, self.y, self.fid, self.slot, self.day)
+        own = (self.curve, self.slot, self.day, self.x, self.y, self.fid)
         return sum(array.nbytes for array in own) + sum(column.size for column in self.columns)
-
-    def count(self, tile: Tile) -> int:
-        """How many of the rows the tile counts."""
-        own = self.within(tile)
-        return int(own.stop - own.start)
-
-    # -- which rows ---------------------------------------------------------------------------------------------------
-
-    def within(self, tile: Tile) -> slice:
-        """The rows whose cell lies in the tile."""
-        shift = np.uint64(2 * (LEVEL - tile.z))
-        key = _interleave(np.array([tile.x]), np.array([tile.y]))[0]
-        first, last = np.searchsorted(self.curve, np.array([key << shift, (key + np.uint64(1)) << shift]))
-        return slice(int(first), int(last))
 
     def near(self, tile: Tile) -> np.ndarray:
         """Places of the rows that the tile draws, its buffer included, in the order of their ids."""
@@ -78,35 +51,6 @@ class Points:
         ordered: np.ndarray = places[np.argsort(self.fid[places], kind="stable")]
         return ordered
 
-    def vertices_at(self, zoom: int) -> np.ndarray:  # noqa: ARG002 - as of shapes
-        """How many vertices each has in a tile beside the first."""
-        return np.zeros(len(self), dtype=np.int64)
-
-    def spread(self, zoom: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Tiles of a zoom with the places of the points that each draws; a point is in several where buffers overlap.
-
-        Tiles are named by `x << 32 | y`. Third come the places of what is in very many tiles: none.
-        """
-        side = 1 << zoom
-        column, row = (cells >> (LEVEL - zoom) for cells in _separate(self.curve))
-        # In tile widths from the tile's corner; a unit more than the buffer, so that no rounding can leave one out.
-        across = (self.x + MERCATOR_HALF) / (2 * MERCATOR_HALF) * side - column
-        down = (MERCATOR_HALF - self.y) / (2 * MERCATOR_HALF) * side - row
-        edge = (BUFFER + 1) / EXTENT
-        everywhere = np.arange(len(self))
-        tiles, places = [column << 32 | row], [everywhere]
-        anywhere = np.ones(len(self), dtype=bool)
-        for dx, nearby in ((-1, across <= edge), (0, anywhere), (1, across >= 1 - edge)):
-            for dy, beside in ((-1, down <= edge), (0, anywhere), (1, down >= 1 - edge)):
-                if dx == dy == 0:
-                    continue
-                held = np.flatnonzero(nearby & beside)
-                x, y = column[held] + dx, row[held] + dy
-                there = (x >= 0) & (y >= 0) & (x < side) & (y < side)
-                tiles.append(x[there] << 32 | y[there])
-                places.append(held[there])
-        return np.concatenate(tiles), np.concatenate(places), np.zeros(0, dtype=np.int64)
-
     def _around(self, tile: Tile) -> np.ndarray:
         """Places of the rows in the cells that lie around the tile."""
         level = min(tile.z + _EDGE, LEVEL)
@@ -115,7 +59,7 @@ class Points:
         columns = np.concatenate([np.repeat(ends, side + 2), np.tile(along[1:-1], 2)]) + tile.x * side
         rows = np.concatenate([np.tile(along, 2), np.repeat(ends, side)]) + tile.y * side
         there = (columns >= 0) & (rows >= 0) & (columns < 1 << level) & (rows < 1 << level)
-        keys = _interleave(columns[there], rows[there])
+        keys = interleave(columns[there], rows[there])
         shift = np.uint64(2 * (LEVEL - level))
         starts = np.searchsorted(self.curve, keys << shift)
         stops = np.searchsorted(self.curve, (keys + np.uint64(1)) << shift)
@@ -141,8 +85,6 @@ class Points:
         found = (_down(x) <= _up(np.array(east))) & (_up(x) >= _down(np.array(west)))
         return found & (_down(y) <= _up(np.array(north))) & (_up(y) >= _down(np.array(south)))
 
-    # -- tiles --------------------------------------------------------------------------------------------------------
-
     def render_features(self, layer: Layer, tile: Tile) -> bytes:
         """The tile's points; `b""` for none."""
         places = self.near(tile)
@@ -150,49 +92,9 @@ class Points:
             return b""
         column, row = self._project(tile, places)
         chosen = [replace(item, codes=item.codes[places]) for item in self.columns]
-        body, keys, tables = encode_features(self.fid[places], column, row, chosen, geometry=POINT)
-        return encode_layer(layer.id, EXTENT, body, keys, tables)
-
-    def render_bins(self, layer: Layer, plan: TilePlan, tile: Tile, cells: int) -> bytes:
-        """The tile's points counted in squares, `cells` across; `b""` for none."""
-        own = self.within(tile)
-        if own.start == own.stop:
-            return b""
-        bits = cells.bit_length() - 1
-        cell = self.curve[own] >> np.uint64(2 * (LEVEL - tile.z - bits))
-        starts = np.flatnonzero(np.concatenate([[True], cell[1:] != cell[:-1]]))
-        number = np.zeros(len(cell), dtype=np.int64)
-        number[starts[1:]] = 1
-        number = np.cumsum(number)
-        column, row = _separate(cell[starts])
-        order = np.lexsort((column, row))
-        column, row = column[order] - (tile.x << bits), row[order] - (tile.y << bits)
-        counts = np.bincount(number * _SLOTS + self.slot[own], minlength=len(starts) * _SLOTS)
-        counts = counts.reshape(-1, _SLOTS)[order]
-        columns = self._count_columns(plan, counts)
-        if layer.time:
-            first, last = self._find_days(own, starts)
-            columns += [_build_days("first", first[order]), _build_days("last", last[order])]
-        body, keys, tables = encode_features(None, column, row + 1, columns, geometry=CELL)
-        return encode_layer(bins_layer(layer), cells, body, keys, tables)
-
-    def _count_columns(self, plan: TilePlan, counts: np.ndarray) -> list[Column]:
-        total = counts.sum(axis=1)
-        columns = [build_numbers("count", total, np.ones(len(total), dtype=bool))]
-        names = named_values(plan)
-        slots = [*range(len(names) - 1), MOST_VALUES] if names else []
-        for slot, name in zip(slots, names, strict=True):
-            held = counts[:, slot] > 0
-            if held.any():
-                columns.append(build_numbers(name, counts[:, slot], held))
-        return columns
-
-    def _find_days(self, own: slice, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The least and the greatest day of each cell; NO_DAY where none of its points has one."""
-        day = self.day[own]
-        latest = np.maximum.reduceat(day, starts)
-        earliest = np.minimum.reduceat(np.where(day == NO_DAY, np.iinfo(np.int32).max, day), starts)
-        return np.where(latest == NO_DAY, NO_DAY, earliest), latest
+        tags, tables = build_tags(chosen)
+        body = encode_features(self.fid[places], column, row, tags, geometry=POINT)
+        return encode_layer(layer.id, EXTENT, body, tags, tables)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,11 +120,20 @@ class Shapes:
         simplified: np.ndarray = np.minimum(self.vertices, _LEAST + 2 * self.length / pixel_metres(zoom))
         return simplified.astype(np.int64)
 
-    def spread(self, zoom: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Tiles of a zoom with the places of the shapes that each may draw; third those that are in very many tiles.
+    def spread(self, zoom: int) -> tuple[np.ndarray, np.ndarray]:
+        """Tiles (`x << 32 | y`) with the places of the shapes that each may draw, but for those everywhere."""
+        x0, y0, wide, covered = self._cover(zoom)
+        few = np.flatnonzero(covered <= _MANY)
+        places = np.repeat(few, covered[few])
+        number = np.arange(len(places)) - np.repeat(np.cumsum(covered[few]) - covered[few], covered[few])
+        return (x0[places] + number % wide[places]) << 32 | (y0[places] + number // wide[places]), places
 
-        Tiles are named by `x << 32 | y`.
-        """
+    def everywhere(self, zoom: int) -> np.ndarray:
+        """Places of the shapes that touch so many tiles of a zoom that they count in all."""
+        return np.flatnonzero(self._cover(zoom)[3] > _MANY)
+
+    def _cover(self, zoom: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The first tile that each touches, how many in a row, and how many in all; buffers included."""
         side, edge = 1 << zoom, (BUFFER + 1) / EXTENT
         spans = []
         for low, high in ((self.west, self.east), (-self.north, -self.south)):
@@ -230,58 +141,7 @@ class Shapes:
             spans += [np.clip(np.floor(at), 0, side - 1).astype(np.int64) for at in (first - edge, last + edge)]
         x0, x1, y0, y1 = spans
         wide = x1 - x0 + 1
-        covered = wide * (y1 - y0 + 1)
-        few = np.flatnonzero(covered <= _MANY)
-        places = np.repeat(few, covered[few])
-        number = np.arange(len(places)) - np.repeat(np.cumsum(covered[few]) - covered[few], covered[few])
-        tiles = (x0[places] + number % wide[places]) << 32 | (y0[places] + number // wide[places])
-        return tiles, places, np.flatnonzero(covered > _MANY)
-
-
-def place_points(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Where points lie on the curve, by the cells that `geoserver.cell` gives."""
-    return _interleave(_cell(x), _cell(-y))
-
-
-def _cell(metres: np.ndarray) -> np.ndarray:
-    side = 1 << LEVEL
-    cells = np.floor((metres + MERCATOR_HALF) / (2 * MERCATOR_HALF) * side)
-    whole: np.ndarray = np.clip(cells, 0, side - 1).astype(np.int64)
-    return whole
-
-
-def _interleave(column: np.ndarray, row: np.ndarray) -> np.ndarray:
-    curve: np.ndarray = _widen(column) | (_widen(row) << np.uint64(1))
-    return curve
-
-
-def _separate(curve: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return _narrow(curve), _narrow(curve >> np.uint64(1))
-
-
-_MASKS = [
-    (1, 0x5555555555555555),
-    (2, 0x3333333333333333),
-    (4, 0x0F0F0F0F0F0F0F0F),
-    (8, 0x00FF00FF00FF00FF),
-    (16, 0x0000FFFF0000FFFF),
-]
-
-
-def _widen(numbers: np.ndarray) -> np.ndarray:
-    """A zero between every two bits."""
-    wide = numbers.astype(np.uint64)
-    for shift, mask in reversed(_MASKS):
-        wide = (wide | (wide << np.uint64(shift))) & np.uint64(mask)
-    return wide
-
-
-def _narrow(wide: np.ndarray) -> np.ndarray:
-    """Every second bit."""
-    numbers = wide & np.uint64(_MASKS[0][1])
-    for (shift, _), (_, mask) in zip(_MASKS, [*_MASKS[1:], (32, 0xFFFFFFFF)], strict=True):
-        numbers = (numbers | (numbers >> np.uint64(shift))) & np.uint64(mask)
-    return numbers.astype(np.int64)
+        return x0, y0, wide, wide * (y1 - y0 + 1)
 
 
 def _envelope(tile: Tile, margin: float) -> tuple[float, float, float, float]:
@@ -306,13 +166,3 @@ def _down(numbers: np.ndarray) -> np.ndarray:
 def _up(numbers: np.ndarray) -> np.ndarray:
     single = numbers.astype(np.float32)
     return np.where(single >= numbers, single, np.nextafter(single, np.float32(np.inf)))
-
-
-def _build_days(name: str, days: np.ndarray) -> Column:
-    """A column of days as ISO 8601 texts."""
-    held = days != NO_DAY
-    used, places = np.unique(days[held], return_inverse=True)
-    codes = np.full(len(days), -1, dtype=np.int32)
-    codes[held] = places
-    texts = np.datetime_as_string(used.astype("datetime64[D]")).tolist() if len(used) else []
-    return build_texts(name, codes, pa.array([text.encode() for text in texts], pa.binary()))

@@ -6,27 +6,36 @@ https://github.com/mapbox/vector-tile-spec/tree/master/2.1
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "CELL",
     "POINT",
     "Column",
+    "Tag",
     "build_numbers",
+    "build_tags",
     "build_texts",
+    "encode_days",
     "encode_features",
     "encode_layer",
+    "encode_numbers",
+    "number_values",
     "size_varints",
     "zigzag",
 ]
 
 POINT, _POLYGON = 1, 3
-_STARTS = {POINT: (9,), _POLYGON: (9,)}  # MoveTo, once
-# From the lower left corner of a cell up, to the right and down, and back: the turn of an outer ring where y is down.
-_ENDS: dict[int, tuple[int, ...]] = {POINT: (), _POLYGON: (26, 0, 1, 2, 0, 0, 2, 15)}
 CELL = _POLYGON  # a square of one unit, which is the geometry of a bin
+_MOVE = 9  # to one vertex
+# From the lower left corner of a cell up, to the right and down, and back: the turn of an outer ring where y is down.
+_ENDS: dict[int, tuple[int, ...]] = {POINT: (), CELL: (26, 0, 1, 2, 0, 0, 2, 15)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,108 +52,132 @@ class Column:
         return int(self.codes.nbytes + self.lengths.nbytes + self.values.nbytes)
 
 
-def size_varints(values: np.ndarray) -> np.ndarray:
-    """Bytes that each unsigned number takes."""
-    sizes = np.ones(values.shape, dtype=np.int64)
-    if values.size and (most := int(values.max())) >= 1 << 7:
-        for bits in range(7, most.bit_length(), 7):
-            sizes += values >= np.uint64(1 << bits)
+def size_varints(numbers: np.ndarray) -> np.ndarray:
+    """Bytes that each number from 0 on takes."""
+    sizes = np.ones(numbers.shape, dtype=np.int64)
+    for bits in range(7, int(numbers.max(initial=0)).bit_length(), 7):
+        sizes += numbers >> bits > 0
     return sizes
 
 
-def zigzag(values: np.ndarray) -> np.ndarray:
+def zigzag(numbers: np.ndarray) -> np.ndarray:
     """Signed numbers as unsigned ones, small when near to nothing."""
-    signed = values.astype(np.int64)
+    signed = numbers.astype(np.int64)
     return ((signed << 1) ^ (signed >> 63)).view(np.uint64)
 
 
-def _pack_varints(values: np.ndarray) -> np.ndarray:
-    """The bytes of unsigned numbers in a row."""
-    sizes = size_varints(values)
-    ends = np.cumsum(sizes)
-    packed = np.empty(int(ends[-1]) if len(ends) else 0, dtype=np.uint8)
-    starts = ends - sizes
-    packed[starts] = (values & np.uint64(0x7F)).astype(np.uint8)
-    longer = np.flatnonzero(sizes > 1)
-    at = 0
-    while len(longer):
-        packed[starts[longer] + at] |= np.uint8(0x80)
-        at += 1
-        packed[starts[longer] + at] = ((values[longer] >> np.uint64(7 * at)) & np.uint64(0x7F)).astype(np.uint8)
-        longer = longer[sizes[longer] > at + 1]
-    return packed
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A property of features: for each the place of its value in the layer's table, where it is held at all."""
+
+    name: str
+    values: np.ndarray
+    held: np.ndarray
 
 
-def encode_features(
-    ids: np.ndarray | None, x: np.ndarray, y: np.ndarray, columns: list[Column], *, geometry: int
-) -> tuple[bytes, list[bytes], list[bytes]]:
-    """Features one after the other, with the keys and values that their tags point at; `codes` are of these features.
+def number_values(codes: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The different codes of `size` that there can be, in order, and the place of each code among them."""
+    if size > 4 * len(codes):
+        return np.unique(codes, return_inverse=True)
+    seen = np.zeros(size, dtype=bool)
+    seen[codes] = True
+    return np.flatnonzero(seen), (np.cumsum(seen) - 1)[codes]
+
+
+def build_tags(columns: Iterable[Column]) -> tuple[list[Tag], list[bytes]]:
+    """The tags of features that have these properties, and the table of values that they point at."""
+    tags: list[Tag] = []
+    tables: list[bytes] = []
+    known = 0
+    for column in columns:
+        held = column.codes >= 0
+        used, places = number_values(column.codes[held], len(column.values))
+        if not len(used):
+            continue
+        values = np.zeros(len(held), dtype=np.int64)
+        values[held] = places + known
+        tags.append(Tag(column.name, values, held))
+        tables.append(_take(column.values, used))
+        known += len(used)
+    return tags, tables
+
+
+def encode_features(ids: np.ndarray | None, x: np.ndarray, y: np.ndarray, tags: list[Tag], *, geometry: int) -> bytes:
+    """Features one after the other, each with the tags that it has.
 
     Ids that are negative are left out, as PostGIS leaves them.
     """
-    keys: list[bytes] = []
-    tables: list[bytes] = []
-    known = 0
-    tags: list[tuple[np.ndarray, np.ndarray]] = []
-    for column in columns:
-        held = column.codes >= 0
-        used, places = np.unique(column.codes[held], return_inverse=True)
-        if not len(used):
-            continue
-        values = np.zeros(len(held), dtype=np.uint64)
-        values[held] = places.astype(np.uint64) + np.uint64(known)
-        tags += [(np.full(len(held), len(keys), dtype=np.uint64), held), (values, held)]
-        keys.append(column.name.encode())
-        tables.append(_take(column.values, used))
-        known += len(used)
-    return _join(ids, x, y, tags, geometry), keys, tables
-
-
-def _join(
-    ids: np.ndarray | None,
-    x: np.ndarray,
-    y: np.ndarray,
-    tags: list[tuple[np.ndarray, np.ndarray]],
-    geometry: int,
-) -> bytes:
-    """All features as rows of varints; what a row has not is left out by a mask."""
-    count = len(x)
-    always = np.ones(count, dtype=bool)
-    tag_sizes = np.zeros(count, dtype=np.int64)
-    for values, held in tags:
-        tag_sizes += np.where(held, size_varints(values), 0)
+    rows = _Rows(len(x))
+    sized = np.zeros(len(x), dtype=np.int64)
+    tag_sizes = sized
+    for at, tag in enumerate(tags):
+        tag_sizes = tag_sizes + np.where(tag.held, size_varints(tag.values) + (1 if at < 1 << 7 else 2), 0)
     zx, zy = zigzag(x), zigzag(y)
-    start, end = _STARTS[geometry], _ENDS[geometry]
-    shape_sizes = size_varints(zx) + size_varints(zy) + len(start) + len(end)
+    end = _ENDS[geometry]
+    shape_sizes = size_varints(zx) + size_varints(zy) + 1 + len(end)
     tagged = tag_sizes > 0
-    sizes = shape_sizes + size_varints(shape_sizes.astype(np.uint64)) + 3
-    sizes += np.where(tagged, tag_sizes + size_varints(tag_sizes.astype(np.uint64)) + 1, 0)
-    numbered = np.zeros(count, dtype=bool)
-    own = np.zeros(count, dtype=np.uint64)
+    sizes = shape_sizes + 4 + np.where(tagged, tag_sizes + size_varints(tag_sizes) + 1, 0)
+    numbered = None if ids is None else ids >= 0
+    if ids is not None and numbered is not None:
+        sizes = sizes + np.where(numbered, size_varints(np.maximum(ids, 0)) + 1, 0)
+    rows.add(0x12)
+    rows.add_numbers(sizes)
     if ids is not None:
-        numbered = ids >= 0
-        own = np.where(numbered, ids, 0).astype(np.uint64)
-        sizes += np.where(numbered, size_varints(own) + 1, 0)
-    columns: list[tuple[np.ndarray | int, np.ndarray]] = [(0x12, always), (sizes, always)]
-    if ids is not None:
-        columns += [(0x08, numbered), (own, numbered)]
+        rows.add(0x08, numbered)
+        rows.add_numbers(np.maximum(ids, 0), numbered)
     if tags:
-        columns += [(0x12, tagged), (tag_sizes, tagged), *tags]
-    columns += [(0x18, always), (geometry, always), (0x22, always), (shape_sizes, always)]
-    columns += [(number, always) for number in start] + [(zx, always), (zy, always)]
-    columns += [(number, always) for number in end]
-    matrix = np.empty((count, len(columns)), dtype=np.uint64)
-    mask = np.empty((count, len(columns)), dtype=bool)
-    for at, (numbers, held) in enumerate(columns):
-        matrix[:, at] = numbers
-        mask[:, at] = held
-    return _pack_varints(matrix.ravel() if mask.all() else matrix[mask]).tobytes()
+        rows.add(0x12, tagged)
+        rows.add_numbers(tag_sizes, tagged)
+    for at, tag in enumerate(tags):
+        rows.add_numbers(np.full(len(x), at), tag.held)
+        rows.add_numbers(tag.values, tag.held)
+    for byte in (0x18, geometry, 0x22):
+        rows.add(byte)
+    rows.add_numbers(shape_sizes)
+    rows.add(_MOVE)
+    rows.add_numbers(zx)
+    rows.add_numbers(zy)
+    for byte in end:
+        rows.add(byte)
+    return rows.join()
 
 
-def encode_layer(name: str, extent: int, features: bytes, keys: list[bytes], tables: list[bytes]) -> bytes:
+class _Rows:
+    """Bytes of many rows alike, column by column; what a row has not is left out by a mask."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._columns: list[tuple[np.ndarray | int, np.ndarray | None]] = []
+
+    def add(self, byte: int, held: np.ndarray | None = None) -> None:
+        self._columns.append((byte, held))
+
+    def add_numbers(self, numbers: np.ndarray, held: np.ndarray | None = None) -> None:
+        """Numbers from 0 on as varints, in as many columns as the largest takes."""
+        most = int(numbers.max(initial=0))
+        for bits in range(0, max(most.bit_length(), 1), 7):
+            byte = (numbers >> bits & 0x7F).astype(np.uint8)
+            if most >> bits + 7:
+                byte |= (numbers >> bits + 7 > 0).astype(np.uint8) << 7
+            there = held
+            if bits:
+                longer = numbers >> bits > 0
+                there = longer if held is None else longer & held
+            self._columns.append((byte, there))
+
+    def join(self) -> bytes:
+        matrix = np.empty((self._count, len(self._columns)), dtype=np.uint8)
+        mask = np.empty(matrix.shape, dtype=bool)
+        for at, (byte, held) in enumerate(self._columns):
+            matrix[:, at] = byte
+            mask[:, at] = True if held is None else held
+        return (matrix[mask] if any(held is not None for _, held in self._columns) else matrix).tobytes()
+
+
+def encode_layer(name: str, extent: int, features: bytes, tags: list[Tag], tables: list[bytes]) -> bytes:
     """The layer as it stands in a tile."""
     parts = [_field(1, name.encode()), features]
-    parts += [_field(3, key) for key in keys]
+    parts += [_field(3, tag.name.encode()) for tag in tags]
     parts += tables
     parts += [b"\x28", _varint(extent), b"\x78\x02"]
     return _field(3, b"".join(parts))
@@ -155,7 +188,11 @@ def _field(number: int, body: bytes) -> bytes:
 
 
 def _varint(number: int) -> bytes:
-    return _pack_varints(np.array([number], dtype=np.uint64)).tobytes()
+    body = bytearray()
+    while number > 0x7F:  # noqa: PLR2004 - what fits into a byte
+        body.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*body, number])
 
 
 # -- values, each as the layer's field 4 ------------------------------------------------------------------------------
@@ -196,11 +233,28 @@ def build_numbers(name: str, values: np.ndarray, held: np.ndarray) -> Column:
     if used.dtype == bool:
         rows = np.array([[0x22, 2, 0x38, int(value)] for value in used], dtype=np.uint8)
         return _build(name, codes, rows.ravel(), np.full(len(used), 4))
-    kinds = np.where(used < 0, 0x30, 0x28).astype(np.uint64)
-    numbers = np.where(used < 0, zigzag(used), used.astype(np.uint64))
-    sizes = size_varints(numbers) + 1
-    matrix = np.stack([np.full(len(used), 0x22, dtype=np.uint64), sizes.astype(np.uint64), kinds, numbers], axis=1)
-    return _build(name, codes, _pack_varints(matrix.ravel()), sizes + 2)
+    return _build(name, codes, *encode_numbers(used))
+
+
+def encode_days(days: np.ndarray) -> bytes:
+    """Days since 1970 as values of a table, in a row: ISO 8601 texts, all of the same length."""
+    texts = np.datetime_as_string(days.astype("datetime64[D]")).astype("S10")
+    rows = np.empty((len(days), 14), dtype=np.uint8)
+    rows[:, :4] = (0x22, 12, 0x0A, 10)
+    rows[:, 4:] = np.frombuffer(texts.tobytes(), dtype=np.uint8).reshape(-1, 10)
+    return rows.tobytes()
+
+
+def encode_numbers(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whole numbers as values of a table, in a row, and how long each is."""
+    unsigned = np.where(numbers < 0, zigzag(numbers), numbers.astype(np.uint64))
+    sizes = size_varints(unsigned) + 1
+    rows = _Rows(len(numbers))
+    rows.add(0x22)
+    rows.add_numbers(sizes)
+    rows.add_numbers(np.where(numbers < 0, 0x30, 0x28))
+    rows.add_numbers(unsigned)
+    return np.frombuffer(rows.join(), dtype=np.uint8), sizes + 2
 
 
 def _build(name: str, codes: np.ndarray, data: np.ndarray, sizes: np.ndarray) -> Column:

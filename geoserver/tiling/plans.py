@@ -8,17 +8,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from geoserver.tiling.held import Shapes
 from geoserver.tiling.mvt import size_varints
 
 if TYPE_CHECKING:
-    from geoserver.model import Layer, TilePlan
-    from geoserver.tiling.held import Points, Shapes
+    from collections.abc import Callable
 
-__all__ = ["MOST_DRAWN", "ROOM", "find_features_from", "lower_plan"]
+    from geoserver.model import Layer, TilePlan
+    from geoserver.tiling.cells import Cells
+    from geoserver.tiling.held import Points
+
+__all__ = ["MOST_DRAWN", "ROOM", "lower_plan", "plan_cells", "plan_features"]
 
 ROOM = 460_000  # bytes that the densest tile may take when it is planned
 MOST_DRAWN = 20_000  # features that a tile within the budget could hold at the very most
 _FRAME = 15  # bytes of a feature beside its id, tags and further vertices, with a first one, at most
+_HEAVIER = 1.2  # by which a point may take more than one in the layer's fullest tile, as values repeat less
 _VERTEX = 4  # bytes of each further vertex, which is rarely far from the one before
 _TAG = 4  # bytes of a tag, at most
 
@@ -31,15 +36,33 @@ def lower_plan(plan: TilePlan, features_from: int) -> TilePlan:
     return replace(plan, features_from=features_from, zooms=plan.zooms[:features_from], crowd=plan.crowd or MOST_DRAWN)
 
 
-def find_features_from(layer: Layer, plan: TilePlan, found: Points | Shapes) -> int:
+def plan_features(layer: Layer, plan: TilePlan, found: Points | Shapes) -> int:
     """The first zoom at which every tile of the layer can hold all of that as features; never after the layer's own."""
-    weigher = _Weigher(found)
-    lowest, highest = layer.minzoom, plan.features_from
-    if highest == 0 or weigher.fits(lowest):
+    return _bisect(layer.minzoom, plan.features_from, _Weigher(found).fits)
+
+
+def plan_cells(layer: Layer, plan: TilePlan, cells: Cells) -> int:
+    """The same for points of which no more is known than where they lie, by what a point of the layer takes."""
+    most = ROOM / (plan.weight * _HEAVIER)
+
+    def fits(zoom: int) -> bool:
+        if len(cells) <= most:
+            return True
+        if cells.densest(zoom) > most:
+            return False
+        _, counts = np.unique(cells.spread(zoom)[0], return_counts=True)
+        return int(counts.max()) <= most
+
+    return _bisect(layer.minzoom, plan.features_from, fits)
+
+
+def _bisect(lowest: int, highest: int, fits: Callable[[int], bool]) -> int:
+    """The first zoom of which it is true, as of all above it; 0 for the lowest, below which there are no tiles."""
+    if highest == 0 or fits(lowest):
         return 0
     while highest - lowest > 1:
         middle = (lowest + highest) // 2
-        if weigher.fits(middle):
+        if fits(middle):
             highest = middle
         else:
             lowest = middle
@@ -61,11 +84,14 @@ class _Weigher:
 
     def fits(self, zoom: int) -> bool:
         """Whether each tile of the zoom keeps within the room."""
-        weight = self._own + _VERTEX * self._found.vertices_at(zoom)
+        weight, shared, found = self._own, 0, self._found
+        if isinstance(found, Shapes):
+            weight = weight + _VERTEX * found.vertices_at(zoom)
         if int(weight.sum() + self._values.sum()) <= ROOM:
             return True
-        tiles, places, everywhere = self._found.spread(zoom)
-        shared = int((weight + self._values)[everywhere].sum())
+        tiles, places = found.spread(zoom)
+        if isinstance(found, Shapes):
+            shared = int((weight + self._values)[found.everywhere(zoom)].sum())
         _, number = np.unique(tiles, return_inverse=True)
         own = np.bincount(number, weights=weight[places], minlength=1) + shared
         if own.max() > ROOM:

@@ -19,6 +19,7 @@ from geoserver.tiling.bins import MOST_VALUES, Source, Subject, build_cells, fin
 from geoserver.tiling.compose import recipe_digest
 from geoserver.tiling.density import Density, count_densest, read_density, sampling, tile_at
 from geoserver.tiling.packing import build_pack_index, build_pack_statement
+from geoserver.tiling.plans import MOST_DRAWN, ROOM
 from geoserver.tiling.ready import ReadyTiles, make_tile
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Prepared", "look_ahead", "prepare"]
 
-_ROOM = 460_000  # bytes that the densest tile may take when it is planned; others, and edits, may need a little more
-_MOST_DRAWN = 20_000  # features that a tile within the budget could hold at the very most
 _WEIGHED = 10_000  # features of the tile that tells a first plan what one takes, where there is such a tile
 _GUESSED = 64  # bins across a tile by a first plan
 _HEAVY = 20_000  # features behind a tile that is kept ready, at least; fewer are counted in some 20 ms
@@ -184,7 +183,7 @@ class _Work:
     def _guess_shapes(self, density: Density, zoom: int, last: int, weight: float) -> ZoomPlan | None:
         """What of the shapes that can be seen fits into the densest tile; None when that is everything."""
         for shown in range(min(zoom, last), -1, -1):
-            if density.densest(zoom, shown)[1] * weight <= _ROOM:
+            if density.densest(zoom, shown)[1] * weight <= ROOM:
                 return None if shown >= last else ZoomPlan(shown, _GUESSED)
         return ZoomPlan(-1, _GUESSED)
 
@@ -245,15 +244,13 @@ class _Work:
     def _pack_points(self, density: Density) -> str:
         """Find from which zoom points are drawn, and pack them for the bins below it."""
         first = self.layer.features_from
-        if first is None:
-            start = self._find_features_from(density, self._weigh_feature(density))
-        else:
-            start = min(first, self.layer.maxzoom)
+        weight = self._weigh_feature(density)
+        start = self._find_features_from(density, weight) if first is None else min(first, self.layer.maxzoom)
         if not start:
             return ""
         level = min(start + 7, _FINEST)
         block = next(zoom for zoom in range(max(0, level - _SIDE), level + 1) if self._block_fits(density, zoom, level))
-        self.plan = replace(self.plan, features_from=start, level=level, block=block)
+        self.plan = replace(self.plan, features_from=start, level=level, block=block, weight=weight)
         pack, repack = build_pack_statement(
             self.layer,
             self.plan.facet,
@@ -275,19 +272,19 @@ class _Work:
         """The first zoom whose densest tile holds all of its features, of so many bytes each, within the budget."""
         layer = self.layer
         for zoom in range(layer.minzoom, layer.maxzoom + 1):
-            if density.densest(zoom)[1] * weight <= _ROOM:
+            if density.densest(zoom)[1] * weight <= ROOM:
                 return zoom if zoom > layer.minzoom else 0
         for zoom in range(layer.maxzoom + 1, _FARTHEST + 1) if layer.deepens else ():
-            most = _ROOM / weight
+            most = ROOM / weight
             kind = self.geometry_type
             if count_densest(self.connection, self.table, zoom, density=density, most=most, geometry_type=kind) <= most:
                 return zoom
-        self.plan = replace(self.plan, crowd=int(_ROOM / weight))
+        self.plan = replace(self.plan, crowd=int(ROOM / weight))
         return layer.maxzoom
 
-    def _weigh_feature(self, density: Density, most: int = _MOST_DRAWN) -> float:
+    def _weigh_feature(self, density: Density, most: int = MOST_DRAWN) -> float:
         """Bytes per feature in the fullest tile of at most so many, else in the fullest that could be drawn at all."""
-        for limit in (most, _MOST_DRAWN):
+        for limit in (most, MOST_DRAWN):
             best: tuple[int, Tile] = (0, Tile(0, 0, 0))
             for zoom in range(self.layer.maxzoom, -1, -1):
                 tiles, counts = density.at(zoom)
@@ -298,7 +295,7 @@ class _Work:
             count, tile = best
             if count:
                 return len(self._render(tile, None)) / count
-        return _ROOM
+        return ROOM
 
     # -- zooms ------------------------------------------------------------------------------------------------------
 
@@ -355,7 +352,7 @@ class _Work:
         """The smallest bins with which the densest tile of a zoom keeps to the budget."""
         tile, _ = density.densest(zoom)
         for cells in (128, 64, 32):
-            if len(self._render(tile, ZoomPlan(-1, cells))) <= _ROOM:
+            if len(self._render(tile, ZoomPlan(-1, cells))) <= ROOM:
                 return ZoomPlan(-1, cells)
         return ZoomPlan(-1, 16)
 
@@ -364,10 +361,10 @@ class _Work:
         fullest, _ = density.densest(zoom)
         for shown in range(min(zoom, last), -1, -1):
             tile, count = density.densest(zoom, shown)
-            if count > _MOST_DRAWN:
+            if count > MOST_DRAWN:
                 continue
             step = None if shown >= last else ZoomPlan(shown, 64)
-            if all(len(self._render(one, step)) <= _ROOM for one in {tile, fullest}):
+            if all(len(self._render(one, step)) <= ROOM for one in {tile, fullest}):
                 return step
         return self._fit_points(density, zoom)
 

@@ -17,7 +17,8 @@ from geoserver import assets
 from geoserver.database.pool import run
 from geoserver.model import BINS
 from geoserver.tiling.bins import MOST_VALUES
-from geoserver.tiling.held import NO_DAY, Points, Shapes, place_points
+from geoserver.tiling.cells import LEVEL, NO_DAY, place_points
+from geoserver.tiling.held import Points, Shapes
 from geoserver.tiling.mvt import Column, build_numbers, build_texts
 from geoserver.tiling.plans import MOST_DRAWN
 from geoserver.tiling.recipes import build_value, plain_recipe
@@ -31,12 +32,24 @@ if TYPE_CHECKING:
     from geoserver.filtering import Where
     from geoserver.model import Field, Layer
 
-__all__ = ["MOST_ROWS", "can_hold", "can_read", "parse_points", "parse_shapes", "read_points", "read_shapes"]
+__all__ = [
+    "DAY",
+    "EPOCH",
+    "MOST_ROWS",
+    "can_hold",
+    "can_read",
+    "estimate_cost",
+    "parse_numbers",
+    "parse_points",
+    "parse_shapes",
+    "read_points",
+    "read_shapes",
+]
 
 MOST_ROWS = 120_000  # of a filter that is kept in memory
 _HEAD = 20  # bytes in front of the elements of an array of one dimension
-_EPOCH = 10_957  # days from 1970, where numpy begins, to 2000, where PostgreSQL does
-_DAY = 86_400_000_000  # microseconds
+EPOCH = 10_957  # days from 1970, where numpy begins, to 2000, where PostgreSQL does
+DAY = 86_400_000_000  # microseconds
 
 # Types of columns of which a value in a tile is known: by what ST_AsMVT makes of them.
 _TYPES = {
@@ -108,6 +121,15 @@ async def read_points(database: Database, layer: Layer, status: LayerStatus, whe
     return await _read(database, _build_statement(_READ, layer, where, MOST_ROWS, more), where, MOST_ROWS)
 
 
+async def estimate_cost(database: Database, layer: Layer, where: Where) -> float:
+    """What PostgreSQL expects of reading the rows, in its own units: some 250 are a millisecond."""
+    query = SQL("EXPLAIN (FORMAT JSON) SELECT * FROM {} WHERE {} LIMIT {}").format(
+        Identifier("layers", layer.table), where.sql, Literal(MOST_ROWS)
+    )
+    (plan,) = await database.fetch_value(query, where.params)
+    return float(plan["Plan"]["Total Cost"])
+
+
 async def read_shapes(database: Database, layer: Layer, where: Where) -> Answer | None:
     """Where the rows lie and how large they are; None for too many. Raises as `read_points` does."""
     return await _read(database, _build_statement(_MEASURE, layer, where, MOST_DRAWN, {}), where, MOST_DRAWN)
@@ -172,22 +194,24 @@ def parse_points(layer: Layer, answer: Answer) -> Points:
     """The arrays in the order of the map."""
     cells = iter(answer.cells)
     count = answer.rows
-    fid, x, y = (_numbers(next(cells), kind, count) for kind in (">i8", ">f8", ">f8"))
-    slot = _numbers(next(cells), ">i2", count).astype(np.uint8)
+    fid, x, y = (parse_numbers(next(cells), kind, count) for kind in (">i8", ">f8", ">f8"))
+    slot = parse_numbers(next(cells), ">i2", count).astype(np.uint8)
     day = _days(layer, next(cells), count)
     curve = place_points(x, y)
     order = np.lexsort((fid, curve))
     columns = [_parse_column(layer.fields[name], cells, count, order) for name in layer.tile_fields]
-    return Points(curve[order], x[order], y[order], fid[order], slot[order], day[order], tuple(columns))
+    return Points(
+        curve[order], slot[order], day[order], LEVEL, x=x[order], y=y[order], fid=fid[order], columns=tuple(columns)
+    )
 
 
 def parse_shapes(layer: Layer, answer: Answer) -> Shapes:
     """The arrays in the order of the table."""
     cells = iter(answer.cells)
     count = answer.rows
-    fid = _numbers(next(cells), ">i8", count)
-    west, south, east, north = (_numbers(next(cells), ">f8", count) for _ in range(4))
-    vertices, length = _numbers(next(cells), ">i4", count), _numbers(next(cells), ">f8", count)
+    fid = parse_numbers(next(cells), ">i8", count)
+    west, south, east, north = (parse_numbers(next(cells), ">f8", count) for _ in range(4))
+    vertices, length = parse_numbers(next(cells), ">i4", count), parse_numbers(next(cells), ">f8", count)
     columns = [_parse_column(layer.fields[name], cells, count, np.arange(count)) for name in layer.tile_fields]
     return Shapes(fid, west, south, east, north, vertices, length, tuple(columns))
 
@@ -196,13 +220,13 @@ def _parse_column(field: Field, cells: Any, count: int, order: np.ndarray) -> Co
     if field.type in _TEXTS:
         return _parse_texts(field.name, next(cells), next(cells), count, order)
     kind = {"integer": ">i8", "number": ">f8", "boolean": "?"}[field.type]
-    values = _numbers(next(cells), kind, count)[order]
-    held = _numbers(next(cells), ">i2", count)[order] == 0
+    values = parse_numbers(next(cells), kind, count)[order]
+    held = parse_numbers(next(cells), ">i2", count)[order] == 0
     return build_numbers(field.name, values, held)
 
 
 def _parse_texts(name: str, sizes: bytes | None, joined: bytes | None, count: int, order: np.ndarray) -> Column:
-    lengths = _numbers(sizes, ">i4", count)
+    lengths = parse_numbers(sizes, ">i4", count)
     held = lengths >= 0
     offsets = np.zeros(count + 1, dtype=np.int32)
     np.cumsum(np.where(held, lengths, 0), out=offsets[1:])
@@ -217,15 +241,15 @@ def _days(layer: Layer, raw: bytes | None, count: int) -> np.ndarray:
     if not layer.time:
         return np.full(count, NO_DAY, dtype=np.int32)
     if layer.fields[layer.time].type == "date":
-        found = _numbers(raw, ">i4", count).astype(np.int64)
+        found = parse_numbers(raw, ">i4", count).astype(np.int64)
         none, days = found == np.iinfo(np.int32).max, found
     else:
-        found = _numbers(raw, ">i8", count)
-        none, days = found == np.iinfo(np.int64).max, found // _DAY
-    return np.where(none, NO_DAY, days + _EPOCH).astype(np.int32)
+        found = parse_numbers(raw, ">i8", count)
+        none, days = found == np.iinfo(np.int64).max, found // DAY
+    return np.where(none, NO_DAY, days + EPOCH).astype(np.int32)
 
 
-def _numbers(raw: bytes | None, kind: str, count: int) -> np.ndarray:
+def parse_numbers(raw: bytes | None, kind: str, count: int) -> np.ndarray:
     """The elements of an array as it travels: behind a head, each with its length in front."""
     if raw is None:
         return np.zeros(0, dtype=np.dtype(kind).newbyteorder("="))

@@ -7,14 +7,31 @@ for all who ask at the same time, and given up when all of them have left.
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from geoserver.tiling.bins import find_bins
+import psycopg
+
+from geoserver.errors import OvertakenError, UnavailableError
+from geoserver.tiling.bins import find_bins, split_packed
 from geoserver.tiling.compose import BUDGET, list_steps
-from geoserver.tiling.plans import MOST_DRAWN, find_features_from
-from geoserver.tiling.reading import Answer, can_hold, can_read, parse_points, parse_shapes, read_points, read_shapes
+from geoserver.tiling.held import Points
+from geoserver.tiling.plans import MOST_DRAWN, plan_cells, plan_features
+from geoserver.tiling.reading import (
+    MOST_ROWS,
+    Answer,
+    can_hold,
+    can_read,
+    estimate_cost,
+    parse_points,
+    parse_shapes,
+    read_points,
+    read_shapes,
+)
+from geoserver.tiling.unpacking import MOST, Blocks, parse_cells, read_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -25,24 +42,37 @@ if TYPE_CHECKING:
     from geoserver.filtering import Where
     from geoserver.model import Layer, Tile
     from geoserver.tiling.bins import Subject
-    from geoserver.tiling.held import Points
+    from geoserver.tiling.cells import Cells
 
-__all__ = ["Result", "ResultKey", "Results", "draw", "read_result"]
+__all__ = ["Result", "ResultKey", "Results", "draw", "is_dear", "read_result", "read_rows"]
 
-_SHORT = 2_000  # points that are worked through in no time; more of them would hold up the other requests
+_CHEAP = 3_000  # PostgreSQL's cost up to which rows are read at once, rather than packed points: some 10 ms
+_DEAR = 150_000  # and from which on a tile is not kept waiting for them
+_PAUSE = 60.0  # seconds until what took too long is tried again
+_SHORT = 5_000  # points that are worked through in no time; more of them would hold up the other requests
 _ENTRY_BYTES = 1_500  # what Python takes for a result and its place
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`features_from` is the plan of the filter; without `points` its tiles are asked of PostGIS."""
+    """`features_from` is the plan of the filter; without `held` its tiles are asked of PostGIS.
+
+    What is held may be no more than cells, of which bins are made; with `few` the points themselves can be read, too.
+    """
 
     features_from: int
-    points: Points | None = None
+    held: Cells | None = None
+    few: bool = False
+    expires: float = math.inf  # of `time.monotonic`: when it is worth to ask again
 
     @property
     def size(self) -> int:
-        return self.points.size if self.points is not None else 0
+        return self.held.size if self.held is not None else 0
+
+    def find_points(self, zoom: int, features_from: int | None = None) -> Cells | None:
+        """What the tiles of a zoom are made of; None where it is not held. `features_from` is another plan."""
+        start = self.features_from if features_from is None else features_from
+        return self.held if zoom < start or isinstance(self.held, Points) else None
 
 
 class ResultKey(NamedTuple):
@@ -52,27 +82,83 @@ class ResultKey(NamedTuple):
     version: str
     edit: int
     filter: str
+    rows: bool = False  # the points themselves are asked for, not only a plan
 
 
 async def read_result(database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, where: Where) -> Result:
-    """Ask what a filter leaves, and plan its tiles. Raises UnavailableError when the database is away or too slow."""
+    """Ask what a filter leaves, and plan its tiles; where that takes too long, they have the layer's own plan.
+
+    Raises UnavailableError when the database is away.
+    """
+    try:
+        return await _read_result(database, catalog, layer, status, where)
+    except UnavailableError as error:
+        if not isinstance(error.__cause__, psycopg.errors.QueryCanceled):
+            raise
+        return Result(status.plan.features_from, expires=time.monotonic() + _PAUSE)
+
+
+async def _read_result(database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, where: Where) -> Result:
     own = Result(status.plan.features_from)
     if not (can_read(layer, status) and find_bins(catalog.recipes[layer.kind])):
         return own
-    if can_hold(catalog, layer) and (answer := await read_points(database, layer, status, where)) is not None:
-        return await _work(answer.rows, _hold, layer, status, answer)
+    if can_hold(catalog, layer):
+        ways = [read_rows, _read_cells]
+        if _is_packed(layer, status, where) and await estimate_cost(database, layer, where) > _CHEAP:
+            ways.reverse()
+        for way in ways:
+            if (found := await way(database, layer, status, where)) is not None:
+                return found
     if not own.features_from or (answer := await read_shapes(database, layer, where)) is None:
         return own
     return await _work(answer.rows, _measure, layer, status, answer)
 
 
+async def is_dear(database: Database, layer: Layer, status: LayerStatus, where: Where, zoom: int) -> bool:
+    """Whether one tile of a zoom by PostGIS is worth less than to ask what the filter leaves of the whole layer."""
+    if zoom < status.plan.features_from and _is_packed(layer, status, where):
+        return False
+    return await estimate_cost(database, layer, where) > _DEAR
+
+
+def _is_packed(layer: Layer, status: LayerStatus, where: Where) -> bool:
+    return status.plan.weight > 0 and split_packed(layer, status.plan, where) is not None
+
+
+async def read_rows(database: Database, layer: Layer, status: LayerStatus, where: Where) -> Result | None:
+    """The points that a filter leaves; None for too many, or for other things than points."""
+    answer = await read_points(database, layer, status, where)
+    return None if answer is None else await _work(answer.rows, _hold, layer, status, answer)
+
+
+async def _read_cells(database: Database, layer: Layer, status: LayerStatus, where: Where) -> Result | None:
+    """What packed points tell; None where they tell nothing."""
+    parts = split_packed(layer, status.plan, where) if status.plan.weight else None
+    if parts is None:
+        return None
+    try:
+        blocks = await read_blocks(database, layer, status, parts)
+    except OvertakenError:  # a load has just taken them away
+        return None
+    if blocks.total > MOST:
+        return Result(status.plan.features_from)
+    return await _work(blocks.total, _count, layer, status, blocks)
+
+
+def _count(layer: Layer, status: LayerStatus, blocks: Blocks) -> Result | None:
+    cells = parse_cells(layer, status, blocks)
+    if cells is None:
+        return None
+    return Result(plan_cells(layer, status.plan, cells), cells, few=len(cells) <= MOST_ROWS)
+
+
 def _hold(layer: Layer, status: LayerStatus, answer: Answer) -> Result:
     points = parse_points(layer, answer)
-    return Result(find_features_from(layer, status.plan, points), points)
+    return Result(plan_features(layer, status.plan, points), points)
 
 
 def _measure(layer: Layer, status: LayerStatus, answer: Answer) -> Result:
-    return Result(find_features_from(layer, status.plan, parse_shapes(layer, answer)))
+    return Result(plan_features(layer, status.plan, parse_shapes(layer, answer)))
 
 
 async def _work[**P, T](rows: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -82,18 +168,18 @@ async def _work[**P, T](rows: int, work: Callable[P, T], *args: P.args, **kwargs
     return await asyncio.to_thread(work, *args, **kwargs)
 
 
-async def draw(points: Points, subject: Subject, tile: Tile) -> bytes:
+async def draw(points: Cells, subject: Subject, tile: Tile) -> bytes:
     """The tile of points in memory, by the subject's plan; beside the event loop where they are many."""
     count = points.count(tile)
     return await _work(count, _draw, points, subject, tile, count)
 
 
-def _draw(points: Points, subject: Subject, tile: Tile, count: int) -> bytes:
+def _draw(points: Cells, subject: Subject, tile: Tile, count: int) -> bytes:
     body = b""
     for step in list_steps(subject, tile.z):
         if step is not None:
             body = points.render_bins(subject.layer, subject.plan, tile, step.cells)
-        elif count > MOST_DRAWN:
+        elif not isinstance(points, Points) or count > MOST_DRAWN:
             continue
         else:
             body = points.render_features(subject.layer, tile)
@@ -119,8 +205,15 @@ class Results:
         """What is in memory; it counts as used."""
         if (kept := self._kept.get(key)) is None:
             return None
+        if kept[0].expires < time.monotonic():
+            self._remove(key)
+            return None
         self._kept.move_to_end(key)
         return kept[0]
+
+    def knows(self, key: ResultKey) -> bool:
+        """Whether it is in memory, or being read."""
+        return self.find(key) is not None or key in self._reads
 
     async def get(self, key: ResultKey, read: Callable[[], Awaitable[Result]]) -> Result:
         """The result, read if it has to be; raises what `read` raises."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from geoserver.database.pool import Database
     from geoserver.database.status import LayerStatus
     from geoserver.model import Layer, Tile
-    from geoserver.tiling.held import Points
+    from geoserver.tiling.cells import Cells
 
 __all__ = ["TileSource", "parse_question", "render", "source_of", "tile_version"]
 
@@ -48,7 +48,7 @@ class View:
 
     where: Where
     features_from: int
-    points: Points | None = None
+    points: Cells | None = None
 
 
 class TileSource(Protocol):
@@ -169,7 +169,7 @@ async def render(
     *,
     where: Where,
     features_from: int | None = None,
-    points: Points | None = None,
+    points: Cells | None = None,
 ) -> bytes:
     """The layer's part of a tile as Mapbox Vector Tile, `b""` when it holds nothing.
 

@@ -51,7 +51,7 @@ def check_sum(shapes: Shapes, layer_id: str, question: random.Random) -> None:
     where = build(layer, status, filter=text)
     result = shapes.runner.run(read_result(shapes.database, shapes.catalog, layer, status, where))
     expected = count_rows(shapes, layer_id, text)
-    for points in {id(points): points for points in (None, result.points)}.values():
+    for points in {id(points): points for points in (None, result.held)}.values():
         found = shapes.runner.run(count_tiles(shapes, layer_id, text, zoom, features_from=start, points=points))
         assert found == expected, (text, zoom, start, points is None)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import mapbox_vector_tile
 import mercantile
+import numpy as np
 import pytest
 import shapely
 from known_shapes import Shapes
@@ -15,6 +16,8 @@ from random_rows import draw_filter, draw_place, draw_row
 from geoserver.filtering import build
 from geoserver.model import Tile
 from geoserver.tiling import read_result, render
+from geoserver.tiling.bins import split_packed
+from geoserver.tiling.unpacking import parse_cells, read_blocks
 
 if TYPE_CHECKING:
     from geoserver.filtering import Where
@@ -65,7 +68,7 @@ def check_alike(shapes: Shapes, layer_id: str, cases: int, seed: str) -> None:
     for _ in range(cases):
         where = build(layer, status, filter=draw_filter(draw))
         result = read(shapes, layer_id, where)
-        assert result.points is not None
+        assert result.held is not None
         zoom, start = draw.randrange(23), draw.randrange(14)
         lon, lat = draw_place(draw)
         found = mercantile.tile(lon, lat, zoom)
@@ -73,7 +76,7 @@ def check_alike(shapes: Shapes, layer_id: str, cases: int, seed: str) -> None:
         options = {"where": where, "features_from": start}
         asked, made = (
             shapes.runner.run(render(shapes.database, shapes.catalog, layer, status, tile, **options, points=points))
-            for points in (None, result.points)
+            for points in (None, result.held)
         )
         expected = decode(asked)
         if zoom == start > 0:
@@ -85,3 +88,34 @@ def check_alike(shapes: Shapes, layer_id: str, cases: int, seed: str) -> None:
 
 def test_memory_and_postgis_make_the_same_tile_under_any_filter_zoom_and_plan(shapes: Shapes, points: str) -> None:
     check_alike(shapes, points, 60, "alike")
+
+
+def test_packed_points_are_counted_in_memory_as_postgis_counts_them(shapes: Shapes, points: str) -> None:
+    layer, status = shapes.layers[points], shapes.statuses[points]
+    draw = random.Random("unpacked")
+    counted = 0
+    for _ in range(100):
+        where = build(layer, status, filter=draw_filter(draw))
+        parts = split_packed(layer, status.plan, where)
+        if parts is None:
+            continue
+        blocks = shapes.runner.run(read_blocks(shapes.database, layer, status, parts))
+        rows = read(shapes, points, where).held
+        assert rows is not None
+        assert blocks.total == len(rows)
+        if not blocks.total:
+            continue
+        cells = parse_cells(layer, status, blocks)
+        assert cells is not None
+        lon, lat = draw_place(draw)
+        found = mercantile.tile(lon, lat, draw.randrange(13))
+        what = (shapes.database, shapes.catalog, layer, status, Tile(found.z, found.x, found.y))
+        asked, made = (shapes.runner.run(render(*what, where=where, points=held)) for held in (None, cells))
+        assert decode(made) == decode(asked), where.canonical
+        counted += bool(made)
+        for zoom in (0, 9, 12):
+            tiles = [np.unique(held.spread(zoom)[0], return_counts=True) for held in (rows, cells)]
+            exact, rough = (dict(zip(*one, strict=True)) for one in tiles)
+            assert all(rough[tile] >= count for tile, count in exact.items())
+            assert cells.densest(zoom) == rows.densest(zoom) <= max(exact.values())
+    assert counted > 20
