@@ -12,6 +12,7 @@ from geoserver.errors import NotFoundError
 from geoserver.model import Layer
 from geoserver.styling.bins import SUFFIX, add_bins
 from geoserver.styling.fading import cross_fade
+from geoserver.styling.legible import make_legible
 from geoserver.styling.plain import plain_fragment
 from geoserver.tiling.bins import find_bins
 
@@ -66,8 +67,9 @@ def build_style(
     """A complete MapLibre style: the basemap or fragment `name`, with the fragments of `layers` under its labels.
 
     `statuses` tells by id what is loaded; a basemap draws those layers of it that it knows, and each layer of points
-    has squares below the zoom of its plan, or below the one in `features_from` where that is less. `base_url` has no
-    slash at its end. Raises NotFoundError for an unknown style or layer.
+    has squares below the zoom of its plan, or below the one in `features_from` where that is less: of what few rows
+    are left by a filter no mark is then very small. `base_url` has no slash at its end. Raises NotFoundError for an
+    unknown style or layer.
     """
     style = _find(catalog, name)
     _fill_addresses(style, base_url)
@@ -82,7 +84,9 @@ def build_style(
             darken(fragment)
         add_bins(fragment, catalog, dark=dark)
     _merge(style, fragments)
-    cross_fade(style, _find_switches(catalog, statuses, features_from or {}))
+    asked = features_from or {}
+    make_legible(style, [name for name, zoom in asked.items() if zoom < _own_switch(statuses, name)])
+    cross_fade(style, _find_switches(catalog, statuses, asked))
     return style
 
 
@@ -90,6 +94,10 @@ def fragment_of(catalog: Catalog, layer: Layer) -> Style:
     """The layer's own style as a fresh copy: the one that its file names, else a plain one for its kind."""
     found = catalog.styles.get(layer.style)
     return copy.deepcopy(dict(found)) if found else plain_fragment(layer)
+
+
+def _own_switch(statuses: Mapping[str, LayerStatus], layer_id: str) -> int:
+    return statuses[layer_id].plan.features_from if layer_id in statuses else 0
 
 
 def _find_switches(catalog: Catalog, statuses: Mapping[str, LayerStatus], asked: Mapping[str, int]) -> dict[str, int]:

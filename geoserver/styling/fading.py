@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
 from geoserver.styling.bins import SUFFIX
-from geoserver.styling.expressions import progress
+from geoserver.styling.expressions import are_stops, flat, is_number, pairs, progress, reads_zoom
 
 __all__ = ["FADE", "cross_fade", "fade_in", "fade_out"]
 
@@ -79,11 +79,11 @@ def _fade_paint(item: Style, start: int, *, out: bool) -> Style:
 
 
 def _least(limited: Mapping[str, Any]) -> float:
-    return limited["minzoom"] if _is_number(limited.get("minzoom")) else 0
+    return limited["minzoom"] if is_number(limited.get("minzoom")) else 0
 
 
 def _most(limited: Mapping[str, Any]) -> float:
-    return limited["maxzoom"] if _is_number(limited.get("maxzoom")) else _FARTHEST
+    return limited["maxzoom"] if is_number(limited.get("maxzoom")) else _FARTHEST
 
 
 # MapLibre takes `zoom` only as the input of an outermost `interpolate` or `step`, so a fade becomes the first or the
@@ -94,12 +94,12 @@ def fade_in(value: Any, start: float) -> Any:
     """An opacity that is nothing at zoom `start` and as `value` says from `start + FADE` on."""
     end = round(start + FADE, 6)
     match value:
-        case ["interpolate", [str(), *_] as kind, ["zoom"], *rest] if _are_stops(rest):
-            stops = _pairs(rest)
+        case ["interpolate", [str(), *_] as kind, ["zoom"], *rest] if are_stops(rest):
+            stops = pairs(rest)
             later = [(zoom, output) for zoom, output in stops if zoom > end]
-            return ["interpolate", kind, ["zoom"], start, 0, end, _output_at(kind, stops, end), *_flat(later)]
-        case ["step", ["zoom"], first, *rest] if _are_stops(rest) and not _reads_zoom(first):
-            return ["interpolate", ["linear"], ["zoom"], start, 0, end, *_steps(first, _pairs(rest), end)]
+            return ["interpolate", kind, ["zoom"], start, 0, end, _output_at(kind, stops, end), *flat(later)]
+        case ["step", ["zoom"], first, *rest] if are_stops(rest) and not reads_zoom(first):
+            return ["interpolate", ["linear"], ["zoom"], start, 0, end, *_steps(first, pairs(rest), end)]
     if _is_beyond(value):
         return value
     return ["interpolate", ["linear"], ["zoom"], start, 0, end, value]
@@ -109,12 +109,12 @@ def fade_out(value: Any, start: float) -> Any:
     """An opacity that is as `value` says up to zoom `start`, and nothing from `start + FADE` on."""
     end = round(start + FADE, 6)
     match value:
-        case ["interpolate", [str(), *_] as kind, ["zoom"], *rest] if _are_stops(rest):
-            stops = _pairs(rest)
+        case ["interpolate", [str(), *_] as kind, ["zoom"], *rest] if are_stops(rest):
+            stops = pairs(rest)
             earlier = [(zoom, output) for zoom, output in stops if zoom < start]
-            return ["interpolate", kind, ["zoom"], *_flat(earlier), start, _output_at(kind, stops, start), end, 0]
-        case ["step", ["zoom"], first, *rest] if _are_stops(rest) and not _reads_zoom(first):
-            stops = [(zoom, output) for zoom, output in _pairs(rest) if zoom <= start]
+            return ["interpolate", kind, ["zoom"], *flat(earlier), start, _output_at(kind, stops, start), end, 0]
+        case ["step", ["zoom"], first, *rest] if are_stops(rest) and not reads_zoom(first):
+            stops = [(zoom, output) for zoom, output in pairs(rest) if zoom <= start]
             last = [first, *(output for _, output in stops)][-1]
             until = [] if stops and stops[-1][0] == start else [start, last]
             return ["interpolate", ["linear"], ["zoom"], -1, *_steps(first, stops, -1), *until, end, 0]
@@ -124,7 +124,7 @@ def fade_out(value: Any, start: float) -> Any:
 
 
 def _is_beyond(value: Any) -> bool:
-    return isinstance(value, Mapping) or _reads_zoom(value)  # a mapping is a function of the older specification
+    return isinstance(value, Mapping) or reads_zoom(value)  # a mapping is a function of the older specification
 
 
 def _steps(first: Any, stops: list[tuple[float, Any]], begin: float) -> Iterator[Any]:
@@ -148,27 +148,7 @@ def _output_at(kind: list[Any], stops: list[tuple[float, Any]], zoom: float) -> 
             part = round(progress(kind, zoom, low, high), 4)
             if before == after:
                 return before
-            if _is_number(before) and _is_number(after):
+            if is_number(before) and is_number(after):
                 return round(before + (after - before) * part, 4)
             return ["+", ["*", round(1 - part, 4), before], ["*", part, after]]
     return stops[-1][1]
-
-
-def _reads_zoom(value: Any) -> bool:
-    return isinstance(value, list) and (value == ["zoom"] or any(map(_reads_zoom, value)))
-
-
-def _are_stops(flat: list[Any]) -> bool:
-    return len(flat) > 1 and len(flat) % 2 == 0 and all(map(_is_number, flat[::2])) and not _reads_zoom(flat[1::2])
-
-
-def _pairs(flat: list[Any]) -> list[tuple[float, Any]]:
-    return list(zip(flat[::2], flat[1::2], strict=False))
-
-
-def _flat(pairs: Iterable[tuple[Any, Any]]) -> list[Any]:
-    return [part for pair in pairs for part in pair]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
