@@ -32,6 +32,7 @@ test: test-setup
 	@exec $(BIN)/python -m pytest -m "not slow" $(PARALLEL) $(ARGS)
 
 test-slow: test-setup
+	@sh setup.sh engines
 	@exec $(BIN)/python -m pytest -m slow $(PARALLEL) $(ARGS)
 
 check: test-setup
@@ -58,7 +59,7 @@ types: web
 setup: .setup/python web database
 test-setup: .setup/test-python web database
 	@sh setup.sh chromium
-	@sh setup.sh pooler
+	@sh setup.sh servers
 
 # Without a database of yours, the server needs the programs of PostGIS.
 database: .setup/python
