@@ -146,15 +146,16 @@ without_services() {
     chmod +x "$policy"
 }
 
-# Programs that `make bench` compares with; it says so when they are missing. tipg has an environment of its own.
+# Programs that `make bench` measures with and compares with; it says so when they are missing. tipg has an environment of its own.
 install_peers() {
     install_tipg
     packages=
     command -v ogr2ogr >/dev/null || packages="$packages gdal-bin"
     has nginx || packages="$packages nginx-light"
     command -v wrk >/dev/null || packages="$packages wrk"
+    { has_chromium && has_driver; } || packages="$packages chromium fonts-dejavu-core libatomic1"
     if [ -z "$packages" ] || ! is_root_on_debian; then return; fi
-    say "To compare with:$packages (apt-get)"
+    say "To measure with:$packages (apt-get)"
     run peers apt-get update
     without_services
     # shellcheck disable=SC2086 # several words

@@ -78,6 +78,7 @@ class TilePlan:
     whole: bool = True  # every value of the facet has a code in packed points
     prebuilt: int = -1  # last zoom of which some tiles are kept ready
     digest: str = ""  # of the recipes that the ready tiles were made by
+    weight: float = 0.0  # bytes that a point takes in a full tile; 0 where it was not measured
     crowd: int = 0  # features that fit into a tile, where some tiles have too many at every zoom; else 0
 
 

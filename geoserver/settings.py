@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     ogc_threads: int = Field(default=4, ge=1, le=64, description="Threads and connections for OGC API requests.")
     statement_timeout: float = Field(default=10.0, gt=0, description="Seconds after which a query is cut.")
     tile_cache_mb: int = Field(default=256, ge=0, description="MiB of rendered tiles kept by each worker; 0 for none.")
+    results_mb: int = Field(
+        default=64, ge=0, description="MiB of what filters leave kept by each worker, to make tiles from; 0 for none."
+    )
     tile_max_age: int = Field(
         default=10, ge=0, le=31_536_000, description="Seconds for which browsers and proxies may keep a tile unasked."
     )

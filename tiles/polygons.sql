@@ -2,10 +2,11 @@
 --
 -- bins: polygons
 --
--- A polygon of less than a square pixel could not be seen, and is counted in a bin. From zoom 14 on what is smaller than
--- the tile's grid (0.6 m at zoom 14) is drawn two steps wide. What is long but so thin that nothing of it is left on the
--- grid (a kerb, a hedge, many small parts far from each other) is drawn along its edge, two steps wide, at any zoom: as a
--- polygon, because that is what styles fill. No polygon is lost.
+-- A polygon of less than a square pixel could not be seen, and is counted in a bin; where a filter leaves so few that all
+-- are drawn, it is drawn three pixels wide along its edge. From zoom 14 on what is smaller than the tile's grid (0.6 m at
+-- zoom 14) is drawn two steps wide. What is long but so thin that nothing of it is left on the grid (a kerb, a hedge, many
+-- small parts far from each other) is drawn along its edge, two steps wide, at any zoom: as a polygon, because that is what
+-- styles fill. No polygon is lost.
 -- Polygons are simplified whole and then cut, so that the parts in neighbouring tiles meet.
 
 SELECT ST_AsMVT(features.*, {layer}, 4096, 'geom', 'fid')
@@ -15,6 +16,9 @@ FROM (
         coalesce(
             ST_AsMVTGeom(
                 CASE
+                    WHEN %(z)s < 14 AND ST_Area(geom_3857) < %(pixel)s ^ 2
+                    THEN ST_Buffer(ST_Simplify(ST_Boundary(geom_3857), %(pixel)s / 2, true), %(pixel)s * 1.5,
+                                   'quad_segs=1 endcap=square join=bevel')
                     WHEN %(z)s < 14 THEN ST_Simplify(geom_3857, %(pixel)s / 2, true)
                     WHEN ST_Area(geom_3857) < (%(pixel)s / 4) ^ 2
                      AND ST_XMax(geom_3857) - ST_XMin(geom_3857) < %(pixel)s / 4

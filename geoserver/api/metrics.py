@@ -31,12 +31,15 @@ _COUNTERS = {
     "tile_renders_failed": "Tiles that could not be made: cut by time, or the database was away.",
     "tiles_evicted": "Tiles that fell out of the cache because it was full.",
     "tiles_invalidated": "Tiles in the cache that a change of rows made stale.",
+    "results_read": "What filters leave that was read to plan tiles or to make them from.",
     "questions_refused": "Questions that were told to come back because too many were waiting.",
     "process_cpu_seconds": "Processor time that the worker has used.",
 }
 _GAUGES = {
     "tile_cache_bytes": "Bytes of the tiles in the cache, with keys and overhead.",
     "tile_cache_entries": "Tiles in the cache, of one layer or of several in one.",
+    "results_bytes": "Bytes of what filters leave, kept to make tiles from.",
+    "results_entries": "Filters of which that is kept.",
     "tile_renders_running": "Tiles that are being made now.",
     "questions_waiting": "Questions that wait for their turn to be read, or for the database or a thread.",
     "process_resident_memory_bytes": "Memory that the worker holds.",
@@ -81,8 +84,10 @@ class Meter:
         turns = tiles.questions.all_turns
         refused, waiting = sum(each.refused for each in turns), sum(each.waiting for each in turns)
         cached = tiles.cache.counts
-        counters = [made.failed, cached.evicted, cached.invalidated, refused, time.process_time()]
-        gauges = [tiles.cache.bytes, len(tiles.cache), len(tiles.flights), waiting, _read_memory()]
+        results = tiles.results
+        counters = [made.failed, cached.evicted, cached.invalidated, results.read, refused, time.process_time()]
+        kept = [tiles.cache.bytes, len(tiles.cache), results.bytes, len(results)]
+        gauges = [*kept, len(tiles.flights), waiting, _read_memory()]
         answers = [tiles.hits, tiles.misses, tiles.stale]
         self.board.write(self._worker, [*answers, *counters, *gauges, made.renders, made.seconds, *made.buckets])
 

@@ -7,6 +7,7 @@ the request has even become a task.
 from __future__ import annotations
 
 import asyncio
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from geoserver.questions import Asked, Questions
 from geoserver.tiling.cache import Entry, Key, TileCache
 from geoserver.tiling.flights import Flights, Found, Made
 from geoserver.tiling.ranges import TileRange
+from geoserver.tiling.results import Result, ResultKey, Results
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from geoserver.model import Layer, Tile
     from geoserver.services import Services
     from geoserver.settings import Settings
+    from geoserver.tiling.cells import Cells
 
 __all__ = ["Answer", "Hot", "TileServer", "encode_headers", "matches"]
 
@@ -91,6 +94,7 @@ class TileServer:
         self.questions = questions
         self.cache = TileCache(int(settings.tile_cache_mb * 2**20 * _FILLED))
         self.flights = Flights(self.cache)
+        self.results = Results(settings.results_mb * 2**20)
         self.hits = self.misses = self.stale = 0
         self.services: Services
         self.everywhere = encode_headers(headers)
@@ -116,6 +120,7 @@ class TileServer:
         """End what is under way and let go of every tile."""
         await self.flights.stop()
         await asyncio.gather(*self._packing.values(), return_exceptions=True)
+        await self.results.stop()
         self.cache.clear()
 
     def find_hot(self, target: bytes, encoding: str) -> Hot | None:
@@ -183,7 +188,8 @@ class TileServer:
         parts = await build_parts(self.services, self.questions, client, layers, query)
         tile = parse_tile(z, x, y, [part.layer for part in parts])
         ids = tuple(part.layer.id for part in parts)
-        key = Key(ids, tile.z, tile.x, tile.y, tuple(part.where.canonical for part in parts))
+        filters, plans = tuple(part.where.canonical for part in parts), tuple(part.features_from for part in parts)
+        key = Key(ids, tile.z, tile.x, tile.y, filters, plans)
         return Question(key, tuple(self._version(part) for part in parts), tile, parts, client)
 
     async def obtain(self, asked: Question) -> Found:
@@ -207,14 +213,67 @@ class TileServer:
         services = self.services
 
         async def render() -> Made:
-            catalog, database = services.live.current, services.database
+            points = await self._find_points(part, asked.client, asked.tile.z)
+            make = functools.partial(
+                tiling.render,
+                services.database,
+                services.live.current,
+                part.layer,
+                part.status,
+                asked.tile,
+                where=part.where,
+                features_from=part.features_from,
+                points=points,
+            )
+            if points is not None:
+                return Made(await make())
             async with self.questions.turn(asked.client, part.asked):
-                body = await tiling.render(database, catalog, part.layer, part.status, asked.tile, where=part.where)
-            return Made(body)
+                return Made(await make())
 
-        own = Key((part.layer.id,), key.z, key.x, key.y, (key.filters[at],))
+        own = Key((part.layer.id,), key.z, key.x, key.y, (key.filters[at],), (key.plans[at],))
         away = bool(services.database_problem) and part.layer.kind != "tiles"  # an archive needs no database
         return await self.flights.get(own, (asked.versions[at],), render, away=away)
+
+    async def find_plan(self, part: Part, client: str) -> int | None:
+        """The zoom from which on all that the filter leaves is drawn; None for the layer's own, without a filter."""
+        result = await self._find_result(part, client)
+        return None if result is None else result.features_from
+
+    async def _find_points(self, part: Part, client: str, zoom: int) -> Cells | None:
+        """What the tiles of a zoom are made of in memory; None where PostGIS has to make them."""
+        layer, status, where = part.layer, part.status, part.where
+        if not (layer.has_rows and where.canonical):
+            return None
+        planned = part.features_from < status.plan.features_from  # by TileJSON, which has read it
+        if not (planned or self.results.knows(self._result_key(part))):
+            async with self.questions.turn(client, part.asked):
+                if await tiling.is_dear(self.services.database, layer, status, where, zoom):
+                    return None
+        result = await self._find_result(part, client)
+        points = result.find_points(zoom, part.features_from) if result else None
+        if points is None and result and result.few:
+            rows = await self._find_result(part, client, rows=True)
+            return rows.held if rows else None
+        return points
+
+    async def _find_result(self, part: Part, client: str, *, rows: bool = False) -> Result | None:
+        """What the filter leaves of the layer, read in turn if it has to be; None where nothing is filtered."""
+        layer, status, where = part.layer, part.status, part.where
+        if not (layer.has_rows and where.canonical):
+            return None
+        services = self.services
+
+        async def read() -> Result:
+            async with self.questions.turn(client, part.asked):
+                if rows:
+                    found = await tiling.read_rows(services.database, layer, status, where)
+                    return found or Result(status.plan.features_from)
+                return await tiling.read_result(services.database, services.live.current, layer, status, where)
+
+        return await self.results.get(self._result_key(part)._replace(rows=rows), read)
+
+    def _result_key(self, part: Part) -> ResultKey:
+        return ResultKey(part.layer.id, self._version(part), part.status.version, part.where.canonical)
 
     def _version(self, part: Part) -> str:
         """`tiling.tile_version`, made anew when the catalogue or the layer's state is another."""
@@ -286,6 +345,7 @@ class TileServer:
             found = services.find(layer_id)
             if catalog is not known.catalog:
                 self.cache.drop_shortcuts(layer_id)
+                self.results.drop(layer_id)
             if found is None or found[0] != known.layer:
                 self.flights.forget(layer_id)
             elif self._version(Part(*found, Asked(Where()))) != known.version:
@@ -295,6 +355,7 @@ class TileServer:
                     self.flights.drop(layer_id, None)
 
     def _follow_rows(self, notice: Notice) -> None:
+        self.results.drop(notice.layer)
         ranges = None if notice.tiles is None else [TileRange(*item) for item in notice.tiles]
         self.flights.drop(notice.layer, ranges)
 

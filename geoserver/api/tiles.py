@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, cast
 from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from geoserver import tiling
@@ -25,6 +27,7 @@ from geoserver.turns import client_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from geoserver.api.tile_server import TileServer
     from geoserver.database.status import LayerStatus
     from geoserver.filtering import Where
     from geoserver.model import Layer
@@ -41,15 +44,31 @@ MAX_LAYERS = 32
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One layer of a request, its loaded state, and what the filter leaves of it."""
+    """One layer of a request, its loaded state, what the filter leaves of it, and from which zoom on as features."""
 
     layer: Layer
     status: LayerStatus
     asked: Asked
+    features_from: int = 0
 
     @property
     def where(self) -> Where:
         return self.asked.where
+
+
+FeaturesFrom = Annotated[
+    str | None,
+    Query(
+        alias=tiling.PLAN,
+        description="Zoom from which on features are drawn rather than counted in bins, as TileJSON plans it for the"
+        " filter; of several layers with commas between, empty for a layer's own plan.",
+        examples=["0"],
+    ),
+]
+
+
+def _declare_plan(*, features_from: FeaturesFrom = None) -> None:
+    """Say in the API's description that there is this parameter; `build_parts` takes it."""
 
 
 Layers = Annotated[str, Path(description="A layer's id, or several with commas between.", examples=["crime"])]
@@ -62,12 +81,18 @@ Layers = Annotated[str, Path(description="A layer's id, or several with commas b
     dependencies=FILTERS,
 )
 async def tilejson(request: Request, layers: Layers) -> JSONResponse:
-    """Bounds, zooms, fields and the tiles' address, which carries the query string of this request."""
+    """Bounds, zooms, fields and the tiles' address, which carries the query string of this request.
+
+    `features_from` is planned for what the filter leaves: few points are drawn at every zoom. The tiles' address
+    carries it as `features-from`, so that all tiles of a map follow one plan.
+    """
     services: Services = request.app.state.services
-    query = request.url.query
-    parts = await build_parts(services, request.app.state.questions, client_of(request.scope), layers, query)
+    tiles: TileServer = request.app.state.tiles
+    client, query = client_of(request.scope), request.url.query
+    parts = await build_parts(services, request.app.state.questions, client, layers, query)
+    plans = await asyncio.gather(*(tiles.find_plan(part, client) for part in parts))
     loaded = [(part.layer, part.status) for part in parts]
-    body = tiling.build_tilejson(services.live.current, loaded, base_url(request), query)
+    body = tiling.build_tilejson(services.live.current, loaded, base_url(request), _without_plan(query), plans)
     return JSONResponse(body, headers={"Cache-Control": CACHE_CONTROL})
 
 
@@ -75,7 +100,7 @@ async def tilejson(request: Request, layers: Layers) -> JSONResponse:
     "/tiles/{layers}/{z}/{x}/{y}.mvt",
     summary="A vector tile",
     response_class=Response,
-    dependencies=FILTERS,
+    dependencies=[*FILTERS, Depends(_declare_plan)],
     responses={
         200: {"description": "The tile.", "content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}},
         204: {"description": "An empty tile."},
@@ -95,10 +120,33 @@ async def build_parts(services: Services, questions: Questions, client: str, lay
         raise BadParameterError("layers", layers, f"at most {MAX_LAYERS} different layers")
     found = [services.layer(layer_id) for layer_id in ids]
     arguments, properties = parse_query(query)
+    plans = _parse_plans(properties.pop(tiling.PLAN, ""), ids)
     filters = cast("dict[str, str]", arguments)
-    return [
-        Part(layer, status, await questions.read(client, layer, status, filters, properties)) for layer, status in found
-    ]
+    asked = [await questions.read(client, layer, status, filters, properties) for layer, status in found]
+    return [_build_part(*one, what, plan) for one, what, plan in zip(found, asked, plans, strict=True)]
+
+
+def _build_part(layer: Layer, status: LayerStatus, asked: Asked, plan: int | None) -> Part:
+    """Without a filter a layer has its own plan, and a filter can only let features begin earlier."""
+    own = status.plan.features_from
+    filtered = layer.has_rows and asked.where.canonical
+    return Part(layer, status, asked, min(own, plan) if filtered and plan is not None else own)
+
+
+def _parse_plans(text: str, ids: Sequence[str]) -> list[int | None]:
+    """From which zoom on each layer is drawn as features; None for its own plan."""
+    if not text:
+        return [None] * len(ids)
+    zooms = text.split(",")
+    if len(zooms) != len(ids) or not all(re.fullmatch(r"[0-9]{0,3}", zoom, re.ASCII) for zoom in zooms):
+        expected = "a zoom for each layer in the order of the ids, with commas between, as the TileJSON says"
+        raise BadParameterError(tiling.PLAN, text, expected)
+    return [int(zoom) if zoom else None for zoom in zooms]
+
+
+def _without_plan(query: str) -> str:
+    """The query string as it came, but for the plan of another answer."""
+    return "&".join(part for part in query.split("&") if part.partition("=")[0] != tiling.PLAN)
 
 
 def parse_query(query: str) -> tuple[Filters, dict[str, str]]:

@@ -35,6 +35,7 @@ MAX_LAYERS = 32
 
 _UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has these bytes already."}}
 _RANGE = re.compile(r"^(\d{1,5})-(\d{1,5})$", re.ASCII)
+_ZOOM = re.compile(r"\d{0,2}", re.ASCII)
 _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>City map</title>
 <h1>The map page has not been built</h1>
 <p>Build it once: <code>npm --prefix web ci &amp;&amp; npm --prefix web run build</code>, or <code>make demo</code>.</p>
@@ -76,15 +77,26 @@ async def style(
     request: Request,
     name: str,
     layers: str = Query("", description="Ids of layers to draw on the basemap, with commas between."),
+    features_from: str = Query(
+        "",
+        alias="features-from",
+        description="For each of `layers` the zoom from which its points are drawn, as TileJSON under a filter says, "
+        "with commas between; nothing for the layer's own. For the style of one layer, one number.",
+        examples=["0,"],
+    ),
 ) -> Response:
     """A basemap (`light`, `dark`) or the style of one layer, valid for MapLibre, with absolute addresses inside."""
     services: Services = request.app.state.services
     ids = layers.split(",") if layers else []
     if len(ids) > MAX_LAYERS or len(set(ids)) < len(ids):
         raise BadParameterError("layers", layers, f"at most {MAX_LAYERS} different layers")
+    catalog = services.live.current
     served = {layer.id: status for layer, status in services.loaded()}
+    starts = _parse_switches(features_from, ids or styling.drawn_layers(catalog, name)) if features_from else {}
     # In a thread: with all layers it takes 20 ms.
-    made = await asyncio.to_thread(styling.build_style, services.live.current, served, name, _site(request), ids)
+    made = await asyncio.to_thread(
+        styling.build_style, catalog, served, name, _site(request), ids, features_from=starts
+    )
     body = orjson.dumps(made)
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     headers = {"ETag": tag, "Cache-Control": CHECKED}
@@ -131,6 +143,15 @@ async def robots(request: Request) -> Response:
     closed = "".join(f"Disallow: {path}{part}\n" for part in ("/tiles/", "/ogc/collections/*/items", "/api/"))
     text = f"User-agent: *\n{closed}Allow: {path}/\n"
     return Response(text, media_type="text/plain", headers={"Cache-Control": A_DAY})
+
+
+def _parse_switches(text: str, ids: list[str]) -> dict[str, int]:
+    """`features-from` by layer, of those that it gives a number for."""
+    numbers = text.split(",")
+    if len(numbers) != len(ids) or not all(map(_ZOOM.fullmatch, numbers)):
+        expected = "a zoom, or nothing, for each of " + ", ".join(ids) if ids else "`layers` that it is for"
+        raise BadParameterError("features-from", text, expected)
+    return {layer_id: int(number) for layer_id, number in zip(ids, numbers, strict=True) if number}
 
 
 def _site(request: Request) -> str:

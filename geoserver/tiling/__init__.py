@@ -4,21 +4,29 @@ from geoserver.tiling.build import MAX_TILES, Built, build_archive, count_tiles
 from geoserver.tiling.check import check
 from geoserver.tiling.compose import BUDGET
 from geoserver.tiling.preparing import Prepared, look_ahead, prepare
+from geoserver.tiling.results import Result, ResultKey, Results, is_dear, read_result, read_rows
 from geoserver.tiling.sources import parse_question, render, tile_version
-from geoserver.tiling.tilejson import build_tilejson
+from geoserver.tiling.tilejson import PLAN, build_tilejson
 
 __all__ = [
     "BUDGET",
     "MAX_TILES",
+    "PLAN",
     "Built",
     "Prepared",
+    "Result",
+    "ResultKey",
+    "Results",
     "build_archive",
     "build_tilejson",
     "check",
     "count_tiles",
+    "is_dear",
     "look_ahead",
     "parse_question",
     "prepare",
+    "read_result",
+    "read_rows",
     "render",
     "tile_version",
 ]

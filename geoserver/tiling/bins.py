@@ -26,12 +26,14 @@ __all__ = [
     "bins_layer",
     "build_bins",
     "build_cells",
+    "choose_packed",
     "describe_bins",
     "find_bins",
     "named_values",
     "pack_table",
     "place_values",
     "ready_table",
+    "split_packed",
 ]
 
 MOST_VALUES = 12  # of the main choice field that have a count of their own; all others share one
@@ -194,7 +196,6 @@ def build_bins(
     *,
     cells: int,
     shown: int = -1,
-    fade: bool = False,
     source: Source | None = None,
 ) -> tuple[Composed, dict[str, Any]]:
     """The statement that makes a tile's bins with its values: of features not visible at `shown`, `cells` across.
@@ -206,11 +207,11 @@ def build_bins(
     bits = cells.bit_length() - 1
     values: dict[str, Any] = {"z": Int4(tile.z), "x": Int4(tile.x), "y": Int4(tile.y)}
     values |= {"cells": Int4(cells), "bits": Int4(bits)}
-    parts = split(where.tree, layer.fields, plan.facet, layer.time) if plan.block >= 0 and shown < 0 else None
+    parts = split_packed(layer, plan, where) if shown < 0 else None
     if source.cells and source.level >= tile.z + bits:
         counted = _FROM_CELLS.format(cells=Identifier(source.cells))
         values |= {"shift": Int4(source.level - tile.z - bits), "shown": Int4(shown)}
-    elif parts is not None and (plan.whole or not parts.chosen) and plan.level >= tile.z + bits:
+    elif parts is not None and plan.level >= tile.z + bits:
         counted, more = _count_packed(layer, plan, tile, parts, source.packed)
         values |= more | {"shift": Int4(plan.level - tile.z - bits)}
     else:
@@ -222,7 +223,7 @@ def build_bins(
         )
         values |= where.params | {"level": Int4(tile.z + bits)} | ({"shown": Int4(shown)} if shown >= 0 else {})
     statement = SQL(plain_recipe(subject.recipes[BINS])).format(
-        layer=Literal(bins_layer(layer)), counts=_columns(subject, fade=fade), cells=counted
+        layer=Literal(bins_layer(layer)), counts=_columns(subject), cells=counted
     )
     return statement, values
 
@@ -264,7 +265,7 @@ def build_cells(subject: Subject, source: Source, cells: str, level: int) -> Com
     )
 
 
-def _columns(subject: Subject, *, fade: bool) -> Composed:
+def _columns(subject: Subject) -> Composed:
     """The properties of a bin beside its count; those that are nothing are null, and so not in the tile."""
     layer, plan, kind = subject.layer, subject.plan, subject.kind
     columns: list[Composable] = [
@@ -277,8 +278,6 @@ def _columns(subject: Subject, *, fade: bool) -> Composed:
         columns += [day.format(SQL("max"), Identifier("last"), Identifier("last"))]
     if kind in _SIZES:
         columns.append(SQL("round(sum(size))::bigint AS {}").format(Identifier(_SIZES[kind][0])))
-    if fade:
-        columns.append(SQL("true AS fade"))
     return SQL("").join(SQL(", ") + column for column in columns)
 
 
@@ -307,7 +306,22 @@ def _measures(subject: Subject, table: str) -> dict[str, Composable]:
 def _count_packed(
     layer: Layer, plan: TilePlan, tile: Tile, parts: Parts, packed: str
 ) -> tuple[Composed, dict[str, Any]]:
-    values: dict[str, Any] = {"inner": Int4(plan.level - plan.block)} | place_values(plan, tile)
+    chosen, values = choose_packed(layer, plan, parts)
+    statement = _FROM_PACKED.format(
+        packed=Identifier("layers", packed),
+        last_slot=Literal(MOST_VALUES - 1),
+        rest=Literal(MOST_VALUES),
+        **chosen,
+    )
+    return statement, values | {"inner": Int4(plan.level - plan.block)} | place_values(plan, tile)
+
+
+def choose_packed(layer: Layer, plan: TilePlan, parts: Parts) -> tuple[dict[str, Composable], dict[str, Any]]:
+    """What of packed points a filter leaves, as parts of a statement with their values.
+
+    `chosen` is a condition on blocks behind another one, `slice` the columns from which `c` and `t` are cut.
+    """
+    values: dict[str, Any] = {}
     chosen: Composable = SQL("")
     if parts.chosen:
         facet = layer.fields[plan.facet]
@@ -322,13 +336,10 @@ def _count_packed(
         c, t, cut = SQL("c[low:high]"), SQL("t[low:high]"), _SLICE.format(kind=kind)
         chosen = chosen + SQL(" AND t IS NOT NULL")
         values |= {"after": str(parts.after or "-infinity"), "until": str(parts.until or "infinity")}
-    statement = _FROM_PACKED.format(
-        c=c,
-        t=t,
-        slice=cut,
-        chosen=chosen,
-        packed=Identifier("layers", packed),
-        last_slot=Literal(MOST_VALUES - 1),
-        rest=Literal(MOST_VALUES),
-    )
-    return statement, values
+    return {"c": c, "t": t, "slice": cut, "chosen": chosen}, values
+
+
+def split_packed(layer: Layer, plan: TilePlan, where: Where) -> Parts | None:
+    """The filter's parts where packed points can answer it; None where they cannot."""
+    parts = split(where.tree, layer.fields, plan.facet, layer.time) if plan.block >= 0 else None
+    return parts if parts is not None and (plan.whole or not parts.chosen) else None

@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -19,6 +19,7 @@ from geoserver.grid import MAX_LATITUDE, intersects, tile_bounds, tile_count
 from geoserver.model import Bounds, Tile
 from geoserver.tiling import functions
 from geoserver.tiling.postgis import BUFFER, EXTENT
+from geoserver.tiling.results import Result, read_result, read_rows
 from geoserver.tiling.sources import render, tile_version
 from geoserver.tiling.tilejson import build_tilejson, join_bounds
 from geoserver.tiling.workfile import Frame, WorkFile
@@ -60,6 +61,7 @@ class _Build:
     status: LayerStatus
     zooms: tuple[int, int]
     where: Where
+    result: Result | None  # of the filter
     work: WorkFile
     advance: Callable[[int], None]
 
@@ -101,7 +103,16 @@ class _Build:
         """Render and note a tile; gives whether tiles below it may hold something."""
         body = b""
         if tile.z >= self.zooms[0]:
-            body = await render(self.database, self.catalog, self.layer, self.status, tile, where=self.where)
+            body = await render(
+                self.database,
+                self.catalog,
+                self.layer,
+                self.status,
+                tile,
+                where=self.where,
+                features_from=self.result.features_from if self.result else None,
+                points=self.result.find_points(tile.z) if self.result else None,
+            )
         # An empty tile has empty tiles below it only when there are no rows: what a recipe leaves out for being too
         # small shows further down, and a point just beyond the edge is drawn there, too.
         barren = not body and tile.z < self.zooms[1] and not await self._is_occupied(tile)
@@ -148,7 +159,12 @@ async def build_archive(
     total = count_tiles(layer, status, zooms)
     if total > MAX_TILES:
         raise SetupError(_say_too_many(_area(layer, status), zooms, total))
-    document = build_tilejson(catalog, [(layer, status)], "", "")
+    result = None
+    if where.canonical and layer.has_rows:
+        result = await read_result(database, catalog, layer, status, where)
+        if result.few and (rows := await read_rows(database, layer, status, where)) is not None:
+            result = replace(result, held=rows.held)
+    document = build_tilejson(catalog, [(layer, status)], "", "", [result.features_from if result else None])
     metadata = _pack_metadata(document, zooms)
     work = WorkFile(target, _build_plan(catalog, layer, status, zooms, where))
     try:
@@ -156,7 +172,7 @@ async def build_archive(
             tell(f"Begins anew: {' and '.join(work.differs)} changed since the build that was interrupted.")
         elif work.resumed:
             tell(f"Goes on: {work.resumed:,} tiles were dealt with before the interruption.")
-        build = _Build(database, catalog, layer, status, zooms, where, work, advance)
+        build = _Build(database, catalog, layer, status, zooms, where, result, work, advance)
         await build.run(workers)
         longitude, latitude, zoom = document["center"]
         centre = (longitude, latitude, min(max(zoom, zooms[0]), zooms[1]))

@@ -29,13 +29,17 @@ _SHORTCUTS = 8  # addresses of one entry that are remembered; equal filters can 
 
 
 class Key(NamedTuple):
-    """What is asked for: layers by id, the tile, and the canonical filter of each layer."""
+    """What is asked for: layers by id, the tile, and of each layer the canonical filter and the plan that it has.
+
+    A plan is the zoom from which on features are drawn.
+    """
 
     layers: tuple[str, ...]
     z: int
     x: int
     y: int
     filters: tuple[str, ...]
+    plans: tuple[int, ...] = ()
 
 
 class Entry:

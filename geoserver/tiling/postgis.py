@@ -15,8 +15,9 @@ from geoserver.database.pool import run
 from geoserver.errors import OvertakenError
 from geoserver.grid import intersects, tile_bounds, tile_count
 from geoserver.model import BINS
-from geoserver.tiling.bins import Subject, place_values, ready_table
+from geoserver.tiling.bins import Subject, pack_table, place_values, ready_table
 from geoserver.tiling.compose import BUDGET, build_statements, build_values, list_steps, recipe_digest
+from geoserver.tiling.plans import lower_plan
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
     from geoserver.database.pool import Database
     from geoserver.database.status import LayerStatus
     from geoserver.filtering import Where
-    from geoserver.model import Layer, Tile, ZoomPlan
+    from geoserver.model import Layer, Tile, TilePlan, ZoomPlan
 
-__all__ = ["BUFFER", "EXTENT", "render", "tile_version"]
+__all__ = ["BUFFER", "EXTENT", "may_hold", "render", "tile_version"]
 
 EXTENT = 4096
 BUFFER = 64
@@ -36,15 +37,25 @@ _WIDE = 4  # a layer that spans fewer tiles than this is read by large parts
 
 
 async def render(
-    database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile, *, where: Where
+    database: Database,
+    catalog: Catalog,
+    layer: Layer,
+    status: LayerStatus,
+    tile: Tile,
+    *,
+    where: Where,
+    features_from: int | None = None,
 ) -> bytes:
     """The layer's part of a tile as Mapbox Vector Tile, `b""` when it holds nothing.
 
-    By the layer's plan it holds features, bins, or both, and no more than `BUDGET` bytes. Raises UnavailableError when
+    By the layer's plan, or with features from an earlier zoom on, it holds features, bins, or both, and no more than
+    `BUDGET` bytes. Raises UnavailableError when
     the database is away or too slow. Cancelling the task cancels the query.
     """
-    if not _may_hold(layer, status, tile):
+    if not may_hold(layer, status, tile):
         return b""
+    if features_from is not None:
+        status = replace(status, plan=lower_plan(status.plan, features_from))
     try:
         return await _render(database, catalog, layer, status, tile, where=where)
     except OvertakenError:
@@ -67,7 +78,7 @@ async def _render(
     body = b""
     subject = Subject(catalog.recipes, layer, plan, status.geometry_type)
     for step in list_steps(subject, tile.z):
-        if step is None and plan.crowd and await _is_crowded(database, layer, tile, where, plan.crowd):
+        if step is None and plan.crowd and await _is_crowded(database, layer, plan, tile, where):
             continue
         statements = _texts.find(subject, tile, step, where)
         if where.canonical:  # its turn is for one connection: the others are left to what waits for no turn
@@ -80,8 +91,19 @@ async def _render(
     return body
 
 
-async def _is_crowded(database: Database, layer: Layer, tile: Tile, where: Where, most: int) -> bool:
-    """Whether more than `most` features would be drawn; found sooner than the tile that could not be sent."""
+async def _is_crowded(database: Database, layer: Layer, plan: TilePlan, tile: Tile, where: Where) -> bool:
+    """Whether more features than fit would be drawn; found sooner than the tile that could not be sent.
+
+    What is packed over the tile are all of its points, or more, and their number is known without reading them.
+    """
+    most = plan.crowd
+    if plan.block >= 0 and not where.canonical:
+        query = SQL(
+            "SELECT coalesce(sum(cardinality(c)), 0) AS packed FROM {} WHERE x BETWEEN %(block_x0)s AND %(block_x1)s"
+            " AND y BETWEEN %(block_y0)s AND %(block_y1)s"
+        ).format(Identifier("layers", pack_table(layer)))
+        if await database.fetch_value(query, place_values(plan, tile)) <= most:
+            return False
     query = SQL(
         "SELECT count(*) FROM (SELECT FROM {} WHERE geom_3857 && ST_TileEnvelope(%(z)s, %(x)s, %(y)s) AND"
         " CASE WHEN {} THEN TRUE END LIMIT %(most)s) AS found"
@@ -156,7 +178,7 @@ async def _run(database: Database, statement: bytes, values: dict[str, Any], *, 
     return bytes(row[0]) if row and row[0] else b""
 
 
-def _may_hold(layer: Layer, status: LayerStatus, tile: Tile) -> bool:
+def may_hold(layer: Layer, status: LayerStatus, tile: Tile) -> bool:
     """Whether the tile with its buffer touches the layer's bounds at all; no query is needed where it does not."""
     if status.bounds is None or not layer.minzoom <= tile.z <= layer.maxzoom:
         return False

@@ -19,6 +19,7 @@ from geoserver.tiling.bins import MOST_VALUES, Source, Subject, build_cells, fin
 from geoserver.tiling.compose import recipe_digest
 from geoserver.tiling.density import Density, count_densest, read_density, sampling, tile_at
 from geoserver.tiling.packing import build_pack_index, build_pack_statement
+from geoserver.tiling.plans import MOST_DRAWN, ROOM
 from geoserver.tiling.ready import ReadyTiles, make_tile
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Prepared", "look_ahead", "prepare"]
 
-_ROOM = 460_000  # bytes that the densest tile may take when it is planned; others, and edits, may need a little more
-_MOST_DRAWN = 20_000  # features that a tile within the budget could hold at the very most
 _WEIGHED = 10_000  # features of the tile that tells a first plan what one takes, where there is such a tile
 _GUESSED = 64  # bins across a tile by a first plan
 _HEAVY = 20_000  # features behind a tile that is kept ready, at least; fewer are counted in some 20 ms
@@ -39,6 +38,8 @@ _SHARE = 400  # the least part of the layer behind such a tile, so that they sta
 _FEW = 12  # ready tiles of a zoom that are made of counted cells
 _MOST_CODES = 500  # values of the main choice field that packed points tell apart
 _BLOCK = 60_000  # points in the largest packed block, so that an edit packs no more than those anew
+_ARRAY = 8  # points of one value in a packed block, on an average, at least: each array costs time of its own
+_ROOMY = 0.9  # of the features in tiles that can hold theirs: enough to draw them, though some zoom deeper all could
 _SIDE = 15  # bits of a position inside a block
 _FARTHEST = 18  # zoom from which features are drawn at the latest, where a layer's own last zoom is not set
 _DEEPEST = 19  # zoom of the last tiles kept ready
@@ -184,7 +185,7 @@ class _Work:
     def _guess_shapes(self, density: Density, zoom: int, last: int, weight: float) -> ZoomPlan | None:
         """What of the shapes that can be seen fits into the densest tile; None when that is everything."""
         for shown in range(min(zoom, last), -1, -1):
-            if density.densest(zoom, shown)[1] * weight <= _ROOM:
+            if density.densest(zoom, shown)[1] * weight <= ROOM:
                 return None if shown >= last else ZoomPlan(shown, _GUESSED)
         return ZoomPlan(-1, _GUESSED)
 
@@ -245,15 +246,13 @@ class _Work:
     def _pack_points(self, density: Density) -> str:
         """Find from which zoom points are drawn, and pack them for the bins below it."""
         first = self.layer.features_from
-        if first is None:
-            start = self._find_features_from(density, self._weigh_feature(density))
-        else:
-            start = min(first, self.layer.maxzoom)
+        weight = self._weigh_feature(density)
+        start = self._find_features_from(density, weight) if first is None else min(first, self.layer.maxzoom)
         if not start:
             return ""
         level = min(start + 7, _FINEST)
-        block = next(zoom for zoom in range(max(0, level - _SIDE), level + 1) if self._block_fits(density, zoom, level))
-        self.plan = replace(self.plan, features_from=start, level=level, block=block)
+        block = self._choose_block(density, start, level)
+        self.plan = replace(self.plan, features_from=start, level=level, block=block, weight=weight)
         pack, repack = build_pack_statement(
             self.layer,
             self.plan.facet,
@@ -268,26 +267,50 @@ class _Work:
         self.connection.execute(build_pack_index(self.source.packed))
         return repack.as_string(self.connection)
 
+    def _choose_block(self, density: Density, start: int, level: int) -> int:
+        """The zoom of the blocks: best that of the last tiles with bins, so that none counts more points than its own.
+
+        Not so deep where that would make very many arrays of very few points, for some questions read all of them.
+        """
+        largest = next(
+            zoom for zoom in range(max(0, level - _SIDE), level + 1) if self._block_fits(density, zoom, level)
+        )
+        for zoom in range(start - 1, largest, -1):
+            known = min(zoom, density.zoom)
+            blocks = len(density.at(known)[0]) << 2 * (zoom - known)
+            if blocks * (len(self.plan.values) or 1) * _ARRAY <= density.n.sum():
+                return zoom
+        return largest
+
     def _block_fits(self, density: Density, zoom: int, level: int) -> bool:
         return zoom >= min(density.zoom, level) or density.densest(zoom)[1] <= _BLOCK
 
     def _find_features_from(self, density: Density, weight: float) -> int:
-        """The first zoom whose densest tile holds all of its features, of so many bytes each, within the budget."""
-        layer = self.layer
-        for zoom in range(layer.minzoom, layer.maxzoom + 1):
-            if density.densest(zoom)[1] * weight <= _ROOM:
-                return zoom if zoom > layer.minzoom else 0
-        for zoom in range(layer.maxzoom + 1, _FARTHEST + 1) if layer.deepens else ():
-            most = _ROOM / weight
-            kind = self.geometry_type
-            if count_densest(self.connection, self.table, zoom, density=density, most=most, geometry_type=kind) <= most:
-                return zoom
-        self.plan = replace(self.plan, crowd=int(_ROOM / weight))
-        return layer.maxzoom
+        """The first zoom whose densest tile holds all of its features, of so many bytes each, within the budget.
 
-    def _weigh_feature(self, density: Density, most: int = _MOST_DRAWN) -> float:
+        Where there is none, the first at which most features are in tiles that do, if there is one.
+        """
+        layer, most, kind = self.layer, ROOM / weight, self.geometry_type
+        for zoom in range(layer.minzoom, layer.maxzoom + 1):
+            if density.densest(zoom)[1] <= most:
+                return zoom if zoom > layer.minzoom else 0
+        counts = density.at(layer.maxzoom)[1]
+        left = (1 - _ROOMY) * counts.sum()  # features that may be in fuller tiles
+        roomy = [layer.maxzoom] if counts[counts > most].sum() <= left else []
+        for zoom in range(layer.maxzoom + 1, _FARTHEST + 1) if layer.deepens else ():
+            densest, crowded = count_densest(
+                self.connection, self.table, zoom, density=density, most=most, geometry_type=kind
+            )
+            if densest <= most:
+                return zoom
+            if crowded <= left:
+                roomy.append(zoom)
+        self.plan = replace(self.plan, crowd=int(most))
+        return next(iter(roomy), layer.maxzoom)
+
+    def _weigh_feature(self, density: Density, most: int = MOST_DRAWN) -> float:
         """Bytes per feature in the fullest tile of at most so many, else in the fullest that could be drawn at all."""
-        for limit in (most, _MOST_DRAWN):
+        for limit in (most, MOST_DRAWN):
             best: tuple[int, Tile] = (0, Tile(0, 0, 0))
             for zoom in range(self.layer.maxzoom, -1, -1):
                 tiles, counts = density.at(zoom)
@@ -298,7 +321,7 @@ class _Work:
             count, tile = best
             if count:
                 return len(self._render(tile, None)) / count
-        return _ROOM
+        return ROOM
 
     # -- zooms ------------------------------------------------------------------------------------------------------
 
@@ -355,7 +378,7 @@ class _Work:
         """The smallest bins with which the densest tile of a zoom keeps to the budget."""
         tile, _ = density.densest(zoom)
         for cells in (128, 64, 32):
-            if len(self._render(tile, ZoomPlan(-1, cells))) <= _ROOM:
+            if len(self._render(tile, ZoomPlan(-1, cells))) <= ROOM:
                 return ZoomPlan(-1, cells)
         return ZoomPlan(-1, 16)
 
@@ -364,10 +387,10 @@ class _Work:
         fullest, _ = density.densest(zoom)
         for shown in range(min(zoom, last), -1, -1):
             tile, count = density.densest(zoom, shown)
-            if count > _MOST_DRAWN:
+            if count > MOST_DRAWN:
                 continue
             step = None if shown >= last else ZoomPlan(shown, 64)
-            if all(len(self._render(one, step)) <= _ROOM for one in {tile, fullest}):
+            if all(len(self._render(one, step)) <= ROOM for one in {tile, fullest}):
                 return step
         return self._fit_points(density, zoom)
 

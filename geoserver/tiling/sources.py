@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import psycopg
@@ -20,6 +21,9 @@ from geoserver.errors import BadParameterError, UnavailableError
 from geoserver.filtering import Where
 from geoserver.tilesets import ArchiveStatus
 from geoserver.tiling import functions, postgis
+from geoserver.tiling.bins import Subject
+from geoserver.tiling.plans import lower_plan
+from geoserver.tiling.results import draw
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from geoserver.database.pool import Database
     from geoserver.database.status import LayerStatus
     from geoserver.model import Layer, Tile
+    from geoserver.tiling.cells import Cells
 
 __all__ = ["TileSource", "parse_question", "render", "source_of", "tile_version"]
 
@@ -35,6 +40,15 @@ log = logging.getLogger("geoserver")
 
 # What a recipe comes to that is no SQL, or names what there is not.
 _WRONG = (psycopg.ProgrammingError, KeyError, IndexError, ValueError)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What of a layer is to be seen, as features from which zoom on, and the `points` themselves if in memory."""
+
+    where: Where
+    features_from: int
+    points: Cells | None = None
 
 
 class TileSource(Protocol):
@@ -49,7 +63,7 @@ class TileSource(Protocol):
         """A short text that changes when any tile may have changed, but for edits of rows in place."""
 
     async def render(
-        self, database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile, *, where: Where
+        self, database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile, *, view: View
     ) -> bytes:
         """The layer's part of a tile, not compressed, `b""` when it holds nothing; raises UnavailableError."""
 
@@ -67,10 +81,18 @@ class _Rows:
         return postgis.tile_version(catalog, layer, status)
 
     async def render(
-        self, database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile, *, where: Where
+        self, database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile, *, view: View
     ) -> bytes:
         try:
-            return await postgis.render(database, catalog, layer, status, tile, where=where)
+            if view.points is None:
+                start = view.features_from
+                return await postgis.render(
+                    database, catalog, layer, status, tile, where=view.where, features_from=start
+                )
+            if not postgis.may_hold(layer, status, tile):
+                return b""
+            plan = lower_plan(status.plan, view.features_from)
+            return await draw(view.points, Subject(catalog.recipes, layer, plan, status.geometry_type), tile)
         except _WRONG as error:
             log.exception("Layer %s: the recipe tiles/%s.sql failed", layer.id, layer.kind)
             detail = f"The recipe behind layer {layer.id} failed; the server's log says why."
@@ -94,7 +116,7 @@ class _Archive:
         return _digest(layer.id, layer.minzoom, layer.maxzoom, signature)
 
     async def render(
-        self, database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile, *, where: Where
+        self, database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile, *, view: View
     ) -> bytes:
         if not isinstance(status, ArchiveStatus) or not layer.minzoom <= tile.z <= layer.maxzoom:
             return b""
@@ -117,9 +139,9 @@ class _Function:
         return _digest(*functions.depends_on(layer), status.loaded_at)
 
     async def render(
-        self, database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile, *, where: Where
+        self, database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile, *, view: View
     ) -> bytes:
-        return await functions.render(database, layer, tile, where)
+        return await functions.render(database, layer, tile, view.where)
 
 
 _SOURCES: dict[str, TileSource] = {"tiles": _Archive(), "function": _Function()}
@@ -139,13 +161,26 @@ def parse_question(
 
 
 async def render(
-    database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile, *, where: Where
+    database: Database,
+    catalog: Catalog,
+    layer: Layer,
+    status: LayerStatus,
+    tile: Tile,
+    *,
+    where: Where,
+    features_from: int | None = None,
+    points: Cells | None = None,
 ) -> bytes:
     """The layer's part of a tile as Mapbox Vector Tile, `b""` when it holds nothing.
 
+    It holds features from the zoom `features_from` on, or by the layer's own plan. Made of `points` where they are all
+    that the filter leaves.
+
     Raises UnavailableError when the database is away or too slow. Cancelling the task cancels the query.
     """
-    return await source_of(layer).render(database, catalog, layer, status, tile, where=where)
+    own = status.plan.features_from
+    view = View(where, own if features_from is None else min(own, features_from), points)
+    return await source_of(layer).render(database, catalog, layer, status, tile, view=view)
 
 
 def tile_version(catalog: Catalog, layer: Layer, status: LayerStatus) -> str:

@@ -16,18 +16,30 @@ if TYPE_CHECKING:
     from geoserver.database.status import LayerStatus
     from geoserver.model import Field, Layer
 
-__all__ = ["build_tilejson"]
+__all__ = ["PLAN", "build_tilejson"]
+
+PLAN = "features-from"  # parameter of a tile: from which zoom on each of its layers is drawn as features
 
 _START_ZOOM = 12
 
 
 def build_tilejson(
-    catalog: Catalog, layers: Sequence[tuple[Layer, LayerStatus]], base_url: str, query: str = ""
+    catalog: Catalog,
+    layers: Sequence[tuple[Layer, LayerStatus]],
+    base_url: str,
+    query: str = "",
+    plans: Sequence[int | None] = (),
 ) -> dict[str, Any]:
     """The document for one or several layers in one tile; `query` is carried into the address of the tiles.
 
-    `features_from` is our own member: the zoom from which a tile holds every feature of its area.
+    `features_from` is our own member: the zoom from which a tile holds every feature of its area. `plans` has it for
+    each layer under the filter in `query`, or None for the layer's own, and is carried into the address, too.
     """
+    own = [status.plan.features_from for _, status in layers]
+    starts = [own[at] if plan is None else plan for at, plan in enumerate(plans)] or own
+    if any(plan is not None for plan in plans):
+        told = ",".join("" if plan is None else str(plan) for plan in plans)
+        query = f"{query}&{PLAN}={told}"
     only = [layer for layer, _ in layers]
     bounds = join_bounds([status.bounds for _, status in layers if status.bounds])
     minzoom, maxzoom = min(layer.minzoom for layer in only), max(layer.maxzoom for layer in only)
@@ -43,8 +55,12 @@ def build_tilejson(
         "bounds": bounds.as_list(),
         "center": [*_centre(bounds), min(max(_START_ZOOM, minzoom), maxzoom)],
         "attribution": ", ".join(dict.fromkeys(layer.attribution for layer in only if layer.attribution)),
-        "features_from": max(status.plan.features_from for _, status in layers),
-        "vector_layers": [entry for layer, status in layers for entry in _vector_layers(catalog, layer, status)],
+        "features_from": max(starts),
+        "vector_layers": [
+            entry
+            for (layer, status), start in zip(layers, starts, strict=True)
+            for entry in _vector_layers(catalog, layer, status, start)
+        ],
     }
     if description := " ".join(layer.description for layer in only if layer.description):
         document["description"] = description
@@ -71,7 +87,7 @@ def _centre(bounds: Bounds) -> list[float]:
     return [round((bounds.west + bounds.east) / 2, 6), round((bounds.south + bounds.north) / 2, 6)]
 
 
-def _vector_layers(catalog: Catalog, layer: Layer, status: LayerStatus) -> list[dict[str, Any]]:
+def _vector_layers(catalog: Catalog, layer: Layer, status: LayerStatus, start: int) -> list[dict[str, Any]]:
     """The features, and the bins that count the others below `features_from`; an archive's are its own."""
     if isinstance(status, ArchiveStatus):
         return list(status.archive.metadata["vector_layers"])
@@ -79,7 +95,7 @@ def _vector_layers(catalog: Catalog, layer: Layer, status: LayerStatus) -> list[
     fields = {name: _describe(layer.fields[name]) for name in layer.tile_fields}
     found = {"id": layer.id, "fields": fields, "minzoom": layer.minzoom, "maxzoom": layer.maxzoom}
     found |= {"description": layer.description} if layer.description else {}
-    entries = [found | {"features_from": plan.features_from}]
+    entries = [found | {"features_from": start}]
     kind = find_bins(catalog.recipes.get(layer.kind, ""))
     if kind and not layer.basemap:  # at any zoom, for a tile that would grow too large has them everywhere
         bins: dict[str, Any] = {"id": bins_layer(layer), "fields": describe_bins(layer, plan, kind)}

@@ -136,11 +136,12 @@ class Shapes:
         )
         connection.execute("SELECT geoserver.follow_edits(%s::regclass, %s)", [f"layers.{layer.table}", layer.id])
 
-    def render(self, layer_id: str, tile: Tile, **question: Any) -> bytes:
-        """The bytes of a tile; `question` goes to the filter."""
+    def render(self, layer_id: str, tile: Tile, features_from: int | None = None, **question: Any) -> bytes:
+        """The bytes of a tile, by another plan than the layer's own if one is given; `question` goes to the filter."""
         layer, status = self.layers[layer_id], self.statuses[layer_id]
         where = build(layer, status, **question)
-        return self.runner.run(render(self.database, self.catalog, layer, status, tile, where=where))
+        options = {"where": where, "features_from": features_from}
+        return self.runner.run(render(self.database, self.catalog, layer, status, tile, **options))
 
     def refresh(self) -> None:
         """Read again what the database says of the layers, as a server does when it is told of a change."""
@@ -163,7 +164,6 @@ class Shapes:
         return [
             item["properties"] | {"place": (*item["geometry"]["coordinates"][0][1], found["extent"])}
             for item in found["features"]
-            if "fade" not in item["properties"]
         ]
 
     def decode_layers(self, layer_id: str, tile: Tile, **question: Any) -> dict[str, Any]:

@@ -1,18 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Field } from "../query/types.ts";
 import { parseFilter, writeFilter, type Clauses } from "./cql2.ts";
+import { makeField } from "../testing/fake-server.ts";
 
-const field = (name: string, type: Field["type"], filter: Field["filter"]): Field => ({ name, title: name, type, filter });
 const FIELDS = [
-  field("category", "text", "choice"),
-  field("lanes", "integer", "choice"),
-  field("lit", "boolean", "choice"),
-  field("reported_at", "timestamp", "range"),
-  field("planted", "date", "range"),
-  field("height", "number", "range"),
-  field("species", "text", "search"),
-  field("incident", "text", "none"),
+  makeField("category", "text", "choice"),
+  makeField("lanes", "integer", "choice"),
+  makeField("lit", "boolean", "choice"),
+  makeField("reported_at", "timestamp", "range"),
+  makeField("planted", "date", "range"),
+  makeField("height", "number", "range"),
+  makeField("species", "text", "search"),
+  makeField("incident", "text", "none"),
 ];
 
 const CASES: [Clauses, string][] = [

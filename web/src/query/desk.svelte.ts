@@ -58,10 +58,13 @@ class Place<T> {
 
   #show({ data, error, busy }: Answer<T>): void {
     if (this.#waiting) return;
+    this.busy = true;
+    // Asked once more after a failure, or for the first time: what is known stays.
+    if (data === undefined && error === null) return;
     if (data !== undefined) this.data = data;
     this.error = error;
-    this.settled = data !== undefined || error !== null;
-    this.busy = busy || !this.settled;
+    this.settled = true;
+    this.busy = busy;
   }
 }
 

@@ -1,5 +1,8 @@
 /** JSON whose whole numbers beyond 2^53 are told apart: they become bigints, where `JSON.parse` would round them. */
 
+/** A value in the server's documents. */
+export type ExactScalar = string | number | bigint | boolean | null;
+
 const TAG = "\u0000integer:";
 /** A text, which is left alone, or a number. */
 const TEXT_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/g;

@@ -3,7 +3,7 @@ import { after, test } from "node:test";
 import { flushSync } from "svelte";
 import { Queries } from "../query/queries.ts";
 import type { LayerDetail } from "../query/types.ts";
-import { countOf, FakeServer, ROOT } from "./fake-server.ts";
+import { countOf, FakeServer, ROOT } from "../testing/fake-server.ts";
 import type { AddressBar } from "./history.ts";
 import { MapState } from "./map-state.svelte.ts";
 

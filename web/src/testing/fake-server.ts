@@ -1,5 +1,5 @@
 /** For tests: a server of made-up layers that answers when and in the order that a test wants. */
-import type { LayerDetail, LayerSummary } from "../query/types.ts";
+import type { Field, LayerDetail, LayerSummary } from "../query/types.ts";
 
 export interface Request {
   address: string;
@@ -96,6 +96,7 @@ function makeLayer(id: string, index: number): LayerSummary {
     title: id.toUpperCase(),
     description: "",
     theme: "Theme",
+    keywords: [],
     kind: "points",
     license: "CC0-1.0",
     attribution: "",
@@ -110,15 +111,17 @@ function makeLayer(id: string, index: number): LayerSummary {
     time: index % 2 ? null : "seen",
     label: null,
     features_from: 13,
+    tiles: "ready",
     links: [],
   };
 }
 
 function detailOf(layer: LayerSummary): LayerDetail {
-  const fields: LayerDetail["fields"] = [
-    { name: "kind", title: "Kind", type: "text", filter: "choice" },
-    { name: "height", title: "Height", type: "number", filter: "range" },
-  ];
-  if (layer.time) fields.push({ name: "seen", title: "Seen", type: "timestamp", filter: "range" });
-  return { ...layer, fields, notes: [], readings: null, legend: [], bins: null };
+  const fields = [makeField("kind", "text", "choice"), makeField("height", "number", "range")];
+  if (layer.time) fields.push(makeField("seen", "timestamp", "range"));
+  return { ...layer, fields, notes: [], parameters: [], readings: null, legend: [], bins: null };
+}
+
+export function makeField(name: string, type: Field["type"], filter: Field["filter"]): Field {
+  return { name, title: name, description: "", type, unit: "", filter, labels: {}, latest: false };
 }

@@ -1,0 +1,280 @@
+"""Mapbox Vector Tile 2.1 written by numpy: everything in a layer is a row of varints and a few tables of bytes.
+
+https://github.com/mapbox/vector-tile-spec/tree/master/2.1
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "CELL",
+    "POINT",
+    "Column",
+    "Tag",
+    "build_numbers",
+    "build_tags",
+    "build_texts",
+    "encode_days",
+    "encode_features",
+    "encode_layer",
+    "encode_numbers",
+    "number_values",
+    "size_varints",
+    "zigzag",
+]
+
+POINT, _POLYGON = 1, 3
+CELL = _POLYGON  # a square of one unit, which is the geometry of a bin
+_MOVE = 9  # to one vertex
+# From the lower left corner of a cell up, to the right and down, and back: the turn of an outer ring where y is down.
+_ENDS: dict[int, tuple[int, ...]] = {POINT: (), CELL: (26, 0, 1, 2, 0, 0, 2, 15)}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A property of features: which of its values each has (negative: none), and the values as a tile holds them."""
+
+    name: str
+    codes: np.ndarray  # int32
+    values: pa.BinaryArray
+    lengths: np.ndarray  # int32, of `values`
+
+    @property
+    def size(self) -> int:
+        return int(self.codes.nbytes + self.lengths.nbytes + self.values.nbytes)
+
+
+def size_varints(numbers: np.ndarray) -> np.ndarray:
+    """Bytes that each number from 0 on takes."""
+    sizes = np.ones(numbers.shape, dtype=np.int64)
+    for bits in range(7, int(numbers.max(initial=0)).bit_length(), 7):
+        sizes += numbers >> bits > 0
+    return sizes
+
+
+def zigzag(numbers: np.ndarray) -> np.ndarray:
+    """Signed numbers as unsigned ones, small when near to nothing."""
+    signed = numbers.astype(np.int64)
+    return ((signed << 1) ^ (signed >> 63)).view(np.uint64)
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A property of features: for each the place of its value in the layer's table, where it is held at all."""
+
+    name: str
+    values: np.ndarray
+    held: np.ndarray
+
+
+def number_values(codes: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The different codes of `size` that there can be, in order, and the place of each code among them."""
+    if size > 4 * len(codes):
+        return np.unique(codes, return_inverse=True)
+    seen = np.zeros(size, dtype=bool)
+    seen[codes] = True
+    return np.flatnonzero(seen), (np.cumsum(seen) - 1)[codes]
+
+
+def build_tags(columns: Iterable[Column]) -> tuple[list[Tag], list[bytes]]:
+    """The tags of features that have these properties, and the table of values that they point at."""
+    tags: list[Tag] = []
+    tables: list[bytes] = []
+    known = 0
+    for column in columns:
+        held = column.codes >= 0
+        used, places = number_values(column.codes[held], len(column.values))
+        if not len(used):
+            continue
+        values = np.zeros(len(held), dtype=np.int64)
+        values[held] = places + known
+        tags.append(Tag(column.name, values, held))
+        tables.append(_take(column.values, used))
+        known += len(used)
+    return tags, tables
+
+
+def encode_features(ids: np.ndarray | None, x: np.ndarray, y: np.ndarray, tags: list[Tag], *, geometry: int) -> bytes:
+    """Features one after the other, each with the tags that it has.
+
+    Ids that are negative are left out, as PostGIS leaves them.
+    """
+    rows = _Rows(len(x))
+    sized = np.zeros(len(x), dtype=np.int64)
+    tag_sizes = sized
+    for at, tag in enumerate(tags):
+        tag_sizes = tag_sizes + np.where(tag.held, size_varints(tag.values) + (1 if at < 1 << 7 else 2), 0)
+    zx, zy = zigzag(x), zigzag(y)
+    end = _ENDS[geometry]
+    shape_sizes = size_varints(zx) + size_varints(zy) + 1 + len(end)
+    tagged = tag_sizes > 0
+    sizes = shape_sizes + 4 + np.where(tagged, tag_sizes + size_varints(tag_sizes) + 1, 0)
+    numbered = None if ids is None else ids >= 0
+    if ids is not None and numbered is not None:
+        sizes = sizes + np.where(numbered, size_varints(np.maximum(ids, 0)) + 1, 0)
+    rows.add(0x12)
+    rows.add_numbers(sizes)
+    if ids is not None:
+        rows.add(0x08, numbered)
+        rows.add_numbers(np.maximum(ids, 0), numbered)
+    if tags:
+        rows.add(0x12, tagged)
+        rows.add_numbers(tag_sizes, tagged)
+    for at, tag in enumerate(tags):
+        rows.add_numbers(np.full(len(x), at), tag.held)
+        rows.add_numbers(tag.values, tag.held)
+    for byte in (0x18, geometry, 0x22):
+        rows.add(byte)
+    rows.add_numbers(shape_sizes)
+    rows.add(_MOVE)
+    rows.add_numbers(zx)
+    rows.add_numbers(zy)
+    for byte in end:
+        rows.add(byte)
+    return rows.join()
+
+
+class _Rows:
+    """Bytes of many rows alike, column by column; what a row has not is left out by a mask."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._columns: list[tuple[np.ndarray | int, np.ndarray | None]] = []
+
+    def add(self, byte: int, held: np.ndarray | None = None) -> None:
+        self._columns.append((byte, held))
+
+    def add_numbers(self, numbers: np.ndarray, held: np.ndarray | None = None) -> None:
+        """Numbers from 0 on as varints, in as many columns as the largest takes."""
+        most = int(numbers.max(initial=0))
+        for bits in range(0, max(most.bit_length(), 1), 7):
+            byte = (numbers >> bits & 0x7F).astype(np.uint8)
+            if most >> bits + 7:
+                byte |= (numbers >> bits + 7 > 0).astype(np.uint8) << 7
+            there = held
+            if bits:
+                longer = numbers >> bits > 0
+                there = longer if held is None else longer & held
+            self._columns.append((byte, there))
+
+    def join(self) -> bytes:
+        matrix = np.empty((self._count, len(self._columns)), dtype=np.uint8)
+        mask = np.empty(matrix.shape, dtype=bool)
+        for at, (byte, held) in enumerate(self._columns):
+            matrix[:, at] = byte
+            mask[:, at] = True if held is None else held
+        return (matrix[mask] if any(held is not None for _, held in self._columns) else matrix).tobytes()
+
+
+def encode_layer(name: str, extent: int, features: bytes, tags: list[Tag], tables: list[bytes]) -> bytes:
+    """The layer as it stands in a tile."""
+    parts = [_field(1, name.encode()), features]
+    parts += [_field(3, tag.name.encode()) for tag in tags]
+    parts += tables
+    parts += [b"\x28", _varint(extent), b"\x78\x02"]
+    return _field(3, b"".join(parts))
+
+
+def _field(number: int, body: bytes) -> bytes:
+    return bytes([number << 3 | 2]) + _varint(len(body)) + body
+
+
+def _varint(number: int) -> bytes:
+    body = bytearray()
+    while number > 0x7F:  # noqa: PLR2004 - what fits into a byte
+        body.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*body, number])
+
+
+# -- values, each as the layer's field 4 ------------------------------------------------------------------------------
+
+
+def build_texts(name: str, codes: np.ndarray, texts: pa.BinaryArray) -> Column:
+    """A column of texts in UTF-8."""
+    lengths = np.diff(np.frombuffer(texts.buffers()[1], dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1])
+    different, places = np.unique(lengths, return_inverse=True)
+    heads = []
+    for length in different.tolist():
+        inner = b"\x0a" + _varint(length)
+        heads.append(b"\x22" + _varint(len(inner) + length) + inner)
+    head_sizes = np.array([len(head) for head in heads], dtype=np.int64)[places]
+    sizes = lengths + head_sizes
+    data = np.empty(int(sizes.sum()), dtype=np.uint8)
+    ends = np.cumsum(sizes)
+    starts = ends - sizes
+    for at, head in enumerate(heads):
+        chosen = starts[places == at]
+        for offset, byte in enumerate(head):
+            data[chosen + offset] = byte
+    body = np.frombuffer(texts.buffers()[2] or b"", dtype=np.uint8)[: int(lengths.sum())]
+    data[_spread(starts + head_sizes, lengths)] = body
+    return _build(name, codes, data, sizes)
+
+
+def build_numbers(name: str, values: np.ndarray, held: np.ndarray) -> Column:
+    """A column of whole numbers, floating point numbers or truth values; `held` says which rows have one."""
+    used, places = np.unique(values[held], return_inverse=True)
+    codes = np.full(len(values), -1, dtype=np.int32)
+    codes[held] = places
+    if used.dtype == np.float64:
+        data = np.empty((len(used), 11), dtype=np.uint8)
+        data[:, :3] = (0x22, 9, 0x19)
+        data[:, 3:] = used.astype("<f8").view(np.uint8).reshape(-1, 8)
+        return _build(name, codes, data.ravel(), np.full(len(used), 11))
+    if used.dtype == bool:
+        rows = np.array([[0x22, 2, 0x38, int(value)] for value in used], dtype=np.uint8)
+        return _build(name, codes, rows.ravel(), np.full(len(used), 4))
+    return _build(name, codes, *encode_numbers(used))
+
+
+def encode_days(days: np.ndarray) -> bytes:
+    """Days since 1970 as values of a table, in a row: ISO 8601 texts, all of the same length."""
+    texts = np.datetime_as_string(days.astype("datetime64[D]")).astype("S10")
+    rows = np.empty((len(days), 14), dtype=np.uint8)
+    rows[:, :4] = (0x22, 12, 0x0A, 10)
+    rows[:, 4:] = np.frombuffer(texts.tobytes(), dtype=np.uint8).reshape(-1, 10)
+    return rows.tobytes()
+
+
+def encode_numbers(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whole numbers as values of a table, in a row, and how long each is."""
+    unsigned = np.where(numbers < 0, zigzag(numbers), numbers.astype(np.uint64))
+    sizes = size_varints(unsigned) + 1
+    rows = _Rows(len(numbers))
+    rows.add(0x22)
+    rows.add_numbers(sizes)
+    rows.add_numbers(np.where(numbers < 0, 0x30, 0x28))
+    rows.add_numbers(unsigned)
+    return np.frombuffer(rows.join(), dtype=np.uint8), sizes + 2
+
+
+def _build(name: str, codes: np.ndarray, data: np.ndarray, sizes: np.ndarray) -> Column:
+    offsets = np.zeros(len(sizes) + 1, dtype=np.int32)
+    np.cumsum(sizes, out=offsets[1:])
+    buffers = [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(data.tobytes())]
+    values = pa.Array.from_buffers(pa.binary(), len(sizes), buffers)
+    return Column(name, codes.astype(np.int32), values, sizes.astype(np.int32))
+
+
+def _spread(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Every place from each start on, as many as its length, one after the other."""
+    ends = np.cumsum(lengths)
+    places: np.ndarray = np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths)
+    return places
+
+
+def _take(values: pa.BinaryArray, used: np.ndarray) -> bytes:
+    """The chosen values' bytes in a row."""
+    taken = values if len(used) == len(values) else values.take(pa.array(used))
+    offsets = np.frombuffer(taken.buffers()[1], dtype=np.int32)
+    first, last = int(offsets[taken.offset]), int(offsets[taken.offset + len(taken)])
+    return bytes(taken.buffers()[2][first:last]) if last > first else b""

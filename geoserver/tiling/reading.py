@@ -1,0 +1,257 @@
+"""What a filter leaves of a layer of points, read once into memory: one statement, one row of arrays as they travel.
+
+Texts come joined with their lengths, and everything else as an array of one width without nulls, so that no value
+becomes an object of Python.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
+
+from geoserver import assets
+from geoserver.database.pool import run
+from geoserver.model import BINS
+from geoserver.tiling.bins import MOST_VALUES
+from geoserver.tiling.cells import LEVEL, NO_DAY, place_points
+from geoserver.tiling.held import Points, Shapes
+from geoserver.tiling.mvt import Column, build_numbers, build_texts
+from geoserver.tiling.plans import MOST_DRAWN
+from geoserver.tiling.recipes import build_value, plain_recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from geoserver.catalog import Catalog
+    from geoserver.database.pool import Database
+    from geoserver.database.status import LayerStatus
+    from geoserver.filtering import Where
+    from geoserver.model import Field, Layer
+
+__all__ = [
+    "DAY",
+    "EPOCH",
+    "MOST_ROWS",
+    "can_hold",
+    "can_read",
+    "estimate_cost",
+    "parse_numbers",
+    "parse_points",
+    "parse_shapes",
+    "read_points",
+    "read_shapes",
+]
+
+MOST_ROWS = 120_000  # of a filter that is kept in memory
+_HEAD = 20  # bytes in front of the elements of an array of one dimension
+EPOCH = 10_957  # days from 1970, where numpy begins, to 2000, where PostgreSQL does
+DAY = 86_400_000_000  # microseconds
+
+# Types of columns of which a value in a tile is known: by what ST_AsMVT makes of them.
+_TYPES = {
+    "text": {"text"},
+    "integer": {"bigint"},
+    "number": {"double precision"},
+    "boolean": {"boolean"},
+    "date": {"date"},
+    "timestamp": {"timestamp with time zone"},
+}
+_TEXTS = ("text", "date", "timestamp")  # what is text in a tile
+
+_READ = SQL("""
+SELECT count(*)::integer, bool_and(fits), array_agg(fid), array_agg(x), array_agg(y), array_agg(slot), array_agg(at)
+    {arrays}
+FROM (
+    SELECT fid, ST_X(geom_3857) AS x, ST_Y(geom_3857) AS y, {slot}::smallint AS slot, {at} AS at, {fits} AS fits
+        {columns}
+    FROM (SELECT * FROM {table} WHERE ({where}) AND NOT ST_IsEmpty(geom_3857) LIMIT {most}) AS found
+) AS points""")
+_MEASURE = SQL("""
+SELECT count(*)::integer, TRUE, array_agg(fid), array_agg(ST_XMin(geom_3857)), array_agg(ST_YMin(geom_3857)),
+    array_agg(ST_XMax(geom_3857)), array_agg(ST_YMax(geom_3857)), array_agg(ST_NPoints(geom_3857)),
+    array_agg(ST_Length(geom_3857) + ST_Perimeter(geom_3857))
+    {arrays}
+FROM (
+    SELECT fid, geom_3857 {columns}
+    FROM (SELECT * FROM {table} WHERE ({where}) AND NOT ST_IsEmpty(geom_3857) LIMIT {most}) AS found
+) AS shapes""")
+_TEXT = SQL(", array_agg(coalesce(octet_length({0}), -1)), string_agg({0}, '')")
+_VALUE = SQL(", array_agg(coalesce({0}, {1})), array_agg(({0} IS NULL)::integer::smallint)")
+_NOTHING = {"integer": SQL("0"), "number": SQL("0"), "boolean": SQL("false")}
+
+
+class Answer(NamedTuple):
+    """A statement's one row as it travelled, or None where there are too many rows or some that do not fit."""
+
+    rows: int
+    cells: list[bytes | None]
+
+
+def can_read(layer: Layer, status: LayerStatus) -> bool:
+    """Whether what a tile holds of the layer is known: its columns have the types that a load gives them."""
+    if status.loaded is None or status.loaded.columns is None:
+        return False
+    columns = status.loaded.columns
+    names = {*layer.tile_fields, *([layer.time] if layer.time else [])}
+    return all(columns.get(name) in _TYPES[layer.fields[name].type] for name in names)
+
+
+def can_hold(catalog: Catalog, layer: Layer) -> bool:
+    """Whether tiles of the layer may be made from memory: our own recipes would make them."""
+    return layer.kind == "points" and all(
+        plain_recipe(catalog.recipes.get(name, "")) == _own_recipe(name) for name in ("points", BINS)
+    )
+
+
+@functools.cache
+def _own_recipe(name: str) -> str:
+    return plain_recipe((assets.root("tiles") / f"{name}.sql").read_text(encoding="utf-8"))
+
+
+async def read_points(database: Database, layer: Layer, status: LayerStatus, where: Where) -> Answer | None:
+    """The rows; None for too many, and where some are such that only PostgreSQL can make tiles of them.
+
+    Raises UnavailableError when the database is away or too slow.
+    """
+    more = {"slot": build_slot(status), "at": _build_time(layer), "fits": _build_fits(layer, status)}
+    return await _read(database, _build_statement(_READ, layer, where, MOST_ROWS, more), where, MOST_ROWS)
+
+
+async def estimate_cost(database: Database, layer: Layer, where: Where) -> float:
+    """What PostgreSQL expects of reading the rows, in its own units: some 250 are a millisecond."""
+    query = SQL("EXPLAIN (FORMAT JSON) SELECT * FROM {} WHERE {} LIMIT {}").format(
+        Identifier("layers", layer.table), where.sql, Literal(MOST_ROWS)
+    )
+    (plan,) = await database.fetch_value(query, where.params)
+    return float(plan["Plan"]["Total Cost"])
+
+
+async def read_shapes(database: Database, layer: Layer, where: Where) -> Answer | None:
+    """Where the rows lie and how large they are; None for too many. Raises as `read_points` does."""
+    return await _read(database, _build_statement(_MEASURE, layer, where, MOST_DRAWN, {}), where, MOST_DRAWN)
+
+
+async def _read(database: Database, statement: Composed, where: Where, most: int) -> Answer | None:
+    async with database.connection() as connection, connection.cursor(binary=True) as cursor:
+        await run(connection, cursor, statement.as_bytes(None), where.params, prepare=False)
+        found = cursor.pgresult
+        assert found is not None  # noqa: S101 - a SELECT has one
+        cells = [found.get_value(0, at) for at in range(found.nfields)]
+    count = int.from_bytes(cells[0] or b"")
+    if count > most or (count and cells[1] != b"\x01"):
+        return None
+    return Answer(count, cells[2:])
+
+
+def _build_statement(query: SQL, layer: Layer, where: Where, most: int, more: Mapping[str, Composable]) -> Composed:
+    fields = [layer.fields[name] for name in layer.tile_fields]
+    names = [Identifier(f"value {at}") for at in range(len(fields))]  # no field has a blank in its name
+    columns = [SQL(", {} AS {}").format(build_value(item), name) for item, name in zip(fields, names, strict=True)]
+    arrays = [
+        _TEXT.format(name) if item.type in _TEXTS else _VALUE.format(name, _NOTHING[item.type])
+        for item, name in zip(fields, names, strict=True)
+    ]
+    return query.format(
+        arrays=SQL("").join(arrays),
+        columns=SQL("").join(columns),
+        table=Identifier("layers", layer.table),
+        where=where.sql,
+        most=Literal(most + 1),
+        **more,
+    )
+
+
+def _build_time(layer: Layer) -> Composable:
+    return SQL("coalesce({}, 'infinity')").format(Identifier(layer.time)) if layer.time else SQL("0::bigint")
+
+
+def build_slot(status: LayerStatus) -> Composable:
+    """Which count of a bin a row belongs to."""
+    plan = status.plan
+    if not (plan.facet and plan.values):
+        return Literal(MOST_VALUES)
+    return SQL("coalesce(array_position({}::text[], {}::text) - 1, {})").format(
+        Literal(list(plan.values)), Identifier(plan.facet), Literal(MOST_VALUES)
+    )
+
+
+def _build_fits(layer: Layer, status: LayerStatus) -> Composable:
+    """Whether a row is one point, at a time that a calendar of four digits has."""
+    fits: list[Composable] = [SQL("TRUE")]
+    if status.geometry_type != "POINT":
+        fits.append(SQL("GeometryType(geom_3857) = 'POINT'"))
+    if layer.time:
+        span = SQL("({0} IS NULL OR ({0} >= '0002-01-01' AND {0} < '9999-12-31'))")
+        fits.append(span.format(Identifier(layer.time)))
+    return SQL(" AND ").join(fits)
+
+
+def parse_points(layer: Layer, answer: Answer) -> Points:
+    """The arrays in the order of the map."""
+    cells = iter(answer.cells)
+    count = answer.rows
+    fid, x, y = (parse_numbers(next(cells), kind, count) for kind in (">i8", ">f8", ">f8"))
+    slot = parse_numbers(next(cells), ">i2", count).astype(np.uint8)
+    day = _days(layer, next(cells), count)
+    curve = place_points(x, y)
+    order = np.lexsort((fid, curve))
+    columns = [_parse_column(layer.fields[name], cells, count, order) for name in layer.tile_fields]
+    return Points(
+        curve[order], slot[order], day[order], LEVEL, x=x[order], y=y[order], fid=fid[order], columns=tuple(columns)
+    )
+
+
+def parse_shapes(layer: Layer, answer: Answer) -> Shapes:
+    """The arrays in the order of the table."""
+    cells = iter(answer.cells)
+    count = answer.rows
+    fid = parse_numbers(next(cells), ">i8", count)
+    west, south, east, north = (parse_numbers(next(cells), ">f8", count) for _ in range(4))
+    vertices, length = parse_numbers(next(cells), ">i4", count), parse_numbers(next(cells), ">f8", count)
+    columns = [_parse_column(layer.fields[name], cells, count, np.arange(count)) for name in layer.tile_fields]
+    return Shapes(fid, west, south, east, north, vertices, length, tuple(columns))
+
+
+def _parse_column(field: Field, cells: Any, count: int, order: np.ndarray) -> Column:
+    if field.type in _TEXTS:
+        return _parse_texts(field.name, next(cells), next(cells), count, order)
+    kind = {"integer": ">i8", "number": ">f8", "boolean": "?"}[field.type]
+    values = parse_numbers(next(cells), kind, count)[order]
+    held = parse_numbers(next(cells), ">i2", count)[order] == 0
+    return build_numbers(field.name, values, held)
+
+
+def _parse_texts(name: str, sizes: bytes | None, joined: bytes | None, count: int, order: np.ndarray) -> Column:
+    lengths = parse_numbers(sizes, ">i4", count)
+    held = lengths >= 0
+    offsets = np.zeros(count + 1, dtype=np.int32)
+    np.cumsum(np.where(held, lengths, 0), out=offsets[1:])
+    buffers = [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(joined or b"")]
+    found = pa.Array.from_buffers(pa.binary(), count, buffers).dictionary_encode()
+    codes = np.where(held, found.indices.to_numpy(), -1)[order]
+    return build_texts(name, codes, found.dictionary)
+
+
+def _days(layer: Layer, raw: bytes | None, count: int) -> np.ndarray:
+    """Days since 1970 of dates, or of microseconds in UTC; infinity stands for none."""
+    if not layer.time:
+        return np.full(count, NO_DAY, dtype=np.int32)
+    if layer.fields[layer.time].type == "date":
+        found = parse_numbers(raw, ">i4", count).astype(np.int64)
+        none, days = found == np.iinfo(np.int32).max, found
+    else:
+        found = parse_numbers(raw, ">i8", count)
+        none, days = found == np.iinfo(np.int64).max, found // DAY
+    return np.where(none, NO_DAY, days + EPOCH).astype(np.int32)
+
+
+def parse_numbers(raw: bytes | None, kind: str, count: int) -> np.ndarray:
+    """The elements of an array as it travels: behind a head, each with its length in front."""
+    if raw is None:
+        return np.zeros(0, dtype=np.dtype(kind).newbyteorder("="))
+    record = np.dtype([("length", ">i4"), ("value", kind)])
+    return np.frombuffer(raw, dtype=record, count=count, offset=_HEAD)["value"].astype(np.dtype(kind).newbyteorder("="))

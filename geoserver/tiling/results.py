@@ -1,0 +1,272 @@
+"""What filters leave, kept in memory: the plan of their tiles, and for few points the points; bounded by bytes.
+
+A result is of one version of a layer's rows, so an edit makes it void: the next question reads anew. It is read once
+for all who ask at the same time, and given up when all of them have left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import psycopg
+
+from geoserver.errors import OvertakenError, UnavailableError
+from geoserver.tiling.bins import find_bins, split_packed
+from geoserver.tiling.compose import BUDGET, list_steps
+from geoserver.tiling.held import Points
+from geoserver.tiling.plans import MOST_DRAWN, plan_cells, plan_features
+from geoserver.tiling.reading import (
+    MOST_ROWS,
+    Answer,
+    can_hold,
+    can_read,
+    estimate_cost,
+    parse_points,
+    parse_shapes,
+    read_points,
+    read_shapes,
+)
+from geoserver.tiling.unpacking import MOST, Blocks, parse_cells, read_blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from geoserver.catalog import Catalog
+    from geoserver.database.pool import Database
+    from geoserver.database.status import LayerStatus
+    from geoserver.filtering import Where
+    from geoserver.model import Layer, Tile
+    from geoserver.tiling.bins import Subject
+    from geoserver.tiling.cells import Cells
+
+__all__ = ["Result", "ResultKey", "Results", "draw", "is_dear", "read_result", "read_rows"]
+
+_CHEAP = 3_000  # PostgreSQL's cost up to which rows are read at once, rather than packed points: some 10 ms
+_DEAR = 150_000  # and from which on a tile is not kept waiting for them
+_PAUSE = 60.0  # seconds until what took too long is tried again
+_SHORT = 5_000  # points that are worked through in no time; more of them would hold up the other requests
+_ENTRY_BYTES = 1_500  # what Python takes for a result and its place
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`features_from` is the plan of the filter; without `held` its tiles are asked of PostGIS.
+
+    What is held may be no more than cells, of which bins are made; with `few` the points themselves can be read, too.
+    """
+
+    features_from: int
+    held: Cells | None = None
+    few: bool = False
+    expires: float = math.inf  # of `time.monotonic`: when it is worth to ask again
+
+    @property
+    def size(self) -> int:
+        return self.held.size if self.held is not None else 0
+
+    def find_points(self, zoom: int, features_from: int | None = None) -> Cells | None:
+        """What the tiles of a zoom are made of; None where it is not held. `features_from` is another plan."""
+        start = self.features_from if features_from is None else features_from
+        return self.held if zoom < start or isinstance(self.held, Points) else None
+
+
+class ResultKey(NamedTuple):
+    """A layer in one state (`version` of its tiles, `edit` of its rows), under a canonical filter."""
+
+    layer: str
+    version: str
+    edit: int
+    filter: str
+    rows: bool = False  # the points themselves are asked for, not only a plan
+
+
+async def read_result(database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, where: Where) -> Result:
+    """Ask what a filter leaves, and plan its tiles; where that takes too long, they have the layer's own plan.
+
+    Raises UnavailableError when the database is away.
+    """
+    try:
+        return await _read_result(database, catalog, layer, status, where)
+    except UnavailableError as error:
+        if not isinstance(error.__cause__, psycopg.errors.QueryCanceled):
+            raise
+        return Result(status.plan.features_from, expires=time.monotonic() + _PAUSE)
+
+
+async def _read_result(database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, where: Where) -> Result:
+    own = Result(status.plan.features_from)
+    if not (can_read(layer, status) and find_bins(catalog.recipes[layer.kind])):
+        return own
+    if can_hold(catalog, layer):
+        ways = [read_rows, _read_cells]
+        if _is_packed(layer, status, where) and await estimate_cost(database, layer, where) > _CHEAP:
+            ways.reverse()
+        for way in ways:
+            if (found := await way(database, layer, status, where)) is not None:
+                return found
+    if not own.features_from or (answer := await read_shapes(database, layer, where)) is None:
+        return own
+    return await _work(answer.rows, _measure, layer, status, answer)
+
+
+async def is_dear(database: Database, layer: Layer, status: LayerStatus, where: Where, zoom: int) -> bool:
+    """Whether one tile of a zoom by PostGIS is worth less than to ask what the filter leaves of the whole layer."""
+    if zoom < status.plan.features_from and _is_packed(layer, status, where):
+        return False
+    return await estimate_cost(database, layer, where) > _DEAR
+
+
+def _is_packed(layer: Layer, status: LayerStatus, where: Where) -> bool:
+    return status.plan.weight > 0 and split_packed(layer, status.plan, where) is not None
+
+
+async def read_rows(database: Database, layer: Layer, status: LayerStatus, where: Where) -> Result | None:
+    """The points that a filter leaves; None for too many, or for other things than points."""
+    answer = await read_points(database, layer, status, where)
+    return None if answer is None else await _work(answer.rows, _hold, layer, status, answer)
+
+
+async def _read_cells(database: Database, layer: Layer, status: LayerStatus, where: Where) -> Result | None:
+    """What packed points tell; None where they tell nothing."""
+    parts = split_packed(layer, status.plan, where) if status.plan.weight else None
+    if parts is None:
+        return None
+    try:
+        blocks = await read_blocks(database, layer, status, parts)
+    except OvertakenError:  # a load has just taken them away
+        return None
+    if blocks.total > MOST:
+        return Result(status.plan.features_from)
+    return await _work(blocks.total, _count, layer, status, blocks)
+
+
+def _count(layer: Layer, status: LayerStatus, blocks: Blocks) -> Result | None:
+    cells = parse_cells(layer, status, blocks)
+    if cells is None:
+        return None
+    return Result(plan_cells(layer, status.plan, cells), cells, few=len(cells) <= MOST_ROWS)
+
+
+def _hold(layer: Layer, status: LayerStatus, answer: Answer) -> Result:
+    points = parse_points(layer, answer)
+    return Result(plan_features(layer, status.plan, points), points)
+
+
+def _measure(layer: Layer, status: LayerStatus, answer: Answer) -> Result:
+    return Result(plan_features(layer, status.plan, parse_shapes(layer, answer)))
+
+
+async def _work[**P, T](rows: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do it here or, where the rows are many, beside the event loop."""
+    if rows <= _SHORT:
+        return work(*args, **kwargs)
+    return await asyncio.to_thread(work, *args, **kwargs)
+
+
+async def draw(points: Cells, subject: Subject, tile: Tile) -> bytes:
+    """The tile of points in memory, by the subject's plan; beside the event loop where they are many."""
+    count = points.count(tile)
+    return await _work(count, _draw, points, subject, tile, count)
+
+
+def _draw(points: Cells, subject: Subject, tile: Tile, count: int) -> bytes:
+    body = b""
+    for step in list_steps(subject, tile.z):
+        if step is not None:
+            body = points.render_bins(subject.layer, subject.plan, tile, step.cells)
+        elif not isinstance(points, Points) or count > MOST_DRAWN:
+            continue
+        else:
+            body = points.render_features(subject.layer, tile)
+        if len(body) <= BUDGET:
+            break
+    return body
+
+
+class Results:
+    """Results by key; `limit` in bytes, 0 keeps none."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.bytes = 0
+        self.read = 0  # since the start
+        self._kept: OrderedDict[ResultKey, tuple[Result, int]] = OrderedDict()
+        self._reads: dict[ResultKey, _Read] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def find(self, key: ResultKey) -> Result | None:
+        """What is in memory; it counts as used."""
+        if (kept := self._kept.get(key)) is None:
+            return None
+        if kept[0].expires < time.monotonic():
+            self._remove(key)
+            return None
+        self._kept.move_to_end(key)
+        return kept[0]
+
+    def knows(self, key: ResultKey) -> bool:
+        """Whether it is in memory, or being read."""
+        return self.find(key) is not None or key in self._reads
+
+    async def get(self, key: ResultKey, read: Callable[[], Awaitable[Result]]) -> Result:
+        """The result, read if it has to be; raises what `read` raises."""
+        if (known := self.find(key)) is not None:
+            return known
+        shared = self._reads.get(key)
+        if shared is None:
+            shared = self._reads[key] = _Read(asyncio.ensure_future(self._read(key, read)))
+        shared.waiting += 1
+        try:
+            return await asyncio.shield(shared.task)
+        finally:
+            shared.waiting -= 1
+            if not shared.waiting or shared.task.done():
+                shared.task.cancel()
+                if self._reads.get(key) is shared:
+                    del self._reads[key]
+
+    async def _read(self, key: ResultKey, read: Callable[[], Awaitable[Result]]) -> Result:
+        result = await read()
+        self.read += 1
+        self._keep(key, result)
+        return result
+
+    def _keep(self, key: ResultKey, result: Result) -> None:
+        size = result.size + len(key.filter) + _ENTRY_BYTES
+        if size > self.limit or key in self._kept:
+            return
+        self._kept[key] = result, size
+        self.bytes += size
+        while self.bytes > self.limit:
+            self._remove(next(iter(self._kept)))
+
+    def drop(self, layer: str) -> None:
+        """Let go of what is of a layer: its rows are others now."""
+        for key in [key for key in self._kept if key.layer == layer]:
+            self._remove(key)
+
+    def _remove(self, key: ResultKey) -> None:
+        _, size = self._kept.pop(key)
+        self.bytes -= size
+
+    async def stop(self) -> None:
+        """End what is being read, and let go of everything."""
+        tasks = [shared.task for shared in self._reads.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._kept.clear()
+        self.bytes = 0
+
+
+@dataclass(slots=True)
+class _Read:
+    task: asyncio.Task[Result]
+    waiting: int = 0

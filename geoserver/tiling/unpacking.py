@@ -1,0 +1,108 @@
+"""Packed points, read into memory: where and when what a filter leaves lies, without a look at the rows.
+
+Many points are had sooner so than from the rows, for each of which a page has to be found; but only by the cell, and
+without ids and properties.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from psycopg.sql import SQL, Identifier, Literal
+
+from geoserver.database.pool import run
+from geoserver.tiling.bins import MOST_VALUES, choose_packed, pack_table
+from geoserver.tiling.cells import NO_DAY, Cells, place_cells
+from geoserver.tiling.reading import DAY, EPOCH, parse_numbers
+
+if TYPE_CHECKING:
+    from geoserver.database.pool import Database
+    from geoserver.database.status import LayerStatus
+    from geoserver.filtering import Parts
+    from geoserver.model import Layer
+
+__all__ = ["MOST", "Blocks", "parse_cells", "read_blocks"]
+
+MOST = 500_000  # points that are kept in memory; of more, bins are counted for each tile
+_HEAD = 5  # numbers of 4 bytes in front of the elements of an array
+_CALENDAR = (-719_162 + 365, 2_932_895)  # days from 1970 to the year 2, and to the last day of 9999
+
+_READ = SQL("""
+WITH chosen AS MATERIALIZED (
+    SELECT x, y, code, {c} AS c, {t} AS t
+    FROM (SELECT x, y, code, c, t {slice} FROM {packed} WHERE TRUE {chosen} OFFSET 0) AS blocks
+), total AS (SELECT coalesce(sum(cardinality(c)), 0) AS n FROM chosen)
+SELECT total.n, blocks.*
+FROM total CROSS JOIN LATERAL (
+    SELECT array_agg(x), array_agg(y), array_agg(code), array_agg(cardinality(c)), array_agg((t IS NOT NULL)::integer),
+        string_agg(array_send(c), ''), string_agg(array_send(t), '')
+    FROM chosen WHERE cardinality(c) > 0 AND total.n <= {most}
+) AS blocks""")
+
+
+class Blocks(NamedTuple):
+    """How many points there are, and unless they are too many, the blocks as they travelled."""
+
+    total: int
+    cells: list[bytes | None]
+
+
+async def read_blocks(database: Database, layer: Layer, status: LayerStatus, parts: Parts) -> Blocks:
+    """What of the packed points the filter leaves. Raises OvertakenError when a load has just taken them away."""
+    chosen, values = choose_packed(layer, status.plan, parts)
+    statement = _READ.format(packed=Identifier("layers", pack_table(layer)), most=Literal(MOST), **chosen)
+    async with database.connection() as connection, connection.cursor(binary=True) as cursor:
+        await run(connection, cursor, statement.as_bytes(None), values, prepare=False)
+        found = cursor.pgresult
+        assert found is not None  # noqa: S101 - a SELECT has one
+        total, *cells = [found.get_value(0, at) for at in range(found.nfields)]
+    return Blocks(int.from_bytes(total or b""), cells)
+
+
+def parse_cells(layer: Layer, status: LayerStatus, blocks: Blocks) -> Cells | None:
+    """The points in the order of the map; None where one is of a time that no calendar of four digits has."""
+    plan = status.plan
+    raw_x, raw_y, raw_code, raw_sizes, raw_timed, places, times = blocks.cells
+    count = int.from_bytes((raw_x or b"")[12:16])
+    x, y, sizes, timed = (parse_numbers(raw, ">i4", count) for raw in (raw_x, raw_y, raw_sizes, raw_timed))
+    code = parse_numbers(raw_code, ">i2", count)
+    (inside,) = _parse_elements(places, sizes, 1)
+    inner = plan.level - plan.block
+    column = np.repeat(x.astype(np.int64) << inner, sizes) + (inside & 32767)
+    row = np.repeat(y.astype(np.int64) << inner, sizes) + (inside >> 15)
+    day = _parse_days(layer, times, sizes, timed)
+    if day is None:
+        return None
+    curve = place_cells(column, row, plan.level)
+    order = np.argsort(curve, kind="stable")
+    slot = np.repeat(np.where((code >= 0) & (code < MOST_VALUES), code, MOST_VALUES).astype(np.uint8), sizes)
+    return Cells(curve[order], slot[order], day[order], plan.level)
+
+
+def _parse_days(layer: Layer, times: bytes | None, sizes: np.ndarray, timed: np.ndarray) -> np.ndarray | None:
+    """Days since 1970 of all points; only blocks that are `timed` have any."""
+    day = np.full(int(sizes.sum()), NO_DAY, dtype=np.int32)
+    if not timed.any():
+        return day
+    held = np.repeat(timed > 0, sizes)
+    if layer.fields[layer.time].type == "date":
+        (found,) = _parse_elements(times, sizes[timed > 0], 1)
+    else:
+        high, low = _parse_elements(times, sizes[timed > 0], 2)
+        found = (high << 32 | (low & 0xFFFFFFFF)) // DAY
+    found = found + EPOCH
+    if len(found) and not _CALENDAR[0] <= int(found.min()) <= int(found.max()) <= _CALENDAR[1]:
+        return None
+    day[held] = found
+    return day
+
+
+def _parse_elements(raw: bytes | None, sizes: np.ndarray, width: int) -> list[np.ndarray]:
+    """Elements of arrays in a row, each as `width` numbers of 4 bytes behind its length; given number by number."""
+    numbers = np.frombuffer(raw or b"", dtype=">i4")
+    lengths = sizes.astype(np.int64)
+    starts = np.cumsum(_HEAD + (1 + width) * lengths) - (1 + width) * lengths
+    within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    first = np.repeat(starts, lengths) + (1 + width) * within + 1
+    return [numbers[first + at].astype(np.int64) for at in range(width)]
