@@ -13,7 +13,7 @@ import numpy as np
 
 from geoserver.grid import MERCATOR_HALF
 from geoserver.tiling.bins import MOST_VALUES, bins_layer, named_values
-from geoserver.tiling.mvt import CELL, Tag, encode_features, encode_layer, encode_numbers, encode_days, number_values
+from geoserver.tiling.mvt import CELL, Tag, encode_days, encode_features, encode_layer, encode_numbers, number_values
 
 if TYPE_CHECKING:
     from geoserver.model import Layer, Tile, TilePlan
