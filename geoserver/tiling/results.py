@@ -46,8 +46,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Result", "ResultKey", "Results", "draw", "is_dear", "read_result", "read_rows"]
 
-_CHEAP = 3_000  # PostgreSQL's cost up to which rows are read at once, rather than packed points: some 10 ms
-_DEAR = 150_000  # and from which on a tile is not kept waiting for them
+_BLOCKS, _POINT = 2_500.0, 0.005  # PostgreSQL's costs (250 are some millisecond) of packed points, and of each
+_SOME = 0.2  # of a layer: the part that a few values of its main choice field may have
+_DEAR = 150_000  # its cost of reading rows from which on a tile is not kept waiting for them
 _PAUSE = 60.0  # seconds until what took too long is tried again
 _SHORT = 5_000  # points that are worked through in no time; more of them would hold up the other requests
 _ENTRY_BYTES = 1_500  # what Python takes for a result and its place
@@ -104,7 +105,7 @@ async def _read_result(database: Database, catalog: Catalog, layer: Layer, statu
         return own
     if can_hold(catalog, layer):
         ways = [read_rows, _read_cells]
-        if _is_packed(layer, status, where) and await estimate_cost(database, layer, where) > _CHEAP:
+        if (cost := _cost_packed(layer, status, where)) and await estimate_cost(database, layer, where) > cost:
             ways.reverse()
         for way in ways:
             if (found := await way(database, layer, status, where)) is not None:
@@ -116,13 +117,20 @@ async def _read_result(database: Database, catalog: Catalog, layer: Layer, statu
 
 async def is_dear(database: Database, layer: Layer, status: LayerStatus, where: Where, zoom: int) -> bool:
     """Whether one tile of a zoom by PostGIS is worth less than to ask what the filter leaves of the whole layer."""
-    if zoom < status.plan.features_from and _is_packed(layer, status, where):
+    if zoom < status.plan.features_from and _cost_packed(layer, status, where):
         return False
     return await estimate_cost(database, layer, where) > _DEAR
 
 
-def _is_packed(layer: Layer, status: LayerStatus, where: Where) -> bool:
-    return status.plan.weight > 0 and split_packed(layer, status.plan, where) is not None
+def _cost_packed(layer: Layer, status: LayerStatus, where: Where) -> float:
+    """What it costs to ask packed points, in PostgreSQL's units as it seems from outside; 0 where they cannot tell.
+
+    All times are looked through: of the values that are chosen, which are some, else of all.
+    """
+    parts = split_packed(layer, status.plan, where) if status.plan.weight else None
+    if parts is None:
+        return 0.0
+    return _BLOCKS + _POINT * status.rows * (_SOME if parts.chosen else 1.0)
 
 
 async def read_rows(database: Database, layer: Layer, status: LayerStatus, where: Where) -> Result | None:

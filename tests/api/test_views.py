@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from geoserver.tiling import BUDGET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 EXTENT = 4096
 CASES = int(os.environ.get("GEOSERVER_PLAN_CASES", "300"))  # of the slow variant
@@ -149,11 +151,45 @@ def test_a_plan_beyond_the_layers_own_is_the_layers_own(client: TestClient) -> N
     assert (own.content, own.headers["etag"]) == (later.content, later.headers["etag"])
 
 
+def test_a_filter_that_takes_too_long_to_plan_has_the_layers_own_plan(
+    make_database: Callable[..., str], city_template: str, tmp_path: Path
+) -> None:
+    url = make_database(template=city_template)
+    app = create_app(Settings(workspace=tmp_path, database_url=None, samples=True, statement_timeout=0.3), url)
+    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        own = client.get("/tiles/crime.json").json()["features_from"]
+        with psycopg.connect(url) as connection:
+            connection.execute("LOCK TABLE layers.crime IN ACCESS EXCLUSIVE MODE")
+            document, address = read_plan(client, "crime", filter=FEW)
+        assert document["features_from"] == own
+        assert address.endswith(f"features-from={own}")
+        tile = mercantile.tile(*document["center"][:2], 9)
+        assert read_tile(client, address, tile).keys() == {"crime:bins"}
+
+
+def test_results_are_counted_and_let_go_by_an_edit(edited: tuple[TestClient, str]) -> None:
+    client, url = edited
+
+    def metric(name: str) -> float:
+        (found,) = re.findall(rf"^geoserver_results_{name}\{{.*?\}} (\S+)$", client.get("/metrics").text, re.MULTILINE)
+        return float(found)
+
+    document, address = read_plan(client, "crime", filter=FEW)
+    read_plan(client, "crime", filter=FEW)
+    read_tile(client, address, mercantile.tile(*document["center"][:2], 9))
+    assert (metric("read_total"), metric("entries")) == (1, 1)
+    assert metric("bytes") > 10_000
+    with psycopg.connect(url) as connection:
+        connection.execute("UPDATE layers.crime SET category = category WHERE fid = 1")
+    wait_for(client, "crime", document["version"])
+    assert (metric("read_total"), metric("entries"), metric("bytes")) == (1, 0, 0)
+
+
 # -- edits ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def edited(make_database: Callable[..., str], city_template: str, tmp_path: Any) -> Iterator[tuple[TestClient, str]]:
+def edited(make_database: Callable[..., str], city_template: str, tmp_path: Path) -> Iterator[tuple[TestClient, str]]:
     """A server over a sample city that may be changed, and its database."""
     url = make_database(template=city_template)
     app = create_app(Settings(workspace=tmp_path, database_url=None, samples=True), url)
