@@ -112,6 +112,8 @@ class _Build:
                 where=self.where,
                 features_from=self.result.features_from if self.result else None,
                 points=self.result.find_points(tile.z) if self.result else None,
+                fits=self.result is not None,
+                few=self.result is not None and self.result.is_sparse(self.status),
             )
         # An empty tile has empty tiles below it only when there are no rows: what a recipe leaves out for being too
         # small shows further down, and a point just beyond the edge is drawn there, too.

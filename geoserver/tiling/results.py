@@ -10,7 +10,7 @@ import asyncio
 import math
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
@@ -69,6 +69,10 @@ class Result:
     @property
     def size(self) -> int:
         return self.held.size if self.held is not None else 0
+
+    def is_sparse(self, status: LayerStatus) -> bool:
+        """Whether PostGIS makes the tiles, and of so few rows that they were counted one by one."""
+        return self.held is None and self.features_from < status.plan.features_from
 
     def find_points(self, zoom: int, features_from: int | None = None) -> Cells | None:
         """What the tiles of a zoom are made of; None where it is not held. `features_from` is another plan."""
@@ -247,7 +251,10 @@ class Results:
         return result
 
     def _keep(self, key: ResultKey, result: Result) -> None:
-        size = result.size + len(key.filter) + _ENTRY_BYTES
+        own = len(key.filter) + _ENTRY_BYTES
+        if result.size + own > self.limit:  # the plan alone, lest what is too large is read for every tile
+            result = replace(result, held=None, few=False)
+        size = result.size + own
         if size > self.limit or key in self._kept:
             return
         self._kept[key] = result, size

@@ -93,9 +93,13 @@ def test_results_are_bounded_by_bytes_and_the_least_used_goes_first() -> None:
         assert len(results) == 4
         results.drop("crime")
         assert (len(results), results.bytes) == (0, 0)
-        small = Results(100)
+        small = Results(5_000)
         assert (await small.get(key(1), read)) is one
-        assert (len(small), small.bytes) == (0, 0)
+        assert small.find(key(1)) == Result(one.features_from)  # the plan without the points
+        assert 0 < small.bytes <= small.limit
+        none = Results(0)
+        assert (await none.get(key(1), read)) is one
+        assert (len(none), none.bytes) == (0, 0)
 
     asyncio.run(run())
 
