@@ -269,8 +269,7 @@ class TileServer:
         async def read() -> Result:
             async with self.questions.turn(client, part.asked):
                 if rows:
-                    found = await tiling.read_rows(services.database, layer, status, where)
-                    return found or Result(status.plan.features_from)
+                    return await tiling.read_rows(services.database, layer, status, where)
                 return await tiling.read_result(services.database, services.live.current, layer, status, where)
 
         return await self.results.get(self._result_key(part)._replace(rows=rows), read)
@@ -358,7 +357,7 @@ class TileServer:
                     self.flights.drop(layer_id, None)
 
     def _follow_rows(self, notice: Notice) -> None:
-        self.results.drop(notice.layer)
+        self.results.drop(notice.layer, notice.version)
         ranges = None if notice.tiles is None else [TileRange(*item) for item in notice.tiles]
         self.flights.drop(notice.layer, ranges)
 

@@ -164,8 +164,9 @@ async def build_archive(
     result = None
     if where.canonical and layer.has_rows:
         result = await read_result(database, catalog, layer, status, where)
-        if result.few and (rows := await read_rows(database, layer, status, where)) is not None:
-            result = replace(result, held=rows.held)
+        if result.few:
+            rows = await read_rows(database, layer, status, where)
+            result = replace(result, held=result.held if rows.held is None else rows.held)
     document = build_tilejson(catalog, [(layer, status)], "", "", [result.features_from if result else None])
     metadata = _pack_metadata(document, zooms)
     work = WorkFile(target, _build_plan(catalog, layer, status, zooms, where))

@@ -11,7 +11,7 @@ import math
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 
@@ -34,7 +34,7 @@ from geoserver.tiling.reading import (
 from geoserver.tiling.unpacking import MOST, Blocks, parse_cells, read_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from geoserver.catalog import Catalog
     from geoserver.database.pool import Database
@@ -95,8 +95,17 @@ async def read_result(database: Database, catalog: Catalog, layer: Layer, status
 
     Raises UnavailableError when the database is away.
     """
+    return await _in_time(_read_result(database, catalog, layer, status, where), status)
+
+
+async def read_rows(database: Database, layer: Layer, status: LayerStatus, where: Where) -> Result:
+    """The points that a filter leaves; nothing is held where they are too many, or no points. Raises as above."""
+    return await _in_time(_read_rows(database, layer, status, where), status) or Result(status.plan.features_from)
+
+
+async def _in_time[T](reading: Coroutine[Any, Any, T], status: LayerStatus) -> T | Result:
     try:
-        return await _read_result(database, catalog, layer, status, where)
+        return await reading
     except UnavailableError as error:
         if not isinstance(error.__cause__, psycopg.errors.QueryCanceled):
             raise
@@ -108,7 +117,7 @@ async def _read_result(database: Database, catalog: Catalog, layer: Layer, statu
     if not (can_read(layer, status) and find_bins(catalog.recipes[layer.kind])):
         return own
     if can_hold(catalog, layer):
-        ways = [read_rows, _read_cells]
+        ways = [_read_rows, _read_cells]
         if (cost := _cost_packed(layer, status, where)) and await estimate_cost(database, layer, where) > cost:
             ways.reverse()
         for way in ways:
@@ -137,7 +146,7 @@ def _cost_packed(layer: Layer, status: LayerStatus, where: Where) -> float:
     return _BLOCKS + _POINT * status.rows * (_SOME if parts.chosen else 1.0)
 
 
-async def read_rows(database: Database, layer: Layer, status: LayerStatus, where: Where) -> Result | None:
+async def _read_rows(database: Database, layer: Layer, status: LayerStatus, where: Where) -> Result | None:
     """The points that a filter leaves; None for too many, or for other things than points."""
     answer = await read_points(database, layer, status, where)
     return None if answer is None else await _work(answer.rows, _hold, layer, status, answer)
@@ -262,9 +271,9 @@ class Results:
         while self.bytes > self.limit:
             self._remove(next(iter(self._kept)))
 
-    def drop(self, layer: str) -> None:
-        """Let go of what is of a layer: its rows are others now."""
-        for key in [key for key in self._kept if key.layer == layer]:
+    def drop(self, layer: str, keep: int | None = None) -> None:
+        """Let go of what is of a layer, but for one state of its rows: they are others now."""
+        for key in [key for key in self._kept if key.layer == layer and key.edit != keep]:
             self._remove(key)
 
     def _remove(self, key: ResultKey) -> None:
