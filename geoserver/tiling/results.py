@@ -51,6 +51,7 @@ _SOME = 0.2  # of a layer: the part that a few values of its main choice field m
 _DEAR = 150_000  # its cost of reading rows from which on a tile is not kept waiting for them
 _PAUSE = 60.0  # seconds until what took too long is tried again
 _SHORT = 5_000  # points that are worked through in no time; more of them would hold up the other requests
+_COUNTED = 25  # points that are counted while one is written
 _ENTRY_BYTES = 1_500  # what Python takes for a result and its place
 
 
@@ -192,7 +193,8 @@ async def _work[**P, T](rows: int, work: Callable[P, T], *args: P.args, **kwargs
 async def draw(points: Cells, subject: Subject, tile: Tile) -> bytes:
     """The tile of points in memory, by the subject's plan; beside the event loop where they are many."""
     count = points.count(tile)
-    return await _work(count, _draw, points, subject, tile, count)
+    drawn = tile.z >= subject.plan.features_from
+    return await _work(count if drawn else count // _COUNTED, _draw, points, subject, tile, count)
 
 
 def _draw(points: Cells, subject: Subject, tile: Tile, count: int) -> bytes:
