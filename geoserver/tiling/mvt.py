@@ -243,8 +243,9 @@ def encode_days(days: np.ndarray) -> bytes:
     """Days since 1970 as values of a table, in a row: ISO 8601 texts, all of the same length."""
     first, last = _COMMON
     if len(days) and first <= int(days.min()) and int(days.max()) < last:
-        return _common_days()[days - first].tobytes()
-    return _write_days(days).tobytes()
+        days = days - first
+        return bytes(_common_days()[days])
+    return bytes(_write_days(days))
 
 
 @functools.cache
