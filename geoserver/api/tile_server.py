@@ -214,6 +214,7 @@ class TileServer:
 
         async def render() -> Made:
             points = await self._find_points(part, asked.client, asked.tile.z)
+            plan = self.results.find(self._result_key(part)) if part.where.canonical else None
             make = functools.partial(
                 tiling.render,
                 services.database,
@@ -224,6 +225,8 @@ class TileServer:
                 where=part.where,
                 features_from=part.features_from,
                 points=points,
+                fits=plan is not None and part.features_from >= plan.features_from,
+                few=plan is not None and plan.is_sparse(part.status),
             )
             if points is not None:
                 return Made(await make())
@@ -242,7 +245,7 @@ class TileServer:
     async def _find_points(self, part: Part, client: str, zoom: int) -> Cells | None:
         """What the tiles of a zoom are made of in memory; None where PostGIS has to make them."""
         layer, status, where = part.layer, part.status, part.where
-        if not (layer.has_rows and where.canonical):
+        if not (layer.has_rows and where.canonical and self.results.limit):
             return None
         planned = part.features_from < status.plan.features_from  # by TileJSON, which has read it
         if not (planned or self.results.knows(self._result_key(part))):
@@ -266,8 +269,7 @@ class TileServer:
         async def read() -> Result:
             async with self.questions.turn(client, part.asked):
                 if rows:
-                    found = await tiling.read_rows(services.database, layer, status, where)
-                    return found or Result(status.plan.features_from)
+                    return await tiling.read_rows(services.database, layer, status, where)
                 return await tiling.read_result(services.database, services.live.current, layer, status, where)
 
         return await self.results.get(self._result_key(part)._replace(rows=rows), read)
@@ -355,7 +357,7 @@ class TileServer:
                     self.flights.drop(layer_id, None)
 
     def _follow_rows(self, notice: Notice) -> None:
-        self.results.drop(notice.layer)
+        self.results.drop(notice.layer, notice.version)
         ranges = None if notice.tiles is None else [TileRange(*item) for item in notice.tiles]
         self.flights.drop(notice.layer, ranges)
 

@@ -120,12 +120,16 @@ _CHOSEN = SQL(""" AND code IN (
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What tiles are made of: a layer with its plan, the recipes, and the type of its geometries (POINT, ...)."""
+    """What tiles are made of: a layer with its plan, the recipes, and the type of its geometries (POINT, ...).
+
+    `few`: a filter leaves so few of its rows that an index on what it asks for finds them sooner than their place.
+    """
 
     recipes: Mapping[str, str]
     layer: Layer
     plan: TilePlan
     geometry_type: str
+    few: bool = False
 
     @property
     def kind(self) -> str:

@@ -112,6 +112,8 @@ class _Build:
                 where=self.where,
                 features_from=self.result.features_from if self.result else None,
                 points=self.result.find_points(tile.z) if self.result else None,
+                fits=self.result is not None,
+                few=self.result is not None and self.result.is_sparse(self.status),
             )
         # An empty tile has empty tiles below it only when there are no rows: what a recipe leaves out for being too
         # small shows further down, and a point just beyond the edge is drawn there, too.
@@ -162,8 +164,9 @@ async def build_archive(
     result = None
     if where.canonical and layer.has_rows:
         result = await read_result(database, catalog, layer, status, where)
-        if result.few and (rows := await read_rows(database, layer, status, where)) is not None:
-            result = replace(result, held=rows.held)
+        if result.few:
+            rows = await read_rows(database, layer, status, where)
+            result = replace(result, held=result.held if rows.held is None else rows.held)
     document = build_tilejson(catalog, [(layer, status)], "", "", [result.features_from if result else None])
     metadata = _pack_metadata(document, zooms)
     work = WorkFile(target, _build_plan(catalog, layer, status, zooms, where))

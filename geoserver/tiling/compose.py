@@ -57,7 +57,7 @@ def build_statements(
     statements: list[Statement] = []
     if step is None or step.shown >= 0:
         condition, values = where.sql, build_values(tile) | where.params
-        if where.canonical:
+        if where.canonical and not subject.few:
             # Behind CASE no index fits the filter: the tile's own place is what narrows the rows down, and the planner,
             # who knows no place when it plans for all tiles, must not read half of the layer through another index.
             condition = SQL("CASE WHEN {} THEN TRUE END").format(condition)

@@ -43,11 +43,12 @@ class Points(Cells):
 
     def near(self, tile: Tile) -> np.ndarray:
         """Places of the rows that the tile draws, its buffer included, in the order of their ids."""
-        own = self.within(tile)
-        places = np.concatenate([np.arange(own.start, own.stop), self._around(tile)])
-        column, row = self._project(tile, places)
-        inside = (column >= -BUFFER) & (column <= EXTENT + BUFFER) & (row >= -BUFFER) & (row <= EXTENT + BUFFER)
-        places = places[inside & self._touches(tile, places)]
+        own, around = self.within(tile), self._around(tile)
+        if len(around):
+            column, row = self._project(tile, around)
+            inside = (column >= -BUFFER) & (column <= EXTENT + BUFFER) & (row >= -BUFFER) & (row <= EXTENT + BUFFER)
+            around = around[inside & self._touches(tile, around)]
+        places = np.concatenate([np.arange(own.start, own.stop), around])
         ordered: np.ndarray = places[np.argsort(self.fid[places], kind="stable")]
         return ordered
 

@@ -5,6 +5,7 @@ https://github.com/mapbox/vector-tile-spec/tree/master/2.1
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ __all__ = [
 
 POINT, _POLYGON = 1, 3
 CELL = _POLYGON  # a square of one unit, which is the geometry of a bin
+_COMMON = (-7_305, 29_220)  # days from 1970 to 1950 and 2050
 _MOVE = 9  # to one vertex
 # From the lower left corner of a cell up, to the right and down, and back: the turn of an outer ring where y is down.
 _ENDS: dict[int, tuple[int, ...]] = {POINT: (), CELL: (26, 0, 1, 2, 0, 0, 2, 15)}
@@ -129,7 +131,8 @@ def encode_features(ids: np.ndarray | None, x: np.ndarray, y: np.ndarray, tags: 
         rows.add(0x12, tagged)
         rows.add_numbers(tag_sizes, tagged)
     for at, tag in enumerate(tags):
-        rows.add_numbers(np.full(len(x), at), tag.held)
+        for byte in _varint(at):
+            rows.add(byte, tag.held)
         rows.add_numbers(tag.values, tag.held)
     for byte in (0x18, geometry, 0x22):
         rows.add(byte)
@@ -238,11 +241,25 @@ def build_numbers(name: str, values: np.ndarray, held: np.ndarray) -> Column:
 
 def encode_days(days: np.ndarray) -> bytes:
     """Days since 1970 as values of a table, in a row: ISO 8601 texts, all of the same length."""
+    first, last = _COMMON
+    if len(days) and first <= int(days.min()) and int(days.max()) < last:
+        days = days - first
+        return bytes(_common_days()[days])
+    return bytes(_write_days(days))
+
+
+@functools.cache
+def _common_days() -> np.ndarray:
+    """All days of the times that most data are of; writing some thousand takes half as long as the rest of a tile."""
+    return _write_days(np.arange(*_COMMON))
+
+
+def _write_days(days: np.ndarray) -> np.ndarray:
     texts = np.datetime_as_string(days.astype("datetime64[D]")).astype("S10")
     rows = np.empty((len(days), 14), dtype=np.uint8)
     rows[:, :4] = (0x22, 12, 0x0A, 10)
     rows[:, 4:] = np.frombuffer(texts.tobytes(), dtype=np.uint8).reshape(-1, 10)
-    return rows.tobytes()
+    return rows
 
 
 def encode_numbers(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -29,11 +29,12 @@ _TAG = 4  # bytes of a tag, at most
 
 
 @functools.lru_cache(maxsize=512)
-def lower_plan(plan: TilePlan, features_from: int) -> TilePlan:
-    """The plan with features from an earlier zoom on; where they are too many after all, that is to be seen early."""
+def lower_plan(plan: TilePlan, features_from: int, *, fits: bool = False) -> TilePlan:
+    """The plan with features from an earlier zoom on; where they may not fit, too many are to be seen early."""
     if features_from >= plan.features_from:
         return plan
-    return replace(plan, features_from=features_from, zooms=plan.zooms[:features_from], crowd=plan.crowd or MOST_DRAWN)
+    crowd = 0 if fits else plan.crowd or MOST_DRAWN
+    return replace(plan, features_from=features_from, zooms=plan.zooms[:features_from], crowd=crowd)
 
 
 def plan_features(layer: Layer, plan: TilePlan, found: Points | Shapes) -> int:

@@ -45,19 +45,23 @@ async def render(
     *,
     where: Where,
     features_from: int | None = None,
+    fits: bool = False,
+    few: bool = False,
 ) -> bytes:
     """The layer's part of a tile as Mapbox Vector Tile, `b""` when it holds nothing.
 
     By the layer's plan, or with features from an earlier zoom on, it holds features, bins, or both, and no more than
-    `BUDGET` bytes. Raises UnavailableError when
-    the database is away or too slow. Cancelling the task cancels the query.
+    `BUDGET` bytes. `fits` says that all features do, so that they need not be counted before, and `few` that the filter
+    leaves few of the layer.
+
+    Raises UnavailableError when the database is away or too slow. Cancelling the task cancels the query.
     """
     if not may_hold(layer, status, tile):
         return b""
     if features_from is not None:
-        status = replace(status, plan=lower_plan(status.plan, features_from))
+        status = replace(status, plan=lower_plan(status.plan, features_from, fits=fits))
     try:
-        return await _render(database, catalog, layer, status, tile, where=where)
+        return await _render(database, catalog, layer, status, tile, where=where, few=few)
     except OvertakenError:
         # A load has just taken away what was made ahead for the rows before: counted from the rows, bins are the same.
         plan = replace(status.plan, block=-1, prebuilt=-1)
@@ -65,7 +69,14 @@ async def render(
 
 
 async def _render(
-    database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile, *, where: Where
+    database: Database,
+    catalog: Catalog,
+    layer: Layer,
+    status: LayerStatus,
+    tile: Tile,
+    *,
+    where: Where,
+    few: bool = False,
 ) -> bytes:
     plan = status.plan
     if tile.z <= plan.prebuilt and not where.canonical and plan.digest == recipe_digest(catalog.recipes, layer):
@@ -74,9 +85,9 @@ async def _render(
             return ready
     # Where a tile holds a large part of the layer, the plan should follow from the values (which index, how many
     # workers), and its making costs nothing beside the reading. Elsewhere one prepared plan serves every tile.
-    prepare = False if _spanned_tiles(status, tile.z) < _WIDE else None
+    prepare = False if few or _spanned_tiles(status, tile.z) < _WIDE else None
     body = b""
-    subject = Subject(catalog.recipes, layer, plan, status.geometry_type)
+    subject = Subject(catalog.recipes, layer, plan, status.geometry_type, few)
     for step in list_steps(subject, tile.z):
         if step is None and plan.crowd and await _is_crowded(database, layer, plan, tile, where):
             continue
@@ -126,7 +137,7 @@ class _Texts:
     ) -> list[tuple[bytes, dict[str, Any]]]:
         # An entry holds on to what its key names by identity, so no other object can have that identity meanwhile.
         what = (id(subject.recipes), id(subject.layer), id(subject.plan), subject.geometry_type)
-        key = (*what, tile.z, step, where.canonical)
+        key = (*what, subject.few, tile.z, step, where.canonical)
         known = self._known.get(key)
         if known is None:
             built = build_statements(subject, tile, step, where)

@@ -66,7 +66,7 @@ _READ = SQL("""
 SELECT count(*)::integer, bool_and(fits), array_agg(fid), array_agg(x), array_agg(y), array_agg(slot), array_agg(at)
     {arrays}
 FROM (
-    SELECT fid, ST_X(geom_3857) AS x, ST_Y(geom_3857) AS y, {slot}::smallint AS slot, {at} AS at, {fits} AS fits
+    SELECT fid, ST_X({point}) AS x, ST_Y({point}) AS y, {slot}::smallint AS slot, {at} AS at, {fits} AS fits
         {columns}
     FROM (SELECT * FROM {table} WHERE ({where}) AND NOT ST_IsEmpty(geom_3857) LIMIT {most}) AS found
 ) AS points""")
@@ -117,7 +117,14 @@ async def read_points(database: Database, layer: Layer, status: LayerStatus, whe
 
     Raises UnavailableError when the database is away or too slow.
     """
-    more = {"slot": build_slot(status), "at": _build_time(layer), "fits": _build_fits(layer, status)}
+    # PostGIS fails on the place of what is no point.
+    one = (
+        "geom_3857"
+        if status.geometry_type == "POINT"
+        else "CASE GeometryType(geom_3857) WHEN 'POINT' THEN geom_3857 END"
+    )
+    more: dict[str, Composable] = {"point": SQL(one)}
+    more |= {"slot": build_slot(status), "at": _build_time(layer), "fits": _build_fits(layer, status)}
     return await _read(database, _build_statement(_READ, layer, where, MOST_ROWS, more), where, MOST_ROWS)
 
 

@@ -10,8 +10,8 @@ import asyncio
 import math
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 
@@ -34,7 +34,7 @@ from geoserver.tiling.reading import (
 from geoserver.tiling.unpacking import MOST, Blocks, parse_cells, read_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from geoserver.catalog import Catalog
     from geoserver.database.pool import Database
@@ -46,10 +46,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Result", "ResultKey", "Results", "draw", "is_dear", "read_result", "read_rows"]
 
-_CHEAP = 3_000  # PostgreSQL's cost up to which rows are read at once, rather than packed points: some 10 ms
-_DEAR = 150_000  # and from which on a tile is not kept waiting for them
+_BLOCKS, _POINT = 2_500.0, 0.005  # PostgreSQL's costs (250 are some millisecond) of packed points, and of each
+_SOME = 0.2  # of a layer: the part that a few values of its main choice field may have
+_DEAR = 150_000  # its cost of reading rows from which on a tile is not kept waiting for them
 _PAUSE = 60.0  # seconds until what took too long is tried again
 _SHORT = 5_000  # points that are worked through in no time; more of them would hold up the other requests
+_COUNTED = 25  # points that are counted while one is written
 _ENTRY_BYTES = 1_500  # what Python takes for a result and its place
 
 
@@ -68,6 +70,10 @@ class Result:
     @property
     def size(self) -> int:
         return self.held.size if self.held is not None else 0
+
+    def is_sparse(self, status: LayerStatus) -> bool:
+        """Whether PostGIS makes the tiles, and of so few rows that they were counted one by one."""
+        return self.held is None and self.features_from < status.plan.features_from
 
     def find_points(self, zoom: int, features_from: int | None = None) -> Cells | None:
         """What the tiles of a zoom are made of; None where it is not held. `features_from` is another plan."""
@@ -90,8 +96,17 @@ async def read_result(database: Database, catalog: Catalog, layer: Layer, status
 
     Raises UnavailableError when the database is away.
     """
+    return await _in_time(_read_result(database, catalog, layer, status, where), status)
+
+
+async def read_rows(database: Database, layer: Layer, status: LayerStatus, where: Where) -> Result:
+    """The points that a filter leaves; nothing is held where they are too many, or no points. Raises as above."""
+    return await _in_time(_read_rows(database, layer, status, where), status) or Result(status.plan.features_from)
+
+
+async def _in_time[T](reading: Coroutine[Any, Any, T], status: LayerStatus) -> T | Result:
     try:
-        return await _read_result(database, catalog, layer, status, where)
+        return await reading
     except UnavailableError as error:
         if not isinstance(error.__cause__, psycopg.errors.QueryCanceled):
             raise
@@ -103,8 +118,8 @@ async def _read_result(database: Database, catalog: Catalog, layer: Layer, statu
     if not (can_read(layer, status) and find_bins(catalog.recipes[layer.kind])):
         return own
     if can_hold(catalog, layer):
-        ways = [read_rows, _read_cells]
-        if _is_packed(layer, status, where) and await estimate_cost(database, layer, where) > _CHEAP:
+        ways = [_read_rows, _read_cells]
+        if (cost := _cost_packed(layer, status, where)) and await estimate_cost(database, layer, where) > cost:
             ways.reverse()
         for way in ways:
             if (found := await way(database, layer, status, where)) is not None:
@@ -116,16 +131,23 @@ async def _read_result(database: Database, catalog: Catalog, layer: Layer, statu
 
 async def is_dear(database: Database, layer: Layer, status: LayerStatus, where: Where, zoom: int) -> bool:
     """Whether one tile of a zoom by PostGIS is worth less than to ask what the filter leaves of the whole layer."""
-    if zoom < status.plan.features_from and _is_packed(layer, status, where):
+    if zoom < status.plan.features_from and _cost_packed(layer, status, where):
         return False
     return await estimate_cost(database, layer, where) > _DEAR
 
 
-def _is_packed(layer: Layer, status: LayerStatus, where: Where) -> bool:
-    return status.plan.weight > 0 and split_packed(layer, status.plan, where) is not None
+def _cost_packed(layer: Layer, status: LayerStatus, where: Where) -> float:
+    """What it costs to ask packed points, in PostgreSQL's units as it seems from outside; 0 where they cannot tell.
+
+    All times are looked through: of the values that are chosen, which are some, else of all.
+    """
+    parts = split_packed(layer, status.plan, where) if status.plan.weight else None
+    if parts is None:
+        return 0.0
+    return _BLOCKS + _POINT * status.rows * (_SOME if parts.chosen else 1.0)
 
 
-async def read_rows(database: Database, layer: Layer, status: LayerStatus, where: Where) -> Result | None:
+async def _read_rows(database: Database, layer: Layer, status: LayerStatus, where: Where) -> Result | None:
     """The points that a filter leaves; None for too many, or for other things than points."""
     answer = await read_points(database, layer, status, where)
     return None if answer is None else await _work(answer.rows, _hold, layer, status, answer)
@@ -171,7 +193,8 @@ async def _work[**P, T](rows: int, work: Callable[P, T], *args: P.args, **kwargs
 async def draw(points: Cells, subject: Subject, tile: Tile) -> bytes:
     """The tile of points in memory, by the subject's plan; beside the event loop where they are many."""
     count = points.count(tile)
-    return await _work(count, _draw, points, subject, tile, count)
+    drawn = tile.z >= subject.plan.features_from
+    return await _work(count if drawn else count // _COUNTED, _draw, points, subject, tile, count)
 
 
 def _draw(points: Cells, subject: Subject, tile: Tile, count: int) -> bytes:
@@ -239,7 +262,10 @@ class Results:
         return result
 
     def _keep(self, key: ResultKey, result: Result) -> None:
-        size = result.size + len(key.filter) + _ENTRY_BYTES
+        own = len(key.filter) + _ENTRY_BYTES
+        if result.size + own > self.limit:  # the plan alone, lest what is too large is read for every tile
+            result = replace(result, held=None, few=False)
+        size = result.size + own
         if size > self.limit or key in self._kept:
             return
         self._kept[key] = result, size
@@ -247,9 +273,9 @@ class Results:
         while self.bytes > self.limit:
             self._remove(next(iter(self._kept)))
 
-    def drop(self, layer: str) -> None:
-        """Let go of what is of a layer: its rows are others now."""
-        for key in [key for key in self._kept if key.layer == layer]:
+    def drop(self, layer: str, keep: int | None = None) -> None:
+        """Let go of what is of a layer, but for one state of its rows: they are others now."""
+        for key in [key for key in self._kept if key.layer == layer and key.edit != keep]:
             self._remove(key)
 
     def _remove(self, key: ResultKey) -> None:

@@ -44,11 +44,16 @@ _WRONG = (psycopg.ProgrammingError, KeyError, IndexError, ValueError)
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What of a layer is to be seen, as features from which zoom on, and the `points` themselves if in memory."""
+    """What of a layer is to be seen, as features from which zoom on, and the `points` themselves if in memory.
+
+    `fits`: all features do from that zoom on. `few`: they are few of the layer.
+    """
 
     where: Where
     features_from: int
     points: Cells | None = None
+    fits: bool = False
+    few: bool = False
 
 
 class TileSource(Protocol):
@@ -85,9 +90,16 @@ class _Rows:
     ) -> bytes:
         try:
             if view.points is None:
-                start = view.features_from
                 return await postgis.render(
-                    database, catalog, layer, status, tile, where=view.where, features_from=start
+                    database,
+                    catalog,
+                    layer,
+                    status,
+                    tile,
+                    where=view.where,
+                    features_from=view.features_from,
+                    fits=view.fits,
+                    few=view.few,
                 )
             if not postgis.may_hold(layer, status, tile):
                 return b""
@@ -170,16 +182,18 @@ async def render(
     where: Where,
     features_from: int | None = None,
     points: Cells | None = None,
+    fits: bool = False,
+    few: bool = False,
 ) -> bytes:
     """The layer's part of a tile as Mapbox Vector Tile, `b""` when it holds nothing.
 
-    It holds features from the zoom `features_from` on, or by the layer's own plan. Made of `points` where they are all
-    that the filter leaves.
+    It holds features from the zoom `features_from` on, or by the layer's own plan; `fits` says that the filter's plan
+    begins no later, `few` that it leaves few rows. Made of `points` where they are all that the filter leaves.
 
     Raises UnavailableError when the database is away or too slow. Cancelling the task cancels the query.
     """
     own = status.plan.features_from
-    view = View(where, own if features_from is None else min(own, features_from), points)
+    view = View(where, own if features_from is None else min(own, features_from), points, fits, few)
     return await source_of(layer).render(database, catalog, layer, status, tile, view=view)
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import mercantile
 import psycopg
@@ -23,7 +23,8 @@ from geoserver.database.status import read_statuses
 from geoserver.errors import SetupError
 from geoserver.model import Tile
 from geoserver.tilesets import open_archive
-from geoserver.tiling import build_archive, count_tiles, parse_question, render
+from geoserver.tiling import build_archive, count_tiles, parse_question, read_result, render
+from geoserver.tiling.held import Points
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +72,7 @@ def build(settings: Settings, url: str, layer_id: str, target: Path, zooms: Zoom
 def render_all(
     settings: Settings, url: str, layer_id: str, zooms: tuple[int, int], query: str = ""
 ) -> dict[Tile, bytes]:
-    """Every tile of these zooms that the server would give, found without any walking down."""
+    """Every tile of these zooms that the server would give under its TileJSON, found without any walking down."""
 
     async def work() -> dict[Tile, bytes]:
         database = Database(url, settings)
@@ -84,9 +85,14 @@ def render_all(
             west, south, east, north = status.bounds.as_list()
             wide = (west - 0.1, south - 0.1, east + 0.1, north + 0.1)
             found = {}
+            view: dict[str, Any] = {"where": where}
+            if where.canonical:
+                result = await read_result(database, catalog, layer, status, where)
+                view |= {"features_from": result.features_from, "points": result.held}
+                assert isinstance(result.held, Points)
             for item in mercantile.tiles(*wide, range(zooms[0], zooms[1] + 1)):
                 tile = Tile(item.z, item.x, item.y)
-                if body := await render(database, catalog, layer, status, tile, where=where):
+                if body := await render(database, catalog, layer, status, tile, **view):
                     found[tile] = body
             return found
         finally:

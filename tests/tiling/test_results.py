@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import random
 from typing import TYPE_CHECKING, Any
 
 import mapbox_vector_tile
 import mercantile
 import numpy as np
+import psycopg
 import pytest
 import shapely
-from known_shapes import Shapes
-from random_rows import draw_filter, draw_place, draw_row
+from known_shapes import EXTENT, Shapes, tile_of
+from random_rows import SOUTH, WEST, draw_filter, draw_place, draw_row
 
 from geoserver.filtering import build
 from geoserver.model import Tile
@@ -22,6 +24,7 @@ from geoserver.tiling.unpacking import parse_cells, read_blocks
 if TYPE_CHECKING:
     from geoserver.filtering import Where
     from geoserver.tiling import Result
+    from geoserver.tiling.cells import Cells
 
 ODD = [  # values that are easily told wrong
     {"name": "", "size": -1, "weight": 0.1, "good": False, "day": "0044-03-15", "at": "1969-12-31T23:59:59.5Z"},
@@ -61,33 +64,89 @@ def decode(body: bytes) -> dict[str, Any]:
     return {name: (content["extent"], content["features"]) for name, content in decoded.items() if content["features"]}
 
 
-def check_alike(shapes: Shapes, layer_id: str, cases: int, seed: str) -> None:
+def check_tile(shapes: Shapes, layer_id: str, held: Cells, tile: Tile, **view: Any) -> set[str]:
+    """Compare one tile made in both ways; gives its layers."""
     layer, status = shapes.layers[layer_id], shapes.statuses[layer_id]
+    what = (shapes.database, shapes.catalog, layer, status, tile)
+    asked, made = (shapes.runner.run(render(*what, **view, points=points)) for points in (None, held))
+    expected = decode(asked)
+    if tile.z == view["features_from"] > 0:
+        expected.pop(f"{layer_id}:bins", None)  # those that fade
+    assert decode(made) == expected, (view, tile)
+    return set(expected)
+
+
+def check_alike(shapes: Shapes, layer_id: str, cases: int, seed: str) -> None:
     draw = random.Random(seed)
-    kinds = set()
+    kinds: set[str] = set()
     for _ in range(cases):
-        where = build(layer, status, filter=draw_filter(draw))
-        result = read(shapes, layer_id, where)
-        assert result.held is not None
-        zoom, start = draw.randrange(23), draw.randrange(14)
-        lon, lat = draw_place(draw)
-        found = mercantile.tile(lon, lat, zoom)
-        tile = Tile(found.z, found.x, found.y)
-        options = {"where": where, "features_from": start}
-        asked, made = (
-            shapes.runner.run(render(shapes.database, shapes.catalog, layer, status, tile, **options, points=points))
-            for points in (None, result.held)
-        )
-        expected = decode(asked)
-        if zoom == start > 0:
-            expected.pop(f"{layer_id}:bins", None)  # those that fade
-        assert decode(made) == expected, (where.canonical, tile, start)
-        kinds |= expected.keys()
+        where = build(shapes.layers[layer_id], shapes.statuses[layer_id], filter=draw_filter(draw))
+        held = read(shapes, layer_id, where).held
+        assert held is not None
+        tile = tile_of(*draw_place(draw), draw.randrange(23))
+        kinds |= check_tile(shapes, layer_id, held, tile, where=where, features_from=draw.randrange(14))
     assert kinds == {layer_id, f"{layer_id}:bins"}
 
 
 def test_memory_and_postgis_make_the_same_tile_under_any_filter_zoom_and_plan(shapes: Shapes, points: str) -> None:
     check_alike(shapes, points, 60, "alike")
+
+
+@pytest.mark.slow
+def test_memory_and_postgis_make_the_same_tile_under_thousands_of_filters(shapes: Shapes, points: str) -> None:
+    check_alike(shapes, points, int(os.environ.get("GEOSERVER_PLAN_CASES", "2000")), "thousands alike")
+
+
+def test_every_value_of_every_type_is_the_same_from_memory(shapes: Shapes, points: str) -> None:
+    where = build(shapes.layers[points], shapes.statuses[points], filter="size IS NULL OR size IS NOT NULL")
+    held = read(shapes, points, where).held
+    assert held is not None
+    assert len(held) == len(shapes.shapes[points])
+    for fid, place in enumerate(shapes.shapes[points][: len(ODD)], 1):
+        for zoom, start in ((0, 0), (11, 0), (11, 13), (22, 0)):
+            tile = tile_of(place.x, place.y, zoom)
+            assert check_tile(shapes, points, held, tile, where=where, features_from=start), fid
+
+
+def test_the_ends_of_the_map_and_the_edges_of_tiles_are_the_same_from_memory(shapes: Shapes) -> None:
+    draw = random.Random("edges")
+    places = [
+        (179.999999, 10),
+        (-179.999999, 10),
+        (0, 85.0511),
+        (0, -85.0511),
+        (180, -10),
+        (-180, -10),
+        (0, 89.9),
+        (0, 0),
+    ]
+    unit = 360 / 2**16 / EXTENT
+    for _ in range(300):
+        corner = mercantile.ul(mercantile.tile(draw.uniform(-1, 1), draw.uniform(-1, 1), 16))
+        east, north = (draw.randrange(-140, 140) * unit / 2 for _ in range(2))
+        places.append((corner.lng + east, corner.lat + north))
+    shapes.make("edges", "points", [shapely.Point(place) for place in places], features_from=3)
+    where = build(shapes.layers["edges"], shapes.statuses["edges"], filter="name IS NULL")
+    held = read(shapes, "edges", where).held
+    assert held is not None
+    for place in places[:40]:
+        for zoom in (0, 1, 16, 22):
+            check_tile(shapes, "edges", held, tile_of(*place, zoom), where=where, features_from=0)
+            check_tile(shapes, "edges", held, tile_of(*place, min(zoom, 2)), where=where, features_from=3)
+
+
+def test_points_in_groups_and_columns_of_other_types_are_left_to_postgis(shapes: Shapes) -> None:
+    several = shapely.MultiPoint([(WEST, SOUTH), (WEST + 0.01, SOUTH)])
+    shapes.make("groups", "points", [several, shapely.Point(WEST, SOUTH)], features_from=5)
+    where = build(shapes.layers["groups"], shapes.statuses["groups"], filter="name IS NULL")
+    found = read(shapes, "groups", where)
+    assert (found.held, found.features_from) == (None, 0)
+    shapes.make("numbers", "points", [shapely.Point(WEST, SOUTH)], features_from=5)
+    with psycopg.connect(shapes.url) as connection:
+        connection.execute("ALTER TABLE layers.numbers ALTER size TYPE numeric")
+    shapes.refresh()
+    found = read(shapes, "numbers", where)
+    assert (found.held, found.features_from) == (None, 5)
 
 
 def test_packed_points_are_counted_in_memory_as_postgis_counts_them(shapes: Shapes, points: str) -> None:
@@ -107,12 +166,8 @@ def test_packed_points_are_counted_in_memory_as_postgis_counts_them(shapes: Shap
             continue
         cells = parse_cells(layer, status, blocks)
         assert cells is not None
-        lon, lat = draw_place(draw)
-        found = mercantile.tile(lon, lat, draw.randrange(13))
-        what = (shapes.database, shapes.catalog, layer, status, Tile(found.z, found.x, found.y))
-        asked, made = (shapes.runner.run(render(*what, where=where, points=held)) for held in (None, cells))
-        assert decode(made) == decode(asked), where.canonical
-        counted += bool(made)
+        tile = tile_of(*draw_place(draw), draw.randrange(13))
+        counted += bool(check_tile(shapes, points, cells, tile, where=where, features_from=13))
         for zoom in (0, 9, 12):
             tiles = [np.unique(held.spread(zoom)[0], return_counts=True) for held in (rows, cells)]
             exact, rough = (dict(zip(*one, strict=True)) for one in tiles)
