@@ -219,7 +219,7 @@ export class CityMap {
       const shown = zoom >= (this.#shown.get(layer) ?? -Infinity);
       if (!isSquare(feature)) return shown && Number.isSafeInteger(feature.id);
       // Those of their own source go while the features come; others stand for features from then on.
-      return this.#apart.has(layer) ? shown === (feature.source === layer) : !(feature.properties["fade"] && shown);
+      return !this.#apart.has(layer) || shown === (feature.source === layer);
     });
   }
 
@@ -329,7 +329,8 @@ export class CityMap {
     const popup = this.#popup;
     const element = popup?.getElement();
     if (!popup || !element) return;
-    const { clientWidth: width, clientHeight: height } = this.#options.container;
+    const { clientWidth: width, clientHeight } = this.#options.container;
+    const height = clientHeight - (this.#map.getPadding().bottom ?? 0);
     const place = this.#map.project(at);
     const above = place.y > height / 2 || place.y > element.offsetHeight + 2 * ROOM;
     popup.options.anchor = above ? "bottom" : "top";
