@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import FLAGS, WEBGL_IN_SOFTWARE
-from engines import find
+from engines import FLAGS, WEBGL_IN_SOFTWARE, find_chromium
 from playwright.sync_api import expect, sync_playwright
 
 if TYPE_CHECKING:
@@ -26,9 +24,8 @@ WITHOUT = ["--disable-gpu", "--disable-3d-apis"]
 def browser() -> Iterator[Browser]:
     """Chromium without WebGL, as on machines whose driver is on its list of those not to be used."""
     flags = [flag for flag in FLAGS if flag not in WEBGL_IN_SOFTWARE] + WITHOUT
-    found = os.environ.get("GEOSERVER_CHROMIUM") or find("chromium", "chromium-browser", "google-chrome")
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=found, args=flags)
+        running = playwright.chromium.launch(executable_path=find_chromium(), args=flags)
         yield running
         running.close()
 
