@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import psycopg
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
@@ -125,12 +126,28 @@ def test_squares_in_view_add_up_to_every_row(open_reports: Callable[..., Any]) -
         assert told(said.inner_text()) == ROWS
 
 
-def test_under_a_filter_squares_add_up_to_what_matches(open_reports: Callable[..., Any]) -> None:
-    text = "category IN ('fraud','kind 3') AND reported_at >= TIMESTAMP('2022-06-01T00:00:00Z')"
+def test_under_a_filter_squares_add_up_to_what_matches(open_viewer: Callable[..., Any]) -> None:
+    text = "category <> 'burglary' AND reported_at >= TIMESTAMP('2021-06-01T00:00:00Z')"
+    viewer = open_viewer(f"/?layers=crime&filter.crime={quote(text)}{WHOLE}")
+    matching = viewer.count("crime")
+    said = show_list(viewer)
+    expect(said).to_contain_text("shown as squares")
+    assert told(said.inner_text()) == matching
+
+
+def test_the_few_rows_that_a_filter_leaves_are_points_from_afar(open_reports: Callable[..., Any]) -> None:
+    text = "category = 'kind 3' AND reported_at >= TIMESTAMP('2022-06-01T00:00:00Z')"
     viewer = open_reports(f"&filter.reports={quote(text)}{WHOLE}")
-    matching = viewer.count("reports")
-    assert 0 < matching < ROWS
-    assert told(show_list(viewer).inner_text()) == matching
+    card = viewer.card("reports")
+    assert card.get_by_role("list", name="Reports: number in each square").count() == 0
+    said = show_list(viewer)
+    expect(said).to_contain_text("50 nearest")
+    assert "square" not in said.inner_text()
+    # The style follows the plan of the filter, and every tile is of that plan.
+    assert sum("features-from=0" in url for url in viewer.requests if "/styles/" in url) == 1
+    tiles = [url for url in viewer.requests if re.search(r"/tiles/reports/\d", url)]
+    assert tiles
+    assert all("features-from=0" in url for url in tiles)
 
 
 def test_the_legend_explains_squares_from_afar_points_from_nearby_and_both_in_between(
@@ -186,6 +203,36 @@ def test_while_they_change_only_one_of_squares_and_points_is_counted(open_report
     assert "50 nearest" in late
 
 
+def test_seven_layers_are_all_counted_each_is_asked_for_once_and_an_edit_is_all_that_is_asked_again(
+    open_viewer: Callable[..., Any], reports: Any
+) -> None:
+    layers = ["reports", "crime", "bike-paths", "trees", "sewage-sampling", "air-quality", "districts"]
+    theft = quote("category IN ('theft')")
+    viewer = open_viewer(f"/?layers={','.join(layers)}&filter.reports={theft}", origin=reports.url)
+    assert all(viewer.count(layer) > 0 for layer in layers)
+    asked = [url for url in viewer.requests if not url.endswith(".svg")]
+    assert sorted(asked) == sorted(set(asked))
+    details = [url for url in asked if re.search(r"/api/layers/[^/]+$", url)]
+    assert len(details) == len(layers)
+    before, counted = len(viewer.requests), viewer.count("reports")
+    change_one = (
+        "UPDATE layers.reports SET category = %s WHERE fid = (SELECT min(fid) FROM layers.reports WHERE category = %s)"
+    )
+    with psycopg.connect(reports.database_url) as connection:
+        connection.execute(change_one, ("a theft no more", "theft"))
+    try:
+        shown = viewer.page.locator(".count[data-layer=reports]")
+        expect(shown).to_have_text(f"{counted - 1:,} of {ROWS:,} rows")
+        viewer.settle()
+        new = viewer.requests[before:]
+        assert any("/tiles/reports/" in url for url in new)
+        others = [url for url in new if not re.search(r"/reports\b|/api/layers$|/styles/", url)]
+        assert others == []
+    finally:
+        with psycopg.connect(reports.database_url) as connection:
+            connection.execute(change_one, ("theft", "a theft no more"))
+
+
 def test_squares_are_reached_by_keyboard(open_reports: Callable[..., Any]) -> None:
     viewer = open_reports()
     viewer.in_view()
@@ -207,8 +254,9 @@ def test_a_card_that_counts_other_rows_closes(open_reports: Callable[..., Any]) 
     expect(dialog).to_be_visible()
     viewer.open_filters("reports").get_by_role("checkbox", name=re.compile("^Fraud", re.IGNORECASE)).check()
     expect(dialog).to_have_count(0)
-    viewer.in_view().first.click()
-    expect(dialog.get_by_role("listitem")).to_have_count(1)
+    viewer.card("reports").get_by_role("button", name="Clear all filters").click()
+    viewer.settle().in_view().first.click()
+    expect(dialog.get_by_role("listitem").first).to_be_visible()
     viewer.page.get_by_role("button", name="Zoom in", exact=True).first.click()
     expect(dialog).to_have_count(0)
 

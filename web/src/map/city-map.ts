@@ -219,7 +219,7 @@ export class CityMap {
       const shown = zoom >= (this.#shown.get(layer) ?? -Infinity);
       if (!isSquare(feature)) return shown && Number.isSafeInteger(feature.id);
       // Those of their own source go while the features come; others stand for features from then on.
-      return this.#apart.has(layer) ? shown === (feature.source === layer) : !(feature.properties["fade"] && shown);
+      return !this.#apart.has(layer) || shown === (feature.source === layer);
     });
   }
 
