@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from mortal import Mortal
 from playwright.sync_api import expect
 
@@ -17,6 +18,7 @@ pytestmark = pytest.mark.browser
 
 GONE = "The server does not answer."
 NEAR = "#16/45.2/-28.6"
+LEVELS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 # What the browser itself says of requests that fail.
 EXPECTED = ("Failed to load resource", "AJAXError", "Failed to fetch")
 
@@ -87,6 +89,7 @@ def test_what_is_asked_for_while_it_is_away_comes_when_it_is_back(
     mortal.close()
     viewer.in_view().first.click()
     expect(notice(viewer)).to_be_visible()
+    assert Axe().run(viewer.page, options=LEVELS).response["violations"] == []
     viewer.page.get_by_role("tab", name="Layers").click()
     viewer.switch("Reported crime").check()
     mortal.start()

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from engines import FLAGS, WEBGL_IN_SOFTWARE, find_chromium
 from playwright.sync_api import expect, sync_playwright
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
+LEVELS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 WITHOUT = ["--disable-gpu", "--disable-3d-apis"]
 
 
@@ -55,6 +57,7 @@ def test_lists_counts_filters_and_values_are_there_without_a_map(
     burglaries.first.click()
     dialog = page.get_by_role("dialog", name="Burglary")
     expect(dialog.locator("dd").first).to_be_visible()
+    assert Axe().run(page, options=LEVELS).response["violations"] == []
     page.screenshot(path=output / "without-webgl.png")
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
