@@ -7,15 +7,14 @@ test when a request leaves the origin or a script fails.
 from __future__ import annotations
 
 import io
-import os
 import re
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from engines import FLAGS, find_chromium
 from PIL import Image, ImageChops
 from playwright.sync_api import expect, sync_playwright
 
@@ -26,16 +25,6 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request
 
-WEBGL_IN_SOFTWARE = ["--disable-gpu", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-FLAGS = [
-    *WEBGL_IN_SOFTWARE,
-    "--no-sandbox",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-quic",
-]
 PATIENCE = 60_000  # milliseconds; two busy cores draw slowly
 OUTPUT = Path(__file__).parent / "output"
 
@@ -46,11 +35,8 @@ def browser() -> Iterator[Browser]:
 
     It ends with its module: while Playwright runs, no other test could have an event loop of its own.
     """
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = os.environ.get("GEOSERVER_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    assert found, "no Chromium: install the package `chromium`, or name one in GEOSERVER_CHROMIUM"
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        running = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         yield running
         running.close()
 

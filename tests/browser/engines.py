@@ -26,6 +26,16 @@ from playwright.sync_api import sync_playwright
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+WEBGL_IN_SOFTWARE = ["--disable-gpu", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+FLAGS = [
+    *WEBGL_IN_SOFTWARE,
+    "--no-sandbox",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+]
 WIDTH, HEIGHT = 1280, 800
 START = 60  # seconds in which a browser must be there
 SOFTWARE = {"LIBGL_ALWAYS_SOFTWARE": "1"}
@@ -211,13 +221,18 @@ def run_webkit() -> Iterator[Engine]:
 
 
 @contextlib.contextmanager
-def run_chromium(flags: list[str]) -> Iterator[Engine]:
+def run_chromium() -> Iterator[Engine]:
     with sync_playwright() as playwright:
-        path = os.environ.get("GEOSERVER_CHROMIUM") or find("chromium", "chromium-browser", "google-chrome")
-        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT}, locale="en-GB")
         yield PlaywrightEngine(context.new_page())
         browser.close()
+
+
+def find_chromium() -> str:
+    found = os.environ.get("GEOSERVER_CHROMIUM") or find("chromium", "chromium-browser", "google-chrome")
+    assert found, "no Chromium: install the package `chromium`, or name one in GEOSERVER_CHROMIUM"
+    return found
 
 
 def find(*names: str) -> str:

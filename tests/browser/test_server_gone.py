@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import socket
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from mortal import Mortal
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
@@ -19,56 +16,23 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-ROOT = Path(__file__).parent.parent.parent
 GONE = "The server does not answer."
 NEAR = "#16/45.2/-28.6"
+LEVELS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 # What the browser itself says of requests that fail.
 EXPECTED = ("Failed to load resource", "AJAXError", "Failed to fetch")
 
 
-class Mortal:
-    """`geoserver serve` over the sample city, always on the same port."""
-
-    def __init__(self, workspace: Path, database_url: str) -> None:
-        kept = {
-            name: value for name, value in os.environ.items() if not name.startswith(("GEOSERVER_", "DATABASE_URL"))
-        }
-        self._environment = kept | {"DATABASE_URL": database_url, "GEOSERVER_SAMPLES": "true"}
-        self._workspace = workspace
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self._process: subprocess.Popen[str] | None = None
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        place = ["--workspace", str(self._workspace), "--port", str(self.port)]
-        command = [sys.executable, "-m", "geoserver", "serve", *place]
-        pipe = {"stderr": subprocess.PIPE, "text": True}
-        self._process = subprocess.Popen(command, cwd=ROOT, env=self._environment, **pipe)  # type: ignore[call-overload]
-        assert self._process
-        assert self._process.stderr
-        assert any(re.match(r"http://\S+", line) for line in self._process.stderr), "it did not start"
-
-    def kill(self) -> None:
-        if self._process:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
-
-
 @pytest.fixture(scope="module")
 def mortal(tmp_path_factory: pytest.TempPathFactory, city_database: str) -> Iterator[Mortal]:
-    server = Mortal(tmp_path_factory.mktemp("mortal"), city_database)
-    with contextlib.closing(contextlib.ExitStack()) as stack:
-        stack.callback(server.kill)
+    with contextlib.closing(Mortal(tmp_path_factory.mktemp("mortal"), city_database)) as server:
         yield server
 
 
 @pytest.fixture
 def open_mortal(open_viewer: Callable[..., Any], mortal: Mortal) -> Callable[[str | None], Any]:
     """A viewer over the server, which is up."""
-    mortal.kill()
+    mortal.close()
     mortal.start()
 
     def open_it(path: str | None) -> Any:
@@ -89,7 +53,7 @@ def test_the_page_says_that_the_server_is_gone_keeps_the_map_and_goes_on_when_it
 ) -> None:
     viewer = open_mortal(f"/?layers=crime,trees{NEAR}")
     before = viewer.picture()
-    mortal.kill()
+    mortal.close()
     viewer.page.get_by_role("button", name="Zoom out").click()
     expect(notice(viewer)).to_be_visible()
     viewer.page.get_by_role("button", name="Zoom in").click()
@@ -122,9 +86,10 @@ def test_what_is_asked_for_while_it_is_away_comes_when_it_is_back(
     open_mortal: Callable[[str], Any], mortal: Mortal, sql: Callable[[str], Any]
 ) -> None:
     viewer = open_mortal(f"/?layers=trees{NEAR}")
-    mortal.kill()
+    mortal.close()
     viewer.in_view().first.click()
     expect(notice(viewer)).to_be_visible()
+    assert Axe().run(viewer.page, options=LEVELS).response["violations"] == []
     viewer.page.get_by_role("tab", name="Layers").click()
     viewer.switch("Reported crime").check()
     mortal.start()
@@ -142,7 +107,7 @@ def test_a_restart_while_the_map_is_moved_leaves_no_hole(
 ) -> None:
     viewer = open_mortal("/?layers=crime,trees#13/45.2/-28.6")
     viewer.page.get_by_role("button", name="Zoom in").click()
-    mortal.kill()
+    mortal.close()
     for _ in range(3):
         viewer.page.get_by_role("button", name="Zoom in").click()
         viewer.page.wait_for_timeout(300)
@@ -161,7 +126,7 @@ def test_a_server_that_is_gone_before_the_first_answer_is_waited_for(
     viewer = open_mortal(None)
 
     def end(route: Any) -> None:
-        mortal.kill()
+        mortal.close()
         route.abort()
         viewer.page.unroute("**/api/layers")
 

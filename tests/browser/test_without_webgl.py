@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import FLAGS, WEBGL_IN_SOFTWARE
-from engines import find
+from axe_playwright_python.sync_playwright import Axe
+from engines import FLAGS, WEBGL_IN_SOFTWARE, find_chromium
 from playwright.sync_api import expect, sync_playwright
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
+LEVELS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 WITHOUT = ["--disable-gpu", "--disable-3d-apis"]
 
 
@@ -26,9 +26,8 @@ WITHOUT = ["--disable-gpu", "--disable-3d-apis"]
 def browser() -> Iterator[Browser]:
     """Chromium without WebGL, as on machines whose driver is on its list of those not to be used."""
     flags = [flag for flag in FLAGS if flag not in WEBGL_IN_SOFTWARE] + WITHOUT
-    found = os.environ.get("GEOSERVER_CHROMIUM") or find("chromium", "chromium-browser", "google-chrome")
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=found, args=flags)
+        running = playwright.chromium.launch(executable_path=find_chromium(), args=flags)
         yield running
         running.close()
 
@@ -58,6 +57,7 @@ def test_lists_counts_filters_and_values_are_there_without_a_map(
     burglaries.first.click()
     dialog = page.get_by_role("dialog", name="Burglary")
     expect(dialog.locator("dd").first).to_be_visible()
+    assert Axe().run(page, options=LEVELS).response["violations"] == []
     page.screenshot(path=output / "without-webgl.png")
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
