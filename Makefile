@@ -4,6 +4,7 @@
 # make check     formatting, lint, types, catalogue, styles, viewer
 # make bench     ratios against the database's own limit and against peers
 # make web       build the viewer
+# make types     write the viewer's types of the API anew
 # make lock      resolve the Python packages anew
 # make clean     remove what the above made, but for the database in .geoserver/
 
@@ -19,7 +20,7 @@ WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -pa
 export PYTHON
 .NOTPARALLEL:
 
-.PHONY: help demo test test-slow check bench web setup test-setup database lock clean
+.PHONY: help demo test test-slow check bench web types setup test-setup database lock clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -31,6 +32,7 @@ test: test-setup
 	@exec $(BIN)/python -m pytest -m "not slow" $(PARALLEL) $(ARGS)
 
 test-slow: test-setup
+	@sh setup.sh engines
 	@exec $(BIN)/python -m pytest -m slow $(PARALLEL) $(ARGS)
 
 check: test-setup
@@ -39,6 +41,9 @@ check: test-setup
 	$(BIN)/mypy
 	$(BIN)/geoserver check
 	@set -e; for style in styles/*.json; do web/node_modules/.bin/gl-style-validate $$style; done
+	$(BIN)/python web/scripts/openapi.py | node web/scripts/types.mjs --check
+	npm --prefix web run --silent format:check
+	npm --prefix web run --silent lint
 	npm --prefix web run --silent check
 	npm --prefix web run --silent test -- --test-reporter=dot
 
@@ -48,10 +53,13 @@ bench: .setup/bench-python web database
 
 web: web/dist/index.html
 
+types: web
+	$(BIN)/python web/scripts/openapi.py | node web/scripts/types.mjs
+
 setup: .setup/python web database
 test-setup: .setup/test-python web database
 	@sh setup.sh chromium
-	@sh setup.sh pooler
+	@sh setup.sh servers
 
 # Without a database of yours, the server needs the programs of PostGIS.
 database: .setup/python

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sets up what `make` needs, step by step:  sh setup.sh setup-python|test-python|bench-python|web|postgis|chromium|pooler|peers
+# Sets up what `make` needs, step by step:  sh setup.sh setup-python|test-python|bench-python|web|postgis|chromium|servers|engines|peers
 # Each step says one line and writes what it did to .setup/STEP.log; the Makefile knows which steps are needed.
 set -eu
 cd "$(dirname "$0")"
@@ -108,13 +108,33 @@ install_chromium() {
     apt_install chromium chromium fonts-dejavu-core libatomic1
 }
 
-# A pooler to test with; without it those tests say that they are left out.
-install_pooler() {
-    if command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || ! is_root_on_debian; then return; fi
-    say "pgbouncer, to test with (apt-get)"
-    run pooler apt-get update
+# Firefox and WebKit, for the walk in three engines, on a screen in memory; without them it says that they are left out.
+install_engines() {
+    packages=
+    has firefox-esr || packages="$packages firefox-esr"
+    has WebKitWebDriver || packages="$packages webkit2gtk-driver"
+    has Xvfb || packages="$packages xvfb"
+    if [ -z "$packages" ] || ! is_root_on_debian; then return; fi
+    say "To walk the viewer in:$packages (apt-get)"
+    run engines apt-get update
+    # shellcheck disable=SC2086 # several words
+    apt_install engines libgl1-mesa-dri $packages
+}
+
+# has COMMAND: on the PATH, or where root's commands are.
+has() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ]; }
+
+# A pooler and a proxy to test with; without them those tests say that they are left out.
+install_servers() {
+    packages=
+    has pgbouncer || packages="$packages pgbouncer"
+    has nginx || packages="$packages nginx-light"
+    if [ -z "$packages" ] || ! is_root_on_debian; then return; fi
+    say "To test with:$packages (apt-get)"
+    run servers apt-get update
     without_services
-    apt_install pooler pgbouncer
+    # shellcheck disable=SC2086 # several words
+    apt_install servers $packages
 }
 
 # Debian would start what it installs, on a network port.
@@ -126,15 +146,16 @@ without_services() {
     chmod +x "$policy"
 }
 
-# Programs that `make bench` compares with; it says so when they are missing. tipg has an environment of its own.
+# Programs that `make bench` measures with and compares with; it says so when they are missing. tipg has an environment of its own.
 install_peers() {
     install_tipg
     packages=
     command -v ogr2ogr >/dev/null || packages="$packages gdal-bin"
-    command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || packages="$packages nginx-light"
+    has nginx || packages="$packages nginx-light"
     command -v wrk >/dev/null || packages="$packages wrk"
+    { has_chromium && has_driver; } || packages="$packages chromium fonts-dejavu-core libatomic1"
     if [ -z "$packages" ] || ! is_root_on_debian; then return; fi
-    say "To compare with:$packages (apt-get)"
+    say "To measure with:$packages (apt-get)"
     run peers apt-get update
     without_services
     # shellcheck disable=SC2086 # several words
@@ -154,7 +175,8 @@ case ${1:-} in
     web) install_web ;;
     postgis) install_postgis ;;
     chromium) install_chromium ;;
-    pooler) install_pooler ;;
+    servers) install_servers ;;
+    engines) install_engines ;;
     peers) install_peers ;;
-    *) fail "usage: sh setup.sh setup-python|test-python|bench-python|web|postgis|chromium|pooler|peers" ;;
+    *) fail "usage: sh setup.sh setup-python|test-python|bench-python|web|postgis|chromium|servers|engines|peers" ;;
 esac

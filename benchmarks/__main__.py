@@ -1,7 +1,7 @@
 """`python -m benchmarks [PART...]`: measure ours beside its references in one run and write a table of ratios.
 
 A part is a module here that has `run(context) -> list[Row]`. Without names all of them run, in about
-20 minutes.
+25 minutes.
 """
 
 from __future__ import annotations
@@ -13,19 +13,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psycopg
-from psycopg.conninfo import make_conninfo
-
 from benchmarks import peers
-from benchmarks.frame import ZOOMS, Context, Row, describe_machine, write_results
+from benchmarks.frame import ZOOMS, Context, Row, describe_machine, make_database, write_results
+from geoserver.cli.common import read_settings
 from geoserver.database import private
-from geoserver.database.migrate import apply_migrations
-from geoserver.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PARTS = ("load", "reading", "ogc", "tiles", "size", "memory", "crowd")
+PARTS = ("load", "reading", "ogc", "tiles", "filters", "page", "size", "memory", "crowd")
 DATABASE = "geoserver_bench"
 RESULTS = Path(__file__).parent / "results"
 
@@ -48,9 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"no such part: {min(unknown)}; there are {', '.join(PARTS)}")
     folder = given.folder or Path(tempfile.gettempdir()) / f"geoserver-bench-{os.getuid()}"
     folder.mkdir(parents=True, exist_ok=True)
-    settings = Settings(workspace=folder.resolve())
+    settings = read_settings(folder)
     try:
-        url = _make_database(settings.database_url or private.ensure(settings))
+        url = make_database(settings.database_url or private.ensure(settings), DATABASE)
         context = Context(
             url,
             folder.resolve(),
@@ -68,16 +64,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             private.stop(settings)
     print(f"\n{path.read_text(encoding='utf-8')}\nwritten to {os.path.relpath(path)} and .json")
     return 1 if failed else 0
-
-
-def _make_database(server: str) -> str:
-    """A database of our own on that server; the rows that an earlier run loaded are still there."""
-    with psycopg.connect(server, autocommit=True) as connection:
-        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
-            connection.execute(f"CREATE DATABASE {DATABASE}")
-    url = make_conninfo(server, dbname=DATABASE)
-    apply_migrations(url)
-    return url
 
 
 def _run(parts: Sequence[str], context: Context) -> tuple[list[Row], bool]:

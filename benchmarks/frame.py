@@ -19,25 +19,27 @@ from urllib.error import URLError
 
 import orjson
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from benchmarks.city import BIG, CITY, POINTS
 from benchmarks.drive import pin
 from geoserver.catalog import read_catalog
+from geoserver.cli.common import read_settings
+from geoserver.database.migrate import apply_migrations
 from geoserver.loading import load
-from geoserver.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from geoserver.model import Layer
 
-__all__ = ["Context", "Row", "Server", "Table", "describe_machine", "write_results"]
+__all__ = ["Context", "Row", "Server", "Table", "describe_machine", "make_database", "write_results"]
 
 _LIBRARIES = ("fastapi", "uvicorn", "psycopg", "pygeoapi", "pyogrio", "pyarrow", "shapely")
 
 
-ZOOMS = (0, 6, 9, 10, 11, 12, 13, 14, 16)  # of tiles that are measured
+ZOOMS = (0, 6, 9, 10, 11, 12, 13, 14, 15, 16)  # of tiles that are measured
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class Table:
 
     title: str
     header: tuple[str, ...]
-    lines: list[tuple[str, ...]]
+    lines: Sequence[tuple[str, ...]]
 
 
 @dataclass
@@ -113,6 +115,16 @@ class Context:
         print(f"  {text}", flush=True)
         self.notes.append(text)
 
+    @contextlib.contextmanager
+    def step(self, part: str, what: str) -> Iterator[None]:
+        """Say how long it took, or what went wrong; the rest goes on."""
+        start = time.monotonic()
+        try:
+            yield
+            print(f"  {what}: {time.monotonic() - start:.0f} s", flush=True)
+        except Exception as error:
+            self.note(f"{part}: {what} failed: {type(error).__name__}: {error}")
+
     @property
     def layers(self) -> list[str]:
         """The generated layers of this run."""
@@ -132,7 +144,7 @@ class Context:
         file.parent.mkdir(parents=True, exist_ok=True)
         if not file.is_file() or file.read_text(encoding="utf-8") != CITY[name].layer_file:
             file.write_text(CITY[name].layer_file, encoding="utf-8")
-        return read_catalog(Settings(workspace=self.folder)).layers[name]
+        return read_catalog(read_settings(self.folder)).layers[name]
 
     def load(self, name: str = POINTS) -> Layer:
         """The layer, loaded into its table in `layers` (nothing is done when it already is)."""
@@ -154,46 +166,61 @@ class Context:
         """
         for name in names or (POINTS,):
             self.load(name)
+        environment = {"GEOSERVER_TILE_CACHE_MB": "0"} if cold else {}
+        with self._run("serve", self.folder, cores, environment) as server:
+            yield server
+
+    @contextlib.contextmanager
+    def serve_samples(self) -> Iterator[Server]:
+        """Our server over the sample city in a database of its own, loaded first, as `geoserver demo` runs it."""
+        workspace = self.folder / "samples"
+        workspace.mkdir(exist_ok=True)
+        url = make_database(self.database_url, f"{conninfo_to_dict(self.database_url)['dbname']}_samples")
+        with self._run("demo", workspace, environment={"DATABASE_URL": url}) as server:
+            yield server
+
+    @contextlib.contextmanager
+    def _run(
+        self, what: str, workspace: Path, cores: str = "", environment: dict[str, str] | None = None
+    ) -> Iterator[Server]:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        command = [
-            *pin(cores),
-            sys.executable,
-            "-m",
-            "geoserver",
-            "serve",
-            "--workspace",
-            str(self.folder),
-            "--port",
-            str(port),
-        ]
-        log = (self.folder / "server.log").open("w")
-        environment = os.environ | {"DATABASE_URL": self.database_url, "GEOSERVER_LOG_LEVEL": "warning"}
-        if cold:
-            environment["GEOSERVER_TILE_CACHE_MB"] = "0"
-        process = subprocess.Popen(
-            command, stdout=log, stderr=subprocess.STDOUT, env=environment, start_new_session=True
-        )
-        server = Server(f"http://127.0.0.1:{port}", process.pid)
-        try:
-            _wait_until_ready(server, process)
-            yield server
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
-            log.close()
+        command = [*pin(cores), sys.executable, "-m", "geoserver", what, "--workspace", str(workspace)]
+        command += ["--port", str(port)]
+        ours = {"DATABASE_URL": self.database_url, "GEOSERVER_LOG_LEVEL": "warning"} | (environment or {})
+        with (self.folder / "server.log").open("w") as log:
+            process = subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, env=os.environ | ours, start_new_session=True
+            )
+            server = Server(f"http://127.0.0.1:{port}", process.pid)
+            try:
+                _wait_until_ready(server, process)
+                yield server
+            finally:
+                process.terminate()
+                process.wait(timeout=30)
+
+
+def make_database(server: str, name: str) -> str:
+    """A database of our own on that server; the rows that an earlier run loaded are still there."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+    url = make_conninfo(server, dbname=name)
+    apply_migrations(url)
+    return url
 
 
 def _wait_until_ready(server: Server, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180  # the sample city is loaded within
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"the server ended with {process.returncode}; see server.log in the scratch folder")
         with contextlib.suppress(URLError, ConnectionError), urllib.request.urlopen(f"{server.url}/readyz"):
             return
         time.sleep(0.1)
-    raise RuntimeError("the server did not become ready within a minute")
+    raise RuntimeError("the server did not become ready within three minutes")
 
 
 def describe_machine(database_url: str, peers: dict[str, str]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 import orjson
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from benchmarks.drive import pin
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from benchmarks.frame import Context
     from geoserver.model import Layer, Tile
 
-__all__ = ["Peer", "drop_view", "find_nginx", "serve_files", "serve_peers"]
+__all__ = ["Peer", "build_keywords", "drop_view", "find_nginx", "serve_files", "serve_peers"]
 
 _SCHEMA = "bench"
 _TIPG = Path(__file__).parent.parent / ".setup" / "tipg" / "bin" / "python"
@@ -47,6 +47,11 @@ class Peer:
     name: str
     url: str
     template: str
+    version: str = ""
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} {self.version}".rstrip()
 
     def path(self, tile: Tile) -> str:
         return self.template.format(z=tile.z, x=tile.x, y=tile.y)
@@ -63,6 +68,7 @@ def serve_peers(context: Context, layer: Layer) -> Iterator[list[Peer]]:
                 try:
                     if peer := stack.enter_context(start(context, layer)):
                         found.append(peer)
+                        context.versions[peer.name] = peer.version
                 except Exception as error:  # a peer that fails must not cost the figures of the others
                     context.note(f"peers: {start.__name__.removeprefix('_serve_')} did not start: {error}")
             yield found
@@ -99,10 +105,8 @@ def _serve_tipg(context: Context, layer: Layer) -> Iterator[Peer | None]:
     environment = {"DATABASE_URL": _build_url(context.database_url), "TIPG_DB_SCHEMAS": f'["{_SCHEMA}"]'}
     template = f"/collections/{_SCHEMA}.{layer.table}/tiles/WebMercatorQuad/{{z}}/{{x}}/{{y}}"
     with _running("tipg", command, context, port=port, ready="/healthz", environment=environment) as url:
-        context.versions["tipg"] = _say(
-            [str(_TIPG), "-c", "from importlib.metadata import version as v; print(v('tipg'))"]
-        )
-        yield Peer("tipg", url, template)
+        version = _say([str(_TIPG), "-c", "from importlib.metadata import version as v; print(v('tipg'))"])
+        yield Peer("tipg", url, template, version)
 
 
 @contextlib.contextmanager
@@ -131,8 +135,8 @@ def _serve_martin(context: Context, layer: Layer) -> Iterator[Peer | None]:
     configuration.write_bytes(orjson.dumps({"postgres": postgres}))
     command = [program, "--config", str(configuration), "--listen-addresses", f"127.0.0.1:{port}", "--cache-size", "0"]
     with _running("martin", command, context, port=port, ready="/health", environment={"RUST_LOG": "warn"}) as url:
-        context.versions["martin"] = _say([program, "--version"]).split()[-1]
-        yield Peer("martin", url, f"/{layer.id}/{{z}}/{{x}}/{{y}}")
+        version = _say([program, "--version"]).split()[-1]
+        yield Peer("martin", url, f"/{layer.id}/{{z}}/{{x}}/{{y}}", version)
 
 
 @contextlib.contextmanager
@@ -145,10 +149,10 @@ def _serve_tileserv(context: Context, layer: Layer) -> Iterator[Peer | None]:
     configuration = context.folder / "pg_tileserv.toml"
     configuration.write_text(f'HttpHost = "127.0.0.1"\nHttpPort = {port}\nCacheTTL = 0\n', encoding="ascii")
     command = [program, "--config", str(configuration)]
-    environment = {"DATABASE_URL": _build_url(context.database_url)}
+    environment = {"DATABASE_URL": build_keywords(context.database_url)}
     with _running("pg_tileserv", command, context, port=port, ready="/index.json", environment=environment) as url:
-        context.versions["pg_tileserv"] = _say([program, "--version"]).split()[-1]
-        yield Peer("pg_tileserv", url, f"/{_SCHEMA}.{layer.table}/{{z}}/{{x}}/{{y}}.pbf")
+        version = _say([program, "--version"]).split()[-1]
+        yield Peer("pg_tileserv", url, f"/{_SCHEMA}.{layer.table}/{{z}}/{{x}}/{{y}}.pbf", version)
 
 
 def find_nginx() -> str | None:
@@ -252,11 +256,22 @@ def _find(name: str) -> str | None:
 
 
 def _build_url(database_url: str) -> str:
-    """The address as a URL whose host may be a socket's folder, which every peer's library reads."""
-    parts = {name: quote(str(value), safe="") for name, value in conninfo_to_dict(database_url).items()}
+    """The address as a URL whose host may be a socket's folder, as asyncpg and Rust's driver read it."""
+    parts = {name: quote(value, safe="") for name, value in _read_parts(database_url).items()}
     password = f":{parts['password']}" if "password" in parts else ""
     host = f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}"
     return f"postgresql://{parts.get('user', '')}{password}@{host}/{parts['dbname']}"
+
+
+def build_keywords(database_url: str) -> str:
+    """The address as keywords, for Go's driver, which takes no percent-encoded socket in a URL."""
+    return make_conninfo(**_read_parts(database_url))
+
+
+def _read_parts(database_url: str) -> dict[str, str]:
+    """What every driver knows: where the database is, and who asks."""
+    known = ("host", "port", "user", "password", "dbname")
+    return {name: str(value) for name, value in conninfo_to_dict(database_url).items() if name in known}
 
 
 def _free_port() -> int:

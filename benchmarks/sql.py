@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from geoserver.model import Field, Layer
 
-__all__ = ["build_count", "build_tile", "choose_tiles", "find_pgbench", "measure"]
+__all__ = ["build_count", "build_tile", "choose_tiles", "find_pgbench", "measure", "measure_each"]
 
 SEED = 7
 _DEEPEST = 16
@@ -110,6 +110,20 @@ def measure(
     return Timing(samples, spent, len(samples))
 
 
+def measure_each(database_url: str, statements: Sequence[str], tiles: Sequence[Tile]) -> Timing:
+    """Latencies of statements that differ, each run once for its tile on one warm connection, planning included."""
+    timing = Timing()
+    options = "-c jit=off -c timezone=UTC"
+    with psycopg.connect(database_url, autocommit=True, prepare_threshold=None, options=options) as connection:
+        for number, (statement, tile) in enumerate(zip([statements[0], *statements], [tiles[0], *tiles], strict=True)):
+            text = statement.replace(":x", str(tile.x)).replace(":y", str(tile.y))
+            start = time.perf_counter()
+            connection.execute(text.encode()).fetchone()
+            if number:  # the first is there to warm up
+                timing.samples.append((time.perf_counter() - start) * 1000)
+    return timing
+
+
 def _build_variables(tiles: Sequence[Tile]) -> str:
     """pgbench commands that set x and y to each tile in turn; clients begin at different ones."""
     if not tiles:
@@ -121,14 +135,24 @@ def _build_variables(tiles: Sequence[Tile]) -> str:
     return "\n".join([*lines, ""])
 
 
-def choose_tiles(database_url: str, layer: Layer, zooms: Sequence[int], number: int) -> dict[int, list[Tile]]:
-    """Per zoom so many tiles: the fullest, then others drawn by how much lies in them, some of them more than once."""
+def choose_tiles(
+    database_url: str, layer: Layer, zooms: Sequence[int], number: int, condition: str = "TRUE"
+) -> dict[int, list[Tile]]:
+    """Per zoom so many tiles: the fullest, then others drawn by how much lies in them, some of them more than once.
+
+    What lies in them are the rows that fulfil the condition.
+    """
     width = 2 * MERCATOR_HALF / (1 << _DEEPEST)
     statement = SQL(
         "SELECT floor((ST_XMin(geom_3857) + ST_XMax(geom_3857) + {world}) / 2 / {width})::int,"
         " floor(({world} - ST_YMin(geom_3857) - ST_YMax(geom_3857)) / 2 / {width})::int, count(*)"
-        " FROM {table} GROUP BY 1, 2 ORDER BY 1, 2"
-    ).format(world=Literal(2 * MERCATOR_HALF), width=Literal(width), table=Identifier("layers", layer.table))
+        " FROM {table} WHERE {where} GROUP BY 1, 2 ORDER BY 1, 2"
+    ).format(
+        world=Literal(2 * MERCATOR_HALF),
+        width=Literal(width),
+        table=Identifier("layers", layer.table),
+        where=SQL(condition),
+    )
     with psycopg.connect(database_url) as connection:
         found = np.array(connection.execute(statement).fetchall(), dtype=np.int64)
     random = np.random.default_rng(SEED)

@@ -1,4 +1,4 @@
-"""Tiles over HTTP, cold and hot, unfiltered and filtered, at nine zooms, beside the limits and the peers.
+"""Tiles over HTTP, cold and hot, unfiltered and filtered, at ten zooms, beside the limits and the peers.
 
 Cold: the server keeps no tiles, so each answer is made by the database, whose own pages are warm, as they are for the
 references. Hot: the server has each tile in memory; it has one core and the client the other, as nginx beside it.
@@ -8,7 +8,6 @@ Ours are asked for with gzip, as browsers do; the references do not compress, wh
 from __future__ import annotations
 
 import contextlib
-import time
 from typing import TYPE_CHECKING
 
 from benchmarks import sql
@@ -17,10 +16,10 @@ from benchmarks.drive import Timing, fetch_all, find_wrk, measure, measure_by_wr
 from benchmarks.peers import find_nginx, serve_files, serve_peers
 from benchmarks.tile_rows import BEST_SQL_FROM, MANY, Figures, build_rows, build_table
 from geoserver.catalog import read_catalog
-from geoserver.settings import Settings
+from geoserver.cli.common import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from benchmarks.frame import Context, Row
     from benchmarks.peers import Peer
@@ -41,16 +40,17 @@ def run(context: Context) -> list[Row]:
     names = context.layers
     for name in names:
         context.load(name)
-    layers = {name: read_catalog(Settings(workspace=context.folder)).layers[name] for name in names}
+    catalog = read_catalog(read_settings(context.folder))
+    layers = {name: catalog.layers[name] for name in names}
     tiles = {
         name: sql.choose_tiles(context.database_url, layer, context.zooms, _TILES) for name, layer in layers.items()
     }
     figures = Figures()
     for name in names:
-        with _noted(context, f"{name}, cold"):
+        with context.step("tiles", f"{name}, cold"):
             _run_cold(context, layers[name], tiles[name], figures)
     for name in names:
-        with _noted(context, f"{name}, hot"):
+        with context.step("tiles", f"{name}, hot"):
             _run_hot(context, name, tiles[name], figures)
     numbers = {
         (name, filtered, zoom): len(set(tiles[name][zoom]))
@@ -62,17 +62,6 @@ def run(context: Context) -> list[Row]:
     return build_rows(figures)
 
 
-@contextlib.contextmanager
-def _noted(context: Context, what: str) -> Iterator[None]:
-    """Say how long it took, or what went wrong; the rest goes on."""
-    start = time.monotonic()
-    try:
-        yield
-        print(f"  {what}: {time.monotonic() - start:.0f} s", flush=True)
-    except Exception as error:
-        context.note(f"tiles: {what} failed: {type(error).__name__}: {error}")
-
-
 def _run_cold(context: Context, layer: Layer, tiles: dict[int, list[Tile]], figures: Figures) -> None:
     none: contextlib.AbstractContextManager[list[Peer]] = contextlib.nullcontext([])
     with (
@@ -80,7 +69,7 @@ def _run_cold(context: Context, layer: Layer, tiles: dict[int, list[Tile]], figu
         serve_peers(context, layer) if layer.id == POINTS else none as peers,
     ):
         for zoom, chosen in tiles.items():
-            with _noted(context, f"{layer.id}, cold, z{zoom}"):
+            with context.step("tiles", f"{layer.id}, cold, z{zoom}"):
                 _measure_alone(context, layer, chosen, server.url, figures)
                 _measure_peers(context, peers, (layer.id, False, zoom), chosen, figures)
                 _measure_many(context, layer, chosen, server.url, figures)
@@ -122,7 +111,7 @@ def _measure_peers(context: Context, peers: Sequence[Peer], key: Key, tiles: Seq
         if timing.failed:
             context.note(f"tiles: {peer.name}, z{key[2]}: {timing.failed} of {timing.count} requests failed")
         if timing.failed < timing.count:
-            figures.peers.setdefault(peer.name, {})[key] = timing
+            figures.peers.setdefault(peer, {})[key] = timing
 
 
 def _measure_many(context: Context, layer: Layer, tiles: Sequence[Tile], url: str, figures: Figures) -> None:
@@ -148,7 +137,7 @@ def _run_hot(context: Context, name: str, tiles: dict[int, list[Tile]], figures:
     with context.serve(*context.layers, cores=_SERVER) as server:
         for zoom, chosen in tiles.items():
             for filtered in (False, True):
-                with _noted(context, f"{name}, hot, z{zoom}{', filtered' if filtered else ''}"):
+                with context.step("tiles", f"{name}, hot, z{zoom}{', filtered' if filtered else ''}"):
                     _measure_hot(context, (name, filtered, zoom), chosen, server.url, figures)
 
 

@@ -78,6 +78,7 @@ def create_app(
         title="City map server",
         version=__version__,
         lifespan=lifespan,
+        openapi_url=None,  # the site's routes have it
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # it knows nothing of a public address with a path
@@ -94,7 +95,7 @@ def create_app(
     app.state.tiles = tiles
     app.state.questions = questions
     app.state.meter = meter
-    app.state.hosts = Hosts(settings)
+    app.state.hosts = Hosts(settings, {str(getattr(route, "path", "/")).split("/")[1] for route in routes})
     app.add_middleware(TileRequests, tiles=tiles)  # a tile passes nothing else but the next two
     app.add_middleware(Departures)
     app.add_middleware(CheckHost, hosts=app.state.hosts, headers=SECURITY | OPEN_DATA)
@@ -140,9 +141,8 @@ def _without_slash(request: Request, routes: Sequence[BaseRoute]) -> str:
     path = request.scope["path"].rstrip("/")
     if path == request.scope["path"] or not list_methods(routes, {**request.scope, "path": path}):
         return ""
-    services: Services = request.app.state.services
     query = request.scope["query_string"].decode("latin-1")
-    return services.site_url(str(request.base_url)) + quote(path) + ("?" + query if query else "")
+    return str(request.base_url).rstrip("/") + quote(path) + ("?" + query if query else "")
 
 
 def _plain_problem(status: int, title: str, request: Request, headers: dict[str, str]) -> Response:

@@ -17,14 +17,17 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from geoserver.api.connections import Guard, Limits
+from geoserver.api.hosts import ROOT
 from geoserver.api.metrics import Board
 from geoserver.api.protocol import build_protocol
 from geoserver.app import create_app
 from geoserver.database import private
 from geoserver.database.limits import check_connections
 from geoserver.errors import SetupError
+from geoserver.settings import parse_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,14 +82,14 @@ def build_config(
     settings, tiles = app.state.settings, app.state.tiles
     lines = b"".join(name + b": " + value + b"\r\n" for name, value in tiles.everywhere)
     app.state.guard = Guard(limits or build_limits(settings), lines)
+    proxies = settings.trusted_proxies
     return uvicorn.Config(
-        app,
+        Forwarded(app, proxies) if proxies else app,
         http=build_protocol(tiles, app.state.hosts, app.state.guard),
         log_level=log_level,
         access_log=access_log,
         ws="none",
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies,
+        proxy_headers=False,  # `Forwarded` reads them
         timeout_graceful_shutdown=_GRACE,
     )
 
@@ -161,6 +164,19 @@ def _await_ready(end: Connection) -> None:
         end.recv()
     except EOFError:
         raise SetupError("A worker ended while it was starting") from None
+
+
+class Forwarded(ProxyHeadersMiddleware):
+    """What trusted proxies tell of a request: whose it is and by which scheme (as uvicorn reads it), and the path that
+    they have taken from its address.
+    """
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["client"] and scope["client"][0] in self.trusted_hosts:
+            told = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-prefix"]
+            with contextlib.suppress(ValueError):
+                scope[ROOT] = parse_prefix(told[0]) if len(told) == 1 else ""
+        await super().__call__(scope, receive, send)
 
 
 class _Crew:

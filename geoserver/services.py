@@ -93,10 +93,6 @@ class Services:
             )
         raise NotFoundError("layer", layer_id, f"a loaded layer; this one has no rows yet: geoserver load {layer_id}")
 
-    def site_url(self, seen: str) -> str:
-        """The address under which clients know us, without a slash at its end; `seen` is the one they asked at."""
-        return (self.settings.public_url or seen).rstrip("/")
-
     def loaded(self) -> list[tuple[Layer, LayerStatus]]:
         """Every layer that can be served, in display order."""
         return [found for layer_id in self.live.current.layers if (found := self.find(layer_id)) is not None]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "parse_prefix"]
 
 _HOST = re.compile(r"\*|\.?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]?")
+
+_PUBLIC = "expected the address that people see, such as https://maps.example.org or https://example.org/maps/"
 
 
 class Settings(BaseSettings):
@@ -33,7 +35,9 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     public_url: str | None = Field(
-        default=None, description="Address that clients see (https://maps.example.org); else taken from the request."
+        default=None,
+        description="Address that clients see (https://maps.example.org, https://example.org/maps/); else taken from"
+        " the request.",
     )
     allowed_hosts: Annotated[
         tuple[str, ...],
@@ -46,7 +50,7 @@ class Settings(BaseSettings):
     ]
     trusted_proxies: str = Field(
         default="",
-        description="Addresses whose X-Forwarded-For and X-Forwarded-Proto are believed, with commas between; none.",
+        description="Addresses whose X-Forwarded-For, -Proto and -Prefix are believed, with commas between; none.",
     )
     max_connections: int = Field(default=1_000, ge=1, le=100_000, description="Connections that a worker holds open.")
     request_timeout: float = Field(
@@ -71,12 +75,18 @@ class Settings(BaseSettings):
     @classmethod
     def _check_public_url(cls, given: str | None) -> str | None:
         """An address without a query, or nothing at all, as an empty line in a compose file gives it."""
-        if not given:
+        if not given or not given.strip():
             return None
-        parts = urlsplit(given)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError("expected the address that people see, such as https://maps.example.org or .../maps")
-        return given.rstrip("/")
+        try:
+            parts = urlsplit(given.strip())
+            host = (parts.hostname or "").encode("idna").decode()
+            port = "" if parts.port is None else f":{parts.port}"
+            path = parse_prefix(parts.path)
+        except ValueError as error:  # a port, a name or a path that is none
+            raise ValueError(f"{_PUBLIC}; {error}") from error
+        if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment or "@" in parts.netloc:
+            raise ValueError(_PUBLIC)
+        return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}{path}"
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod
@@ -90,3 +100,12 @@ class Settings(BaseSettings):
             if not _HOST.fullmatch(name):
                 raise ValueError(f"got {name!r}; expected names such as maps.example.org, .example.org or *")
         return tuple(name.lower() for name in given)
+
+
+def parse_prefix(text: str) -> str:
+    """The path under which a proxy serves us, as `/maps`; "" for none. Raises ValueError for what leads elsewhere."""
+    parts = [unquote(part, errors="strict") for part in text.split("/") if part]
+    for part in parts:
+        if part in (".", "..") or "/" in part or not part.isprintable():
+            raise ValueError(f"got the path {text!r}, which has {part!r} in it")
+    return "".join("/" + quote(part) for part in parts)

@@ -19,8 +19,9 @@ from geoserver.database.status import LayerStatus
 from geoserver.model import Field, Layer, TilePlan
 from geoserver.settings import Settings
 from geoserver.styling import build_style, check, describe_bins
-from geoserver.styling.bins import BREAKS, FADE, fade_in
+from geoserver.styling.bins import BREAKS
 from geoserver.styling.expressions import evaluate
+from geoserver.styling.fading import FADE, fade_in, fade_out
 
 VALIDATOR = Path(__file__).parent.parent / "web/node_modules/.bin/gl-style-validate"
 BASE_URL = "https://maps.example.org"
@@ -97,7 +98,7 @@ def test_a_basemap_with_every_layer_and_its_squares_is_valid(
 
 def test_a_layer_s_own_style_has_its_squares_too(catalog: Catalog, tmp_path: Path) -> None:
     style = styled(catalog, "crime")
-    assert [item["id"] for item in style["layers"]] == ["crime:bins", "crime"]
+    assert [item["id"] for item in style["layers"]] == ["crime:bins", "crime:bins-crowded", "crime"]
     assert validate(style, tmp_path) == ""
 
 
@@ -111,13 +112,14 @@ def test_squares_lie_over_areas_and_under_lines_points_and_labels(catalog: Catal
 
 
 def test_squares_lie_under_the_streets_from_afar_and_over_them_from_nearby(catalog: Catalog) -> None:
-    style = build_style(catalog, make_statuses(catalog), "light", BASE_URL, ["crime", "bike-paths"])
-    order = [item["id"] for item in style["layers"]]
-    assert order.index("crime:bins") < order.index("street-residential") < order.index("crime:bins-near")
-    assert order.index("crime:bins-near") < order.index("bike-paths-track") < order.index("crime")
-    far, near = (item for item in squares(style) if item["source"] == "crime")
-    assert far["maxzoom"] == near["minzoom"]
-    assert far["paint"] == near["paint"]
+    for start in (0, START):
+        style = build_style(catalog, make_statuses(catalog, start), "light", BASE_URL, ["crime", "bike-paths"])
+        order = [item["id"] for item in style["layers"]]
+        assert order.index("crime:bins") < order.index("street-residential") < order.index("crime:bins-near")
+        assert order.index("crime:bins-near") < order.index("bike-paths-track") < order.index("crime")
+        far, near = (item for item in squares(style) if item["source"] == ("crime:bins" if start else "crime"))
+        assert far["maxzoom"] == near["minzoom"]
+        assert far["paint"] == near["paint"]
 
 
 def test_the_squares_of_a_basemap_are_not_drawn(catalog: Catalog) -> None:
@@ -154,12 +156,18 @@ def test_squares_have_a_hue_near_that_of_their_layer() -> None:
 
 
 def test_fading_squares_are_gone_above_the_switch_and_others_stay() -> None:
-    (item,) = squares(styled(make_catalog(circles())))
-    opacity = item["paint"]["fill-opacity"]
+    style = styled(make_catalog(circles()))
+    sources = style["sources"]
+    assert sources["things:bins"] == {"type": "vector", "url": f"{BASE_URL}/tiles/things.json", "maxzoom": START - 1}
+    assert sources["things"] == {"type": "vector", "url": f"{BASE_URL}/tiles/things.json", "minzoom": START}
+    fading, crowded = squares(style)
+    assert (fading["source"], fading["maxzoom"]) == ("things:bins", START + FADE)
+    opacity = fading["paint"]["fill-opacity"]
     full = evaluate(opacity, {"count": 1}, 9)
-    assert evaluate(opacity, {"count": 1, "fade": True}, START) == full > 0.5
-    assert evaluate(opacity, {"count": 1, "fade": True}, START + FADE) == 0
-    assert evaluate(opacity, {"count": 1}, 20) == full
+    assert evaluate(opacity, {"count": 1}, START) == full > 0.5
+    assert evaluate(opacity, {"count": 1}, START + FADE) == 0
+    assert (crowded["source"], crowded["minzoom"]) == ("things", START)
+    assert evaluate(crowded["paint"]["fill-opacity"], {"count": 1}, 20) == full
 
 
 def test_a_style_says_its_own_colours_and_classes(tmp_path: Path) -> None:
@@ -167,8 +175,8 @@ def test_a_style_says_its_own_colours_and_classes(tmp_path: Path) -> None:
     catalog = make_catalog(circles(), metadata={"geoserver:bins": note})
     assert check(catalog) == []
     style = styled(catalog)
-    (item,) = squares(style)
-    assert item["paint"]["fill-color"] == ["step", ["get", "count"], "#eeeeee", 5, "#999999", 50, "#333333"]
+    for item in squares(style):
+        assert item["paint"]["fill-color"] == ["step", ["get", "count"], "#eeeeee", 5, "#999999", 50, "#333333"]
     assert validate(style, tmp_path) == ""
     told = describe_bins(catalog, catalog.layers["things"], make_status("things"))
     assert told
@@ -195,7 +203,8 @@ def test_a_style_draws_its_squares_itself(tmp_path: Path) -> None:
     catalog = make_catalog(circles(), own)
     assert check(catalog) == []
     style = styled(catalog)
-    assert [item["id"] for item in squares(style)] == ["own"]
+    assert [item["id"] for item in squares(style)] == ["own", "own-crowded"]
+    assert [item["source"] for item in squares(style)] == ["things:bins", "things"]
     assert validate(style, tmp_path) == ""
     told = describe_bins(catalog, catalog.layers["things"], make_status("things"))
     assert told
@@ -284,6 +293,18 @@ def test_features_come_in_from_nothing_to_what_their_style_says(value: Any, star
         assert evaluate(faded, properties, zoom) == pytest.approx(shown, abs=2e-3)
 
 
+@trials(deadline=None)
+@given(opacities(), st.integers(1, 16), st.floats(0, 22), st.sampled_from(["oak", "elm"]))
+def test_squares_go_from_what_their_style_says_to_nothing(value: Any, start: int, zoom: float, kind: str) -> None:
+    faded = fade_out(value, start)
+    properties = {"kind": kind}
+    shown = evaluate(value, properties, zoom)
+    if zoom >= start + FADE:
+        assert evaluate(faded, properties, zoom) == 0
+    elif zoom <= start and (value == shown or value[0] != "step" or zoom % 1 < 0.98):  # short of a step's slope
+        assert evaluate(faded, properties, zoom) == pytest.approx(shown, abs=2e-3)
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -300,15 +321,24 @@ def test_features_come_in_from_nothing_to_what_their_style_says(value: Any, star
 def test_a_faded_opacity_is_one_that_maplibre_takes(value: Any, tmp_path: Path) -> None:
     style = styled(make_catalog(circles(**{"circle-opacity": value})))
     assert validate(style, tmp_path) == ""
-    paint = style["layers"][1]["paint"]
+    paint = style["layers"][2]["paint"]
     if isinstance(value, list) and value[0] != "let":
         assert paint["circle-opacity"][:5] == ["interpolate", paint["circle-opacity"][1], ["zoom"], START, 0]
     assert evaluate(paint["circle-stroke-opacity"], {}, START) == 0
+    squared = {"type": "fill", "source-layer": "things:bins", "paint": {"fill-opacity": json.loads(
+        json.dumps(value).replace("kind", "kind:oak"))}}  # fmt: skip
+    style = styled(make_catalog(circles(), squared))
+    assert validate(style, tmp_path) == ""
+    fading = squares(style)[0]["paint"]["fill-opacity"]
+    if isinstance(value, list) and value[0] != "let":
+        assert fading[-4] == START
+        assert fading[-2:] == [START + FADE, 0]
 
 
 @pytest.mark.parametrize("value", [["interpolate", ["linear"], ["zoom"]], ["step", ["zoom"], 1, 2], ["interpolate"]])
 def test_an_opacity_that_maplibre_refuses_is_handed_on(value: Any) -> None:
     assert fade_in(value, START)
+    assert fade_out(value, START)
 
 
 @pytest.mark.parametrize("kind", ["lines", "polygons"])
@@ -316,8 +346,53 @@ def test_lines_and_areas_do_not_fade_for_they_are_there_at_every_zoom(kind: str)
     line = {"type": "line", "paint": {"line-opacity": 0.5}}
     style = styled(make_catalog(line, kind=kind))
     assert style["layers"][1]["paint"] == {"line-opacity": 0.5}
+    assert list(style["sources"]) == ["things"]
 
 
 def test_points_that_are_whole_at_every_zoom_do_not_fade() -> None:
-    style = styled(make_catalog(circles(**{"circle-opacity": 0.5})), features_from=0)
-    assert style["layers"][1]["paint"]["circle-opacity"] == 0.5
+    for catalog, start in ((make_catalog(circles(**{"circle-opacity": 0.5})), 0),
+                           (make_catalog(circles(**{"circle-opacity": 0.5}), minzoom=START), START)):  # fmt: skip
+        style = styled(catalog, features_from=start)
+        assert style["layers"][1]["paint"]["circle-opacity"] == 0.5
+        assert list(style["sources"]) == ["things"]
+        assert [item["source"] for item in squares(style)] == ["things"]
+
+
+def test_squares_of_a_style_s_own_keep_their_zooms_on_both_sides_of_the_switch(tmp_path: Path) -> None:
+    def own(**zooms: float) -> list[tuple[str, float | None, float | None]]:
+        text = {"type": "symbol", "source-layer": "things:bins", "layout": {"text-field": ["get", "count"]}, **zooms}
+        style = styled(make_catalog(circles(), text))
+        assert validate(style | {"glyphs": f"{BASE_URL}/{{fontstack}}/{{range}}.pbf"}, tmp_path) == ""
+        return [(item["source"], item.get("minzoom"), item.get("maxzoom")) for item in squares(style)]
+
+    end = START + FADE
+    assert own() == [("things:bins", None, end), ("things", START, None)]
+    assert own(minzoom=9, maxzoom=11) == [("things:bins", 9, 11)]
+    assert own(minzoom=START + 0.5) == [("things:bins", START + 0.5, end), ("things", START + 0.5, None)]
+    assert own(minzoom=15, maxzoom=17) == [("things", 15, 17)]
+
+
+def test_a_source_that_several_layers_share_changes_at_once(tmp_path: Path) -> None:
+    other = {"type": "circle", "source-layer": "more"}
+    style = styled(make_catalog(circles(), other))
+    assert list(style["sources"]) == ["things"]
+    assert style["sources"]["things"].keys() == {"type", "url"}
+    assert [item["id"] for item in squares(style)] == ["things:bins"]
+    assert style["layers"][1]["paint"] == {"circle-color": "#0072b2"}
+    assert validate(style, tmp_path) == ""
+
+
+def test_a_plan_that_is_asked_for_moves_the_switch_of_its_layer_alone(catalog: Catalog, tmp_path: Path) -> None:
+    asked = {"crime": 0, "trees": 11, "air-quality": 20, "bike-paths": 3}
+    style = build_style(catalog, make_statuses(catalog), "dark", BASE_URL, list(asked), features_from=asked)
+    starts = {
+        name: source.get("minzoom") for name, source in style["sources"].items() if f"{name}:bins" in style["sources"]
+    }
+    assert starts == {"trees": 11, "air-quality": START}
+    noted = {
+        item["source"]: item["metadata"]["geoserver:fades-from"]
+        for item in style["layers"]
+        if "geoserver:fades-from" in item.get("metadata", {})
+    }
+    assert noted == starts
+    assert validate(style, tmp_path) == ""

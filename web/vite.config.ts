@@ -6,6 +6,8 @@ const SERVER = process.env.GEOSERVER_URL ?? "http://127.0.0.1:8000";
 
 export default defineConfig({
   plugins: [svelte()],
+  // The page works wherever it is put: at "/", or under a path behind a proxy.
+  base: "./",
   worker: { format: "es" },
   build: {
     target: "es2022",

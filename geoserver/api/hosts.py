@@ -1,4 +1,4 @@
-"""The name by which a client asks for us: exactly one Host, well formed, and one that answers may link to.
+"""The address at which a client asks for us: exactly one Host, well formed, that answers may link to; under which path.
 
 Links in answers are built from the Host header where no `public_url` is set, and proxies keep answers for others; so
 nobody may choose a name for us.
@@ -12,23 +12,24 @@ import re
 import socket
 import time
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from geoserver.api.problems import PROBLEM_TYPE, build_refusal
 from geoserver.errors import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from geoserver.settings import Settings
 
-__all__ = ["CheckHost", "Hosts"]
+__all__ = ["ROOT", "CheckHost", "Hosts"]
 
 log = logging.getLogger("geoserver")
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?)(?::(\d{1,5}))?", re.ASCII)
+ROOT = "app_root_path"  # in the scope: the path that `request.base_url` has, and routing does not see
 _LONGEST = 255  # characters of a name
 _PORTS = 65_535
 _KEPT = 256  # Host headers that are remembered as good
@@ -38,10 +39,12 @@ _EVERY = 60.0  # seconds between two lines in the log about an unknown name
 
 
 class Hosts:
-    """Which names are ours. `known` are Host headers that have passed."""
+    """Which names are ours, and under which path we are. `known` are Host headers that have passed."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, own: Collection[str] = ()) -> None:
+        """`own` are the first parts of our own addresses: a proxy that serves us under one of them takes it away."""
         self._public = urlsplit(settings.public_url or "")
+        self._own_parts = frozenset(own)
         self._allowed = {name.strip("[]") for name in settings.allowed_hosts}
         self._own = {settings.host.lower(), socket.gethostname().lower(), f"{socket.gethostname().lower()}.local"}
         self._told = -_EVERY
@@ -66,6 +69,28 @@ class Hosts:
             return 421, "Unknown host", _explain(text)
         return None
 
+    def strip(self, scope: Scope) -> str:
+        """Take away the path under which a proxy serves us, where it has left that in.
+
+        Gives the address to go to instead when the path lacks the slash at its end, in which addresses that are
+        relative to a page would lead elsewhere.
+        """
+        prefix = self._prefix(scope)
+        bare = unquote(prefix)
+        if not prefix or bare.split("/")[1] in self._own_parts or not f"{scope['path']}/".startswith(f"{bare}/"):
+            return ""
+        if scope["path"] == bare:
+            query = scope["query_string"].decode("latin-1")
+            return f"{prefix}/" + ("?" + query if query else "")
+        scope["path"] = scope["path"].removeprefix(bare)
+        raw, start = scope.get("raw_path") or b"", prefix.encode()
+        scope["raw_path"] = raw.removeprefix(start) if raw.startswith(start) else quote(scope["path"]).encode()
+        return ""
+
+    def _prefix(self, scope: Scope) -> str:
+        """The path of the public address; without one, that which a trusted proxy tells of."""
+        return self._public.path if self._public.netloc else str(scope.get(ROOT, ""))
+
     def _remember(self, value: bytes) -> None:
         if value not in self.known:
             if len(self.known) >= _KEPT:
@@ -84,7 +109,8 @@ class Hosts:
             return False
 
     def _replace(self, scope: Scope, text: str | None) -> None:
-        """Every address that the app builds follows the scope."""
+        """Every address that the app builds follows the scope (Starlette's `request.base_url`)."""
+        scope[ROOT] = self._prefix(scope)
         if self._public.netloc:
             text, scope["scheme"] = self._public.netloc, self._public.scheme
         kept = [(name, value) for name, value in scope["headers"] if name != b"host"]
@@ -106,14 +132,20 @@ class CheckHost:
         self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        problem = self.hosts.check(scope) if scope["type"] == "http" else None
-        if problem is None:
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        body = build_refusal(*problem)
-        own = {"Content-Type": PROBLEM_TYPE, "Content-Length": str(len(body)), "Cache-Control": "no-store"}
+        better = self.hosts.strip(scope)
+        problem = self.hosts.check(scope)
+        if problem is None and not better:
+            await self.app(scope, receive, send)
+            return
+        status, body, own = 307, b"", {"Location": better, "Cache-Control": "no-store", "Content-Length": "0"}
+        if problem is not None:
+            status, body = problem[0], build_refusal(*problem)
+            own = {"Content-Type": PROBLEM_TYPE, "Content-Length": str(len(body)), "Cache-Control": "no-store"}
         headers = [(name.lower().encode(), value.encode()) for name, value in (own | dict(self._headers)).items()]
-        await send({"type": "http.response.start", "status": problem[0], "headers": headers})
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
 

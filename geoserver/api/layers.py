@@ -161,6 +161,7 @@ def _entry(request: Request, layer: Layer, status: LayerStatus) -> dict[str, Any
         "count": status.rows if layer.has_rows else None,
         "rejected": status.rejected,
         "updated": status.loaded_at,
+        "version": f"{status.loaded_at.timestamp() * 1000:.0f}-{status.version}",
         "time": layer.time or None,
         "label": layer.label or None,
         "features_from": status.plan.features_from,

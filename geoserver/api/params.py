@@ -130,8 +130,7 @@ def find_rows(request: Request, layer_id: str) -> tuple[Layer, LayerStatus]:
 
 def base_url(request: Request) -> str:
     """The address under which clients know this server, without a slash at the end."""
-    services: Services = request.app.state.services
-    return services.site_url(str(request.base_url))
+    return str(request.base_url).rstrip("/")
 
 
 def read_parameters(

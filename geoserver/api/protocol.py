@@ -72,10 +72,11 @@ class TileProtocol(GuardedProtocol):
     def _write(self, hot: Hot, known: bytes, *, with_body: bool) -> None:
         unchanged = bool(known) and (known == hot.etag or matches(known.decode("latin-1"), hot.etag.decode()))
         status = 304 if unchanged else hot.status
-        parts = [STATUS_LINE[status], self._default_lines(), self.tiles.head_of(hot, unchanged=unchanged)]
+        head = b"".join((STATUS_LINE[status], self._default_lines(), self.tiles.head_of(hot, unchanged=unchanged)))
         if with_body and status == 200:  # noqa: PLR2004
-            parts.append(hot.entry.encodings[hot.encoding])
-        self.transport.write(b"".join(parts))
+            self.transport.writelines((head, hot.entry.encodings[hot.encoding]))  # so that the body is not copied
+        else:
+            self.transport.write(head)
         self.server_state.total_requests += 1
         self.idle_since = self.loop.time()
 

@@ -20,7 +20,13 @@ __all__ = [
     "TileJson",
 ]
 
-Scalar = str | int | float | bool | None
+type Scalar = str | int | float | bool | None
+type Bounds = tuple[float, float, float, float]
+
+
+def sometimes(description: str = "") -> Any:
+    """A member that is left out where there is nothing to say."""
+    return Field(default_factory=lambda: None, description=description or None)
 
 
 class Link(BaseModel):
@@ -44,10 +50,11 @@ class LayerEntry(BaseModel):
     basemap: bool = Field(description="Drawn under the data rather than offered as a dataset.")
     visible: bool = Field(description="Switched on when the viewer opens.")
     order: int
-    bounds: list[float] | None = Field(description="west, south, east, north in degrees; null when the layer is empty.")
+    bounds: Bounds | None = Field(description="west, south, east, north in degrees; null when the layer is empty.")
     count: int | None = Field(description="Rows; null when the layer has tiles and nothing else.")
     rejected: int = Field(description="Rows of the source that could not be served.")
-    updated: str
+    updated: str = Field(description="When it was loaded.")
+    version: str = Field(description="Of its rows: another one after every load and every edit.")
     time: str | None = Field(description="The field that `datetime` acts on.")
     label: str | None = Field(description="The field that titles a feature.")
     features_from: int = Field(description="The zoom from which on tiles hold every feature.")
@@ -86,12 +93,29 @@ class ReadingsEntry(BaseModel):
     fields: list[FieldEntry]
 
 
+class Look(BaseModel):
+    """What differs on a dark base."""
+
+    color: str = sometimes()
+    stroke: str = sometimes()
+    size: float = sometimes()
+    opacity: float = sometimes()
+    dash: list[float] = sometimes()
+
+
 class LegendEntry(BaseModel):
-    model_config = ConfigDict(extra="allow")
+    """How a style draws one class of a layer's features."""
 
     kind: Literal["circle", "line", "fill"]
     label: str
     color: str
+    size: float = sometimes("Radius of a circle, width of a line, in pixels.")
+    stroke: str = sometimes("Colour of the outline.")
+    opacity: float = sometimes()
+    dash: list[float] = sometimes("Lengths of line and gap, in widths of the line.")
+    title: str = sometimes("What is measured; it ends in the unit where the labels have no room for it.")
+    value: Scalar | list[Scalar] = sometimes("The value or values that are drawn like this.")
+    dark: Look = sometimes()
 
 
 class ParameterEntry(BaseModel):
@@ -111,7 +135,7 @@ class ParameterEntry(BaseModel):
 class BinsLegendEntry(LegendEntry):
     """A class of counts from `from` to `to`, both included; `to` is null in the last class."""
 
-    model_config = ConfigDict(extra="allow", populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     from_: float = Field(alias="from")
     to: float | None
@@ -225,8 +249,8 @@ class TileJson(BaseModel):
     tiles: list[str]
     minzoom: int
     maxzoom: int
-    bounds: list[float]
-    center: list[float]
+    bounds: Bounds
+    center: tuple[float, float, int]
     attribution: str
     features_from: int
     vector_layers: list[VectorLayer]

@@ -90,7 +90,7 @@ def _build_metadata(url: str) -> dict[str, Any]:
             "keywords": ["open data", "geodata"],
             "keywords_type": "theme",
             "terms_of_service": url,
-            "url": url.removesuffix("/ogc"),
+            "url": url.removesuffix("ogc"),
         },
         "license": {"name": "Each collection names its own", "url": f"{url}/collections"},
         "provider": {"name": "This server", "url": url},

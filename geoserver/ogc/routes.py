@@ -115,7 +115,7 @@ def _read_call(request: Request) -> Call:
     values = single_values(request.query_params)
     form = pick_format(values, request.headers.get("accept", ""))
     service = _service(request)
-    site = service.services.site_url(str(request.base_url))
+    site = str(request.base_url).rstrip("/")
     known = request.headers.get("if-none-match", "")
     path = dict(request.path_params)
     client = client_of(request.scope)

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response
@@ -34,10 +35,11 @@ MAX_LAYERS = 32
 
 _UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has these bytes already."}}
 _RANGE = re.compile(r"^(\d{1,5})-(\d{1,5})$", re.ASCII)
+_ZOOM = re.compile(r"\d{0,2}", re.ASCII)
 _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>City map</title>
 <h1>The map page has not been built</h1>
 <p>Build it once: <code>npm --prefix web ci &amp;&amp; npm --prefix web run build</code>, or <code>make demo</code>.</p>
-<p>The data can be had meanwhile: <a href="/ogc">data service</a>, <a href="/api/layers">layers</a>.</p></html>"""
+<p>The data can be had meanwhile: <a href="ogc">data service</a>, <a href="api/layers">layers</a>.</p></html>"""
 
 
 @router.get("/", include_in_schema=False)
@@ -45,6 +47,13 @@ async def viewer(request: Request) -> Response:
     """The map."""
     page = _built().read("index.html")
     return HTMLResponse(_NOT_BUILT, 503) if page is None else await _answer(request, page, CHECKED)
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request) -> Response:
+    """The API's description, with the address at which this client finds it."""
+    document = request.app.openapi() | {"servers": [{"url": _site(request)}]}
+    return Response(orjson.dumps(document), media_type="application/json", headers={"Cache-Control": CHECKED})
 
 
 @router.get("/docs", include_in_schema=False)
@@ -68,15 +77,26 @@ async def style(
     request: Request,
     name: str,
     layers: str = Query("", description="Ids of layers to draw on the basemap, with commas between."),
+    features_from: str = Query(
+        "",
+        alias="features-from",
+        description="For each of `layers` the zoom from which its points are drawn, as TileJSON under a filter says, "
+        "with commas between; nothing for the layer's own. For the style of one layer, one number.",
+        examples=["0,"],
+    ),
 ) -> Response:
     """A basemap (`light`, `dark`) or the style of one layer, valid for MapLibre, with absolute addresses inside."""
     services: Services = request.app.state.services
     ids = layers.split(",") if layers else []
     if len(ids) > MAX_LAYERS or len(set(ids)) < len(ids):
         raise BadParameterError("layers", layers, f"at most {MAX_LAYERS} different layers")
+    catalog = services.live.current
     served = {layer.id: status for layer, status in services.loaded()}
+    starts = _parse_switches(features_from, ids or styling.drawn_layers(catalog, name)) if features_from else {}
     # In a thread: with all layers it takes 20 ms.
-    made = await asyncio.to_thread(styling.build_style, services.live.current, served, name, _site(request), ids)
+    made = await asyncio.to_thread(
+        styling.build_style, catalog, served, name, _site(request), ids, features_from=starts
+    )
     body = orjson.dumps(made)
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     headers = {"ETag": tag, "Cache-Control": CHECKED}
@@ -117,16 +137,26 @@ async def favicon(request: Request) -> Response:
 
 
 @router.get("/robots.txt", include_in_schema=False)
-async def robots() -> Response:
+async def robots(request: Request) -> Response:
     """Pages may be found; tiles and items need no crawling."""
-    text = "User-agent: *\nDisallow: /tiles/\nDisallow: /ogc/collections/*/items\nDisallow: /api/\nAllow: /\n"
+    path = urlsplit(_site(request)).path
+    closed = "".join(f"Disallow: {path}{part}\n" for part in ("/tiles/", "/ogc/collections/*/items", "/api/"))
+    text = f"User-agent: *\n{closed}Allow: {path}/\n"
     return Response(text, media_type="text/plain", headers={"Cache-Control": A_DAY})
+
+
+def _parse_switches(text: str, ids: list[str]) -> dict[str, int]:
+    """`features-from` by layer, of those that it gives a number for."""
+    numbers = text.split(",")
+    if len(numbers) != len(ids) or not all(map(_ZOOM.fullmatch, numbers)):
+        expected = "a zoom, or nothing, for each of " + ", ".join(ids) if ids else "`layers` that it is for"
+        raise BadParameterError("features-from", text, expected)
+    return {layer_id: int(number) for layer_id, number in zip(ids, numbers, strict=True) if number}
 
 
 def _site(request: Request) -> str:
     """The address at which clients see us, without a slash at its end."""
-    services: Services = request.app.state.services
-    return services.site_url(str(request.base_url))
+    return str(request.base_url).rstrip("/")
 
 
 async def _answer(request: Request, file: BuiltFile, caching: str) -> Response:

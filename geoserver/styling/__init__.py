@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from geoserver.styling.build import build_style, style_names
+from geoserver.styling.build import build_style, drawn_layers, style_names
 from geoserver.styling.check import check
 from geoserver.styling.legend import build_legend, describe_bins
 
-__all__ = ["build_legend", "build_style", "check", "describe_bins", "style_names"]
+__all__ = ["build_legend", "build_style", "check", "describe_bins", "drawn_layers", "style_names"]

@@ -1,4 +1,4 @@
-"""Bins, the squares that stand for many features: how a style draws them, and how features take their place."""
+"""Bins, the squares that stand for many features: how a style draws them."""
 
 from __future__ import annotations
 
@@ -10,32 +10,26 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from geoserver.model import BINS
-from geoserver.styling.expressions import progress
 from geoserver.tiling.bins import find_bins
 
 if TYPE_CHECKING:
     from geoserver.catalog import Catalog
-    from geoserver.database.status import LayerStatus
     from geoserver.model import Layer
 
 __all__ = [
     "BREAKS",
-    "FADE",
     "NOTE",
     "SUFFIX",
     "add_bins",
     "bins_layers",
-    "fade_in",
     "has_bins",
     "note_faults",
     "read_note",
 ]
 
 SUFFIX = f":{BINS}"  # ends the name of the MVT layer that holds a layer's bins
-FADES = "geoserver:fades-from"  # in the metadata of what draws features: the zoom at which they begin to show
 NOTE = "geoserver:bins"  # in the metadata of a layer's style: false, or an object with colors, dark, breaks, opacity
 BREAKS = (3, 10, 30, 100, 300, 1000)  # the same at every zoom and under every filter, so that a colour means one number
-FADE = 0.7  # zooms above `features_from` in which the squares of points give way to the points
 # Few let the ground shine through, and many stand out: opacity of the first and of the last class, by basemap.
 OPACITIES = {"light": (0.72, 0.92), "dark": (0.45, 0.92)}
 
@@ -45,11 +39,6 @@ _MOST_BREAKS = 6
 _CLEAR = 0.25  # saturation from which a colour has a hue of its own
 _HEX = re.compile(r"^#(?:[0-9a-f]{3}|[0-9a-f]{6})$", re.IGNORECASE)
 _COLOUR = {"circle": "circle-color", "line": "line-color", "fill": "fill-color"}
-_OPACITIES = {
-    "circle": ("circle-opacity", "circle-stroke-opacity"),
-    "symbol": ("icon-opacity", "text-opacity"),
-    "heatmap": ("heatmap-opacity",),
-}
 # Sequential schemes of ColorBrewer (https://colorbrewer2.org) in nine classes, light to dark, all of them safe for
 # colour-blind eyes; each with the hue, in degrees, up to which a layer's own colour asks for it.
 _SCHEMES = (
@@ -69,7 +58,7 @@ def has_bins(catalog: Catalog, layer: Layer, style: Mapping[str, Any]) -> bool:
     return bool(made) and not layer.basemap and style.get("metadata", {}).get(NOTE) is not False
 
 
-def add_bins(style: Style, catalog: Catalog, statuses: Mapping[str, LayerStatus], *, dark: bool = False) -> None:
+def add_bins(style: Style, catalog: Catalog, *, dark: bool = False) -> None:
     """Draw, under the features of each layer in the style, the squares that stand for them at low zooms.
 
     Also at zooms that hold no squares as a rule: a tile that would grow too large has them anywhere.
@@ -78,29 +67,24 @@ def add_bins(style: Style, catalog: Catalog, statuses: Mapping[str, LayerStatus]
     for layer in [catalog.layers[name] for name in drawn if name in catalog.layers]:
         if not has_bins(catalog, layer, style):
             continue
-        status = statuses.get(layer.id)
-        start = status.plan.features_from if status else 0
-        if start > 0 and find_bins(catalog.recipes[layer.kind]) == "points":
-            _fade_features(style["layers"], layer.id, start)
         if layer.id + SUFFIX not in drawn:
             first = next(i for i, item in enumerate(style["layers"]) if item.get("source-layer") == layer.id)
-            style["layers"][first:first] = [_default_layer(style, layer.id, start, dark=dark)]
+            style["layers"][first:first] = [_default_layer(style, layer.id, dark=dark)]
 
 
 def bins_layers(style: Mapping[str, Any], layer_id: str, *, dark: bool = False) -> list[Style]:
     """The style's layers that draw the squares: its own when it has any, else the one that is added to it."""
     own = [item for item in style["layers"] if item.get("source-layer") == layer_id + SUFFIX]
-    return copy.deepcopy(own) or [_default_layer(style, layer_id, 0, dark=dark)]
+    return copy.deepcopy(own) or [_default_layer(style, layer_id, dark=dark)]
 
 
-def _default_layer(style: Mapping[str, Any], layer_id: str, start: int, *, dark: bool) -> Style:
+def _default_layer(style: Mapping[str, Any], layer_id: str, *, dark: bool) -> Style:
     note = read_note(style)
     breaks = note.get("breaks", BREAKS)
     own = note.get("dark", note.get("colors", [])[::-1]) if dark else note.get("colors")
     items = [item for item in style["layers"] if item.get("source-layer") == layer_id]
     colours = own or _scheme_of(items, dark=dark)[: len(breaks) + 1]
     opacity = note.get("opacity", _by_count(breaks, _between(*OPACITIES["dark" if dark else "light"], len(breaks))))
-    gone = ["case", ["has", "fade"], 0, opacity]
     return {
         "id": layer_id + SUFFIX,
         "type": "fill",
@@ -108,7 +92,7 @@ def _default_layer(style: Mapping[str, Any], layer_id: str, start: int, *, dark:
         "source-layer": layer_id + SUFFIX,
         "paint": {
             "fill-color": _by_count(breaks, colours),
-            "fill-opacity": ["interpolate", ["linear"], ["zoom"], start, opacity, start + FADE, gone],
+            "fill-opacity": opacity,
             "fill-antialias": False,  # no seams between neighbours
         },
     }
@@ -176,75 +160,6 @@ def _hues(value: Any) -> Iterator[float]:
         hue, _, saturation = colorsys.rgb_to_hls(red, green, blue)
         if saturation >= _CLEAR:
             yield 360 * hue
-
-
-# The cross-fade: while the squares of points go, the points come.
-
-
-def _fade_features(items: Iterable[Style], layer_id: str, start: int) -> None:
-    for item in items:
-        if item.get("source-layer") == layer_id:
-            paint = item.setdefault("paint", {})
-            paint |= {name: fade_in(paint.get(name, 1), start) for name in _OPACITIES.get(item["type"], ())}
-            item["metadata"] = item.get("metadata", {}) | {FADES: start}
-
-
-def fade_in(value: Any, start: float) -> Any:
-    """An opacity that is nothing at zoom `start` and as `value` says from `start + FADE` on.
-
-    MapLibre takes `zoom` only as the input of an outermost `interpolate` or `step`, so the fade becomes its first
-    stops. What reads the zoom in any other way is left as it is: it then comes without a fade.
-    """
-    end = round(start + FADE, 6)
-    match value:
-        case ["interpolate", [str(), *_] as kind, ["zoom"], *rest] if _are_stops(rest):
-            stops = _pairs(rest)
-            later = [(zoom, output) for zoom, output in stops if zoom > end]
-            return ["interpolate", kind, ["zoom"], start, 0, end, _output_at(kind, stops, end), *_flat(later)]
-        case ["step", ["zoom"], first, *rest] if _are_stops(rest) and not _reads_zoom(first):
-            return ["interpolate", ["linear"], ["zoom"], start, 0, end, *_steps(first, _pairs(rest), end)]
-    if isinstance(value, Mapping) or _reads_zoom(value):  # a mapping is a function of the older specification
-        return value
-    return ["interpolate", ["linear"], ["zoom"], start, 0, end, value]
-
-
-def _steps(first: Any, stops: list[tuple[float, Any]], end: float) -> Iterator[Any]:
-    """Outputs from `end` on, the first without its zoom, with each step as a very short slope."""
-    before = [first, *(output for zoom, output in stops if zoom <= end)][-1]
-    yield before
-    for zoom, output in stops:
-        if zoom > end:
-            if zoom - 0.01 > end:
-                yield from (zoom - 0.01, before)
-            yield from (zoom, output)
-            before = output
-
-
-def _output_at(kind: list[Any], stops: list[tuple[float, Any]], zoom: float) -> Any:
-    """What the stops make of a zoom: a number, or a sum where the outputs depend on the feature."""
-    if zoom <= stops[0][0]:
-        return stops[0][1]
-    for (low, before), (high, after) in pairwise(stops):
-        if zoom < high:
-            part = round(progress(kind, zoom, low, high), 4)
-            if before == after:
-                return before
-            if _is_number(before) and _is_number(after):
-                return round(before + (after - before) * part, 4)
-            return ["+", ["*", round(1 - part, 4), before], ["*", part, after]]
-    return stops[-1][1]
-
-
-def _reads_zoom(value: Any) -> bool:
-    return isinstance(value, list) and (value == ["zoom"] or any(map(_reads_zoom, value)))
-
-
-def _are_stops(flat: list[Any]) -> bool:
-    return len(flat) > 1 and len(flat) % 2 == 0 and all(map(_is_number, flat[::2])) and not _reads_zoom(flat[1::2])
-
-
-def _pairs(flat: list[Any]) -> list[tuple[float, Any]]:
-    return list(zip(flat[::2], flat[1::2], strict=False))
 
 
 def _flat(pairs: Iterable[tuple[Any, Any]]) -> list[Any]:

@@ -11,12 +11,25 @@ from geoserver.catalog import Catalog
 from geoserver.errors import NotFoundError
 from geoserver.model import Layer
 from geoserver.styling.bins import SUFFIX, add_bins
+from geoserver.styling.fading import cross_fade
+from geoserver.styling.legible import make_legible
 from geoserver.styling.plain import plain_fragment
+from geoserver.tiling.bins import find_bins
 
 if TYPE_CHECKING:
     from geoserver.database.status import LayerStatus
 
-__all__ = ["BASE", "BELOW", "DATA_BELOW", "FILLS_BELOW", "build_style", "darken", "fragment_of", "style_names"]
+__all__ = [
+    "BASE",
+    "BELOW",
+    "DATA_BELOW",
+    "FILLS_BELOW",
+    "build_style",
+    "darken",
+    "drawn_layers",
+    "fragment_of",
+    "style_names",
+]
 
 BASE = "base"  # the source of every basemap
 FILLS_BELOW = "geoserver:fills-below"  # id of the basemap layer that areas go under
@@ -36,28 +49,44 @@ def style_names(catalog: Catalog) -> list[str]:
     return list(dict.fromkeys([*catalog.styles, *(layer.id for layer in catalog.datasets())]))
 
 
+def drawn_layers(catalog: Catalog, name: str) -> list[str]:
+    """Ids of the data layers that the style `name` draws. Raises NotFoundError for an unknown style."""
+    drawn = dict.fromkeys(item.get("source-layer", "").removesuffix(SUFFIX) for item in _find(catalog, name)["layers"])
+    return [layer_id for layer_id in drawn if layer_id in catalog.layers and not catalog.layers[layer_id].basemap]
+
+
 def build_style(
-    catalog: Catalog, statuses: Mapping[str, LayerStatus], name: str, base_url: str, layers: Iterable[str] = ()
+    catalog: Catalog,
+    statuses: Mapping[str, LayerStatus],
+    name: str,
+    base_url: str,
+    layers: Iterable[str] = (),
+    *,
+    features_from: Mapping[str, int] | None = None,
 ) -> Style:
     """A complete MapLibre style: the basemap or fragment `name`, with the fragments of `layers` under its labels.
 
-    `statuses` tells by id what is loaded; a basemap draws those layers of it that it knows, and each data layer has
-    squares below the zoom of its plan. `base_url` has no slash at its end. Raises NotFoundError for an unknown style or
-    layer.
+    `statuses` tells by id what is loaded; a basemap draws those layers of it that it knows, and each layer of points
+    has squares below the zoom of its plan, or below the one in `features_from` where that is less: of what few rows
+    are left by a filter no mark is then very small. `base_url` has no slash at its end. Raises NotFoundError for an
+    unknown style or layer.
     """
     style = _find(catalog, name)
     _fill_addresses(style, base_url)
     if BASE in style["sources"]:
         _fit_base(style, catalog, statuses, base_url)
     dark = style.get("metadata", {}).get("geoserver:theme") == "dark"
-    add_bins(style, catalog, statuses, dark=dark)
+    add_bins(style, catalog, dark=dark)
     fragments = [fragment_of(catalog, catalog.layer(layer_id)) for layer_id in dict.fromkeys(layers)]
     for fragment in fragments:
         _fill_addresses(fragment, base_url)
         if dark:
             darken(fragment)
-        add_bins(fragment, catalog, statuses, dark=dark)
+        add_bins(fragment, catalog, dark=dark)
     _merge(style, fragments)
+    asked = features_from or {}
+    make_legible(style, [name for name, zoom in asked.items() if zoom < _own_switch(statuses, name)])
+    cross_fade(style, _find_switches(catalog, statuses, asked))
     return style
 
 
@@ -65,6 +94,20 @@ def fragment_of(catalog: Catalog, layer: Layer) -> Style:
     """The layer's own style as a fresh copy: the one that its file names, else a plain one for its kind."""
     found = catalog.styles.get(layer.style)
     return copy.deepcopy(dict(found)) if found else plain_fragment(layer)
+
+
+def _own_switch(statuses: Mapping[str, LayerStatus], layer_id: str) -> int:
+    return statuses[layer_id].plan.features_from if layer_id in statuses else 0
+
+
+def _find_switches(catalog: Catalog, statuses: Mapping[str, LayerStatus], asked: Mapping[str, int]) -> dict[str, int]:
+    """The zoom at which points take the place of squares, by layer, for those of which some tiles hold squares."""
+    starts = {
+        layer_id: min(asked.get(layer_id, status.plan.features_from), status.plan.features_from)
+        for layer_id, status in statuses.items()
+        if layer_id in catalog.layers and find_bins(catalog.recipes.get(catalog.layers[layer_id].kind, "")) == "points"
+    }
+    return {layer_id: start for layer_id, start in starts.items() if start > catalog.layers[layer_id].minzoom}
 
 
 def _find(catalog: Catalog, name: str) -> Style:

@@ -17,7 +17,7 @@ from geoserver.styling.expressions import fields_in
 __all__ = ["check"]
 
 _TILES = re.compile(r"/tiles/([^/]+?)(?:\.json$|/)")
-OF_BINS = frozenset({"count", "first", "last", "length", "area", "fade"})  # beside the counts by value
+OF_BINS = frozenset({"count", "first", "last", "length", "area"})  # beside the counts by value
 
 
 def check(catalog: Catalog) -> list[CatalogError]:

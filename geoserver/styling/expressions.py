@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-__all__ = ["UnsupportedError", "evaluate", "field_of", "fields_in", "is_expression", "output_at", "progress"]
+__all__ = [
+    "UnsupportedError",
+    "are_stops",
+    "evaluate",
+    "field_of",
+    "fields_in",
+    "flat",
+    "is_expression",
+    "is_number",
+    "output_at",
+    "pairs",
+    "progress",
+    "reads_zoom",
+]
 
 Properties = Mapping[str, Any]
 
@@ -181,3 +194,28 @@ _SPECIAL: dict[str, Callable[[list[Any], Properties, float], Any]] = {
     "string": _coalesce,
     "boolean": _coalesce,
 }
+
+
+def reads_zoom(value: Any) -> bool:
+    """Whether the zoom is read anywhere in the value."""
+    return isinstance(value, list) and (value == ["zoom"] or any(map(reads_zoom, value)))
+
+
+def are_stops(flat: list[Any]) -> bool:
+    """Whether that is stops of the zoom, each with its output, which depends on the zoom no further."""
+    return len(flat) > 1 and len(flat) % 2 == 0 and all(map(is_number, flat[::2])) and not reads_zoom(flat[1::2])
+
+
+def pairs(flat: list[Any]) -> list[tuple[float, Any]]:
+    """Stops with their outputs."""
+    return list(zip(flat[::2], flat[1::2], strict=False))
+
+
+def flat(pairs: Iterable[tuple[Any, Any]]) -> list[Any]:
+    """Stops and outputs in a row, as an expression has them."""
+    return [part for pair in pairs for part in pair]
+
+
+def is_number(value: Any) -> bool:
+    """Whether that is a number and no truth value."""
+    return isinstance(value, int | float) and not isinstance(value, bool)

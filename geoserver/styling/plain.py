@@ -26,7 +26,7 @@ def plain_fragment(layer: Layer) -> dict[str, Any]:
 
 
 def _points(layer_id: str, colour: str) -> list[dict[str, Any]]:
-    radius = ["interpolate", ["linear"], ["zoom"], 9, 1.2, 12, 2.6, 15, 5, 18, 9]
+    radius = ["interpolate", ["linear"], ["zoom"], 9, 3.5, 14, 4.5, 15, 5, 18, 9]  # from afar few are drawn, if any
     paint = {"circle-color": colour, "circle-radius": radius, "circle-opacity": 0.85}
     halo = {
         "circle-stroke-color": "#ffffff",

@@ -200,7 +200,6 @@ def build_bins(
     *,
     cells: int,
     shown: int = -1,
-    fade: bool = False,
     source: Source | None = None,
 ) -> tuple[Composed, dict[str, Any]]:
     """The statement that makes a tile's bins with its values: of features not visible at `shown`, `cells` across.
@@ -228,7 +227,7 @@ def build_bins(
         )
         values |= where.params | {"level": Int4(tile.z + bits)} | ({"shown": Int4(shown)} if shown >= 0 else {})
     statement = SQL(plain_recipe(subject.recipes[BINS])).format(
-        layer=Literal(bins_layer(layer)), counts=_columns(subject, fade=fade), cells=counted
+        layer=Literal(bins_layer(layer)), counts=_columns(subject), cells=counted
     )
     return statement, values
 
@@ -270,7 +269,7 @@ def build_cells(subject: Subject, source: Source, cells: str, level: int) -> Com
     )
 
 
-def _columns(subject: Subject, *, fade: bool) -> Composed:
+def _columns(subject: Subject) -> Composed:
     """The properties of a bin beside its count; those that are nothing are null, and so not in the tile."""
     layer, plan, kind = subject.layer, subject.plan, subject.kind
     columns: list[Composable] = [
@@ -283,8 +282,6 @@ def _columns(subject: Subject, *, fade: bool) -> Composed:
         columns += [day.format(SQL("max"), Identifier("last"), Identifier("last"))]
     if kind in _SIZES:
         columns.append(SQL("round(sum(size))::bigint AS {}").format(Identifier(_SIZES[kind][0])))
-    if fade:
-        columns.append(SQL("true AS fade"))
     return SQL("").join(SQL(", ") + column for column in columns)
 
 

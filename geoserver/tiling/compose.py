@@ -54,7 +54,6 @@ def build_statements(
 
     `source` names other tables than the layer's own.
     """
-    plan = subject.plan
     statements: list[Statement] = []
     if step is None or step.shown >= 0:
         condition, values = where.sql, build_values(tile) | where.params
@@ -69,8 +68,6 @@ def build_statements(
         statements.append((build_statement(recipe, subject.layer, condition, source.table if source else ""), values))
     if step is not None and subject.kind:
         statements.append(build_bins(subject, tile, where, cells=step.cells, shown=step.shown, source=source))
-    elif step is None and subject.kind == "points" and tile.z == plan.features_from > 0:
-        statements.append(build_bins(subject, tile, where, cells=plan.zooms[-1].cells, fade=True, source=source))
     return statements
 
 

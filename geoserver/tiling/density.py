@@ -92,28 +92,32 @@ def sampling(rows: int) -> Composed:
 
 def count_densest(
     connection: psycopg.Connection, table: str, zoom: int, *, density: Density, most: float, geometry_type: str
-) -> int:
-    """Features in the densest tile of a zoom beyond that of `density`, where they are more than `most`.
+) -> tuple[int, int]:
+    """Features in the densest tile of a zoom beyond that of `density`, and in all tiles that hold more than `most`.
 
-    Such a tile lies in one that holds more than `most` itself. Where those are few, no others are looked into.
+    Such a tile lies in one that holds more than `most` itself. Where those are few, no others are looked into, and what
+    is found is too little where it is not more than `most`.
     """
     tiles, counts = density.at(density.zoom)
-    crowded = [tile_at(density.zoom, key) for key in tiles[counts > most].tolist()]
-    places = [SQL("ST_TileEnvelope({}, {}, {})").format(*map(Literal, (tile.z, tile.x, tile.y))) for tile in crowded]
+    full = [tile_at(density.zoom, key) for key in tiles[counts > most].tolist()]
+    places = [SQL("ST_TileEnvelope({}, {}, {})").format(*map(Literal, (tile.z, tile.x, tile.y))) for tile in full]
     if len(places) > _FEW_TILES:
         places = [SQL("ST_TileEnvelope(0, 0, 0)").format()]
-    best = 0
+    best = crowded = 0
     for place in places:
         row = connection.execute(
             SQL(
-                "SELECT max(n) FROM (SELECT count(*) AS n FROM {table} WHERE geom_3857 && {place}"
+                "SELECT max(n), sum(n) FILTER (WHERE n > {most})"
+                " FROM (SELECT count(*) AS n FROM {table} WHERE geom_3857 && {place}"
                 " GROUP BY geoserver.cell(ST_X({anchor}), {zoom}), geoserver.cell(-ST_Y({anchor}), {zoom})) AS tiles"
             ).format(
                 table=Identifier("layers", table),
                 place=place,
                 anchor=anchor_of(geometry_type),
                 zoom=Literal(zoom),
+                most=Literal(most),
             )
         ).fetchone()
-        best = max(best, int(row[0] or 0) if row else 0)
-    return best
+        densest, more = row or (0, 0)
+        best, crowded = max(best, int(densest or 0)), crowded + int(more or 0)
+    return best, crowded

@@ -15,7 +15,7 @@ from geoserver.database.pool import run
 from geoserver.errors import OvertakenError
 from geoserver.grid import intersects, tile_bounds, tile_count
 from geoserver.model import BINS
-from geoserver.tiling.bins import Subject, place_values, ready_table
+from geoserver.tiling.bins import Subject, pack_table, place_values, ready_table
 from geoserver.tiling.compose import BUDGET, build_statements, build_values, list_steps, recipe_digest
 from geoserver.tiling.plans import lower_plan
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from geoserver.database.pool import Database
     from geoserver.database.status import LayerStatus
     from geoserver.filtering import Where
-    from geoserver.model import Layer, Tile, ZoomPlan
+    from geoserver.model import Layer, Tile, TilePlan, ZoomPlan
 
 __all__ = ["BUFFER", "EXTENT", "may_hold", "render", "tile_version"]
 
@@ -89,7 +89,7 @@ async def _render(
     body = b""
     subject = Subject(catalog.recipes, layer, plan, status.geometry_type, few)
     for step in list_steps(subject, tile.z):
-        if step is None and plan.crowd and await _is_crowded(database, layer, tile, where, plan.crowd):
+        if step is None and plan.crowd and await _is_crowded(database, layer, plan, tile, where):
             continue
         statements = _texts.find(subject, tile, step, where)
         if where.canonical:  # its turn is for one connection: the others are left to what waits for no turn
@@ -102,8 +102,19 @@ async def _render(
     return body
 
 
-async def _is_crowded(database: Database, layer: Layer, tile: Tile, where: Where, most: int) -> bool:
-    """Whether more than `most` features would be drawn; found sooner than the tile that could not be sent."""
+async def _is_crowded(database: Database, layer: Layer, plan: TilePlan, tile: Tile, where: Where) -> bool:
+    """Whether more features than fit would be drawn; found sooner than the tile that could not be sent.
+
+    What is packed over the tile are all of its points, or more, and their number is known without reading them.
+    """
+    most = plan.crowd
+    if plan.block >= 0 and not where.canonical:
+        query = SQL(
+            "SELECT coalesce(sum(cardinality(c)), 0) AS packed FROM {} WHERE x BETWEEN %(block_x0)s AND %(block_x1)s"
+            " AND y BETWEEN %(block_y0)s AND %(block_y1)s"
+        ).format(Identifier("layers", pack_table(layer)))
+        if await database.fetch_value(query, place_values(plan, tile)) <= most:
+            return False
     query = SQL(
         "SELECT count(*) FROM (SELECT FROM {} WHERE geom_3857 && ST_TileEnvelope(%(z)s, %(x)s, %(y)s) AND"
         " CASE WHEN {} THEN TRUE END LIMIT %(most)s) AS found"

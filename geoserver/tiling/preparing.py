@@ -38,6 +38,8 @@ _SHARE = 400  # the least part of the layer behind such a tile, so that they sta
 _FEW = 12  # ready tiles of a zoom that are made of counted cells
 _MOST_CODES = 500  # values of the main choice field that packed points tell apart
 _BLOCK = 60_000  # points in the largest packed block, so that an edit packs no more than those anew
+_ARRAY = 8  # points of one value in a packed block, on an average, at least: each array costs time of its own
+_ROOMY = 0.9  # of the features in tiles that can hold theirs: enough to draw them, though some zoom deeper all could
 _SIDE = 15  # bits of a position inside a block
 _FARTHEST = 18  # zoom from which features are drawn at the latest, where a layer's own last zoom is not set
 _DEEPEST = 19  # zoom of the last tiles kept ready
@@ -249,7 +251,7 @@ class _Work:
         if not start:
             return ""
         level = min(start + 7, _FINEST)
-        block = next(zoom for zoom in range(max(0, level - _SIDE), level + 1) if self._block_fits(density, zoom, level))
+        block = self._choose_block(density, start, level)
         self.plan = replace(self.plan, features_from=start, level=level, block=block, weight=weight)
         pack, repack = build_pack_statement(
             self.layer,
@@ -265,22 +267,46 @@ class _Work:
         self.connection.execute(build_pack_index(self.source.packed))
         return repack.as_string(self.connection)
 
+    def _choose_block(self, density: Density, start: int, level: int) -> int:
+        """The zoom of the blocks: best that of the last tiles with bins, so that none counts more points than its own.
+
+        Not so deep where that would make very many arrays of very few points, for some questions read all of them.
+        """
+        largest = next(
+            zoom for zoom in range(max(0, level - _SIDE), level + 1) if self._block_fits(density, zoom, level)
+        )
+        for zoom in range(start - 1, largest, -1):
+            known = min(zoom, density.zoom)
+            blocks = len(density.at(known)[0]) << 2 * (zoom - known)
+            if blocks * (len(self.plan.values) or 1) * _ARRAY <= density.n.sum():
+                return zoom
+        return largest
+
     def _block_fits(self, density: Density, zoom: int, level: int) -> bool:
         return zoom >= min(density.zoom, level) or density.densest(zoom)[1] <= _BLOCK
 
     def _find_features_from(self, density: Density, weight: float) -> int:
-        """The first zoom whose densest tile holds all of its features, of so many bytes each, within the budget."""
-        layer = self.layer
+        """The first zoom whose densest tile holds all of its features, of so many bytes each, within the budget.
+
+        Where there is none, the first at which most features are in tiles that do, if there is one.
+        """
+        layer, most, kind = self.layer, ROOM / weight, self.geometry_type
         for zoom in range(layer.minzoom, layer.maxzoom + 1):
-            if density.densest(zoom)[1] * weight <= ROOM:
+            if density.densest(zoom)[1] <= most:
                 return zoom if zoom > layer.minzoom else 0
+        counts = density.at(layer.maxzoom)[1]
+        left = (1 - _ROOMY) * counts.sum()  # features that may be in fuller tiles
+        roomy = [layer.maxzoom] if counts[counts > most].sum() <= left else []
         for zoom in range(layer.maxzoom + 1, _FARTHEST + 1) if layer.deepens else ():
-            most = ROOM / weight
-            kind = self.geometry_type
-            if count_densest(self.connection, self.table, zoom, density=density, most=most, geometry_type=kind) <= most:
+            densest, crowded = count_densest(
+                self.connection, self.table, zoom, density=density, most=most, geometry_type=kind
+            )
+            if densest <= most:
                 return zoom
-        self.plan = replace(self.plan, crowd=int(ROOM / weight))
-        return layer.maxzoom
+            if crowded <= left:
+                roomy.append(zoom)
+        self.plan = replace(self.plan, crowd=int(most))
+        return next(iter(roomy), layer.maxzoom)
 
     def _weigh_feature(self, density: Density, most: int = MOST_DRAWN) -> float:
         """Bytes per feature in the fullest tile of at most so many, else in the fullest that could be drawn at all."""

@@ -41,9 +41,7 @@ def count(body: bytes) -> int:
     """What bins count, and features, in a tile."""
     layers = mapbox_vector_tile.decode(body) if body else {}
     bins = [item["properties"] for item in layers.get("reports:bins", {"features": []})["features"]]
-    return sum(item["count"] for item in bins if "fade" not in item) + len(
-        layers.get("reports", {"features": []})["features"]
-    )
+    return sum(item["count"] for item in bins) + len(layers.get("reports", {"features": []})["features"])
 
 
 def test_only_the_tiles_under_a_changed_feature_are_made_anew(

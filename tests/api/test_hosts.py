@@ -190,6 +190,45 @@ def test_a_trusted_proxy_tells_the_scheme(start: Callable[..., Any]) -> None:
     assert b'"https://localhost/api/layers/stops"' in reply.body
 
 
+def test_a_proxy_may_leave_the_path_of_the_public_address_in(public: str) -> None:
+    for path in ("/api/layers", "/ogc?f=json", ADDRESS, ADDRESS, "/styles/light.json", "/"):
+        kept, taken = ask(public, f"/city{path}", "localhost"), ask(public, path, "localhost")
+        assert kept.status == taken.status in (200, 503)
+        assert kept.body == taken.body
+    reply = ask(public, "/city?layers=stops", "localhost")
+    assert (reply.status, reply.headers["location"]) == (307, "/city/?layers=stops")
+    for path in ("/cityx/api/layers", "/city/city/api/layers", "/city//api/layers", "/City/api/layers"):
+        assert ask(public, path, "localhost").status == 404
+
+
+@pytest.mark.parametrize("prefix", ["/tiles", "/ogc/", "/api"])
+def test_a_path_that_is_an_address_of_ours_is_taken_away_by_the_proxy(start: Callable[..., Any], prefix: str) -> None:
+    with start(public_url=f"https://example.org{prefix}") as server:
+        for path in ("/api/layers", "/ogc", "/tiles/stops.json", ADDRESS):
+            assert ask(server.url, path, "localhost").status == 200
+        place = f'"https://example.org{prefix.rstrip("/")}/tiles/'.encode()
+        assert place in ask(server.url, "/tiles/stops.json", "localhost").body
+
+
+def test_a_trusted_proxy_tells_the_path_that_it_took_away(start: Callable[..., Any]) -> None:
+    with start(trusted_proxies="127.0.0.1") as server:
+        for told, path in {
+            "/maps": "/maps",
+            "maps//city/": "/maps/city",
+            "/a b": "/a%20b",
+            "/../x": "",
+            "/": "",
+        }.items():
+            reply = ask(server.url, "/api/layers", "localhost", more=f"X-Forwarded-Prefix: {told}\r\n")
+            assert f'"http://localhost{path}/api/layers/stops"'.encode() in reply.body
+        twice = "X-Forwarded-Prefix: /a\r\nX-Forwarded-Prefix: /b\r\n"
+        assert b'"http://localhost/api/layers/stops"' in ask(server.url, "/api/layers", "localhost", more=twice).body
+    for chosen in ({}, {"trusted_proxies": "192.0.2.1"}, {"trusted_proxies": "127.0.0.1", "public_url": "http://a.b"}):
+        with start(**chosen) as server:
+            reply = ask(server.url, "/api/layers", "localhost", more="X-Forwarded-Prefix: /maps\r\n")
+        assert b"/maps" not in reply.body
+
+
 def test_documents_under_many_names_do_not_pile_up(bare: TestClient) -> None:
     for port in range(1, 60):
         assert bare.get("/ogc", headers={"Host": f"localhost:{port}"}).status_code == 200
@@ -197,12 +236,28 @@ def test_documents_under_many_names_do_not_pile_up(bare: TestClient) -> None:
 
 
 def test_settings_say_what_is_wrong_with_them(tmp_path: Path) -> None:
-    for wrong in ("maps.example.org", "ftp://maps.example.org", "https://", "https://maps.example.org/?a=b"):
+    for wrong in ("maps.example.org", "ftp://maps.example.org", "https://", "https://maps.example.org/?a=b",
+                  "https://maps.example.org:x", "https://me:secret@maps.example.org", "https://maps.example.org/a/../b",
+                  "https://maps.example.org/a%2Fb", "https://a..b", "https://[::1"):  # fmt: skip
         with pytest.raises(ValidationError, match=r"https://maps\.example\.org"):
             Settings(workspace=tmp_path, database_url=None, public_url=wrong)
     for name in ("https://maps.example.org", "a b/c", "*.example.org"):
         with pytest.raises(ValidationError, match=r"\.example\.org"):
             Settings(workspace=tmp_path, database_url=None, allowed_hosts=(name,))
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("https://city.example/maps/", "https://city.example/maps"),
+        (" HTTPS://City.Example//maps//open/ ", "https://city.example/maps/open"),
+        ("http://[::1]:8443/maps", "http://[::1]:8443/maps"),
+        ("https://münchen.example/straßen karte", "https://xn--mnchen-3ya.example/stra%C3%9Fen%20karte"),
+        ("https://city.example/", "https://city.example"),
+    ],
+)
+def test_a_public_address_is_kept_in_one_form(tmp_path: Path, given: str, kept: str) -> None:
+    assert Settings(workspace=tmp_path, database_url=None, public_url=given).public_url == kept
 
 
 def test_allowed_hosts_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

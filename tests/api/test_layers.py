@@ -240,5 +240,5 @@ def test_answers_keep_to_their_description(client: TestClient) -> None:
         ("/api/layers/crime/rejects", schemas.RejectList),
     ]:
         body = read(client, path)
-        known = model.model_validate(body).model_dump(by_alias=True, exclude_unset=True)
+        known = model.model_validate(body).model_dump(mode="json", by_alias=True, exclude_unset=True)
         assert known == body, path

@@ -162,3 +162,46 @@ def test_the_picture_of_the_map_is_drawn(open_viewer: Callable[..., Any], output
     assert shot.stat().st_size < 400_000
     if os.environ.get("GEOSERVER_UPDATE_PICTURES"):
         PICTURE.write_bytes(shot.read_bytes())
+
+
+ELEMENTS = """
+    () => {
+        const map = document.querySelector('.maplibregl-map');
+        const made = ['button', 'a', 'summary', 'input', 'select', 'div'].map((name) => {
+            const element = document.createElement(name);
+            if (name === 'a') element.href = '#';
+            if (name === 'input') element.type = 'checkbox';
+            map.append(element);
+            return element;
+        });
+        const names = ['box-sizing', 'display', 'padding', 'margin', 'min-height', 'border-width', 'border-style',
+            'border-radius', 'cursor', 'background-color', 'list-style', 'transition', 'appearance'];
+        const own = {button: ['font', 'color'], select: ['font', 'color'], a: ['color'], input: ['width', 'height']};
+        return made.map((element) => {
+            const name = element.localName;
+            const style = getComputedStyle(element);
+            const said = [...names, ...(own[name] ?? [])].map((each) => `${each}: ${style.getPropertyValue(each)}`);
+            const before = getComputedStyle(element, '::before').content;
+            if (name === 'button') {
+                element.focus({focusVisible: true});
+                said.push(style.outline);
+            }
+            element.remove();
+            return [name, ...said, before];
+        });
+    }
+"""
+
+
+def test_the_dress_of_the_page_does_not_change_what_maplibre_brings(
+    open_viewer: Callable[..., Any], built_viewer: Path
+) -> None:
+    viewer = open_viewer("/?layers=")
+    ours = viewer.page.evaluate(ELEMENTS)
+    bare = viewer.page.context.new_page()
+    sheets = [path.read_text() for path in (built_viewer / "assets").glob("*.css") if "maplibre" in path.name]
+    assert len(sheets) == 1
+    bare.set_content(
+        f"<!doctype html><style>:root{{color-scheme:light dark}}{sheets[0]}</style><div class=maplibregl-map>"
+    )
+    assert ours == bare.evaluate(ELEMENTS)

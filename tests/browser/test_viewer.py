@@ -105,6 +105,7 @@ def test_the_link_gives_the_same_page_again(open_viewer: Callable[..., Any], dif
     address = viewer.address()
     query = parse_qs(urlsplit(address).query)
     assert query == {
+        "v": ["1"],
         "layers": ["crime"],
         "filter.crime": ["category IN ('theft') AND reported_at >= TIMESTAMP('2025-02-01T00:00:00Z')"],
         "base": ["dark"],
@@ -289,19 +290,20 @@ def test_a_filter_that_the_server_refuses_is_told_at_the_filter_and_draws_nothin
     assert differ(nothing, refused.settle().picture()) > 2000
 
 
-def test_a_server_that_does_not_answer_is_told_plainly_and_trying_again_helps(open_viewer: Callable[..., Any]) -> None:
+def test_an_answer_that_does_not_come_is_told_plainly_and_asked_for_again(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer(None)
     viewer.expected_faults = ("Failed to load resource",)
     viewer.page.route("**/api/layers", lambda route: route.abort())
     viewer.page.goto(f"{viewer.origin}/?layers=trees")
     alert = viewer.page.get_by_role("alert")
     expect(alert).to_contain_text("The map data could not be loaded.")
+    with viewer.page.expect_request("**/api/layers"):
+        alert.get_by_role("button", name="Try again").click()
     viewer.page.unroute("**/api/layers")
-    alert.get_by_role("button", name="Try again").click()
-    assert viewer.settle().count("trees") > 0
+    assert viewer.settle().count("trees") > 0  # by itself
 
 
-def test_tiles_that_do_not_come_are_told_plainly_and_trying_again_draws_them(
+def test_tiles_that_do_not_come_are_told_plainly_and_asked_for_again(
     open_viewer: Callable[..., Any], differ: Callable[..., int]
 ) -> None:
     viewer = open_viewer(None)
@@ -312,8 +314,9 @@ def test_tiles_that_do_not_come_are_told_plainly_and_trying_again_draws_them(
     expect(alert).to_contain_text("Part of the map could not be loaded.")
     assert viewer.settle().count("trees") > 0
     assert viewer.in_view().count() == 0
-    viewer.page.unroute("**/tiles/trees/*/*/*")
-    alert.get_by_role("button", name="Try again").click()
+    with viewer.page.expect_request("**/tiles/trees/*/*/*"):
+        alert.get_by_role("button", name="Try again").click()
+    viewer.page.unroute("**/tiles/trees/*/*/*")  # and by itself, too
     expect(viewer.in_view()).to_have_count(50)
     expect(alert).to_have_count(0)
     assert differ(viewer.picture(), open_viewer(viewer.address()).picture()) < 200
@@ -348,11 +351,74 @@ def test_the_page_speaks_the_language_of_its_reader(open_viewer: Callable[..., A
     assert "lang=fr" in viewer.address()
 
 
-def test_the_link_to_share_is_the_address(open_viewer: Callable[..., Any]) -> None:
-    viewer = open_viewer("/?layers=trees", permissions=["clipboard-read", "clipboard-write"])
-    viewer.page.get_by_role("button", name="Copy a link to this view").click()
+def test_the_link_to_share_states_its_layers_and_what_is_selected(open_viewer: Callable[..., Any]) -> None:
+    viewer = open_viewer("/", permissions=["clipboard-read", "clipboard-write"])
+    shown = [
+        switch.get_attribute("aria-describedby") for switch in viewer.page.get_by_role("switch", checked=True).all()
+    ]
+    ids = [str(about).removeprefix("about-") for about in shown]
+    assert parse_qs(urlsplit(viewer.address()).query)["layers"] == [",".join(ids)]
+    viewer = open_viewer(f"/?layers=trees{NEAR}", permissions=["clipboard-read", "clipboard-write"])
+    viewer.in_view().first.click()
+    dialog = viewer.page.get_by_role("dialog")
+    expect(dialog.locator("dd").first).to_be_visible()
+    title = dialog.get_by_role("heading").inner_text()
+    viewer.settle().page.get_by_role("button", name="Copy a link to this view").click()
     expect(viewer.page.get_by_text("The link is copied.")).to_be_visible()
-    assert viewer.page.evaluate("navigator.clipboard.readText()") == viewer.page.url
+    link = viewer.page.evaluate("navigator.clipboard.readText()")
+    assert link == viewer.page.url
+    query = parse_qs(urlsplit(link).query)
+    assert query["layers"] == ["trees"]
+    assert query["select"][0].startswith("trees/")
+    again = open_viewer(link.removeprefix(viewer.origin))
+    expect(again.page.get_by_role("dialog").get_by_role("heading")).to_have_text(title)
+
+
+def test_what_the_page_does_not_know_of_a_link_is_named_and_kept(open_viewer: Callable[..., Any]) -> None:
+    viewer = open_viewer("/?layers=trees,unicorns&filter.unicorns=horns%3D1&colour=blue")
+    notice = viewer.page.get_by_role("status").filter(has_text="colour")
+    expect(notice).to_contain_text("No longer available: unicorns.")
+    viewer.switch("Trees").uncheck()
+    viewer.settle().page.get_by_role("button", name="Close this message").click()
+    expect(notice).to_have_count(0)
+    query = parse_qs(urlsplit(viewer.address()).query)
+    assert query["layers"] == ["unicorns"]
+    assert (query["filter.unicorns"], query["colour"]) == (["horns=1"], ["blue"])
+
+
+def test_a_time_window_and_an_area_in_the_address_filter_map_and_counts(
+    open_viewer: Callable[..., Any], sql: Callable[[str], Any]
+) -> None:
+    viewer = open_viewer("/?layers=crime,trees&time=2024-03-01/2024-05-31&area=-28.62,45.19,-28.6,45.21")
+    inside = "ST_Intersects(geom_3857, ST_Transform(ST_MakeEnvelope(-28.62, 45.19, -28.6, 45.21, 4326), 3857))"
+    then = "reported_at >= '2024-03-01Z' AND reported_at < '2024-06-01Z'"
+    assert viewer.count("crime") == sql(f"SELECT count(*) FROM layers.crime WHERE {inside} AND {then}") > 0
+    planted = "planted BETWEEN '2024-03-01' AND '2024-05-31'"
+    assert viewer.count("trees") == sql(f"SELECT count(*) FROM layers.trees WHERE {inside} AND {planted}") > 0
+    filters = [
+        parse_qs(urlsplit(url).query).get("filter", [""])[0] for url in viewer.requests if "/tiles/crime/" in url
+    ]
+    assert filters
+    assert all("S_INTERSECTS" in text and "2024-06-01" in text for text in filters)
+    viewer.page.get_by_role("button", name="Clear: Only in the chosen area").click()
+    assert viewer.settle().count("crime") == sql(f"SELECT count(*) FROM layers.crime WHERE {then}")
+
+
+@pytest.mark.parametrize("number", [1, 3, 6])
+def test_a_first_visit_asks_at_most_three_times_a_layer_and_then_rests(
+    open_viewer: Callable[..., Any], number: int
+) -> None:
+    layers = ["crime", "bike-paths", "trees", "sewage-sampling", "air-quality", "districts"][:number]
+    viewer = open_viewer(f"/?layers={','.join(layers)}")
+    assert all(viewer.count(layer) > 0 for layer in layers)
+    data = [url for url in viewer.requests if not url.endswith(".svg")]
+    assert sorted(data) == sorted(set(data))
+    asked = [url for url in data if "/api/layers/" in url or re.search(r"/tiles/[^/]+\.json", url)]
+    assert len(asked) <= 3 * number
+    viewer.page.wait_for_timeout(2000)
+    settled = len(viewer.requests)
+    viewer.page.wait_for_timeout(3000)
+    assert viewer.requests[settled:] == []
 
 
 def test_the_tiles_are_asked_for_with_the_filter_and_no_request_leaves_the_origin(

@@ -163,7 +163,7 @@ def read_answer(client: TestClient, path: str) -> Any:
     if "json" not in answer.headers.get("content-type", ""):
         return answer.content
     body = answer.json()
-    return {name: value for name, value in body.items() if name not in ("updated", "timeStamp")}
+    return {name: value for name, value in body.items() if name not in ("updated", "version", "timeStamp")}
 
 
 @pytest.fixture(scope="module")

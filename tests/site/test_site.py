@@ -117,8 +117,26 @@ def test_a_style_is_served_with_the_addresses_of_this_server(client: TestClient)
 
 def test_a_style_can_carry_data_layers(client: TestClient) -> None:
     style = client.get("/styles/dark.json", params={"layers": "crime,trees"}).json()
-    assert {"base", "crime", "trees"} == set(style["sources"])
+    assert {"base", "crime", "trees"} == {name.removesuffix(":bins") for name in style["sources"]}
     assert client.get(style["sources"]["crime"]["url"]).status_code == 200
+
+
+def test_a_style_follows_the_plan_that_is_asked_for_up_to_the_layer_s_own(client: TestClient) -> None:
+    own = client.get("/api/layers/crime").json()["features_from"]
+    assert own > 9
+
+    def zooms(address: str) -> dict[str, tuple[int | None, int | None]]:
+        sources = client.get(address).json()["sources"]
+        return {name: (at.get("minzoom"), at.get("maxzoom")) for name, at in sources.items() if name != "base"}
+
+    plain = zooms("/styles/light.json?layers=districts,crime")
+    assert plain == {"districts": (None, None), "crime": (own, None), "crime:bins": (None, own - 1)}
+    assert zooms("/styles/light.json?layers=districts,crime&features-from=,9")["crime:bins"] == (None, 8)
+    assert zooms("/styles/light.json?layers=districts,crime&features-from=4,") == plain
+    assert zooms("/styles/light.json?layers=districts,crime&features-from=,99") == plain
+    assert zooms("/styles/light.json?layers=crime&features-from=0") == {"crime": (None, None)}
+    assert zooms("/styles/crime.json?features-from=0") == {"crime": (None, None)}
+    assert zooms("/styles/crime.json?features-from=") == {"crime": (own, None), "crime:bins": (None, own - 1)}
 
 
 def test_a_style_that_did_not_change_is_not_sent_again(client: TestClient) -> None:
@@ -133,6 +151,12 @@ def test_a_style_that_did_not_change_is_not_sent_again(client: TestClient) -> No
         ("/styles/light.json?layers=no-such", 404, "layer"),
         ("/styles/light.json?layers=crime,crime", 400, "layers"),
         ("/styles/light.json?layers=" + ",".join(f"l{i}" for i in range(40)), 400, "layers"),
+        ("/styles/light.json?layers=crime,trees&features-from=0", 400, "features-from"),
+        ("/styles/light.json?layers=crime&features-from=-1", 400, "features-from"),
+        ("/styles/light.json?layers=crime&features-from=9%0A", 400, "features-from"),
+        ("/styles/light.json?layers=crime&features-from=ten", 400, "features-from"),
+        ("/styles/light.json?features-from=9", 400, "features-from"),
+        ("/styles/crime.json?features-from=9,9", 400, "features-from"),
         ("/styles/li'ght.json", 404, "style"),
         ("/styles/light.json?layers=crime'--", 404, "layer"),
         ("/fonts/Comic/0-255.pbf", 404, "font"),

@@ -38,6 +38,6 @@ async def count_tiles(shapes: Shapes, layer_id: str, text: str, zoom: int, **vie
                     placed = item["geometry"]["coordinates"]
                     if layer.kind != "points" or (0 <= placed[0] < EXTENT and 0 <= placed[1] < EXTENT):
                         drawn.add((item["id"], tile if layer.kind == "points" else None))
-                elif "fade" not in item["properties"]:
+                else:
                     binned += item["properties"]["count"]
     return binned + len(drawn)

@@ -164,7 +164,6 @@ class Shapes:
         return [
             item["properties"] | {"place": (*item["geometry"]["coordinates"][0][1], found["extent"])}
             for item in found["features"]
-            if "fade" not in item["properties"]
         ]
 
     def decode_layers(self, layer_id: str, tile: Tile, **question: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from shapely.geometry import shape
 
 from geoserver.filtering import build, split
 from geoserver.model import Tile, ZoomPlan
-from geoserver.tiling import BUDGET, render
+from geoserver.tiling import BUDGET, preparing, render
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,14 +142,13 @@ def test_a_bin_is_a_square_of_the_grid_that_turns_the_right_way(shapes: Shapes, 
     assert content["extent"] in (64, 128)
 
 
-def test_bins_fade_beside_the_first_features(shapes: Shapes, rows_of: Callable[[str], str]) -> None:
+def test_a_tile_of_points_holds_bins_or_points_and_never_both(shapes: Shapes, rows_of: Callable[[str], str]) -> None:
     layer_id = rows_of("points")
-    tile = mercantile.tile(WEST + SIDE / 2, SOUTH + SIDE / 2, 12)
-    decoded = shapes.decode_layers(layer_id, Tile(tile.z, tile.x, tile.y))
-    assert decoded.keys() == {layer_id, f"{layer_id}:bins"}
-    assert all(item["properties"]["fade"] is True for item in decoded[f"{layer_id}:bins"]["features"])
-    child = mercantile.tile(WEST + SIDE / 2, SOUTH + SIDE / 2, 13)
-    assert shapes.decode_layers(layer_id, Tile(child.z, child.x, child.y)).keys() == {layer_id}
+    start = shapes.statuses[layer_id].plan.features_from
+    assert start > 0
+    for zoom, held in ((start - 1, f"{layer_id}:bins"), (start, layer_id), (start + 1, layer_id)):
+        tile = mercantile.tile(WEST + SIDE / 2, SOUTH + SIDE / 2, zoom)
+        assert shapes.decode_layers(layer_id, Tile(tile.z, tile.x, tile.y)).keys() == {held}
 
 
 @pytest.fixture(scope="session")
@@ -178,6 +178,41 @@ def test_a_plan_draws_everything_where_it_fits(shapes: Shapes, heap: str) -> Non
     shapes.make("few", "points", [shapely.Point(WEST, SOUTH)] * 100)
     assert shapes.statuses["few"].plan.features_from == shapes.statuses["few"].plan.crowd == 0
     assert shapes.decode("few", Tile(0, 0, 0)).keys() == set(range(1, 101))
+
+
+def test_points_are_drawn_from_where_most_of_them_fit_though_some_never_do(
+    shapes: Shapes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparing, "_ROOM", 1_500)  # as if a tile could hold some 130 points
+    draw = random.Random("roomy")
+    for share, layer_id in ((0.05, "nearly-all"), (0.5, "half")):
+        heap = [shapely.Point(WEST, SOUTH)] * round(4_000 * share)  # that no zoom can draw
+        spread = [shapely.Point(WEST + draw.random() * SIDE, SOUTH + draw.random() * SIDE) for _ in range(4_000)]
+        shapes.make(layer_id, "points", [*heap, *spread], maxzoom=11, tile_fields=())
+        plan = shapes.statuses[layer_id].plan
+        assert 0 < plan.crowd < 200
+        fits = []
+        for zoom in range(11, 19):
+            full = Counter(mercantile.tile(point.x, point.y, zoom) for point in [*heap, *spread])
+            if sum(count for count in full.values() if count > plan.crowd) <= 0.1 * full.total():
+                fits.append(zoom)
+        assert plan.features_from == min([*fits, 18] if layer_id == "nearly-all" else [11])
+        assert (layer_id == "nearly-all") == (11 < plan.features_from < 18)
+        for zoom in (9, 11):
+            assert shapes.runner.run(count_tiles(shapes, layer_id, "", zoom)) == len(heap) + len(spread)
+
+
+def test_packed_blocks_are_no_larger_than_the_last_tiles_of_bins_where_they_hold_enough(
+    shapes: Shapes, rows_of: Callable[[str], str]
+) -> None:
+    draw = random.Random("blocks")
+    places = [shapely.Point(WEST + draw.random() * SIDE, SOUTH + draw.random() * SIDE) for _ in range(3_000)]
+    shapes.make("dense", "points", places, features_from=12)
+    assert shapes.statuses["dense"].plan.block == 11
+    shapes.make("sparse", "points", places, features_from=18, maxzoom=18)
+    assert shapes.statuses["sparse"].plan.block == 16
+    for zoom in (9, 11, 12):
+        assert shapes.runner.run(count_tiles(shapes, "dense", "", zoom)) == 3_000
 
 
 def test_large_shapes_are_drawn_while_small_ones_are_still_counted(

@@ -60,15 +60,17 @@ def notices(shapes: Shapes) -> Iterator[Callable[[], list[dict[str, Any]]]]:
         yield read
 
 
-def packed(connection: psycopg.Connection, layer_id: str, table: str) -> set[Any]:
-    """Every packed point, with the value that its code stands for."""
+def packed(connection: psycopg.Connection, layer_id: str, table: str, inner: int) -> set[Any]:
+    """Every packed point: its cell, whatever block it is in, its time, and the value that its code stands for."""
     rows = connection.execute(
         "SELECT x, y, CASE code WHEN -1 THEN '' ELSE f.value END, c, t"
         f" FROM layers.{table} LEFT JOIN geoserver.facets AS f USING (code) WHERE f.layer = %s OR code < 0",
         [layer_id],
     )
     return {
-        (x, y, value, c, t) for x, y, value, cs, ts in rows for c, t in zip(cs, ts or [None] * len(cs), strict=True)
+        ((x << inner) + (c & 32767), (y << inner) + (c >> 15), value, t)
+        for x, y, value, cs, ts in rows
+        for c, t in zip(cs, ts or [None] * len(cs), strict=True)
     }
 
 
@@ -76,7 +78,7 @@ def check_against_rebuild(shapes: Shapes, connection: psycopg.Connection, layer_
     """Packed points, ready tiles and the counts of the layer are those of one that is prepared anew."""
     shapes.refresh()
     layer, status = shapes.layers[layer_id], shapes.statuses[layer_id]
-    before = packed(connection, layer_id, f"{layer.table}__packed")
+    before = packed(connection, layer_id, f"{layer.table}__packed", status.plan.level - status.plan.block)
     row = connection.execute(f"SELECT count(*) FROM layers.{layer.table}").fetchone()
     assert row == (status.rows,)
     ready = connection.execute(f"SELECT z, x, y, tile FROM layers.{layer.table}__bins").fetchall()
@@ -95,10 +97,11 @@ def check_against_rebuild(shapes: Shapes, connection: psycopg.Connection, layer_
     assert join(status.bounds, Bounds(*box)) == status.bounds
     with connection.transaction(force_rollback=True):
         connection.execute("SET LOCAL search_path = public")
-        prepare(
+        plan = prepare(
             connection, layer, shapes.catalog.recipes, geometry_type="GEOMETRY", table=layer.table, suffix="__again"
-        )
-        assert packed(connection, layer_id, f"{layer.table}__packed__again") == before
+        ).plan
+        again = packed(connection, layer_id, f"{layer.table}__packed__again", plan["level"] - plan["block"])
+        assert again == before
 
 
 def edit(draw: random.Random, connection: psycopg.Connection, table: str, next_fid: int) -> None:
@@ -263,7 +266,7 @@ def test_a_table_emptied_at_once_equals_a_rebuild(shapes: Shapes, points: str, c
     connection.execute(f"TRUNCATE layers.{shapes.layers[points].table}")
     shapes.refresh()
     assert shapes.statuses[points].rows == 0
-    assert packed(connection, points, f"{shapes.layers[points].table}__packed") == set()
+    assert packed(connection, points, f"{shapes.layers[points].table}__packed", 0) == set()
     assert shapes.bins(points, Tile(0, 0, 0)) == []
 
 

@@ -12,6 +12,7 @@ import shapely
 from counting import count_tiles
 from known_shapes import EXTENT, Shapes, tile_of, to_tile
 from random_rows import SIDE, SOUTH, WEST, draw_row
+from shapely.affinity import translate
 from shapely.geometry import shape
 
 from geoserver.model import Tile
@@ -188,3 +189,29 @@ def test_ten_thousand_crumbs_in_one_shape_stay_one_feature_within_the_budget(sha
         assert len(shapes.render(layer, tile)) <= BUDGET
         drawn = shapes.decode(layer, tile)
         assert len(drawn) + sum(item["count"] for item in shapes.bins(layer, tile)) == 1
+
+
+def test_polygons_that_are_whole_in_a_tile_are_valid_and_turn_the_right_way(shapes: Shapes) -> None:
+    draw = random.Random("corners")
+    step = 360 / 2**14 / 4096  # of the grid at zoom 14
+    drawn = []
+    for number in range(900):
+        lon, lat = WEST + draw.random() * 0.004, SOUTH + draw.random() * 0.004
+        size = draw.choice((2, 5, 20, 200))
+        corners = [
+            (lon + draw.random() * size * step, lat + draw.random() * size * step) for _ in range(3 + number % 5)
+        ]
+        part = shapely.Polygon(corners)  # crossed, thin or sound, as it comes
+        drawn.append(shapely.MultiPolygon([part, translate(part, step)]) if number % 7 == 0 else part)
+    shapes.make("corners", "polygons", drawn)
+    for zoom in (14, 16):
+        seen = set()
+        for place in mercantile.tiles(WEST - 0.001, SOUTH - 0.001, WEST + 0.005, SOUTH + 0.005, zooms=zoom):
+            for fid, feature in shapes.decode("corners", Tile(zoom, place.x, place.y)).items():
+                seen.add(fid)
+                polygon = shape(feature["geometry"])
+                assert polygon.is_valid, (zoom, fid)
+                for one in getattr(polygon, "geoms", [polygon]):
+                    assert one.area > 0
+                    assert one.exterior.is_ccw  # where y points down, as the specification has it
+        assert len(seen) == len(drawn)

@@ -1,4 +1,4 @@
-import type { Messages } from "../lib/i18n.svelte.ts";
+import type { Messages } from "../ui/i18n.svelte.ts";
 
 export default {
   title: "Stadtkarte",
@@ -7,16 +7,23 @@ export default {
   panel: "Ebenen und Filter",
   tabLayers: "Ebenen",
   tabInView: "Im Ausschnitt",
+  tabRows: "Einträge",
   showMore: "Liste zeigen",
   showLess: "Mehr Karte zeigen",
   loading: "Kartendaten werden geladen …",
   empty: "Noch gibt es nichts zu zeigen. Sobald die Stadt Daten veröffentlicht, erscheinen sie hier.",
   failed: "Die Kartendaten konnten nicht geladen werden.",
   partlyFailed: "Ein Teil der Karte konnte nicht geladen werden.",
+  gone: "Der Server antwortet nicht. Was gezeichnet ist, bleibt; die Seite versucht es von selbst wieder.",
   noMap: "Dieser Browser kann die Karte nicht zeichnen. Die Listen daneben funktionieren trotzdem.",
   retry: "Noch einmal versuchen",
   dismiss: "Meldung schließen",
   missing: "Nicht mehr verfügbar: {names}.",
+  unknown: "Diese Teile des Links kennt die Seite nicht; sie bleiben darin: {names}.",
+  timeActive: "Von {from} bis {to}",
+  timeSince: "Seit {from}",
+  timeUntil: "Bis {to}",
+  areaActive: "Nur im gewählten Gebiet",
   rowsAll: "{total} Einträge",
   rowsSome: "{count} von {total} Einträgen",
   counting: "Wird gezählt …",
@@ -60,6 +67,7 @@ export default {
   language: "Sprache",
   inViewNone: "Im Ausschnitt liegt nichts. Schalten Sie eine Ebene ein, verkleinern Sie den Maßstab oder ändern Sie einen Filter.",
   inViewSome: "{count} im Ausschnitt",
+  firstRows: "Die ersten Einträge von dem, was eingeschaltet ist",
   inViewMany: "Die {count} nächsten zur Kartenmitte",
   perSquare: "{title}: Anzahl je Quadrat",
   fromTo: "{from} bis {to}",

@@ -1,4 +1,4 @@
-import type { Messages } from "../lib/i18n.svelte.ts";
+import type { Messages } from "../ui/i18n.svelte.ts";
 
 export default {
   title: "Mapa de la ciudad",
@@ -7,16 +7,23 @@ export default {
   panel: "Capas y filtros",
   tabLayers: "Capas",
   tabInView: "A la vista",
+  tabRows: "Filas",
   showMore: "Mostrar la lista",
   showLess: "Mostrar más mapa",
   loading: "Cargando los datos del mapa…",
   empty: "Todavía no hay nada que mostrar. En cuanto la ciudad publique datos, aparecerán aquí.",
   failed: "No se pudieron cargar los datos del mapa.",
   partlyFailed: "No se pudo cargar una parte del mapa.",
+  gone: "El servidor no responde. Lo que está dibujado se queda; la página vuelve a intentarlo sola.",
   noMap: "Este navegador no puede dibujar el mapa. Las listas sí funcionan.",
   retry: "Intentar de nuevo",
   dismiss: "Cerrar este mensaje",
   missing: "Ya no disponible: {names}.",
+  unknown: "Esta página no conoce estas partes del enlace; se conservan en él: {names}.",
+  timeActive: "Del {from} al {to}",
+  timeSince: "Desde el {from}",
+  timeUntil: "Hasta el {to}",
+  areaActive: "Solo en la zona elegida",
   rowsAll: "{total} registros",
   rowsSome: "{count} de {total} registros",
   counting: "Contando…",
@@ -60,6 +67,7 @@ export default {
   language: "Idioma",
   inViewNone: "No hay datos a la vista. Active una capa, aleje el mapa o cambie un filtro.",
   inViewSome: "{count} a la vista",
+  firstRows: "Las primeras filas de lo que está activado",
   inViewMany: "Los {count} más cercanos al centro del mapa",
   perSquare: "{title}: número en cada cuadrado",
   fromTo: "{from} a {to}",

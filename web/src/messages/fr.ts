@@ -1,4 +1,4 @@
-import type { Messages } from "../lib/i18n.svelte.ts";
+import type { Messages } from "../ui/i18n.svelte.ts";
 
 export default {
   title: "Carte de la ville",
@@ -7,16 +7,23 @@ export default {
   panel: "Couches et filtres",
   tabLayers: "Couches",
   tabInView: "À l’écran",
+  tabRows: "Lignes",
   showMore: "Afficher la liste",
   showLess: "Agrandir la carte",
   loading: "Chargement des données…",
   empty: "Il n’y a encore rien à montrer. Dès que la ville publiera des données, elles apparaîtront ici.",
   failed: "Les données de la carte n’ont pas pu être chargées.",
   partlyFailed: "Une partie de la carte n’a pas pu être chargée.",
+  gone: "Le serveur ne répond pas. Ce qui est dessiné reste ; la page réessaie d’elle-même.",
   noMap: "Ce navigateur ne peut pas dessiner la carte. Les listes restent utilisables.",
   retry: "Réessayer",
   dismiss: "Fermer ce message",
   missing: "Plus disponible : {names}.",
+  unknown: "Cette page ne connaît pas ces parties du lien ; elles y sont conservées : {names}.",
+  timeActive: "Du {from} au {to}",
+  timeSince: "Depuis le {from}",
+  timeUntil: "Jusqu’au {to}",
+  areaActive: "Seulement dans la zone choisie",
   rowsAll: "{total} lignes",
   rowsSome: "{count} lignes sur {total}",
   counting: "Calcul en cours…",
@@ -60,6 +67,7 @@ export default {
   language: "Langue",
   inViewNone: "Aucune donnée à l’écran. Activez une couche, élargissez la vue ou changez un filtre.",
   inViewSome: "{count} à l’écran",
+  firstRows: "Les premières lignes de ce qui est affiché",
   inViewMany: "Les {count} plus proches du centre de la carte",
   perSquare: "{title} : nombre par carré",
   fromTo: "{from} à {to}",

@@ -1,4 +1,4 @@
-import type { Messages } from "../lib/i18n.svelte.ts";
+import type { Messages } from "../ui/i18n.svelte.ts";
 
 export default {
   title: "Mapa da cidade",
@@ -7,16 +7,23 @@ export default {
   panel: "Camadas e filtros",
   tabLayers: "Camadas",
   tabInView: "À vista",
+  tabRows: "Linhas",
   showMore: "Mostrar a lista",
   showLess: "Mostrar mais mapa",
   loading: "A carregar os dados do mapa…",
   empty: "Ainda não há nada para mostrar. Assim que a cidade publicar dados, eles aparecem aqui.",
   failed: "Não foi possível carregar os dados do mapa.",
   partlyFailed: "Não foi possível carregar uma parte do mapa.",
+  gone: "O servidor não responde. O que está desenhado fica; a página volta a tentar sozinha.",
   noMap: "Este navegador não consegue desenhar o mapa. As listas continuam a funcionar.",
   retry: "Tentar de novo",
   dismiss: "Fechar esta mensagem",
   missing: "Já não disponível: {names}.",
+  unknown: "Esta página não conhece estas partes da ligação; ficam nela guardadas: {names}.",
+  timeActive: "De {from} a {to}",
+  timeSince: "Desde {from}",
+  timeUntil: "Até {to}",
+  areaActive: "Só na área escolhida",
   rowsAll: "{total} registos",
   rowsSome: "{count} de {total} registos",
   counting: "A contar…",
@@ -60,6 +67,7 @@ export default {
   language: "Idioma",
   inViewNone: "Não há dados à vista. Ligue uma camada, afaste o mapa ou mude um filtro.",
   inViewSome: "{count} à vista",
+  firstRows: "As primeiras linhas do que está ligado",
   inViewMany: "Os {count} mais próximos do centro do mapa",
   perSquare: "{title}: número em cada quadrado",
   fromTo: "{from} a {to}",

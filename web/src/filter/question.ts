@@ -1,0 +1,121 @@
+/**
+ * What is asked of a layer: clauses on its fields, or a text of somebody's own in their place; and what holds for all
+ * layers together, a time window and an area. All of it becomes one CQL2 text.
+ */
+import type { Bounds, Field } from "../query/types.ts";
+import { dateOf } from "../ui/dates.ts";
+import { isEmpty, parseFilter, writeFilter, type Clauses } from "./cql2.ts";
+
+/** Days as "2024-01-31", both included; null is open. */
+export interface TimeWindow {
+  from: string | null;
+  to: string | null;
+}
+
+export type Area = { kind: "box"; bounds: Bounds } | { kind: "polygon"; ring: [lon: number, lat: number][] };
+
+/** What narrows every layer that it fits. */
+export interface Shared {
+  window: TimeWindow | null;
+  area: Area | null;
+}
+
+export interface Question extends Shared {
+  clauses: Clauses;
+  /** CQL2 that the controls cannot show; there are no clauses beside it. */
+  custom: string;
+}
+
+/** Of a layer's documents, what it takes to write a question about it. */
+export interface Asked {
+  time: string | null;
+  fields: Field[];
+}
+
+export function parseQuestion(text: string, shared: Shared, { fields }: Pick<Asked, "fields">): Question {
+  const clauses = parseFilter(text, fields);
+  return { ...shared, clauses: clauses ?? {}, custom: clauses ? "" : text };
+}
+
+/** The whole question as CQL2, "" when it narrows nothing. */
+export function writeQuestion(question: Question, layer: Asked): string {
+  const own = question.custom || writeFilter(question.clauses, layer.fields);
+  return combine(own, question, layer.fields.find((field) => field.name === layer.time) ?? null);
+}
+
+/** A layer's own text together with what is shared; `time` is the field that a time window acts on. */
+export function combine(own: string, { window, area }: Shared, time: Field | null): string {
+  const shared = [
+    window && time ? writeFilter({ [time.name]: { kind: "range", ...window } }, [time]) : "",
+    area ? `S_INTERSECTS(geometry,${writeShape(area)})` : "",
+  ].filter(Boolean);
+  if (!shared.length || !own.trim()) return [own.trim(), ...shared].filter(Boolean).join(" AND ");
+  // What is no whole condition is left to the server to refuse: in brackets it could come to mean something else.
+  return isWhole(own) ? [`(${own})`, ...shared].join(" AND ") : own;
+}
+
+/** Whether every bracket and quotation mark of a text is closed within it. */
+function isWhole(text: string): boolean {
+  const bare = text.replace(/'(?:[^']|'')*'|"(?:[^"]|"")*"/g, "");
+  if (/['"]/.test(bare)) return false;
+  let depth = 0;
+  for (const sign of bare) {
+    depth += sign === "(" ? 1 : sign === ")" ? -1 : 0;
+    if (depth < 0) return false;
+  }
+  return depth === 0;
+}
+
+/** Six decimals are a tenth of a metre. */
+const degrees = (value: number): string => String(+value.toFixed(6));
+
+function writeShape(area: Area): string {
+  if (area.kind === "box") return `BBOX(${area.bounds.map(degrees).join(",")})`;
+  const ring = [...area.ring, area.ring[0]!];
+  return `POLYGON((${ring.map(([lon, lat]) => `${degrees(lon)} ${degrees(lat)}`).join(",")}))`;
+}
+
+/** What narrows a layer, part by part: names of fields, "custom", "time", "area". */
+export function activeParts(question: Question, time: string | null): string[] {
+  const fields = Object.entries(question.clauses).filter(([, clause]) => !isEmpty(clause));
+  return [
+    ...fields.map(([name]) => name),
+    ...(question.custom ? ["custom"] : []),
+    ...(question.window && time !== null ? ["time"] : []),
+    ...(question.area ? ["area"] : []),
+  ];
+}
+
+/** A time window as `2024-01-01/2024-03-31`, with `..` for an open end. */
+export function writeWindow({ from, to }: TimeWindow): string {
+  return `${from ?? ".."}/${to ?? ".."}`;
+}
+
+/** Null when the text is no window, or one that holds everything or nothing. */
+export function parseWindow(text: string): TimeWindow | null {
+  const ends = text.split("/");
+  if (ends.length !== 2 || !ends.every((end) => end === ".." || dateOf(end) === end)) return null;
+  const [from, to] = ends.map((end) => (end === ".." ? null : end)) as [string | null, string | null];
+  return (from === null && to === null) || (from !== null && to !== null && from > to) ? null : { from, to };
+}
+
+/** A box as `west,south,east,north`, a polygon as the corners of its ring with semicolons between. */
+export function writeArea(area: Area): string {
+  if (area.kind === "box") return area.bounds.map(degrees).join(",");
+  return area.ring.map((corner) => corner.map(degrees).join(",")).join(";");
+}
+
+export function parseArea(text: string): Area | null {
+  const parts = text.split(";").map((part) => part.split(",").map((number) => (number.trim() === "" ? NaN : Number(number))));
+  if (!parts.flat().every(Number.isFinite)) return null;
+  const [first] = parts;
+  if (parts.length === 1) {
+    const [west, south, east, north] = first!;
+    const fits = first!.length === 4 && isPlace(west!, south!) && isPlace(east!, north!) && south! <= north!;
+    return fits ? { kind: "box", bounds: [west!, south!, east!, north!] } : null;
+  }
+  const ring = parts as [number, number][];
+  return ring.length >= 3 && ring.every((corner) => corner.length === 2 && isPlace(...corner)) ? { kind: "polygon", ring } : null;
+}
+
+const isPlace = (lon: number, lat: number): boolean => Math.abs(lon) <= 180 && Math.abs(lat) <= 90;

@@ -1,0 +1,120 @@
+/** What a state wants to know at the moment, each question in a place of its own, and what is known of it. */
+import { SvelteMap } from "svelte/reactivity";
+import type { Answer, Queries, Watch } from "./queries.ts";
+import type { ApiError, Ask } from "./server.ts";
+
+const keyOf = ({ address, version }: Ask<unknown>): string => `${address} ${version}`;
+
+/** A place for one question after another, such as the count of a layer under one filter after another. */
+class Place<T> {
+  /** The latest answer; of the question before while the present one is on its way, unless that one wants to be alone. */
+  data = $state.raw<T>();
+  error = $state.raw<ApiError | null>(null);
+  /** The answer, or the error, is that of the present question. */
+  settled = $state(false);
+  busy = $state(true);
+  ask: Ask<T>;
+  #watch: Watch<T>;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** The present question is not asked yet; answers to the one before may still come. */
+  #waiting = false;
+
+  constructor(queries: Queries, ask: Ask<T>) {
+    this.ask = ask;
+    this.#watch = queries.watch(ask, (answer) => this.#show(answer));
+  }
+
+  change(ask: Ask<T>): void {
+    if (keyOf(ask) === keyOf(this.ask)) return;
+    const before = this.ask;
+    this.ask = ask;
+    this.settled = false;
+    this.busy = true;
+    this.error = null;
+    if (ask.alone) this.data = undefined;
+    clearTimeout(this.#timer);
+    this.#waiting = Boolean(ask.patience) && before.version === ask.version && this.data !== undefined;
+    if (this.#waiting) this.#timer = setTimeout(() => this.#ask(), ask.patience);
+    else this.#ask();
+  }
+
+  #ask(): void {
+    this.#waiting = false;
+    this.#watch.change(this.ask);
+  }
+
+  retry(): void {
+    if (this.error) this.#watch.retry();
+  }
+
+  look(): void {
+    this.#watch.retry();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#watch.stop();
+  }
+
+  #show({ data, error, busy }: Answer<T>): void {
+    if (this.#waiting) return;
+    this.busy = true;
+    // Asked once more after a failure, or for the first time: what is known stays.
+    if (data === undefined && error === null) return;
+    if (data !== undefined) this.data = data;
+    this.error = error;
+    this.settled = true;
+    this.busy = busy;
+  }
+}
+
+export interface Known<T> {
+  readonly data: T | undefined;
+  readonly error: ApiError | null;
+  readonly settled: boolean;
+  readonly busy: boolean;
+}
+
+const NOTHING: Known<never> = { data: undefined, error: null, settled: false, busy: false };
+
+export class Desk {
+  #queries: Queries;
+  #places = new SvelteMap<string, Place<unknown>>();
+
+  constructor(queries: Queries) {
+    this.#queries = queries;
+  }
+
+  /** What is known in a place; nothing where nothing is asked. */
+  read<T>(place: string): Known<T> {
+    return (this.#places.get(place) as Place<T> | undefined) ?? NOTHING;
+  }
+
+  /** Ask exactly this from now on: what is new is asked, what is no longer wanted is let go. */
+  want(wanted: Map<string, Ask<unknown>>): void {
+    for (const [name, place] of this.#places) {
+      if (wanted.has(name)) continue;
+      place.stop();
+      this.#places.delete(name);
+    }
+    for (const [name, ask] of wanted) {
+      const place = this.#places.get(name);
+      if (place) place.change(ask);
+      else this.#places.set(name, new Place(this.#queries, ask));
+    }
+  }
+
+  /** Ask once more what failed, in places whose names begin so. */
+  retry(prefix = ""): void {
+    for (const [name, place] of this.#places) if (name.startsWith(prefix)) place.retry();
+  }
+
+  /** Ask a place's question again, whatever is known. */
+  look(place: string): void {
+    this.#places.get(place)?.look();
+  }
+
+  close(): void {
+    this.want(new Map());
+  }
+}

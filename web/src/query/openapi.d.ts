@@ -1,0 +1,704 @@
+/** Made by scripts/types.mjs from the server's /openapi.json: do not edit. */
+import type { ExactScalar } from "./json.ts";
+export type paths = Record<string, never>;
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /**
+         * Bin
+         * @description From `from` up to, not including, `to`; the last bin of numbers includes it.
+         */
+        Bin: {
+            /** Count */
+            count: number;
+            /** From */
+            from: number | string;
+            /** To */
+            to: number | string;
+        };
+        /**
+         * BinsEntry
+         * @description The squares that stand for features in tiles below `features_from`, in MVT layer `{id}:bins`.
+         */
+        BinsEntry: {
+            /**
+             * Facet
+             * @description The field whose values are counted in each square.
+             */
+            facet: string | null;
+            /** Legend */
+            legend: components["schemas"]["BinsLegendEntry"][];
+            /**
+             * Title
+             * @description What the style calls them; null leaves it to the reader.
+             */
+            title: string | null;
+            /**
+             * Values
+             * @description Its values with a count of their own, the most frequent first.
+             */
+            values: string[];
+        };
+        /**
+         * BinsLegendEntry
+         * @description A class of counts from `from` to `to`, both included; `to` is null in the last class.
+         */
+        BinsLegendEntry: {
+            /** Color */
+            color: string;
+            dark?: components["schemas"]["Look"];
+            /**
+             * Dash
+             * @description Lengths of line and gap, in widths of the line.
+             */
+            dash?: number[];
+            /** From */
+            from: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "circle" | "line" | "fill";
+            /** Label */
+            label: string;
+            /** Opacity */
+            opacity?: number;
+            /**
+             * Size
+             * @description Radius of a circle, width of a line, in pixels.
+             */
+            size?: number;
+            /**
+             * Stroke
+             * @description Colour of the outline.
+             */
+            stroke?: string;
+            /**
+             * Title
+             * @description What is measured; it ends in the unit where the labels have no room for it.
+             */
+            title?: string;
+            /** To */
+            to: number | null;
+            /**
+             * Value
+             * @description The value or values that are drawn like this.
+             */
+            value?: components["schemas"]["Scalar"] | components["schemas"]["Scalar"][];
+        };
+        Bounds: [
+            number,
+            number,
+            number,
+            number
+        ];
+        /** Choice */
+        Choice: {
+            /** Count */
+            count: number;
+            /** Label */
+            label: string;
+            value: components["schemas"]["Scalar"];
+        };
+        /** Count */
+        Count: {
+            /** Count */
+            count: number;
+            value: components["schemas"]["Scalar"];
+        };
+        /** Failing */
+        Failing: {
+            /** Problem */
+            problem: string;
+            /**
+             * Task
+             * @description A part of the server that follows files, changes or the database.
+             */
+            task: string;
+        };
+        /**
+         * Feature
+         * @description A GeoJSON feature in lon/lat (CRS84).
+         */
+        Feature: {
+            /** Geometry */
+            geometry: {
+                [key: string]: unknown;
+            } | null;
+            /** Id */
+            id: number;
+            /** Links */
+            links: components["schemas"]["Link"][];
+            /** Properties */
+            properties: {
+                [key: string]: components["schemas"]["Scalar"];
+            };
+            /**
+             * Type
+             * @constant
+             */
+            type: "Feature";
+        };
+        /**
+         * FieldEntry
+         * @description A declared field; `choices` with filter=choice, `min` and `max` with filter=range.
+         */
+        FieldEntry: {
+            /** Choices */
+            choices?: components["schemas"]["Choice"][] | null;
+            /** Description */
+            description: string;
+            /**
+             * Filter
+             * @enum {string}
+             */
+            filter: "choice" | "range" | "search" | "none";
+            /** Labels */
+            labels: {
+                [key: string]: string;
+            };
+            /** Latest */
+            latest: boolean;
+            /** Max */
+            max?: number | string | null;
+            /** Min */
+            min?: number | string | null;
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "text" | "integer" | "number" | "boolean" | "date" | "timestamp";
+            /** Unit */
+            unit: string;
+        };
+        /** Health */
+        Health: {
+            /**
+             * Status
+             * @constant
+             */
+            status: "alive";
+        };
+        /** Histogram */
+        Histogram: {
+            /** Bins */
+            bins: components["schemas"]["Bin"][];
+            /** Max */
+            max: number | string | null;
+            /** Min */
+            min: number | string | null;
+        };
+        /** LayerDetail */
+        LayerDetail: {
+            /** Attribution */
+            attribution: string;
+            /**
+             * Basemap
+             * @description Drawn under the data rather than offered as a dataset.
+             */
+            basemap: boolean;
+            /** @description null where the style draws no squares. */
+            bins: components["schemas"]["BinsEntry"] | null;
+            /** @description west, south, east, north in degrees; null when the layer is empty. */
+            bounds: components["schemas"]["Bounds"] | null;
+            /**
+             * Count
+             * @description Rows; null when the layer has tiles and nothing else.
+             */
+            count: number | null;
+            /** Description */
+            description: string;
+            /**
+             * Features From
+             * @description The zoom from which on tiles hold every feature.
+             */
+            features_from: number;
+            /** Fields */
+            fields: components["schemas"]["FieldEntry"][];
+            /** Id */
+            id: string;
+            /** Keywords */
+            keywords: string[];
+            /**
+             * Kind
+             * @description points, lines, polygons, tiles or function.
+             */
+            kind: string;
+            /**
+             * Label
+             * @description The field that titles a feature.
+             */
+            label: string | null;
+            /** Legend */
+            legend: components["schemas"]["LegendEntry"][];
+            /**
+             * License
+             * @description SPDX identifier.
+             */
+            license: string;
+            /** Links */
+            links: components["schemas"]["Link"][];
+            /** Notes */
+            notes: components["schemas"]["Note"][];
+            /** Order */
+            order: number;
+            /** Parameters */
+            parameters: components["schemas"]["ParameterEntry"][];
+            readings: components["schemas"]["ReadingsEntry"] | null;
+            /**
+             * Rejected
+             * @description Rows of the source that could not be served.
+             */
+            rejected: number;
+            /** Theme */
+            theme: string;
+            /**
+             * Tiles
+             * @description preparing: right, but slower, until all is made ahead.
+             * @enum {string}
+             */
+            tiles: "ready" | "preparing";
+            /**
+             * Time
+             * @description The field that `datetime` acts on.
+             */
+            time: string | null;
+            /** Title */
+            title: string;
+            /**
+             * Updated
+             * @description When it was loaded.
+             */
+            updated: string;
+            /**
+             * Version
+             * @description Of its rows: another one after every load and every edit.
+             */
+            version: string;
+            /**
+             * Visible
+             * @description Switched on when the viewer opens.
+             */
+            visible: boolean;
+        };
+        /**
+         * LayerEntry
+         * @description A layer as the catalogue lists it.
+         */
+        LayerEntry: {
+            /** Attribution */
+            attribution: string;
+            /**
+             * Basemap
+             * @description Drawn under the data rather than offered as a dataset.
+             */
+            basemap: boolean;
+            /** @description west, south, east, north in degrees; null when the layer is empty. */
+            bounds: components["schemas"]["Bounds"] | null;
+            /**
+             * Count
+             * @description Rows; null when the layer has tiles and nothing else.
+             */
+            count: number | null;
+            /** Description */
+            description: string;
+            /**
+             * Features From
+             * @description The zoom from which on tiles hold every feature.
+             */
+            features_from: number;
+            /** Id */
+            id: string;
+            /** Keywords */
+            keywords: string[];
+            /**
+             * Kind
+             * @description points, lines, polygons, tiles or function.
+             */
+            kind: string;
+            /**
+             * Label
+             * @description The field that titles a feature.
+             */
+            label: string | null;
+            /**
+             * License
+             * @description SPDX identifier.
+             */
+            license: string;
+            /** Links */
+            links: components["schemas"]["Link"][];
+            /** Order */
+            order: number;
+            /**
+             * Rejected
+             * @description Rows of the source that could not be served.
+             */
+            rejected: number;
+            /** Theme */
+            theme: string;
+            /**
+             * Tiles
+             * @description preparing: right, but slower, until all is made ahead.
+             * @enum {string}
+             */
+            tiles: "ready" | "preparing";
+            /**
+             * Time
+             * @description The field that `datetime` acts on.
+             */
+            time: string | null;
+            /** Title */
+            title: string;
+            /**
+             * Updated
+             * @description When it was loaded.
+             */
+            updated: string;
+            /**
+             * Version
+             * @description Of its rows: another one after every load and every edit.
+             */
+            version: string;
+            /**
+             * Visible
+             * @description Switched on when the viewer opens.
+             */
+            visible: boolean;
+        };
+        /** LayerList */
+        LayerList: {
+            /** Layers */
+            layers: components["schemas"]["LayerEntry"][];
+        };
+        /**
+         * LegendEntry
+         * @description How a style draws one class of a layer's features.
+         */
+        LegendEntry: {
+            /** Color */
+            color: string;
+            dark?: components["schemas"]["Look"];
+            /**
+             * Dash
+             * @description Lengths of line and gap, in widths of the line.
+             */
+            dash?: number[];
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "circle" | "line" | "fill";
+            /** Label */
+            label: string;
+            /** Opacity */
+            opacity?: number;
+            /**
+             * Size
+             * @description Radius of a circle, width of a line, in pixels.
+             */
+            size?: number;
+            /**
+             * Stroke
+             * @description Colour of the outline.
+             */
+            stroke?: string;
+            /**
+             * Title
+             * @description What is measured; it ends in the unit where the labels have no room for it.
+             */
+            title?: string;
+            /**
+             * Value
+             * @description The value or values that are drawn like this.
+             */
+            value?: components["schemas"]["Scalar"] | components["schemas"]["Scalar"][];
+        };
+        /** Link */
+        Link: {
+            /** Href */
+            href: string;
+            /** Rel */
+            rel: string;
+            /** Title */
+            title: string;
+            /** Type */
+            type: string;
+        };
+        /**
+         * Look
+         * @description What differs on a dark base.
+         */
+        Look: {
+            /** Color */
+            color?: string;
+            /** Dash */
+            dash?: number[];
+            /** Opacity */
+            opacity?: number;
+            /** Size */
+            size?: number;
+            /** Stroke */
+            stroke?: string;
+        };
+        /**
+         * Note
+         * @description What the last load changed in rows that it kept: values left empty, geometries repaired.
+         */
+        Note: {
+            /** Count */
+            count: number;
+            /**
+             * Example
+             * @description One of the values as the source has it; may be empty.
+             */
+            example: string;
+            /**
+             * Field
+             * @description The field; empty for the geometry.
+             */
+            field: string;
+            /**
+             * What
+             * @description What was done, and why: "no integer, left empty".
+             */
+            what: string;
+        };
+        /** Outdated */
+        Outdated: {
+            /**
+             * Changes
+             * @description Keys of the layer file that say otherwise, each with what is loaded.
+             */
+            changes: string[];
+            /** Layer */
+            layer: string;
+            /**
+             * Run
+             * @description The command that loads it as declared.
+             */
+            run: string;
+        };
+        /**
+         * ParameterEntry
+         * @description What a request for tiles may say to a layer of kind `function`.
+         */
+        ParameterEntry: {
+            /** Choices */
+            choices: components["schemas"]["Scalar"][];
+            default: components["schemas"]["Scalar"];
+            /** Description */
+            description: string;
+            maximum: components["schemas"]["Scalar"];
+            minimum: components["schemas"]["Scalar"];
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "text" | "integer" | "number" | "boolean" | "date" | "timestamp";
+            /** Unit */
+            unit: string;
+        };
+        /** Preparing */
+        Preparing: {
+            /**
+             * Done
+             * @description Part of its tiles that are prepared, from 0 to 1.
+             */
+            done: number;
+            /** Layer */
+            layer: string;
+        };
+        /**
+         * Problem
+         * @description What went wrong (RFC 9457): which parameter, which value, and what was expected.
+         */
+        Problem: {
+            /** Detail */
+            detail: string;
+            /**
+             * Expected
+             * @default null
+             */
+            expected?: string | null;
+            /**
+             * Parameter
+             * @default null
+             */
+            parameter?: string | null;
+            /** Status */
+            status: number;
+            /** Title */
+            title: string;
+            /** Type */
+            type: string;
+            /**
+             * Value
+             * @default null
+             */
+            value?: string | null;
+        };
+        /**
+         * Readiness
+         * @description Whether requests can be answered; `degraded` when something is not as declared, or does not work.
+         */
+        Readiness: {
+            /** Database */
+            database: string;
+            /** Layers */
+            layers: number;
+            /** Notloaded */
+            notLoaded: string[];
+            /** Outdated */
+            outdated: components["schemas"]["Outdated"][];
+            /** Preparing */
+            preparing: components["schemas"]["Preparing"][];
+            /** Problems */
+            problems: components["schemas"]["Trouble"][];
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "ready" | "degraded" | "unavailable";
+            /** Tasks */
+            tasks: components["schemas"]["Failing"][];
+        };
+        /** ReadingList */
+        ReadingList: {
+            /** Fid */
+            fid: number;
+            /** Fields */
+            fields: components["schemas"]["FieldEntry"][];
+            /** Layer */
+            layer: string;
+            /** Readings */
+            readings: {
+                [key: string]: components["schemas"]["Scalar"];
+            }[];
+            /** Time */
+            time: string;
+        };
+        /** ReadingsEntry */
+        ReadingsEntry: {
+            /** Fields */
+            fields: components["schemas"]["FieldEntry"][];
+            /** Time */
+            time: string;
+        };
+        /** Reject */
+        Reject: {
+            /**
+             * Line
+             * @description Line or row in the source.
+             */
+            line: number;
+            /**
+             * Raw
+             * @description Its values of declared fields, as name=value; empty where columns cannot be told apart.
+             */
+            raw: string;
+            /** Reason */
+            reason: string;
+        };
+        /** RejectList */
+        RejectList: {
+            /** Count */
+            count: number;
+            /** Rejects */
+            rejects: components["schemas"]["Reject"][];
+        };
+        Scalar: ExactScalar;
+        /**
+         * Summary
+         * @description What a filter leaves of a layer.
+         */
+        Summary: {
+            /** Count */
+            count: number;
+            /** Facets */
+            facets: {
+                [key: string]: components["schemas"]["Count"][];
+            };
+            /** Histograms */
+            histograms: {
+                [key: string]: components["schemas"]["Histogram"];
+            };
+            /** Layer */
+            layer: string;
+            /** Total */
+            total: number;
+        };
+        /**
+         * TileJson
+         * @description TileJSON 3.0.0; `features_from` is the zoom from which on a tile holds every feature.
+         */
+        TileJson: {
+            /** Attribution */
+            attribution: string;
+            bounds: components["schemas"]["Bounds"];
+            /** Center */
+            center: [
+                number,
+                number,
+                number
+            ];
+            /** Features From */
+            features_from: number;
+            /** Maxzoom */
+            maxzoom: number;
+            /** Minzoom */
+            minzoom: number;
+            /** Name */
+            name: string;
+            /**
+             * Tilejson
+             * @constant
+             */
+            tilejson: "3.0.0";
+            /** Tiles */
+            tiles: string[];
+            /** Vector Layers */
+            vector_layers: components["schemas"]["VectorLayer"][];
+        } & {
+            [key: string]: unknown;
+        };
+        /** Trouble */
+        Trouble: {
+            /** Expected */
+            expected: string;
+            /** File */
+            file: string;
+            /** Key */
+            key: string;
+        };
+        /**
+         * VectorLayer
+         * @description A layer inside the tiles; `bins_of` names the layer whose features it counts in squares.
+         */
+        VectorLayer: {
+            /** Fields */
+            fields: {
+                [key: string]: string;
+            };
+            /** Id */
+            id: string;
+        } & {
+            [key: string]: unknown;
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export type operations = Record<string, never>;

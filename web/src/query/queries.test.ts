@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { environmentManager } from "@tanstack/query-core";
+import { FakeServer, ROOT } from "../testing/fake-server.ts";
+import { Queries, type Answer } from "./queries.ts";
+import type { Ask } from "./server.ts";
+
+// Here there is no window, and without one nothing would be asked again by itself.
+environmentManager.setIsServer(() => false);
+
+const closing: Queries[] = [];
+after(() => closing.forEach((queries) => queries.close()));
+
+function start(): { server: FakeServer; queries: Queries } {
+  const server = new FakeServer(["crime"]);
+  const queries = new Queries({ root: ROOT, fetch: server.fetch });
+  closing.push(queries);
+  return { server, queries };
+}
+
+const ask = (name: string, version = "1"): Ask<{ n: number }> => ({
+  address: `api/layers/crime?${name}`,
+  version,
+  read: (text) => JSON.parse(text) as { n: number },
+});
+
+const rest = (milliseconds = 5): Promise<void> => new Promise((done) => setTimeout(done, milliseconds));
+
+test("equal questions share one request, and an answer is kept", async () => {
+  const { server, queries } = start();
+  const told: (number | undefined)[][] = [[], [], []];
+  const watches = [0, 1].map((index) => queries.watch(ask("a"), ({ data }) => told[index]!.push(data?.n)));
+  await rest();
+  assert.equal(server.asked.length, 1);
+  server.find("?a").answer({ n: 7 });
+  await rest();
+  watches.forEach((watch) => watch.stop());
+  queries.watch(ask("a"), ({ data }) => told[2]!.push(data?.n)).stop();
+  assert.deepEqual(
+    told.map((each) => each.at(-1)),
+    [7, 7, 7],
+  );
+  assert.equal(server.asked.length, 1);
+});
+
+test("another version of the data is another question", async () => {
+  const { server, queries } = start();
+  let seen: Answer<{ n: number }> | undefined;
+  const watch = queries.watch(ask("a"), (answer) => (seen = answer));
+  await rest();
+  server.find("?a").answer({ n: 1 });
+  await rest();
+  watch.change(ask("a", "2"));
+  assert.deepEqual(seen, { data: undefined, error: null, busy: true });
+  await rest();
+  server.find("?a").answer({ n: 2 });
+  await rest();
+  assert.deepEqual(seen, { data: { n: 2 }, error: null, busy: false });
+  watch.stop();
+});
+
+test("a request is broken off when nobody waits for it any more, and not before", async () => {
+  const { server, queries } = start();
+  const watches = [0, 1].map(() => queries.watch(ask("a"), () => undefined));
+  await rest();
+  const request = server.find("?a");
+  watches[0]!.stop();
+  await rest();
+  assert.equal(request.aborted, false);
+  watches[1]!.change(ask("b"));
+  await rest();
+  assert.equal(request.aborted, true);
+  assert.deepEqual(
+    server.waiting.map(({ address }) => address),
+    ["api/layers/crime?b"],
+  );
+  watches[1]!.stop();
+});
+
+test("what got no answer is asked again by itself, what was refused is not", async () => {
+  const { server, queries } = start();
+  const seen: Record<string, Answer<{ n: number }>> = {};
+  const watches = ["refused", "broken"].map((name) => queries.watch(ask(name), (answer) => (seen[name] = answer)));
+  await rest();
+  server.find("refused").answer({ detail: "no", parameter: "filter" }, 400);
+  server.find("broken").answer("<html>", 500);
+  await rest();
+  assert.deepEqual(
+    [seen["refused"]!.error?.status, seen["refused"]!.error?.message, seen["refused"]!.error?.parameter],
+    [400, "no", "filter"],
+  );
+  assert.equal(seen["broken"]!.error?.status, 500);
+  await rest(1200);
+  assert.deepEqual(
+    server.waiting.map(({ address }) => address),
+    ["api/layers/crime?broken"],
+  );
+  server.find("broken").answer({ n: 3 });
+  await rest();
+  assert.deepEqual([seen["broken"]!.data?.n, seen["broken"]!.error], [3, null]);
+  watches.forEach((watch) => watch.stop());
+});
+
+test("half an answer is no answer", async () => {
+  const { server, queries } = start();
+  let seen: Answer<{ n: number }> | undefined;
+  const broken = { ...ask("a"), read: () => JSON.parse("{") as never };
+  const watch = queries.watch<{ n: number }>(broken, (answer) => (seen = answer));
+  await rest();
+  server.find("?a").answer({});
+  await rest();
+  assert.equal(seen?.error?.status, 0);
+  watch.stop();
+});
+
+test("answers are kept in number, those that somebody looks at above all", async () => {
+  const { server, queries } = start();
+  const kept = queries.watch(ask("kept"), () => undefined);
+  for (let number = 0; number < 400; number += 1) {
+    const watch = queries.watch(ask(String(number)), () => undefined);
+    await rest(0);
+    for (const request of server.waiting) request.answer({ n: number });
+    await rest(0);
+    watch.stop();
+  }
+  assert.ok(queries.size <= 300, String(queries.size));
+  const asked = server.asked.length;
+  queries.watch(ask("kept"), () => undefined).stop();
+  queries.watch(ask("399"), () => undefined).stop();
+  assert.equal(server.asked.length, asked);
+  kept.stop();
+});

@@ -1,0 +1,107 @@
+/** One function per address of the server: what is asked, under which version of the data it holds, and how it is read. */
+import { parseExact } from "./json.ts";
+import type { Feature, LayerDetail, LayerSummary, Readings, Summary, TileJson } from "./types.ts";
+
+/** A question to the server. Two with the same key are one. */
+export interface Ask<T> {
+  /** Relative to where the page lives. */
+  address: string;
+  /** Of the data that the answer is made from; an answer of another version is another answer. */
+  version: string;
+  read: (text: string) => T;
+  /** Answers about other things must not stand in for this one while it is on its way. */
+  alone?: boolean;
+  /** Milliseconds to wait before asking when an answer to the question before is there: a slider asks many. */
+  patience?: number;
+  /** Milliseconds after which, while somebody looks, it is asked again. */
+  again?: number;
+}
+
+/** `status` 0 means that no answer came at all; `parameter` is the one that the server did not like. */
+export class ApiError extends Error {
+  status: number;
+  parameter: string | null;
+
+  constructor(status: number, message: string, parameter: string | null = null) {
+    super(message);
+    this.status = status;
+    this.parameter = parameter;
+  }
+
+  /** The question is at fault, and asking it again will not help. */
+  get refused(): boolean {
+    return this.status >= 400 && this.status < 500 && this.status !== 408 && this.status !== 429;
+  }
+
+  /** Nobody answered, or a proxy did in place of a server that is not there. */
+  get unanswered(): boolean {
+    return this.status === 0 || this.status === 502 || this.status === 504;
+  }
+}
+
+/** How often the catalogue is looked at for layers whose data is another one; an unchanged one is a 304. */
+const LOOK_AGAIN = 30_000;
+const PATIENCE = 150;
+/** Rows of a layer that are listed where there is no map. */
+const FIRST = 20;
+
+const id = encodeURIComponent;
+const plain = (text: string): never => JSON.parse(text) as never;
+const exact = (text: string): never => parseExact(text) as never;
+
+/** Percent-encode only what must be, so that an address can still be read. */
+export function writeQuery(values: Record<string, string>): string {
+  const parts = Object.entries(values).filter(([, value]) => value !== "");
+  return parts.length ? `?${parts.map(([name, value]) => `${id(name)}=${encodeValue(value)}`).join("&")}` : "";
+}
+
+export const encodeValue = (text: string): string => id(text).replace(/%(2C|3A|2F|3D)/g, decodeURIComponent);
+
+export function askLayers(): Ask<LayerSummary[]> {
+  const read = (text: string): LayerSummary[] => (parseExact(text) as { layers: LayerSummary[] }).layers;
+  return { address: "api/layers", version: "", read, again: LOOK_AGAIN };
+}
+
+export function askLayer(layer: LayerSummary): Ask<LayerDetail> {
+  return { address: `api/layers/${id(layer.id)}`, version: layer.version, read: exact };
+}
+
+/** Count, and how the rows are spread over `fields`; with none of them only the count, which is cheap. */
+export function askSummary(layer: LayerSummary, filter: string, fields: string[]): Ask<Summary> {
+  const query = `${writeQuery({ filter }) || "?"}${filter && "&"}fields=${fields.map(id).join(",")}`;
+  return { address: `api/layers/${id(layer.id)}/summary${query}`, version: layer.version, read: exact, patience: PATIENCE };
+}
+
+export function askFeature(layer: LayerSummary, fid: number): Ask<Feature> {
+  return { address: `api/layers/${id(layer.id)}/features/${fid}`, version: layer.version, read: exact, alone: true };
+}
+
+/** The first rows under a filter: what there is to see of a layer without a map. */
+export function askFirst(layer: LayerSummary, filter: string): Ask<{ features: Feature[] }> {
+  const query = writeQuery({ f: "json", limit: String(FIRST), skipGeometry: "true", filter });
+  return { address: `ogc/collections/${id(layer.id)}/items${query}`, version: layer.version, read: exact, patience: PATIENCE };
+}
+
+export function askReadings(layer: LayerSummary, fid: number): Ask<Readings> {
+  const address = `api/layers/${id(layer.id)}/features/${fid}/readings?limit=1000`;
+  return { address, version: layer.version, read: exact, alone: true };
+}
+
+/** Where a layer's tiles under a filter are, and from which zoom on they hold each feature. */
+export function askTileJson(layer: LayerSummary, filter: string): Ask<TileJson> {
+  const address = `tiles/${id(layer.id)}.json${writeQuery({ filter })}`;
+  return { address, version: layer.version, read: plain, patience: filter ? PATIENCE : 0 };
+}
+
+/**
+ * The style of a base with layers on it. `starts` tells from which zoom on each of them shows features, in the order of
+ * the layers; null leaves it to the layer.
+ */
+export function askStyle(base: string, layers: LayerSummary[], starts: (number | null)[]): Ask<Record<string, unknown>> {
+  const query = writeQuery({
+    layers: layers.map((layer) => layer.id).join(","),
+    "features-from": starts.every((start) => start === null) ? "" : starts.map((start) => start ?? "").join(","),
+  });
+  const version = layers.map((layer) => layer.version).join(" ");
+  return { address: `styles/${base}.json${query}`, version, read: plain };
+}

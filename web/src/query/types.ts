@@ -1,0 +1,28 @@
+/** The server's documents, as its own description has them (openapi.d.ts). */
+import type { components } from "./openapi.d.ts";
+
+type Schemas = components["schemas"];
+
+/** Whole numbers beyond 2^53 are bigints. */
+export type Scalar = Schemas["Scalar"];
+export type Bounds = Schemas["Bounds"];
+export type Link = Schemas["Link"];
+export type Choice = Schemas["Choice"];
+export type Field = Schemas["FieldEntry"];
+export type FieldType = Field["type"];
+export type LegendEntry = Schemas["LegendEntry"];
+/** A class of counts, both ends included; the last has no end. */
+export type SquareEntry = Schemas["BinsLegendEntry"];
+/** The squares that stand for many features. */
+export type Squares = Schemas["BinsEntry"];
+export type LayerSummary = Schemas["LayerEntry"];
+export type LayerDetail = Schemas["LayerDetail"];
+/** What loading changed in rows that it kept. */
+export type Note = Schemas["Note"];
+export type Bin = Schemas["Bin"];
+export type Histogram = Schemas["Histogram"];
+export type Summary = Schemas["Summary"];
+export type Feature = Omit<Schemas["Feature"], "geometry"> & { geometry: GeoJSON.Geometry | null };
+export type Readings = Schemas["ReadingList"];
+/** `features_from` is the plan of what was asked: of the layer, or of its rows under a filter. */
+export type TileJson = Schemas["TileJson"];

@@ -1,0 +1,297 @@
+/** What the server says about a map's layers under its filters: details, counts, plans, and the scene to draw. */
+import { untrack } from "svelte";
+import { combine, parseQuestion, writeQuestion, type Shared } from "../filter/question.ts";
+import { Desk, type Known } from "../query/desk.svelte.ts";
+import type { Presence } from "../query/presence.svelte.ts";
+import type { Queries } from "../query/queries.ts";
+import { askFeature, askFirst, askLayer, askLayers, askReadings, askStyle, askSummary, askTileJson, type Ask } from "../query/server.ts";
+import type { Feature, Histogram, LayerDetail, LayerSummary, Readings, Scalar, Summary, TileJson } from "../query/types.ts";
+import type { InView } from "./map-state.svelte.ts";
+import type { Selection } from "./selection.ts";
+
+/** What the server says about a layer under its filter. */
+export interface Result {
+  count: number;
+  total: number;
+  facets: Record<string, { value: Scalar; count: number }[]>;
+  histograms: Record<string, Histogram>;
+}
+
+/** All that it takes to draw the layers that are on; all of it belongs to the same filters. */
+export interface Scene {
+  base: "light" | "dark";
+  style: Record<string, unknown>;
+  /** By layer. */
+  tiles: Record<string, TileJson>;
+  versions: Record<string, string>;
+  /** Layers that could not be had; the rest is drawn without them. */
+  failed: string[];
+}
+
+/** What is chosen, as far as questions follow from it. */
+export interface Choice extends Shared {
+  readonly layers: LayerSummary[];
+  readonly on: string[];
+  readonly filters: Record<string, string>;
+  readonly opened: string[];
+  readonly selection: Selection | null;
+  readonly theme: "light" | "dark";
+  /** There is no map to draw. */
+  readonly blind: boolean;
+  layer(id: string): LayerSummary | undefined;
+}
+
+type Wanted = Map<string, Ask<unknown>>;
+
+export class Knowledge {
+  #desk: Desk;
+  #choice: Choice;
+  readonly presence: Presence;
+  #stop: () => void;
+  /** The latest that could be drawn. */
+  scene = $state.raw<Scene | null>(null);
+  /** A newer one is on its way. */
+  drawing = $state(true);
+  /** Nothing can be drawn: the base is missing. */
+  baseFailed = $state(false);
+  /** The latest style that goes with its filters. */
+  #style = $state.raw<Ask<Record<string, unknown>> | null>(null);
+
+  constructor(queries: Queries, choice: Choice) {
+    this.#desk = new Desk(queries);
+    this.#choice = choice;
+    this.presence = queries.presence;
+    this.#stop = $effect.root(() => {
+      $effect.pre(() => {
+        const wanted = this.#list();
+        untrack(() => this.#desk.want(wanted));
+      });
+      $effect.pre(() => this.#compose());
+    });
+  }
+
+  close(): void {
+    this.#stop();
+    this.#desk.close();
+  }
+
+  get catalogue(): Known<LayerSummary[]> {
+    return this.#desk.read("layers");
+  }
+
+  detail(id: string): LayerDetail | undefined {
+    return this.#desk.read<LayerDetail>(`${id} detail`).data;
+  }
+
+  tiles(id: string): Known<TileJson> {
+    return this.#desk.read(`${id} tiles`);
+  }
+
+  get feature(): Known<Feature> {
+    return this.#desk.read("selected feature");
+  }
+
+  get readings(): Known<Readings> {
+    return this.#desk.read("selected readings");
+  }
+
+  /** Rows to list where there is no map. */
+  get first(): InView[] {
+    return this.#choice.on.flatMap((layer) => {
+      const { data, error } = this.#desk.read<{ features: Feature[] }>(`${layer} first`);
+      if (error?.refused) return [];
+      return (data?.features ?? []).map(({ id, properties }) => ({ layer, fid: id, properties, at: null }));
+    });
+  }
+
+  /** Count, and how the rows are spread over the fields whose controls are open. */
+  result(id: string): Result | undefined {
+    const layer = this.#choice.layer(id);
+    if (!layer || layer.count === null) return undefined;
+    const whole = this.#desk.read<Summary>(`${id} summary`).data;
+    // All rows are counted in the catalogue.
+    if (this.filter(id) === "" && !whole) return { count: layer.count, total: layer.count, facets: {}, histograms: {} };
+    if (!whole) return undefined;
+    const result: Result = { ...whole, facets: { ...whole.facets }, histograms: { ...whole.histograms } };
+    for (const name of this.#narrowed(id)) {
+      const part = this.#desk.read<Summary>(`${id} summary without ${name}`).data;
+      if (part?.facets[name]) result.facets[name] = part.facets[name];
+      if (part?.histograms[name]) result.histograms[name] = part.histograms[name];
+    }
+    return result;
+  }
+
+  /** A newer result is on its way. */
+  counting(id: string): boolean {
+    if (!this.#wantsSummary(id)) return false;
+    const places = [...this.#summaries(id).keys()];
+    return !places.length || places.some((place) => !this.#desk.read(place).settled);
+  }
+
+  /** Why the server refused a layer's filter, in its own words. */
+  refusal(id: string): string | null {
+    for (const place of ["summary", "tiles"]) {
+      const { error } = this.#desk.read(`${id} ${place}`);
+      if (error?.status === 400) return error.message;
+    }
+    return null;
+  }
+
+  /** A layer's details or numbers could not be had. */
+  failed(id: string): boolean {
+    return ["detail", "summary"].some((place) => {
+      const { error } = this.#desk.read(`${id} ${place}`);
+      return error !== null && error.status !== 400;
+    });
+  }
+
+  /** The zoom from which on features are shown under the filter. */
+  featuresFrom(id: string): number {
+    return this.tiles(id).data?.features_from ?? this.#choice.layer(id)?.features_from ?? 0;
+  }
+
+  /** Ask again what failed: of a layer, of the selection, or everywhere. */
+  retry(what = ""): void {
+    this.#desk.retry(what && `${what} `);
+  }
+
+  /** See whether any data has changed. */
+  look(): void {
+    this.#desk.look("layers");
+  }
+
+  retryAll(): void {
+    this.#desk.retry();
+  }
+
+  /** The whole filter of a layer as CQL2; null while it takes the layer's details to write it. */
+  filter(id: string): string | null {
+    const { filters, window, area } = this.#choice;
+    const layer = this.#choice.layer(id);
+    if (!layer || layer.count === null) return filters[id] ?? "";
+    const detail = this.detail(id);
+    if (window && layer.time !== null && !detail) return null;
+    return combine(filters[id] ?? "", { window, area }, detail?.fields.find((field) => field.name === layer.time) ?? null);
+  }
+
+  /** Fields that are narrowed and whose controls are open: these are counted without their own part. */
+  #narrowed(id: string): string[] {
+    const detail = this.detail(id);
+    if (!detail || !this.#shown(detail)) return [];
+    const { clauses } = parseQuestion(this.#choice.filters[id] ?? "", this.#choice, detail);
+    return countable(detail).filter((name) => clauses[name]);
+  }
+
+  /** Whether a layer's controls are open, and can show its filter. */
+  #shown(detail: LayerDetail): boolean {
+    if (!this.#choice.opened.includes(detail.id)) return false;
+    return parseQuestion(this.#choice.filters[detail.id] ?? "", this.#choice, detail).custom === "";
+  }
+
+  /** Rows are counted where the catalogue does not tell: under a filter, or by value. */
+  #wantsSummary(id: string): boolean {
+    const layer = this.#choice.layer(id);
+    return Boolean(layer && layer.count !== null && (this.filter(id) !== "" || this.#choice.opened.includes(id)));
+  }
+
+  #summaries(id: string): Wanted {
+    const wanted: Wanted = new Map();
+    const layer = this.#choice.layer(id);
+    const filter = this.filter(id);
+    if (!layer || filter === null || !this.#wantsSummary(id)) return wanted;
+    const { data: detail, settled } = this.#desk.read<LayerDetail>(`${id} detail`);
+    // It takes the details to know what else to count, and one question is better than two.
+    if (this.#choice.opened.includes(id) && !detail && !settled) return wanted;
+    const narrowed = this.#narrowed(id);
+    const free = detail && this.#shown(detail) ? countable(detail).filter((name) => !narrowed.includes(name)) : [];
+    wanted.set(`${id} summary`, askSummary(layer, filter, free));
+    if (!detail) return wanted;
+    for (const name of narrowed) {
+      const question = parseQuestion(this.#choice.filters[id] ?? "", this.#choice, detail);
+      const { [name]: _, ...others } = question.clauses;
+      const own = writeQuestion({ clauses: others, custom: "", window: null, area: null }, detail);
+      const text = combine(own, this.#choice, detail.fields.find((field) => field.name === layer.time) ?? null);
+      wanted.set(`${id} summary without ${name}`, askSummary(layer, text, [name]));
+    }
+    return wanted;
+  }
+
+  /** Everything that is asked at the moment. */
+  #list(): Wanted {
+    const wanted: Wanted = new Map([["layers", askLayers()]]);
+    if (!this.catalogue.data) return wanted;
+    for (const id of this.#choice.on) {
+      const layer = this.#choice.layer(id)!;
+      const filter = this.filter(id);
+      wanted.set(`${id} detail`, askLayer(layer));
+      for (const [place, ask] of this.#summaries(id)) wanted.set(place, ask);
+      if (filter === null) continue;
+      if (!this.#choice.blind) wanted.set(`${id} tiles`, askTileJson(layer, filter));
+      else if (layer.count !== null) wanted.set(`${id} first`, askFirst(layer, filter));
+    }
+    const selection = this.#choice.selection;
+    const layer = selection && this.#choice.layer(selection.layer);
+    if (layer && selection.fid !== undefined) {
+      wanted.set("selected feature", askFeature(layer, selection.fid));
+      if (this.detail(layer.id)?.readings) wanted.set("selected readings", askReadings(layer, selection.fid));
+    }
+    const style = this.#choice.blind ? null : (this.#nextStyle() ?? untrack(() => this.#style));
+    if (style) wanted.set("style", style);
+    untrack(() => {
+      if (style && (style.address !== this.#style?.address || style.version !== this.#style.version)) this.#style = style;
+    });
+    return wanted;
+  }
+
+  /** Layers whose filter the server refused are not drawn: all rows would be a wrong answer. */
+  #drawn(): LayerSummary[] {
+    // The server decides what lies above what, so the order of switching on does not matter, and sorted ids share a cache.
+    const ids = [...this.#choice.on].sort();
+    return ids.filter((id) => this.refusal(id) === null).map((id) => this.#choice.layer(id)!);
+  }
+
+  /** The style that goes with the filters; null while a filter's plan is not known. */
+  #nextStyle(): Ask<Record<string, unknown>> | null {
+    const starts: (number | null)[] = [];
+    const layers = this.#drawn();
+    for (const layer of layers) {
+      if (this.filter(layer.id) === "") {
+        starts.push(null);
+        continue;
+      }
+      const { data, settled, error } = this.tiles(layer.id);
+      if (!settled) return null;
+      const start = error ? undefined : data?.features_from;
+      starts.push(start === undefined || start === layer.features_from ? null : start);
+    }
+    return askStyle(this.#choice.theme, layers, starts);
+  }
+
+  /** Put together what belongs together; until all of it is there, the scene before stays. */
+  #compose(): void {
+    const layers = this.catalogue.data ? this.#drawn() : [];
+    const style = this.#desk.read<Record<string, unknown>>("style");
+    const tiles = layers.map((layer) => [layer, this.tiles(layer.id)] as const);
+    const next = this.catalogue.data ? this.#nextStyle() : null;
+    const asked = this.#style;
+    const current = next !== null && next.address === asked?.address && next.version === asked.version;
+    const ready = current && style.settled && tiles.every(([, each]) => each.settled);
+    this.drawing = !ready;
+    if (!ready) return;
+    // What is drawn stays until the server is there again.
+    if (untrack(() => this.scene) && [style, ...tiles.map(([, each]) => each)].some(({ error }) => error?.unanswered)) return;
+    this.baseFailed = style.error !== null;
+    if (style.error || !style.data) return;
+    this.scene = {
+      base: this.#choice.theme,
+      style: style.data,
+      tiles: Object.fromEntries(tiles.flatMap(([layer, { data, error }]) => (data && !error ? [[layer.id, data]] : []))),
+      versions: Object.fromEntries(layers.map((layer) => [layer.id, layer.version])),
+      failed: tiles.filter(([, { error }]) => error !== null).map(([layer]) => layer.id),
+    };
+  }
+}
+
+/** Fields of which the server counts how the rows are spread. */
+const countable = ({ fields }: LayerDetail): string[] =>
+  fields.filter(({ filter }) => filter === "choice" || filter === "range").map(({ name }) => name);

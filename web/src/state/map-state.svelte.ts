@@ -1,0 +1,258 @@
+/**
+ * The state of one map: what is chosen, what the server says about it, and its tie to an address. Components read it; only
+ * its methods change it. It asks for itself: what is known does not depend on what is on the screen.
+ */
+import { untrack } from "svelte";
+import { parseQuestion, writeQuestion, type Area, type Question, type TimeWindow } from "../filter/question.ts";
+import type { Clause } from "../filter/cql2.ts";
+import { findCity } from "../map/extent.ts";
+import type { Square } from "../map/squares.ts";
+import type { Queries } from "../query/queries.ts";
+import type { Bounds, Field, LayerDetail, LayerSummary, Scalar } from "../query/types.ts";
+import { parseAddress, VERSION, writeAddress, type Address, type Base, type Camera } from "./address.ts";
+import type { AddressBar } from "./history.ts";
+import { Knowledge } from "./knowledge.svelte.ts";
+import { selectionKey, type Selection } from "./selection.ts";
+
+export interface InView {
+  layer: string;
+  fid: number;
+  properties: Record<string, Scalar>;
+  at: [lon: number, lat: number] | null;
+}
+
+/** Changes of one control within this many milliseconds are one step back. */
+const ONE_STEP = 1500;
+const NOWHERE: AddressBar = { read: () => ({ search: "", hash: "" }), push: () => undefined, replace: () => undefined };
+
+export class MapState {
+  /** What the server says. */
+  readonly known: Knowledge;
+  /** Ids of the layers that are on as the address states them, those included that the catalogue does not have. */
+  stated = $state.raw<string[] | null>(null);
+  /** By layer: the CQL2 text of its own filter. */
+  filters = $state.raw<Record<string, string>>({});
+  /** What narrows all layers together. */
+  window = $state.raw<TimeWindow | null>(null);
+  area = $state.raw<Area | null>(null);
+  base = $state<Base | null>(null);
+  systemDark = $state(false);
+  /** The browser cannot draw a map; what is on is listed. */
+  blind = $state(false);
+  language = $state<string | null>(null);
+  tab = $state<string | null>(null);
+  #selection = $state.raw<Selection | null>(null);
+  inView = $state.raw<InView[]>([]);
+  /** Squares on the map whose features are not on it. */
+  squares = $state.raw<Square[]>([]);
+  /** Null until there is a map. */
+  zoom = $state<number | null>(null);
+  /** Layers whose filter controls are open: how the rows are spread is asked for these. */
+  opened = $state.raw<string[]>([]);
+  /** What the reader has read of what the address asks and cannot be had. */
+  #dismissed = $state.raw<string[]>([]);
+  #unknown = $state.raw<Address["unknown"]>([]);
+  #version = $state(VERSION);
+  /** Where the address or the buttons want the map to be; the map follows and reports back through `moved`. */
+  target = $state.raw<Camera | "home" | null>(null);
+  #camera: Camera | null = null;
+  #fragment = "";
+  #bar: AddressBar;
+  #step = { key: "", time: 0 };
+  #stop: () => void;
+
+  readonly status: "loading" | "ready" | "failed" = $derived.by(() => {
+    const { data, error } = this.known.catalogue;
+    return data ? "ready" : error ? "failed" : "loading";
+  });
+  /** Every layer that can be switched on, in the order of display. */
+  readonly layers: LayerSummary[] = $derived.by(() => (this.known.catalogue.data ?? []).filter((layer) => !layer.basemap));
+  readonly city: Bounds | null = $derived.by(() => findCity(this.known.catalogue.data ?? []));
+  /** Without a word from the address those that the catalogue names; a city that names none still opens on something. */
+  readonly #wanted: string[] = $derived.by(() => {
+    if (this.stated) return this.stated;
+    const named = this.layers.filter((layer) => layer.visible);
+    return (named.length ? named : this.layers.slice(0, 1)).map((layer) => layer.id);
+  });
+  readonly on: string[] = $derived(this.#wanted.filter((id) => this.layer(id)));
+  /** Layers that the address asks for and the catalogue does not have. */
+  readonly missing: string[] = $derived(
+    this.status === "ready" ? this.#wanted.filter((id) => !this.layer(id) && !this.#dismissed.includes(`layer ${id}`)) : [],
+  );
+  /** Parts of the address that this page does not know. */
+  readonly unknown: string[] = $derived(
+    [...(this.#version > VERSION ? [`v=${this.#version}`] : []), ...new Set(this.#unknown.map(([name]) => name))].filter(
+      (name) => !this.#dismissed.includes(name),
+    ),
+  );
+  /** Nothing is selected in a layer that is off. */
+  readonly selection: Selection | null = $derived(this.#selection && this.on.includes(this.#selection.layer) ? this.#selection : null);
+
+  constructor(queries: Queries, bar: AddressBar = NOWHERE) {
+    this.#bar = bar;
+    this.known = new Knowledge(queries, this);
+    this.readAddress();
+    // A link with a filter opens it, so that the reader sees why rows are missing.
+    this.opened = Object.keys(this.filters);
+    this.#stop = $effect.root(() => {
+      // From now on the address says which layers are on, and goes on saying it when the catalogue shows others at first.
+      $effect(() => {
+        if (this.status !== "ready") return;
+        untrack(() => {
+          this.stated ??= this.#wanted;
+          this.#bar.replace(this.link);
+        });
+      });
+    });
+  }
+
+  close(): void {
+    this.#stop();
+    this.known.close();
+  }
+
+  get theme(): Base {
+    return this.base ?? (this.systemDark ? "dark" : "light");
+  }
+
+  layer(id: string): LayerSummary | undefined {
+    return this.layers.find((layer) => layer.id === id);
+  }
+
+  /** The state as an address, relative to where the page lives. */
+  get link(): string {
+    const selected = this.selection;
+    return writeAddress({
+      version: this.#version,
+      layers: this.#wanted.length || this.status === "ready" ? this.#wanted : this.stated,
+      filters: this.filters,
+      window: this.window,
+      area: this.area,
+      selection: selected && !selected.square ? { layer: selected.layer, fid: selected.fid } : null,
+      tab: this.tab,
+      base: this.base,
+      language: this.language,
+      camera: this.#camera,
+      unknown: this.#unknown,
+      fragment: this.#fragment,
+    });
+  }
+
+  /** Take over the address: at the start, and on back and forward. */
+  readAddress(): void {
+    const { search, hash } = this.#bar.read();
+    const address = parseAddress(search, hash);
+    this.#version = address.version;
+    this.stated = address.layers;
+    this.filters = address.filters;
+    this.window = address.window;
+    this.area = address.area;
+    this.tab = address.tab;
+    this.base = address.base;
+    this.language = address.language;
+    this.#unknown = address.unknown;
+    this.#fragment = address.fragment;
+    this.target = address.camera ?? "home";
+    this.#camera = address.camera;
+    const { selection } = address;
+    const same = selection && this.#selection && selectionKey({ ...selection, at: null }) === selectionKey(this.#selection);
+    if (!same) this.#selection = selection && { ...selection, at: null };
+  }
+
+  /** Put the state into the address; a repeated `key` soon after the last replaces that step instead of adding one. */
+  #writeAddress(key: string): void {
+    const now = Date.now();
+    const same = key === "camera" || (key === this.#step.key && now - this.#step.time < ONE_STEP);
+    if (same) this.#bar.replace(this.link);
+    else this.#bar.push(this.link);
+    if (key !== "camera") this.#step = { key, time: now };
+  }
+
+  toggle(id: string): void {
+    const on = this.#wanted.includes(id);
+    if (on && this.#selection?.layer === id) this.#selection = null;
+    this.stated = on ? this.#wanted.filter((other) => other !== id) : [...this.#wanted, id];
+    this.#writeAddress(`layer ${id}`);
+  }
+
+  /** Show something, or nothing. */
+  select(selection: Selection | null): void {
+    this.#selection = selection;
+    // A look at another feature is no step of its own: "back" undoes what was chosen.
+    this.#bar.replace(this.link);
+  }
+
+  setFilter(id: string, text: string, key = ""): void {
+    if ((this.filters[id] ?? "") === text) return;
+    const { [id]: _, ...others } = this.filters;
+    this.filters = text ? { ...others, [id]: text } : others;
+    this.#countAnew((layer) => layer === id);
+    this.#writeAddress(`filter ${id} ${key}`);
+  }
+
+  /** Change one field's part of a layer's filter; null takes it out. */
+  setClause(layer: LayerDetail, name: string, clause: Clause | null): void {
+    const { clauses } = this.question(layer);
+    const { [name]: _, ...others } = clauses;
+    const next = { window: null, area: null, custom: "", clauses: clause ? { ...others, [name]: clause } : others };
+    this.setFilter(layer.id, writeQuestion(next, layer), name);
+  }
+
+  setWindow(window: TimeWindow | null): void {
+    this.window = window;
+    this.#countAnew((id) => this.layer(id)?.time !== null);
+    this.#writeAddress("time");
+  }
+
+  setArea(area: Area | null): void {
+    this.area = area;
+    this.#countAnew(() => true);
+    this.#writeAddress("area");
+  }
+
+  /** A square of such a layer counts other rows now. */
+  #countAnew(concerns: (layer: string) => boolean): void {
+    if (this.#selection?.square && concerns(this.#selection.layer)) this.#selection = null;
+  }
+
+  /** What is asked of a layer. */
+  question(layer: { id: string; fields: Field[] }): Question {
+    return parseQuestion(this.filters[layer.id] ?? "", this, layer);
+  }
+
+  openFilters(id: string, open: boolean): void {
+    if (this.opened.includes(id) === open) return;
+    this.opened = open ? [...this.opened, id] : this.opened.filter((other) => other !== id);
+  }
+
+  setBase(base: Base): void {
+    this.base = base;
+    this.#writeAddress("base");
+  }
+
+  setLanguage(code: string): void {
+    this.language = code;
+    this.#writeAddress("language");
+  }
+
+  moved(camera: Camera): void {
+    this.#camera = camera;
+    this.#writeAddress("camera");
+  }
+
+  /** The map is at another zoom; squares there are others. */
+  zoomed(zoom: number): void {
+    if (this.#selection?.square && this.zoom !== null && Math.floor(zoom) !== Math.floor(this.zoom)) this.select(null);
+    this.zoom = zoom;
+  }
+
+  /** What the map shows now. */
+  shows(features: InView[], squares: Square[]): void {
+    this.inView = features;
+    this.squares = squares;
+  }
+
+  dismiss(): void {
+    this.#dismissed = [...this.#dismissed, ...this.missing.map((id) => `layer ${id}`), ...this.unknown];
+  }
+}

@@ -1,0 +1,352 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { flushSync } from "svelte";
+import { Queries } from "../query/queries.ts";
+import type { LayerDetail } from "../query/types.ts";
+import { countOf, FakeServer, ROOT } from "../testing/fake-server.ts";
+import type { AddressBar } from "./history.ts";
+import { MapState } from "./map-state.svelte.ts";
+
+const SEVEN = ["crime", "bike-paths", "trees", "sewage-sampling", "air-quality", "districts", "schools"];
+const closing: (() => void)[] = [];
+after(() => closing.forEach((close) => close()));
+
+/** An address bar, and the steps that "back" would undo. */
+class Bar implements AddressBar {
+  steps: string[];
+
+  constructor(address: string) {
+    this.steps = [address];
+  }
+
+  get address(): string {
+    return this.steps.at(-1)!;
+  }
+
+  read(): { search: string; hash: string } {
+    return new URL(this.address, ROOT);
+  }
+
+  push(address: string): void {
+    this.steps.push(address);
+  }
+
+  replace(address: string): void {
+    this.steps[this.steps.length - 1] = address;
+  }
+}
+
+interface Page {
+  server: FakeServer;
+  state: MapState;
+  bar: Bar;
+}
+
+function open(address = "?", server = new FakeServer(SEVEN)): Page {
+  const queries = new Queries({ root: ROOT, fetch: server.fetch });
+  const bar = new Bar(address);
+  const state = new MapState(queries, bar);
+  closing.push(() => (state.close(), queries.close()));
+  return { server, state, bar };
+}
+
+/** Let everything that has been set going come to rest. */
+async function rest(): Promise<void> {
+  for (let round = 0; round < 5; round += 1) {
+    flushSync();
+    await new Promise((done) => setTimeout(done));
+  }
+}
+
+/** Answer what waits, in the order that `pick` says, until nothing waits any more. */
+async function serve(server: FakeServer, pick: (waiting: number) => number = () => 0): Promise<void> {
+  await rest();
+  for (let most = 500; server.waiting.length && most; most -= 1) {
+    server.waiting[pick(server.waiting.length)]!.answer();
+    await rest();
+  }
+  assert.equal(server.waiting.length, 0, "it asks for ever");
+}
+
+const repeated = (asked: string[]): string[] => asked.filter((address, index) => asked.indexOf(address) !== index);
+const all = `?layers=${SEVEN.join(",")}`;
+const filtered = `${all}${SEVEN.map((id) => `&filter.${id}=kind = '${id}'`).join("")}`;
+const detail = (state: MapState, id: string): LayerDetail => state.known.detail(id)!;
+
+const ORDERS: [string, (waiting: number) => number][] = [
+  ["as they were asked", () => 0],
+  ["the last first", (waiting) => waiting - 1],
+  ...[3, 17, 99].map((seed): [string, (waiting: number) => number] => [
+    `at random (${seed})`,
+    (waiting) => (seed = (seed * 1103515245 + 12345) % 2 ** 31) % waiting,
+  ]),
+];
+
+for (const [order, pick] of ORDERS) {
+  test(`seven layers, answers ${order}: every count arrives, and nothing is asked twice`, async () => {
+    const { server, state } = open(all);
+    await serve(server, pick);
+    for (const layer of server.layers) {
+      assert.equal(state.known.result(layer.id)?.count, layer.count);
+      assert.equal(state.known.counting(layer.id), false);
+      assert.ok(state.known.detail(layer.id));
+    }
+    assert.deepEqual(repeated(server.asked), []);
+    assert.equal(server.asked.length, 2 + 2 * SEVEN.length, server.asked.join("\n"));
+    assert.deepEqual(Object.keys(state.known.scene!.tiles).sort(), [...SEVEN].sort());
+  });
+
+  test(`seven filtered layers, answers ${order}: counts, plans and one style, at most three requests a layer`, async () => {
+    const { server, state } = open(filtered);
+    state.opened = [];
+    await serve(server, pick);
+    for (const { id } of server.layers) assert.equal(state.known.result(id)?.count, countOf(id, `kind = '${id}'`));
+    assert.deepEqual(repeated(server.asked), []);
+    assert.equal(server.asked.length, 2 + 3 * SEVEN.length, server.asked.join("\n"));
+    const styles = server.asked.filter((address) => address.startsWith("styles/"));
+    assert.deepEqual(styles, [`styles/light.json?layers=${[...SEVEN].sort().join(",")}&features-from=3,3,3,3,3,3,3`]);
+    assert.match(state.known.scene!.tiles["trees"]!.tiles[0]!, /filter=kind = 'trees'/);
+    assert.equal(state.known.featuresFrom("trees"), 3);
+  });
+}
+
+test("open controls are counted without their own part, and closing them stops no count", async () => {
+  const { server, state } = open("?layers=crime&filter.crime=kind IN ('a') AND height >= 2");
+  await serve(server);
+  const asked = server.asked.filter((address) => address.includes("summary")).map((address) => address.replaceAll("%27", "'"));
+  assert.deepEqual(asked, [
+    "api/layers/crime/summary?filter=kind%20IN%20('a')%20AND%20height%20%3E=%202&fields=seen",
+    "api/layers/crime/summary?filter=height%20%3E=%202&fields=kind",
+    "api/layers/crime/summary?filter=kind%20IN%20('a')&fields=height",
+  ]);
+  state.openFilters("crime", false);
+  await serve(server);
+  assert.equal(state.known.result("crime")?.count, countOf("crime", "kind IN ('a') AND height >= 2"));
+});
+
+test("answers that do not come are told, and come when they are asked for again", async () => {
+  const { server, state } = open(filtered);
+  await rest();
+  server.find("api/layers").lose();
+  await rest();
+  assert.equal(state.status, "failed");
+  state.known.retryAll();
+  await rest();
+  server.find("api/layers").answer();
+  await rest();
+  server.find("api/layers/trees?".slice(0, -1)).answer({ detail: "on fire" }, 500);
+  await serve(server);
+  assert.equal(state.known.failed("trees"), true);
+  assert.equal(state.known.failed("crime"), false);
+  state.known.retry("trees");
+  await serve(server);
+  assert.equal(state.known.failed("trees"), false);
+  assert.ok(state.known.detail("trees"));
+});
+
+test("while the server is gone what is drawn stays, and what was asked meanwhile comes by itself when it is back", async () => {
+  const { server, state } = open(all);
+  await serve(server);
+  const { scene } = state.known;
+  state.setFilter("crime", "kind = 'a'");
+  await new Promise((done) => setTimeout(done, 200));
+  for (let most = 20; server.waiting.length && most; most -= 1) {
+    server.waiting[0]!.lose();
+    await rest();
+  }
+  assert.equal(state.known.presence.gone, true);
+  assert.equal(state.known.scene, scene);
+  assert.deepEqual(server.waiting, [], "it does not wait before it asks again");
+  state.known.presence.hurry();
+  await serve(server);
+  assert.equal(state.known.presence.gone, false);
+  assert.equal(state.known.result("crime")?.count, countOf("crime", "kind = 'a'"));
+  assert.deepEqual(state.known.scene!.failed, []);
+  assert.match(state.known.scene!.tiles["crime"]!.tiles[0]!, /kind = 'a'/);
+});
+
+test("without a map the first rows are asked for, and nothing that only a map needs", async () => {
+  const { server, state } = open("?layers=crime,trees&filter.crime=kind = 'a'");
+  state.blind = true;
+  await serve(server);
+  assert.deepEqual(
+    state.known.first.map(({ layer, fid }) => [layer, fid]),
+    [
+      ["crime", 1],
+      ["trees", 1],
+    ],
+  );
+  assert.equal(state.known.result("crime")?.count, countOf("crime", "kind = 'a'"));
+  assert.deepEqual(
+    server.asked.filter((address) => /^(tiles|styles)/.test(address)),
+    [],
+  );
+});
+
+test("a refused filter is told at its layer, which is not drawn, and the others are", async () => {
+  const { server, state } = open("?layers=crime,trees&filter.trees=nonsense");
+  await rest();
+  server.find("api/layers").answer();
+  await rest();
+  server.find("api/layers/trees").answer();
+  await rest();
+  for (const address of ["tiles/trees.json", "trees/summary"]) {
+    server.find(address).answer({ detail: "nonsense is no field", parameter: "filter" }, 400);
+    await rest();
+  }
+  await serve(server);
+  assert.equal(state.known.refusal("trees"), "nonsense is no field");
+  assert.equal(state.known.failed("trees"), false);
+  assert.deepEqual(Object.keys(state.known.scene!.tiles), ["crime"]);
+  assert.deepEqual(Object.keys(state.known.scene!.style["sources"] as object), ["crime"]);
+  state.setFilter("trees", "");
+  await serve(server);
+  assert.equal(state.known.refusal("trees"), null);
+  assert.deepEqual(Object.keys(state.known.scene!.tiles).sort(), ["crime", "trees"]);
+});
+
+test("what is no longer wanted is broken off, and only the last of many values is asked", async () => {
+  const { server, state } = open("?layers=crime,trees");
+  await serve(server);
+  state.setFilter("crime", "height >= 1");
+  await rest();
+  const [first] = server.waiting;
+  assert.match(first!.address, /crime\/summary/);
+  state.toggle("crime");
+  await rest();
+  assert.equal(first!.aborted, true);
+  assert.equal(
+    server.waiting.every(({ address }) => !address.includes("crime")),
+    true,
+  );
+  state.toggle("crime");
+  await serve(server);
+  server.asked = [];
+  for (let value = 2; value < 30; value += 1) state.setFilter("crime", `height >= ${value}`);
+  await rest();
+  assert.equal(state.known.counting("crime"), true);
+  assert.equal(server.asked.length, 0);
+  await new Promise((done) => setTimeout(done, 200));
+  await serve(server);
+  assert.deepEqual(server.asked.filter((address) => address.includes("crime")).length, 2, server.asked.join("\n")); // count and plan; the style is that of the plan before
+  assert.equal(state.known.result("crime")?.count, countOf("crime", "height >= 29"));
+});
+
+test("an edit is noticed: what was known of that layer is asked anew, and of no other", async () => {
+  const { server, state } = open("?layers=crime,trees&filter.crime=height >= 1");
+  await serve(server);
+  server.asked = [];
+  server.layers = server.layers.map((layer) => (layer.id === "crime" ? { ...layer, version: "2", count: 5 } : layer));
+  state.known.look();
+  await serve(server);
+  assert.deepEqual(
+    server.asked.filter((address) => !address.startsWith("styles/")).map((address) => address.split("?")[0]),
+    ["api/layers", "api/layers/crime", "api/layers/crime/summary", "api/layers/crime/summary", "tiles/crime.json"].sort(),
+  );
+  assert.equal(state.known.scene!.versions["crime"], "2");
+});
+
+test("a time window and an area narrow every layer that they fit, with its own time field", async () => {
+  const { server, state, bar } = open(
+    "?layers=crime,bike-paths&filter.crime=kind = 'a' OR height > 2&time=2024-01-01/2024-01-31&area=0,0,1,1",
+  );
+  await serve(server);
+  const area = "S_INTERSECTS(geometry,BBOX(0,0,1,1))";
+  const time = "seen >= TIMESTAMP('2024-01-01T00:00:00Z') AND seen < TIMESTAMP('2024-02-01T00:00:00Z')";
+  assert.equal(state.known.filter("crime"), `(kind = 'a' OR height > 2) AND ${time} AND ${area}`);
+  assert.equal(state.known.filter("bike-paths"), area); // it has no time
+  for (const id of ["crime", "bike-paths"]) {
+    const filter = state.known.filter(id)!;
+    assert.equal(state.known.result(id)?.count, countOf(id, filter));
+    assert.ok(state.known.scene!.tiles[id]!.tiles[0]!.includes(`filter=${filter}`));
+  }
+  state.setWindow(null);
+  state.setArea({
+    kind: "polygon",
+    ring: [
+      [0, 0],
+      [1, 0],
+      [1, 1],
+    ],
+  });
+  await new Promise((done) => setTimeout(done, 200));
+  await serve(server);
+  assert.equal(state.known.filter("bike-paths"), "S_INTERSECTS(geometry,POLYGON((0 0,1 0,1 1,0 0)))");
+  assert.equal(new URL(bar.address, ROOT).searchParams.get("area"), "0,0;1,0;1,1");
+  assert.equal(new URL(bar.address, ROOT).searchParams.get("time"), null);
+});
+
+test("the address states the layers as soon as they are known, and keeps what the page does not know", async () => {
+  const { server, state, bar } = open("?x=1&filter.gone=a = 1");
+  await serve(server);
+  assert.deepEqual(state.on, ["crime", "bike-paths"]);
+  assert.equal(bar.address, "?v=1&layers=crime,bike-paths&filter.gone=a%20=%201&x=1");
+  assert.deepEqual(state.unknown, ["x"]);
+  // The catalogue shows others at first from now on; this link does not.
+  server.layers = server.layers.map((layer) => ({ ...layer, visible: layer.id === "schools" }));
+  const later = open(bar.address, server);
+  await serve(server);
+  assert.deepEqual(later.state.on, ["crime", "bike-paths"]);
+  state.dismiss();
+  assert.deepEqual(state.unknown, []);
+  assert.match(state.link, /&x=1$/);
+});
+
+test("a layer that the catalogue does not have is named, kept in the address, and shown once it is there", async () => {
+  const { server, state, bar } = open("?layers=unicorns,trees");
+  await serve(server);
+  assert.deepEqual([state.missing, state.on], [["unicorns"], ["trees"]]);
+  state.toggle("crime");
+  assert.equal(bar.address, "?v=1&layers=unicorns,trees,crime");
+  server.layers = [...server.layers, { ...server.layers[0]!, id: "unicorns" }];
+  state.known.look();
+  await serve(server);
+  assert.deepEqual([state.missing, state.on], [[], ["unicorns", "trees", "crime"]]);
+});
+
+test("what is selected is in the address, and asked for when it comes from one", async () => {
+  const { server, state, bar } = open("?layers=trees&select=trees/7");
+  await serve(server);
+  assert.ok(server.asked.includes("api/layers/trees/features/7"));
+  assert.deepEqual(state.known.feature.data?.geometry, { type: "Point", coordinates: [0, 0] });
+  state.select({ layer: "trees", fid: 8, at: [1, 1] });
+  await serve(server);
+  assert.equal(bar.address, "?v=1&layers=trees&select=trees/8");
+  state.toggle("trees");
+  assert.equal(bar.address, "?v=1&layers=");
+  assert.equal(state.selection, null);
+});
+
+test("two states on one page do not know of each other, and share what they both ask", async () => {
+  const server = new FakeServer(SEVEN);
+  const queries = new Queries({ root: ROOT, fetch: server.fetch });
+  const bars = [new Bar("?layers=crime"), new Bar("?layers=crime,trees&base=dark")] as const;
+  const [one, two] = bars.map((bar) => new MapState(queries, bar)) as [MapState, MapState];
+  await serve(server);
+  assert.deepEqual(repeated(server.asked), []);
+  one.setFilter("crime", "height >= 3");
+  one.setWindow({ from: "2024-01-01", to: null });
+  one.toggle("schools");
+  one.select({ layer: "crime", fid: 1, at: null });
+  one.moved({ zoom: 3, lat: 1, lon: 2 });
+  await serve(server);
+  assert.deepEqual([two.on, two.filters, two.window, two.selection, two.theme], [["crime", "trees"], {}, null, null, "dark"]);
+  assert.equal(bars[1].address, "?v=1&layers=crime,trees&base=dark");
+  assert.equal(two.known.result("crime")?.count, 1000);
+  one.close();
+  two.setFilter("crime", "height >= 4");
+  await new Promise((done) => setTimeout(done, 200));
+  await serve(server);
+  assert.equal(two.known.result("crime")?.count, countOf("crime", "height >= 4"));
+  two.close();
+  queries.close();
+});
+
+test("a clause of a control changes its own part alone", async () => {
+  const { server, state } = open("?layers=crime&filter.crime=kind IN ('a') AND height >= 2");
+  await serve(server);
+  state.setClause(detail(state, "crime"), "height", { kind: "range", from: 3, to: 4 });
+  assert.equal(state.filters["crime"], "kind IN ('a') AND height >= 3 AND height <= 4");
+  state.setClause(detail(state, "crime"), "height", null);
+  assert.equal(state.filters["crime"], "kind IN ('a')");
+});
