@@ -115,7 +115,7 @@ async def _in_time[T](reading: Coroutine[Any, Any, T], status: LayerStatus) -> T
 
 async def _read_result(database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, where: Where) -> Result:
     own = Result(status.plan.features_from)
-    if not (can_read(layer, status) and find_bins(catalog.recipes[layer.kind])):
+    if not (can_read(layer, status) and find_bins(catalog.recipes.get(layer.kind, ""))):
         return own
     if can_hold(catalog, layer):
         ways = [_read_rows, _read_cells]

@@ -20,7 +20,8 @@ from test_one_filter_random import draw_filter
 
 from geoserver.app import create_app
 from geoserver.settings import Settings
-from geoserver.tiling import BUDGET
+from geoserver.tiling import BUDGET, results
+from geoserver.tiling.held import Points
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,6 +114,32 @@ def test_few_rows_of_many_are_points_from_the_first_zoom(client: TestClient) -> 
     assert 0 < document["features_from"] <= own
     middle = mercantile.tile(*document["center"][:2], 5)
     assert read_tile(client, address, middle).keys() == {"crime:bins"}
+
+
+def test_a_view_planned_by_packed_points_is_one_of_rows_where_it_draws_them(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "_BLOCKS", 1e-6)  # as if rows were far away
+    monkeypatch.setattr(results, "_POINT", 0.0)
+    found: list[results.Result] = []
+    read = results._read_cells
+
+    async def watch(*what: Any) -> results.Result | None:
+        answer = await read(*what)
+        found.extend([answer] if answer else [])
+        return answer
+
+    monkeypatch.setattr(results, "_read_cells", watch)
+    few = "category = 'burglary' AND reported_at >= TIMESTAMP('2023-02-01T00:00:00Z')"
+    start = check_view(client, "crime", few, random.Random(4))
+    (answer,) = found
+    assert answer.few
+    assert answer.features_from == start
+    assert not isinstance(answer.held, Points)
+    many, address = read_plan(client, "crime", filter="category <> 'burglary' AND reported_at >= DATE('2021-01-01')")
+    assert many["features_from"] > 0
+    tile = mercantile.tile(*many["center"][:2], 9)
+    assert read_tile(client, address, tile).keys() == {"crime:bins"}
 
 
 def test_without_the_parameter_the_layers_own_plan_holds(client: TestClient) -> None:

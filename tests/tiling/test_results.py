@@ -151,6 +151,7 @@ def test_points_in_groups_and_columns_of_other_types_are_left_to_postgis(shapes:
 
 def test_packed_points_are_counted_in_memory_as_postgis_counts_them(shapes: Shapes, points: str) -> None:
     layer, status = shapes.layers[points], shapes.statuses[points]
+    assert status.plan.weight > 20
     draw = random.Random("unpacked")
     counted = 0
     for _ in range(100):
