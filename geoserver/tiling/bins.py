@@ -45,8 +45,8 @@ _FIELD_TYPES = {"text": "text", "integer": "bigint", "number": "double precision
 _SQL_TYPES = {name: SQL(kind) for name, kind in _FIELD_TYPES.items()} | _TIME_TYPES
 
 _DAYS = {  # of times in UTC; whole days repeat, so that a tile stays small
-    "date": SQL("to_json({}({})) #>> '{{}}' AS {}"),  # days go on after the last moment that `to_char` can write
-    "timestamp": SQL("to_char({}({}) AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS {}"),
+    "date": SQL("{0}({1})::text AS {1}"),  # every connection writes days as ISO 8601 does
+    "timestamp": SQL("CASE WHEN isfinite({0}({1})) THEN ({0}({1}) AT TIME ZONE 'UTC')::date::text END AS {1}"),
 }
 
 _FROM_ROWS = SQL("""
@@ -278,8 +278,7 @@ def _columns(subject: Subject) -> Composed:
     ]
     if layer.time:
         day = _DAYS[layer.fields[layer.time].type]
-        columns += [day.format(SQL("min"), Identifier("first"), Identifier("first"))]
-        columns += [day.format(SQL("max"), Identifier("last"), Identifier("last"))]
+        columns += [day.format(SQL("min"), Identifier("first")), day.format(SQL("max"), Identifier("last"))]
     if kind in _SIZES:
         columns.append(SQL("round(sum(size))::bigint AS {}").format(Identifier(_SIZES[kind][0])))
     return SQL("").join(SQL(", ") + column for column in columns)

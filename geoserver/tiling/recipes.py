@@ -25,7 +25,8 @@ _COMMENT = re.compile(r"^\s*--.*$\n?", re.MULTILINE)
 # Seconds without fractions and always in UTC: such texts compare as the times do.
 _TEXT = {
     "timestamp": SQL("""to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""),
-    "date": SQL("CASE WHEN isfinite({0}) THEN to_json({0}) #>> '{{}}' END"),  # beyond what `to_char` can write, too
+    # Every connection writes dates as ISO 8601 does; beyond what `to_char` can write, too.
+    "date": SQL("CASE WHEN isfinite({0}) THEN {0}::text END"),
 }
 
 
