@@ -183,7 +183,7 @@ def test_a_plan_draws_everything_where_it_fits(shapes: Shapes, heap: str) -> Non
 def test_points_are_drawn_from_where_most_of_them_fit_though_some_never_do(
     shapes: Shapes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preparing, "_ROOM", 1_500)  # as if a tile could hold some 130 points
+    monkeypatch.setattr(preparing, "ROOM", 1_500)  # as if a tile could hold some 130 points
     draw = random.Random("roomy")
     for share, layer_id in ((0.05, "nearly-all"), (0.5, "half")):
         heap = [shapely.Point(WEST, SOUTH)] * round(4_000 * share)  # that no zoom can draw
