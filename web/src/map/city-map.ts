@@ -329,7 +329,8 @@ export class CityMap {
     const popup = this.#popup;
     const element = popup?.getElement();
     if (!popup || !element) return;
-    const { clientWidth: width, clientHeight: height } = this.#options.container;
+    const { clientWidth: width, clientHeight } = this.#options.container;
+    const height = clientHeight - (this.#map.getPadding().bottom ?? 0);
     const place = this.#map.project(at);
     const above = place.y > height / 2 || place.y > element.offsetHeight + 2 * ROOM;
     popup.options.anchor = above ? "bottom" : "top";
