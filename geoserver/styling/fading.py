@@ -116,7 +116,7 @@ def fade_out(value: Any, start: float) -> Any:
         case ["step", ["zoom"], first, *rest] if _are_stops(rest) and not _reads_zoom(first):
             stops = [(zoom, output) for zoom, output in _pairs(rest) if zoom < start]
             last = [first, *(output for zoom, output in _pairs(rest) if zoom <= start)][-1]
-            return ["interpolate", ["linear"], ["zoom"], -1, *_steps(first, stops, -1), start, last, end, 0]
+            return ["interpolate", ["linear"], ["zoom"], -1, *_steps(first, [*stops, (start, last)], -1), end, 0]
     if _is_beyond(value):
         return value
     return ["interpolate", ["linear"], ["zoom"], start, value, end, 0]
@@ -135,7 +135,7 @@ def _steps(first: Any, stops: list[tuple[float, Any]], begin: float) -> Iterator
             if zoom - 0.01 > begin:
                 yield from (zoom - 0.01, before)
             yield from (zoom, output)
-            before = output
+            before, begin = output, zoom
 
 
 def _output_at(kind: list[Any], stops: list[tuple[float, Any]], zoom: float) -> Any:
