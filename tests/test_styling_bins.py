@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as trials
 from hypothesis import strategies as st
 
@@ -294,6 +294,7 @@ def test_features_come_in_from_nothing_to_what_their_style_says(value: Any, star
 
 
 @trials(deadline=None)
+@example(["step", ["zoom"], 1.0, 16, 0.5], 16, 15.0, "oak")
 @given(opacities(), st.integers(1, 16), st.floats(0, 22), st.sampled_from(["oak", "elm"]))
 def test_squares_go_from_what_their_style_says_to_nothing(value: Any, start: int, zoom: float, kind: str) -> None:
     faded = fade_out(value, start)
