@@ -320,7 +320,7 @@ class _Work:
                     best = int(counts[place]), tile_at(zoom, int(tiles[place]))
             count, tile = best
             if count:
-                return len(self._render(tile, None)) / count
+                return max(len(self._render(tile, None)) / count, 1.0)  # its tile may be empty: parts lie elsewhere
         return ROOM
 
     # -- zooms ------------------------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ type Zooms = tuple[int, int]
 
 ROOT = Path(__file__).parent.parent.parent
 GEOSERVER = [sys.executable, "-m", "geoserver", "tiles", "build"]
-ZOOMS = ["--zoom", "8-15"]
+ZOOMS = ["--zoom", "8-16"]
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(
     done = run(environment, "crime", target, *ZOOMS, workspace=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Goes on:" in done.stderr
-    build(city_settings, city_database, "crime", whole, (8, 15))
+    build(city_settings, city_database, "crime", whole, (8, 16))
     assert target.read_bytes() == whole.read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["killed.pmtiles", "whole.pmtiles"]
 
