@@ -225,13 +225,15 @@ def build_texts(name: str, codes: np.ndarray, texts: pa.BinaryArray) -> Column:
 
 def build_numbers(name: str, values: np.ndarray, held: np.ndarray) -> Column:
     """A column of whole numbers, floating point numbers or truth values; `held` says which rows have one."""
-    used, places = np.unique(values[held], return_inverse=True)
+    kind = values.dtype
+    # By their bits, for 0.0 and -0.0 are equal and yet two values.
+    used, places = np.unique(values[held].view(np.int64) if kind == np.float64 else values[held], return_inverse=True)
     codes = np.full(len(values), -1, dtype=np.int32)
     codes[held] = places
-    if used.dtype == np.float64:
+    if kind == np.float64:
         data = np.empty((len(used), 11), dtype=np.uint8)
         data[:, :3] = (0x22, 9, 0x19)
-        data[:, 3:] = used.astype("<f8").view(np.uint8).reshape(-1, 8)
+        data[:, 3:] = used.astype("<i8").view(np.uint8).reshape(-1, 8)
         return _build(name, codes, data.ravel(), np.full(len(used), 11))
     if used.dtype == bool:
         rows = np.array([[0x22, 2, 0x38, int(value)] for value in used], dtype=np.uint8)

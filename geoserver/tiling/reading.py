@@ -16,7 +16,7 @@ from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 from geoserver import assets
 from geoserver.database.pool import run
 from geoserver.model import BINS
-from geoserver.tiling.bins import MOST_VALUES
+from geoserver.tiling.bins import build_slot
 from geoserver.tiling.cells import LEVEL, NO_DAY, place_points
 from geoserver.tiling.held import Points, Shapes
 from geoserver.tiling.mvt import Column, build_numbers, build_texts
@@ -124,7 +124,7 @@ async def read_points(database: Database, layer: Layer, status: LayerStatus, whe
         else "CASE GeometryType(geom_3857) WHEN 'POINT' THEN geom_3857 END"
     )
     more: dict[str, Composable] = {"point": SQL(one)}
-    more |= {"slot": build_slot(status), "at": _build_time(layer), "fits": _build_fits(layer, status)}
+    more |= {"slot": build_slot(status.plan), "at": _build_time(layer), "fits": _build_fits(layer, status)}
     return await _read(database, _build_statement(_READ, layer, where, MOST_ROWS, more), where, MOST_ROWS)
 
 
@@ -174,16 +174,6 @@ def _build_statement(query: SQL, layer: Layer, where: Where, most: int, more: Ma
 
 def _build_time(layer: Layer) -> Composable:
     return SQL("coalesce({}, 'infinity')").format(Identifier(layer.time)) if layer.time else SQL("0::bigint")
-
-
-def build_slot(status: LayerStatus) -> Composable:
-    """Which count of a bin a row belongs to."""
-    plan = status.plan
-    if not (plan.facet and plan.values):
-        return Literal(MOST_VALUES)
-    return SQL("coalesce(array_position({}::text[], {}::text) - 1, {})").format(
-        Literal(list(plan.values)), Identifier(plan.facet), Literal(MOST_VALUES)
-    )
 
 
 def _build_fits(layer: Layer, status: LayerStatus) -> Composable:

@@ -41,7 +41,8 @@ def points(shapes: Shapes) -> str:
     """A layer of random and odd points with every type of field; in bins below zoom 13."""
     draw = random.Random("in memory")
     rows = [
-        ODD[n] if n < len(ODD) else draw_row(draw) | {"weight": draw.choice([None, draw.random()])} for n in range(900)
+        ODD[n] if n < len(ODD) else draw_row(draw) | {"weight": draw.choice([None, 0.0, -0.0, draw.random()])}
+        for n in range(900)
     ]
     places = [shapely.Point(draw_place(draw)) for _ in rows]
     return shapes.make("held", "points", places, rows, facet="name", features_from=13)
