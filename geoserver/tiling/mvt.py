@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import compute
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -209,18 +210,11 @@ def build_texts(name: str, codes: np.ndarray, texts: pa.BinaryArray) -> Column:
     for length in different.tolist():
         inner = b"\x0a" + _varint(length)
         heads.append(b"\x22" + _varint(len(inner) + length) + inner)
-    head_sizes = np.array([len(head) for head in heads], dtype=np.int64)[places]
-    sizes = lengths + head_sizes
-    data = np.empty(int(sizes.sum()), dtype=np.uint8)
-    ends = np.cumsum(sizes)
-    starts = ends - sizes
-    for at, head in enumerate(heads):
-        chosen = starts[places == at]
-        for offset, byte in enumerate(head):
-            data[chosen + offset] = byte
-    body = np.frombuffer(texts.buffers()[2] or b"", dtype=np.uint8)[: int(lengths.sum())]
-    data[_spread(starts + head_sizes, lengths)] = body
-    return _build(name, codes, data, sizes)
+    sizes = lengths + np.array([len(head) for head in heads], dtype=np.int32)[places]
+    headed = pa.array(heads, pa.binary()).take(pa.array(places))
+    # By Arrow, byte for byte: an array of where each byte goes would be many times as large as the texts.
+    values = compute.binary_join_element_wise(headed, texts, pa.scalar(b"", pa.binary()))
+    return Column(name, codes.astype(np.int32), values, sizes.astype(np.int32))
 
 
 def build_numbers(name: str, values: np.ndarray, held: np.ndarray) -> Column:
@@ -282,13 +276,6 @@ def _build(name: str, codes: np.ndarray, data: np.ndarray, sizes: np.ndarray) ->
     buffers = [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(data.tobytes())]
     values = pa.Array.from_buffers(pa.binary(), len(sizes), buffers)
     return Column(name, codes.astype(np.int32), values, sizes.astype(np.int32))
-
-
-def _spread(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Every place from each start on, as many as its length, one after the other."""
-    ends = np.cumsum(lengths)
-    places: np.ndarray = np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths)
-    return places
 
 
 def _take(values: pa.BinaryArray, used: np.ndarray) -> bytes:
