@@ -173,9 +173,9 @@ class Forwarded(ProxyHeadersMiddleware):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and scope["client"] and scope["client"][0] in self.trusted_hosts:
-            told = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-prefix"]
+            told = [value for name, value in scope["headers"] if name == b"x-forwarded-prefix"]
             with contextlib.suppress(ValueError):
-                scope[ROOT] = parse_prefix(told[0]) if len(told) == 1 else ""
+                scope[ROOT] = parse_prefix(told[0].decode("ascii")) if len(told) == 1 else ""
         await super().__call__(scope, receive, send)
 
 

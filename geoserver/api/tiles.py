@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, cast
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_plus
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
@@ -120,7 +119,7 @@ async def build_parts(services: Services, questions: Questions, client: str, lay
         raise BadParameterError("layers", layers, f"at most {MAX_LAYERS} different layers")
     found = [services.layer(layer_id) for layer_id in ids]
     arguments, properties = parse_query(query)
-    plans = _parse_plans(properties.pop(tiling.PLAN, ""), ids)
+    plans = tiling.parse_plans(properties.pop(tiling.PLAN, ""), ids)
     filters = cast("dict[str, str]", arguments)
     asked = [await questions.read(client, layer, status, filters, properties) for layer, status in found]
     return [_build_part(*one, what, plan) for one, what, plan in zip(found, asked, plans, strict=True)]
@@ -133,20 +132,9 @@ def _build_part(layer: Layer, status: LayerStatus, asked: Asked, plan: int | Non
     return Part(layer, status, asked, min(own, plan) if filtered and plan is not None else own)
 
 
-def _parse_plans(text: str, ids: Sequence[str]) -> list[int | None]:
-    """From which zoom on each layer is drawn as features; None for its own plan."""
-    if not text:
-        return [None] * len(ids)
-    zooms = text.split(",")
-    if len(zooms) != len(ids) or not all(re.fullmatch(r"[0-9]{0,3}", zoom, re.ASCII) for zoom in zooms):
-        expected = "a zoom for each layer in the order of the ids, with commas between, as the TileJSON says"
-        raise BadParameterError(tiling.PLAN, text, expected)
-    return [int(zoom) if zoom else None for zoom in zooms]
-
-
 def _without_plan(query: str) -> str:
     """The query string as it came, but for the plan of another answer."""
-    return "&".join(part for part in query.split("&") if part.partition("=")[0] != tiling.PLAN)
+    return "&".join(part for part in query.split("&") if unquote_plus(part.partition("=")[0]) != tiling.PLAN)
 
 
 def parse_query(query: str) -> tuple[Filters, dict[str, str]]:

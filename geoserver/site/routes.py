@@ -13,7 +13,7 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
-from geoserver import assets, styling
+from geoserver import assets, styling, tiling
 from geoserver.encodings import IDENTITY
 from geoserver.errors import BadParameterError, NotFoundError
 from geoserver.site.encoding import read_encoding
@@ -35,7 +35,6 @@ MAX_LAYERS = 32
 
 _UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has these bytes already."}}
 _RANGE = re.compile(r"^(\d{1,5})-(\d{1,5})$", re.ASCII)
-_ZOOM = re.compile(r"\d{0,2}", re.ASCII)
 _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>City map</title>
 <h1>The map page has not been built</h1>
 <p>Build it once: <code>npm --prefix web ci &amp;&amp; npm --prefix web run build</code>, or <code>make demo</code>.</p>
@@ -92,7 +91,9 @@ async def style(
         raise BadParameterError("layers", layers, f"at most {MAX_LAYERS} different layers")
     catalog = services.live.current
     served = {layer.id: status for layer, status in services.loaded()}
-    starts = _parse_switches(features_from, ids or styling.drawn_layers(catalog, name)) if features_from else {}
+    drawn = ids or (styling.drawn_layers(catalog, name) if features_from else [])
+    plans = zip(drawn, tiling.parse_plans(features_from, drawn), strict=True)
+    starts = {layer_id: zoom for layer_id, zoom in plans if zoom is not None}
     # In a thread: with all layers it takes 20 ms.
     made = await asyncio.to_thread(
         styling.build_style, catalog, served, name, _site(request), ids, features_from=starts
@@ -143,15 +144,6 @@ async def robots(request: Request) -> Response:
     closed = "".join(f"Disallow: {path}{part}\n" for part in ("/tiles/", "/ogc/collections/*/items", "/api/"))
     text = f"User-agent: *\n{closed}Allow: {path}/\n"
     return Response(text, media_type="text/plain", headers={"Cache-Control": A_DAY})
-
-
-def _parse_switches(text: str, ids: list[str]) -> dict[str, int]:
-    """`features-from` by layer, of those that it gives a number for."""
-    numbers = text.split(",")
-    if len(numbers) != len(ids) or not all(map(_ZOOM.fullmatch, numbers)):
-        expected = "a zoom, or nothing, for each of " + ", ".join(ids) if ids else "`layers` that it is for"
-        raise BadParameterError("features-from", text, expected)
-    return {layer_id: int(number) for layer_id, number in zip(ids, numbers, strict=True) if number}
 
 
 def _site(request: Request) -> str:

@@ -6,7 +6,7 @@ from geoserver.tiling.compose import BUDGET
 from geoserver.tiling.preparing import Prepared, look_ahead, prepare
 from geoserver.tiling.results import Result, ResultKey, Results, is_dear, read_result, read_rows
 from geoserver.tiling.sources import parse_question, render, tile_version
-from geoserver.tiling.tilejson import PLAN, build_tilejson
+from geoserver.tiling.tilejson import PLAN, build_tilejson, parse_plans
 
 __all__ = [
     "BUDGET",
@@ -23,6 +23,7 @@ __all__ = [
     "count_tiles",
     "is_dear",
     "look_ahead",
+    "parse_plans",
     "parse_question",
     "prepare",
     "read_result",

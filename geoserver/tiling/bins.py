@@ -11,7 +11,7 @@ from psycopg.types.numeric import Int4
 
 from geoserver.filtering import Parts, Where, split
 from geoserver.model import BINS
-from geoserver.tiling.recipes import plain_recipe
+from geoserver.tiling.recipes import escape, plain_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +26,7 @@ __all__ = [
     "bins_layer",
     "build_bins",
     "build_cells",
+    "build_slot",
     "choose_packed",
     "describe_bins",
     "find_bins",
@@ -247,7 +248,8 @@ def place_values(plan: TilePlan, tile: Tile) -> dict[str, Any]:
 def build_cells(subject: Subject, source: Source, cells: str, level: int) -> Composed:
     """Count features in cells of `level` into the temporary table `cells`, to make many tiles from.
 
-    From the cells of `source` where it has some, else from packed points or rows.
+    From the cells of `source` where it has some, else from packed points or rows. It is run with parameters, of which
+    it has none.
     """
     if source.cells:
         return _COARSEN.format(
@@ -273,7 +275,7 @@ def _columns(subject: Subject) -> Composed:
     """The properties of a bin beside its count; those that are nothing are null, and so not in the tile."""
     layer, plan, kind = subject.layer, subject.plan, subject.kind
     columns: list[Composable] = [
-        SQL("sum(n) FILTER (WHERE slot = {}) AS {}").format(Literal(slot), Identifier(name))
+        SQL("sum(n) FILTER (WHERE slot = {}) AS {}").format(Literal(slot), escape(Identifier(name)))
         for slot, name in _slots(plan)
     ]
     if layer.time:
@@ -293,17 +295,21 @@ def _slots(plan: TilePlan) -> list[tuple[int, str]]:
 def _measures(subject: Subject, table: str) -> dict[str, Composable]:
     """What is counted of each row, and where the rows are."""
     layer, plan, kind = subject.layer, subject.plan, subject.kind
-    slot: Composable = Literal(MOST_VALUES)
-    if plan.facet and plan.values:
-        slot = SQL("coalesce(array_position({}::text[], {}::text) - 1, {})").format(
-            Literal(list(plan.values)), Identifier(plan.facet), Literal(MOST_VALUES)
-        )
     return {
-        "slot": slot,
+        "slot": build_slot(plan),
         "time": Identifier(layer.time) if layer.time else SQL("NULL::timestamptz"),
         "size": SQL("{}(geom_3857)").format(SQL(_SIZES[kind][1])) if kind in _SIZES else SQL("NULL::double precision"),
         "table": Identifier("layers", table),
     }
+
+
+def build_slot(plan: TilePlan) -> Composable:
+    """Which count of a bin a row belongs to; for a statement that is run with parameters."""
+    if not (plan.facet and plan.values):
+        return Literal(MOST_VALUES)
+    return SQL("coalesce(array_position({}::text[], {}::text) - 1, {})").format(
+        escape(Literal(list(plan.values))), Identifier(plan.facet), Literal(MOST_VALUES)
+    )
 
 
 def _count_packed(

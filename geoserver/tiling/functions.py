@@ -15,6 +15,7 @@ from geoserver.filtering import Where
 from geoserver.grid import intersects, tile_bounds
 from geoserver.model import Tile
 from geoserver.parameters import canonical_json, parse_parameters
+from geoserver.tiling.recipes import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,7 +123,7 @@ def _middle_tile(layer: Layer) -> Tile:
 
 def _build_call(layer: Layer) -> Composed:
     schema, name = layer.source.split(".")
-    return SQL("SELECT {}(%(z)s, %(x)s, %(y)s, %(params)s::jsonb)").format(Identifier(schema, name))
+    return SQL("SELECT {}(%(z)s, %(x)s, %(y)s, %(params)s::jsonb)").format(escape(Identifier(schema, name)))
 
 
 def _build_values(tile: Tile, where: Where) -> dict[str, object]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import compute
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -209,29 +210,24 @@ def build_texts(name: str, codes: np.ndarray, texts: pa.BinaryArray) -> Column:
     for length in different.tolist():
         inner = b"\x0a" + _varint(length)
         heads.append(b"\x22" + _varint(len(inner) + length) + inner)
-    head_sizes = np.array([len(head) for head in heads], dtype=np.int64)[places]
-    sizes = lengths + head_sizes
-    data = np.empty(int(sizes.sum()), dtype=np.uint8)
-    ends = np.cumsum(sizes)
-    starts = ends - sizes
-    for at, head in enumerate(heads):
-        chosen = starts[places == at]
-        for offset, byte in enumerate(head):
-            data[chosen + offset] = byte
-    body = np.frombuffer(texts.buffers()[2] or b"", dtype=np.uint8)[: int(lengths.sum())]
-    data[_spread(starts + head_sizes, lengths)] = body
-    return _build(name, codes, data, sizes)
+    sizes = lengths + np.array([len(head) for head in heads], dtype=np.int32)[places]
+    headed = pa.array(heads, pa.binary()).take(pa.array(places))
+    # By Arrow, byte for byte: an array of where each byte goes would be many times as large as the texts.
+    values = compute.binary_join_element_wise(headed, texts, pa.scalar(b"", pa.binary()))
+    return Column(name, codes.astype(np.int32), values, sizes.astype(np.int32))
 
 
 def build_numbers(name: str, values: np.ndarray, held: np.ndarray) -> Column:
     """A column of whole numbers, floating point numbers or truth values; `held` says which rows have one."""
-    used, places = np.unique(values[held], return_inverse=True)
+    kind = values.dtype
+    # By their bits, for 0.0 and -0.0 are equal and yet two values.
+    used, places = np.unique(values[held].view(np.int64) if kind == np.float64 else values[held], return_inverse=True)
     codes = np.full(len(values), -1, dtype=np.int32)
     codes[held] = places
-    if used.dtype == np.float64:
+    if kind == np.float64:
         data = np.empty((len(used), 11), dtype=np.uint8)
         data[:, :3] = (0x22, 9, 0x19)
-        data[:, 3:] = used.astype("<f8").view(np.uint8).reshape(-1, 8)
+        data[:, 3:] = used.astype("<i8").view(np.uint8).reshape(-1, 8)
         return _build(name, codes, data.ravel(), np.full(len(used), 11))
     if used.dtype == bool:
         rows = np.array([[0x22, 2, 0x38, int(value)] for value in used], dtype=np.uint8)
@@ -280,13 +276,6 @@ def _build(name: str, codes: np.ndarray, data: np.ndarray, sizes: np.ndarray) ->
     buffers = [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(data.tobytes())]
     values = pa.Array.from_buffers(pa.binary(), len(sizes), buffers)
     return Column(name, codes.astype(np.int32), values, sizes.astype(np.int32))
-
-
-def _spread(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Every place from each start on, as many as its length, one after the other."""
-    ends = np.cumsum(lengths)
-    places: np.ndarray = np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths)
-    return places
 
 
 def _take(values: pa.BinaryArray, used: np.ndarray) -> bytes:

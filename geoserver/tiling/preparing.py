@@ -369,7 +369,7 @@ class _Work:
         if self.source.cells and self.source.level == level:
             return
         cells = f"geoserver_cells_{level}"
-        self.connection.execute(build_cells(self.subject, self.source, cells, level))
+        self.connection.execute(build_cells(self.subject, self.source, cells, level), {})
         if self.source.cells:
             self.connection.execute(SQL("DROP TABLE {}").format(Identifier(self.source.cells)))
         self.source = replace(self.source, cells=cells, level=level)

@@ -16,7 +16,7 @@ from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 from geoserver import assets
 from geoserver.database.pool import run
 from geoserver.model import BINS
-from geoserver.tiling.bins import MOST_VALUES
+from geoserver.tiling.bins import build_slot
 from geoserver.tiling.cells import LEVEL, NO_DAY, place_points
 from geoserver.tiling.held import Points, Shapes
 from geoserver.tiling.mvt import Column, build_numbers, build_texts
@@ -24,7 +24,7 @@ from geoserver.tiling.plans import MOST_DRAWN
 from geoserver.tiling.recipes import build_value, plain_recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Sequence
 
     from geoserver.catalog import Catalog
     from geoserver.database.pool import Database
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DAY",
     "EPOCH",
+    "MOST_BYTES",
     "MOST_ROWS",
     "can_hold",
     "can_read",
@@ -47,6 +48,9 @@ __all__ = [
 ]
 
 MOST_ROWS = 120_000  # of a filter that is kept in memory
+MOST_BYTES = 24_000_000  # of the arrays of one, as they travel
+_NUMBER = 12  # bytes of a number that travels in an array, at most
+_FAR = 1e8  # metres; the map ends at a fifth of it
 _HEAD = 20  # bytes in front of the elements of an array of one dimension
 EPOCH = 10_957  # days from 1970, where numpy begins, to 2000, where PostgreSQL does
 DAY = 86_400_000_000  # microseconds
@@ -62,33 +66,44 @@ _TYPES = {
 }
 _TEXTS = ("text", "date", "timestamp")  # what is text in a tile
 
+# Counted before any array is made: of too much, nothing is.
 _READ = SQL("""
-SELECT count(*)::integer, bool_and(fits), array_agg(fid), array_agg(x), array_agg(y), array_agg(slot), array_agg(at)
-    {arrays}
-FROM (
-    SELECT fid, ST_X({point}) AS x, ST_Y({point}) AS y, {slot}::smallint AS slot, {at} AS at, {fits} AS fits
-        {columns}
-    FROM (SELECT * FROM {table} WHERE ({where}) AND NOT ST_IsEmpty(geom_3857) LIMIT {most}) AS found
-) AS points""")
-_MEASURE = SQL("""
-SELECT count(*)::integer, TRUE, array_agg(fid), array_agg(ST_XMin(geom_3857)), array_agg(ST_YMin(geom_3857)),
-    array_agg(ST_XMax(geom_3857)), array_agg(ST_YMax(geom_3857)), array_agg(ST_NPoints(geom_3857)),
-    array_agg(ST_Length(geom_3857) + ST_Perimeter(geom_3857))
-    {arrays}
-FROM (
-    SELECT fid, geom_3857 {columns}
-    FROM (SELECT * FROM {table} WHERE ({where}) AND NOT ST_IsEmpty(geom_3857) LIMIT {most}) AS found
-) AS shapes""")
+WITH found AS MATERIALIZED (
+    SELECT fid, {places}, {fits} AS fits {columns}
+    FROM (SELECT * FROM {table} WHERE ({where}) AND NOT ST_IsEmpty(geom_3857) LIMIT {limit}) AS chosen
+), total AS (
+    SELECT count(*)::integer AS n, coalesce(bool_and(fits), TRUE) AND count(*) <= {most}
+        AND coalesce(sum({octets}), 0) <= {room} AS fits
+    FROM found
+)
+SELECT total.n, total.fits, arrays.*
+FROM total CROSS JOIN LATERAL (SELECT array_agg(fid) {arrays} FROM found WHERE total.fits) AS arrays""")
+_POINTS = SQL("ST_X({point}) AS x, ST_Y({point}) AS y, {slot}::smallint AS slot, {at} AS at")
+_SHAPES = SQL("""ST_XMin(geom_3857) AS west, ST_YMin(geom_3857) AS south, ST_XMax(geom_3857) AS east,
+    ST_YMax(geom_3857) AS north, ST_NPoints(geom_3857) AS vertices,
+    ST_Length(geom_3857) + ST_Perimeter(geom_3857) AS length""")
+# False for what is not a number, which is above infinity in PostgreSQL's order, and for no place at all.
+_INSIDE = SQL("coalesce({low} >= {least} AND {high} <= {greatest}, FALSE)")
 _TEXT = SQL(", array_agg(coalesce(octet_length({0}), -1)), string_agg({0}, '')")
 _VALUE = SQL(", array_agg(coalesce({0}, {1})), array_agg(({0} IS NULL)::integer::smallint)")
 _NOTHING = {"integer": SQL("0"), "number": SQL("0"), "boolean": SQL("false")}
 
 
 class Answer(NamedTuple):
-    """A statement's one row as it travelled, or None where there are too many rows or some that do not fit."""
+    """How many rows there are, and their arrays as they travelled."""
 
     rows: int
     cells: list[bytes | None]
+
+    @property
+    def size(self) -> int:
+        return sum(len(cell) for cell in self.cells if cell)
+
+    def take(self) -> Iterator[bytes | None]:
+        """The arrays one by one, each let go of as soon as it is used: all of them are many megabytes."""
+        self.cells.reverse()
+        while self.cells:
+            yield self.cells.pop()
 
 
 def can_read(layer: Layer, status: LayerStatus) -> bool:
@@ -113,7 +128,7 @@ def _own_recipe(name: str) -> str:
 
 
 async def read_points(database: Database, layer: Layer, status: LayerStatus, where: Where) -> Answer | None:
-    """The rows; None for too many, and where some are such that only PostgreSQL can make tiles of them.
+    """The rows; None for too many or too large ones, and where only PostgreSQL can make tiles of some.
 
     Raises UnavailableError when the database is away or too slow.
     """
@@ -123,9 +138,12 @@ async def read_points(database: Database, layer: Layer, status: LayerStatus, whe
         if status.geometry_type == "POINT"
         else "CASE GeometryType(geom_3857) WHEN 'POINT' THEN geom_3857 END"
     )
-    more: dict[str, Composable] = {"point": SQL(one)}
-    more |= {"slot": build_slot(status), "at": _build_time(layer), "fits": _build_fits(layer, status)}
-    return await _read(database, _build_statement(_READ, layer, where, MOST_ROWS, more), where, MOST_ROWS)
+    point = SQL(one)
+    places = _POINTS.format(point=point, slot=build_slot(status.plan), at=_build_time(layer))
+    x, y = (SQL("{}({})").format(SQL(name), point) for name in ("ST_X", "ST_Y"))
+    fits = [_inside(x, x), _inside(y, y), *_build_fits(layer)]
+    statement = _build_statement(layer, where, MOST_ROWS, places, fits, numbers=("x", "y", "slot", "at"))
+    return await _read(database, statement, where)
 
 
 async def estimate_cost(database: Database, layer: Layer, where: Where) -> float:
@@ -138,68 +156,69 @@ async def estimate_cost(database: Database, layer: Layer, where: Where) -> float
 
 
 async def read_shapes(database: Database, layer: Layer, where: Where) -> Answer | None:
-    """Where the rows lie and how large they are; None for too many. Raises as `read_points` does."""
-    return await _read(database, _build_statement(_MEASURE, layer, where, MOST_DRAWN, {}), where, MOST_DRAWN)
+    """Where the rows lie and how large they are; None as above. Raises as `read_points` does."""
+    functions = (("ST_XMin", "ST_XMax"), ("ST_YMin", "ST_YMax"))
+    fits = [_inside(*(SQL("{}(geom_3857)").format(SQL(name)) for name in pair)) for pair in functions]
+    fits.append(SQL("ST_Length(geom_3857) + ST_Perimeter(geom_3857) < 'Infinity'"))
+    names = ("west", "south", "east", "north", "vertices", "length")
+    return await _read(database, _build_statement(layer, where, MOST_DRAWN, _SHAPES, fits, numbers=names), where)
 
 
-async def _read(database: Database, statement: Composed, where: Where, most: int) -> Answer | None:
+async def _read(database: Database, statement: Composed, where: Where) -> Answer | None:
     async with database.connection() as connection, connection.cursor(binary=True) as cursor:
         await run(connection, cursor, statement.as_bytes(None), where.params, prepare=False)
         found = cursor.pgresult
         assert found is not None  # noqa: S101 - a SELECT has one
-        cells = [found.get_value(0, at) for at in range(found.nfields)]
-    count = int.from_bytes(cells[0] or b"")
-    if count > most or (count and cells[1] != b"\x01"):
-        return None
-    return Answer(count, cells[2:])
+        count, fits, *cells = [found.get_value(0, at) for at in range(found.nfields)]
+    return Answer(int.from_bytes(count or b""), cells) if fits == b"\x01" else None
 
 
-def _build_statement(query: SQL, layer: Layer, where: Where, most: int, more: Mapping[str, Composable]) -> Composed:
+def _build_statement(
+    layer: Layer, where: Where, most: int, places: Composable, fits: Sequence[Composable], *, numbers: Sequence[str]
+) -> Composed:
     fields = [layer.fields[name] for name in layer.tile_fields]
     names = [Identifier(f"value {at}") for at in range(len(fields))]  # no field has a blank in its name
     columns = [SQL(", {} AS {}").format(build_value(item), name) for item, name in zip(fields, names, strict=True)]
-    arrays = [
-        _TEXT.format(name) if item.type in _TEXTS else _VALUE.format(name, _NOTHING[item.type])
-        for item, name in zip(fields, names, strict=True)
-    ]
-    return query.format(
+    arrays: list[Composable] = [SQL(", array_agg({})").format(Identifier(name)) for name in numbers]
+    octets: list[Composable] = [Literal(_NUMBER * (1 + len(numbers) + 2 * len(fields)))]
+    for item, name in zip(fields, names, strict=True):
+        if item.type in _TEXTS:
+            arrays.append(_TEXT.format(name))
+            octets.append(SQL("coalesce(octet_length({}), 0)").format(name))
+        else:
+            arrays.append(_VALUE.format(name, _NOTHING[item.type]))
+    return _READ.format(
+        places=places,
+        fits=SQL(" AND ").join(fits),
         arrays=SQL("").join(arrays),
+        octets=SQL(" + ").join(octets),
         columns=SQL("").join(columns),
         table=Identifier("layers", layer.table),
         where=where.sql,
-        most=Literal(most + 1),
-        **more,
+        limit=Literal(most + 1),
+        most=Literal(most),
+        room=Literal(MOST_BYTES),
     )
+
+
+def _inside(low: Composable, high: Composable) -> Composable:
+    """Whether it is on the map, a metre beside it, or not far: numbers that nothing overflows with."""
+    return _INSIDE.format(low=low, high=high, least=Literal(-_FAR), greatest=Literal(_FAR))
 
 
 def _build_time(layer: Layer) -> Composable:
     return SQL("coalesce({}, 'infinity')").format(Identifier(layer.time)) if layer.time else SQL("0::bigint")
 
 
-def build_slot(status: LayerStatus) -> Composable:
-    """Which count of a bin a row belongs to."""
-    plan = status.plan
-    if not (plan.facet and plan.values):
-        return Literal(MOST_VALUES)
-    return SQL("coalesce(array_position({}::text[], {}::text) - 1, {})").format(
-        Literal(list(plan.values)), Identifier(plan.facet), Literal(MOST_VALUES)
-    )
-
-
-def _build_fits(layer: Layer, status: LayerStatus) -> Composable:
-    """Whether a row is one point, at a time that a calendar of four digits has."""
-    fits: list[Composable] = [SQL("TRUE")]
-    if status.geometry_type != "POINT":
-        fits.append(SQL("GeometryType(geom_3857) = 'POINT'"))
-    if layer.time:
-        span = SQL("({0} IS NULL OR ({0} >= '0002-01-01' AND {0} < '9999-12-31'))")
-        fits.append(span.format(Identifier(layer.time)))
-    return SQL(" AND ").join(fits)
+def _build_fits(layer: Layer) -> list[Composable]:
+    """Whether a row is at a time that a calendar of four digits has."""
+    span = SQL("({0} IS NULL OR ({0} >= '0002-01-01' AND {0} < '9999-12-31'))")
+    return [span.format(Identifier(layer.time))] if layer.time else []
 
 
 def parse_points(layer: Layer, answer: Answer) -> Points:
     """The arrays in the order of the map."""
-    cells = iter(answer.cells)
+    cells = answer.take()
     count = answer.rows
     fid, x, y = (parse_numbers(next(cells), kind, count) for kind in (">i8", ">f8", ">f8"))
     slot = parse_numbers(next(cells), ">i2", count).astype(np.uint8)
@@ -214,7 +233,7 @@ def parse_points(layer: Layer, answer: Answer) -> Points:
 
 def parse_shapes(layer: Layer, answer: Answer) -> Shapes:
     """The arrays in the order of the table."""
-    cells = iter(answer.cells)
+    cells = answer.take()
     count = answer.rows
     fid = parse_numbers(next(cells), ">i8", count)
     west, south, east, north = (parse_numbers(next(cells), ">f8", count) for _ in range(4))

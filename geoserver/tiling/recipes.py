@@ -63,3 +63,8 @@ def build_column(field: Field) -> Composable:
 def build_value(field: Field) -> Composable:
     """A field as a tile holds it."""
     return _TEXT.get(field.type, SQL("{}")).format(Identifier(field.name))
+
+
+def escape(part: Composable) -> Composable:
+    """A name or value out of data, for a statement that is run with parameters: a percent sign would begin one."""
+    return SQL(part.as_string(None).replace("%", "%%"))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 
-from geoserver.errors import OvertakenError, UnavailableError
+from geoserver.errors import BadParameterError, OvertakenError, UnavailableError
 from geoserver.tiling.bins import find_bins, split_packed
 from geoserver.tiling.compose import BUDGET, list_steps
 from geoserver.tiling.held import Points
@@ -50,8 +50,10 @@ _BLOCKS, _POINT = 2_500.0, 0.005  # PostgreSQL's costs (250 are some millisecond
 _SOME = 0.2  # of a layer: the part that a few values of its main choice field may have
 _DEAR = 150_000  # its cost of reading rows from which on a tile is not kept waiting for them
 _PAUSE = 60.0  # seconds until what took too long is tried again
-_SHORT = 5_000  # points that are worked through in no time; more of them would hold up the other requests
-_COUNTED = 25  # points that are counted while one is written
+_SHORT = 100_000  # bytes that are worked through in a millisecond or two; more would hold up the other requests
+_COUNTED = 4  # bytes that can be written while a point is counted
+_AT_ONCE = 2  # readings, each of which may take some times `MOST_BYTES` while it is worked through
+_PLANS = 2**20  # bytes that plans alone may take, where nothing else is kept
 _ENTRY_BYTES = 1_500  # what Python takes for a result and its place
 
 
@@ -111,6 +113,10 @@ async def _in_time[T](reading: Coroutine[Any, Any, T], status: LayerStatus) -> T
         if not isinstance(error.__cause__, psycopg.errors.QueryCanceled):
             raise
         return Result(status.plan.features_from, expires=time.monotonic() + _PAUSE)
+    except BadParameterError as error:
+        if not isinstance(error.__cause__, psycopg.errors.ProgramLimitExceeded):
+            raise
+        return Result(status.plan.features_from)  # our arrays are too large, which is no fault of the question
 
 
 async def _read_result(database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, where: Where) -> Result:
@@ -123,10 +129,10 @@ async def _read_result(database: Database, catalog: Catalog, layer: Layer, statu
             ways.reverse()
         for way in ways:
             if (found := await way(database, layer, status, where)) is not None:
-                return found
+                return replace(found, few=found.few and way is ways[0])  # else the rows were asked, and do not fit
     if not own.features_from or (answer := await read_shapes(database, layer, where)) is None:
         return own
-    return await _work(answer.rows, _measure, layer, status, answer)
+    return await _work(answer.size, _measure, layer, status, answer)
 
 
 async def is_dear(database: Database, layer: Layer, status: LayerStatus, where: Where, zoom: int) -> bool:
@@ -150,7 +156,7 @@ def _cost_packed(layer: Layer, status: LayerStatus, where: Where) -> float:
 async def _read_rows(database: Database, layer: Layer, status: LayerStatus, where: Where) -> Result | None:
     """The points that a filter leaves; None for too many, or for other things than points."""
     answer = await read_points(database, layer, status, where)
-    return None if answer is None else await _work(answer.rows, _hold, layer, status, answer)
+    return None if answer is None else await _work(answer.size, _hold, layer, status, answer)
 
 
 async def _read_cells(database: Database, layer: Layer, status: LayerStatus, where: Where) -> Result | None:
@@ -164,7 +170,7 @@ async def _read_cells(database: Database, layer: Layer, status: LayerStatus, whe
         return None
     if blocks.total > MOST:
         return Result(status.plan.features_from)
-    return await _work(blocks.total, _count, layer, status, blocks)
+    return await _work(blocks.size, _count, layer, status, blocks)
 
 
 def _count(layer: Layer, status: LayerStatus, blocks: Blocks) -> Result | None:
@@ -183,9 +189,9 @@ def _measure(layer: Layer, status: LayerStatus, answer: Answer) -> Result:
     return Result(plan_features(layer, status.plan, parse_shapes(layer, answer)))
 
 
-async def _work[**P, T](rows: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Do it here or, where the rows are many, beside the event loop."""
-    if rows <= _SHORT:
+async def _work[**P, T](size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do it here or, where the bytes are many, beside the event loop."""
+    if size <= _SHORT:
         return work(*args, **kwargs)
     return await asyncio.to_thread(work, *args, **kwargs)
 
@@ -193,8 +199,9 @@ async def _work[**P, T](rows: int, work: Callable[P, T], *args: P.args, **kwargs
 async def draw(points: Cells, subject: Subject, tile: Tile) -> bytes:
     """The tile of points in memory, by the subject's plan; beside the event loop where they are many."""
     count = points.count(tile)
-    drawn = tile.z >= subject.plan.features_from
-    return await _work(count if drawn else count // _COUNTED, _draw, points, subject, tile, count)
+    drawn = tile.z >= subject.plan.features_from and isinstance(points, Points)
+    size = count * (points.size // max(len(points), 1) if drawn else _COUNTED)
+    return await _work(size, _draw, points, subject, tile, count)
 
 
 def _draw(points: Cells, subject: Subject, tile: Tile, count: int) -> bytes:
@@ -212,7 +219,7 @@ def _draw(points: Cells, subject: Subject, tile: Tile, count: int) -> bytes:
 
 
 class Results:
-    """Results by key; `limit` in bytes, 0 keeps none."""
+    """Results by key; `limit` in bytes, 0 keeps plans alone."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -220,6 +227,7 @@ class Results:
         self.read = 0  # since the start
         self._kept: OrderedDict[ResultKey, tuple[Result, int]] = OrderedDict()
         self._reads: dict[ResultKey, _Read] = {}
+        self._turns = asyncio.Semaphore(_AT_ONCE)
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -256,7 +264,8 @@ class Results:
                     del self._reads[key]
 
     async def _read(self, key: ResultKey, read: Callable[[], Awaitable[Result]]) -> Result:
-        result = await read()
+        async with self._turns:
+            result = await read()
         self.read += 1
         self._keep(key, result)
         return result
@@ -265,12 +274,12 @@ class Results:
         own = len(key.filter) + _ENTRY_BYTES
         if result.size + own > self.limit:  # the plan alone, lest what is too large is read for every tile
             result = replace(result, held=None, few=False)
-        size = result.size + own
-        if size > self.limit or key in self._kept:
+        size, most = result.size + own, self.limit or _PLANS
+        if size > most or key in self._kept:
             return
         self._kept[key] = result, size
         self.bytes += size
-        while self.bytes > self.limit:
+        while self.bytes > most:
             self._remove(next(iter(self._kept)))
 
     def drop(self, layer: str, keep: int | None = None) -> None:

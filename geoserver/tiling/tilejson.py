@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
+from geoserver.errors import BadParameterError
 from geoserver.grid import MAX_LATITUDE
 from geoserver.model import Bounds
 from geoserver.tilesets import ArchiveStatus
@@ -16,11 +18,25 @@ if TYPE_CHECKING:
     from geoserver.database.status import LayerStatus
     from geoserver.model import Field, Layer
 
-__all__ = ["PLAN", "build_tilejson"]
+__all__ = ["PLAN", "build_tilejson", "parse_plans"]
 
 PLAN = "features-from"  # parameter of a tile: from which zoom on each of its layers is drawn as features
 
 _START_ZOOM = 12
+_LAST = 22  # zoom from which on there is none that a plan could begin at
+_ZOOM = re.compile(r"[0-9]{0,2}")
+
+
+def parse_plans(text: str, ids: Sequence[str]) -> list[int | None]:
+    """From which zoom on each layer is drawn as features, as `features-from` says; None for its own plan."""
+    if not text:
+        return [None] * len(ids)
+    zooms = text.split(",")
+    if len(zooms) != len(ids) or not all(_ZOOM.fullmatch(zoom) and int(zoom or 0) <= _LAST for zoom in zooms):
+        whose = f"each of {', '.join(ids)} in this order" if ids else "each of the layers that are named"
+        expected = f"a zoom from 0 to {_LAST}, or nothing, for {whose}, with commas between, as the TileJSON says"
+        raise BadParameterError(PLAN, text, expected)
+    return [int(zoom) if zoom else None for zoom in zooms]
 
 
 def build_tilejson(

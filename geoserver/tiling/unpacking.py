@@ -47,6 +47,10 @@ class Blocks(NamedTuple):
     total: int
     cells: list[bytes | None]
 
+    @property
+    def size(self) -> int:
+        return sum(len(cell) for cell in self.cells if cell)
+
 
 async def read_blocks(database: Database, layer: Layer, status: LayerStatus, parts: Parts) -> Blocks:
     """What of the packed points the filter leaves. Raises OvertakenError when a load has just taken them away."""

@@ -221,6 +221,9 @@ def test_a_trusted_proxy_tells_the_path_that_it_took_away(start: Callable[..., A
         }.items():
             reply = ask(server.url, "/api/layers", "localhost", more=f"X-Forwarded-Prefix: {told}\r\n")
             assert f'"http://localhost{path}/api/layers/stops"'.encode() in reply.body
+        for told in ("/é", "/Ã©"):  # as Latin-1, and as the bytes of UTF-8
+            reply = ask(server.url, "/api/layers", "localhost", more=f"X-Forwarded-Prefix: {told}\r\n")
+            assert b'"http://localhost/api/layers/stops"' in reply.body
         twice = "X-Forwarded-Prefix: /a\r\nX-Forwarded-Prefix: /b\r\n"
         assert b'"http://localhost/api/layers/stops"' in ask(server.url, "/api/layers", "localhost", more=twice).body
     for chosen in ({}, {"trusted_proxies": "192.0.2.1"}, {"trusted_proxies": "127.0.0.1", "public_url": "http://a.b"}):

@@ -159,9 +159,12 @@ def test_each_of_several_layers_has_its_own_plan(client: TestClient) -> None:
     assert document["features_from"] == max(plans)
     again, same = read_plan(client, "crime,sewage-sampling", bbox="-29,45,-28,46", **{"features-from": "3,1"})
     assert (same, again["features_from"]) == (address, document["features_from"])
+    body = client.get("/tiles/crime,sewage-sampling.json?bbox=-29,45,-28,46&features%2Dfrom=3,1").json()
+    assert body["tiles"][0].count("from=") == 1
+    assert body["tiles"][0].endswith(address.rpartition("&")[2])
 
 
-@pytest.mark.parametrize("wrong", ["x", "-1", "1.5", "1,2", "²", "99999", "0x1", " 1"])
+@pytest.mark.parametrize("wrong", ["x", "-1", "1.5", "1,2", "²", "99999", "007", "23", "0x1", " 1"])
 def test_a_plan_that_is_none_is_refused_by_name(client: TestClient, wrong: str) -> None:
     for path in ("/tiles/crime/3/3/2.mvt", "/tiles/crime.json"):
         answer = client.get(path, params={"features-from": wrong})

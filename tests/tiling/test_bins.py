@@ -19,9 +19,10 @@ from psycopg.sql import SQL, Identifier
 from random_rows import SIDE, SOUTH, WEST, draw_filter, draw_row, draw_shape
 from shapely.geometry import shape
 
+from geoserver import tiling
 from geoserver.filtering import build, split
 from geoserver.model import Tile, ZoomPlan
-from geoserver.tiling import BUDGET, preparing, render
+from geoserver.tiling import BUDGET, preparing, read_result, render
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +84,31 @@ def test_tiles_of_all_zooms_add_up_under_500_filters(
     shapes: Shapes, rows_of: Callable[[str], str], kind: str, filters: int
 ) -> None:
     check_counts(shapes, rows_of(kind), filters, f"many {kind}")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_values_with_signs_that_mean_something_in_statements_are_counted_like_any(shapes: Shapes, kind: str) -> None:
+    names = ["%_\\", "50% x", "%s", "%(x)s", "%%", "{}", "{where}", 'it\'s "so"', "a:b", "plain"]
+    draw = random.Random(kind)
+    rows = [{"name": name, "at": "2024-05-01T00:00:00Z"} for name in names for _ in range(20)]
+    keys: dict[str, Any] = {"facet": "name"} | ({"features_from": 12} if kind == "points" else {})
+    layer_id = shapes.make(f"signs-{kind}", kind, [draw_shape(draw, kind) for _ in rows], rows, heavy=50, **keys)
+    layer, status = shapes.layers[layer_id], shapes.statuses[layer_id]
+    assert set(status.plan.values) == set(names)
+    assert kind != "points" or status.plan.weight
+    for text in ("", "size IS NULL", "at > TIMESTAMP('2024-01-01T00:00:00Z')", "name LIKE '50%'"):
+        where = build(layer, status, filter=text)
+        result = shapes.runner.run(read_result(shapes.database, shapes.catalog, layer, status, where))
+        for held in [result.held, None] if kind == "points" and text else [None]:
+            options: dict[str, Any] = {"where": where, "features_from": status.plan.features_from, "points": held}
+            what = (shapes.database, shapes.catalog, layer, status, Tile(0, 0, 0))
+            counted: Counter[str] = Counter()
+            body = shapes.runner.run(tiling.render(*what, **options))
+            for item in mapbox_vector_tile.decode(body).get(f"{layer_id}:bins", {}).get("features", ()):
+                found = item["properties"]
+                counted.update({key: count for key, count in found.items() if key.startswith("name:")})
+            expected = {f"name:{name}": 20 for name in names if "LIKE" not in text or name == "50% x"}
+            assert (counted == expected) if kind == "points" else counted.keys() <= expected.keys()
 
 
 def test_packed_points_and_rows_give_the_same_tile(shapes: Shapes, rows_of: Callable[[str], str]) -> None:

@@ -100,7 +100,11 @@ def test_results_are_bounded_by_bytes_and_the_least_used_goes_first() -> None:
         assert 0 < small.bytes <= small.limit
         none = Results(0)
         assert (await none.get(key(1), read)) is one
-        assert (len(none), none.bytes) == (0, 0)
+        assert none.find(key(1)) == Result(one.features_from)
+        for number in range(2_000):
+            await none.get(key(number), read)
+        assert none.find(key(1)) is None
+        assert 500_000 < none.bytes <= 2**20
 
     asyncio.run(run())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import mapbox_vector_tile
@@ -17,7 +18,7 @@ from random_rows import SOUTH, WEST, draw_filter, draw_place, draw_row
 
 from geoserver.filtering import build
 from geoserver.model import Tile
-from geoserver.tiling import read_result, render
+from geoserver.tiling import read_result, reading, render
 from geoserver.tiling.bins import split_packed
 from geoserver.tiling.unpacking import parse_cells, read_blocks
 
@@ -41,7 +42,8 @@ def points(shapes: Shapes) -> str:
     """A layer of random and odd points with every type of field; in bins below zoom 13."""
     draw = random.Random("in memory")
     rows = [
-        ODD[n] if n < len(ODD) else draw_row(draw) | {"weight": draw.choice([None, draw.random()])} for n in range(900)
+        ODD[n] if n < len(ODD) else draw_row(draw) | {"weight": draw.choice([None, 0.0, -0.0, draw.random()])}
+        for n in range(900)
     ]
     places = [shapely.Point(draw_place(draw)) for _ in rows]
     return shapes.make("held", "points", places, rows, facet="name", features_from=13)
@@ -175,3 +177,39 @@ def test_packed_points_are_counted_in_memory_as_postgis_counts_them(shapes: Shap
             assert all(rough[tile] >= count for tile, count in exact.items())
             assert cells.densest(zoom) == rows.densest(zoom) <= max(exact.values())
     assert counted > 20
+
+
+def test_rows_without_a_place_on_the_map_are_left_to_postgis(shapes: Shapes) -> None:
+    shapes.make("nowhere", "points", [shapely.Point(WEST, SOUTH)] * 3, [{"size": 1}] * 3, features_from=5)
+    where = build(shapes.layers["nowhere"], shapes.statuses["nowhere"], filter="size = 1")
+    assert read(shapes, "nowhere", where).held is not None
+    with psycopg.connect(shapes.url) as connection:
+        connection.execute(
+            "INSERT INTO layers.nowhere (fid, size, geom) SELECT 10 + n, 1, ST_SetSRID(place, 4326) FROM (VALUES"
+            " (1, 'POINT EMPTY'::geometry), (2, ST_MakePoint('NaN', 1)), (3, ST_MakePoint('Infinity', 1)),"
+            " (4, 'MULTIPOINT(1 1, 2 2)')) AS odd (n, place)"
+        )
+    shapes.refresh()
+    found = read(shapes, "nowhere", where)
+    assert (found.held, found.features_from) == (None, 5)
+    plan = {"where": where, "features_from": 5}
+    layer, status = shapes.layers["nowhere"], shapes.statuses["nowhere"]
+    body = shapes.runner.run(render(shapes.database, shapes.catalog, layer, status, Tile(0, 0, 0), **plan))
+    assert sum(item["properties"]["count"] for item in decode(body)["nowhere:bins"][1]) >= 3
+
+
+def test_texts_are_bounded_by_their_bytes_before_they_are_joined(
+    shapes: Shapes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"name": "x" * 20_000, "size": number % 2} for number in range(40)]
+    shapes.make("long", "points", [shapely.Point(WEST, SOUTH)] * 40, rows, features_from=5)
+    where = build(shapes.layers["long"], shapes.statuses["long"], filter="size = 1")
+    assert read(shapes, "long", where).held is not None
+    monkeypatch.setattr(reading, "MOST_BYTES", 20 * 20_000)
+    found = read(shapes, "long", where)
+    assert (found.held, found.features_from, found.few) == (None, 5, False)
+    layer = replace(shapes.layers["long"], kind="lines")
+    shaped = reading.read_shapes(shapes.database, layer, where)
+    assert shapes.runner.run(shaped) is None
+    monkeypatch.setattr(reading, "MOST_BYTES", 30 * 20_000)
+    assert read(shapes, "long", where).held is not None
