@@ -89,7 +89,12 @@ async def tilejson(request: Request, layers: Layers) -> JSONResponse:
     tiles: TileServer = request.app.state.tiles
     client, query = client_of(request.scope), request.url.query
     parts = await build_parts(services, request.app.state.questions, client, layers, query)
-    plans = await asyncio.gather(*(tiles.find_plan(part, client) for part in parts))
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(tiles.find_plan(part, client)) for part in parts]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    plans = [task.result() for task in tasks]
     loaded = [(part.layer, part.status) for part in parts]
     body = tiling.build_tilejson(services.live.current, loaded, base_url(request), _without_plan(query), plans)
     return JSONResponse(body, headers={"Cache-Control": CACHE_CONTROL})

@@ -169,7 +169,7 @@ async def build_archive(
             result = replace(result, held=result.held if rows.held is None else rows.held)
     document = build_tilejson(catalog, [(layer, status)], "", "", [result.features_from if result else None])
     metadata = _pack_metadata(document, zooms)
-    work = WorkFile(target, _build_plan(catalog, layer, status, zooms, where))
+    work = WorkFile(target, _build_plan(catalog, layer, status, (*zooms, document["features_from"]), where))
     try:
         if work.differs:
             tell(f"Begins anew: {' and '.join(work.differs)} changed since the build that was interrupted.")
@@ -239,9 +239,12 @@ def _say_too_many(area: Bounds, zooms: tuple[int, int], total: int) -> str:
 
 
 def _build_plan(
-    catalog: Catalog, layer: Layer, status: LayerStatus, zooms: tuple[int, int], where: Where
+    catalog: Catalog, layer: Layer, status: LayerStatus, zooms: tuple[int, ...], where: Where
 ) -> dict[str, Any]:
-    """What the tiles follow from, by the words in which a difference is told."""
+    """What the tiles follow from, by the words in which a difference is told.
+
+    `zooms` are the first, the last, and the one from which all is drawn.
+    """
     declared: object = functions.depends_on(layer)  # a function's version moves with time
     if layer.kind != "function":
         declared = tile_version(catalog, layer, status)

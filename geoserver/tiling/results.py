@@ -267,7 +267,9 @@ class Results:
         async with self._turns:
             result = await read()
         self.read += 1
-        self._keep(key, result)
+        shared = self._reads.get(key)
+        if shared is not None and shared.task is asyncio.current_task():  # else an edit came meanwhile: `drop`
+            self._keep(key, result)
         return result
 
     def _keep(self, key: ResultKey, result: Result) -> None:
@@ -283,9 +285,14 @@ class Results:
             self._remove(next(iter(self._kept)))
 
     def drop(self, layer: str, keep: int | None = None) -> None:
-        """Let go of what is of a layer, but for one state of its rows: they are others now."""
+        """Let go of what is of a layer, but for one state of its rows: they are others now.
+
+        Who waits for a reading that goes on gets it; it is not kept, and nobody else joins it.
+        """
         for key in [key for key in self._kept if key.layer == layer and key.edit != keep]:
             self._remove(key)
+        for key in [key for key in self._reads if key.layer == layer and key.edit != keep]:
+            del self._reads[key]
 
     def _remove(self, key: ResultKey) -> None:
         _, size = self._kept.pop(key)

@@ -185,7 +185,7 @@ def test_a_filter_that_takes_too_long_to_plan_has_the_layers_own_plan(
     make_database: Callable[..., str], city_template: str, tmp_path: Path
 ) -> None:
     url = make_database(template=city_template)
-    app = create_app(Settings(workspace=tmp_path, database_url=None, samples=True, statement_timeout=0.3), url)
+    app = create_app(Settings(workspace=tmp_path, database_url=None, samples=True, statement_timeout=1.5), url)
     with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
         own = client.get("/tiles/crime.json").json()["features_from"]
         with psycopg.connect(url) as connection:

@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
@@ -24,21 +25,24 @@ class Mortal:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self.url = f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
         place = ["--workspace", str(self._workspace), "--port", str(self.port)]
         command = [sys.executable, "-m", "geoserver", "serve", *place]
-        pipe = {"stderr": subprocess.PIPE, "text": True}
-        self._process = subprocess.Popen(command, cwd=ROOT, env=self._environment, **pipe)  # type: ignore[call-overload]
-        assert self._process
-        assert self._process.stderr
-        assert any(re.match(r"http://\S+", line) for line in self._process.stderr), "it did not start"
+        log = self._workspace / "server.log"
+        with log.open("w") as said:  # a pipe that nobody reads would fill up
+            self._process = subprocess.Popen(command, cwd=ROOT, env=self._environment, stderr=said)
+        deadline = time.monotonic() + 60
+        while not re.search(r"^http://\S+", log.read_text(encoding="utf-8"), re.MULTILINE):
+            assert self._process.poll() is None, log.read_text(encoding="utf-8")
+            assert time.monotonic() < deadline, "it did not start"
+            time.sleep(0.05)
 
     def close(self) -> None:
         """Kill it; `start` starts another."""
         if self._process:
             self._process.kill()
-            self._process.communicate()
+            self._process.wait()
             self._process = None

@@ -165,15 +165,24 @@ def count_done(work: Path) -> int:
 
 
 def kill_half_way(environment: dict[str, str], target: Path, workspace: Path) -> None:
-    """Start a build and kill it, with no chance to tidy up, when some of it is done."""
+    """Start a build and kill it, with no chance to tidy up, when some of it is done.
+
+    The layer is locked for longer than it takes until a build saves what it has: it would be done before, else.
+    """
     command = [*GEOSERVER, "crime", str(target), *ZOOMS, "--workspace", str(workspace)]
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
     work = target.with_name(target.name + ".work")
     deadline = time.monotonic() + 120
+    while not work.exists():
+        assert process.poll() is None, "the build was done before it could be held up"
+        time.sleep(0.01)
+    with psycopg.connect(environment["DATABASE_URL"]) as connection:
+        connection.execute("LOCK TABLE layers.crime IN ACCESS EXCLUSIVE MODE")
+        time.sleep(2.2)
     while count_done(work) < 10:
         assert process.poll() is None, "the build was done before it could be killed"
         assert time.monotonic() < deadline
-        time.sleep(0.05)
+        time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
 

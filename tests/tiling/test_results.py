@@ -72,8 +72,6 @@ def check_tile(shapes: Shapes, layer_id: str, held: Cells, tile: Tile, **view: A
     what = (shapes.database, shapes.catalog, layer, status, tile)
     asked, made = (shapes.runner.run(render(*what, **view, points=points)) for points in (None, held))
     expected = decode(asked)
-    if tile.z == view["features_from"] > 0:
-        expected.pop(f"{layer_id}:bins", None)  # those that fade
     assert decode(made) == expected, (view, tile)
     return set(expected)
 

@@ -371,6 +371,8 @@ export class CityMap {
   }
 
   remove(): void {
+    cancelAnimationFrame(this.#hover);
+    this.closePopup();
     this.#map.remove();
   }
 }

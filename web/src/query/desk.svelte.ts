@@ -31,7 +31,7 @@ class Place<T> {
     this.settled = false;
     this.busy = true;
     this.error = null;
-    if (ask.alone) this.data = undefined;
+    if (ask.alone && ask.address !== before.address) this.data = undefined;
     clearTimeout(this.#timer);
     this.#waiting = Boolean(ask.patience) && before.version === ask.version && this.data !== undefined;
     if (this.#waiting) this.#timer = setTimeout(() => this.#ask(), ask.patience);
