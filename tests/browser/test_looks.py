@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 DESK = {"viewport": {"width": 1280, "height": 800}}
+SIX = "crime,bike-paths,trees,sewage-sampling,air-quality,districts"
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 LOOKS = {
     "light": DESK | {"color_scheme": "light"},
@@ -205,3 +206,14 @@ def test_the_dress_of_the_page_does_not_change_what_maplibre_brings(
         f"<!doctype html><style>:root{{color-scheme:light dark}}{sheets[0]}</style><div class=maplibregl-map>"
     )
     assert ours == bare.evaluate(ELEMENTS)
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_the_closed_sheet_of_many_layers_is_as_wide_as_the_phone(
+    open_viewer: Callable[..., Any], language: str
+) -> None:
+    viewer = open_viewer(f"/?layers={SIX}&lang={language}", **PHONE)
+    assert viewer.page.evaluate("document.documentElement.scrollWidth") == 390
+    box = viewer.page.locator("aside").first.bounding_box()
+    assert box
+    assert (box["x"], box["width"]) == (0, 390)

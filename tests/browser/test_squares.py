@@ -194,6 +194,18 @@ def test_zooming_into_a_square_shows_each_of_its_points(open_reports: Callable[.
     expect(viewer.page.get_by_role("dialog").locator("dt").first).to_have_text("Reported")
 
 
+def test_on_a_phone_the_way_into_a_square_is_gone_to_its_end_though_the_card_goes(
+    open_reports: Callable[..., Any],
+) -> None:
+    viewer = open_reports("#11/45.2/-28.6", **PHONE, reduced_motion="no-preference")
+    box = viewer.page.locator("#map").bounding_box()
+    assert box
+    viewer.page.touchscreen.tap(box["width"] / 2, (box["height"] - 130) / 2)
+    viewer.page.get_by_role("button", name="Zoom in to see each one").tap()
+    expect(viewer.page.get_by_role("dialog")).to_have_count(0)
+    viewer.page.wait_for_function(f"() => parseFloat(location.hash.slice(1)) >= {START + 0.7}", timeout=60_000)
+
+
 def test_while_they_change_only_one_of_squares_and_points_is_counted(open_reports: Callable[..., Any]) -> None:
     early = show_list(open_reports(f"#{START + 0.1}/45.2/-28.6")).inner_text()
     assert "shown as squares" in early

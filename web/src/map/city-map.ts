@@ -76,6 +76,8 @@ export class CityMap {
   #popup: Popup | null = null;
   #grown: ResizeObserver | null = null;
   #hover = 0;
+  /** Where the map is going. */
+  #goal: { center: [number, number]; zoom: number } | null = null;
   /** MapLibre compares styles only once the first one is there; what comes before waits here. */
   #styled = false;
   #waiting: StyleSpecification | null = null;
@@ -128,6 +130,7 @@ export class CityMap {
     map.on("dataloading", () => this.#events.busy());
     map.on("movestart", () => this.#events.busy());
     map.on("moveend", (event) => {
+      this.#goal = null;
       if ("quiet" in event) return;
       const { lng, lat } = map.getCenter().wrap();
       this.#events.moved({ zoom: map.getZoom(), lat, lon: lng });
@@ -306,7 +309,13 @@ export class CityMap {
   }
 
   lookAt(center: [number, number], zoom: number): void {
-    this.#map.easeTo({ center, zoom });
+    this.#fly({ center, zoom });
+  }
+
+  /** Go there; what changes the padding on the way goes on to the same place. */
+  #fly(goal: { center: [number, number]; zoom: number }, padding = this.#map.getPadding()): void {
+    this.#map.easeTo({ ...goal, padding });
+    this.#goal = this.#map.isMoving() ? goal : null;
   }
 
   zoom(by: 1 | -1): void {
@@ -351,7 +360,9 @@ export class CityMap {
   /** Something lies on the lowest `bottom` pixels: keep the middle of the map in the middle of what is left. */
   cover(bottom: number): void {
     if (this.#map.getPadding().bottom === bottom) return;
-    this.#map.easeTo({ padding: { top: 0, right: 0, left: 0, bottom }, duration: 250 }, { quiet: true });
+    const padding = { top: 0, right: 0, left: 0, bottom };
+    if (this.#goal) this.#fly(this.#goal, padding);
+    else this.#map.easeTo({ padding, duration: 250 }, { quiet: true });
   }
 
   /** Move to a place unless it is well within the part of the map that `bottom` pixels leave free. */
