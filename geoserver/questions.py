@@ -19,10 +19,10 @@ from geoserver import tiling
 from geoserver.filtering import Where
 from geoserver.filtering.apart import Apart
 from geoserver.interrupts import interruptible
-from geoserver.turns import Turns, outlast
+from geoserver.turns import Shared, Turns, outlast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from geoserver.database.status import LayerStatus
@@ -76,7 +76,7 @@ class Questions:
         self._known: OrderedDict[Key, tuple[Layer, Where, int]] = OrderedDict()
         self._room = _KEPT
         self._rested = 0.0  # when the next filter may be read apart
-        self._reads: dict[Key, _Read] = {}
+        self._shared: Shared[Key, Where] = Shared()
 
     @property
     def all_turns(self) -> tuple[Turns, ...]:
@@ -84,10 +84,7 @@ class Questions:
 
     async def stop(self) -> None:
         """End what is being read."""
-        tasks = [read.task for read in self._reads.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._shared.stop()
         await self.apart.stop()
         self._known.clear()
         self._room = _KEPT
@@ -113,7 +110,7 @@ class Questions:
             self._known.move_to_end(key)
             return Asked(known[1], size >= COSTLY)
         arguments = {**filters, "properties": dict(properties or {})}
-        where = await self._share(key, lambda: self._read(client, layer, status, arguments))
+        where = await self._shared.get(key, lambda: self._read(client, layer, status, arguments))
         self._keep(key, layer, where, size)
         return Asked(where, size >= COSTLY)
 
@@ -143,21 +140,6 @@ class Questions:
             return self.costly.turn(client)
         return self.filtered.turn(client) if asked.where.canonical else contextlib.nullcontext()
 
-    async def _share(self, key: Key, read: Callable[[], Coroutine[Any, Any, Where]]) -> Where:
-        """One reading for all who ask the same; it is dropped when all of them have left."""
-        shared = self._reads.get(key)
-        if shared is None:
-            shared = self._reads[key] = _Read(asyncio.ensure_future(read()))
-        shared.waiting += 1
-        try:
-            return await asyncio.shield(shared.task)
-        finally:
-            shared.waiting -= 1
-            if not shared.waiting or shared.task.done():
-                shared.task.cancel()
-                if self._reads.get(key) is shared:
-                    del self._reads[key]
-
     async def _read(self, client: str, layer: Layer, status: LayerStatus, arguments: Mapping[str, Any]) -> Where:
         loop = asyncio.get_running_loop()
         async with self.reading.turn(client):
@@ -178,12 +160,6 @@ class Questions:
         while self._room < 0:
             _, (_, _, freed) = self._known.popitem(last=False)
             self._room += freed
-
-
-@dataclass(slots=True)
-class _Read:
-    task: asyncio.Task[Where]
-    waiting: int = 0
 
 
 def _size(filters: Mapping[str, str], properties: Mapping[str, str] | None) -> int:

@@ -1,4 +1,7 @@
-"""Turns: so many may work at once, clients take turns at it, and who finds the queue full is told so at once."""
+"""Turns: so many may work at once, clients take turns at it, and who finds the queue full is told so at once.
+
+Who asks for the same at the same time shares one reading of it.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,15 @@ import asyncio
 import contextlib
 import ipaddress
 from collections import Counter, OrderedDict, deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from geoserver.errors import UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Mapping
 
-__all__ = ["Turns", "client_of", "outlast"]
+__all__ = ["Shared", "Turns", "client_of", "outlast"]
 
 MOST_WAITING = 256
 MOST_WAITING_EACH = 64  # of one client, so that it leaves room in the queue for others
@@ -140,3 +144,51 @@ async def outlast[T](work: Coroutine[Any, Any, T]) -> T:
         if not task.cancelled():
             task.exception()  # nobody else asks for it
         raise
+
+
+class Shared[K: Hashable, T]:
+    """One reading for all who ask the same; it is given up when all of them have left."""
+
+    def __init__(self) -> None:
+        self._reads: dict[K, _Read[T]] = {}
+
+    def __contains__(self, key: K) -> bool:
+        return key in self._reads
+
+    async def get(self, key: K, read: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """What the reading gives, begun now if it is not under way; raises what it raises."""
+        shared = self._reads.get(key)
+        if shared is None:
+            shared = self._reads[key] = _Read(asyncio.ensure_future(read()))
+        shared.waiting += 1
+        try:
+            return await asyncio.shield(shared.task)
+        finally:
+            shared.waiting -= 1
+            if not shared.waiting or shared.task.done():
+                shared.task.cancel()
+                if self._reads.get(key) is shared:
+                    del self._reads[key]
+
+    def is_current(self, key: K) -> bool:
+        """Inside a reading: whether others may still join it."""
+        shared = self._reads.get(key)
+        return shared is not None and shared.task is asyncio.current_task()
+
+    def part(self, fits: Callable[[K], bool]) -> None:
+        """Let nobody else join these readings; who waits for one gets it."""
+        for key in [key for key in self._reads if fits(key)]:
+            del self._reads[key]
+
+    async def stop(self) -> None:
+        """End all readings."""
+        tasks = [shared.task for shared in self._reads.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@dataclass(slots=True)
+class _Read[T]:
+    task: asyncio.Task[T]
+    waiting: int = 0

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from geoserver.model import Field, Layer
 
-__all__ = ["PIXELS", "build_column", "build_statement", "build_value", "pixel_metres", "plain_recipe"]
+__all__ = ["PIXELS", "build_statement", "build_value", "pixel_metres", "plain_recipe"]
 
 PIXELS = 512  # CSS pixels across a tile, as MapLibre draws vector tiles
 _COMMENT = re.compile(r"^\s*--.*$\n?", re.MULTILINE)
@@ -42,7 +42,7 @@ def build_statement(recipe: str, layer: Layer, where: Composable, table: str = "
     """
     return SQL(plain_recipe(recipe)).format(
         table=Identifier("layers", table or layer.table),
-        columns=SQL("").join(SQL(", ") + build_column(layer.fields[name]) for name in layer.tile_fields),
+        columns=SQL("").join(SQL(", ") + _build_column(layer.fields[name]) for name in layer.tile_fields),
         layer=Literal(layer.id),
         where=where,
     )
@@ -54,7 +54,7 @@ def plain_recipe(recipe: str) -> LiteralString:
     return _COMMENT.sub("", recipe).strip()
 
 
-def build_column(field: Field) -> Composable:
+def _build_column(field: Field) -> Composable:
     """A property of a tile with its name."""
     name, text = Identifier(field.name), build_value(field)
     return text + SQL(" AS ") + name if field.type in _TEXT else name

@@ -32,6 +32,7 @@ from geoserver.tiling.reading import (
     read_shapes,
 )
 from geoserver.tiling.unpacking import MOST, Blocks, parse_cells, read_blocks
+from geoserver.turns import Shared
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -226,7 +227,7 @@ class Results:
         self.bytes = 0
         self.read = 0  # since the start
         self._kept: OrderedDict[ResultKey, tuple[Result, int]] = OrderedDict()
-        self._reads: dict[ResultKey, _Read] = {}
+        self._shared: Shared[ResultKey, Result] = Shared()
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     def __len__(self) -> int:
@@ -244,31 +245,19 @@ class Results:
 
     def knows(self, key: ResultKey) -> bool:
         """Whether it is in memory, or being read."""
-        return self.find(key) is not None or key in self._reads
+        return self.find(key) is not None or key in self._shared
 
     async def get(self, key: ResultKey, read: Callable[[], Awaitable[Result]]) -> Result:
         """The result, read if it has to be; raises what `read` raises."""
         if (known := self.find(key)) is not None:
             return known
-        shared = self._reads.get(key)
-        if shared is None:
-            shared = self._reads[key] = _Read(asyncio.ensure_future(self._read(key, read)))
-        shared.waiting += 1
-        try:
-            return await asyncio.shield(shared.task)
-        finally:
-            shared.waiting -= 1
-            if not shared.waiting or shared.task.done():
-                shared.task.cancel()
-                if self._reads.get(key) is shared:
-                    del self._reads[key]
+        return await self._shared.get(key, lambda: self._read(key, read))
 
     async def _read(self, key: ResultKey, read: Callable[[], Awaitable[Result]]) -> Result:
         async with self._turns:
             result = await read()
         self.read += 1
-        shared = self._reads.get(key)
-        if shared is not None and shared.task is asyncio.current_task():  # else an edit came meanwhile: `drop`
+        if self._shared.is_current(key):  # else an edit came meanwhile: `drop`
             self._keep(key, result)
         return result
 
@@ -291,8 +280,7 @@ class Results:
         """
         for key in [key for key in self._kept if key.layer == layer and key.edit != keep]:
             self._remove(key)
-        for key in [key for key in self._reads if key.layer == layer and key.edit != keep]:
-            del self._reads[key]
+        self._shared.part(lambda key: key.layer == layer and key.edit != keep)
 
     def _remove(self, key: ResultKey) -> None:
         _, size = self._kept.pop(key)
@@ -300,15 +288,6 @@ class Results:
 
     async def stop(self) -> None:
         """End what is being read, and let go of everything."""
-        tasks = [shared.task for shared in self._reads.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._shared.stop()
         self._kept.clear()
         self.bytes = 0
-
-
-@dataclass(slots=True)
-class _Read:
-    task: asyncio.Task[Result]
-    waiting: int = 0

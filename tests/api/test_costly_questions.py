@@ -189,13 +189,13 @@ def test_the_same_question_from_many_is_read_once_and_who_leaves_harms_nobody(
     with contextlib.ExitStack() as held:
         with halted(questions):
             with asking(world, costly(1, DOORS[1])):
-                wait_for(lambda: len(questions._reads) == 1)
+                wait_for(lambda: len(questions._shared._reads) == 1)
                 stay = [held.enter_context(asking(world, costly(1, DOORS[1]), f"127.0.0.{n}")) for n in range(2, 6)]
-                wait_for(lambda: next(iter(questions._reads.values())).waiting == 5)
-            wait_for(lambda: next(iter(questions._reads.values())).waiting == 4)
+                wait_for(lambda: next(iter(questions._shared._reads.values())).waiting == 5)
+            wait_for(lambda: next(iter(questions._shared._reads.values())).waiting == 4)
             assert (questions.reading.running, questions.reading.waiting) == (1, 0)
         assert [read_status(connection) for connection in stay] == [200] * 4
-    assert not questions._reads
+    assert not questions._shared._reads
 
 
 @pytest.mark.parametrize("watched", [{"pool_size": 4}], indirect=True)

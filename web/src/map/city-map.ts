@@ -377,10 +377,6 @@ export class CityMap {
     this.#map.getCanvas().focus();
   }
 
-  resize(): void {
-    this.#map.resize();
-  }
-
   remove(): void {
     cancelAnimationFrame(this.#hover);
     this.closePopup();
