@@ -7,7 +7,7 @@ Sorted along the Z-order curve, a tile's points are one slice, and so are those 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,18 @@ from geoserver.tiling.mvt import CELL, Tag, encode_days, encode_features, encode
 if TYPE_CHECKING:
     from geoserver.model import Layer, Tile, TilePlan
 
-__all__ = ["BUFFER", "EXTENT", "LEVEL", "NO_DAY", "Cells", "interleave", "place_cells", "place_points"]
+__all__ = [
+    "BUFFER",
+    "EXTENT",
+    "LEVEL",
+    "NO_DAY",
+    "Cells",
+    "Positions",
+    "encode_bins",
+    "interleave",
+    "place_cells",
+    "place_points",
+]
 
 EXTENT = 4096
 BUFFER = 64
@@ -91,30 +102,42 @@ class Cells:
         own = self.within(tile)
         if own.start == own.stop:
             return b""
-        bits = cells.bit_length() - 1
-        cell = self.curve[own] >> np.uint64(2 * (LEVEL - tile.z - bits))
-        starts = np.flatnonzero(np.concatenate([[True], cell[1:] != cell[:-1]]))
-        number = np.zeros(len(cell), dtype=np.int64)
-        number[starts[1:]] = 1
-        number = np.cumsum(number)
-        column, row = _separate(cell[starts])
-        order = np.lexsort((column, row))
-        column, row = column[order] - (tile.x << bits), row[order] - (tile.y << bits)
-        counts = np.bincount(number * _SLOTS + self.slot[own], minlength=len(starts) * _SLOTS)
-        counts = counts.reshape(-1, _SLOTS)[order]
-        tags, tables = _tag_counts(plan, counts)
-        if layer.time:
-            first, last = self._find_days(own, starts)
-            tags += _tag_days(first[order], last[order], tables)
-        body = encode_features(None, column, row + 1, tags, geometry=CELL)
-        return encode_layer(bins_layer(layer), cells, body, tags, [table for table, _ in tables])
+        finer = np.uint64(2 * (LEVEL - tile.z - cells.bit_length() + 1))
+        column, row = _separate((self.curve[own] >> finer) & np.uint64(cells * cells - 1))
+        return encode_bins(layer, plan, cells, Positions(column, row, self.slot[own], self.day[own]))
 
-    def _find_days(self, own: slice, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The least and the greatest day of each cell; NO_DAY where none of its points has one."""
-        day = self.day[own]
-        latest = np.maximum.reduceat(day, starts)
-        earliest = np.minimum.reduceat(np.where(day == NO_DAY, np.iinfo(np.int32).max, day), starts)
-        return np.where(latest == NO_DAY, NO_DAY, earliest), latest
+
+class Positions(NamedTuple):
+    """Points in any order, by the cells of one level that they lie in; slot and day as those of `Cells`."""
+
+    column: np.ndarray
+    row: np.ndarray
+    slot: np.ndarray
+    day: np.ndarray
+
+
+def encode_bins(layer: Layer, plan: TilePlan, cells: int, points: Positions) -> bytes:
+    """A tile's bins, `cells` across, of points whose positions are counted from the tile's corner; at least one."""
+    place = points.row * cells + points.column
+    order = np.argsort(place.astype(np.uint16), kind="stable")  # sorted by digits, in a step for each
+    place, day = place[order], points.day[order]
+    first = np.concatenate([[True], place[1:] != place[:-1]])
+    starts = np.flatnonzero(first)
+    number = np.cumsum(first) - 1
+    counts = np.bincount(number * _SLOTS + points.slot[order], minlength=len(starts) * _SLOTS).reshape(-1, _SLOTS)
+    tags, tables = _tag_counts(plan, counts)
+    if layer.time:
+        tags += _tag_days(*_find_days(day, starts), tables)
+    row, column = np.divmod(place[starts], cells)
+    body = encode_features(None, column, row + 1, tags, geometry=CELL)
+    return encode_layer(bins_layer(layer), cells, body, tags, [table for table, _ in tables])
+
+
+def _find_days(day: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The least and the greatest day of each cell; NO_DAY where none of its points has one."""
+    latest = np.maximum.reduceat(day, starts)
+    earliest = np.minimum.reduceat(np.where(day == NO_DAY, np.iinfo(np.int32).max, day), starts)
+    return np.where(latest == NO_DAY, NO_DAY, earliest), latest
 
 
 def place_points(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -111,10 +111,13 @@ def encode_features(ids: np.ndarray | None, x: np.ndarray, y: np.ndarray, tags: 
     Ids that are negative are left out, as PostGIS leaves them.
     """
     rows = _Rows(len(x))
-    sized = np.zeros(len(x), dtype=np.int64)
-    tag_sizes = sized
-    for at, tag in enumerate(tags):
-        tag_sizes = tag_sizes + np.where(tag.held, size_varints(tag.values) + (1 if at < 1 << 7 else 2), 0)
+    # All tags at once: for a small tile the number of calls is what counts.
+    values = np.array([tag.values for tag in tags]).reshape(len(tags), len(x))
+    places = np.array([len(_varint(at)) for at in range(len(tags))], dtype=np.int64)
+    tag_sizes = np.zeros(len(x), dtype=np.int64)
+    if tags:
+        sizes = size_varints(values) + places[:, np.newaxis]
+        tag_sizes = np.where(np.array([tag.held for tag in tags]), sizes, 0).sum(axis=0)
     zx, zy = zigzag(x), zigzag(y)
     end = _ENDS[geometry]
     shape_sizes = size_varints(zx) + size_varints(zy) + 1 + len(end)
@@ -131,10 +134,11 @@ def encode_features(ids: np.ndarray | None, x: np.ndarray, y: np.ndarray, tags: 
     if tags:
         rows.add(0x12, tagged)
         rows.add_numbers(tag_sizes, tagged)
+    greatest = values.max(axis=1, initial=0).tolist()
     for at, tag in enumerate(tags):
         for byte in _varint(at):
             rows.add(byte, tag.held)
-        rows.add_numbers(tag.values, tag.held)
+        rows.add_numbers(tag.values, tag.held, greatest[at])
     for byte in (0x18, geometry, 0x22):
         rows.add(byte)
     rows.add_numbers(shape_sizes)
@@ -156,9 +160,12 @@ class _Rows:
     def add(self, byte: int, held: np.ndarray | None = None) -> None:
         self._columns.append((byte, held))
 
-    def add_numbers(self, numbers: np.ndarray, held: np.ndarray | None = None) -> None:
-        """Numbers from 0 on as varints, in as many columns as the largest takes."""
-        most = int(numbers.max(initial=0))
+    def add_numbers(self, numbers: np.ndarray, held: np.ndarray | None = None, most: int | None = None) -> None:
+        """Numbers from 0 to `most` as varints, in as many columns as the largest takes."""
+        most = int(numbers.max(initial=0)) if most is None else most
+        if most <= 0x7F:  # noqa: PLR2004 - what fits into a byte
+            self._columns.append((numbers, held))
+            return
         for bits in range(0, max(most.bit_length(), 1), 7):
             byte = (numbers >> bits & 0x7F).astype(np.uint8)
             if most >> bits + 7:
@@ -171,11 +178,15 @@ class _Rows:
 
     def join(self) -> bytes:
         matrix = np.empty((self._count, len(self._columns)), dtype=np.uint8)
-        mask = np.empty(matrix.shape, dtype=bool)
-        for at, (byte, held) in enumerate(self._columns):
+        masks = [(at, held) for at, (_, held) in enumerate(self._columns) if held is not None]
+        for at, (byte, _) in enumerate(self._columns):
             matrix[:, at] = byte
-            mask[:, at] = True if held is None else held
-        return (matrix[mask] if any(held is not None for _, held in self._columns) else matrix).tobytes()
+        if not masks:
+            return matrix.tobytes()
+        mask = np.ones(matrix.shape, dtype=bool)
+        for at, held in masks:
+            mask[:, at] = held
+        return matrix[mask].tobytes()
 
 
 def encode_layer(name: str, extent: int, features: bytes, tags: list[Tag], tables: list[bytes]) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import hashlib
-from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,9 @@ from geoserver.grid import intersects, tile_bounds, tile_count
 from geoserver.model import BINS
 from geoserver.tiling.bins import Subject, pack_table, place_values, ready_table
 from geoserver.tiling.compose import BUDGET, build_statements, build_values, list_steps, recipe_digest
+from geoserver.tiling.drawing import draw_packed
 from geoserver.tiling.plans import lower_plan
+from geoserver.tiling.texts import find_texts
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -26,13 +27,12 @@ if TYPE_CHECKING:
     from geoserver.database.pool import Database
     from geoserver.database.status import LayerStatus
     from geoserver.filtering import Where
-    from geoserver.model import Layer, Tile, TilePlan, ZoomPlan
+    from geoserver.model import Layer, Tile, TilePlan
 
 __all__ = ["BUFFER", "EXTENT", "may_hold", "render", "tile_version"]
 
 EXTENT = 4096
 BUFFER = 64
-_LONG = 2_000  # characters of a filter whose statement is not worth to be kept
 _WIDE = 4  # a layer that spans fewer tiles than this is read by large parts
 
 
@@ -91,7 +91,10 @@ async def _render(
     for step in list_steps(subject, tile.z):
         if step is None and plan.crowd and await _is_crowded(database, layer, plan, tile, where):
             continue
-        statements = _texts.find(subject, tile, step, where)
+        drawn = await draw_packed(database, subject, tile, step, where) if step else None
+        if drawn is not None:
+            return drawn
+        statements = find_texts(build_statements, subject, tile, step, where)
         if where.canonical:  # its turn is for one connection: the others are left to what waits for no turn
             parts = [await _run(database, *statement, prepare=prepare) for statement in statements]
         else:
@@ -120,39 +123,6 @@ async def _is_crowded(database: Database, layer: Layer, plan: TilePlan, tile: Ti
         " CASE WHEN {} THEN TRUE END LIMIT %(most)s) AS found"
     ).format(Identifier("layers", layer.table), where.sql)
     return bool(await database.fetch_value(query, build_values(tile) | where.params | {"most": most + 1}) > most)
-
-
-class _Texts:
-    """Statements as text, for the kinds of tile that were asked for lately.
-
-    Putting one together takes longer than the query of a small tile, and only the tile's place differs within a zoom.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._known: OrderedDict[tuple[object, ...], tuple[Subject, list[tuple[bytes, dict[str, Any]]]]] = OrderedDict()
-
-    def find(
-        self, subject: Subject, tile: Tile, step: ZoomPlan | None, where: Where
-    ) -> list[tuple[bytes, dict[str, Any]]]:
-        # An entry holds on to what its key names by identity, so no other object can have that identity meanwhile.
-        what = (id(subject.recipes), id(subject.layer), id(subject.plan), subject.geometry_type)
-        key = (*what, subject.few, tile.z, step, where.canonical)
-        known = self._known.get(key)
-        if known is None:
-            built = build_statements(subject, tile, step, where)
-            known = subject, [(statement.as_bytes(None), values) for statement, values in built]
-            if len(where.canonical) < _LONG:
-                self._known[key] = known
-                if len(self._known) > self._most:
-                    self._known.popitem(last=False)
-        else:
-            self._known.move_to_end(key)
-        place = place_values(subject.plan, tile)
-        return [(text, values | {name: place[name] for name in place if name in values}) for text, values in known[1]]
-
-
-_texts = _Texts(1024)
 
 
 async def _gather(work: Sequence[Coroutine[Any, Any, bytes]]) -> list[bytes]:

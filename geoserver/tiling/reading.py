@@ -24,9 +24,8 @@ from geoserver.tiling.plans import MOST_DRAWN
 from geoserver.tiling.recipes import build_value, plain_recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from geoserver.catalog import Catalog
     from geoserver.database.pool import Database
     from geoserver.database.status import LayerStatus
     from geoserver.filtering import Where
@@ -115,10 +114,10 @@ def can_read(layer: Layer, status: LayerStatus) -> bool:
     return all(columns.get(name) in _TYPES[layer.fields[name].type] for name in names)
 
 
-def can_hold(catalog: Catalog, layer: Layer) -> bool:
+def can_hold(recipes: Mapping[str, str], layer: Layer) -> bool:
     """Whether tiles of the layer may be made from memory: our own recipes would make them."""
     return layer.kind == "points" and all(
-        plain_recipe(catalog.recipes.get(name, "")) == _own_recipe(name) for name in ("points", BINS)
+        plain_recipe(recipes.get(name, "")) == _own_recipe(name) for name in ("points", BINS)
     )
 
 

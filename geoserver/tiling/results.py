@@ -17,9 +17,9 @@ import psycopg
 
 from geoserver.errors import BadParameterError, OvertakenError, UnavailableError
 from geoserver.tiling.bins import find_bins, split_packed
-from geoserver.tiling.compose import BUDGET, list_steps
+from geoserver.tiling.drawing import work
 from geoserver.tiling.held import Points
-from geoserver.tiling.plans import MOST_DRAWN, plan_cells, plan_features
+from geoserver.tiling.plans import plan_cells, plan_features
 from geoserver.tiling.reading import (
     MOST_ROWS,
     Answer,
@@ -31,7 +31,7 @@ from geoserver.tiling.reading import (
     read_points,
     read_shapes,
 )
-from geoserver.tiling.unpacking import MOST, Blocks, parse_cells, read_blocks
+from geoserver.tiling.unpacking import MOST, Blocks, build_read, parse_cells, read_blocks
 from geoserver.turns import Shared
 
 if TYPE_CHECKING:
@@ -41,18 +41,15 @@ if TYPE_CHECKING:
     from geoserver.database.pool import Database
     from geoserver.database.status import LayerStatus
     from geoserver.filtering import Where
-    from geoserver.model import Layer, Tile
-    from geoserver.tiling.bins import Subject
+    from geoserver.model import Layer
     from geoserver.tiling.cells import Cells
 
-__all__ = ["Result", "ResultKey", "Results", "draw", "is_dear", "read_result", "read_rows"]
+__all__ = ["Result", "ResultKey", "Results", "is_dear", "read_result", "read_rows"]
 
 _BLOCKS, _POINT = 2_500.0, 0.005  # PostgreSQL's costs (250 are some millisecond) of packed points, and of each
 _SOME = 0.2  # of a layer: the part that a few values of its main choice field may have
 _DEAR = 150_000  # its cost of reading rows from which on a tile is not kept waiting for them
 _PAUSE = 60.0  # seconds until what took too long is tried again
-_SHORT = 100_000  # bytes that are worked through in a millisecond or two; more would hold up the other requests
-_COUNTED = 4  # bytes that can be written while a point is counted
 _AT_ONCE = 2  # readings, each of which may take some times `MOST_BYTES` while it is worked through
 _PLANS = 2**20  # bytes that plans alone may take, where nothing else is kept
 _ENTRY_BYTES = 1_500  # what Python takes for a result and its place
@@ -124,7 +121,7 @@ async def _read_result(database: Database, catalog: Catalog, layer: Layer, statu
     own = Result(status.plan.features_from)
     if not (can_read(layer, status) and find_bins(catalog.recipes.get(layer.kind, ""))):
         return own
-    if can_hold(catalog, layer):
+    if can_hold(catalog.recipes, layer):
         ways = [_read_rows, _read_cells]
         if (cost := _cost_packed(layer, status, where)) and await estimate_cost(database, layer, where) > cost:
             ways.reverse()
@@ -133,7 +130,7 @@ async def _read_result(database: Database, catalog: Catalog, layer: Layer, statu
                 return replace(found, few=found.few and way is ways[0])  # else the rows were asked, and do not fit
     if not own.features_from or (answer := await read_shapes(database, layer, where)) is None:
         return own
-    return await _work(answer.size, _measure, layer, status, answer)
+    return await work(answer.size, _measure, layer, status, answer)
 
 
 async def is_dear(database: Database, layer: Layer, status: LayerStatus, where: Where, zoom: int) -> bool:
@@ -157,7 +154,7 @@ def _cost_packed(layer: Layer, status: LayerStatus, where: Where) -> float:
 async def _read_rows(database: Database, layer: Layer, status: LayerStatus, where: Where) -> Result | None:
     """The points that a filter leaves; None for too many, or for other things than points."""
     answer = await read_points(database, layer, status, where)
-    return None if answer is None else await _work(answer.size, _hold, layer, status, answer)
+    return None if answer is None else await work(answer.size, _hold, layer, status, answer)
 
 
 async def _read_cells(database: Database, layer: Layer, status: LayerStatus, where: Where) -> Result | None:
@@ -166,16 +163,17 @@ async def _read_cells(database: Database, layer: Layer, status: LayerStatus, whe
     if parts is None:
         return None
     try:
-        blocks = await read_blocks(database, layer, status, parts)
+        statement, values = build_read(layer, status.plan, parts)
+        blocks = await read_blocks(database, statement.as_bytes(None), values)
     except OvertakenError:  # a load has just taken them away
         return None
     if blocks.total > MOST:
         return Result(status.plan.features_from)
-    return await _work(blocks.size, _count, layer, status, blocks)
+    return await work(blocks.size, _count, layer, status, blocks)
 
 
 def _count(layer: Layer, status: LayerStatus, blocks: Blocks) -> Result | None:
-    cells = parse_cells(layer, status, blocks)
+    cells = parse_cells(layer, status.plan, blocks)
     if cells is None:
         return None
     return Result(plan_cells(layer, status.plan, cells), cells, few=len(cells) <= MOST_ROWS)
@@ -188,35 +186,6 @@ def _hold(layer: Layer, status: LayerStatus, answer: Answer) -> Result:
 
 def _measure(layer: Layer, status: LayerStatus, answer: Answer) -> Result:
     return Result(plan_features(layer, status.plan, parse_shapes(layer, answer)))
-
-
-async def _work[**P, T](size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Do it here or, where the bytes are many, beside the event loop."""
-    if size <= _SHORT:
-        return work(*args, **kwargs)
-    return await asyncio.to_thread(work, *args, **kwargs)
-
-
-async def draw(points: Cells, subject: Subject, tile: Tile) -> bytes:
-    """The tile of points in memory, by the subject's plan; beside the event loop where they are many."""
-    count = points.count(tile)
-    drawn = tile.z >= subject.plan.features_from and isinstance(points, Points)
-    size = count * (points.size // max(len(points), 1) if drawn else _COUNTED)
-    return await _work(size, _draw, points, subject, tile, count)
-
-
-def _draw(points: Cells, subject: Subject, tile: Tile, count: int) -> bytes:
-    body = b""
-    for step in list_steps(subject, tile.z):
-        if step is not None:
-            body = points.render_bins(subject.layer, subject.plan, tile, step.cells)
-        elif not isinstance(points, Points) or count > MOST_DRAWN:
-            continue
-        else:
-            body = points.render_features(subject.layer, tile)
-        if len(body) <= BUDGET:
-            break
-    return body
 
 
 class Results:

@@ -22,8 +22,8 @@ from geoserver.filtering import Where
 from geoserver.tilesets import ArchiveStatus
 from geoserver.tiling import functions, postgis
 from geoserver.tiling.bins import Subject
+from geoserver.tiling.drawing import draw
 from geoserver.tiling.plans import lower_plan
-from geoserver.tiling.results import draw
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

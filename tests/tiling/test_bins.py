@@ -22,7 +22,7 @@ from shapely.geometry import shape
 from geoserver import tiling
 from geoserver.filtering import build, split
 from geoserver.model import Tile, ZoomPlan
-from geoserver.tiling import BUDGET, preparing, read_result, render
+from geoserver.tiling import BUDGET, drawing, preparing, read_result, render
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,7 +111,9 @@ def test_values_with_signs_that_mean_something_in_statements_are_counted_like_an
             assert (counted == expected) if kind == "points" else counted.keys() <= expected.keys()
 
 
-def test_packed_points_and_rows_give_the_same_tile(shapes: Shapes, rows_of: Callable[[str], str]) -> None:
+def test_packed_points_and_rows_give_the_same_tile(
+    shapes: Shapes, rows_of: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     layer_id = rows_of("points")
     layer, status = shapes.layers[layer_id], shapes.statuses[layer_id]
     by_rows = replace(status, plan=replace(status.plan, block=-1))
@@ -122,11 +124,13 @@ def test_packed_points_and_rows_give_the_same_tile(shapes: Shapes, rows_of: Call
         packed += split(where.tree, layer.fields, "name", "at") is not None
         middle = mercantile.tile(WEST + SIDE / 2, SOUTH + SIDE / 2, draw.randrange(12))
         tile = Tile(middle.z, middle.x, middle.y)
-        one, other = (
-            shapes.runner.run(render(shapes.database, shapes.catalog, layer, state, tile, where=where))
-            for state in (status, by_rows)
-        )
+        what = (shapes.database, shapes.catalog, layer)
+        in_memory = shapes.runner.run(render(*what, status, tile, where=where))
+        with monkeypatch.context() as patch:
+            patch.setattr(drawing, "_MOST", -1)  # too many for the memory, however few
+            one, other = (shapes.runner.run(render(*what, state, tile, where=where)) for state in (status, by_rows))
         assert one == other, text
+        assert mapbox_vector_tile.decode(in_memory) == mapbox_vector_tile.decode(one) if one else not in_memory, text
     assert packed > 30
 
 

@@ -20,7 +20,7 @@ from geoserver.filtering import build
 from geoserver.model import Tile
 from geoserver.tiling import read_result, reading, render
 from geoserver.tiling.bins import split_packed
-from geoserver.tiling.unpacking import parse_cells, read_blocks
+from geoserver.tiling.unpacking import build_read, parse_cells, read_blocks
 
 if TYPE_CHECKING:
     from geoserver.filtering import Where
@@ -69,8 +69,11 @@ def decode(body: bytes) -> dict[str, Any]:
 def check_tile(shapes: Shapes, layer_id: str, held: Cells, tile: Tile, **view: Any) -> set[str]:
     """Compare one tile made in both ways; gives its layers."""
     layer, status = shapes.layers[layer_id], shapes.statuses[layer_id]
-    what = (shapes.database, shapes.catalog, layer, status, tile)
-    asked, made = (shapes.runner.run(render(*what, **view, points=points)) for points in (None, held))
+    by_rows = replace(status, plan=replace(status.plan, block=-1))
+    asked, made = (
+        shapes.runner.run(render(shapes.database, shapes.catalog, layer, state, tile, **view, points=points))
+        for state, points in ((by_rows, None), (status, held))
+    )
     expected = decode(asked)
     assert decode(made) == expected, (view, tile)
     return set(expected)
@@ -159,13 +162,14 @@ def test_packed_points_are_counted_in_memory_as_postgis_counts_them(shapes: Shap
         parts = split_packed(layer, status.plan, where)
         if parts is None:
             continue
-        blocks = shapes.runner.run(read_blocks(shapes.database, layer, status, parts))
+        statement, values = build_read(layer, status.plan, parts)
+        blocks = shapes.runner.run(read_blocks(shapes.database, statement.as_bytes(None), values))
         rows = read(shapes, points, where).held
         assert rows is not None
         assert blocks.total == len(rows)
         if not blocks.total:
             continue
-        cells = parse_cells(layer, status, blocks)
+        cells = parse_cells(layer, status.plan, blocks)
         assert cells is not None
         tile = tile_of(*draw_place(draw), draw.randrange(13))
         counted += bool(check_tile(shapes, points, cells, tile, where=where, features_from=13))
