@@ -103,8 +103,11 @@ class Cells:
         if own.start == own.stop:
             return b""
         finer = np.uint64(2 * (LEVEL - tile.z - cells.bit_length() + 1))
-        column, row = _separate((self.curve[own] >> finer) & np.uint64(cells * cells - 1))
-        return encode_bins(layer, plan, cells, Positions(column, row, self.slot[own], self.day[own]))
+        counted = _count_groups(self.curve[own] >> finer, self.slot[own], self.day[own])
+        column, row = _separate(counted.group & np.uint64(cells * cells - 1))
+        place = row * cells + column
+        order = np.argsort(place)
+        return _encode(layer, plan, cells, _Groups(place[order], *(part[order] for part in counted[1:])))
 
 
 class Positions(NamedTuple):
@@ -120,24 +123,37 @@ def encode_bins(layer: Layer, plan: TilePlan, cells: int, points: Positions) -> 
     """A tile's bins, `cells` across, of points whose positions are counted from the tile's corner; at least one."""
     place = points.row * cells + points.column
     order = np.argsort(place.astype(np.uint16), kind="stable")  # sorted by digits, in a step for each
-    place, day = place[order], points.day[order]
-    first = np.concatenate([[True], place[1:] != place[:-1]])
-    starts = np.flatnonzero(first)
-    number = np.cumsum(first) - 1
-    counts = np.bincount(number * _SLOTS + points.slot[order], minlength=len(starts) * _SLOTS).reshape(-1, _SLOTS)
-    tags, tables = _tag_counts(plan, counts)
-    if layer.time:
-        tags += _tag_days(*_find_days(day, starts), tables)
-    row, column = np.divmod(place[starts], cells)
-    body = encode_features(None, column, row + 1, tags, geometry=CELL)
-    return encode_layer(bins_layer(layer), cells, body, tags, [table for table, _ in tables])
+    return _encode(layer, plan, cells, _count_groups(place[order], points.slot[order], points.day[order]))
 
 
-def _find_days(day: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The least and the greatest day of each cell; NO_DAY where none of its points has one."""
+class _Groups(NamedTuple):
+    """Points counted by their cell: how many of each slot, the least and the greatest day (NO_DAY for none)."""
+
+    group: np.ndarray
+    counts: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+
+
+def _count_groups(cell: np.ndarray, slot: np.ndarray, day: np.ndarray) -> _Groups:
+    """Of points that are sorted by cell."""
+    new = np.concatenate([[True], cell[1:] != cell[:-1]])
+    starts = np.flatnonzero(new)
+    number = np.cumsum(new) - 1
+    counts = np.bincount(number * _SLOTS + slot, minlength=len(starts) * _SLOTS).reshape(-1, _SLOTS)
     latest = np.maximum.reduceat(day, starts)
     earliest = np.minimum.reduceat(np.where(day == NO_DAY, np.iinfo(np.int32).max, day), starts)
-    return np.where(latest == NO_DAY, NO_DAY, earliest), latest
+    return _Groups(cell[starts], counts, np.where(latest == NO_DAY, NO_DAY, earliest), latest)
+
+
+def _encode(layer: Layer, plan: TilePlan, cells: int, bins: _Groups) -> bytes:
+    """Bins by their place in the tile, row by row."""
+    tags, tables = _tag_counts(plan, bins.counts)
+    if layer.time:
+        tags += _tag_days(bins.first, bins.last, tables)
+    row, column = np.divmod(bins.group, cells)
+    body = encode_features(None, column, row + 1, tags, geometry=CELL)
+    return encode_layer(bins_layer(layer), cells, body, tags, [table for table, _ in tables])
 
 
 def place_points(x: np.ndarray, y: np.ndarray) -> np.ndarray:
