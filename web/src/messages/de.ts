@@ -85,4 +85,6 @@ export default {
   readingsNone: "Noch keine Messwerte.",
   readings: "Messwerte",
   sparkline: "{field}, {from} bis {to}: niedrigster {min}, höchster {max}, letzter {last}.",
+  row: "Zeile",
+  rows: "Zeilen",
 } satisfies Messages;

@@ -84,4 +84,6 @@ export default {
   readingsNone: "No readings yet.",
   readings: "Readings",
   sparkline: "{field}, {from} to {to}: lowest {min}, highest {max}, latest {last}.",
+  row: "row",
+  rows: "rows",
 } as const;

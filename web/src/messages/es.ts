@@ -85,4 +85,6 @@ export default {
   readingsNone: "Todavía no hay mediciones.",
   readings: "Mediciones",
   sparkline: "{field}, de {from} a {to}: mínimo {min}, máximo {max}, último {last}.",
+  row: "fila",
+  rows: "filas",
 } satisfies Messages;

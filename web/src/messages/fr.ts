@@ -85,4 +85,6 @@ export default {
   readingsNone: "Pas encore de mesures.",
   readings: "Mesures",
   sparkline: "{field}, du {from} au {to} : minimum {min}, maximum {max}, dernière valeur {last}.",
+  row: "ligne",
+  rows: "lignes",
 } satisfies Messages;

@@ -85,4 +85,6 @@ export default {
   readingsNone: "Ainda não há medições.",
   readings: "Medições",
   sparkline: "{field}, de {from} a {to}: mínimo {min}, máximo {max}, último {last}.",
+  row: "linha",
+  rows: "linhas",
 } satisfies Messages;
