@@ -72,7 +72,7 @@ export default {
   perSquare: "{title}: Anzahl je Quadrat",
   fromTo: "{from} bis {to}",
   andMore: "{from} und mehr",
-  squareCount: "{count} in diesem Quadrat",
+  squareCount: "{count} {noun} in diesem Quadrat",
   other: "Andere",
   lengthInAll: "Länge insgesamt",
   areaInAll: "Fläche insgesamt",
@@ -87,4 +87,8 @@ export default {
   sparkline: "{field}, {from} bis {to}: niedrigster {min}, höchster {max}, letzter {last}.",
   row: "Zeile",
   rows: "Zeilen",
+  pageBefore: "Vorheriges an dieser Stelle",
+  pageAfter: "Nächstes an dieser Stelle",
+  pageOf: "{number} von {count} an dieser Stelle",
+  inViewRenew: "Zeigen, was jetzt im Bild ist",
 } satisfies Messages;

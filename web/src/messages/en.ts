@@ -71,7 +71,7 @@ export default {
   perSquare: "{title}: number in each square",
   fromTo: "{from} to {to}",
   andMore: "{from} and more",
-  squareCount: "{count} in this square",
+  squareCount: "{count} {noun} in this square",
   other: "Other",
   lengthInAll: "Length in all",
   areaInAll: "Area in all",
@@ -86,4 +86,8 @@ export default {
   sparkline: "{field}, {from} to {to}: lowest {min}, highest {max}, latest {last}.",
   row: "row",
   rows: "rows",
+  pageBefore: "Previous one here",
+  pageAfter: "Next one here",
+  pageOf: "{number} of {count} here",
+  inViewRenew: "Show what is in view now",
 } as const;

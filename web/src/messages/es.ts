@@ -72,7 +72,7 @@ export default {
   perSquare: "{title}: número en cada cuadrado",
   fromTo: "{from} a {to}",
   andMore: "{from} o más",
-  squareCount: "{count} en este cuadrado",
+  squareCount: "{count} {noun} en este cuadrado",
   other: "Otros",
   lengthInAll: "Longitud total",
   areaInAll: "Superficie total",
@@ -87,4 +87,8 @@ export default {
   sparkline: "{field}, de {from} a {to}: mínimo {min}, máximo {max}, último {last}.",
   row: "fila",
   rows: "filas",
+  pageBefore: "Anterior en este lugar",
+  pageAfter: "Siguiente en este lugar",
+  pageOf: "{number} de {count} aquí",
+  inViewRenew: "Mostrar lo que se ve ahora",
 } satisfies Messages;

@@ -72,7 +72,7 @@ export default {
   perSquare: "{title} : nombre par carré",
   fromTo: "{from} à {to}",
   andMore: "{from} et plus",
-  squareCount: "{count} dans ce carré",
+  squareCount: "{count} {noun} dans ce carré",
   other: "Autres",
   lengthInAll: "Longueur totale",
   areaInAll: "Surface totale",
@@ -87,4 +87,8 @@ export default {
   sparkline: "{field}, du {from} au {to} : minimum {min}, maximum {max}, dernière valeur {last}.",
   row: "ligne",
   rows: "lignes",
+  pageBefore: "Précédent à cet endroit",
+  pageAfter: "Suivant à cet endroit",
+  pageOf: "{number} sur {count} ici",
+  inViewRenew: "Montrer ce qui est à l’écran maintenant",
 } satisfies Messages;

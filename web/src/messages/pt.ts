@@ -72,7 +72,7 @@ export default {
   perSquare: "{title}: número em cada quadrado",
   fromTo: "{from} a {to}",
   andMore: "{from} ou mais",
-  squareCount: "{count} neste quadrado",
+  squareCount: "{count} {noun} neste quadrado",
   other: "Outros",
   lengthInAll: "Comprimento total",
   areaInAll: "Área total",
@@ -87,4 +87,8 @@ export default {
   sparkline: "{field}, de {from} a {to}: mínimo {min}, máximo {max}, último {last}.",
   row: "linha",
   rows: "linhas",
+  pageBefore: "Anterior neste lugar",
+  pageAfter: "Seguinte neste lugar",
+  pageOf: "{number} de {count} aqui",
+  inViewRenew: "Mostrar o que está à vista agora",
 } satisfies Messages;
