@@ -78,8 +78,8 @@ export class Words {
   readonly formatArea = (squareMetres: number): string => showArea(this, squareMetres);
 
   /** What a layer's rows are called: "report", "reports"; "row", "rows" where nobody said it in this language. */
-  readonly nounOf = (layer: Pick<LayerSummary, "nouns">, count: number): string => {
-    const one = new Intl.PluralRules(this.code).select(count) === "one";
+  readonly nounOf = (layer: Pick<LayerSummary, "nouns">, count: number | bigint): string => {
+    const one = new Intl.PluralRules(this.code).select(Number(count)) === "one";
     return one ? (layer.nouns?.one ?? this.t("row")) : (layer.nouns?.many ?? this.t("rows"));
   };
 

@@ -18,7 +18,8 @@ export function showValue(words: Words, field: Field, value: Scalar | undefined)
 export function languageOf(layer: LayerDetail | undefined, field: Field, value: Scalar | undefined): string | null {
   if (value === null || value === undefined || value === "") return null;
   if (field.labels?.[String(value)]) return field.labels_language;
-  return typeof value === "string" && field.type === "text" ? (layer?.data_language ?? null) : null;
+  const speaks = typeof value === "string" && field.type === "text" && /\p{L}{2}/u.test(value);
+  return speaks ? (layer?.data_language ?? null) : null;
 }
 
 /** Whole numbers without a unit that all look like years are years: 2007, and not 2,007. */
