@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from geoserver.catalog import read_layer
+from geoserver import assets, styling
+from geoserver.catalog import read_catalog, read_layer
 from geoserver.catalog.labels import fill_label, keep_fields, title_feature
 from geoserver.catalog.languages import choose_languages, in_language, pick_language
 from geoserver.errors import CatalogError
+from geoserver.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,6 +126,17 @@ def test_a_mistake_in_words_names_key_and_what_was_expected(tmp_path: Path, text
         read(tmp_path, text)
     assert caught.value.key == key
     assert expected in caught.value.expected
+
+
+def test_a_legend_s_word_that_the_style_does_not_say_is_named(tmp_path: Path) -> None:
+    sample = assets.root("layers") / "air-quality.toml"
+    (tmp_path / "layers").mkdir()
+    text = sample.read_text(encoding="utf-8").replace('"No recent value" = "Pas', '"No recent valeu" = "Pas')
+    (tmp_path / "layers" / "air-quality.toml").write_text(text, encoding="utf-8")
+    catalog = read_catalog(Settings(workspace=tmp_path, database_url=None))
+    (problem,) = [error for error in styling.check(catalog) if "legend" in error.key]
+    assert problem.key == "languages.fr.legend"
+    assert problem.expected.endswith("got 'No recent valeu'; did you mean 'No recent value'?")
 
 
 @pytest.mark.parametrize(
