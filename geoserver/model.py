@@ -16,6 +16,7 @@ __all__ = [
     "CsvOptions",
     "Field",
     "FieldType",
+    "FieldWords",
     "FilterKind",
     "Layer",
     "Parameter",
@@ -24,6 +25,7 @@ __all__ = [
     "Tile",
     "TilePlan",
     "TimeUnit",
+    "Words",
     "ZoomPlan",
 ]
 
@@ -96,6 +98,8 @@ class Field:
     labels: Mapping[str, str] = field(default_factory=dict)  # stored value -> text for people
     latest: bool = False  # carries the latest reading (see Readings)
     time_unit: TimeUnit | None = None  # what numbers in a date or timestamp count; None: a number is no time
+    language: str = ""  # of title, description and unit; empty where nobody said
+    labels_language: str = ""
 
     @property
     def source_column(self) -> str:
@@ -146,6 +150,31 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
+class FieldWords:
+    """What is said of a field, or of a parameter, in one more language; what is empty is said as in the first."""
+
+    title: str = ""
+    description: str = ""
+    unit: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a layer file says in one more language; what is empty is said as in the first."""
+
+    title: str
+    description: str = ""
+    theme: str = ""
+    noun: str = ""
+    nouns: str = ""
+    label: str = ""
+    fields: Mapping[str, FieldWords] = field(default_factory=dict)
+    parameters: Mapping[str, FieldWords] = field(default_factory=dict)
+    legend: Mapping[str, str] = field(default_factory=dict)  # words of the style -> those of this language
+
+
+@dataclass(frozen=True, slots=True)
 class Layer:
     """A dataset as its layer file declares it. What is in the database about it is `database.status.LayerStatus`."""
 
@@ -164,7 +193,13 @@ class Layer:
     time: str = ""
     facet: str = ""  # field whose values are counted in bins; the first choice when it is not said
     features_from: int | None = None  # first zoom with whole features; from the density when it is not said
-    label: str = ""  # field that titles a popup
+    label: str = ""  # template of fields that titles a feature: "{category}, {reported_at}"
+    noun: str = ""  # what one row is: "report"
+    nouns: str = ""  # and many of them
+    language: str = ""  # of the plain words of the file, and of values; empty where it does not say
+    languages: Mapping[str, Words] = field(default_factory=dict)
+    spoken: str = ""  # the language that its words are in now
+    legend_words: Mapping[str, str] = field(default_factory=dict)  # words of the style -> in that language
     source_layer: str = ""  # layer inside a source with several
     crs: str = ""  # overrides the source's CRS, "EPSG:27700"
     csv: CsvOptions = field(default_factory=CsvOptions)

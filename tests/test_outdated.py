@@ -340,7 +340,7 @@ def test_words_and_controls_take_effect_at_once(town: World) -> None:
     wait_for(lambda: town.ask("/api/layers/trees")["title"] == "Street trees")
     layer = town.ask("/api/layers/trees")
     found = {item["name"]: item for item in layer["fields"]}
-    assert (found["species"]["title"], found["height"]["filter"], layer["label"]) == ("Kind", "none", "health")
+    assert (found["species"]["title"], found["height"]["filter"], layer["label"]) == ("Kind", "none", "{health}")
     assert town.ask("/readyz")["status"] == "ready"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["UNCHANGED", "GeoJson", "answer", "etag_of", "unchanged"]
 
 CACHE_CONTROL = "public, max-age=0, must-revalidate"  # a 304 is cheap, and rows may change at any moment
+_ALWAYS: Mapping[str, str] = {}  # the same for whoever asks
 UNCHANGED: dict[int | str, dict[str, Any]] = {
     304: {"description": "The client has this state already: it sent its ETag in If-None-Match."}
 }
@@ -32,20 +34,26 @@ def etag_of(*parts: object) -> str:
     return f'"{digest}"'
 
 
-def unchanged(request: Request, etag: str) -> Response | None:
-    """304 when the client has this very state already."""
+def unchanged(request: Request, etag: str, vary: Mapping[str, str] = _ALWAYS) -> Response | None:
+    """304 when the client has this very state already; `vary` is the header of that name, where one is needed."""
     held = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
     if etag in held or held == ["*"]:
-        return Response(status_code=304, headers=_headers(etag))
+        return Response(status_code=304, headers=_headers(etag, vary))
     return None
 
 
-def answer(request: Request, body: object, etag: str | None = None, media_type: str = "application/json") -> Response:
+def answer(
+    request: Request,
+    body: object,
+    etag: str | None = None,
+    media_type: str = "application/json",
+    vary: Mapping[str, str] = _ALWAYS,
+) -> Response:
     """The body as JSON, times as UTC with a Z; without an ETag it is the body's digest."""
     text = orjson.dumps(body, option=orjson.OPT_UTC_Z)
     tag = etag or etag_of(text)
-    return unchanged(request, tag) or Response(text, media_type=media_type, headers=_headers(tag))
+    return unchanged(request, tag, vary) or Response(text, media_type=media_type, headers=_headers(tag, vary))
 
 
-def _headers(etag: str) -> dict[str, str]:
-    return {"ETag": etag, "Cache-Control": CACHE_CONTROL}
+def _headers(etag: str, vary: Mapping[str, str]) -> dict[str, str]:
+    return {"ETag": etag, "Cache-Control": CACHE_CONTROL, **vary}

@@ -12,6 +12,7 @@ from geoserver import styling
 from geoserver.api import params
 from geoserver.api.answers import UNCHANGED, GeoJson, answer, etag_of, unchanged
 from geoserver.api.schemas import Feature, LayerDetail, LayerList, ReadingList, RejectList, Summary
+from geoserver.catalog.languages import in_language, words_for
 from geoserver.database import queries, summaries
 from geoserver.errors import NotFoundError
 from geoserver.filtering import build
@@ -32,28 +33,32 @@ MAX_REJECTS = 1_000
 
 
 @router.get("", summary="All layers", response_model=LayerList)
-async def list_layers(request: Request) -> Response:
+async def list_layers(request: Request, lang: params.Lang = None) -> Response:
     """Every loaded layer, in display order: by theme, then as the layer files order them; basemap layers last."""
-    params.read_parameters(request, ())
+    params.read_parameters(request, ("lang",))
+    languages, vary = params.read_languages(request, lang)
     services: Services = request.app.state.services
-    return answer(request, {"layers": [_entry(request, layer, status) for layer, status in services.loaded()]})
+    entries = [_entry(request, in_language(layer, languages), status) for layer, status in services.loaded()]
+    return answer(request, {"layers": entries}, vary=vary)
 
 
 @router.get("/{layer_id}", summary="One layer", response_model=LayerDetail)
-async def read_layer(request: Request, layer_id: params.LayerId) -> Response:
+async def read_layer(request: Request, layer_id: params.LayerId, lang: params.Lang = None) -> Response:
     """The entry of the list, with fields, their choices and ranges, readings and legend."""
-    layer, status = params.find_layer(request, layer_id)
-    params.read_parameters(request, ())
+    found, status = params.find_layer(request, layer_id)
+    params.read_parameters(request, ("lang",))
+    languages, vary = params.read_languages(request, lang)
+    layer, words = in_language(found, languages), words_for(found, languages)
     services: Services = request.app.state.services
     body = _entry(request, layer, status) | {
         "fields": await _fields(services, layer, status) if layer.has_rows else _plain_fields(layer.fields),
         "parameters": [_parameter_entry(item) for item in layer.parameters.values()],
         "readings": _readings_entry(layer),
         "notes": await queries.read_notes(services.database, layer) if layer.has_rows else [],
-        "legend": styling.build_legend(services.live.current, layer),
-        "bins": styling.describe_bins(services.live.current, layer, status) if layer.has_rows else None,
+        "legend": styling.build_legend(services.live.current, layer, words),
+        "bins": styling.describe_bins(services.live.current, layer, status, words) if layer.has_rows else None,
     }
-    return answer(request, body)
+    return answer(request, body, vary=vary)
 
 
 @router.get(
@@ -107,10 +112,14 @@ async def read_readings(
     fid: params.FeatureId,
     datetime: params.Datetime = None,
     limit: params.Limit = None,
+    *,
+    lang: params.Lang = None,
 ) -> Response:
     """The newest readings, at most `limit` (1,000 by default, 10,000 at most), oldest of them first."""
-    layer, status = params.find_rows(request, layer_id)
-    params.read_parameters(request, ("datetime", "limit"))
+    found, status = params.find_rows(request, layer_id)
+    params.read_parameters(request, ("datetime", "limit", "lang"))
+    languages, vary = params.read_languages(request, lang)
+    layer = in_language(found, languages)
     number = params.parse_feature_id(layer, fid)
     if layer.readings is None:
         raise NotFoundError("readings", layer.id, "a layer that has readings; its layer file has no [readings]")
@@ -122,7 +131,7 @@ async def read_readings(
     if not rows:
         await _read_row(request, layer, number)  # 404 when there is no such feature
     entry = {"layer": layer.id, "fid": number, "time": layer.readings.time}
-    return answer(request, entry | {"fields": _plain_fields(layer.readings.fields), "readings": rows})
+    return answer(request, entry | {"fields": _plain_fields(layer.readings.fields), "readings": rows}, vary=vary)
 
 
 @router.get("/{layer_id}/rejects", summary="Rows that could not be served", response_model=RejectList)
@@ -164,6 +173,9 @@ def _entry(request: Request, layer: Layer, status: LayerStatus) -> dict[str, Any
         "version": f"{status.loaded_at.timestamp() * 1000:.0f}-{status.version}",
         "time": layer.time or None,
         "label": layer.label or None,
+        "nouns": {"one": layer.noun, "many": layer.nouns} if layer.nouns else None,
+        "language": layer.spoken or None,
+        "data_language": layer.language or None,
         "features_from": status.plan.features_from,
         "tiles": "ready" if status.preparing is None else "preparing",
         "links": _links(layer, params.base_url(request)),
@@ -234,6 +246,8 @@ def _plain_fields(fields: Mapping[str, Field]) -> list[dict[str, Any]]:
             "filter": item.filter,
             "labels": dict(item.labels),
             "latest": item.latest,
+            "language": item.language or None,
+            "labels_language": item.labels_language or None,
         }
         for item in fields.values()
     ]

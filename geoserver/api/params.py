@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict, cast
 
 from fastapi import Depends, Path, Query, Request
 
+from geoserver.catalog.languages import choose_languages
 from geoserver.errors import BadParameterError, NotFoundError
 from geoserver.turns import client_of
 
@@ -28,6 +29,7 @@ __all__ = [
     "FilterCrs",
     "FilterLang",
     "Filters",
+    "Lang",
     "LayerId",
     "Limit",
     "base_url",
@@ -36,6 +38,7 @@ __all__ = [
     "parse_feature_id",
     "parse_fields",
     "parse_limit",
+    "read_languages",
     "read_parameters",
     "read_question",
     "split_filters",
@@ -81,6 +84,14 @@ Fields = Annotated[
     Query(
         description="Fields to summarise, with commas between; by default all that have a filter control.",
         examples=["category,reported_at"],
+    ),
+]
+Lang = Annotated[
+    str | None,
+    Query(
+        description="Language of titles, descriptions, labels and legends, as far as the layer file has it; without it"
+        " `Accept-Language` says which.",
+        examples=["fr"],
     ),
 ]
 Limit = Annotated[str | None, Query(description="How many at most.", examples=["100"])]
@@ -149,6 +160,11 @@ def read_parameters(
             raise BadParameterError(name, value, "this parameter only once")
         values[name] = value
     return values
+
+
+def read_languages(request: Request, lang: str | None) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The languages that a reader wants, best first, and the header that says by what the answer varies."""
+    return choose_languages(lang, request.headers.getlist("accept-language"))
 
 
 async def read_question(request: Request, layer: Layer, status: LayerStatus, also: tuple[str, ...] = ()) -> Asked:

@@ -36,6 +36,13 @@ class Link(BaseModel):
     title: str
 
 
+class Nouns(BaseModel):
+    """Words for rows: a report, many reports."""
+
+    one: str
+    many: str
+
+
 class LayerEntry(BaseModel):
     """A layer as the catalogue lists it."""
 
@@ -56,7 +63,10 @@ class LayerEntry(BaseModel):
     updated: str = Field(description="When it was loaded.")
     version: str = Field(description="Of its rows: another one after every load and every edit.")
     time: str | None = Field(description="The field that `datetime` acts on.")
-    label: str | None = Field(description="The field that titles a feature.")
+    label: str | None = Field(description="What titles a feature: text with names of fields in braces.")
+    nouns: Nouns | None = Field(description="What its rows are; null where nobody said it in this language.")
+    language: str | None = Field(description="Of title, description and nouns; null where nobody said.")
+    data_language: str | None = Field(description="Of the values in its rows; null where nobody said.")
     features_from: int = Field(description="The zoom from which on tiles hold every feature.")
     tiles: Literal["ready", "preparing"] = Field(description="preparing: right, but slower, until all is made ahead.")
     links: list[Link]
@@ -83,6 +93,8 @@ class FieldEntry(BaseModel):
     filter: Literal["choice", "range", "search", "none"]
     labels: dict[str, str]
     latest: bool
+    language: str | None = Field(description="Of title, description and unit.")
+    labels_language: str | None = Field(description="Of the labels.")
     choices: list[Choice] | None = None
     min: float | str | None = None
     max: float | str | None = None

@@ -15,8 +15,9 @@ from fastapi.responses import JSONResponse
 
 from geoserver import tiling
 from geoserver.api.answers import CACHE_CONTROL, UNCHANGED
-from geoserver.api.params import FILTERS, Filters, base_url, split_filters
+from geoserver.api.params import FILTERS, Filters, Lang, base_url, read_languages, split_filters
 from geoserver.api.schemas import TileJson
+from geoserver.catalog.languages import in_language
 from geoserver.errors import BadParameterError
 from geoserver.grid import tile_count
 from geoserver.model import Tile
@@ -79,7 +80,7 @@ Layers = Annotated[str, Path(description="A layer's id, or several with commas b
     response_model=TileJson,
     dependencies=FILTERS,
 )
-async def tilejson(request: Request, layers: Layers) -> JSONResponse:
+async def tilejson(request: Request, layers: Layers, lang: Lang = None) -> JSONResponse:
     """Bounds, zooms, fields and the tiles' address, which carries the query string of this request.
 
     `features_from` is planned for what the filter leaves: few points are drawn at every zoom. The tiles' address
@@ -87,7 +88,8 @@ async def tilejson(request: Request, layers: Layers) -> JSONResponse:
     """
     services: Services = request.app.state.services
     tiles: TileServer = request.app.state.tiles
-    client, query = client_of(request.scope), request.url.query
+    languages, vary = read_languages(request, lang)
+    client, query = client_of(request.scope), _without_language(services, layers, request.url.query)
     parts = await build_parts(services, request.app.state.questions, client, layers, query)
     try:
         async with asyncio.TaskGroup() as group:
@@ -95,9 +97,9 @@ async def tilejson(request: Request, layers: Layers) -> JSONResponse:
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from None
     plans = [task.result() for task in tasks]
-    loaded = [(part.layer, part.status) for part in parts]
+    loaded = [(in_language(part.layer, languages), part.status) for part in parts]
     body = tiling.build_tilejson(services.live.current, loaded, base_url(request), _without_plan(query), plans)
-    return JSONResponse(body, headers={"Cache-Control": CACHE_CONTROL})
+    return JSONResponse(body, headers={"Cache-Control": CACHE_CONTROL} | vary)
 
 
 @router.get(
@@ -139,7 +141,18 @@ def _build_part(layer: Layer, status: LayerStatus, asked: Asked, plan: int | Non
 
 def _without_plan(query: str) -> str:
     """The query string as it came, but for the plan of another answer."""
-    return "&".join(part for part in query.split("&") if unquote_plus(part.partition("=")[0]) != tiling.PLAN)
+    return _without(query, tiling.PLAN)
+
+
+def _without_language(services: Services, layers: str, query: str) -> str:
+    """The query string without `lang`, which tiles know nothing of, unless a layer's function takes it."""
+    catalog = services.live.current.layers
+    taken = any("lang" in catalog[name].parameters for name in layers.split(",") if name in catalog)
+    return query if taken else _without(query, "lang")
+
+
+def _without(query: str, name: str) -> str:
+    return "&".join(part for part in query.split("&") if unquote_plus(part.partition("=")[0]) != name)
 
 
 def parse_query(query: str) -> tuple[Filters, dict[str, str]]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from geoserver import assets
 from geoserver.catalog.files import list_files, read_signature
+from geoserver.catalog.labels import list_fields
 from geoserver.catalog.layer_file import read_layer
 from geoserver.catalog.names import near
 from geoserver.catalog.styles import read_recipes, read_styles
@@ -170,7 +171,8 @@ def _join(
             problems.append(CatalogError(str(layer.file), "fields", f"{min(missing)!r}, which styles/{name}.json uses"))
         styled |= found
     filtered = {name for name, item in layer.fields.items() if item.filter in ("choice", "range")}
-    wanted = styled | filtered | ({layer.label} if layer.label else set())
+    labels = [layer.label, *(words.label for words in layer.languages.values())]
+    wanted = styled | filtered | {name for label in labels for name in list_fields(label)}
     return replace(layer, tile_fields=tuple(name for name in layer.fields if name in wanted))
 
 

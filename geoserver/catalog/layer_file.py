@@ -7,7 +7,7 @@ import tomllib
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
@@ -16,10 +16,16 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from geoserver.catalog.files import read_text
+from geoserver.catalog.labels import read_label
+from geoserver.catalog.languages import TAG
 from geoserver.catalog.names import LONGEST, near, why_not
 from geoserver.catalog.rowless import build_parameters, check_keys, check_rowless
+from geoserver.catalog.wording import check_words
 from geoserver.errors import CatalogError
-from geoserver.model import Bounds, CsvOptions, Field, Layer, Readings, TimeUnit
+from geoserver.model import Bounds, CsvOptions, Field, FieldWords, Layer, Readings, TimeUnit, Words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["LayerFile", "read_layer"]
 
@@ -40,6 +46,12 @@ def _check_crs(value: str) -> str:
         CRS.from_user_input(value)
     except CRSError as error:
         raise ValueError("a CRS such as EPSG:25832 or ESRI:102649") from error
+    return value
+
+
+def _check_tag(value: str) -> str:
+    if not TAG.fullmatch(value):
+        raise ValueError("a language tag such as en, fr or pt-BR")
     return value
 
 
@@ -94,10 +106,33 @@ class _ParameterFile(_File):
     choices: list[_Given] = Key(default_factory=list)
 
 
+class _FieldWordsFile(_File):
+    title: str = ""
+    description: str = ""
+    unit: str = ""
+    labels: dict[str, str] = Key(default_factory=dict)
+
+
+class _WordsFile(_File):
+    title: str = Key(min_length=1)
+    description: str = ""
+    theme: str = ""
+    noun: str = ""
+    nouns: str = ""
+    label: str = ""
+    fields: dict[FieldName, _FieldWordsFile] = Key(default_factory=dict)
+    parameters: dict[FieldName, _FieldWordsFile] = Key(default_factory=dict)
+    legend: dict[str, str] = Key(default_factory=dict)
+
+
 class LayerFile(_File):
     title: str = Key(min_length=1)
     description: str = ""
     theme: str = "Other"
+    noun: str = ""
+    nouns: str = ""
+    language: Annotated[str, AfterValidator(lambda value: _check_tag(value) if value else value)] = ""
+    languages: dict[str, _WordsFile] = Key(default_factory=dict)
     keywords: list[str] = Key(default_factory=list)
     license: Annotated[str, AfterValidator(_check_license)]
     attribution: str = ""
@@ -131,6 +166,7 @@ _PARTS: dict[str, type[_File]] = {
     "parameters": _ParameterFile,
     "readings": _ReadingsFile,
 }
+_PARTS_OF_WORDS: dict[str, type[_File]] = {"fields": _FieldWordsFile, "parameters": _FieldWordsFile}
 
 
 def read_layer(path: Path) -> Layer:
@@ -154,6 +190,7 @@ def read_layer(path: Path) -> Layer:
     check_keys(path, parsed.kind, parsed.model_fields_set)
     layer = _build_layer(path, parsed)
     _check_fields(path, layer)
+    check_words(path, layer)
     check_rowless(path, layer)
     return layer
 
@@ -168,7 +205,12 @@ def _build_layer(path: Path, parsed: LayerFile) -> Layer:
             raise CatalogError(str(path), f"readings.fields.{min(twice)}", "a name that is not under [fields] too")
         readings = Readings(item.source, item.key, item.time, of_readings, CsvOptions(**item.csv.model_dump()))
         fields |= {name: replace(entry, latest=True) for name, entry in of_readings.items()}
-    plain = parsed.model_dump(exclude={"fields", "readings", "csv", "keywords", "parameters", "bounds"})
+    plain = parsed.model_dump(exclude={"fields", "readings", "csv", "keywords", "parameters", "bounds", "languages"})
+    plain["label"] = read_label(parsed.label, fields)
+    spoken = parsed.language
+    fields = {name: replace(entry, language=spoken, labels_language=spoken) for name, entry in fields.items()}
+    if readings:
+        readings = replace(readings, fields={name: replace(fields[name], latest=False) for name in readings.fields})
     if parsed.kind == "tiles" and "maxzoom" not in parsed.model_fields_set:
         plain["maxzoom"] = MAX_TILE_ZOOM  # the archive knows better
     plain["deepens"] = "maxzoom" not in parsed.model_fields_set
@@ -181,7 +223,19 @@ def _build_layer(path: Path, parsed: LayerFile) -> Layer:
         keywords=tuple(parsed.keywords),
         parameters=build_parameters(path, {name: item.model_dump() for name, item in parsed.parameters.items()}),
         bounds=Bounds(*parsed.bounds) if parsed.bounds else None,
+        spoken=spoken,
+        languages={tag: _build_words(item, fields) for tag, item in parsed.languages.items()},
         **plain,
+    )
+
+
+def _build_words(item: _WordsFile, fields: Mapping[str, Field]) -> Words:
+    plain = item.model_dump(exclude={"fields", "parameters", "label"})
+    return Words(
+        **plain,
+        label=read_label(item.label, fields),
+        fields={name: FieldWords(**entry.model_dump()) for name, entry in item.fields.items()},
+        parameters={name: FieldWords(**entry.model_dump()) for name, entry in item.parameters.items()},
     )
 
 
@@ -203,7 +257,7 @@ def _check_fields(path: Path, layer: Layer) -> None:
             raise CatalogError(
                 str(path), f"{table}.{name}", f'another name: {why}; say column = "{name}" under the new one'
             )
-    for key in ("time", "facet", "label"):
+    for key in ("time", "facet"):
         name = getattr(layer, key)
         if name and name not in layer.fields:
             raise CatalogError(str(path), key, f"a declared field; got {name!r}{near(name, list(layer.fields))}")
@@ -219,6 +273,12 @@ def _check_fields(path: Path, layer: Layer) -> None:
         raise CatalogError(str(path), "minzoom", "at most maxzoom")
 
 
+def _part_of(places: list[str]) -> type[_File]:
+    """The part of a layer file in which a key stands, by the keys around it."""
+    parts, whole = (_PARTS_OF_WORDS, _WordsFile) if places[:1] == ["languages"] else (_PARTS, LayerFile)
+    return next((part for name, part in parts.items() if name in places), whole)
+
+
 def _explain(path: Path, error: ValidationError) -> CatalogError:
     """The first problem that pydantic found, in our words."""
     first = error.errors()[0]
@@ -227,11 +287,13 @@ def _explain(path: Path, error: ValidationError) -> CatalogError:
         case "missing":
             expected = "this key is required"
         case "extra_forbidden":
-            part = next((part for name, part in _PARTS.items() if name in map(str, first["loc"][:-1])), LayerFile)
+            part = _part_of([str(part) for part in first["loc"][:-1]])
             hint = near(str(first["loc"][-1]), list(part.model_fields))
             expected = f"no such key; see docs/add-a-layer.md for those there are{hint}"
         case "value_error":
             expected = f"expected {first['ctx']['error']}; got {first['input']!r}"
+        case "string_type" if isinstance(first["input"], dict):
+            expected = "a text; what it is in other languages stands under [languages.fr], [languages.de] and so on"
         case "string_pattern_mismatch":
             expected = (
                 f"a field name of at most {LONGEST} of a-z, 0-9 and _, beginning with a letter;"

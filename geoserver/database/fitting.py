@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from geoserver.catalog.declared import list_changes
+from geoserver.catalog.labels import keep_fields
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from geoserver.database.status import LayerStatus
-    from geoserver.model import Field, FieldType, Layer, Readings, TilePlan
+    from geoserver.model import Field, FieldType, Layer, Readings, TilePlan, Words
 
 __all__ = ["Fit", "fit"]
 
@@ -71,10 +72,15 @@ def fit(layer: Layer, status: LayerStatus, kinds: Collection[str]) -> Fit:
         time=time,
         kind=kind,
         facet=layer.facet if layer.facet in fields else "",
-        label=layer.label if layer.label in fields else "",
+        label=keep_fields(layer.label, fields),
+        languages={tag: _fit_words(words, fields) for tag, words in layer.languages.items()},
         tile_fields=tuple(name for name in layer.tile_fields if name in fields),
     )
     return Fit(fitted.deepened(plan), status, said)
+
+
+def _fit_words(words: Words, fields: Collection[str]) -> Words:
+    return replace(words, label=keep_fields(words.label, fields))
 
 
 def _find_kind(layer: Layer, status: LayerStatus) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pygeoapi.api import API
 from pygeoapi.openapi import get_oas_30
 
+from geoserver.catalog.labels import list_fields
 from geoserver.ogc.crs import CRS84, list_crs, storage_crs
 from geoserver.ogc.openapi import amend_openapi
 from geoserver.ogc.provider import PROVIDER, Source
@@ -118,7 +119,7 @@ def _build_resource(source: Source, site: str, times: Times | None) -> dict[str,
                 "data": source,
                 "id_field": "fid",
                 "geom_field": "geometry",
-                "title_field": layer.label or None,
+                "title_field": next(iter(list_fields(layer.label)), None),
                 "time_field": layer.time or None,
                 "crs": list(list_crs(status)),
                 "storage_crs": storage_crs(status).uri,

@@ -13,6 +13,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from geoserver.catalog.labels import title_feature
 from geoserver.interrupts import Interrupt
 from geoserver.ogc import documents
 from geoserver.ogc.config import DEFAULT_LIMIT
@@ -233,7 +234,8 @@ def item(call: Call, snapshot: Snapshot) -> Response:
     middle = point_on(orjson.loads(snapshot.provider(layer.id).read_text(fid))["geometry"])
     if middle is not None:
         map_link += f"#16/{middle[1]:.6f}/{middle[0]:.6f}"
-    values = {"layer": layer, "links": links, "feature": feature, "map_link": map_link}
+    title = title_feature(layer, feature["properties"])
+    values = {"layer": layer, "links": links, "feature": feature, "title": title, "map_link": map_link}
     return _respond(_render_html(call, "item.html", **values), "text/html", tag, crs)
 
 

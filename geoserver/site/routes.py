@@ -14,6 +14,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from geoserver import assets, styling, tiling
+from geoserver.catalog.languages import choose_languages, in_language
 from geoserver.encodings import IDENTITY
 from geoserver.errors import BadParameterError, NotFoundError
 from geoserver.site.encoding import read_encoding
@@ -83,6 +84,9 @@ async def style(
         "with commas between; nothing for the layer's own. For the style of one layer, one number.",
         examples=["0,"],
     ),
+    lang: str | None = Query(
+        None, description="Language of names and notes inside it, as for layers.", examples=["fr"]
+    ),
 ) -> Response:
     """A basemap (`light`, `dark`) or the style of one layer, valid for MapLibre, with absolute addresses inside."""
     services: Services = request.app.state.services
@@ -98,9 +102,11 @@ async def style(
     made = await asyncio.to_thread(
         styling.build_style, catalog, served, name, _site(request), ids, features_from=starts
     )
+    languages, vary = choose_languages(lang, request.headers.getlist("accept-language"))
+    styling.translate_style(made, name, {key: in_language(layer, languages) for key, layer in catalog.layers.items()})
     body = orjson.dumps(made)
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-    headers = {"ETag": tag, "Cache-Control": CHECKED}
+    headers = {"ETag": tag, "Cache-Control": CHECKED} | vary
     if _is_known(request, tag):
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type="application/json")

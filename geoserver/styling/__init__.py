@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from geoserver.styling.build import build_style, drawn_layers, style_names
 from geoserver.styling.check import check
-from geoserver.styling.legend import build_legend, describe_bins
+from geoserver.styling.legend import build_legend, describe_bins, translate_style
 
-__all__ = ["build_legend", "build_style", "check", "describe_bins", "drawn_layers", "style_names"]
+__all__ = ["build_legend", "build_style", "check", "describe_bins", "drawn_layers", "style_names", "translate_style"]

@@ -8,11 +8,13 @@ from typing import Any
 
 from geoserver import assets
 from geoserver.catalog import Catalog
+from geoserver.catalog.names import near
 from geoserver.errors import CatalogError
 from geoserver.model import Layer
 from geoserver.styling.bins import NOTE, SUFFIX, note_faults
 from geoserver.styling.build import BASE, DATA_BELOW, FILLS_BELOW
 from geoserver.styling.expressions import fields_in
+from geoserver.styling.legend import NOTE as LEGEND
 
 __all__ = ["check"]
 
@@ -21,13 +23,33 @@ OF_BINS = frozenset({"count", "first", "last", "length", "area"})  # beside the 
 
 
 def check(catalog: Catalog) -> list[CatalogError]:
-    """Every place where a style names a layer, field, source or font that there is not."""
-    return [
+    """Every place where a style names a layer, field, source or font that there is not, and where words miss it."""
+    words = [error for layer in catalog.layers.values() for error in _find_strange_words(catalog, layer)]
+    return words + [
         CatalogError(f"styles/{name}.json", key, expected)
         for name, style in catalog.styles.items()
         if not _is_idle(catalog, name, style)
         for key, expected in _problems(catalog, style)
     ]
+
+
+def _find_strange_words(catalog: Catalog, layer: Layer) -> Iterator[CatalogError]:
+    """Words of a legend that a layer file translates and its style does not say."""
+    style = catalog.styles.get(layer.style, {"layers": []})
+    notes = [style.get("metadata", {}).get(NOTE), *(item.get("metadata", {}).get(LEGEND) for item in style["layers"])]
+    said = {text for note in notes for text in _list_texts(note)}
+    for tag, words in layer.languages.items():
+        for word in sorted(words.legend.keys() - said):
+            expected = f"words that the legend of styles/{layer.style or '?'}.json says; got {word!r}" + near(
+                word, sorted(said)
+            )
+            yield CatalogError(str(layer.file), f"languages.{tag}.legend", expected)
+
+
+def _list_texts(note: Any) -> list[str]:
+    if isinstance(note, dict):
+        return [text for value in note.values() for text in _list_texts(value)]
+    return [note] if isinstance(note, str) else []
 
 
 def _is_idle(catalog: Catalog, name: str, style: Mapping[str, Any]) -> bool:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from geoserver.catalog import Catalog
+from geoserver.catalog.languages import ENGLISH, ServerWords
 from geoserver.model import Field, Layer
 from geoserver.styling.bins import bins_layers, has_bins, read_note
 from geoserver.styling.build import darken, fragment_of
@@ -23,7 +24,7 @@ from geoserver.styling.expressions import (
 if TYPE_CHECKING:
     from geoserver.database.status import LayerStatus
 
-__all__ = ["build_legend", "describe_bins"]
+__all__ = ["build_legend", "describe_bins", "translate_style"]
 
 ZOOM = 15.0  # sizes in a legend are those of this zoom
 NOTE = "geoserver:legend"  # a style layer's metadata: false hides it, a text or mapping titles its entries
@@ -45,7 +46,7 @@ class _Entry:
     properties: Mapping[str, Any] = field(default_factory=dict)
 
 
-def build_legend(catalog: Catalog, layer: Layer) -> list[dict[str, Any]]:
+def build_legend(catalog: Catalog, layer: Layer, words: ServerWords = ENGLISH) -> list[dict[str, Any]]:
     """Entries {kind: circle|line|fill, label, color, title?, size?, opacity?, stroke?, dash?, value?, dark?}.
 
     Sizes are in px; `title` says what is measured (the field's title, and its unit where that is long), `value` is the
@@ -53,14 +54,16 @@ def build_legend(catalog: Catalog, layer: Layer) -> list[dict[str, Any]]:
     basemap. What is beyond a legend (an operator that it does not know) gives one entry with the layer's title.
     """
     style = fragment_of(catalog, layer)
-    light = _entries_of(layer, style["layers"])
+    light = _entries_of(layer, style["layers"], words)
     if not style.get("metadata", {}).get("geoserver:dark"):
         return light
     darken(style)
-    return _join(light, _entries_of(layer, style["layers"]))
+    return _join(light, _entries_of(layer, style["layers"], words))
 
 
-def describe_bins(catalog: Catalog, layer: Layer, status: LayerStatus) -> dict[str, Any] | None:
+def describe_bins(
+    catalog: Catalog, layer: Layer, status: LayerStatus, words: ServerWords = ENGLISH
+) -> dict[str, Any] | None:
     """{title, facet, values, legend} of the squares that stand for several features; None when the style draws none.
 
     Legend entries are {kind: fill, label, color, from, to, opacity?, dark?}: `from` and `to` are the least and the
@@ -69,18 +72,18 @@ def describe_bins(catalog: Catalog, layer: Layer, status: LayerStatus) -> dict[s
     style = fragment_of(catalog, layer)
     if not has_bins(catalog, layer, style):
         return None
-    light = [entry for item in bins_layers(style, layer.id) for entry in _counts_of(item)]
+    light = [entry for item in bins_layers(style, layer.id) for entry in _counts_of(item, words)]
     darken(style)
-    dark = [entry for item in bins_layers(style, layer.id, dark=True) for entry in _counts_of(item)]
+    dark = [entry for item in bins_layers(style, layer.id, dark=True) for entry in _counts_of(item, words)]
     return {
-        "title": read_note(style).get("title"),
+        "title": _translate(layer, read_note(style).get("title")),
         "facet": status.plan.facet or None,
         "values": list(status.plan.values),
         "legend": _join(light, dark),
     }
 
 
-def _counts_of(item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _counts_of(item: Mapping[str, Any], words: ServerWords) -> Iterator[dict[str, Any]]:
     paint = item.get("paint", {})
     match paint.get("fill-color") if item["type"] == "fill" else None:
         case ["step", target, first, *rest] if field_of(target) == "count" and len(rest) % 2 == 0:
@@ -89,7 +92,8 @@ def _counts_of(item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             return
     for low, after, colour in zip(lows, [*lows[1:], None], [first, *rest[1::2]], strict=True):
         high = None if after is None else after - 1
-        text = _number(low) if high == low else f"{_number(low)} to {_number(high)}" if high else f"≥ {_number(low)}"
+        ends = [_number(end, words) for end in (low, high) if end is not None]
+        text = ends[0] if high == low else words.span.format(*ends) if high else f"≥ {ends[0]}"
         entry = {"kind": "fill", "label": text, "color": colour, "from": low, "to": high}
         try:
             opacity = _rounded(evaluate(paint.get("fill-opacity"), {"count": low}, 0))
@@ -110,28 +114,58 @@ def _difference(light: dict[str, Any], dark: dict[str, Any]) -> dict[str, Any]:
     return {"dark": changed} if changed else {}
 
 
-def _entries_of(layer: Layer, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _translate(layer: Layer, text: str | None) -> str | None:
+    """What a style says, in the language of the layer's words where the layer file has it."""
+    return None if text is None else layer.legend_words.get(text, text)
+
+
+def translate_style(style: dict[str, Any], name: str, layers: Mapping[str, Layer]) -> None:
+    """Write into a made style the words of its layers' legends, and the title of the layer that it is named after.
+
+    `layers` are in the language that is wanted.
+    """
+    if name in layers:
+        style["name"] = layers[name].title
+    for item in style["layers"]:
+        layer, metadata = layers.get(item.get("source-layer", "")), item.get("metadata", {})
+        if layer is None or not layer.legend_words or not isinstance(metadata.get(NOTE), str | dict):
+            continue
+        note = metadata[NOTE]
+        item["metadata"] = metadata | {NOTE: _translate_note(layer, note)}
+
+
+def _translate_note(layer: Layer, note: Any) -> Any:
+    if isinstance(note, dict):
+        return {key: _translate_note(layer, value) for key, value in note.items()}
+    return _translate(layer, note) if isinstance(note, str) else note
+
+
+def _entries_of(layer: Layer, items: list[dict[str, Any]], words: ServerWords) -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = []
     for item in items:
         note = item.get("metadata", {}).get(NOTE, {})
         if item["type"] in _COLOUR and item.get("source-layer") == layer.id and note is not False:
-            entries += _legend_of(layer, item, {"title": note} if isinstance(note, str) else note)
+            entries += _legend_of(layer, item, {"title": note} if isinstance(note, str) else note, words)
     return entries
 
 
-def _legend_of(layer: Layer, item: Mapping[str, Any], note: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _legend_of(
+    layer: Layer, item: Mapping[str, Any], note: Mapping[str, Any], words: ServerWords
+) -> list[dict[str, Any]]:
     try:
-        return _classes_of(layer, item, note)
+        return _classes_of(layer, item, note, words)
     except (ValueError, TypeError, IndexError, KeyError, AttributeError):  # an expression that MapLibre refuses too
         return [{"kind": item["type"], "label": layer.title, "color": _NEUTRAL}]
 
 
-def _classes_of(layer: Layer, item: Mapping[str, Any], note: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _classes_of(
+    layer: Layer, item: Mapping[str, Any], note: Mapping[str, Any], words: ServerWords
+) -> list[dict[str, Any]]:
     paint = item.get("paint", {})
     colour, size = (paint.get(table.get(item["type"], "")) for table in (_COLOUR, _SIZE))
-    namer = _Namer(layer, note)
+    namer = _Namer(layer, note, words)
     whole = namer.read_condition(item.get("filter")) or _Entry(layer.title)
-    shown = [*namer.split(colour)] or [replace(whole, label=note.get("title") or whole.label)]
+    shown = [*namer.split(colour)] or [replace(whole, label=_translate(layer, note.get("title")) or whole.label)]
     drawn = [_draw(item, entry) for entry in shown]
     if fields_in(size) - fields_in(colour):
         drawn += [_draw(item, entry) | {"color": _NEUTRAL} for entry in namer.split(size)]
@@ -169,11 +203,12 @@ def _rounded(value: Any) -> float | None:
 class _Namer:
     """Splits a style value into the classes it makes, and names each with the field's labels and unit."""
 
-    def __init__(self, layer: Layer, note: Mapping[str, Any]) -> None:
+    def __init__(self, layer: Layer, note: Mapping[str, Any], words: ServerWords) -> None:
         self._fields = layer.fields
-        self._labels: Mapping[str, str | None] = note.get("labels", {})
-        self._other: str | None = note.get("other", "Other")
-        self._missing: str | None = note.get("missing", "No data")
+        self._words = words
+        self._labels = {key: _translate(layer, text) for key, text in note.get("labels", {}).items()}
+        self._other = _translate(layer, note["other"]) if "other" in note else words.other
+        self._missing = _translate(layer, note["missing"]) if "missing" in note else words.missing
 
     def split(self, value: Any) -> Iterator[_Entry]:
         """One entry per class; nothing for a value that is the same for every feature."""
@@ -245,7 +280,7 @@ class _Namer:
         elif high is None:
             text, inside = f"≥ {self._amount(name, low)}", low
         else:
-            text, inside = f"{_number(low)} to {self._amount(name, high)}", low
+            text, inside = self._words.span.format(_number(low, self._words), self._amount(name, high)), low
         key = "" if low is None else f"{low:g}"
         return _Entry(self._named(key, text), self._title(name), None, {name: inside})
 
@@ -254,7 +289,8 @@ class _Namer:
 
     def _amount(self, name: str, value: float) -> str:
         unit = self._fields[name].unit if name in self._fields else ""
-        return f"{_number(value)} {unit}".rstrip() if len(unit) <= SHORT else _number(value)
+        text = _number(value, self._words)
+        return f"{text} {unit}".rstrip() if len(unit) <= SHORT else text
 
     def _title(self, name: str) -> str:
         item = self._fields.get(name)
@@ -267,7 +303,7 @@ class _Namer:
         key = str(values[0])
         if key in self._labels:
             return self._labels[key]
-        return ", ".join(_label(self._fields.get(name), value) for value in values)
+        return ", ".join(_label(self._fields.get(name), value, self._words) for value in values)
 
     def read_condition(self, condition: Any) -> _Entry | None:
         """The class that a filter such as `["==", ["get", name], value]` lets through; None for what is beyond that."""
@@ -298,16 +334,16 @@ def _read_condition(condition: Any) -> tuple[str | None, list[Any]]:
     return None, []
 
 
-def _label(item: Field | None, value: Any) -> str:
+def _label(item: Field | None, value: Any, words: ServerWords) -> str:
     """The field's own label for a stored value, else the value made readable."""
     if isinstance(value, bool):
-        text, plain = str(value).lower(), "Yes" if value else "No"
+        text, plain = str(value).lower(), words.yes if value else words.no
         return item.labels.get(text, plain) if item else plain
     if item and str(value) in item.labels:
         return item.labels[str(value)]
-    text = str(value).replace("_", " ").replace("-", " ") if isinstance(value, str) else _number(value)
+    text = str(value).replace("_", " ").replace("-", " ") if isinstance(value, str) else _number(value, words)
     return text[:1].upper() + text[1:]
 
 
-def _number(value: float) -> str:
-    return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+def _number(value: float, words: ServerWords) -> str:
+    return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}").replace(".", words.point)

@@ -117,14 +117,14 @@ def test_on_a_phone_the_sheet_opens_and_a_feature_s_card_takes_its_place(
     expect(body).to_be_hidden()
 
 
-def test_a_popup_stays_within_the_map_as_its_readings_arrive(open_viewer: Callable[..., Any]) -> None:
+def test_a_card_stays_within_the_map_as_its_readings_arrive(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/?layers=sewage-sampling", **LOOKS["light"])
     room = viewer.page.locator("#map").bounding_box()
     for index in range(0, viewer.in_view().count(), 9):
         viewer.in_view().nth(index).click()
         expect(viewer.page.get_by_role("dialog").get_by_role("img").first).to_be_visible()
         viewer.settle()
-        box = viewer.page.locator(".maplibregl-popup-content").bounding_box()
+        box = viewer.page.get_by_role("dialog").locator("xpath=..").bounding_box()
         assert box["x"] >= room["x"]
         assert box["y"] >= room["y"]
         assert box["x"] + box["width"] <= room["x"] + room["width"]

@@ -207,6 +207,28 @@ def test_a_feature_is_found_and_read_by_keyboard(walker: Walker) -> None:
     walker.await_("document.activeElement.matches('#panel-body ul button')")
 
 
+def test_the_list_in_view_holds_still_under_the_pointer(walker: Walker) -> None:
+    walker.open("/?layers=crime#17/45.2/-28.6")
+    walker.click("[role=tab]", "In view")
+    walker.click("#panel-body ul button")
+    walker.seek("[role=dialog] dd")
+    walker.engine.press("Escape")
+    walker.await_("!document.querySelector('[role=dialog]')")
+    listed = walker.read("#panel-body ul button")
+    walker.engine.run("document.querySelector('#map canvas').focus()")
+    before = walker.engine.run("return location.href")
+    for _ in range(3):
+        walker.engine.press("ArrowRight")
+    walker.await_("location.href !== arguments[0]", before)
+    walker.seek("#panel-body button", "Show what is in view now")
+    walker.settle()
+    assert walker.read("#panel-body ul button") == listed
+    walker.look("6-held")
+    walker.click("[role=tab]", "In view")  # the pointer has left the list
+    walker.await_("!document.querySelector('.renew button')")
+    assert walker.read("#panel-body ul button") != listed
+
+
 def test_a_server_that_is_gone_is_waited_for(
     walker: Walker, city_database: str, tmp_path: Path, differ: Callable[..., int]
 ) -> None:

@@ -2,7 +2,6 @@
 import {
   AttributionControl,
   Map as MapLibreMap,
-  Popup,
   ScaleControl,
   setWorkerUrl,
   type GeoJSONSource,
@@ -17,8 +16,9 @@ import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 import type { Bounds, Scalar } from "../query/types.ts";
 import type { Camera } from "../state/address.ts";
 import type { InView } from "../state/map-state.svelte.ts";
-import type { Selection } from "../state/selection.ts";
+import { pick, type Selection, type Stacked } from "../state/selection.ts";
 import { anchor, flatten } from "./geometry.ts";
+import { freePart, shiftInto, type Part } from "./room.ts";
 import { FADE, keyOf, type Square } from "./squares.ts";
 import { layerOf, SELECTION } from "./style.ts";
 
@@ -32,8 +32,6 @@ const REACH = 5;
 const FADES = "geoserver:fades-from";
 /** The part of a tile with a layer's squares is named after it. */
 const SQUARES = ":bins";
-/** Pixels between a popup and the edge of the map, and about as many between it and its place. */
-const ROOM = 16;
 
 export interface Events {
   moved(camera: Camera): void;
@@ -73,8 +71,6 @@ export class CityMap {
   #edited = new Set<string>();
   /** Sources whose tiles are to be read again. */
   #outdated = new Set<string>();
-  #popup: Popup | null = null;
-  #grown: ResizeObserver | null = null;
   #hover = 0;
   /** Where the map is going. */
   #goal: { center: [number, number]; zoom: number } | null = null;
@@ -143,11 +139,10 @@ export class CityMap {
     });
     map.on("click", ({ point, lngLat }) => {
       const found = this.#pick(point.x, point.y);
-      const at: [number, number] =
-        found?.geometry.type === "Point" ? (found.geometry.coordinates as [number, number]) : [lngLat.lng, lngLat.lat];
-      if (!found) this.#events.selected(null);
-      else if (isSquare(found)) this.#events.selected({ layer: layerOf(found.source), square: toSquare(found), at });
-      else this.#events.selected({ layer: layerOf(found.source), fid: Number(found.id), at });
+      const at: [number, number] = [lngLat.lng, lngLat.lat];
+      if (!found[0]) this.#events.selected(null);
+      else if (isSquare(found[0])) this.#events.selected({ layer: layerOf(found[0].source), square: toSquare(found[0]), at });
+      else this.#events.selected(pick(toStack(found, at), 0));
     });
     map.on("mousemove", ({ point }) => {
       cancelAnimationFrame(this.#hover);
@@ -226,8 +221,8 @@ export class CityMap {
     });
   }
 
-  /** What a click is meant for: a point or line near it, else what lies under it, else an area close by. */
-  #pick(x: number, y: number): MapGeoJSONFeature | undefined {
+  /** What a click is meant for: the points and lines near it, else what lies under it, else an area close by. */
+  #pick(x: number, y: number): MapGeoJSONFeature[] {
     const near = this.#query(
       [
         [x - REACH, y - REACH],
@@ -235,18 +230,16 @@ export class CityMap {
       ],
       this.#features,
     );
-    const thin = near.find(({ geometry }) => !/Polygon$/.test(geometry.type));
-    return (
-      thin ??
-      this.#query(
-        [
-          [x, y],
-          [x, y],
-        ],
-        [...this.#features, ...this.#squares],
-      )[0] ??
-      near[0]
+    const thin = near.filter(({ geometry }) => !/Polygon$/.test(geometry.type));
+    if (thin.length) return thin;
+    const under = this.#query(
+      [
+        [x, y],
+        [x, y],
+      ],
+      [...this.#features, ...this.#squares],
     );
+    return (under.length ? under : near).slice(0, 1);
   }
 
   #squaresInView(): Square[] {
@@ -323,40 +316,6 @@ export class CityMap {
     else this.#map.zoomOut();
   }
 
-  /** Open a popup at a place; it closes through the page's state alone. */
-  openPopup(at: [number, number], content: HTMLElement): void {
-    this.closePopup();
-    const options = { closeButton: false, closeOnClick: false, focusAfterOpen: false, maxWidth: "320px", offset: 16 };
-    this.#popup = new Popup({ ...options, anchor: "bottom" }).setLngLat(at).setDOMContent(content).addTo(this.#map);
-    // What is in it comes later, and makes it larger.
-    this.#grown = new ResizeObserver(() => this.#placePopup(at));
-    this.#grown.observe(content);
-  }
-
-  /** Put the popup on the side of its place that has more room, and bring what hangs over the edge into the map. */
-  #placePopup(at: [number, number]): void {
-    const popup = this.#popup;
-    const element = popup?.getElement();
-    if (!popup || !element) return;
-    const { clientWidth: width, clientHeight } = this.#options.container;
-    const height = clientHeight - (this.#map.getPadding().bottom ?? 0);
-    const place = this.#map.project(at);
-    const above = place.y > height / 2 || place.y > element.offsetHeight + 2 * ROOM;
-    popup.options.anchor = above ? "bottom" : "top";
-    popup.setLngLat(at);
-    const [half, tall] = [element.offsetWidth / 2 + ROOM, element.offsetHeight + 2 * ROOM];
-    const over = (value: number, low: number, high: number): number => Math.min(0, value - low) + Math.max(0, value - high);
-    const dx = over(place.x, half, Math.max(half, width - half));
-    const dy = above ? over(place.y, tall, Math.max(tall, height - ROOM)) : over(place.y, ROOM, Math.max(ROOM, height - tall));
-    if (dx || dy) this.#map.panBy([dx, dy]);
-  }
-
-  closePopup(): void {
-    this.#grown?.disconnect();
-    this.#popup?.remove();
-    this.#popup = null;
-  }
-
   /** Something lies on the lowest `bottom` pixels: keep the middle of the map in the middle of what is left. */
   cover(bottom: number): void {
     if (this.#map.getPadding().bottom === bottom) return;
@@ -365,12 +324,11 @@ export class CityMap {
     else this.#map.easeTo({ padding, duration: 250 }, { quiet: true });
   }
 
-  /** Move to a place unless it is well within the part of the map that `bottom` pixels leave free. */
-  reveal(at: [number, number], bottom: number): void {
-    const { x, y } = this.#map.project(at);
+  /** Bring a place out from under a card, and from under what lies on the lowest `bottom` pixels. */
+  reveal(at: [number, number], bottom: number, card: Pick<Part, "left" | "top"> | null): void {
     const { clientWidth: width, clientHeight: height } = this.#options.container;
-    if (x > 20 && x < width - 20 && y > 20 && y < height - bottom - 20) return;
-    this.#map.easeTo({ center: at });
+    const [dx, dy] = shiftInto(this.#map.project(at), freePart(width, height - bottom, card));
+    if (dx || dy) this.#map.panBy([dx, dy]);
   }
 
   focus(): void {
@@ -379,7 +337,6 @@ export class CityMap {
 
   remove(): void {
     cancelAnimationFrame(this.#hover);
-    this.closePopup();
     this.#map.remove();
   }
 }
@@ -393,6 +350,17 @@ const layerOfTile = (url: string): string => decodeURIComponent(/\/tiles\/([^/]+
 function isSquare(item: object): boolean {
   const layer = "sourceLayer" in item ? item.sourceLayer : "source-layer" in item ? item["source-layer"] : "";
   return String(layer).endsWith(SQUARES);
+}
+
+/** Each feature once, however many tiles and layers of the style draw it. */
+function toStack(features: MapGeoJSONFeature[], clicked: [number, number]): Stacked[] {
+  const found = features.map(({ source, id, properties, geometry }): Stacked => ({
+    layer: layerOf(source),
+    fid: Number(id),
+    properties: properties as Record<string, Scalar>,
+    at: geometry.type === "Point" ? (geometry.coordinates as [number, number]) : clicked,
+  }));
+  return [...new Map(found.reverse().map((item) => [`${item.layer} ${item.fid}`, item])).values()].reverse();
 }
 
 function toSquare({ source, properties, geometry }: MapGeoJSONFeature): Square {

@@ -157,6 +157,16 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
+            /**
+             * Labels Language
+             * @description Of the labels.
+             */
+            labels_language: string | null;
+            /**
+             * Language
+             * @description Of title, description and unit.
+             */
+            language: string | null;
             /** Latest */
             latest: boolean;
             /** Max */
@@ -210,6 +220,11 @@ export interface components {
              * @description Rows; null when the layer has tiles and nothing else.
              */
             count: number | null;
+            /**
+             * Data Language
+             * @description Of the values in its rows; null where nobody said.
+             */
+            data_language: string | null;
             /** Description */
             description: string;
             /**
@@ -230,9 +245,14 @@ export interface components {
             kind: string;
             /**
              * Label
-             * @description The field that titles a feature.
+             * @description What titles a feature: text with names of fields in braces.
              */
             label: string | null;
+            /**
+             * Language
+             * @description Of title, description and nouns; null where nobody said.
+             */
+            language: string | null;
             /** Legend */
             legend: components["schemas"]["LegendEntry"][];
             /**
@@ -244,6 +264,8 @@ export interface components {
             links: components["schemas"]["Link"][];
             /** Notes */
             notes: components["schemas"]["Note"][];
+            /** @description What its rows are; null where nobody said it in this language. */
+            nouns: components["schemas"]["Nouns"] | null;
             /** Order */
             order: number;
             /** Parameters */
@@ -304,6 +326,11 @@ export interface components {
              * @description Rows; null when the layer has tiles and nothing else.
              */
             count: number | null;
+            /**
+             * Data Language
+             * @description Of the values in its rows; null where nobody said.
+             */
+            data_language: string | null;
             /** Description */
             description: string;
             /**
@@ -322,9 +349,14 @@ export interface components {
             kind: string;
             /**
              * Label
-             * @description The field that titles a feature.
+             * @description What titles a feature: text with names of fields in braces.
              */
             label: string | null;
+            /**
+             * Language
+             * @description Of title, description and nouns; null where nobody said.
+             */
+            language: string | null;
             /**
              * License
              * @description SPDX identifier.
@@ -332,6 +364,8 @@ export interface components {
             license: string;
             /** Links */
             links: components["schemas"]["Link"][];
+            /** @description What its rows are; null where nobody said it in this language. */
+            nouns: components["schemas"]["Nouns"] | null;
             /** Order */
             order: number;
             /**
@@ -467,6 +501,16 @@ export interface components {
              * @description What was done, and why: "no integer, left empty".
              */
             what: string;
+        };
+        /**
+         * Nouns
+         * @description Words for rows: a report, many reports.
+         */
+        Nouns: {
+            /** Many */
+            many: string;
+            /** One */
+            one: string;
         };
         /** Outdated */
         Outdated: {

@@ -57,13 +57,13 @@ export function writeQuery(values: Record<string, string>): string {
 
 export const encodeValue = (text: string): string => id(text).replace(/%(2C|3A|2F|3D)/g, decodeURIComponent);
 
-export function askLayers(): Ask<LayerSummary[]> {
+export function askLayers(lang: string): Ask<LayerSummary[]> {
   const read = (text: string): LayerSummary[] => (parseExact(text) as { layers: LayerSummary[] }).layers;
-  return { address: "api/layers", version: "", read, again: LOOK_AGAIN };
+  return { address: `api/layers${writeQuery({ lang })}`, version: "", read, again: LOOK_AGAIN };
 }
 
-export function askLayer(layer: LayerSummary): Ask<LayerDetail> {
-  return { address: `api/layers/${id(layer.id)}`, version: layer.version, read: exact };
+export function askLayer(layer: LayerSummary, lang: string): Ask<LayerDetail> {
+  return { address: `api/layers/${id(layer.id)}${writeQuery({ lang })}`, version: layer.version, read: exact };
 }
 
 /** Count, and how the rows are spread over `fields`; with none of them only the count, which is cheap. */

@@ -38,6 +38,8 @@ export interface Choice extends Shared {
   readonly theme: "light" | "dark";
   /** There is no map to draw. */
   readonly blind: boolean;
+  /** Code of the language in which the server is asked for words. */
+  readonly speaks: string;
   layer(id: string): LayerSummary | undefined;
 }
 
@@ -218,12 +220,12 @@ export class Knowledge {
 
   /** Everything that is asked at the moment. */
   #list(): Wanted {
-    const wanted: Wanted = new Map([["layers", askLayers()]]);
+    const wanted: Wanted = new Map([["layers", askLayers(this.#choice.speaks)]]);
     if (!this.catalogue.data) return wanted;
     for (const id of this.#choice.on) {
       const layer = this.#choice.layer(id)!;
       const filter = this.filter(id);
-      wanted.set(`${id} detail`, askLayer(layer));
+      wanted.set(`${id} detail`, askLayer(layer, this.#choice.speaks));
       for (const [place, ask] of this.#summaries(id)) wanted.set(place, ask);
       if (filter === null) continue;
       if (!this.#choice.blind) wanted.set(`${id} tiles`, askTileJson(layer, filter));

@@ -9,6 +9,7 @@ import { findCity } from "../map/extent.ts";
 import type { Square } from "../map/squares.ts";
 import type { Queries } from "../query/queries.ts";
 import type { Bounds, Field, LayerDetail, LayerSummary, Scalar } from "../query/types.ts";
+import { pickLanguage, Words, type LanguageFiles } from "../ui/i18n.svelte.ts";
 import { parseAddress, VERSION, writeAddress, type Address, type Base, type Camera } from "./address.ts";
 import type { AddressBar } from "./history.ts";
 import { Knowledge } from "./knowledge.svelte.ts";
@@ -25,7 +26,16 @@ export interface InView {
 const ONE_STEP = 1500;
 const NOWHERE: AddressBar = { read: () => ({ search: "", hash: "" }), push: () => undefined, replace: () => undefined };
 
+/** Which languages the page can speak, and which ones the reader's browser prefers. */
+export interface Tongues {
+  files: LanguageFiles;
+  preferred: readonly string[];
+}
+
 export class MapState {
+  /** What the page says, in the reader's language. */
+  readonly words: Words;
+  #tongues: Tongues;
   /** What the server says. */
   readonly known: Knowledge;
   /** Ids of the layers that are on as the address states them, those included that the catalogue does not have. */
@@ -88,13 +98,16 @@ export class MapState {
   /** Nothing is selected in a layer that is off. */
   readonly selection: Selection | null = $derived(this.#selection && this.on.includes(this.#selection.layer) ? this.#selection : null);
 
-  constructor(queries: Queries, bar: AddressBar = NOWHERE) {
+  constructor(queries: Queries, bar: AddressBar = NOWHERE, tongues: Tongues = { files: {}, preferred: [] }) {
     this.#bar = bar;
+    this.#tongues = tongues;
+    this.words = new Words(tongues.files, tongues.preferred);
     this.known = new Knowledge(queries, this);
     this.readAddress();
     // A link with a filter opens it, so that the reader sees why rows are missing.
     this.opened = Object.keys(this.filters);
     this.#stop = $effect.root(() => {
+      $effect.pre(() => void this.words.use(this.speaks));
       // From now on the address says which layers are on, and goes on saying it when the catalogue shows others at first.
       $effect(() => {
         if (this.status !== "ready") return;
@@ -113,6 +126,11 @@ export class MapState {
 
   get theme(): Base {
     return this.base ?? (this.systemDark ? "dark" : "light");
+  }
+
+  /** The language that the page speaks, or will as soon as its file is there. */
+  get speaks(): string {
+    return pickLanguage(this.language ? [this.language] : this.#tongues.preferred, this.#tongues.files);
   }
 
   layer(id: string): LayerSummary | undefined {

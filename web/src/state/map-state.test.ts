@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { flushSync } from "svelte";
+import fr from "../messages/fr.ts";
 import { Queries } from "../query/queries.ts";
 import type { LayerDetail } from "../query/types.ts";
 import { countOf, FakeServer, ROOT } from "../testing/fake-server.ts";
@@ -349,4 +350,22 @@ test("a clause of a control changes its own part alone", async () => {
   assert.equal(state.filters["crime"], "kind IN ('a') AND height >= 3 AND height <= 4");
   state.setClause(detail(state, "crime"), "height", null);
   assert.equal(state.filters["crime"], "kind IN ('a')");
+});
+
+test("words are asked for in the language of the page, and asked anew when it is another", async () => {
+  const { server, state } = open("?layers=crime&lang=en");
+  await serve(server);
+  const words = (): string[] => server.asked.filter((address) => address.startsWith("api/layers")).map((address) => address.split("?")[1]!);
+  assert.deepEqual(words(), ["lang=en", "lang=en"]);
+  const files = { fr: () => Promise.resolve({ default: fr }) };
+  const queries = new Queries({ root: ROOT, fetch: server.fetch });
+  const other = new MapState(queries, new Bar("?layers=crime"), { files, preferred: ["it", "fr-CA"] });
+  await serve(server);
+  assert.deepEqual([other.words.code, state.words.code], ["fr", "en"]);
+  other.setLanguage("en");
+  await serve(server);
+  assert.deepEqual(words().slice(2), ["lang=fr", "lang=fr", "lang=en", "lang=en"]);
+  assert.equal(other.words.t("rows"), "rows");
+  other.close();
+  queries.close();
 });

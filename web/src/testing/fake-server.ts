@@ -110,6 +110,9 @@ function makeLayer(id: string, index: number): LayerSummary {
     version: "1",
     time: index % 2 ? null : "seen",
     label: null,
+    nouns: null,
+    language: null,
+    data_language: null,
     features_from: 13,
     tiles: "ready",
     links: [],
@@ -123,5 +126,5 @@ function detailOf(layer: LayerSummary): LayerDetail {
 }
 
 export function makeField(name: string, type: Field["type"], filter: Field["filter"]): Field {
-  return { name, title: name, description: "", type, unit: "", filter, labels: {}, latest: false };
+  return { name, title: name, description: "", type, unit: "", filter, labels: {}, latest: false, language: null, labels_language: null };
 }

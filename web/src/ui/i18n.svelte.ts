@@ -1,73 +1,105 @@
-/** The language of the page: which one, its messages, and numbers and dates written its way. */
+/** What one map says, in the language of its reader: messages, numbers, dates, values and titles. */
 import en from "../messages/en.ts";
+import type { Field, LayerDetail, LayerSummary, Scalar } from "../query/types.ts";
+import { titleOf, type Title } from "./labels.ts";
+import { languageOf, showArea, showLength, showValue } from "./values.ts";
 
 export type MessageKey = keyof typeof en;
 export type Messages = Record<MessageKey, string>;
-
-/** A language is one file in `messages/`; this is the name that its speakers give it. */
-export const LANGUAGES: Record<string, string> = {
-  de: "Deutsch",
-  en: "English",
-  es: "Español",
-  fr: "Français",
-  pt: "Português",
-};
-
-const FILES = import.meta.glob<{ default: Messages }>(["../messages/*.ts", "!../messages/en.ts"]);
-
-class Language {
-  code = $state("en");
-  messages = $state.raw<Messages>(en);
-}
-
-const language = new Language();
-
-export const currentLanguage = (): string => language.code;
-
-/** The reader's own variant of the page's language where there is one: "en-GB" for English, with its dates. */
-function locale(): string {
-  return navigator.languages.find((tag) => tag.toLowerCase().split("-")[0] === language.code) ?? language.code;
-}
+/** By code: the file of a language. English is always there. */
+export type LanguageFiles = Record<string, () => Promise<{ default: Messages }>>;
 
 /** The first of the wanted languages that there are messages for, else English. */
-export function pickLanguage(wanted: readonly string[]): string {
+export function pickLanguage(wanted: readonly string[], files: LanguageFiles): string {
   for (const tag of wanted) {
     const code = tag.toLowerCase().split("-")[0]!;
-    if (Object.hasOwn(LANGUAGES, code)) return code;
+    if (code === "en" || Object.hasOwn(files, code)) return code;
   }
   return "en";
 }
 
-/** Switch the page over; a language file that cannot be had leaves English. */
-export async function useLanguage(code: string): Promise<void> {
-  const file = FILES[`../messages/${code}.ts`];
-  try {
-    language.messages = file ? (await file()).default : en;
-    language.code = file ? code : "en";
-  } catch {
-    language.messages = en;
-    language.code = "en";
+export class Words {
+  /** The language that is spoken now. */
+  code = $state("en");
+  #messages = $state.raw<Messages>(en);
+  #wanted = "en";
+  #files: LanguageFiles;
+  #preferred: readonly string[];
+
+  /** `preferred`: what the reader's browser prefers, for its variant of a language: "en-GB", with its dates. */
+  constructor(files: LanguageFiles = {}, preferred: readonly string[] = []) {
+    this.#files = files;
+    this.#preferred = preferred;
   }
-  document.documentElement.lang = language.code;
-  document.title = language.messages.title;
+
+  /** Speak a language as soon as its file is there; one that cannot be had leaves English. */
+  async use(code: string): Promise<void> {
+    this.#wanted = code;
+    const file = this.#files[code];
+    let found: [string, Messages] = ["en", en];
+    try {
+      if (file) found = [code, (await file()).default];
+    } catch {
+      // English, then.
+    }
+    // Meanwhile another one may be wanted, whose file came first.
+    if (this.#wanted === code) [this.code, this.#messages] = found;
+  }
+
+  get #locale(): string {
+    return this.#preferred.find((tag) => tag.toLowerCase().split("-")[0] === this.code) ?? this.code;
+  }
+
+  readonly t = (key: MessageKey, values: Record<string, string | number> = {}): string =>
+    this.#messages[key].replace(/\{(\w+)\}/g, (_, name: string) => {
+      const value = values[name];
+      return typeof value === "number" ? this.formatNumber(value) : (value ?? "");
+    });
+
+  readonly formatNumber = (value: number | bigint): string => {
+    const whole = typeof value === "bigint" || Number.isInteger(value);
+    return new Intl.NumberFormat(this.#locale, whole ? {} : { maximumSignificantDigits: 4 }).format(value);
+  };
+
+  /** "31 Jan 2024"; with `time` also the hour, in UTC as the filters are. */
+  readonly formatDate = (text: string, time = false): string => this.#date(text, time ? { dateStyle: "medium", timeStyle: "short" } : {});
+
+  /** "31 January 2024", for titles. */
+  readonly formatDay = (text: string): string => this.#date(text, { dateStyle: "long" });
+
+  #date(text: string, style: Intl.DateTimeFormatOptions): string {
+    const date = new Date(/T/.test(text) ? text : `${text}T00:00:00Z`);
+    if (Number.isNaN(date.getTime())) return text;
+    return new Intl.DateTimeFormat(this.#locale, { dateStyle: "medium", ...style, timeZone: "UTC" }).format(date);
+  }
+
+  readonly formatValue = (field: Field, value: Scalar | undefined): string => showValue(this, field, value);
+  readonly formatLength = (metres: number): string => showLength(this, metres);
+  readonly formatArea = (squareMetres: number): string => showArea(this, squareMetres);
+
+  /** What a layer's rows are called: "report", "reports"; "row", "rows" where nobody said it in this language. */
+  readonly nounOf = (layer: Pick<LayerSummary, "nouns">, count: number | bigint): string => {
+    const one = new Intl.PluralRules(this.code).select(Number(count)) === "one";
+    return one ? (layer.nouns?.one ?? this.t("row")) : (layer.nouns?.many ?? this.t("rows"));
+  };
+
+  /** What a feature is called: "Burglary, 3 April 2025". */
+  readonly titleOf = (layer: LayerDetail | undefined, properties: Record<string, Scalar>, fid: number): Title =>
+    titleOf(this, layer, properties, fid);
+
+  /** For the attribute `lang` of a text: its language where that is not the one around it. */
+  readonly lang = (language: string | null | undefined): string | undefined =>
+    language && language.toLowerCase().split("-")[0] !== this.code ? language : undefined;
+
+  /** The same for a value of a field. */
+  readonly langOf = (layer: LayerDetail | undefined, field: Field, value: Scalar | undefined): string | undefined =>
+    this.lang(languageOf(layer, field, value));
 }
 
-export function t(key: MessageKey, values: Record<string, string | number> = {}): string {
-  return language.messages[key].replace(/\{(\w+)\}/g, (_, name: string) => {
-    const value = values[name];
-    return typeof value === "number" ? formatNumber(value) : (value ?? "");
-  });
-}
+/** The words of the page's own map. */
+export const page = { words: new Words() };
 
-export function formatNumber(value: number | bigint): string {
-  const options: Intl.NumberFormatOptions = typeof value === "bigint" || Number.isInteger(value) ? {} : { maximumSignificantDigits: 4 };
-  return new Intl.NumberFormat(locale(), options).format(value);
-}
-
-/** "31 Jan 2024"; with `time` also the hour, in UTC as the filters are. */
-export function formatDate(text: string, time = false): string {
-  const date = new Date(/T/.test(text) ? text : `${text}T00:00:00Z`);
-  if (Number.isNaN(date.getTime())) return text;
-  const options: Intl.DateTimeFormatOptions = { dateStyle: "medium", timeZone: "UTC" };
-  return new Intl.DateTimeFormat(locale(), time ? { ...options, timeStyle: "short" } : options).format(date);
-}
+export const t: Words["t"] = (key, values) => page.words.t(key, values);
+export const formatNumber: Words["formatNumber"] = (value) => page.words.formatNumber(value);
+export const formatDate: Words["formatDate"] = (text, time) => page.words.formatDate(text, time);
+export const currentLanguage = (): string => page.words.code;

@@ -1,17 +1,25 @@
 /** Values of fields as people read them. */
-import type { Field, Scalar } from "../query/types.ts";
-import { formatDate, formatNumber, t } from "./i18n.svelte.ts";
+import type { Field, LayerDetail, Scalar } from "../query/types.ts";
+import { page, type Words } from "./i18n.svelte.ts";
 
 /** A value with the field's label or unit; "no value" for null. */
-export function formatValue(field: Field, value: Scalar | undefined): string {
-  if (value === null || value === undefined || value === "") return t("noValue");
+export function showValue(words: Words, field: Field, value: Scalar | undefined): string {
+  if (value === null || value === undefined || value === "") return words.t("noValue");
   const label = field.labels?.[String(value)];
   if (label) return label;
-  if (typeof value === "boolean") return t(value ? "yes" : "no");
-  if (field.type === "timestamp") return formatDate(String(value), true);
-  if (field.type === "date") return formatDate(String(value));
-  const text = typeof value === "string" ? sentence(value) : isYear(field, value) ? String(value) : formatNumber(value);
+  if (typeof value === "boolean") return words.t(value ? "yes" : "no");
+  if (field.type === "timestamp") return words.formatDate(String(value), true);
+  if (field.type === "date") return words.formatDate(String(value));
+  const text = typeof value === "string" ? sentence(value) : isYear(field, value) ? String(value) : words.formatNumber(value);
   return field.unit ? `${text}\u00a0${field.unit}` : text;
+}
+
+/** The language of a value as it is shown; null for numbers, dates and what the page says itself. */
+export function languageOf(layer: LayerDetail | undefined, field: Field, value: Scalar | undefined): string | null {
+  if (value === null || value === undefined || value === "") return null;
+  if (field.labels?.[String(value)]) return field.labels_language;
+  const speaks = typeof value === "string" && field.type === "text" && /\p{L}{2}/u.test(value);
+  return speaks ? (layer?.data_language ?? null) : null;
 }
 
 /** Whole numbers without a unit that all look like years are years: 2007, and not 2,007. */
@@ -28,15 +36,19 @@ function sentence(text: string): string {
 }
 
 /** Metres as people say them: "850 m", "12.3 km". */
-export function formatLength(metres: number): string {
-  return metres < 1000 ? `${formatNumber(Math.round(metres))}\u00a0m` : `${formatNumber(rounded(metres / 1000))}\u00a0km`;
+export function showLength(words: Words, metres: number): string {
+  return metres < 1000 ? `${words.formatNumber(Math.round(metres))}\u00a0m` : `${words.formatNumber(rounded(metres / 1000))}\u00a0km`;
 }
 
 /** Square metres as people say them: "850 m²", "1.2 km²". */
-export function formatArea(squareMetres: number): string {
+export function showArea(words: Words, squareMetres: number): string {
   return squareMetres < 100_000
-    ? `${formatNumber(Math.round(squareMetres))}\u00a0m²`
-    : `${formatNumber(rounded(squareMetres / 1e6))}\u00a0km²`;
+    ? `${words.formatNumber(Math.round(squareMetres))}\u00a0m²`
+    : `${words.formatNumber(rounded(squareMetres / 1e6))}\u00a0km²`;
 }
 
 const rounded = (value: number): number => Number(value.toPrecision(3));
+
+export const formatValue: Words["formatValue"] = (field, value) => page.words.formatValue(field, value);
+export const formatLength: Words["formatLength"] = (metres) => page.words.formatLength(metres);
+export const formatArea: Words["formatArea"] = (squareMetres) => page.words.formatArea(squareMetres);

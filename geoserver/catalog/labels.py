@@ -1,0 +1,66 @@
+"""Templates that title a feature: `label = "{category}, {reported_at}"`, or the name of one field."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from geoserver.model import Field, Layer
+
+__all__ = ["fill_label", "keep_fields", "list_fields", "read_label", "title_feature"]
+
+_PLACE = re.compile(r"\{([^{}]*)\}")
+
+
+def read_label(text: str, fields: Collection[str]) -> str:
+    """The template that a layer file means: the name of a field stands for that field alone."""
+    return f"{{{text}}}" if text and "{" not in text and (text in fields or not re.search(r"\W", text)) else text
+
+
+def list_fields(template: str) -> list[str]:
+    """Names between braces, each once, in the order in which they come."""
+    return list(dict.fromkeys(name.strip() for name in _PLACE.findall(template)))
+
+
+def keep_fields(template: str, fields: Collection[str]) -> str:
+    """The template without the fields that are not there, and without what stood between them and the rest."""
+    return fill_label(template, lambda name: f"{{{name}}}" if name in fields else "")
+
+
+def fill_label(template: str, value_of: Callable[[str], str]) -> str:
+    """The template with values in it; an empty one leaves with the text before it, and at an end with that beyond it.
+
+    Empty when no value is left.
+    """
+    parts = _PLACE.split(template)  # text, name, text, name, ..., text
+    names, before = parts[1::2], parts[:-1:2]
+    values = [value_of(name.strip()) for name in names]
+    first = True
+    told = ""
+    for at, (text, value) in enumerate(zip(before, values, strict=True)):
+        if value:
+            told += ("" if first and at else text) + value
+            first = False
+    return told + parts[-1] if values and values[-1] else told
+
+
+def title_feature(layer: Layer, properties: Mapping[str, Any]) -> str:
+    """What a feature is called, as plain text: its label filled with labels and days; empty when it has no values."""
+
+    def value_of(name: str) -> str:
+        item = layer.fields.get(name)
+        return "" if item is None else _show(item, properties.get(name))
+
+    return fill_label(layer.label, value_of)
+
+
+def _show(item: Field, value: Any) -> str:
+    if value is None:
+        return ""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if item.type == "timestamp":
+        return text[:10]
+    return item.labels.get(text, f"{text} {item.unit}".rstrip())

@@ -1,0 +1,151 @@
+"""Which language a reader is answered in, a layer in that language, and the few words of the server's own."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from geoserver.errors import BadParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from geoserver.model import Field, Layer, Parameter, Words
+
+__all__ = ["ENGLISH", "TAG", "ServerWords", "choose_languages", "in_language", "pick_language", "words_for"]
+
+TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,4}")  # of BCP 47, without what nobody uses
+_MOST = 20  # languages that a header may prefer
+
+
+@dataclass(frozen=True, slots=True)
+class ServerWords:
+    """What the server itself says in a legend."""
+
+    other: str
+    missing: str
+    span: str  # from one number to another
+    yes: str
+    no: str
+    point: str = ","  # before decimals
+
+
+ENGLISH = ServerWords("Other", "No data", "{} to {}", "Yes", "No", ".")
+_WORDS = {
+    "en": ENGLISH,
+    "de": ServerWords("Andere", "Keine Angabe", "{} bis {}", "Ja", "Nein"),
+    "es": ServerWords("Otros", "Sin datos", "{} a {}", "Sí", "No"),
+    "fr": ServerWords("Autres", "Pas de données", "{} à {}", "Oui", "Non"),
+    "pt": ServerWords("Outros", "Sem dados", "{} a {}", "Sim", "Não"),
+}
+
+
+def parse_language(text: str) -> tuple[str, ...]:
+    """The language of a parameter `lang`; raises BadParameterError."""
+    if not TAG.fullmatch(text):
+        raise BadParameterError("lang", text, "a language tag such as fr or pt-BR")
+    return (text,)
+
+
+def parse_accepted(header: str) -> tuple[str, ...]:
+    """The languages of an Accept-Language header (RFC 9110, 12.5.4), the most wanted first, without what is none."""
+    found: list[tuple[float, str]] = []
+    for part in header.split(",")[:_MOST]:
+        tag, _, parameter = part.partition(";")
+        name, _, value = parameter.strip().partition("=")
+        weight = re.fullmatch(r"0(\.\d{0,3})?|1(\.0{0,3})?", value.strip()) if parameter.strip() else None
+        if not TAG.fullmatch(tag.strip()) or (parameter.strip() and (name.strip().lower() != "q" or weight is None)):
+            continue
+        found.append((float(value) if weight else 1.0, tag.strip()))
+    return tuple(tag for weight, tag in sorted(found, key=lambda item: -item[0]) if weight)
+
+
+def choose_languages(lang: str | None, accepted: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The languages that a reader wants, by the parameter or else by the header, and what tells caches by which.
+
+    The address of an answer with a parameter says all that it depends on. Raises BadParameterError.
+    """
+    if lang is not None:
+        return parse_language(lang), {}
+    return parse_accepted(",".join(accepted)), {"Vary": "Accept-Language"}
+
+
+def pick_language(preferred: Collection[str], offered: Collection[str]) -> str:
+    """The offered language that a reader likes best, "fr" for who asks for fr-CA and the other way; empty for none."""
+    by_name = {tag.lower(): tag for tag in offered}
+    for tag in preferred:
+        parts = tag.lower().split("-")
+        for length in range(len(parts), 0, -1):
+            if found := by_name.get("-".join(parts[:length])):
+                return found
+        if found := next((other for name, other in by_name.items() if name.split("-")[0] == parts[0]), ""):
+            return found
+    return ""
+
+
+def words_for(layer: Layer, preferred: Collection[str]) -> ServerWords:
+    """The server's words for a layer's legend: in the reader's language, else in the layer's, else in English."""
+    return _WORDS.get(pick_language((*preferred, *([layer.spoken] if layer.spoken else [])), _WORDS), ENGLISH)
+
+
+def in_language(layer: Layer, preferred: Collection[str]) -> Layer:
+    """The layer with its words in the language that the reader likes best of those it has.
+
+    What is not translated is said as in the first language, but for nouns, which stand inside a reader's sentence:
+    where they are not in a language that is wanted there are none.
+    """
+    picked = pick_language(preferred, [layer.language, *layer.languages] if layer.language else [])
+    words = layer.languages.get(picked)
+    if words is None:
+        foreign = preferred and layer.language and not picked
+        return replace(layer, noun="", nouns="") if foreign else layer
+    fields = {name: _translate(item, words, picked) for name, item in layer.fields.items()}
+    readings = layer.readings
+    return replace(
+        layer,
+        title=words.title,
+        description=words.description or layer.description,
+        theme=words.theme or layer.theme,
+        noun=words.noun,
+        nouns=words.nouns,
+        label=words.label or layer.label,
+        spoken=picked,
+        legend_words=words.legend,
+        fields=fields,
+        readings=readings
+        and replace(readings, fields={name: _translate(item, words, picked) for name, item in readings.fields.items()}),
+        parameters=_translate_parameters(layer.parameters, words),
+    )
+
+
+def _translate(item: Field, words: Words, language: str) -> Field:
+    said = words.fields.get(item.name)
+    if said is None:
+        return item
+    return replace(
+        item,
+        title=said.title or item.title,
+        description=said.description or item.description,
+        unit=said.unit or item.unit,
+        labels={**item.labels, **said.labels},
+        language=language if said.title else item.language,
+        labels_language=language if said.labels else item.labels_language,
+    )
+
+
+def _translate_parameters(parameters: Mapping[str, Parameter], words: Words) -> dict[str, Parameter]:
+    translated = {}
+    for name, item in parameters.items():
+        said = words.parameters.get(name)
+        translated[name] = (
+            replace(
+                item,
+                title=said.title or item.title,
+                description=said.description or item.description,
+                unit=said.unit or item.unit,
+            )
+            if said
+            else item
+        )
+    return translated
