@@ -23,6 +23,8 @@ export interface InView {
 
 /** Changes of one control within this many milliseconds are one step back. */
 const ONE_STEP = 1500;
+/** Choices that can be taken back, at most. */
+const MOST_UNDO = 100;
 const NOWHERE: AddressBar = { read: () => ({ search: "", hash: "" }), push: () => undefined, replace: () => undefined };
 
 export class MapState {
@@ -59,6 +61,9 @@ export class MapState {
   #fragment = "";
   #bar: AddressBar;
   #step = { key: "", time: 0 };
+  /** What was chosen before, the latest last, and what is chosen as far as the address tells. */
+  #past = $state.raw<string[]>([]);
+  #chosen = "";
   #stop: () => void;
 
   readonly status: "loading" | "ready" | "failed" = $derived.by(() => {
@@ -100,6 +105,7 @@ export class MapState {
         if (this.status !== "ready") return;
         untrack(() => {
           this.stated ??= this.#wanted;
+          this.#chosen = choiceOf(this.#address());
           this.#bar.replace(this.link);
         });
       });
@@ -121,8 +127,12 @@ export class MapState {
 
   /** The state as an address, relative to where the page lives. */
   get link(): string {
+    return writeAddress(this.#address());
+  }
+
+  #address(): Address {
     const selected = this.selection;
-    return writeAddress({
+    return {
       version: this.#version,
       layers: this.#wanted.length || this.status === "ready" ? this.#wanted : this.stated,
       filters: this.filters,
@@ -135,7 +145,14 @@ export class MapState {
       camera: this.#camera,
       unknown: this.#unknown,
       fragment: this.#fragment,
-    });
+    };
+  }
+
+  /** Whether the address says something else than what is chosen; the place and what is selected do not count. */
+  get outdated(): boolean {
+    const { search, hash } = this.#bar.read();
+    const said = parseAddress(search, hash);
+    return choiceOf(said) !== choiceOf(this.#address()) || said.base !== this.base || said.language !== this.language;
   }
 
   /** Take over the address: at the start, and on back and forward. */
@@ -157,6 +174,10 @@ export class MapState {
     const { selection } = address;
     const same = selection && this.#selection && selectionKey({ ...selection, at: null }) === selectionKey(this.#selection);
     if (!same) this.#selection = selection && { ...selection, at: null };
+    const before = this.#chosen;
+    this.#chosen = choiceOf(address);
+    if (this.#past.at(-1) === this.#chosen) this.#past = this.#past.slice(0, -1);
+    else if (before && before !== this.#chosen) this.#past = [...this.#past, before];
   }
 
   /** Put the state into the address; a repeated `key` soon after the last replaces that step instead of adding one. */
@@ -166,6 +187,30 @@ export class MapState {
     if (same) this.#bar.replace(this.link);
     else this.#bar.push(this.link);
     if (key !== "camera") this.#step = { key, time: now };
+    const chosen = choiceOf(this.#address());
+    if (!same && chosen !== this.#chosen) this.#past = [...this.#past, this.#chosen].slice(-MOST_UNDO);
+    this.#chosen = chosen;
+  }
+
+  get canUndo(): boolean {
+    return this.#past.length > 0;
+  }
+
+  /** Take back the latest choice of layers or of what narrows them; the map stays where it is. */
+  undo(): void {
+    const before = this.#past.at(-1);
+    if (before === undefined) return;
+    const { layers, filters, window, area } = parseAddress(before, "");
+    this.#past = this.#past.slice(0, -1);
+    this.stated = layers;
+    this.filters = filters;
+    this.window = window;
+    this.area = area;
+    this.#countAnew(() => true);
+    this.#chosen = before;
+    this.#step = { key: "", time: 0 };
+    // The step that is taken back is no longer one for "back".
+    this.#bar.replace(this.link);
   }
 
   toggle(id: string): void {
@@ -210,6 +255,15 @@ export class MapState {
     this.#writeAddress("area");
   }
 
+  /** Take out all that narrows a layer, that included which all layers share. */
+  clearAll(id: string): void {
+    const { [id]: _, ...others } = this.filters;
+    this.filters = others;
+    this.window = this.area = null;
+    this.#countAnew(() => true);
+    this.#writeAddress(`clear ${id}`);
+  }
+
   /** A square of such a layer counts other rows now. */
   #countAnew(concerns: (layer: string) => boolean): void {
     if (this.#selection?.square && concerns(this.#selection.layer)) this.#selection = null;
@@ -240,6 +294,12 @@ export class MapState {
     this.#writeAddress("camera");
   }
 
+  /** The map is there, in the place where nobody has moved it from. */
+  stands(camera: Camera): void {
+    if (this.#fragment || this.#camera) return;
+    this.moved(camera);
+  }
+
   /** The map is at another zoom; squares there are others. */
   zoomed(zoom: number): void {
     if (this.#selection?.square && this.zoom !== null && Math.floor(zoom) !== Math.floor(this.zoom)) this.select(null);
@@ -255,4 +315,9 @@ export class MapState {
   dismiss(): void {
     this.#dismissed = [...this.#dismissed, ...this.missing.map((id) => `layer ${id}`), ...this.unknown];
   }
+}
+
+/** Of an address what can be undone. */
+function choiceOf(address: Address): string {
+  return writeAddress({ ...address, tab: null, base: null, language: null, selection: null, camera: null, fragment: "" });
 }

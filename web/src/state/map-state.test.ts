@@ -350,3 +350,69 @@ test("a clause of a control changes its own part alone", async () => {
   state.setClause(detail(state, "crime"), "height", null);
   assert.equal(state.filters["crime"], "kind IN ('a')");
 });
+
+test("where nothing matches it is counted which part of the filter is in the way, in one request a part", async () => {
+  const { server, state } = open("?layers=crime&filter.crime=kind IN ('a') AND height >= 2");
+  state.opened = [];
+  await rest();
+  server.find("api/layers").answer();
+  await rest();
+  server.find("summary").answer({ layer: "crime", total: 1000, count: 0, facets: {}, histograms: {} });
+  await serve(server);
+  assert.deepEqual(state.known.loosened("crime"), [
+    { part: "field height", count: countOf("crime", "kind IN ('a')") },
+    { part: "field kind", count: countOf("crime", "height >= 2") },
+  ]);
+  assert.equal(state.known.counting("crime"), false);
+  assert.deepEqual(repeated(server.asked), []);
+  state.clearAll("crime");
+  await serve(server);
+  assert.deepEqual(state.known.loosened("crime"), []);
+});
+
+test("undo takes back choices of layers and filters one by one, and leaves the place and the light", async () => {
+  const { server, state, bar } = open("?layers=crime#11/1/2");
+  await serve(server);
+  assert.equal(state.canUndo, false);
+  state.setFilter("crime", "height >= 3");
+  state.setBase("dark");
+  state.toggle("trees");
+  state.setWindow({ from: "2024-01-01", to: null });
+  state.moved({ zoom: 12, lat: 3, lon: 4 });
+  const steps = bar.steps.length;
+  state.undo();
+  assert.deepEqual([state.window, state.on], [null, ["crime", "trees"]]);
+  state.undo();
+  assert.deepEqual([state.on, state.filters], [["crime"], { crime: "height >= 3" }]);
+  state.undo();
+  assert.deepEqual([state.filters, state.canUndo], [{}, false]);
+  assert.equal(bar.address, "?v=1&layers=crime&base=dark#12/3.00000/4.00000");
+  assert.equal(bar.steps.length, steps);
+  await serve(server);
+});
+
+test("back and undo agree on what was chosen before", async () => {
+  const { server, state, bar } = open("?layers=crime");
+  await serve(server);
+  state.setFilter("crime", "height >= 3");
+  state.toggle("trees");
+  bar.steps.pop();
+  assert.equal(state.outdated, true);
+  state.readAddress();
+  assert.equal(state.outdated, false);
+  assert.deepEqual([state.on, state.filters], [["crime"], { crime: "height >= 3" }]);
+  state.undo();
+  assert.deepEqual([state.filters, state.canUndo], [{}, false]);
+  await serve(server);
+});
+
+test("a map that nobody has moved tells its place, unless the address holds something else there", async () => {
+  const { server, state, bar } = open("?layers=crime");
+  await serve(server);
+  state.stands({ zoom: 10, lat: 45, lon: -28 });
+  assert.match(bar.address, /#10\/45\.00000\/-28\.00000$/);
+  const other = open("?layers=crime#chapter");
+  await serve(other.server);
+  other.state.stands({ zoom: 10, lat: 45, lon: -28 });
+  assert.match(other.bar.address, /#chapter$/);
+});
