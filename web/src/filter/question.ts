@@ -32,9 +32,9 @@ export interface Asked {
   fields: Field[];
 }
 
-export function parseQuestion(text: string, shared: Shared, { fields }: Pick<Asked, "fields">): Question {
+export function parseQuestion(text: string, { window, area }: Shared, { fields }: Pick<Asked, "fields">): Question {
   const clauses = parseFilter(text, fields);
-  return { ...shared, clauses: clauses ?? {}, custom: clauses ? "" : text };
+  return { window, area, clauses: clauses ?? {}, custom: clauses ? "" : text };
 }
 
 /** The whole question as CQL2, "" when it narrows nothing. */
