@@ -189,6 +189,7 @@ export class MapState {
     if (key !== "camera") this.#step = { key, time: now };
     const chosen = choiceOf(this.#address());
     if (!same && chosen !== this.#chosen) this.#past = [...this.#past, this.#chosen].slice(-MOST_UNDO);
+    else if (same && chosen === this.#past.at(-1)) this.#past = this.#past.slice(0, -1);
     this.#chosen = chosen;
   }
 
@@ -240,7 +241,8 @@ export class MapState {
     const { clauses } = this.question(layer);
     const { [name]: _, ...others } = clauses;
     const next = { window: null, area: null, custom: "", clauses: clause ? { ...others, [name]: clause } : others };
-    this.setFilter(layer.id, writeQuestion(next, layer), name);
+    // To take a part out is a step of its own, however soon after it was set.
+    this.setFilter(layer.id, writeQuestion(next, layer), clause ? name : `no ${name}`);
   }
 
   setWindow(window: TimeWindow | null): void {

@@ -395,6 +395,22 @@ test("undo takes back choices of layers and filters one by one, and leaves the p
   await serve(server);
 });
 
+test("what is set and at once taken out again is two steps, and what is moved there and back is none", async () => {
+  const { server, state } = open("?layers=crime");
+  await serve(server);
+  state.setClause(detail(state, "crime"), "height", { kind: "range", from: 3, to: 4 });
+  state.setClause(detail(state, "crime"), "height", { kind: "range", from: 3, to: 5 });
+  state.setClause(detail(state, "crime"), "height", null);
+  state.undo();
+  assert.equal(state.filters["crime"], "height >= 3 AND height <= 5");
+  state.undo();
+  assert.deepEqual([state.filters, state.canUndo], [{}, false]);
+  state.setFilter("crime", "height >= 3", "height");
+  state.setFilter("crime", "", "height");
+  assert.equal(state.canUndo, false);
+  await serve(server);
+});
+
 test("back and undo agree on what was chosen before", async () => {
   const { server, state, bar } = open("?layers=crime");
   await serve(server);
