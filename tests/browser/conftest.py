@@ -114,11 +114,12 @@ class Viewer:
         return int(re.sub(r"\D", "", self.count_text(layer).split(" of ")[0]))
 
     def picture(self) -> Image.Image:
-        """The map as it is drawn, without the buttons on it."""
+        """The map as it is drawn, without what the page tells on it and the buttons."""
         self.settle()
         box = self.page.locator("#map").bounding_box()
         assert box
-        image = Image.open(io.BytesIO(self.page.screenshot(clip=box, animations="disabled"))).convert("RGB")
+        shot = self.page.screenshot(clip=box, animations="disabled", style=".over, .legend {visibility: hidden}")
+        image = Image.open(io.BytesIO(shot)).convert("RGB")
         return image.crop((0, 0, image.width - 80, image.height - 60))
 
     def in_view(self) -> Locator:

@@ -53,19 +53,44 @@ def test_axe_finds_no_violation_of_level_a_or_aa(open_viewer: Callable[..., Any]
     assert find_violations(viewer) == []
 
 
-@pytest.mark.parametrize("look", ["light", "phone"])
-def test_everything_to_press_is_at_least_24_pixels_wide_and_high(open_viewer: Callable[..., Any], look: str) -> None:
+def test_axe_finds_no_violation_where_nothing_matches_where_a_filter_is_refused_or_the_page_is_magnified(
+    open_viewer: Callable[..., Any],
+) -> None:
+    viewer = open_viewer(
+        f"/?layers=trees,crime&filter.trees={quote('height>900')}&time=1800-01-01/..", **LOOKS["light"]
+    )
+    viewer.expected_faults = ("400",)
+    page = viewer.page
+    expect(page.get_by_text("Trees: nothing matches")).to_be_visible()
+    assert find_violations(viewer) == []
+    page.emulate_media(color_scheme="dark")
+    page.evaluate("location.search = '?layers=trees&filter.trees=no_such_field=1'")
+    expect(page.locator(".over").get_by_text("This filter could not be used.")).to_be_visible()
+    assert find_violations(viewer.settle()) == []
+    for width, height in ((640, 400), (320, 200)):  # the desk at 200 % and 400 %
+        page.set_viewport_size({"width": width, "height": height})
+        page.get_by_role("button", name="Show the list").click()
+        expect(viewer.card("trees").get_by_role("alert")).to_be_visible()
+        assert find_violations(viewer) == []
+        assert page.locator("html").evaluate("element => element.scrollWidth") == width
+        page.get_by_role("button", name="Show more map").click()
+        assert find_violations(viewer) == []
+
+
+@pytest.mark.parametrize(("look", "least"), [("light", 24), ("phone", 44)])
+def test_everything_to_press_is_wide_and_high_enough(open_viewer: Callable[..., Any], look: str, least: int) -> None:
     viewer = open_viewer(FILTERED, **LOOKS[look])
     if "phone" in look:
         viewer.page.get_by_role("button", name="Show the list").click()
     viewer.open_filters("trees")
     small = viewer.page.evaluate(
-        """() => [...document.querySelectorAll('button, summary, select, input, a')]
+        """(least) => [...document.querySelectorAll('button, summary, select, input, a')]
             .map((element) => element.closest('label') ?? element)
             .filter((element) => !element.matches('.skip, .maplibregl-ctrl a, label:has(input[type=range])'))
             .map((element) => [element.outerHTML.slice(0, 80), element.getBoundingClientRect()])
-            .filter(([, box]) => box.width && (box.width < 24 || box.height < 24))
-            .map(([html]) => html)"""
+            .filter(([, box]) => box.width && (box.width < least || box.height < least))
+            .map(([html]) => html)""",
+        least,
     )
     assert small == []
 
@@ -108,13 +133,23 @@ def test_on_a_phone_the_sheet_opens_and_a_feature_s_card_takes_its_place(
     expect(body).to_be_hidden()
     viewer.settle()
     page.screenshot(path=output / "phone-card.png")
-    dialog.get_by_role("button", name="Close").tap()
+    page.go_back()
+    expect(dialog).to_have_count(0)
     expect(body).to_be_visible()
     page.get_by_role("tab", name="Layers").tap()
-    viewer.open_filters("crime")
+    viewer.card("crime").locator("summary").first.tap()
+    card = viewer.card("crime")
+    card.get_by_role("checkbox", name=re.compile("^Burglary")).tap()
+    card.get_by_role("button", name="Spring 2025").tap()  # the fourth tap from the closed sheet
+    viewer.settle()
     page.screenshot(path=output / "phone-filters.png")
-    page.get_by_role("button", name="Show more map").tap()
+    page.go_back()  # closes the sheet, and nothing else
     expect(body).to_be_hidden()
+    chips = page.get_by_role("group", name="Active filters")
+    expect(chips).to_contain_text("Mar \u2013 May 2025")
+    chips.get_by_role("button", name="Undo").tap()
+    expect(chips).not_to_contain_text("2025")
+    expect(chips).to_contain_text("Burglary")
 
 
 def test_a_card_stays_within_the_map_as_its_readings_arrive(open_viewer: Callable[..., Any]) -> None:

@@ -138,8 +138,8 @@ def test_under_a_filter_squares_add_up_to_what_matches(open_viewer: Callable[...
 def test_the_few_rows_that_a_filter_leaves_are_points_from_afar(open_reports: Callable[..., Any]) -> None:
     text = "category = 'kind 3' AND reported_at >= TIMESTAMP('2022-06-01T00:00:00Z')"
     viewer = open_reports(f"&filter.reports={quote(text)}{WHOLE}")
-    card = viewer.card("reports")
-    assert card.get_by_role("list", name="Reports: number in each square").count() == 0
+    expect(viewer.page.get_by_role("list", name="Legend for Reports")).to_be_visible()
+    assert viewer.page.get_by_role("list", name="Reports: number in each square").count() == 0
     said = show_list(viewer)
     expect(said).to_contain_text("50 nearest")
     assert "square" not in said.inner_text()
@@ -155,10 +155,10 @@ def test_the_legend_explains_squares_from_afar_points_from_nearby_and_both_in_be
 ) -> None:
     shown = {}
     for zoom in (START - 1, START + 0.2, START + 1):
-        card = open_reports(f"#{zoom}/45.2/-28.6").card("reports")
-        expect(card.get_by_role("list").first).to_be_visible()
-        squares = card.get_by_role("list", name="Reports: number in each square")
-        points = card.get_by_role("list", name="Legend for Reports")
+        legend = open_reports(f"#{zoom}/45.2/-28.6").page.get_by_role("region", name="Legend")
+        expect(legend.get_by_role("list").first).to_be_visible()
+        squares = legend.get_by_role("list", name="Reports: number in each square")
+        points = legend.get_by_role("list", name="Legend for Reports")
         shown[zoom] = (squares.count(), points.count())
         if squares.count():
             assert squares.get_by_role("listitem").count() == 7

@@ -78,6 +78,28 @@ def test_a_category_and_a_date_range_show_the_count_of_sql_and_draw_what_matches
     listed = viewer.in_view().all_inner_texts()
     assert listed
     assert all("Burglary" in text for text in listed)
+    # The map says the same whichever tab is open, and each part is taken out there; undo brings it back.
+    chips = viewer.page.get_by_role("group", name="Active filters")
+    assert re.split(r"\n+", chips.inner_text()) == [f"{count:,} rows", "Burglary", "Mar \u2013 May 2024", "Undo"]
+    expect(viewer.page.get_by_role("list", name="Legend for Reported crime")).to_have_text("Reported crime: Burglary")
+    chips.get_by_role("button", name="Remove filter: Mar \u2013 May 2024").press("Enter")
+    expect(chips.get_by_role("button", name="Undo")).to_be_focused()
+    expect(chips).to_contain_text(f"{sql("SELECT count(*) FROM layers.crime WHERE category = 'burglary'"):,} rows")
+    viewer.press("Enter")
+    expect(chips).to_contain_text(f"{count:,} rows")
+    assert "2024-06-01" in viewer.address()
+
+
+def test_where_nothing_matches_the_filter_that_is_most_in_the_way_can_be_taken_out(
+    open_viewer: Callable[..., Any], sql: Callable[[str], Any]
+) -> None:
+    text = "category IN ('burglary') AND reported_at >= TIMESTAMP('2035-01-01T00:00:00Z')"
+    viewer = open_viewer(f"/?layers=crime&filter.crime={quote(text)}")
+    burglaries = sql("SELECT count(*) FROM layers.crime WHERE category = 'burglary'")
+    status = viewer.page.get_by_role("status").filter(has_text="Reported crime: nothing matches the filters.")
+    status.get_by_role("button", name=f"Without “Since 1 Jan 2035”: {burglaries:,} rows").click()
+    assert viewer.settle().count("crime") == burglaries
+    expect(viewer.page.get_by_text("nothing matches")).to_have_count(0)
 
 
 def test_the_counts_beside_the_choices_are_those_of_sql_under_the_other_filters(
@@ -400,7 +422,7 @@ def test_a_time_window_and_an_area_in_the_address_filter_map_and_counts(
     ]
     assert filters
     assert all("S_INTERSECTS" in text and "2024-06-01" in text for text in filters)
-    viewer.page.get_by_role("button", name="Clear: Only in the chosen area").click()
+    viewer.page.get_by_role("button", name="Remove filter: Only in the chosen area").click()
     assert viewer.settle().count("crime") == sql(f"SELECT count(*) FROM layers.crime WHERE {then}")
 
 

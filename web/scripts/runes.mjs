@@ -8,7 +8,9 @@ registerHooks({
   load(url, context, next) {
     if (!url.endsWith(".svelte.ts")) return next(url, context);
     const filename = fileURLToPath(url);
-    const { js } = compileModule(stripTypeScriptTypes(readFileSync(filename, "utf8")), { filename, generate: "client" });
+    // Files found by Vite, such as languages, are not there: tests speak English.
+    const source = stripTypeScriptTypes(readFileSync(filename, "utf8")).replaceAll("import.meta.glob", "((..._) => ({}))");
+    const { js } = compileModule(source, { filename, generate: "client" });
     return { format: "module", source: js.code, shortCircuit: true };
   },
 });

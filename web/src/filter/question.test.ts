@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { makeField } from "../testing/fake-server.ts";
 import {
   activeParts,
+  writeWithoutEach,
   combine,
   parseArea,
   parseQuestion,
@@ -81,7 +82,20 @@ test("windows and boxes are read as they are written", () => {
 });
 
 test("what narrows a layer is told part by part", () => {
-  assert.deepEqual(activeParts(parseQuestion("kind IN ('a')", SHARED, LAYER), "planted"), ["kind", "time", "area"]);
+  assert.deepEqual(activeParts(parseQuestion("kind IN ('a')", SHARED, LAYER), "planted"), ["field kind", "time", "area"]);
   assert.deepEqual(activeParts(parseQuestion("kind > 'a'", SHARED, LAYER), null), ["custom", "area"]);
   assert.deepEqual(activeParts(parseQuestion("", { window: null, area: null }, LAYER), "planted"), []);
+});
+
+test("what is left without each part is the rest of the question", () => {
+  const left = writeWithoutEach(parseQuestion("kind IN ('a')", SHARED, LAYER), LAYER);
+  assert.deepEqual(
+    [...left],
+    [
+      ["field kind", `planted >= DATE('2024-01-01') AND ${INSIDE}`],
+      ["time", `(kind IN ('a')) AND ${INSIDE}`],
+      ["area", "(kind IN ('a')) AND planted >= DATE('2024-01-01')"],
+    ],
+  );
+  assert.deepEqual([...writeWithoutEach(parseQuestion("kind > 'a'", { window: null, area: null }, LAYER), LAYER)], [["custom", ""]]);
 });

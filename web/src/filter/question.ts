@@ -32,9 +32,9 @@ export interface Asked {
   fields: Field[];
 }
 
-export function parseQuestion(text: string, shared: Shared, { fields }: Pick<Asked, "fields">): Question {
+export function parseQuestion(text: string, { window, area }: Shared, { fields }: Pick<Asked, "fields">): Question {
   const clauses = parseFilter(text, fields);
-  return { ...shared, clauses: clauses ?? {}, custom: clauses ? "" : text };
+  return { window, area, clauses: clauses ?? {}, custom: clauses ? "" : text };
 }
 
 /** The whole question as CQL2, "" when it narrows nothing. */
@@ -75,15 +75,30 @@ function writeShape(area: Area): string {
   return `POLYGON((${ring.map(([lon, lat]) => `${degrees(lon)} ${degrees(lat)}`).join(",")}))`;
 }
 
-/** What narrows a layer, part by part: names of fields, "custom", "time", "area". */
+/** Before the name of a field that is a part: a field may be named "time" itself. */
+export const FIELD = "field ";
+
+/** What narrows a layer, part by part: "field NAME", "custom", "time", "area". */
 export function activeParts(question: Question, time: string | null): string[] {
   const fields = Object.entries(question.clauses).filter(([, clause]) => !isEmpty(clause));
   return [
-    ...fields.map(([name]) => name),
+    ...fields.map(([name]) => FIELD + name),
     ...(question.custom ? ["custom"] : []),
     ...(question.window && time !== null ? ["time"] : []),
     ...(question.area ? ["area"] : []),
   ];
+}
+
+/** For each part of what narrows a layer, named as by `activeParts`: the whole text without it. */
+export function writeWithoutEach(question: Question, layer: Asked): Map<string, string> {
+  const left = (part: string): Question => {
+    if (part === "custom") return { ...question, custom: "" };
+    if (part === "time") return { ...question, window: null };
+    if (part === "area") return { ...question, area: null };
+    const { [part.slice(FIELD.length)]: _, ...clauses } = question.clauses;
+    return { ...question, clauses };
+  };
+  return new Map(activeParts(question, layer.time).map((part) => [part, writeQuestion(left(part), layer)]));
 }
 
 /** A time window as `2024-01-01/2024-03-31`, with `..` for an open end. */

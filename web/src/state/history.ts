@@ -7,8 +7,36 @@ export interface AddressBar {
   replace(address: string): void;
 }
 
-export const addressBar: AddressBar = {
-  read: () => location,
-  push: (address) => history.pushState(null, "", address),
-  replace: (address) => history.replaceState(null, "", address),
-};
+/** Steps of the page's own from the one that it was opened on. */
+const stepOf = (): number => (history.state as { step?: number } | null)?.step ?? 0;
+
+class PageBar implements AddressBar {
+  #step = stepOf();
+
+  read(): { search: string; hash: string } {
+    return location;
+  }
+
+  push(address: string): void {
+    this.#step += 1;
+    history.pushState({ step: this.#step }, "", address);
+  }
+
+  replace(address: string): void {
+    history.replaceState({ step: this.#step }, "", address);
+  }
+
+  /** The browser is at another step: whether it lies before the one where it was. */
+  wentBack(): boolean {
+    const before = this.#step;
+    this.#step = stepOf();
+    return this.#step < before;
+  }
+
+  /** Go on to the step before this one. */
+  back(): void {
+    history.back();
+  }
+}
+
+export const addressBar = new PageBar();

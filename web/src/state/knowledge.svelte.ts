@@ -1,6 +1,6 @@
 /** What the server says about a map's layers under its filters: details, counts, plans, and the scene to draw. */
 import { untrack } from "svelte";
-import { combine, parseQuestion, writeQuestion, type Shared } from "../filter/question.ts";
+import { combine, parseQuestion, writeQuestion, writeWithoutEach, type Shared } from "../filter/question.ts";
 import { Desk, type Known } from "../query/desk.svelte.ts";
 import type { Presence } from "../query/presence.svelte.ts";
 import type { Queries } from "../query/queries.ts";
@@ -123,6 +123,20 @@ export class Knowledge {
     return result;
   }
 
+  /** Where nothing matches: the parts of the filter, and how many rows there would be without each, most first. */
+  loosened(id: string): { part: string; count: number }[] {
+    const found = [...this.#loosening(id).keys()].map((place) => ({
+      part: place.slice(`${id} without `.length),
+      count: this.#desk.read<Summary>(place).data?.count ?? 0,
+    }));
+    return found.sort((a, b) => b.count - a.count);
+  }
+
+  /** It is not known yet what would help where nothing matches. */
+  loosening(id: string): boolean {
+    return [...this.#loosening(id).keys()].some((place) => !this.#desk.read(place).settled);
+  }
+
   /** A newer result is on its way. */
   counting(id: string): boolean {
     if (!this.#wantsSummary(id)) return false;
@@ -218,6 +232,16 @@ export class Knowledge {
     return wanted;
   }
 
+  /** Where nothing matches, rows are counted without each part of the filter. */
+  #loosening(id: string): Wanted {
+    const layer = this.#choice.layer(id);
+    const detail = this.detail(id);
+    const { data, settled } = this.#desk.read<Summary>(`${id} summary`);
+    if (!layer || !detail || !settled || data?.count !== 0 || this.filter(id) === "") return new Map();
+    const texts = writeWithoutEach(parseQuestion(this.#choice.filters[id] ?? "", this.#choice, detail), detail);
+    return new Map([...texts].map(([part, text]) => [`${id} without ${part}`, askSummary(layer, text, [])]));
+  }
+
   /** Everything that is asked at the moment. */
   #list(): Wanted {
     const wanted: Wanted = new Map([["layers", askLayers(this.#choice.speaks)]]);
@@ -226,7 +250,7 @@ export class Knowledge {
       const layer = this.#choice.layer(id)!;
       const filter = this.filter(id);
       wanted.set(`${id} detail`, askLayer(layer, this.#choice.speaks));
-      for (const [place, ask] of this.#summaries(id)) wanted.set(place, ask);
+      for (const [place, ask] of [...this.#summaries(id), ...this.#loosening(id)]) wanted.set(place, ask);
       if (filter === null) continue;
       if (!this.#choice.blind) wanted.set(`${id} tiles`, askTileJson(layer, filter));
       else if (layer.count !== null) wanted.set(`${id} first`, askFirst(layer, filter));

@@ -24,6 +24,8 @@ export interface InView {
 
 /** Changes of one control within this many milliseconds are one step back. */
 const ONE_STEP = 1500;
+/** Choices that can be taken back, at most. */
+const MOST_UNDO = 100;
 const NOWHERE: AddressBar = { read: () => ({ search: "", hash: "" }), push: () => undefined, replace: () => undefined };
 
 /** Which languages the page can speak, and which ones the reader's browser prefers. */
@@ -69,6 +71,9 @@ export class MapState {
   #fragment = "";
   #bar: AddressBar;
   #step = { key: "", time: 0 };
+  /** What was chosen before, the latest last, and what is chosen as far as the address tells. */
+  #past = $state.raw<string[]>([]);
+  #chosen = "";
   #stop: () => void;
 
   readonly status: "loading" | "ready" | "failed" = $derived.by(() => {
@@ -113,6 +118,7 @@ export class MapState {
         if (this.status !== "ready") return;
         untrack(() => {
           this.stated ??= this.#wanted;
+          this.#chosen = choiceOf(this.#address());
           this.#bar.replace(this.link);
         });
       });
@@ -139,8 +145,12 @@ export class MapState {
 
   /** The state as an address, relative to where the page lives. */
   get link(): string {
+    return writeAddress(this.#address());
+  }
+
+  #address(): Address {
     const selected = this.selection;
-    return writeAddress({
+    return {
       version: this.#version,
       layers: this.#wanted.length || this.status === "ready" ? this.#wanted : this.stated,
       filters: this.filters,
@@ -153,7 +163,14 @@ export class MapState {
       camera: this.#camera,
       unknown: this.#unknown,
       fragment: this.#fragment,
-    });
+    };
+  }
+
+  /** Whether the address says something else than what is chosen; the place and what is selected do not count. */
+  get outdated(): boolean {
+    const { search, hash } = this.#bar.read();
+    const said = parseAddress(search, hash);
+    return choiceOf(said) !== choiceOf(this.#address()) || said.base !== this.base || said.language !== this.language;
   }
 
   /** Take over the address: at the start, and on back and forward. */
@@ -175,6 +192,10 @@ export class MapState {
     const { selection } = address;
     const same = selection && this.#selection && selectionKey({ ...selection, at: null }) === selectionKey(this.#selection);
     if (!same) this.#selection = selection && { ...selection, at: null };
+    const before = this.#chosen;
+    this.#chosen = choiceOf(address);
+    if (this.#past.at(-1) === this.#chosen) this.#past = this.#past.slice(0, -1);
+    else if (before && before !== this.#chosen) this.#past = [...this.#past, before];
   }
 
   /** Put the state into the address; a repeated `key` soon after the last replaces that step instead of adding one. */
@@ -184,6 +205,31 @@ export class MapState {
     if (same) this.#bar.replace(this.link);
     else this.#bar.push(this.link);
     if (key !== "camera") this.#step = { key, time: now };
+    const chosen = choiceOf(this.#address());
+    if (!same && chosen !== this.#chosen) this.#past = [...this.#past, this.#chosen].slice(-MOST_UNDO);
+    else if (same && chosen === this.#past.at(-1)) this.#past = this.#past.slice(0, -1);
+    this.#chosen = chosen;
+  }
+
+  get canUndo(): boolean {
+    return this.#past.length > 0;
+  }
+
+  /** Take back the latest choice of layers or of what narrows them; the map stays where it is. */
+  undo(): void {
+    const before = this.#past.at(-1);
+    if (before === undefined) return;
+    const { layers, filters, window, area } = parseAddress(before, "");
+    this.#past = this.#past.slice(0, -1);
+    this.stated = layers;
+    this.filters = filters;
+    this.window = window;
+    this.area = area;
+    this.#countAnew(() => true);
+    this.#chosen = before;
+    this.#step = { key: "", time: 0 };
+    // The step that is taken back is no longer one for "back".
+    this.#bar.replace(this.link);
   }
 
   toggle(id: string): void {
@@ -213,7 +259,8 @@ export class MapState {
     const { clauses } = this.question(layer);
     const { [name]: _, ...others } = clauses;
     const next = { window: null, area: null, custom: "", clauses: clause ? { ...others, [name]: clause } : others };
-    this.setFilter(layer.id, writeQuestion(next, layer), name);
+    // To take a part out is a step of its own, however soon after it was set.
+    this.setFilter(layer.id, writeQuestion(next, layer), clause ? name : `no ${name}`);
   }
 
   setWindow(window: TimeWindow | null): void {
@@ -226,6 +273,15 @@ export class MapState {
     this.area = area;
     this.#countAnew(() => true);
     this.#writeAddress("area");
+  }
+
+  /** Take out all that narrows a layer, that included which all layers share. */
+  clearAll(id: string): void {
+    const { [id]: _, ...others } = this.filters;
+    this.filters = others;
+    this.window = this.area = null;
+    this.#countAnew(() => true);
+    this.#writeAddress(`clear ${id}`);
   }
 
   /** A square of such a layer counts other rows now. */
@@ -258,6 +314,12 @@ export class MapState {
     this.#writeAddress("camera");
   }
 
+  /** The map is there, in the place where nobody has moved it from. */
+  stands(camera: Camera): void {
+    if (this.#fragment || this.#camera) return;
+    this.moved(camera);
+  }
+
   /** The map is at another zoom; squares there are others. */
   zoomed(zoom: number): void {
     if (this.#selection?.square && this.zoom !== null && Math.floor(zoom) !== Math.floor(this.zoom)) this.select(null);
@@ -273,4 +335,9 @@ export class MapState {
   dismiss(): void {
     this.#dismissed = [...this.#dismissed, ...this.missing.map((id) => `layer ${id}`), ...this.unknown];
   }
+}
+
+/** Of an address what can be undone. */
+function choiceOf(address: Address): string {
+  return writeAddress({ ...address, tab: null, base: null, language: null, selection: null, camera: null, fragment: "" });
 }

@@ -369,3 +369,89 @@ test("words are asked for in the language of the page, and asked anew when it is
   other.close();
   queries.close();
 });
+
+test("where nothing matches it is counted which part of the filter is in the way, in one request a part", async () => {
+  const { server, state } = open("?layers=crime&filter.crime=kind IN ('a') AND height >= 2&time=2024-01-01/..");
+  state.opened = [];
+  await rest();
+  server.find("api/layers").answer();
+  await rest();
+  server.find("api/layers/crime").answer();
+  await rest();
+  server.find("summary").answer({ layer: "crime", total: 1000, count: 0, facets: {}, histograms: {} });
+  await serve(server);
+  assert.deepEqual(
+    state.known.loosened("crime").map(({ part }) => part),
+    ["field height", "field kind", "time"],
+  );
+  const time = "seen >= TIMESTAMP('2024-01-01T00:00:00Z')";
+  assert.equal(state.known.loosened("crime")[0]!.count, countOf("crime", `(kind IN ('a')) AND ${time}`));
+  assert.equal(state.known.counting("crime"), false);
+  assert.deepEqual(repeated(server.asked), []);
+  state.clearAll("crime");
+  await serve(server);
+  assert.deepEqual(state.known.loosened("crime"), []);
+});
+
+test("undo takes back choices of layers and filters one by one, and leaves the place and the light", async () => {
+  const { server, state, bar } = open("?layers=crime#11/1/2");
+  await serve(server);
+  assert.equal(state.canUndo, false);
+  state.setFilter("crime", "height >= 3");
+  state.setBase("dark");
+  state.toggle("trees");
+  state.setWindow({ from: "2024-01-01", to: null });
+  state.moved({ zoom: 12, lat: 3, lon: 4 });
+  const steps = bar.steps.length;
+  state.undo();
+  assert.deepEqual([state.window, state.on], [null, ["crime", "trees"]]);
+  state.undo();
+  assert.deepEqual([state.on, state.filters], [["crime"], { crime: "height >= 3" }]);
+  state.undo();
+  assert.deepEqual([state.filters, state.canUndo], [{}, false]);
+  assert.equal(bar.address, "?v=1&layers=crime&base=dark#12/3.00000/4.00000");
+  assert.equal(bar.steps.length, steps);
+  await serve(server);
+});
+
+test("what is set and at once taken out again is two steps, and what is moved there and back is none", async () => {
+  const { server, state } = open("?layers=crime");
+  await serve(server);
+  state.setClause(detail(state, "crime"), "height", { kind: "range", from: 3, to: 4 });
+  state.setClause(detail(state, "crime"), "height", { kind: "range", from: 3, to: 5 });
+  state.setClause(detail(state, "crime"), "height", null);
+  state.undo();
+  assert.equal(state.filters["crime"], "height >= 3 AND height <= 5");
+  state.undo();
+  assert.deepEqual([state.filters, state.canUndo], [{}, false]);
+  state.setFilter("crime", "height >= 3", "height");
+  state.setFilter("crime", "", "height");
+  assert.equal(state.canUndo, false);
+  await serve(server);
+});
+
+test("back and undo agree on what was chosen before", async () => {
+  const { server, state, bar } = open("?layers=crime");
+  await serve(server);
+  state.setFilter("crime", "height >= 3");
+  state.toggle("trees");
+  bar.steps.pop();
+  assert.equal(state.outdated, true);
+  state.readAddress();
+  assert.equal(state.outdated, false);
+  assert.deepEqual([state.on, state.filters], [["crime"], { crime: "height >= 3" }]);
+  state.undo();
+  assert.deepEqual([state.filters, state.canUndo], [{}, false]);
+  await serve(server);
+});
+
+test("a map that nobody has moved tells its place, unless the address holds something else there", async () => {
+  const { server, state, bar } = open("?layers=crime");
+  await serve(server);
+  state.stands({ zoom: 10, lat: 45, lon: -28 });
+  assert.match(bar.address, /#10\/45\.00000\/-28\.00000$/);
+  const other = open("?layers=crime#chapter");
+  await serve(other.server);
+  other.state.stands({ zoom: 10, lat: 45, lon: -28 });
+  assert.match(other.bar.address, /#chapter$/);
+});

@@ -1,0 +1,69 @@
+/** Spans of days: how people say them, and those that people ask for. Both ends are included. */
+import { addDays } from "../ui/dates.ts";
+import { currentLanguage, formatDate, t, type MessageKey } from "../ui/i18n.svelte.ts";
+
+export interface Period {
+  from: string;
+  to: string;
+}
+
+export interface Preset extends Period {
+  label: string;
+}
+
+const at = (day: string): Date => new Date(`${day}T00:00:00Z`);
+/** The reader's own variant of the page's language, as `formatDate` has it. */
+const locale = (): string => navigator.languages.find((tag) => tag.toLowerCase().split("-")[0] === currentLanguage()) ?? currentLanguage();
+const pad = (number: number): string => String(number).padStart(2, "0");
+
+/** The first day of a month, which may be one of another year: month 13 is the next January. */
+function firstOf(year: number, month: number): string {
+  return new Date(Date.UTC(year, month - 1, 1)).toISOString().slice(0, 10);
+}
+
+/** Whole months: `from` is the first month's number. */
+function months(year: number, from: number, length: number): Period {
+  return { from: firstOf(year, from), to: addDays(firstOf(year, from + length), -1) };
+}
+
+/** "2025", "Mar – May 2025", "3 – 17 Mar 2025", "Since 1 Jan 2024". */
+export function describePeriod(from: string | null, to: string | null): string {
+  if (from === null) return to === null ? "" : t("timeUntil", { to: formatDate(to) });
+  if (to === null) return t("timeSince", { from: formatDate(from) });
+  if (from > to) return `${formatDate(from)} – ${formatDate(to)}`;
+  const whole = from.endsWith("-01") && addDays(to, 1).endsWith("-01");
+  const years = whole && from.endsWith("-01-01") && to.endsWith("-12-31");
+  const options: Intl.DateTimeFormatOptions = years
+    ? { year: "numeric" }
+    : whole
+      ? { year: "numeric", month: "short" }
+      : { dateStyle: "medium" };
+  return new Intl.DateTimeFormat(locale(), { ...options, timeZone: "UTC" }).formatRange(at(from), at(to));
+}
+
+/** In the north by the months that they begin in. */
+const SEASONS: Record<number, MessageKey> = { 3: "spring", 6: "summer", 9: "autumn", 12: "winter" };
+const SOUTH: Record<number, MessageKey> = { 9: "spring", 12: "summer", 3: "autumn", 6: "winter" };
+
+/**
+ * The last 30 days, the latest year and the latest four seasons, up to today or to where the data end, which may be long ago:
+ * then the labels say so. `south`: the city lies south of the equator.
+ */
+export function listPresets(first: string, last: string, today: string, south: boolean): Preset[] {
+  const end = last < today ? last : today;
+  const [year, month] = [Number(end.slice(0, 4)), Number(end.slice(5, 7))];
+  const recent = { from: addDays(end, -29), to: end };
+  const seasons = [0, 1, 2, 3].map((back): Preset => {
+    // The season that the month lies in began in December, March, June or September.
+    const began = Math.floor(month / 3) * 3 - 3 * back;
+    const [startYear, start] = began > 0 ? [year, began] : [year - 1, began + 12];
+    const name = (south ? SOUTH : SEASONS)[start]!;
+    const span = start === 12 ? `${startYear}/${pad((startYear + 1) % 100)}` : String(startYear);
+    return { ...months(startYear, start, 3), label: t(name, { year: span }) };
+  });
+  return [
+    { ...recent, label: end === today ? t("last30") : t("last30To", { to: formatDate(end) }) },
+    { ...months(year, 1, 12), label: end.slice(0, 4) === today.slice(0, 4) ? t("thisYear") : String(year) },
+    ...seasons,
+  ].filter(({ from, to }) => from <= last && to >= first);
+}
