@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ def test_all_reports_at_one_place_are_paged_by_keyboard_and_by_touch(
                 viewer.press("Enter")
                 expect(following).to_be_focused()
         assert sorted(seen) == incidents
+        found = Axe().run(viewer.page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})
+        assert found.response["violations"] == [], found.generate_report()
         expect(dialog.get_by_text(f"1 of {len(incidents)} here", exact=True)).to_be_visible()  # around the end
         if not touch:
             viewer.press("ArrowLeft")
