@@ -141,6 +141,13 @@ class BinsLegendEntry(LegendEntry):
     to: float | None
 
 
+class BinsLegendAt(BaseModel):
+    """The classes of squares from a zoom on."""
+
+    minzoom: int
+    legend: list[BinsLegendEntry]
+
+
 class BinsEntry(BaseModel):
     """The squares that stand for features in tiles below `features_from`, in MVT layer `{id}:bins`."""
 
@@ -148,6 +155,7 @@ class BinsEntry(BaseModel):
     facet: str | None = Field(description="The field whose values are counted in each square.")
     values: list[str] = Field(description="Its values with a count of their own, the most frequent first.")
     legend: list[BinsLegendEntry]
+    legends: list[BinsLegendAt]
 
 
 class Note(BaseModel):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from geoserver.catalog import Catalog
 from geoserver.model import Field, Layer
-from geoserver.styling.bins import bins_layers, has_bins, read_note
+from geoserver.styling.bins import MARKS, bins_layers, find_ladder, has_bins, read_note
 from geoserver.styling.build import darken, fragment_of
 from geoserver.styling.expressions import (
     UnsupportedError,
@@ -61,28 +61,62 @@ def build_legend(catalog: Catalog, layer: Layer) -> list[dict[str, Any]]:
 
 
 def describe_bins(catalog: Catalog, layer: Layer, status: LayerStatus) -> dict[str, Any] | None:
-    """{title, facet, values, legend} of the squares that stand for several features; None when the style draws none.
+    """{title, facet, values, legend, legends} of the squares that stand for several features; None when none are drawn.
 
-    Legend entries are {kind: fill, label, color, from, to, opacity?, dark?}: `from` and `to` are the least and the
-    greatest count of a class, `to` is null in the last. It is empty where colours are not steps of `count`.
+    Legend entries are {kind: circle|fill, label, color, from, to, size?, opacity?, dark?}: `from` and `to` are the
+    least and the greatest count of a class, `to` is null in the last. It is empty where colours are not steps of
+    `count`. Classes follow what is counted at a zoom: `legends` has them by the zoom from which on they hold, `legend`
+    is the last.
     """
     style = fragment_of(catalog, layer)
     if not has_bins(catalog, layer, style):
         return None
-    light = [entry for item in bins_layers(style, layer.id) for entry in _counts_of(item)]
+    ladder = find_ladder(status.plan)
+    light = bins_layers(style, layer, ladder)
     darken(style)
-    dark = [entry for item in bins_layers(style, layer.id, dark=True) for entry in _counts_of(item)]
+    dark = bins_layers(style, layer, ladder, dark=True)
+    zooms = sorted({zoom for item in light for zoom in _zooms_of(item)})
+    legends = [
+        {"minzoom": zoom, "legend": _join(*([*_counts_in(items, zoom)] for items in (light, dark)))} for zoom in zooms
+    ]
     return {
         "title": read_note(style).get("title"),
         "facet": status.plan.facet or None,
         "values": list(status.plan.values),
-        "legend": _join(light, dark),
+        "legend": legends[-1]["legend"] if legends else [],
+        "legends": legends,
     }
 
 
-def _counts_of(item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _zooms_of(item: Mapping[str, Any]) -> list[int]:
+    """The zooms from which on squares have other classes."""
+    match item.get("paint", {}).get("fill-color"):
+        case ["step", ["zoom"], _, *rest]:
+            return [0, *rest[::2]]
+    return [0]
+
+
+def _counts_in(items: list[dict[str, Any]], zoom: float) -> Iterator[dict[str, Any]]:
+    for item in items:
+        yield from _counts_of(item, zoom)
+
+
+def _counts_of(item: Mapping[str, Any], zoom: float) -> Iterator[dict[str, Any]]:
     paint = item.get("paint", {})
-    match paint.get("fill-color") if item["type"] == "fill" else None:
+    marked = item["id"].endswith(MARKS)
+    # Squares that are not filled have marks, which tell the same.
+    hidden = item["type"] == "fill" and paint.get("fill-opacity") == 0
+    colour = (
+        None
+        if hidden
+        else paint.get(_COLOUR["line" if marked else "fill"])
+        if marked or item["type"] == "fill"
+        else None
+    )
+    match colour:
+        case ["step", ["zoom"], _, *_]:
+            colour = output_at(colour, zoom)
+    match colour:
         case ["step", target, first, *rest] if field_of(target) == "count" and len(rest) % 2 == 0:
             lows = [1, *rest[::2]]
         case _:
@@ -90,9 +124,11 @@ def _counts_of(item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for low, after, colour in zip(lows, [*lows[1:], None], [first, *rest[1::2]], strict=True):
         high = None if after is None else after - 1
         text = _number(low) if high == low else f"{_number(low)} to {_number(high)}" if high else f"≥ {_number(low)}"
-        entry = {"kind": "fill", "label": text, "color": colour, "from": low, "to": high}
+        entry = {"kind": "circle" if marked else "fill", "label": text, "color": colour, "from": low, "to": high}
+        if marked:
+            entry["size"] = _rounded(evaluate(paint["line-width"], {"count": low}, zoom) / 2)
         try:
-            opacity = _rounded(evaluate(paint.get("fill-opacity"), {"count": low}, 0))
+            opacity = _rounded(evaluate(paint.get("line-opacity" if marked else "fill-opacity"), {"count": low}, 0))
         except (UnsupportedError, ValueError, TypeError, IndexError):
             opacity = None
         yield entry | ({} if opacity is None else {"opacity": opacity})
@@ -154,7 +190,7 @@ def _draw(item: Mapping[str, Any], entry: _Entry) -> dict[str, Any]:
     more = {
         "size": _rounded(value_of(_SIZE.get(kind, ""))),
         "title": entry.title or None,
-        "opacity": _rounded(value_of(f"{kind}-opacity")),
+        "opacity": _rounded(value_of(f"{kind}-opacity")) or None,  # what has faded out by then is filled from afar
         "stroke": stroke if isinstance(stroke, str) else None,
         "dash": value_of("line-dasharray"),
         "value": entry.value,
