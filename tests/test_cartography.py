@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from geoserver.settings import Settings
 from geoserver.styling import build_legend, build_style, describe_bins
 from geoserver.styling.colours import contrast, parse_hex
 from geoserver.styling.expressions import evaluate, output_at
+from geoserver.styling.plain import plain_fragment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +63,7 @@ TO_LAB = np.array(
     ]
 )
 APART = 10.0  # between any two categories
-NEIGHBOURS = 4.4  # between two classes of a number, which stand in order
+NEIGHBOURS = 4.0  # between two classes of a number, which stand in order
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +140,16 @@ def test_every_class_of_every_layer_stands_out_from_land_water_parks_and_buildin
             if least < LEAST_CONTRAST:
                 faint[layer.id, entry["label"], colour] = round(least, 2)
     assert faint == {}
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_layer_without_a_style_stands_out_too(theme: str, catalog: Catalog) -> None:
+    floor = grounds(catalog, theme)
+    for kind in ("points", "lines"):
+        for name in ("a", "bb", "benches", "trees", "stops", "wells", "fountains", "kiosks"):
+            drawn = plain_fragment(replace(catalog.layers["crime"], id=name, kind=kind))["layers"][-1]
+            colour = drawn["paint"].get("circle-color", drawn["paint"].get("line-color"))
+            assert min(contrast(colour, ground) for ground in floor) >= LEAST_CONTRAST
 
 
 @pytest.mark.parametrize("eyes", EYES)

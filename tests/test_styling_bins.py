@@ -194,7 +194,7 @@ def test_a_style_says_its_own_colours_and_classes(tmp_path: Path) -> None:
     assert told["title"] == "Trees per square"
     assert told["legend"][1] == {
         "kind": "circle",
-        "size": 2.68,
+        "size": 2.56,
         "label": "5 to 49",
         "color": "#999999",
         "from": 5,

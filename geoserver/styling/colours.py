@@ -13,7 +13,7 @@ _WEIGHTS = (0.2126, 0.7152, 0.0722)  # of red, green and blue in what the eye ta
 
 # Relative luminance of the first and of the last of several classes. The first has a contrast of at least 2:1 with all
 # grounds of the basemaps (styles/light.json, styles/dark.json); the others are further from them.
-_RANGES = {"light": (0.345, 0.03), "dark": (0.13, 0.74)}
+_RANGES = {"light": (0.345, 0.03), "dark": (0.13, 0.62)}
 
 
 def parse_hex(text: str) -> tuple[float, float, float]:

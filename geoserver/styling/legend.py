@@ -190,7 +190,7 @@ def _draw(item: Mapping[str, Any], entry: _Entry) -> dict[str, Any]:
     more = {
         "size": _rounded(value_of(_SIZE.get(kind, ""))),
         "title": entry.title or None,
-        "opacity": _rounded(value_of(f"{kind}-opacity")) or None,  # what has faded out by then is filled from afar
+        "opacity": _rounded(value_of(f"{kind}-opacity")),
         "stroke": stroke if isinstance(stroke, str) else None,
         "dash": value_of("line-dasharray"),
         "value": entry.value,

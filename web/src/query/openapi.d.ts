@@ -28,6 +28,8 @@ export interface components {
             facet: string | null;
             /** Legend */
             legend: components["schemas"]["BinsLegendEntry"][];
+            /** Legends */
+            legends: components["schemas"]["BinsLegendAt"][];
             /**
              * Title
              * @description What the style calls them; null leaves it to the reader.
@@ -38,6 +40,16 @@ export interface components {
              * @description Its values with a count of their own, the most frequent first.
              */
             values: string[];
+        };
+        /**
+         * BinsLegendAt
+         * @description The classes of squares from a zoom on.
+         */
+        BinsLegendAt: {
+            /** Legend */
+            legend: components["schemas"]["BinsLegendEntry"][];
+            /** Minzoom */
+            minzoom: number;
         };
         /**
          * BinsLegendEntry
