@@ -303,3 +303,11 @@ def test_data_lie_over_the_names_of_streets_and_under_those_of_places(
     )
     for name in ("label-district", "label-village", "label-city"):
         assert style["layers"][order.index(name)]["paint"]["text-halo-width"] >= 1.4
+
+
+def test_few_sensors_lie_over_many_reports(catalog: Catalog, statuses: dict[str, LayerStatus]) -> None:
+    few = {name: replace(statuses[name], plan=TilePlan()) for name in ("air-quality", "sewage-sampling")}
+    asked = ["air-quality", "crime", "sewage-sampling", "trees"]
+    style = build_style(catalog, statuses | few, "light", BASE_URL, asked)
+    order = [item["id"] for item in style["layers"]]
+    assert max(map(order.index, ("crime", "trees"))) < min(map(order.index, ("air-quality", "sewage-sampling-casing")))

@@ -99,7 +99,7 @@ def _add_fragments(
         counted = _is_counted(fragment, catalog, ladders)
         add_bins(fragment, catalog, ladders, dark=dark, framed=filled and counted)
         filled = filled or counted
-    _merge(style, fragments)
+    _merge(style, fragments, {name for name, ladder in ladders.items() if ladder})
 
 
 def _is_counted(fragment: Mapping[str, Any], catalog: Catalog, ladders: Mapping[str, Ladder]) -> bool:
@@ -189,13 +189,16 @@ def _move_anchors(style: Style, before: list[str]) -> None:
             metadata[key] = next(above, None)
 
 
-def _merge(style: Style, fragments: list[Style]) -> None:
-    """Put fragments where the basemap keeps room: areas under its buildings, lines and points under its labels."""
+def _merge(style: Style, fragments: list[Style], many: Collection[str]) -> None:
+    """Put fragments where the basemap keeps room: areas under its buildings, lines and points under its labels.
+
+    The points of layers that have very `many` lie under those of others, which would be lost beneath them.
+    """
     metadata = style.get("metadata", {})
     for fragment in fragments:
         style["sources"] |= fragment["sources"]
     items = [item for fragment in fragments for item in fragment["layers"]]
-    for item in sorted(items, key=_stack_of):
+    for item in sorted(items, key=lambda item: (_stack_of(item), item.get("source-layer") not in many)):
         anchor = item.get("metadata", {}).get(BELOW) or _anchor_of(metadata, item)
         style["layers"].insert(_place(style["layers"], item, anchor), item)
 
