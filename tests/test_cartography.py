@@ -311,3 +311,11 @@ def test_few_sensors_lie_over_many_reports(catalog: Catalog, statuses: dict[str,
     style = build_style(catalog, statuses | few, "light", BASE_URL, asked)
     order = [item["id"] for item in style["layers"]]
     assert max(map(order.index, ("crime", "trees"))) < min(map(order.index, ("air-quality", "sewage-sampling-casing")))
+
+
+def test_sensors_of_two_sorts_differ_in_shape_and_the_legend_shows_it(catalog: Catalog) -> None:
+    discs, rings = (build_legend(catalog, catalog.layers[name]) for name in ("air-quality", "sewage-sampling"))
+    assert len({entry["color"] for entry in rings}) == 1  # the hole
+    assert len({entry["stroke"] for entry in rings}) == len(rings)
+    assert min(entry["stroke_width"] for entry in rings) > 3 > max(entry["stroke_width"] for entry in discs)
+    assert len({entry["color"] for entry in discs}) == len(discs)

@@ -98,6 +98,7 @@ class Look(BaseModel):
 
     color: str = sometimes()
     stroke: str = sometimes()
+    stroke_width: float = sometimes()
     size: float = sometimes()
     opacity: float = sometimes()
     dash: list[float] = sometimes()
@@ -111,6 +112,7 @@ class LegendEntry(BaseModel):
     color: str
     size: float = sometimes("Radius of a circle, width of a line, in pixels.")
     stroke: str = sometimes("Colour of the outline.")
+    stroke_width: float = sometimes("Width of a circle's outline, in pixels.")
     opacity: float = sometimes()
     dash: list[float] = sometimes("Lengths of line and gap, in widths of the line.")
     title: str = sometimes("What is measured; it ends in the unit where the labels have no room for it.")

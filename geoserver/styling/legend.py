@@ -46,7 +46,8 @@ class _Entry:
 
 
 def build_legend(catalog: Catalog, layer: Layer) -> list[dict[str, Any]]:
-    """Entries {kind: circle|line|fill, label, color, title?, size?, opacity?, stroke?, dash?, value?, dark?}.
+    """Entries {kind: circle|line|fill, label, color, title?, size?, opacity?, stroke?, stroke_width?, dash?, value?,
+    dark?}.
 
     Sizes are in px; `title` says what is measured (the field's title, and its unit where that is long), `value` is the
     stored value, or the list of them, that an entry of a choice stands for, and `dark` holds what differs on a dark
@@ -192,6 +193,7 @@ def _draw(item: Mapping[str, Any], entry: _Entry) -> dict[str, Any]:
         "title": entry.title or None,
         "opacity": _rounded(value_of(f"{kind}-opacity")),
         "stroke": stroke if isinstance(stroke, str) else None,
+        "stroke_width": _rounded(value_of("circle-stroke-width")) if kind == "circle" else None,
         "dash": value_of("line-dasharray"),
         "value": entry.value,
     }

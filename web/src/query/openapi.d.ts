@@ -86,6 +86,11 @@ export interface components {
              */
             stroke?: string;
             /**
+             * Stroke Width
+             * @description Width of a circle's outline, in pixels.
+             */
+            stroke_width?: number;
+            /**
              * Title
              * @description What is measured; it ends in the unit where the labels have no room for it.
              */
@@ -420,6 +425,11 @@ export interface components {
              */
             stroke?: string;
             /**
+             * Stroke Width
+             * @description Width of a circle's outline, in pixels.
+             */
+            stroke_width?: number;
+            /**
              * Title
              * @description What is measured; it ends in the unit where the labels have no room for it.
              */
@@ -456,6 +466,8 @@ export interface components {
             size?: number;
             /** Stroke */
             stroke?: string;
+            /** Stroke Width */
+            stroke_width?: number;
         };
         /**
          * Note
