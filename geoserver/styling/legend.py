@@ -166,6 +166,8 @@ def _legend_of(layer: Layer, item: Mapping[str, Any], note: Mapping[str, Any]) -
 def _classes_of(layer: Layer, item: Mapping[str, Any], note: Mapping[str, Any]) -> list[dict[str, Any]]:
     paint = item.get("paint", {})
     colour, size = (paint.get(table.get(item["type"], "")) for table in (_COLOUR, _SIZE))
+    if not fields_in(colour) and fields_in(paint.get("circle-stroke-color")):  # a ring
+        colour = paint["circle-stroke-color"]
     namer = _Namer(layer, note)
     whole = namer.read_condition(item.get("filter")) or _Entry(layer.title)
     shown = [*namer.split(colour)] or [replace(whole, label=note.get("title") or whole.label)]
