@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 from engines import FLAGS, find_chromium
 from PIL import Image, ImageDraw
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import TimeoutError, sync_playwright  # noqa: A004 - of the page, not of the system
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,9 +134,12 @@ def draw_sheet(browser: Browser, url: str, sheet: Sheet, options: argparse.Names
 
 def take_picture(page: Page, *, whole: bool) -> Image.Image:
     """The page, or its map alone, once nothing moves any more."""
-    page.wait_for_selector("#map[data-state=idle]", timeout=PATIENCE)
-    page.wait_for_timeout(700)  # what fades in has done so
-    page.wait_for_selector("#map[data-state=idle]", timeout=PATIENCE)
+    try:
+        page.wait_for_selector("#map[data-state=idle]", timeout=PATIENCE)
+        page.wait_for_timeout(700)  # what fades in has done so
+        page.wait_for_selector("#map[data-state=idle]", timeout=PATIENCE)
+    except TimeoutError:
+        print(f"not idle after {PATIENCE // 1000} s: {page.url}", flush=True)
     clip = None if whole else page.locator("#map").bounding_box()
     return Image.open(io.BytesIO(page.screenshot(**({"clip": clip} if clip else {})))).convert("RGB")
 
