@@ -2,6 +2,7 @@
 # make test      the test suite; ARGS are handed to pytest: make test ARGS="-k tiles"
 # make test-slow what takes minutes: wheel, crashes, large files
 # make check     formatting, lint, types, catalogue, styles, viewer
+# make map-sheet pictures of the map at every zoom, to be looked at; ARGS="--only two-dark --zooms 12,13" for some
 # make bench     ratios against the database's own limit and against peers
 # make web       build the viewer
 # make types     write the viewer's types of the API anew
@@ -20,7 +21,7 @@ WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -pa
 export PYTHON
 .NOTPARALLEL:
 
-.PHONY: help demo test test-slow check bench web types setup test-setup database lock clean
+.PHONY: help demo test test-slow check bench map-sheet web types setup test-setup database lock clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -50,6 +51,9 @@ check: test-setup
 bench: .setup/bench-python web database
 	@sh setup.sh peers
 	@exec $(BIN)/python -m benchmarks $(ARGS)
+
+map-sheet: test-setup
+	@exec $(BIN)/python tests/browser/map_sheet.py $(ARGS)
 
 web: web/dist/index.html
 

@@ -6,9 +6,21 @@ import math
 
 from geoserver.model import Bounds, Tile
 
-__all__ = ["MAX_LATITUDE", "MAX_ZOOM", "MERCATOR_HALF", "intersects", "is_inside", "join", "tile_bounds", "tile_count"]
+__all__ = [
+    "MAX_LATITUDE",
+    "MAX_ZOOM",
+    "MERCATOR_HALF",
+    "intersects",
+    "is_inside",
+    "join",
+    "most_cells",
+    "tile_bounds",
+    "tile_count",
+]
 
 MAX_ZOOM = 22
+_NEARBY = 12  # zoom from which a district fills the screen
+_CELLS_FROM_AFAR, _CELLS_NEARBY = 64, 32
 MERCATOR_HALF = 20037508.342789244  # metres from the origin to the edge of EPSG:3857
 MAX_LATITUDE = 85.0511287798066  # where web mercator is cut so that the world is a square
 
@@ -16,6 +28,14 @@ MAX_LATITUDE = 85.0511287798066  # where web mercator is cut so that the world i
 def tile_count(zoom: int) -> int:
     """Columns (and rows) of the tile matrix at this zoom."""
     return 1 << zoom
+
+
+def most_cells(zoom: int) -> int:
+    """Bins across a tile of 512 pixels at the very most, a power of two: squares that the eye tells apart.
+
+    They are 8 pixels wide from afar, where a city is small, and 16 from where its streets are seen between them.
+    """
+    return _CELLS_FROM_AFAR if zoom < _NEARBY else _CELLS_NEARBY
 
 
 def is_inside(tile: Tile) -> bool:

@@ -160,7 +160,7 @@ def test_a_basemap_asks_only_for_layers_that_are_loaded_and_draws_no_others(cata
 def test_a_basemap_without_any_of_its_layers_is_a_plain_background(catalog: Catalog) -> None:
     style = build_style(catalog, loaded({"crime"}), "dark", BASE_URL, ["crime"])
     assert list(style["sources"]) == ["crime"]
-    assert [item["type"] for item in style["layers"]] == ["background", "fill", "fill", "circle"]
+    assert [item["type"] for item in style["layers"]] == ["background", "fill", "circle"]
 
 
 @pytest.mark.parametrize("name", ["light", "dark"])
@@ -185,14 +185,13 @@ def test_an_attribution_is_text_and_not_markup(catalog: Catalog) -> None:
     assert style["sources"]["base"]["attribution"] == "Land &lt;script&gt; &amp; Sea"
 
 
-def test_data_lies_under_the_labels_and_areas_under_the_streets(catalog: Catalog) -> None:
+def test_data_lies_under_the_names_of_places_and_areas_under_the_streets(catalog: Catalog) -> None:
     ids = ["crime", "districts", "bike-paths"]
     style = build_style(catalog, loaded(catalog.layers), "light", BASE_URL, ids)
     order = [item["id"] for item in style["layers"]]
-    first_label = next(item["id"] for item in style["layers"] if item["type"] == "symbol")
     assert order.index("land") < order.index("districts") < order.index("street-residential-casing")
     assert order.index("street-motorway") < order.index("bike-paths-track") < order.index("crime")
-    assert order.index("crime") < order.index(first_label)
+    assert order.index("crime") < order.index("label-park")
 
 
 def test_the_order_of_asking_does_not_change_areas_under_lines_under_points(catalog: Catalog) -> None:

@@ -19,7 +19,6 @@ from geoserver.database.status import LayerStatus
 from geoserver.model import Field, Layer, TilePlan
 from geoserver.settings import Settings
 from geoserver.styling import build_style, check, describe_bins
-from geoserver.styling.bins import BREAKS
 from geoserver.styling.expressions import evaluate
 from geoserver.styling.fading import FADE, fade_in, fade_out
 
@@ -98,7 +97,13 @@ def test_a_basemap_with_every_layer_and_its_squares_is_valid(
 
 def test_a_layer_s_own_style_has_its_squares_too(catalog: Catalog, tmp_path: Path) -> None:
     style = styled(catalog, "crime")
-    assert [item["id"] for item in style["layers"]] == ["crime:bins", "crime:bins-crowded", "crime"]
+    assert [item["id"] for item in style["layers"]] == [
+        "crime:bins",
+        "crime:bins-crowded",
+        "crime:bins-casing",
+        "crime:bins-marks",
+        "crime",
+    ]
     assert validate(style, tmp_path) == ""
 
 
@@ -106,20 +111,20 @@ def test_squares_lie_over_areas_and_under_lines_points_and_labels(catalog: Catal
     ids = ["crime", "districts", "bike-paths"]
     style = build_style(catalog, make_statuses(catalog), "light", BASE_URL, ids)
     order = [item["id"] for item in style["layers"]]
-    first_label = next(item["id"] for item in style["layers"] if item["type"] == "symbol")
-    assert order.index("districts") < order.index("crime:bins") < order.index("bike-paths-track")
-    assert order.index("crime:bins") < order.index("crime") < order.index(first_label)
+    assert order.index("districts") < order.index("crime:bins-marks") < order.index("bike-paths-track")
+    assert order.index("bike-paths-track") < order.index("crime") < order.index("label-park")
 
 
-def test_squares_lie_under_the_streets_from_afar_and_over_them_from_nearby(catalog: Catalog) -> None:
+def test_filled_squares_lie_over_buildings_and_under_streets_and_marks_in_them_over_both(catalog: Catalog) -> None:
     for start in (0, START):
         style = build_style(catalog, make_statuses(catalog, start), "light", BASE_URL, ["crime", "bike-paths"])
         order = [item["id"] for item in style["layers"]]
-        assert order.index("crime:bins") < order.index("street-residential") < order.index("crime:bins-near")
-        assert order.index("crime:bins-near") < order.index("bike-paths-track") < order.index("crime")
-        far, near = (item for item in squares(style) if item["source"] == ("crime:bins" if start else "crime"))
-        assert far["maxzoom"] == near["minzoom"]
-        assert far["paint"] == near["paint"]
+        filled = "crime:bins-crowded" if start else "crime:bins"
+        assert order.index("building") < order.index(filled) < order.index("street-path")
+        if start:
+            marks = order.index("crime:bins-marks")
+            assert order.index("street-motorway") < order.index("crime:bins-casing") < marks
+            assert marks < order.index("bike-paths-casing") < order.index("crime")
 
 
 def test_the_squares_of_a_basemap_are_not_drawn(catalog: Catalog) -> None:
@@ -131,22 +136,24 @@ def test_the_squares_of_a_basemap_are_not_drawn(catalog: Catalog) -> None:
 
 
 @pytest.mark.parametrize("base", ["light", "dark"])
-def test_a_colour_means_the_same_number_everywhere_and_more_is_further_from_the_ground(
-    base: str, catalog: Catalog
-) -> None:
+def test_squares_are_coloured_by_count_and_more_is_further_from_the_ground(base: str, catalog: Catalog) -> None:
     ids = [layer.id for layer in catalog.datasets()]
     for item in squares(build_style(catalog, make_statuses(catalog), base, BASE_URL, ids)):
-        _, counted, first, *rest = item["paint"]["fill-color"]
-        assert counted == ["get", "count"]
-        assert tuple(rest[::2]) == BREAKS
-        shades = [lightness(colour) for colour in (first, *rest[1::2])]
-        assert shades == sorted(shades, reverse=base == "light")
-        assert item["paint"]["fill-antialias"] is False
+        colour = item["paint"].get("fill-color", item["paint"].get("line-color"))
+        if not isinstance(colour, list):
+            continue  # a casing
+        for steps in colour[2::2] if colour[1] == ["zoom"] else [colour]:
+            _, counted, first, *rest = steps
+            assert counted == ["get", "count"]
+            assert rest[::2] == sorted(rest[::2])
+            shades = [lightness(colour) for colour in (first, *rest[1::2])]
+            assert shades == sorted(shades, reverse=base == "light")
+        assert item["paint"].get("fill-antialias", False) is False
 
 
 def test_squares_have_a_hue_near_that_of_their_layer() -> None:
     def most(colour: Any) -> str:
-        return str(squares(styled(make_catalog(circles(**{"circle-color": colour}))))[0]["paint"]["fill-color"][-1])
+        return str(squares(styled(make_catalog(circles(**{"circle-color": colour}))))[0]["paint"]["fill-color"][-1][-1])
 
     red, green, blue, grey = most("#d00"), most("#11866f"), most("#0072b2"), most("#888888")
     assert len({red, green, blue, grey}) == 4
@@ -160,12 +167,14 @@ def test_fading_squares_are_gone_above_the_switch_and_others_stay() -> None:
     sources = style["sources"]
     assert sources["things:bins"] == {"type": "vector", "url": f"{BASE_URL}/tiles/things.json", "maxzoom": START - 1}
     assert sources["things"] == {"type": "vector", "url": f"{BASE_URL}/tiles/things.json", "minzoom": START}
-    fading, crowded = squares(style)
-    assert (fading["source"], fading["maxzoom"]) == ("things:bins", START + FADE)
-    opacity = fading["paint"]["fill-opacity"]
-    full = evaluate(opacity, {"count": 1}, 9)
-    assert evaluate(opacity, {"count": 1}, START) == full > 0.5
-    assert evaluate(opacity, {"count": 1}, START + FADE) == 0
+    hidden, crowded, casing, marks = squares(style)
+    assert evaluate(hidden["paint"]["fill-opacity"], {"count": 1}, 9) == 0
+    for fading in (casing, marks):
+        assert (fading["source"], fading["maxzoom"]) == ("things:bins", START + FADE)
+        opacity = fading["paint"]["line-opacity"]
+        full = evaluate(opacity, {"count": 1}, 9)
+        assert evaluate(opacity, {"count": 1}, START) == full == 1
+        assert evaluate(opacity, {"count": 1}, START + FADE) == 0
     assert (crowded["source"], crowded["minzoom"]) == ("things", START)
     assert evaluate(crowded["paint"]["fill-opacity"], {"count": 1}, 20) == full
 
@@ -175,14 +184,17 @@ def test_a_style_says_its_own_colours_and_classes(tmp_path: Path) -> None:
     catalog = make_catalog(circles(), metadata={"geoserver:bins": note})
     assert check(catalog) == []
     style = styled(catalog)
-    for item in squares(style):
-        assert item["paint"]["fill-color"] == ["step", ["get", "count"], "#eeeeee", 5, "#999999", 50, "#333333"]
+    hidden, crowded, _, marks = squares(style)
+    assert crowded["paint"]["fill-opacity"] == marks["paint"]["line-opacity"][4] == 0.5
+    for colour in (hidden["paint"]["fill-color"], crowded["paint"]["fill-color"], marks["paint"]["line-color"]):
+        assert colour == ["step", ["get", "count"], "#eeeeee", 5, "#999999", 50, "#333333"]
     assert validate(style, tmp_path) == ""
     told = describe_bins(catalog, catalog.layers["things"], make_status("things"))
     assert told
     assert told["title"] == "Trees per square"
     assert told["legend"][1] == {
-        "kind": "fill",
+        "kind": "circle",
+        "size": 2.56,
         "label": "5 to 49",
         "color": "#999999",
         "from": 5,
@@ -245,18 +257,17 @@ def test_the_legend_of_squares_is_that_of_their_style(catalog: Catalog) -> None:
     assert told
     assert (told["facet"], told["values"], told["title"]) == ("kind", ["oak", "elm"], None)
     assert [(entry["from"], entry["to"]) for entry in told["legend"]] == [
-        (1, 2),
-        (3, 9),
-        (10, 29),
-        (30, 99),
-        (100, 299),
-        (300, 999),
-        (1000, None),
+        (1, 1),
+        (2, 4),
+        (5, 9),
+        (10, 19),
+        (20, 49),
+        (50, None),
     ]
-    assert [entry["label"] for entry in told["legend"]][::6] == ["1 to 2", "≥ 1\u202f000"]
+    assert [entry["label"] for entry in told["legend"]][::5] == ["1", "≥ 50"]
     for base in ("light", "dark"):
         style = build_style(catalog, make_statuses(catalog), base, BASE_URL, ["crime"])
-        colours = squares(style)[0]["paint"]["fill-color"]
+        colours = squares(style)[-1]["paint"]["line-color"][-1]
         legend = [(entry | entry["dark"] if base == "dark" else entry)["color"] for entry in told["legend"]]
         assert legend == [colours[2], *colours[4::2]]
 
@@ -322,7 +333,7 @@ def test_squares_go_from_what_their_style_says_to_nothing(value: Any, start: int
 def test_a_faded_opacity_is_one_that_maplibre_takes(value: Any, tmp_path: Path) -> None:
     style = styled(make_catalog(circles(**{"circle-opacity": value})))
     assert validate(style, tmp_path) == ""
-    paint = style["layers"][2]["paint"]
+    paint = style["layers"][-1]["paint"]
     if isinstance(value, list) and value[0] != "let":
         assert paint["circle-opacity"][:5] == ["interpolate", paint["circle-opacity"][1], ["zoom"], START, 0]
     assert evaluate(paint["circle-stroke-opacity"], {}, START) == 0
@@ -354,9 +365,9 @@ def test_points_that_are_whole_at_every_zoom_do_not_fade() -> None:
     for catalog, start in ((make_catalog(circles(**{"circle-opacity": 0.5})), 0),
                            (make_catalog(circles(**{"circle-opacity": 0.5}), minzoom=START), START)):  # fmt: skip
         style = styled(catalog, features_from=start)
-        assert style["layers"][1]["paint"]["circle-opacity"] == 0.5
+        assert style["layers"][-1]["paint"]["circle-opacity"] == 0.5
         assert list(style["sources"]) == ["things"]
-        assert [item["source"] for item in squares(style)] == ["things"]
+        assert {item["source"] for item in squares(style)} == {"things"}
 
 
 def test_squares_of_a_style_s_own_keep_their_zooms_on_both_sides_of_the_switch(tmp_path: Path) -> None:
@@ -378,8 +389,8 @@ def test_a_source_that_several_layers_share_changes_at_once(tmp_path: Path) -> N
     style = styled(make_catalog(circles(), other))
     assert list(style["sources"]) == ["things"]
     assert style["sources"]["things"].keys() == {"type", "url"}
-    assert [item["id"] for item in squares(style)] == ["things:bins"]
-    assert style["layers"][1]["paint"] == {"circle-color": "#0072b2"}
+    assert [item["id"] for item in squares(style)] == ["things:bins", "things:bins-casing", "things:bins-marks"]
+    assert style["layers"][-2]["paint"] == {"circle-color": "#0072b2"}
     assert validate(style, tmp_path) == ""
 
 

@@ -110,6 +110,7 @@ class Look(BaseModel):
 
     color: str = sometimes()
     stroke: str = sometimes()
+    stroke_width: float = sometimes()
     size: float = sometimes()
     opacity: float = sometimes()
     dash: list[float] = sometimes()
@@ -123,6 +124,7 @@ class LegendEntry(BaseModel):
     color: str
     size: float = sometimes("Radius of a circle, width of a line, in pixels.")
     stroke: str = sometimes("Colour of the outline.")
+    stroke_width: float = sometimes("Width of a circle's outline, in pixels.")
     opacity: float = sometimes()
     dash: list[float] = sometimes("Lengths of line and gap, in widths of the line.")
     title: str = sometimes("What is measured; it ends in the unit where the labels have no room for it.")
@@ -153,6 +155,13 @@ class BinsLegendEntry(LegendEntry):
     to: float | None
 
 
+class BinsLegendAt(BaseModel):
+    """The classes of squares from a zoom on."""
+
+    minzoom: int
+    legend: list[BinsLegendEntry]
+
+
 class BinsEntry(BaseModel):
     """The squares that stand for features in tiles below `features_from`, in MVT layer `{id}:bins`."""
 
@@ -160,6 +169,7 @@ class BinsEntry(BaseModel):
     facet: str | None = Field(description="The field whose values are counted in each square.")
     values: list[str] = Field(description="Its values with a count of their own, the most frequent first.")
     legend: list[BinsLegendEntry]
+    legends: list[BinsLegendAt]
 
 
 class Note(BaseModel):

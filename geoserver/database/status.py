@@ -10,6 +10,7 @@ from psycopg.sql import SQL
 from psycopg.types.json import Json
 
 from geoserver.catalog.declared import build_declaration
+from geoserver.grid import most_cells
 from geoserver.model import Bounds, TilePlan, ZoomPlan
 
 if TYPE_CHECKING:
@@ -100,7 +101,10 @@ def build_status(row: dict[str, Any]) -> LayerStatus:
 
 def build_plan(document: dict[str, Any]) -> TilePlan:
     """A plan from the JSON in `geoserver.layers`; an empty one is that of a layer without bins."""
-    zooms = tuple(ZoomPlan(*entry) for entry in document.get("zooms", ()))
+    # A plan of an earlier version may have smaller squares.
+    zooms = tuple(
+        ZoomPlan(shown, min(cells, most_cells(zoom))) for zoom, (shown, cells) in enumerate(document.get("zooms", ()))
+    )
     known = {item.name: document[item.name] for item in fields(TilePlan) if item.name in document}
     return TilePlan(**known | {"values": tuple(document.get("values", ())), "zooms": zooms})
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import colorsys
 import copy
-import re
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from geoserver.model import BINS
+from geoserver.grid import most_cells
+from geoserver.model import BINS, TilePlan
+from geoserver.styling.colours import HEX, parse_hex, shades
+from geoserver.styling.expressions import flat, is_number
 from geoserver.tiling.bins import find_bins
 
 if TYPE_CHECKING:
@@ -17,34 +21,48 @@ if TYPE_CHECKING:
     from geoserver.model import Layer
 
 __all__ = [
-    "BREAKS",
+    "CASING",
+    "CROWDED",
+    "MARKS",
     "NOTE",
     "SUFFIX",
+    "Ladder",
     "add_bins",
     "bins_layers",
+    "find_ladder",
     "has_bins",
     "note_faults",
     "read_note",
 ]
 
 SUFFIX = f":{BINS}"  # ends the name of the MVT layer that holds a layer's bins
+MARKS, CASING = "-marks", "-casing"  # end the ids of what is drawn in the middle of each square
+CROWDED = "geoserver:crowded"  # in the metadata of squares that are not filled: their opacity where they are
 NOTE = "geoserver:bins"  # in the metadata of a layer's style: false, or an object with colors, dark, breaks, opacity
-BREAKS = (3, 10, 30, 100, 300, 1000)  # the same at every zoom and under every filter, so that a colour means one number
-# Few let the ground shine through, and many stand out: opacity of the first and of the last class, by basemap.
-OPACITIES = {"light": (0.72, 0.92), "dark": (0.45, 0.92)}
 
 Style = dict[str, Any]
 
+_CLASSES = 6
+_FEWEST = 2  # the first break in squares of 16 pixels at the last zoom that has any
+_GROWTH = 2.5  # by which a square of twice the width counts more: things lie along streets and in clusters
+_PER_DECADE = 3  # breaks are 1, 2, 5, 10, ...
+_DEEP = 7  # zooms before the last one that have classes of their own
+_TILE = 512  # pixels across a tile
+_NEARBY = 32  # squares across a tile that are 16 pixels wide
+_MARK = (0.42, 0.86)  # widths of the marks of few and of many, as parts of their square's
+_FRAME = 0.12  # the same of the line of a frame
+_CASED = 1.6  # pixels by which the casing of a mark is wider
+_MIDDLE = 0.3  # pixels from the middle of a square, around which a mark is drawn as a line
+_PALE = {"light": "#ffffff", "dark": "#0d1216"}  # the casing that tells a mark from what it lies on
 _MOST_BREAKS = 6
 _CLEAR = 0.25  # saturation from which a colour has a hue of its own
-_HEX = re.compile(r"^#(?:[0-9a-f]{3}|[0-9a-f]{6})$", re.IGNORECASE)
 _COLOUR = {"circle": "circle-color", "line": "line-color", "fill": "fill-color"}
 # Sequential schemes of ColorBrewer (https://colorbrewer2.org) in nine classes, light to dark, all of them safe for
 # colour-blind eyes; each with the hue, in degrees, up to which a layer's own colour asks for it.
 _SCHEMES = (
     (40, "fff7ec fee8c8 fdd49e fdbb84 fc8d59 ef6548 d7301f b30000 7f0000"),
     (70, "ffffe5 fff7bc fee391 fec44f fe9929 ec7014 cc4c02 993404 662506"),
-    (175, "ffffe5 f7fcb9 d9f0a3 addd8e 78c679 41ab5d 238443 006837 004529"),
+    (190, "ffffe5 f7fcb9 d9f0a3 addd8e 78c679 41ab5d 238443 006837 004529"),
     (250, "fff7fb ece7f2 d0d1e6 a6bddb 74a9cf 3690c0 0570b0 045a8d 023858"),
     (335, "fff7f3 fde0dd fcc5c0 fa9fb5 f768a1 dd3497 ae017e 7a0177 49006a"),
     (360, "fff7ec fee8c8 fdd49e fdbb84 fc8d59 ef6548 d7301f b30000 7f0000"),
@@ -58,10 +76,45 @@ def has_bins(catalog: Catalog, layer: Layer, style: Mapping[str, Any]) -> bool:
     return bool(made) and not layer.basemap and style.get("metadata", {}).get(NOTE) is not False
 
 
-def add_bins(style: Style, catalog: Catalog, *, dark: bool = False) -> None:
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """The squares of a zoom: how many there are across a tile, and the counts at which their classes change."""
+
+    zoom: int
+    cells: int
+    breaks: tuple[float, ...]
+
+
+type Ladder = list[Rung]  # by zoom, up to the last one that has squares as a rule; none where there is no such zoom
+
+
+def find_ladder(plan: TilePlan, start: int | None = None) -> Ladder:
+    """Classes for the squares of each zoom before `start`, the zoom from which features are drawn.
+
+    The fullest tile before that holds about as many features whatever the layer and the filter, which moves `start`: so
+    do its squares, and from zoom to zoom they count some 2.5 times less.
+    """
+    last = (plan.features_from if start is None else min(start, plan.features_from)) - 1
+    ladder: Ladder = []
+    for zoom in range(max(0, last - _DEEP), last + 1):
+        cells = plan.zooms[zoom].cells if zoom < len(plan.zooms) else most_cells(zoom)
+        ladder.append(Rung(zoom, cells, _breaks_of(last - zoom + math.log2(_NEARBY / cells))))
+    return ladder
+
+
+def _breaks_of(doublings: float) -> tuple[float, ...]:
+    """Rising round numbers for squares that are so many times twice as wide as 16 pixels at the last zoom."""
+    first = max(1, round(_PER_DECADE * math.log10(_FEWEST * _GROWTH**doublings)))
+    return tuple((1, 2, 5)[at % _PER_DECADE] * 10 ** (at // _PER_DECADE) for at in range(first, first + _CLASSES - 1))
+
+
+def add_bins(
+    style: Style, catalog: Catalog, ladders: Mapping[str, Ladder], *, dark: bool = False, framed: bool = False
+) -> None:
     """Draw, under the features of each layer in the style, the squares that stand for them at low zooms.
 
-    Also at zooms that hold no squares as a rule: a tile that would grow too large has them anywhere.
+    Also at zooms that hold no squares as a rule: a tile that would grow too large has them anywhere. `framed` is for
+    squares that lie on those of another layer: their marks are hollow, so that both are seen and no colours mix.
     """
     drawn = dict.fromkeys(item.get("source-layer", "") for item in style["layers"])
     for layer in [catalog.layers[name] for name in drawn if name in catalog.layers]:
@@ -69,41 +122,96 @@ def add_bins(style: Style, catalog: Catalog, *, dark: bool = False) -> None:
             continue
         if layer.id + SUFFIX not in drawn:
             first = next(i for i, item in enumerate(style["layers"]) if item.get("source-layer") == layer.id)
-            style["layers"][first:first] = [_default_layer(style, layer.id, dark=dark)]
+            ladder = ladders.get(layer.id, [])
+            style["layers"][first:first] = _default_layers(style, layer, ladder, dark=dark, framed=framed)
 
 
-def bins_layers(style: Mapping[str, Any], layer_id: str, *, dark: bool = False) -> list[Style]:
-    """The style's layers that draw the squares: its own when it has any, else the one that is added to it."""
-    own = [item for item in style["layers"] if item.get("source-layer") == layer_id + SUFFIX]
-    return copy.deepcopy(own) or [_default_layer(style, layer_id, dark=dark)]
+def bins_layers(style: Mapping[str, Any], layer: Layer, ladder: Ladder, *, dark: bool = False) -> list[Style]:
+    """The style's layers that draw the squares: its own when it has any, else those that are added to it."""
+    own = [item for item in style["layers"] if item.get("source-layer") == layer.id + SUFFIX]
+    return copy.deepcopy(own) or _default_layers(style, layer, ladder, dark=dark)
 
 
-def _default_layer(style: Mapping[str, Any], layer_id: str, *, dark: bool) -> Style:
+def _default_layers(
+    style: Mapping[str, Any], layer: Layer, ladder: Ladder, *, dark: bool, framed: bool = False
+) -> list[Style]:
+    """Filled squares; for points, where a tile's squares are of a known size, a mark in the middle of each instead."""
     note = read_note(style)
-    breaks = note.get("breaks", BREAKS)
+    breaks = tuple(note.get("breaks", ()))
+    ladder = [replace(rung, breaks=breaks or rung.breaks) for rung in ladder]
+    rungs = ladder or [Rung(0, _NEARBY, breaks or _breaks_of(0))]
+    items = [item for item in style["layers"] if item.get("source-layer") == layer.id]
     own = note.get("dark", note.get("colors", [])[::-1]) if dark else note.get("colors")
-    items = [item for item in style["layers"] if item.get("source-layer") == layer_id]
-    colours = own or _scheme_of(items, dark=dark)[: len(breaks) + 1]
-    opacity = note.get("opacity", _by_count(breaks, _between(*OPACITIES["dark" if dark else "light"], len(breaks))))
-    return {
-        "id": layer_id + SUFFIX,
+    colours = own or shades(_ramp_of(items), len(rungs[0].breaks) + 1, dark=dark)
+    filled: Style = {
+        "id": layer.id + SUFFIX,
         "type": "fill",
-        "source": next((item["source"] for item in items if "source" in item), layer_id),
-        "source-layer": layer_id + SUFFIX,
+        "source": next((item["source"] for item in items if "source" in item), layer.id),
+        "source-layer": layer.id + SUFFIX,
         "paint": {
-            "fill-color": _by_count(breaks, colours),
-            "fill-opacity": opacity,
+            "fill-color": _by_zoom((rung.zoom, _steps(rung.breaks, colours)) for rung in rungs),
+            "fill-opacity": note.get("opacity", 1),
             "fill-antialias": False,  # no seams between neighbours
         },
     }
+    if layer.kind != "points" or not ladder:
+        return [filled]
+    marks = [*_marks(filled, ladder, framed=framed, pale=_PALE["dark" if dark else "light"])]
+    # What is not filled is still there to be clicked, and to be counted.
+    paint = filled["paint"] | {"fill-opacity": 0}
+    return [filled | {"paint": paint, "metadata": {CROWDED: filled["paint"]["fill-opacity"]}}, *marks]
 
 
-def _by_count(breaks: Sequence[float], values: Sequence[Any]) -> list[Any]:
-    return ["step", ["get", "count"], values[0], *_flat(zip(breaks, values[1:], strict=True))]
+def _marks(filled: Style, ladder: Ladder, *, framed: bool, pale: str) -> Iterator[Style]:
+    """A disc in the middle of each square, or a frame around it, the larger the more; with a casing.
+
+    The outline of a square that is moved inwards until nearly nothing is left, and as wide as that, is a disc. So no
+    other shape is needed than the one that tiles hold.
+    """
+    inwards = tuple((1 - part + _FRAME) / 2 for part in _MARK)
+    offset = _growing(ladder, inwards) if framed else _growing(ladder, (0.5, 0.5), more=-_MIDDLE)
+    for suffix, more in ((CASING, _CASED), (MARKS, 0.0)):
+        yield {
+            "id": filled["id"] + suffix,
+            "type": "line",
+            "source": filled["source"],
+            "source-layer": filled["source-layer"],
+            "layout": {"line-join": "miter" if framed else "round"},
+            "paint": {
+                "line-color": filled["paint"]["fill-color"] if suffix == MARKS else pale,
+                "line-width": _growing(ladder, (_FRAME, _FRAME) if framed else _MARK, more=more),
+                "line-offset": offset,
+                "line-opacity": filled["paint"]["fill-opacity"],
+            },
+        }
 
 
-def _between(low: float, high: float, steps: int) -> list[float]:
-    return [round(low + (high - low) * step / steps, 2) for step in range(steps + 1)]
+def _growing(ladder: Ladder, ends: Sequence[float], *, more: float = 0.0) -> list[Any]:
+    """Pixels that are a part of a square's width, by class, as the squares grow between two zooms."""
+    stops: list[Any] = []
+    for rung in ladder:
+        classes = len(rung.breaks) + 1
+        parts = [ends[0] + (ends[1] - ends[0]) * at / (classes - 1) for at in range(classes)]
+        for further in (0.0, 2.0 if rung is ladder[-1] else 0.999):
+            side = _TILE / rung.cells * 2**further
+            sizes = [round(part * side + more, 2) for part in parts]
+            stops += [rung.zoom + further, _steps(rung.breaks, sizes) if len(set(sizes)) > 1 else sizes[0]]
+    return ["interpolate", ["exponential", 2], ["zoom"], *stops]
+
+
+def _by_zoom(rungs: Iterable[tuple[int, list[Any]]]) -> list[Any]:
+    """A value that changes with the zoom, where it does."""
+    (_, first), *rest = rungs
+    different = [
+        (zoom, value)
+        for (zoom, value), before in zip(rest, [first, *(v for _, v in rest)], strict=False)
+        if value != before
+    ]
+    return ["step", ["zoom"], first, *flat(different)] if different else first
+
+
+def _steps(breaks: Sequence[float], values: Sequence[Any]) -> list[Any]:
+    return ["step", ["get", "count"], values[0], *flat(zip(breaks, values[1:], strict=True))]
 
 
 def read_note(style: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -121,8 +229,8 @@ def note_faults(note: Any) -> Iterator[tuple[str, str]]:
         return
     for key in sorted(note.keys() - {"colors", "dark", "breaks", "opacity", "title"}):
         yield key, "one of breaks, colors, dark, opacity, title"
-    breaks = note.get("breaks", BREAKS)
-    rising = isinstance(breaks, list | tuple) and all(_is_number(each) for each in breaks)
+    breaks = note.get("breaks", range(_CLASSES - 1))
+    rising = isinstance(breaks, list | range) and all(is_number(each) for each in breaks)
     if not rising or not 1 <= len(breaks) <= _MOST_BREAKS or any(low >= high for low, high in pairwise(breaks)):
         yield "breaks", f"1 to {_MOST_BREAKS} rising numbers; got {breaks!r}"
         return
@@ -131,18 +239,17 @@ def note_faults(note: Any) -> Iterator[tuple[str, str]]:
         fits = isinstance(colours, list) and len(colours) == len(breaks) + 1 and all(map(_is_text, colours))
         if key in note and not fits:
             yield key, f"{len(breaks) + 1} colours, one more than breaks; got {colours!r}"
-    if not (_is_number(opacity := note.get("opacity", 1)) and 0 < opacity <= 1):
+    if not (is_number(opacity := note.get("opacity", 1)) and 0 < opacity <= 1):
         yield "opacity", f"a number above 0 and at most 1; got {opacity!r}"
     if not _is_text(note.get("title", "")):
         yield "title", f"a text; got {note['title']!r}"
 
 
-def _scheme_of(items: Iterable[Mapping[str, Any]], *, dark: bool) -> list[str]:
-    """Seven colours for few to many, near in hue to what the layer is drawn with; more is lighter in the dark."""
+def _ramp_of(items: Iterable[Mapping[str, Any]]) -> list[str]:
+    """A ramp from light to dark, near in hue to what the layer is drawn with."""
     hue = next((hue for item in items for hue in _hues(_paint_colour(item))), None)
     scheme = _GREY if hue is None else next(colours for limit, colours in _SCHEMES if hue <= limit)
-    nine = [f"#{colour}" for colour in scheme.split()]
-    return nine[:0:-1][:7] if dark else nine[2:]
+    return [f"#{colour}" for colour in scheme.split()]
 
 
 def _paint_colour(item: Mapping[str, Any]) -> Any:
@@ -154,20 +261,10 @@ def _hues(value: Any) -> Iterator[float]:
     if isinstance(value, list):
         for part in value:
             yield from _hues(part)
-    elif isinstance(value, str) and _HEX.match(value):
-        digits = value[1:] if len(value) > 4 else "".join(2 * digit for digit in value[1:])  # noqa: PLR2004 - "#rgb"
-        red, green, blue = (int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4))
-        hue, _, saturation = colorsys.rgb_to_hls(red, green, blue)
+    elif isinstance(value, str) and HEX.match(value):
+        hue, _, saturation = colorsys.rgb_to_hls(*parse_hex(value))
         if saturation >= _CLEAR:
             yield 360 * hue
-
-
-def _flat(pairs: Iterable[tuple[Any, Any]]) -> list[Any]:
-    return [part for pair in pairs for part in pair]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_text(value: Any) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from geoserver.catalog import Catalog
 from geoserver.errors import NotFoundError
 from geoserver.model import Layer
-from geoserver.styling.bins import SUFFIX, add_bins
+from geoserver.styling.bins import SUFFIX, Ladder, add_bins, find_ladder, has_bins
 from geoserver.styling.fading import cross_fade
 from geoserver.styling.legible import make_legible
 from geoserver.styling.plain import plain_fragment
@@ -24,6 +24,7 @@ __all__ = [
     "BELOW",
     "DATA_BELOW",
     "FILLS_BELOW",
+    "SQUARES_BELOW",
     "build_style",
     "darken",
     "drawn_layers",
@@ -33,15 +34,14 @@ __all__ = [
 
 BASE = "base"  # the source of every basemap
 FILLS_BELOW = "geoserver:fills-below"  # id of the basemap layer that areas go under
-DATA_BELOW = "geoserver:data-below"  # id of the basemap layer that lines and points go under: its first label
+SQUARES_BELOW = "geoserver:squares-below"  # id of the basemap layer that squares go under: its first street
+DATA_BELOW = "geoserver:data-below"  # id of the basemap layer that lines and points go under: its first greater label
 WITHOUT_LAND = "geoserver:without-land"  # layer id -> paint where no `land` is loaded, so that it is not all sea
 BELOW = "geoserver:below"  # in the metadata of a fragment's layer: the basemap layer that it goes under instead
 Style = dict[str, Any]
 
 _STACK = {"fill": 0, "line": 1, "circle": 2}
 _SQUARES = 0.5  # over areas, under lines
-_NEAR = "-near"  # ends the id of what draws squares from zoom _WIDE on
-_WIDE = 13
 
 
 def style_names(catalog: Catalog) -> list[str]:
@@ -76,18 +76,41 @@ def build_style(
     if BASE in style["sources"]:
         _fit_base(style, catalog, statuses, base_url)
     dark = style.get("metadata", {}).get("geoserver:theme") == "dark"
-    add_bins(style, catalog, dark=dark)
+    asked = features_from or {}
+    ladders = {name: find_ladder(status.plan, asked.get(name)) for name, status in statuses.items()}
+    add_bins(style, catalog, ladders, dark=dark)
     fragments = [fragment_of(catalog, catalog.layer(layer_id)) for layer_id in dict.fromkeys(layers)]
+    _add_fragments(style, fragments, catalog, ladders, base_url)
+    make_legible(style, [name for name, zoom in asked.items() if zoom < _own_switch(statuses, name)])
+    cross_fade(style, _find_switches(catalog, statuses, asked))
+    return style
+
+
+def _add_fragments(
+    style: Style, fragments: list[Style], catalog: Catalog, ladders: Mapping[str, Ladder], base_url: str
+) -> None:
+    """Put layers on the basemap, with their squares: discs for those of one layer, frames for those of the others."""
+    dark = style.get("metadata", {}).get("geoserver:theme") == "dark"
+    filled = False
     for fragment in fragments:
         _fill_addresses(fragment, base_url)
         if dark:
             darken(fragment)
-        add_bins(fragment, catalog, dark=dark)
-    _merge(style, fragments)
-    asked = features_from or {}
-    make_legible(style, [name for name, zoom in asked.items() if zoom < _own_switch(statuses, name)])
-    cross_fade(style, _find_switches(catalog, statuses, asked))
-    return style
+        counted = _is_counted(fragment, catalog, ladders)
+        add_bins(fragment, catalog, ladders, dark=dark, framed=filled and counted)
+        filled = filled or counted
+    _merge(style, fragments, {name for name, ladder in ladders.items() if ladder})
+
+
+def _is_counted(fragment: Mapping[str, Any], catalog: Catalog, ladders: Mapping[str, Ladder]) -> bool:
+    """Whether it draws points of which there are squares at some zooms; those of lines and areas stand for few."""
+    drawn = [
+        catalog.layers[name]
+        for name in {item.get("source-layer") for item in fragment["layers"]} & catalog.layers.keys()
+    ]
+    return any(
+        has_bins(catalog, layer, fragment) and layer.kind == "points" and ladders.get(layer.id) for layer in drawn
+    )
 
 
 def fragment_of(catalog: Catalog, layer: Layer) -> Style:
@@ -160,22 +183,23 @@ def _move_anchors(style: Style, before: list[str]) -> None:
     """An anchor whose layer is not drawn becomes the next one above it that is."""
     metadata = style.get("metadata", {})
     left = {item["id"] for item in style["layers"]}
-    for key in (FILLS_BELOW, DATA_BELOW):
+    for key in (FILLS_BELOW, SQUARES_BELOW, DATA_BELOW):
         if (anchor := metadata.get(key)) in before:
             above = (layer_id for layer_id in before[before.index(anchor) :] if layer_id in left)
             metadata[key] = next(above, None)
 
 
-def _merge(style: Style, fragments: list[Style]) -> None:
-    """Put fragments where the basemap keeps room: areas under its buildings, lines and points under its labels."""
+def _merge(style: Style, fragments: list[Style], many: Collection[str]) -> None:
+    """Put fragments where the basemap keeps room: areas under its buildings, lines and points under its labels.
+
+    The points of layers that have very `many` lie under those of others, which would be lost beneath them.
+    """
     metadata = style.get("metadata", {})
     for fragment in fragments:
         style["sources"] |= fragment["sources"]
-    items = [part for fragment in fragments for item in fragment["layers"] for part in _split_squares(item)]
-    for item in sorted(items, key=_stack_of):
-        own = item.get("metadata", {}).get(BELOW)
-        low = item["type"] == "fill" and not item["id"].endswith(_NEAR)
-        anchor = own or metadata.get(FILLS_BELOW if low else DATA_BELOW)
+    items = [item for fragment in fragments for item in fragment["layers"]]
+    for item in sorted(items, key=lambda item: (_stack_of(item), item.get("source-layer") not in many)):
+        anchor = item.get("metadata", {}).get(BELOW) or _anchor_of(metadata, item)
         style["layers"].insert(_place(style["layers"], item, anchor), item)
 
 
@@ -188,12 +212,11 @@ def _place(layers: list[Style], item: Mapping[str, Any], anchor: str | None) -> 
     return next(wanted, next(labels, len(layers)))
 
 
-def _split_squares(item: Style) -> list[Style]:
-    """Squares twice, under the streets from afar and over them from nearby, where streets are as wide as squares."""
-    placed = BELOW in item.get("metadata", {}) or "minzoom" in item or "maxzoom" in item
-    if placed or item["type"] != "fill" or not item.get("source-layer", "").endswith(SUFFIX):
-        return [item]
-    return [item | {"maxzoom": _WIDE}, item | {"id": item["id"] + _NEAR, "minzoom": _WIDE}]
+def _anchor_of(metadata: Mapping[str, Any], item: Mapping[str, Any]) -> str | None:
+    if item["type"] != "fill":
+        return metadata.get(DATA_BELOW)
+    squares = item.get("source-layer", "").endswith(SUFFIX)
+    return (metadata.get(SQUARES_BELOW) if squares else None) or metadata.get(FILLS_BELOW)
 
 
 def _stack_of(item: Mapping[str, Any]) -> float:

@@ -12,7 +12,7 @@ from geoserver.catalog.names import near
 from geoserver.errors import CatalogError
 from geoserver.model import Layer
 from geoserver.styling.bins import NOTE, SUFFIX, note_faults
-from geoserver.styling.build import BASE, DATA_BELOW, FILLS_BELOW
+from geoserver.styling.build import BASE, DATA_BELOW, FILLS_BELOW, SQUARES_BELOW
 from geoserver.styling.expressions import fields_in
 from geoserver.styling.legend import NOTE as LEGEND
 
@@ -63,7 +63,7 @@ def _problems(catalog: Catalog, style: Mapping[str, Any]) -> Iterator[tuple[str,
     for twice in sorted({layer_id for layer_id in ids if ids.count(layer_id) > 1}):
         yield f"layers.{twice}", "an id that no other layer of the style has"
     metadata = style.get("metadata", {})
-    for key in (FILLS_BELOW, DATA_BELOW):
+    for key in (FILLS_BELOW, SQUARES_BELOW, DATA_BELOW):
         if key in metadata and metadata[key] not in ids:
             yield f"metadata.{key}", f"the id of one of the style's layers; got {metadata[key]!r}"
     for layer_id in metadata.get("geoserver:dark", {}):

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
-from geoserver.styling.bins import SUFFIX
+from geoserver.styling.bins import CASING, MARKS, SUFFIX
+from geoserver.styling.bins import CROWDED as FILLED
 from geoserver.styling.expressions import are_stops, flat, is_number, pairs, progress, reads_zoom
 
 __all__ = ["FADE", "cross_fade", "fade_in", "fade_out"]
@@ -63,13 +64,21 @@ def _fade(item: Style, layer_id: str, source: str, start: int) -> Iterator[Style
         if low < end:
             last = {"source": source + SUFFIX, "maxzoom": min(high, end), "paint": _fade_paint(item, start, out=True)}
             yield item | last
-        if start < high:
+        # From there on a square's size is not known, and no mark is drawn in it: the square itself is filled.
+        if start < high and FILLED in item.get("metadata", {}):
+            paint = item["paint"] | {"fill-opacity": item["metadata"][FILLED]}
+            yield item | {"id": item["id"] + CROWDED, "minzoom": max(low, start), "paint": paint}
+        elif start < high and not _is_mark(item, layer_id):
             yield item | {"id": item["id"] + CROWDED, "minzoom": max(low, start)}
     elif item.get("source-layer") == layer_id:
         metadata = item.get("metadata", {}) | {FADES: start}
         yield item | {"paint": _fade_paint(item, start, out=False), "metadata": metadata}
     else:
         yield item
+
+
+def _is_mark(item: Style, layer_id: str) -> bool:
+    return bool(item["id"] in [f"{layer_id}{SUFFIX}{ending}" for ending in (MARKS, CASING)])
 
 
 def _fade_paint(item: Style, start: int, *, out: bool) -> Style:

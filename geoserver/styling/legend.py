@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from geoserver.catalog import Catalog
 from geoserver.catalog.languages import ENGLISH, ServerWords
 from geoserver.model import Field, Layer
-from geoserver.styling.bins import bins_layers, has_bins, read_note
+from geoserver.styling.bins import MARKS, bins_layers, find_ladder, has_bins, read_note
 from geoserver.styling.build import darken, fragment_of
 from geoserver.styling.expressions import (
     UnsupportedError,
@@ -47,7 +47,8 @@ class _Entry:
 
 
 def build_legend(catalog: Catalog, layer: Layer, words: ServerWords = ENGLISH) -> list[dict[str, Any]]:
-    """Entries {kind: circle|line|fill, label, color, title?, size?, opacity?, stroke?, dash?, value?, dark?}.
+    """Entries {kind: circle|line|fill, label, color, title?, size?, opacity?, stroke?, stroke_width?, dash?, value?,
+    dark?}.
 
     Sizes are in px; `title` says what is measured (the field's title, and its unit where that is long), `value` is the
     stored value, or the list of them, that an entry of a choice stands for, and `dark` holds what differs on a dark
@@ -64,28 +65,58 @@ def build_legend(catalog: Catalog, layer: Layer, words: ServerWords = ENGLISH) -
 def describe_bins(
     catalog: Catalog, layer: Layer, status: LayerStatus, words: ServerWords = ENGLISH
 ) -> dict[str, Any] | None:
-    """{title, facet, values, legend} of the squares that stand for several features; None when the style draws none.
+    """{title, facet, values, legend, legends} of the squares that stand for several features; None when none are drawn.
 
-    Legend entries are {kind: fill, label, color, from, to, opacity?, dark?}: `from` and `to` are the least and the
-    greatest count of a class, `to` is null in the last. It is empty where colours are not steps of `count`.
+    Legend entries are {kind: circle|fill, label, color, from, to, size?, opacity?, dark?}: `from` and `to` are the
+    least and the greatest count of a class, `to` is null in the last. It is empty where colours are not steps of
+    `count`. Classes follow what is counted at a zoom: `legends` has them by the zoom from which on they hold, `legend`
+    is the last.
     """
     style = fragment_of(catalog, layer)
     if not has_bins(catalog, layer, style):
         return None
-    light = [entry for item in bins_layers(style, layer.id) for entry in _counts_of(item, words)]
+    ladder = find_ladder(status.plan)
+    light = bins_layers(style, layer, ladder)
     darken(style)
-    dark = [entry for item in bins_layers(style, layer.id, dark=True) for entry in _counts_of(item, words)]
+    dark = bins_layers(style, layer, ladder, dark=True)
+    zooms = sorted({zoom for item in light for zoom in _zooms_of(item)})
+    legends = [
+        {"minzoom": zoom, "legend": _join(*([*_counts_in(items, zoom, words)] for items in (light, dark)))}
+        for zoom in zooms
+    ]
     return {
         "title": _translate(layer, read_note(style).get("title")),
         "facet": status.plan.facet or None,
         "values": list(status.plan.values),
-        "legend": _join(light, dark),
+        "legend": legends[-1]["legend"] if legends else [],
+        "legends": legends,
     }
 
 
-def _counts_of(item: Mapping[str, Any], words: ServerWords) -> Iterator[dict[str, Any]]:
+def _zooms_of(item: Mapping[str, Any]) -> list[int]:
+    """The zooms from which on squares have other classes."""
+    match item.get("paint", {}).get("fill-color"):
+        case ["step", ["zoom"], _, *rest]:
+            return [0, *rest[::2]]
+    return [0]
+
+
+def _counts_in(items: list[dict[str, Any]], zoom: float, words: ServerWords) -> Iterator[dict[str, Any]]:
+    for item in items:
+        yield from _counts_of(item, zoom, words)
+
+
+def _counts_of(item: Mapping[str, Any], zoom: float, words: ServerWords) -> Iterator[dict[str, Any]]:
     paint = item.get("paint", {})
-    match paint.get("fill-color") if item["type"] == "fill" else None:
+    marked = item["id"].endswith(MARKS)
+    # Squares that are not filled have marks, which tell the same.
+    hidden = item["type"] == "fill" and paint.get("fill-opacity") == 0
+    told = (marked or item["type"] == "fill") and not hidden
+    colour = paint.get(_COLOUR["line" if marked else "fill"]) if told else None
+    match colour:
+        case ["step", ["zoom"], _, *_]:
+            colour = output_at(colour, zoom)
+    match colour:
         case ["step", target, first, *rest] if field_of(target) == "count" and len(rest) % 2 == 0:
             lows = [1, *rest[::2]]
         case _:
@@ -94,9 +125,11 @@ def _counts_of(item: Mapping[str, Any], words: ServerWords) -> Iterator[dict[str
         high = None if after is None else after - 1
         ends = [_number(end, words) for end in (low, high) if end is not None]
         text = ends[0] if high == low else words.span.format(*ends) if high else f"≥ {ends[0]}"
-        entry = {"kind": "fill", "label": text, "color": colour, "from": low, "to": high}
+        entry = {"kind": "circle" if marked else "fill", "label": text, "color": colour, "from": low, "to": high}
+        if marked:
+            entry["size"] = _rounded(evaluate(paint["line-width"], {"count": low}, zoom) / 2)
         try:
-            opacity = _rounded(evaluate(paint.get("fill-opacity"), {"count": low}, 0))
+            opacity = _rounded(evaluate(paint.get("line-opacity" if marked else "fill-opacity"), {"count": low}, 0))
         except (UnsupportedError, ValueError, TypeError, IndexError):
             opacity = None
         yield entry | ({} if opacity is None else {"opacity": opacity})
@@ -163,6 +196,8 @@ def _classes_of(
 ) -> list[dict[str, Any]]:
     paint = item.get("paint", {})
     colour, size = (paint.get(table.get(item["type"], "")) for table in (_COLOUR, _SIZE))
+    if not fields_in(colour) and fields_in(paint.get("circle-stroke-color")):  # a ring
+        colour = paint["circle-stroke-color"]
     namer = _Namer(layer, note, words)
     whole = namer.read_condition(item.get("filter")) or _Entry(layer.title)
     shown = [*namer.split(colour)] or [replace(whole, label=_translate(layer, note.get("title")) or whole.label)]
@@ -190,6 +225,7 @@ def _draw(item: Mapping[str, Any], entry: _Entry) -> dict[str, Any]:
         "title": entry.title or None,
         "opacity": _rounded(value_of(f"{kind}-opacity")),
         "stroke": stroke if isinstance(stroke, str) else None,
+        "stroke_width": _rounded(value_of("circle-stroke-width")) if kind == "circle" else None,
         "dash": value_of("line-dasharray"),
         "value": entry.value,
     }

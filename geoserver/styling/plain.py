@@ -9,8 +9,8 @@ from geoserver.model import Layer
 
 __all__ = ["plain_fragment"]
 
-# Okabe and Ito's colours that stand out on light and dark alike and differ for colour-blind eyes.
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9")
+# Near to Okabe and Ito's colours that stand out on light and dark alike and differ for colour-blind eyes.
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#3a97cf")
 
 
 def plain_fragment(layer: Layer) -> dict[str, Any]:
@@ -27,16 +27,16 @@ def plain_fragment(layer: Layer) -> dict[str, Any]:
 
 def _points(layer_id: str, colour: str) -> list[dict[str, Any]]:
     radius = ["interpolate", ["linear"], ["zoom"], 9, 3.5, 14, 4.5, 15, 5, 18, 9]  # from afar few are drawn, if any
-    paint = {"circle-color": colour, "circle-radius": radius, "circle-opacity": 0.85}
+    paint = {"circle-color": colour, "circle-radius": radius}
     halo = {
         "circle-stroke-color": "#ffffff",
-        "circle-stroke-width": ["interpolate", ["linear"], ["zoom"], 11, 0, 14, 1],
+        "circle-stroke-width": ["interpolate", ["linear"], ["zoom"], 11, 0.75, 14, 1],
     }
     return [{"id": layer_id, "type": "circle", "paint": paint | halo}]
 
 
 def _lines(layer_id: str, colour: str) -> list[dict[str, Any]]:
-    width = ["interpolate", ["exponential", 1.4], ["zoom"], 9, 0.8, 13, 1.8, 16, 4, 19, 9]
+    width = ["interpolate", ["exponential", 1.4], ["zoom"], 9, 1.2, 13, 2, 16, 4, 19, 9]
     layout = {"line-cap": "round", "line-join": "round"}
     return [{"id": layer_id, "type": "line", "layout": layout, "paint": {"line-color": colour, "line-width": width}}]
 

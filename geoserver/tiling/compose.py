@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg.sql import SQL, Composed
 from psycopg.types.numeric import Float8, Int4
 
+from geoserver.grid import MAX_ZOOM, most_cells
 from geoserver.model import BINS, ZoomPlan
 from geoserver.tiling.bins import Source, Subject, build_bins, find_bins
 from geoserver.tiling.recipes import build_statement, pixel_metres
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["BUDGET", "build_statements", "build_values", "list_steps", "recipe_digest"]
 
 BUDGET = 500_000  # bytes of a layer's part of a tile, before it is compressed
-_CELLS = 64  # bins across a tile that was to hold every feature and cannot
 
 type Statement = tuple[Composed, dict[str, Any]]
 
@@ -36,7 +36,7 @@ def list_steps(subject: Subject, zoom: int) -> Iterator[ZoomPlan | None]:
 
     The first that fits the budget is the tile. A kind without bins has its features alone, however many.
     """
-    plan, cells = subject.plan, _CELLS
+    plan, cells = subject.plan, most_cells(zoom)
     if zoom >= plan.features_from or not find_bins(subject.recipes[subject.layer.kind]):
         yield None
     else:
@@ -76,5 +76,6 @@ def recipe_digest(recipes: Mapping[str, str], layer: Layer) -> str:
     recipe = recipes[layer.kind]
     fields = layer.tile_fields if find_bins(recipe) != "points" else ()
     types = ",".join(f"{name}:{layer.fields[name].type}" for name in fields)
-    text = "\n".join([recipe, recipes.get(BINS, ""), layer.id, layer.time, types])
+    cells = ",".join(str(most_cells(zoom)) for zoom in range(MAX_ZOOM))
+    text = "\n".join([recipe, recipes.get(BINS, ""), layer.id, layer.time, types, cells])
     return hashlib.blake2b(text.encode(), digest_size=9).hexdigest()

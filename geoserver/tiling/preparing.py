@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from psycopg.sql import SQL, Identifier, Literal
 
+from geoserver.grid import most_cells
 from geoserver.model import Tile, TilePlan, ZoomPlan
 from geoserver.tiling.bins import MOST_VALUES, Source, Subject, build_cells, find_bins
 from geoserver.tiling.compose import recipe_digest
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["Prepared", "look_ahead", "prepare"]
 
 _WEIGHED = 10_000  # features of the tile that tells a first plan what one takes, where there is such a tile
-_GUESSED = 64  # bins across a tile by a first plan
 _HEAVY = 20_000  # features behind a tile that is kept ready, at least; fewer are counted in some 20 ms
 _SHARE = 400  # the least part of the layer behind such a tile, so that they stay few
 _FEW = 12  # ready tiles of a zoom that are made of counted cells
@@ -43,6 +43,7 @@ _ROOMY = 0.9  # of the features in tiles that can hold theirs: enough to draw th
 _SIDE = 15  # bits of a position inside a block
 _FARTHEST = 18  # zoom from which features are drawn at the latest, where a layer's own last zoom is not set
 _DEEPEST = 19  # zoom of the last tiles kept ready
+_COARSEST = 16  # bins across a tile by a plan, at the fewest
 _FINEST = 29  # level of the smallest cells
 _NAME = 63  # bytes of a column's name
 
@@ -174,7 +175,7 @@ class _Work:
         zooms: list[ZoomPlan | None]
         if points:
             start = self._find_features_from(density, weight) if first is None else min(first, self.layer.maxzoom)
-            zooms = [ZoomPlan(-1, _GUESSED)] * start
+            zooms = [ZoomPlan(-1, most_cells(zoom)) for zoom in range(start)]
         else:
             zooms = [self._guess_shapes(density, zoom, last, weight) for zoom in range(self.layer.maxzoom)]
             while zooms and zooms[-1] is None:
@@ -186,15 +187,17 @@ class _Work:
         """What of the shapes that can be seen fits into the densest tile; None when that is everything."""
         for shown in range(min(zoom, last), -1, -1):
             if density.densest(zoom, shown)[1] * weight <= ROOM:
-                return None if shown >= last else ZoomPlan(shown, _GUESSED)
-        return ZoomPlan(-1, _GUESSED)
+                return None if shown >= last else ZoomPlan(shown, most_cells(zoom))
+        return ZoomPlan(-1, most_cells(zoom))
 
     def _set_zooms(self, zooms: list[ZoomPlan | None], last: int) -> None:
         first = self.layer.features_from
         if first is not None and self.kind != "points":
             zooms = zooms[:first] + [None] * (first - len(zooms))
         self.plan = replace(
-            self.plan, features_from=len(zooms), zooms=tuple(zoom or ZoomPlan(last, _GUESSED) for zoom in zooms)
+            self.plan,
+            features_from=len(zooms),
+            zooms=tuple(step or ZoomPlan(last, most_cells(zoom)) for zoom, step in enumerate(zooms)),
         )
 
     def _read_density(self, rows: int = 0) -> Density:
@@ -334,7 +337,7 @@ class _Work:
         ready = -1
         for zoom in reversed(range(start)):
             if zoom > density.zoom:
-                zooms.append(ZoomPlan(-1, 128))  # sparser than the zooms above, which are measured
+                zooms.append(ZoomPlan(-1, most_cells(zoom)))  # sparser than the zooms above, which are measured
                 continue
             tiles, counts = density.at(zoom)
             heavy = [tile_at(zoom, key) for key in tiles[counts > self.most].tolist()] if zoom <= _DEEPEST else []
@@ -347,7 +350,7 @@ class _Work:
             if step is None and not zooms:
                 continue  # every feature is drawn from here on
             zooms.append(step)
-            self._keep(heavy, step or ZoomPlan(last, _GUESSED), by_cells=by_cells)
+            self._keep(heavy, step or ZoomPlan(last, most_cells(zoom)), by_cells=by_cells)
             ready = max(ready, zoom) if heavy else ready
             self.progress(0.4 + 0.4 * (start - zoom) / start)
         if self.source.cells:
@@ -377,10 +380,10 @@ class _Work:
     def _fit_points(self, density: Density, zoom: int) -> ZoomPlan:
         """The smallest bins with which the densest tile of a zoom keeps to the budget."""
         tile, _ = density.densest(zoom)
-        for cells in (128, 64, 32):
-            if len(self._render(tile, ZoomPlan(-1, cells))) <= ROOM:
-                return ZoomPlan(-1, cells)
-        return ZoomPlan(-1, 16)
+        cells = most_cells(zoom)
+        while cells > _COARSEST and len(self._render(tile, ZoomPlan(-1, cells))) > ROOM:
+            cells //= 2
+        return ZoomPlan(-1, cells)
 
     def _fit_shapes(self, density: Density, zoom: int, last: int) -> ZoomPlan | None:
         """What can be seen, or less where that is too much for the densest tile; None when that is everything."""
@@ -389,7 +392,7 @@ class _Work:
             tile, count = density.densest(zoom, shown)
             if count > MOST_DRAWN:
                 continue
-            step = None if shown >= last else ZoomPlan(shown, 64)
+            step = None if shown >= last else ZoomPlan(shown, most_cells(zoom))
             if all(len(self._render(one, step)) <= ROOM for one in {tile, fullest}):
                 return step
         return self._fit_points(density, zoom)

@@ -161,8 +161,8 @@ def test_the_legend_explains_squares_from_afar_points_from_nearby_and_both_in_be
         points = legend.get_by_role("list", name="Legend for Reports")
         shown[zoom] = (squares.count(), points.count())
         if squares.count():
-            assert squares.get_by_role("listitem").count() == 7
-            assert "1,000 and more" in squares.get_by_role("listitem").last.inner_text()
+            assert squares.get_by_role("listitem").count() == 6
+            assert "50 and more" in squares.get_by_role("listitem").last.inner_text()
     assert list(shown.values()) == [(1, 0), (1, 1), (0, 1)]
 
 

@@ -169,7 +169,7 @@ def test_a_bin_is_a_square_of_the_grid_that_turns_the_right_way(shapes: Shapes, 
         assert shape(item["geometry"]).area == 1
         places.add(tuple(min(ring)))
     assert len(places) == len(content["features"])
-    assert content["extent"] in (64, 128)
+    assert content["extent"] in (32, 64)
 
 
 def test_a_tile_of_points_holds_bins_or_points_and_never_both(shapes: Shapes, rows_of: Callable[[str], str]) -> None:

@@ -28,6 +28,8 @@ export interface components {
             facet: string | null;
             /** Legend */
             legend: components["schemas"]["BinsLegendEntry"][];
+            /** Legends */
+            legends: components["schemas"]["BinsLegendAt"][];
             /**
              * Title
              * @description What the style calls them; null leaves it to the reader.
@@ -38,6 +40,16 @@ export interface components {
              * @description Its values with a count of their own, the most frequent first.
              */
             values: string[];
+        };
+        /**
+         * BinsLegendAt
+         * @description The classes of squares from a zoom on.
+         */
+        BinsLegendAt: {
+            /** Legend */
+            legend: components["schemas"]["BinsLegendEntry"][];
+            /** Minzoom */
+            minzoom: number;
         };
         /**
          * BinsLegendEntry
@@ -73,6 +85,11 @@ export interface components {
              * @description Colour of the outline.
              */
             stroke?: string;
+            /**
+             * Stroke Width
+             * @description Width of a circle's outline, in pixels.
+             */
+            stroke_width?: number;
             /**
              * Title
              * @description What is measured; it ends in the unit where the labels have no room for it.
@@ -442,6 +459,11 @@ export interface components {
              */
             stroke?: string;
             /**
+             * Stroke Width
+             * @description Width of a circle's outline, in pixels.
+             */
+            stroke_width?: number;
+            /**
              * Title
              * @description What is measured; it ends in the unit where the labels have no room for it.
              */
@@ -478,6 +500,8 @@ export interface components {
             size?: number;
             /** Stroke */
             stroke?: string;
+            /** Stroke Width */
+            stroke_width?: number;
         };
         /**
          * Note

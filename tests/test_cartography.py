@@ -1,0 +1,321 @@
+"""What a graphics editor would measure on the map: contrast, colours for all eyes, sizes, number of classes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import combinations, pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from geoserver.catalog import Catalog, read_catalog
+from geoserver.database.status import LayerStatus
+from geoserver.grid import most_cells
+from geoserver.model import TilePlan, ZoomPlan
+from geoserver.settings import Settings
+from geoserver.styling import build_legend, build_style, describe_bins
+from geoserver.styling.colours import contrast, parse_hex
+from geoserver.styling.expressions import evaluate, output_at
+from geoserver.styling.plain import plain_fragment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BASE_URL = "https://maps.example.org"
+THEMES = ("light", "dark")
+START = 15
+ZOOMS = range(9, 19)
+LEAST_CONTRAST = 2.0
+MOST_CLASSES = 7
+SMALLEST_POINT = 3.5  # pixels of radius
+GROUNDS = {"land", "land-use", "built-up", "park", "water", "ocean", "building"}
+
+# How colours look to those who lack one kind of cones: matrices on linear RGB, severity 1.0, of G. M. Machado,
+# M. M. Oliveira and L. A. F. Fernandes, "A Physiologically-based Model for Simulation of Color Vision Deficiency",
+# IEEE Transactions on Visualization and Computer Graphics 15 (2009).
+EYES = {
+    "all cones": np.eye(3),
+    "protanopia": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    ),
+    "deuteranopia": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    ),
+    "tritanopia": np.array(
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
+    ),
+}
+# Oklab (B. Ottosson, "A perceptual color space for image processing", 2020): about 2 can just be told apart.
+TO_CONES = np.array(
+    [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+)
+TO_LAB = np.array(
+    [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+)
+APART = 10.0  # between any two categories
+NEIGHBOURS = 4.0  # between two classes of a number, which stand in order
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """The sample city's, as a server in an empty workspace reads it."""
+    return read_catalog(Settings(workspace=tmp_path_factory.mktemp("workspace"), samples=True))
+
+
+@pytest.fixture(scope="module")
+def statuses(catalog: Catalog) -> dict[str, LayerStatus]:
+    """Every layer of points in squares below zoom 15."""
+    zooms = tuple(ZoomPlan(-1, most_cells(zoom)) for zoom in range(START))
+    plan = TilePlan(START, "kind", ("oak", "elm"), zooms)
+    made = datetime(2026, 1, 1, tzinfo=UTC)
+    return {name: LayerStatus(name, 1, 9, 0, 0, None, 4326, "POINT", made, 0.1, plan) for name in catalog.layers}
+
+
+def list_colours(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for part in value:
+            yield from list_colours(part)
+    elif isinstance(value, str) and value.startswith("#"):
+        yield value
+
+
+def grounds(catalog: Catalog, theme: str) -> set[str]:
+    """Every colour of land, water, parks and buildings that data can lie on."""
+    return {
+        colour
+        for item in catalog.styles[theme]["layers"]
+        if item["id"] in GROUNDS
+        for name, value in item["paint"].items()
+        if name in ("background-color", "fill-color")
+        for colour in list_colours(value)
+    }
+
+
+def seen(entry: dict[str, Any], theme: str) -> dict[str, Any]:
+    """A legend's entry in a theme."""
+    return {**entry, **entry["dark"]} if theme == "dark" and "dark" in entry else entry
+
+
+def mark_of(entry: dict[str, Any], theme: str, floor: set[str]) -> str:
+    """The colour that shows an entry: that of a ring where it is a ring around nearly nothing."""
+    drawn = seen(entry, theme)
+    around = drawn.get("stroke", drawn["color"])
+    return max((drawn["color"], around), key=lambda colour: min(contrast(colour, ground) for ground in floor))
+
+
+def look(colour: str, eyes: str) -> np.ndarray:
+    """Lightness and hue of a colour as such eyes see it, lightness 0 to 100."""
+    parts = np.array(parse_hex(colour))
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    lab: np.ndarray = np.cbrt(np.clip(EYES[eyes] @ linear, 0, 1) @ TO_CONES.T) @ TO_LAB.T * 100
+    return lab
+
+
+def distance(one: str, other: str, eyes: str) -> float:
+    return float(np.linalg.norm(look(one, eyes) - look(other, eyes)))
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_every_class_of_every_layer_stands_out_from_land_water_parks_and_buildings(
+    theme: str, catalog: Catalog, statuses: dict[str, LayerStatus]
+) -> None:
+    floor = grounds(catalog, theme)
+    assert len(floor) >= 10
+    faint = {}
+    for layer in catalog.datasets():
+        squares = describe_bins(catalog, layer, statuses[layer.id]) or {"legends": []}
+        for entry in [*build_legend(catalog, layer), *(e for each in squares["legends"] for e in each["legend"])]:
+            colour = mark_of(entry, theme, floor)
+            least = min(contrast(colour, ground) for ground in floor)
+            if least < LEAST_CONTRAST:
+                faint[layer.id, entry["label"], colour] = round(least, 2)
+    assert faint == {}
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_layer_without_a_style_stands_out_too(theme: str, catalog: Catalog) -> None:
+    floor = grounds(catalog, theme)
+    for kind in ("points", "lines"):
+        for name in ("a", "bb", "benches", "trees", "stops", "wells", "fountains", "kiosks"):
+            drawn = plain_fragment(replace(catalog.layers["crime"], id=name, kind=kind))["layers"][-1]
+            colour = drawn["paint"].get("circle-color", drawn["paint"].get("line-color"))
+            assert min(contrast(colour, ground) for ground in floor) >= LEAST_CONTRAST
+
+
+@pytest.mark.parametrize("eyes", EYES)
+@pytest.mark.parametrize("theme", THEMES)
+def test_no_two_categories_look_alike_and_no_two_neighbouring_classes_do(
+    theme: str, eyes: str, catalog: Catalog, statuses: dict[str, LayerStatus]
+) -> None:
+    floor, alike = grounds(catalog, theme), {}
+    for layer in catalog.datasets():
+        legend = build_legend(catalog, layer)
+        categories = [mark_of(entry, theme, floor) for entry in legend if entry.get("value") is not None]
+        classes = [mark_of(entry, theme, floor) for entry in legend if "value" not in entry and entry.get("title")]
+        squares = describe_bins(catalog, layer, statuses[layer.id]) or {"legend": []}
+        counts = [mark_of(entry, theme, floor) for entry in squares["legend"]]
+        wanted = [
+            *((pair, APART) for pair in combinations(dict.fromkeys(categories), 2)),
+            *((pair, NEIGHBOURS) for pair in pairwise(classes) if pair[0] != pair[1]),
+            *((pair, NEIGHBOURS) for pair in pairwise(counts)),
+        ]
+        for (one, other), least in wanted:
+            if (far := distance(one, other, eyes)) < least:
+                alike[layer.id, one, other] = round(far, 1)
+    assert alike == {}
+
+
+def test_a_colour_that_is_like_another_for_some_eyes_is_found() -> None:
+    assert distance("#d7301f", "#4c8a1f", "all cones") > 2 * APART
+    assert distance("#b5651d", "#7a7a1f", "protanopia") < APART
+
+
+def test_more_is_further_from_the_ground_in_both_themes(catalog: Catalog, statuses: dict[str, LayerStatus]) -> None:
+    for layer in catalog.datasets():
+        squares = describe_bins(catalog, layer, statuses[layer.id]) or {"legends": []}
+        for legend in (each["legend"] for each in squares["legends"]):
+            for theme, ground in (("light", "#ffffff"), ("dark", "#000000")):
+                told = [contrast(seen(entry, theme)["color"], ground) for entry in legend]
+                assert told == sorted(told)
+
+
+def test_no_layer_has_more_than_seven_classes(catalog: Catalog, statuses: dict[str, LayerStatus]) -> None:
+    for layer in catalog.datasets():
+        assert len({entry["color"] for entry in build_legend(catalog, layer)}) <= MOST_CLASSES
+        squares = describe_bins(catalog, layer, statuses[layer.id]) or {"legends": []}
+        assert all(2 <= len(each["legend"]) <= MOST_CLASSES for each in squares["legends"])
+
+
+def test_points_are_never_smaller_than_the_eye_wants_have_a_casing_and_let_nothing_shine_through(
+    catalog: Catalog, statuses: dict[str, LayerStatus]
+) -> None:
+    drawn = 0
+    for theme in THEMES:
+        style = build_style(catalog, statuses, theme, BASE_URL, [layer.id for layer in catalog.datasets()])
+        for item in (item for item in style["layers"] if item["type"] == "circle"):
+            for zoom in ZOOMS:
+                for properties in (
+                    {},
+                    {"height": 2, "pm25": 1, "sars_cov_2": 1, "health": "dead", "category": "theft"},
+                ):
+                    assert evaluate(item["paint"]["circle-radius"], properties, zoom) >= SMALLEST_POINT - 0.3
+                    if not item["id"].endswith("-casing"):
+                        assert evaluate(item["paint"]["circle-stroke-width"], properties, zoom) >= 0.75
+                    drawn += 1
+            assert evaluate(item["paint"].get("circle-opacity", 1), {}, START + 1) == 1
+    assert drawn > 100
+
+
+def test_lines_are_never_thinner_than_a_pixel_and_their_dashes_begin_where_they_can_be_seen(catalog: Catalog) -> None:
+    for item in catalog.styles["bike-paths"]["layers"]:
+        paint = item["paint"]
+        assert all(evaluate(paint["line-width"], {}, zoom) >= 1 for zoom in ZOOMS)
+        if dash := paint.get("line-dasharray"):
+            assert [output_at(dash, zoom) for zoom in (11, 12)] == [["literal", [1, 0]]] * 2
+            assert output_at(dash, 13) != ["literal", [1, 0]]
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_squares_are_wide_enough_and_so_are_the_marks_in_them(
+    theme: str, catalog: Catalog, statuses: dict[str, LayerStatus]
+) -> None:
+    style = build_style(catalog, statuses, theme, BASE_URL, ["crime"])
+    marks = next(item for item in style["layers"] if item["id"] == "crime:bins-marks")
+    for zoom in range(9, START):
+        side = 512 / most_cells(zoom)
+        assert side == (8 if zoom < 12 else 16)
+        few, many = (evaluate(marks["paint"]["line-width"], {"count": count}, zoom) for count in (1, 10**6))
+        assert 0.4 * side <= few < many < side
+        # Halfway to the next zoom they have grown as their square has.
+        wider = evaluate(marks["paint"]["line-width"], {"count": 1}, zoom + 0.5)
+        assert wider == pytest.approx(few * 2**0.5, rel=0.01)
+
+
+def test_the_classes_of_squares_fit_what_is_counted_at_the_zoom_and_under_the_filter(
+    catalog: Catalog, statuses: dict[str, LayerStatus]
+) -> None:
+    def breaks(zoom: int, **asked: int) -> list[float]:
+        style = build_style(catalog, statuses, "light", BASE_URL, ["crime"], features_from=asked)
+        marks = next(item for item in style["layers"] if item["id"] == "crime:bins-marks")
+        colour = marks["paint"]["line-color"]
+        return list((output_at(colour, zoom) if colour[1] == ["zoom"] else colour)[3::2])
+
+    assert breaks(14) == [2, 5, 10, 20, 50]
+    assert breaks(13) == [5, 10, 20, 50, 100]
+    assert breaks(10)[0] > breaks(12)[0] > breaks(14)[0]
+    assert breaks(12, crime=13) == [2, 5, 10, 20, 50]  # a filter leaves fewer
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_the_legend_of_squares_says_at_each_zoom_what_the_style_draws(
+    theme: str, catalog: Catalog, statuses: dict[str, LayerStatus]
+) -> None:
+    style = build_style(catalog, statuses, theme, BASE_URL, ["crime"])
+    paint = next(item for item in style["layers"] if item["id"] == "crime:bins-marks")["paint"]
+    told = describe_bins(catalog, catalog.layers["crime"], statuses["crime"])
+    assert told
+    assert told["legend"] == told["legends"][-1]["legend"]
+    for zoom in range(8, START):
+        legend = [each for each in told["legends"] if each["minzoom"] <= zoom][-1]["legend"]
+        assert legend[-1]["to"] is None
+        assert [entry["to"] + 1 for entry in legend[:-1]] == [entry["from"] for entry in legend[1:]]
+        for entry in legend:
+            for count in (entry["from"], entry["to"] or 10**7):
+                assert evaluate(paint["line-color"], {"count": count}, zoom) == seen(entry, theme)["color"]
+
+
+def test_of_two_layers_in_squares_one_is_discs_and_the_other_frames_and_no_colours_mix(
+    catalog: Catalog, statuses: dict[str, LayerStatus]
+) -> None:
+    for theme in THEMES:
+        style = build_style(catalog, statuses, theme, BASE_URL, ["crime", "trees"])
+        squares = {item["id"]: item for item in style["layers"] if item.get("source-layer", "").endswith(":bins")}
+        discs, frames = (squares[f"{name}:bins-marks"] for name in ("crime", "trees"))
+        assert [item["layout"]["line-join"] for item in (discs, frames)] == ["round", "miter"]
+        assert evaluate(frames["paint"]["line-width"], {"count": 9}, 13) < 2.5
+        for name in ("crime", "trees"):
+            assert evaluate(squares[f"{name}:bins"]["paint"]["fill-opacity"], {}, 12) == 0
+            assert evaluate(squares[f"{name}:bins-marks"]["paint"]["line-opacity"], {}, 12) == 1
+            assert squares[f"{name}:bins-crowded"]["paint"]["fill-opacity"] == 1
+        colours = [set(list_colours(item["paint"]["line-color"])) for item in (discs, frames)]
+        assert not colours[0] & colours[1]
+
+
+def test_data_lie_over_the_names_of_streets_and_under_those_of_places(
+    catalog: Catalog, statuses: dict[str, LayerStatus]
+) -> None:
+    style = build_style(catalog, statuses, "light", BASE_URL, ["crime", "bike-paths", "trees"])
+    order = [item["id"] for item in style["layers"]]
+    data = [order.index(name) for name in ("crime", "trees", "bike-paths-track", "crime:bins-marks")]
+    assert order.index("label-street-minor") < order.index("label-street-major") < min(data)
+    assert max(data) < min(
+        order.index(name) for name in ("label-park", "label-district", "label-village", "label-city")
+    )
+    for name in ("label-district", "label-village", "label-city"):
+        assert style["layers"][order.index(name)]["paint"]["text-halo-width"] >= 1.4
+
+
+def test_few_sensors_lie_over_many_reports(catalog: Catalog, statuses: dict[str, LayerStatus]) -> None:
+    few = {name: replace(statuses[name], plan=TilePlan()) for name in ("air-quality", "sewage-sampling")}
+    asked = ["air-quality", "crime", "sewage-sampling", "trees"]
+    style = build_style(catalog, statuses | few, "light", BASE_URL, asked)
+    order = [item["id"] for item in style["layers"]]
+    assert max(map(order.index, ("crime", "trees"))) < min(map(order.index, ("air-quality", "sewage-sampling-casing")))
+
+
+def test_sensors_of_two_sorts_differ_in_shape_and_the_legend_shows_it(catalog: Catalog) -> None:
+    discs, rings = (build_legend(catalog, catalog.layers[name]) for name in ("air-quality", "sewage-sampling"))
+    assert len({entry["color"] for entry in rings}) == 1  # the hole
+    assert len({entry["stroke"] for entry in rings}) == len(rings)
+    assert min(entry["stroke_width"] for entry in rings) > 3 > max(entry["stroke_width"] for entry in discs)
+    assert len({entry["color"] for entry in discs}) == len(discs)

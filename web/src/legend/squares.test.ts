@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { squareClasses } from "./squares.ts";
+
+const few = ["step", ["get", "count"], "#aaaaaa", 2, "#555555", 5, "#000000"];
+const many = ["step", ["get", "count"], "#aaaaaa", 20, "#555555", 50, "#000000"];
+const style = (color: unknown, join = "round"): Record<string, unknown> => ({
+  layers: [{ id: "crime:bins" }, { id: "crime:bins-marks", paint: { "line-color": color }, layout: { "line-join": join } }],
+});
+const ranges = (zoom: number): unknown[] =>
+  squareClasses(style(["step", ["zoom"], many, 13, few]), "crime", zoom)!.entries.map(({ from, to, color }) => [from, to, color]);
+
+test("the classes of squares are those of the zoom", () => {
+  assert.deepEqual(ranges(12.9)[1], [20, 49, "#555555"]);
+  assert.deepEqual(ranges(13), [
+    [1, 1, "#aaaaaa"],
+    [2, 4, "#555555"],
+    [5, null, "#000000"],
+  ]);
+});
+
+test("one set of classes holds at every zoom, and frames are told from discs", () => {
+  assert.equal(squareClasses(style(few), "crime", 3)!.framed, false);
+  assert.equal(squareClasses(style(few, "miter"), "crime", 3)!.framed, true);
+});
+
+test("without marks the layer's own legend holds", () => {
+  assert.equal(squareClasses(style("#000000"), "crime", 3), null);
+  assert.equal(squareClasses(style(few), "trees", 3), null);
+  assert.equal(squareClasses(undefined, "crime", 3), null);
+});

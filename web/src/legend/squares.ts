@@ -1,0 +1,39 @@
+/** What the squares of a layer are drawn as, read from the style itself: classes follow the zoom, and a filter moves them. */
+import type { SquareEntry } from "../query/types.ts";
+
+/** Marks in the middle of squares: discs, or frames where they lie on those of another layer. */
+const MARKS = ":bins-marks";
+
+export interface SquareClasses {
+  framed: boolean;
+  entries: SquareEntry[];
+}
+
+interface Drawn {
+  id: string;
+  paint?: Record<string, unknown>;
+  layout?: Record<string, unknown>;
+}
+
+/** The classes at a zoom; null where squares have no marks, and the layer's own legend says what they are. */
+export function squareClasses(style: Record<string, unknown> | undefined, layer: string, zoom: number): SquareClasses | null {
+  const item = ((style?.layers ?? []) as Drawn[]).find(({ id }) => id === layer + MARKS);
+  const colours = at(item?.paint?.["line-color"], zoom);
+  if (!item || !colours) return null;
+  const lows = [1, ...colours.slice(3).filter((_, index) => index % 2 === 0)] as number[];
+  const shown = colours.slice(2).filter((_, index) => index % 2 === 0) as string[];
+  const entries = shown.map((color, index): SquareEntry => {
+    const to = index + 1 < lows.length ? lows[index + 1]! - 1 : null;
+    return { kind: "circle", label: "", color, from: lows[index]!, to };
+  });
+  return { framed: item.layout?.["line-join"] === "miter", entries };
+}
+
+/** The steps over `count` that hold at a zoom, out of steps over the zoom. */
+function at(value: unknown, zoom: number): unknown[] | null {
+  if (!Array.isArray(value) || value[0] !== "step") return null;
+  if (String(value[1]) !== "zoom") return value;
+  let found: unknown = value[2];
+  for (let index = 3; index < value.length && zoom >= value[index]; index += 2) found = value[index + 1];
+  return Array.isArray(found) ? found : null;
+}
