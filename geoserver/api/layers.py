@@ -233,6 +233,7 @@ def _plain_fields(fields: Mapping[str, Field]) -> list[dict[str, Any]]:
             "unit": item.unit,
             "filter": item.filter,
             "labels": dict(item.labels),
+            "limits": [{"value": limit.value, "title": limit.title} for limit in item.limits],
             "latest": item.latest,
         }
         for item in fields.values()

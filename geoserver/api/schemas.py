@@ -72,6 +72,13 @@ class Choice(BaseModel):
     count: int
 
 
+class Limit(BaseModel):
+    """A value that those of a field are judged by, such as a legal limit."""
+
+    value: float
+    title: str
+
+
 class FieldEntry(BaseModel):
     """A declared field; `choices` with filter=choice, `min` and `max` with filter=range."""
 
@@ -82,6 +89,7 @@ class FieldEntry(BaseModel):
     unit: str
     filter: Literal["choice", "range", "search", "none"]
     labels: dict[str, str]
+    limits: list[Limit]
     latest: bool
     choices: list[Choice] | None = None
     min: float | str | None = None

@@ -117,6 +117,18 @@ def test_on_a_phone_the_sheet_opens_and_a_feature_s_card_takes_its_place(
     expect(body).to_be_hidden()
 
 
+def test_the_map_is_drawn_behind_a_card_on_a_phone(open_viewer: Callable[..., Any]) -> None:
+    viewer = open_viewer("/?layers=air-quality", **LOOKS["phone"])
+    viewer.page.get_by_role("tab", name="In view").tap()
+    for place in (0, 1):
+        viewer.page.locator("#panel-body ul button").nth(place).tap()
+        dialog = viewer.page.get_by_role("dialog")
+        expect(dialog.get_by_role("slider")).to_be_visible()
+        map_above = viewer.picture().crop((10, 80, 300, 280))
+        assert len(map_above.getcolors(map_above.width * map_above.height) or []) > 200
+        dialog.get_by_role("button", name="Close").tap()
+
+
 def test_a_popup_stays_within_the_map_as_its_readings_arrive(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/?layers=sewage-sampling", **LOOKS["light"])
     room = viewer.page.locator("#map").bounding_box()

@@ -213,22 +213,36 @@ def test_a_click_on_a_feature_opens_its_values_with_labels_and_units(
     expect(dialog).to_have_count(0)
 
 
-def test_readings_are_drawn_as_a_line_with_their_extremes_in_words(
+def test_readings_are_one_chart_that_is_read_by_key_beside_a_table(
     open_viewer: Callable[..., Any], sql: Callable[[str], Any]
 ) -> None:
-    viewer = open_viewer("/?layers=sewage-sampling")
-    first = viewer.in_view().first
-    name = first.locator(".title").inner_text()
-    first.click()
-    dialog = viewer.page.get_by_role("dialog", name=name)
-    chart = dialog.get_by_role("img", name=re.compile("^Flow"))
+    fid = sql("SELECT fid FROM layers.air_quality WHERE sensor = 'AQ001'")
+    page = open_viewer(f"/?layers=air-quality&select=air-quality/{fid}").page
+    chart = page.get_by_role("slider", name=re.compile("^Fine particles"))
     expect(chart).to_be_visible()
-    fid = sql(f"SELECT fid FROM layers.sewage_sampling WHERE name = '{name.replace(chr(39), chr(39) * 2)}'")
-    highest = sql(f"SELECT max(flow) FROM layers.sewage_sampling__readings WHERE fid = {fid}")
-    label = chart.get_attribute("aria-label") or ""
-    told = float(re.search(r"highest ([\d.,]+)", label)[1].replace(",", ""))  # type: ignore[index]
-    assert told == pytest.approx(highest, rel=1e-3)
-    assert chart.locator("path").get_attribute("d").count("L") > 50  # type: ignore[union-attr]
+    readings = f"FROM layers.air_quality__readings WHERE fid = {fid}"
+    highest = sql(f"SELECT max(pm25) {readings}")
+    assert f"highest {highest:g} µg/m³" in chart.get_attribute("aria-label").replace("\u00a0", " ")
+    line = chart.locator("path").get_attribute("d")
+    assert line.count("L") > 500
+    # Hours that the sensor missed are gaps, and the limit of the layer file is drawn.
+    assert line.count("M") > 1
+    expect(chart.locator("svg")).to_contain_text("EU limit for the year: 25")
+    chart.focus()
+    for key, order in (("Home", "ASC"), ("End", "DESC")):
+        page.keyboard.press(key)
+        end = sql(f"SELECT pm25 {readings} AND pm25 IS NOT NULL ORDER BY measured_at {order} LIMIT 1")
+        assert f"{end:g} µg/m³" in chart.get_attribute("aria-valuetext").replace("\u00a0", " ")
+    before = chart.get_attribute("aria-valuetext")
+    page.keyboard.press("ArrowLeft")
+    assert chart.get_attribute("aria-valuetext") != before
+    page.get_by_label("What was measured").select_option(label="Nitrogen dioxide (NO₂)")
+    expect(page.get_by_role("slider", name=re.compile("^Nitrogen"))).to_be_visible()
+    page.get_by_text("As a table").click()
+    rows = page.get_by_role("region", name="Nitrogen dioxide (NO₂)").locator("tbody tr")
+    expect(rows).to_have_count(sql(f"SELECT count(*) {readings}"))
+    last = sql(f"SELECT no2 {readings} ORDER BY measured_at DESC LIMIT 1")
+    assert rows.first.locator("td").last.inner_text().replace("\u00a0", " ") == f"{last:g} µg/m³"
 
 
 def test_a_number_range_is_set_by_typing_and_cleared(

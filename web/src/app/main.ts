@@ -2,4 +2,7 @@ import { mount } from "svelte";
 import "../ui/style.css";
 import App from "./App.svelte";
 
-mount(App, { target: document.getElementById("app")! });
+const target = document.getElementById("app")!;
+// Until now the page's outline stood there.
+target.replaceChildren();
+mount(App, { target });

@@ -84,5 +84,9 @@ export default {
   detailsFailed: "Die Angaben konnten nicht geladen werden.",
   readingsNone: "Noch keine Messwerte.",
   readings: "Messwerte",
-  sparkline: "{field}, {from} bis {to}: niedrigster {min}, höchster {max}, letzter {last}.",
+  partMissing: "Dieser Teil der Seite konnte nicht geladen werden.",
+  readingsChart: "{field}, {from} bis {to}: niedrigster Wert {min}, höchster {max}. Pfeiltasten lesen einzelne Werte vor.",
+  readingsOf: "Was gemessen wurde",
+  readingsTable: "Als Tabelle",
+  limitOutside: "{title}: {value} (außerhalb des Diagramms)",
 } satisfies Messages;

@@ -83,5 +83,9 @@ export default {
   detailsFailed: "The details could not be loaded.",
   readingsNone: "No readings yet.",
   readings: "Readings",
-  sparkline: "{field}, {from} to {to}: lowest {min}, highest {max}, latest {last}.",
+  partMissing: "This part of the page could not be loaded.",
+  readingsChart: "{field}, {from} to {to}: lowest {min}, highest {max}. Arrow keys read single values.",
+  readingsOf: "What was measured",
+  readingsTable: "As a table",
+  limitOutside: "{title}: {value} (outside the chart)",
 } as const;

@@ -84,5 +84,9 @@ export default {
   detailsFailed: "No se pudieron cargar los detalles.",
   readingsNone: "Todavía no hay mediciones.",
   readings: "Mediciones",
-  sparkline: "{field}, de {from} a {to}: mínimo {min}, máximo {max}, último {last}.",
+  partMissing: "No se pudo cargar esta parte de la página.",
+  readingsChart: "{field}, del {from} al {to}: mínimo {min}, máximo {max}. Las teclas de flecha leen cada valor.",
+  readingsOf: "Qué se midió",
+  readingsTable: "Como tabla",
+  limitOutside: "{title}: {value} (fuera del gráfico)",
 } satisfies Messages;

@@ -84,5 +84,9 @@ export default {
   detailsFailed: "Les détails n’ont pas pu être chargés.",
   readingsNone: "Pas encore de mesures.",
   readings: "Mesures",
-  sparkline: "{field}, du {from} au {to} : minimum {min}, maximum {max}, dernière valeur {last}.",
+  partMissing: "Cette partie de la page n’a pas pu être chargée.",
+  readingsChart: "{field}, du {from} au {to} : minimum {min}, maximum {max}. Les flèches lisent chaque valeur.",
+  readingsOf: "Ce qui a été mesuré",
+  readingsTable: "En tableau",
+  limitOutside: "{title} : {value} (hors du graphique)",
 } satisfies Messages;

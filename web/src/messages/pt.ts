@@ -84,5 +84,9 @@ export default {
   detailsFailed: "Não foi possível carregar os detalhes.",
   readingsNone: "Ainda não há medições.",
   readings: "Medições",
-  sparkline: "{field}, de {from} a {to}: mínimo {min}, máximo {max}, último {last}.",
+  partMissing: "Não foi possível carregar esta parte da página.",
+  readingsChart: "{field}, de {from} a {to}: mínimo {min}, máximo {max}. As setas leem cada valor.",
+  readingsOf: "O que foi medido",
+  readingsTable: "Em tabela",
+  limitOutside: "{title}: {value} (fora do gráfico)",
 } satisfies Messages;

@@ -159,6 +159,8 @@ export interface components {
             };
             /** Latest */
             latest: boolean;
+            /** Limits */
+            limits: components["schemas"]["Limit"][];
             /** Max */
             max?: number | string | null;
             /** Min */
@@ -417,6 +419,16 @@ export interface components {
              * @description The value or values that are drawn like this.
              */
             value?: components["schemas"]["Scalar"] | components["schemas"]["Scalar"][];
+        };
+        /**
+         * Limit
+         * @description A value that those of a field are judged by, such as a legal limit.
+         */
+        Limit: {
+            /** Title */
+            title: string;
+            /** Value */
+            value: number;
         };
         /** Link */
         Link: {

@@ -123,5 +123,5 @@ function detailOf(layer: LayerSummary): LayerDetail {
 }
 
 export function makeField(name: string, type: Field["type"], filter: Field["filter"]): Field {
-  return { name, title: name, description: "", type, unit: "", filter, labels: {}, latest: false };
+  return { name, title: name, description: "", type, unit: "", filter, labels: {}, limits: [], latest: false };
 }

@@ -25,7 +25,7 @@ const language = new Language();
 export const currentLanguage = (): string => language.code;
 
 /** The reader's own variant of the page's language where there is one: "en-GB" for English, with its dates. */
-function locale(): string {
+export function locale(): string {
   return navigator.languages.find((tag) => tag.toLowerCase().split("-")[0] === language.code) ?? language.code;
 }
 
