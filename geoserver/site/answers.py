@@ -82,8 +82,14 @@ async def _ask(request: Request, address: str) -> bytes | None:
     }
     status = 0
     body = bytearray()
+    unasked = True
 
     async def receive() -> Message:
+        """The request once; then nothing: whoever listens for a client that leaves waits until it is cancelled."""
+        nonlocal unasked
+        if not unasked:
+            await asyncio.Event().wait()
+        unasked = False
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def send(message: Message) -> None:

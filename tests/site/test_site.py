@@ -14,12 +14,14 @@ import brotli
 import mercantile
 import pytest
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from geoserver import assets
 from geoserver.encodings import decompress
+from geoserver.site.answers import render_answers
 from geoserver.site.files import BuiltFiles
 from geoserver.site.glyphs import empty_glyphs
 from geoserver.site.headers import SiteHeaders
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from starlette.requests import Request
 
 built = pytest.mark.skipif(
     not (assets.root("web") / "index.html").is_file(), reason="the viewer is not built: npm --prefix web run build"
@@ -76,6 +77,21 @@ def test_the_page_tells_what_it_would_ask_for_first(client: TestClient, query: s
     assert sorted(names) == sorted(["layers", *addresses])
     for address, answer in told.items():
         assert answer == client.get(f"/{address}").json()
+
+
+def test_what_the_page_asks_of_us_never_leaves() -> None:
+    async def app(_: Any, receive: Any, send: Any) -> None:
+        assert (await receive())["type"] == "http.request"
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(receive(), 0.05)
+        await send({"type": "http.response.start", "status": 404, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+        seen.append(True)
+
+    seen: list[bool] = []
+    scope = {"type": "http", "headers": [], "path": "/", "query_string": b"", "app": app}
+    assert asyncio.run(render_answers(Request(scope))) == b""
+    assert seen
 
 
 @built
