@@ -50,7 +50,7 @@ def _render(address: str, body: bytes) -> bytes:
 
 
 def _list_addresses(request: Request, layers: Sequence[dict[str, object]]) -> list[str]:
-    """What the page asks for at once, as it writes it: where the tiles of its layers are, and its style."""
+    """What the page asks for at once, as it writes it: about its layers, where their tiles are, and its style."""
     query = request.query_params
     data = [layer for layer in layers if not layer["basemap"]]
     if "layers" in query:
@@ -59,14 +59,16 @@ def _list_addresses(request: Request, layers: Sequence[dict[str, object]]) -> li
     else:
         visible = [str(layer["id"]) for layer in data if layer["visible"]]
         on = visible or [str(layer["id"]) for layer in data[:1]]
-    narrowed = {name for name in query if name.startswith("filter.") or name in _NARROWING}
-    if len(on) > _MOST or narrowed:
+    if len(on) > _MOST:
         return []
+    details = [f"api/layers/{quote(layer)}" for layer in on]
+    if any(name.startswith("filter.") or name in _NARROWING for name in query):
+        return details
     base = query.get("base", "")
     style = "?layers=" + ",".join(sorted(on)) if on else ""
     # Which base a reader's system likes is not told; the second one takes a tenth of the first when compressed.
     bases = [base] if base in _BASES else _BASES
-    return [*(f"tiles/{quote(layer)}.json" for layer in on), *(f"styles/{name}.json{style}" for name in bases)]
+    return [*details, *(f"tiles/{quote(layer)}.json" for layer in on), *(f"styles/{name}.json{style}" for name in bases)]
 
 
 async def _ask(request: Request, address: str) -> bytes | None:

@@ -64,11 +64,11 @@ def read_told(page: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("query", "addresses"),
     [
-        ("", ["crime", "bike-paths", "light", "dark"]),
-        ("?layers=trees,nothing,crime&layers=districts&base=dark", ["crime", "trees", "districts", "dark"]),
+        ("", ["crime", "bike-paths", "crime", "bike-paths", "light", "dark"]),
+        ("?layers=trees,none,crime&layers=districts&base=dark", ["crime", "trees", "districts"] * 2 + ["dark"]),
         ("?layers=", ["light", "dark"]),
-        ("?filter.crime=category='burglary'", []),
-        ("?time=2024-01-01/..", []),
+        ("?filter.crime=category='burglary'", ["crime", "bike-paths"]),
+        ("?time=2024-01-01/..&layers=trees", ["trees"]),
     ],
 )
 def test_the_page_tells_what_it_would_ask_for_first(client: TestClient, query: str, addresses: list[str]) -> None:

@@ -31,7 +31,7 @@ const LEFT_OUT: [address: RegExp, code: string][] = [
   [/\/draw_(?:hillshade|color_relief)\.ts$/, refuse(["drawHillshade", "drawColorRelief"], "nothing is drawn of heights")],
   [/\/glsl\/(?:hillshade|color_relief)\w*(?:\.\w+)*\.g\.ts$/, `export default "";`],
   [/\/raster_dem_tile_source\.ts$/, refuse(["RasterDEMTileSource"], "heights are not read")],
-  [/\/video_source\.ts$/, refuse(["VideoSource"], "films are not shown")],
+  [/\/(?:video|canvas)_source\.ts$/, refuse(["VideoSource", "CanvasSource"], "films are not shown")],
   // A second look at styles that the server has made and checked.
   [
     /\/validate_style\.ts$/,

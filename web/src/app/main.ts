@@ -1,4 +1,6 @@
 import { mount } from "svelte";
+import "maplibre-gl/dist/maplibre-gl.css";
+import "../map/map.css";
 import "../ui/style.css";
 import App from "./App.svelte";
 

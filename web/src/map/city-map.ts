@@ -12,8 +12,6 @@ import {
   type VectorSourceSpecification,
   type VectorTileSource,
 } from "maplibre-gl";
-import "maplibre-gl/dist/maplibre-gl.css";
-import "./map.css";
 import workerUrl from "virtual:map-worker";
 import type { Bounds } from "../query/types.ts";
 import type { Camera } from "../state/address.ts";
