@@ -68,7 +68,11 @@ def _list_addresses(request: Request, layers: Sequence[dict[str, object]]) -> li
     style = "?layers=" + ",".join(sorted(on)) if on else ""
     # Which base a reader's system likes is not told; the second one takes a tenth of the first when compressed.
     bases = [base] if base in _BASES else _BASES
-    return [*details, *(f"tiles/{quote(layer)}.json" for layer in on), *(f"styles/{name}.json{style}" for name in bases)]
+    return [
+        *details,
+        *(f"tiles/{quote(layer)}.json" for layer in on),
+        *(f"styles/{name}.json{style}" for name in bases),
+    ]
 
 
 async def _ask(request: Request, address: str) -> bytes | None:

@@ -213,9 +213,7 @@ def test_the_dress_of_the_page_does_not_change_what_maplibre_brings(
     ours = viewer.page.evaluate(ELEMENTS)
     bare = viewer.page.context.new_page()
     sheet = (built_viewer.parent / "node_modules/maplibre-gl/dist/maplibre-gl.css").read_text()
-    bare.set_content(
-        f"<!doctype html><style>:root{{color-scheme:light dark}}{sheet}</style><div class=maplibregl-map>"
-    )
+    bare.set_content(f"<!doctype html><style>:root{{color-scheme:light dark}}{sheet}</style><div class=maplibregl-map>")
     assert ours == bare.evaluate(ELEMENTS)
 
 
