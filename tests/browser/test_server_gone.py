@@ -130,6 +130,7 @@ def test_a_server_that_is_gone_before_the_first_answer_is_waited_for(
         route.abort()
         viewer.page.unroute("**/api/layers")
 
+    viewer.tell_nothing()
     viewer.page.route("**/api/layers", end)
     viewer.page.goto(f"{viewer.origin}/?layers=trees{NEAR}")
     expect(notice(viewer)).to_be_visible()

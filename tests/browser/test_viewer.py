@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from geoserver.app import create_app
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
+LEVELS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 NEAR = "#16/45.2/-28.6"  # where points are whole
 BURGLARY = "category IN ('burglary') AND reported_at >= TIMESTAMP('2024-01-01T00:00:00Z')"
 
@@ -243,6 +245,27 @@ def test_readings_are_one_chart_that_is_read_by_key_beside_a_table(
     expect(rows).to_have_count(sql(f"SELECT count(*) {readings}"))
     last = sql(f"SELECT no2 {readings} ORDER BY measured_at DESC LIMIT 1")
     assert rows.first.locator("td").last.inner_text().replace("\u00a0", " ") == f"{last:g} µg/m³"
+    assert Axe().run(page, options=LEVELS).response["violations"] == []
+
+
+def test_a_browser_whose_graphics_break_down_lists_the_rows_and_draws_again_when_it_can(
+    open_viewer: Callable[..., Any],
+) -> None:
+    viewer = open_viewer(f"/?layers=trees{NEAR}")
+    viewer.expected_faults = ("CONTEXT_LOST",)
+    page = viewer.page
+    page.evaluate("""() => {
+        const canvas = document.querySelector("canvas.maplibregl-canvas");
+        window.graphics = canvas.getContext("webgl2").getExtension("WEBGL_lose_context");
+        graphics.loseContext();
+    }""")
+    expect(page.get_by_text("This browser cannot draw the map.")).to_be_visible()
+    page.get_by_role("tab", name="Rows").click()
+    expect(page.locator("#panel-body ul button")).to_have_count(20)
+    page.evaluate("graphics.restoreContext()")
+    expect(page.get_by_text("This browser cannot draw the map.")).to_have_count(0)
+    viewer.settle()
+    assert viewer.in_view().count() == 50
 
 
 def test_a_number_range_is_set_by_typing_and_cleared(
@@ -307,6 +330,7 @@ def test_a_filter_that_the_server_refuses_is_told_at_the_filter_and_draws_nothin
 def test_an_answer_that_does_not_come_is_told_plainly_and_asked_for_again(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer(None)
     viewer.expected_faults = ("Failed to load resource",)
+    viewer.tell_nothing()
     viewer.page.route("**/api/layers", lambda route: route.abort())
     viewer.page.goto(f"{viewer.origin}/?layers=trees")
     alert = viewer.page.get_by_role("alert")
@@ -425,7 +449,9 @@ def test_a_first_visit_asks_at_most_three_times_a_layer_and_then_rests(
     layers = ["crime", "bike-paths", "trees", "sewage-sampling", "air-quality", "districts"][:number]
     viewer = open_viewer(f"/?layers={','.join(layers)}")
     assert all(viewer.count(layer) > 0 for layer in layers)
-    data = [url for url in viewer.requests if not url.endswith((".svg", "/api/layers"))]  # which is read again in time
+    # The catalogue is read again in time, and what the browser has kept may be asked of it again.
+    kept = re.compile(r"/api/layers$|/assets/|/fonts/|\.svg$")
+    data = [url for url in viewer.requests if not kept.search(url)]
     assert sorted(data) == sorted(set(data))
     asked = [url for url in data if "/api/layers/" in url or re.search(r"/tiles/[^/]+\.json", url)]
     assert len(asked) <= 3 * number

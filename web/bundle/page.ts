@@ -1,6 +1,6 @@
 /** What makes the page quick on a slow line: it names what it will need, and every file is packed as small as can be. */
 import { readdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompress, constants } from "node:zlib";
 import type { HtmlTagDescriptor, Plugin } from "vite";
@@ -52,7 +52,7 @@ export function precompress(): Plugin {
     name: "precompress",
     apply: "build",
     configResolved: ({ root, build }) => {
-      folder = join(root, build.outDir, "assets");
+      folder = resolve(root, build.outDir, "assets");
     },
     writeBundle: async () => {
       const names = (await readdir(folder)).filter((name) => /\.(?:js|css)$/.test(name));

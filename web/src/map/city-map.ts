@@ -25,6 +25,9 @@ import { layerOf, SELECTION } from "./style.ts";
 
 setWorkerUrl(workerUrl);
 
+/** Milliseconds in which a browser whose graphics broke down usually has them back. */
+const PATIENCE = 5_000;
+
 export interface Events {
   moved(camera: Camera): void;
   zoomed(zoom: number): void;
@@ -33,6 +36,8 @@ export interface Events {
   selected(selection: Selection | null): void;
   /** A part of the map did not come; `status` is that of the answer, 0 for none. */
   failed(status: number | undefined): void;
+  /** The browser has taken the map's means to draw away, and not given them back; or it has by now. */
+  lost(gone: boolean): void;
 }
 
 export interface Options {
@@ -63,6 +68,7 @@ export class CityMap {
   #outdated = new Set<string>();
   #popup: PlacePopup | null = null;
   #hover = 0;
+  #lost: ReturnType<typeof setTimeout> | undefined;
   /** Where the map is going. */
   #goal: { center: [number, number]; zoom: number } | null = null;
   /** MapLibre compares styles only once the first one is there; what comes before waits here. */
@@ -139,6 +145,15 @@ export class CityMap {
       if (!found) this.#events.selected(null);
       else if (isSquare(found)) this.#events.selected({ layer: layerOf(found.source), square: toSquare(found), at });
       else this.#events.selected({ layer: layerOf(found.source), fid: Number(found.id), at });
+    });
+    map.on("webglcontextlost", () => {
+      this.#events.busy();
+      clearTimeout(this.#lost);
+      this.#lost = setTimeout(() => this.#events.lost(true), PATIENCE);
+    });
+    map.on("webglcontextrestored", () => {
+      clearTimeout(this.#lost);
+      this.#events.lost(false);
     });
     map.on("mousemove", ({ point }) => {
       cancelAnimationFrame(this.#hover);
@@ -264,6 +279,7 @@ export class CityMap {
 
   remove(): void {
     cancelAnimationFrame(this.#hover);
+    clearTimeout(this.#lost);
     this.closePopup();
     this.#map.remove();
     removeProtocol(this.#options.name);
