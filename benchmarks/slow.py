@@ -142,7 +142,11 @@ def _visit(browser: Browser, address: str) -> _Visit:
     page = browser.new_context(**_PHONE, locale="en-GB", color_scheme="light").new_page()
     frames: list[Frame] = []
     done: list[Request] = []
-    page.on("requestfinished", done.append)
+
+    def note(request: Request) -> None:
+        done.append(request)
+
+    page.on("requestfinished", note)
     session = page.context.new_cdp_session(page)
 
     def keep(event: Any) -> None:

@@ -461,6 +461,27 @@ def test_a_first_visit_asks_at_most_three_times_a_layer_and_then_rests(
     assert [url for url in viewer.requests[settled:] if not url.endswith("/api/layers")] == []
 
 
+def test_a_first_view_asks_for_its_tiles_before_maplibre_has_come_and_for_nothing_that_the_page_has_told(
+    open_viewer: Callable[..., Any],
+) -> None:
+    viewer = open_viewer(None)
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    viewer.page.route("**/assets/maplibre-gl-*.js", hold)
+    with viewer.page.expect_request(re.compile(r"/tiles/crime/\d+/")):
+        viewer.page.goto(f"{viewer.origin}/?layers=crime,districts", wait_until="commit")
+    viewer.page.unroute("**/assets/maplibre-gl-*.js")
+    for route in held:
+        route.continue_()
+    viewer.settle()
+    tiles = [url for url in viewer.requests if re.search(r"/tiles/.*\.mvt", url)]
+    assert sorted(tiles) == sorted(set(tiles))
+    assert [url for url in viewer.requests if re.search(r"/styles/|/api/|/tiles/[^/]+\.json", url)] == []
+
+
 def test_the_tiles_are_asked_for_with_the_filter_and_no_request_leaves_the_origin(
     open_viewer: Callable[..., Any],
 ) -> None:
