@@ -134,7 +134,7 @@ def test_a_popup_stays_within_the_map_as_its_readings_arrive(open_viewer: Callab
     room = viewer.page.locator("#map").bounding_box()
     for index in range(0, viewer.in_view().count(), 9):
         viewer.in_view().nth(index).click()
-        expect(viewer.page.get_by_role("dialog").get_by_role("img").first).to_be_visible()
+        expect(viewer.page.get_by_role("dialog").get_by_role("slider")).to_be_visible()
         viewer.settle()
         box = viewer.page.locator(".maplibregl-popup-content").bounding_box()
         assert box["x"] >= room["x"]
