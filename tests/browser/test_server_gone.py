@@ -86,8 +86,9 @@ def test_what_is_asked_for_while_it_is_away_comes_when_it_is_back(
     open_mortal: Callable[[str], Any], mortal: Mortal, sql: Callable[[str], Any]
 ) -> None:
     viewer = open_mortal(f"/?layers=trees{NEAR}")
+    listed = viewer.in_view()
     mortal.close()
-    viewer.in_view().first.click()
+    listed.first.click()
     expect(notice(viewer)).to_be_visible()
     assert Axe().run(viewer.page, options=LEVELS).response["violations"] == []
     viewer.page.get_by_role("tab", name="Layers").click()
