@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
     from benchmarks.frame import Context
 
-__all__ = ["Visit", "find_kind", "run"]
+__all__ = ["FLAGS", "NAMES", "Visit", "find_kind", "run"]
 
 _LAYERS = ("crime", "bike-paths", "trees", "sewage-sampling", "air-quality", "districts")
 _SHOWN = (1, 3, 6)
 _VISITS = 3
 _QUIET = 4.0  # seconds without a request after which the page is idle
 _LONGEST = 40.0  # seconds; a page that asks for ever is watched for so long
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
-_FLAGS = (
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
     *("--disable-gpu", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-sandbox", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic"),
 )
@@ -71,13 +71,13 @@ class Visit:
 
 def run(context: Context) -> list[Row]:
     """The worst of some visits, per number of layers."""
-    program = os.environ.get("GEOSERVER_CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
+    program = os.environ.get("GEOSERVER_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if not program:
         context.note("page: Chromium is not installed")
         return []
     visits: dict[int, list[Visit]] = {number: [] for number in _SHOWN}
     with context.serve_samples() as server, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=_FLAGS)
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
         context.versions["chromium"] = browser.version
         _visit(browser, server.url, _LAYERS)  # the first answers are slower
         for _ in range(_VISITS):

@@ -14,7 +14,7 @@ from isal import isal_zlib
 __all__ = ["IDENTITY", "Packer", "choose_encoding", "compress", "decompress"]
 
 IDENTITY = "identity"
-_PREFERRED = ("zstd", "br", "gzip", IDENTITY)  # the order among those that a client weighs alike
+_PREFERRED = ("br", "zstd", "gzip", IDENTITY)  # the order among those that a client weighs alike: the smallest first
 _UNNAMED = 0.0005  # identity may always be sent unless it is refused, but whatever is named goes before it
 _WEIGHT = re.compile(r"q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)", re.ASCII)
 _LONGEST = 300  # characters of a header that is worth to be kept in mind

@@ -19,6 +19,7 @@ __all__ = [
     "FieldWords",
     "FilterKind",
     "Layer",
+    "Limit",
     "Parameter",
     "Readings",
     "Scalar",
@@ -85,6 +86,14 @@ class TilePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """A value that those of a field are judged by, such as a legal limit, and what it is called."""
+
+    value: float
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
     """One declared property of a layer: what leaves the server, under which name and with which filter control."""
 
@@ -97,6 +106,7 @@ class Field:
     column: str = ""  # name in the source file; empty: the same as `name`
     labels: Mapping[str, str] = field(default_factory=dict)  # stored value -> text for people
     latest: bool = False  # carries the latest reading (see Readings)
+    limits: tuple[Limit, ...] = ()  # of a number; drawn where its readings are
     time_unit: TimeUnit | None = None  # what numbers in a date or timestamp count; None: a number is no time
     language: str = ""  # of title, description and unit; empty where nobody said
     labels_language: str = ""

@@ -1,23 +1,25 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vite";
+import { chunks, maplibre } from "./bundle/maplibre.ts";
+import { precompress, preload, sheet } from "./bundle/page.ts";
 
 /** While developing, `npm run dev` shows the page from here and asks a running server for everything else. */
 const SERVER = process.env.GEOSERVER_URL ?? "http://127.0.0.1:8000";
 
 export default defineConfig({
-  plugins: [svelte()],
+  plugins: [maplibre(), sheet(), preload(), precompress(), svelte()],
   // The page works wherever it is put: at "/", or under a path behind a proxy.
   base: "./",
   worker: { format: "es" },
+  // MapLibre's sources are written for it: a field that is only declared is not set by the class that declares it.
+  oxc: { typescript: { removeClassFieldsWithoutInitializer: true }, assumptions: { setPublicClassFields: true } },
   build: {
     target: "es2022",
     // MapLibre alone is larger than Vite's advice; `npm run size` watches what is ours.
     chunkSizeWarningLimit: 1500,
     modulePreload: { polyfill: false },
-    rolldownOptions: {
-      output: { codeSplitting: { groups: [{ name: "maplibre-gl", test: /node_modules[\\/]maplibre-gl/ }] } },
-    },
     assetsInlineLimit: 0,
+    rolldownOptions: { output: { codeSplitting: { groups: chunks } } },
   },
   server: {
     host: "127.0.0.1",

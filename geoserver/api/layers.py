@@ -245,6 +245,7 @@ def _plain_fields(fields: Mapping[str, Field]) -> list[dict[str, Any]]:
             "unit": item.unit,
             "filter": item.filter,
             "labels": dict(item.labels),
+            "limits": [{"value": limit.value, "title": limit.title} for limit in item.limits],
             "latest": item.latest,
             "language": item.language or None,
             "labels_language": item.labels_language or None,

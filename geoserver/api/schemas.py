@@ -82,6 +82,13 @@ class Choice(BaseModel):
     count: int
 
 
+class Limit(BaseModel):
+    """A value that those of a field are judged by, such as a legal limit."""
+
+    value: float
+    title: str
+
+
 class FieldEntry(BaseModel):
     """A declared field; `choices` with filter=choice, `min` and `max` with filter=range."""
 
@@ -92,6 +99,7 @@ class FieldEntry(BaseModel):
     unit: str
     filter: Literal["choice", "range", "search", "none"]
     labels: dict[str, str]
+    limits: list[Limit]
     latest: bool
     language: str | None = Field(description="Of title, description and unit.")
     labels_language: str | None = Field(description="Of the labels.")

@@ -13,7 +13,16 @@ if TYPE_CHECKING:
 
     from geoserver.model import Field, Layer, Parameter, Words
 
-__all__ = ["ENGLISH", "TAG", "ServerWords", "choose_languages", "in_language", "pick_language", "words_for"]
+__all__ = [
+    "ENGLISH",
+    "TAG",
+    "ServerWords",
+    "choose_languages",
+    "in_language",
+    "page_language",
+    "pick_language",
+    "words_for",
+]
 
 TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,4}")  # of BCP 47, without what nobody uses
 _MOST = 20  # languages that a header may prefer
@@ -82,6 +91,12 @@ def pick_language(preferred: Collection[str], offered: Collection[str]) -> str:
         if found := next((other for name, other in by_name.items() if name.split("-")[0] == parts[0]), ""):
             return found
     return ""
+
+
+def page_language(lang: str | None, accepted: Sequence[str]) -> str:
+    """The language that the page speaks, by the parameter or else by the header; English where it has none of them."""
+    preferred = [lang] if lang else parse_accepted(",".join(accepted))
+    return pick_language(preferred, _WORDS) or "en"
 
 
 def words_for(layer: Layer, preferred: Collection[str]) -> ServerWords:

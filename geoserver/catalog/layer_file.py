@@ -22,7 +22,7 @@ from geoserver.catalog.names import LONGEST, near, why_not
 from geoserver.catalog.rowless import build_parameters, check_keys, check_rowless
 from geoserver.catalog.wording import check_words
 from geoserver.errors import CatalogError
-from geoserver.model import Bounds, CsvOptions, Field, FieldWords, Layer, Readings, TimeUnit, Words
+from geoserver.model import Bounds, CsvOptions, Field, FieldWords, Layer, Limit, Readings, TimeUnit, Words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +59,11 @@ class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+class _LimitFile(_File):
+    value: float = Key(allow_inf_nan=False)
+    title: str = Key(min_length=1)
+
+
 class _FieldFile(_File):
     title: str = ""
     description: str = ""
@@ -67,6 +72,7 @@ class _FieldFile(_File):
     unit: str = ""
     column: str = ""
     labels: dict[str, str] = Key(default_factory=dict)
+    limits: list[_LimitFile] = Key(default_factory=list)
 
 
 class _CsvFile(_File):
@@ -161,6 +167,7 @@ class LayerFile(_File):
 
 
 _PARTS: dict[str, type[_File]] = {
+    "limits": _LimitFile,
     "fields": _FieldFile,
     "csv": _CsvFile,
     "parameters": _ParameterFile,
@@ -247,6 +254,9 @@ def _build_field(path: Path, where: str, name: str, item: _FieldFile) -> Field:
             expected = f'"year", "s", "ms" or "yyyymmdd", what a number counts in a {item.type}; got {item.unit!r}'
             raise CatalogError(str(path), f"{where}.{name}.unit", expected)
         given |= {"unit": "", "time_unit": item.unit}
+    if item.limits and item.type not in ("integer", "number"):
+        raise CatalogError(str(path), f"{where}.{name}.limits", f"a field of type number or integer; it is {item.type}")
+    given["limits"] = tuple(Limit(limit.value, limit.title) for limit in item.limits)
     return Field(name=name, **given)
 
 

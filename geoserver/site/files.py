@@ -1,4 +1,4 @@
-"""The built viewer's files, read once and kept in memory; compressed as well as can be when that is first asked for."""
+"""The built viewer's files, read once and kept in memory; compressed as well as can be."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from geoserver.encodings import IDENTITY, compress
+import brotli
+
+from geoserver.encodings import IDENTITY, compress, decompress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,12 +26,13 @@ _THREAD = ThreadPoolExecutor(1, thread_name_prefix="compress files")  # one at a
 
 @dataclass(frozen=True, slots=True)
 class BuiltFile:
-    """One file: its media type, its bytes, whether it is worth to be compressed, and a digest of its bytes."""
+    """One file: its media type, its bytes, whether it is worth to be compressed, their digest, and where it lies."""
 
     media_type: str
     body: bytes
     shrinks: bool
     digest: str
+    path: Path
     _packed: dict[str, bytes] = field(default_factory=dict)
 
     def tag(self, encoding: str) -> str:
@@ -46,8 +49,16 @@ class BuiltFile:
 
     def _pack(self, encoding: str) -> bytes:
         if encoding not in self._packed:
-            self._packed[encoding] = compress(self.body, encoding, best=True)
+            self._packed[encoding] = self._read_packed(encoding) or compress(self.body, encoding, best=True)
         return self._packed[encoding]
+
+    def _read_packed(self, encoding: str) -> bytes | None:
+        """What the build has laid beside the file (`index.js.br`), if that is still of the same bytes."""
+        try:
+            packed = self.path.with_name(f"{self.path.name}.{encoding}").read_bytes()
+            return packed if decompress(packed, encoding) == self.body else None
+        except (OSError, ValueError, brotli.error):
+            return None
 
 
 class BuiltFiles:
@@ -83,4 +94,4 @@ def _read(path: Path) -> BuiltFile:
     shrinks = len(body) >= _SMALL and media_type.startswith(_COMPRESSED)
     if media_type.startswith("text/"):
         media_type += "; charset=utf-8"
-    return BuiltFile(media_type, body, shrinks, hashlib.blake2b(body, digest_size=12).hexdigest())
+    return BuiltFile(media_type, body, shrinks, hashlib.blake2b(body, digest_size=12).hexdigest(), path)

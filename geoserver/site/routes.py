@@ -17,6 +17,7 @@ from geoserver import assets, styling, tiling
 from geoserver.catalog.languages import choose_languages, in_language
 from geoserver.encodings import IDENTITY
 from geoserver.errors import BadParameterError, NotFoundError
+from geoserver.site.answers import render_answers
 from geoserver.site.encoding import read_encoding
 from geoserver.site.files import BuiltFile, BuiltFiles
 from geoserver.site.glyphs import RANGES, empty_glyphs
@@ -44,9 +45,17 @@ _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>City
 
 @router.get("/", include_in_schema=False)
 async def viewer(request: Request) -> Response:
-    """The map."""
+    """The map, with what it asks for first told in it."""
     page = _built().read("index.html")
-    return HTMLResponse(_NOT_BUILT, 503) if page is None else await _answer(request, page, CHECKED)
+    if page is None:
+        return HTMLResponse(_NOT_BUILT, 503)
+    before, end, after = page.body.rpartition(b"</body>")
+    body = b"".join((before, await render_answers(request), end, after))
+    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    headers = {"ETag": tag, "Cache-Control": CHECKED, "Vary": "Accept-Language"}
+    if _is_known(request, tag):
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type=page.media_type)
 
 
 @router.get("/openapi.json", include_in_schema=False)

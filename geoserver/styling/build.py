@@ -15,6 +15,7 @@ from geoserver.styling.fading import cross_fade
 from geoserver.styling.legible import make_legible
 from geoserver.styling.plain import plain_fragment
 from geoserver.tiling.bins import find_bins
+from geoserver.tiling.tilejson import join_bounds
 
 if TYPE_CHECKING:
     from geoserver.database.status import LayerStatus
@@ -156,7 +157,7 @@ def _absolute(address: str, base_url: str) -> str:
     return base_url + address if address.startswith("/") else address
 
 
-def _fit_base(style: Style, catalog: Catalog, statuses: Collection[str], base_url: str) -> None:
+def _fit_base(style: Style, catalog: Catalog, statuses: Mapping[str, LayerStatus], base_url: str) -> None:
     """Ask for the basemap layers that are there, with their zooms and attribution, and draw no others."""
     drawn = dict.fromkeys(item["source-layer"] for item in style["layers"] if item.get("source") == BASE)
     present = [catalog.layers[name] for name in drawn if name in catalog.layers and name in statuses]
@@ -174,6 +175,8 @@ def _fit_base(style: Style, catalog: Catalog, statuses: Collection[str], base_ur
     source["tiles"] = [f"{base_url}/tiles/{','.join(layer.id for layer in present)}/{{z}}/{{x}}/{{y}}.mvt"]
     source["minzoom"] = min(layer.minzoom for layer in present)
     source["maxzoom"] = max(layer.maxzoom for layer in present)
+    places = [statuses[layer.id].bounds for layer in present]
+    source["bounds"] = join_bounds([bounds for bounds in places if bounds]).as_list()
     credits_ = dict.fromkeys(layer.attribution for layer in present if layer.attribution)
     if credits_:
         source["attribution"] = ", ".join(html.escape(credit) for credit in credits_)

@@ -52,6 +52,12 @@ def test_the_list_has_every_layer_with_its_count_and_extent(
     assert [layer["basemap"] for layer in layers.values()] == sorted(layer["basemap"] for layer in layers.values())
 
 
+def test_limits_of_the_layer_file_are_told_with_the_field(client: TestClient) -> None:
+    fields = {field["name"]: field for field in read(client, "/api/layers/air-quality")["readings"]["fields"]}
+    assert fields["pm25"]["limits"] == [{"value": 25, "title": "EU limit for the year"}]
+    assert fields["temperature"]["limits"] == []
+
+
 def test_every_link_of_a_layer_leads_somewhere(client: TestClient) -> None:
     for link in read(client, "/api/layers/crime")["links"]:
         assert client.get(link["href"]).status_code == 200, link

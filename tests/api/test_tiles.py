@@ -121,7 +121,9 @@ def test_a_bbox_applies_to_each_of_several_layers(client: TestClient, middle: tu
         assert max(columns) <= 2048
 
 
-@pytest.mark.parametrize(("accepted", "encoding"), [("gzip", "gzip"), ("gzip, br", "br"), ("gzip, br, zstd", "zstd")])
+@pytest.mark.parametrize(
+    ("accepted", "encoding"), [("gzip", "gzip"), ("gzip, br", "br"), ("gzip, zstd", "zstd"), ("gzip, br, zstd", "br")]
+)
 def test_a_tile_is_compressed_as_the_client_likes_it_best(
     client: TestClient, address: str, accepted: str, encoding: str
 ) -> None:

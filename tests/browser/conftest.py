@@ -23,7 +23,7 @@ from geoserver import assets
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request
+    from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Route
 
 PATIENCE = 60_000  # milliseconds; two busy cores draw slowly
 OUTPUT = Path(__file__).parent / "output"
@@ -85,6 +85,16 @@ class Viewer:
         self.page.goto(f"{self.origin}{path}")
         return self.settle()
 
+    def tell_nothing(self) -> None:
+        """From now on the page comes without the answers that the server tells within it, and asks for all."""
+
+        def strip(route: Route) -> None:
+            answer = route.fetch()
+            body = re.sub(r'<script type="application/json".*?</script>', "", answer.text(), flags=re.DOTALL)
+            route.fulfill(response=answer, body=body)
+
+        self.page.route(re.compile(rf"{re.escape(self.origin)}/(?:\?.*)?$"), strip)
+
     def settle(self) -> Viewer:
         """Wait until the map is drawn and every count is there."""
         self.page.wait_for_selector("#map[data-state=idle]", timeout=PATIENCE)
@@ -103,6 +113,7 @@ class Viewer:
         details = card.locator("details").first
         if details.get_attribute("open") is None:
             details.locator("summary").click()
+        details.locator(".filters > *").first.wait_for()  # they are fetched when they are first opened
         self.settle()
         return details
 
@@ -127,6 +138,7 @@ class Viewer:
         tab = self.page.get_by_role("tab", name="In view")
         if tab.get_attribute("aria-selected") != "true":
             tab.click()
+        self.page.locator("#panel-body .say").first.wait_for()  # the list is fetched when it is first opened
         return self.page.locator("#panel-body ul button")
 
     def press(self, *keys: str) -> None:

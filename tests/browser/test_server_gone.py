@@ -86,8 +86,9 @@ def test_what_is_asked_for_while_it_is_away_comes_when_it_is_back(
     open_mortal: Callable[[str], Any], mortal: Mortal, sql: Callable[[str], Any]
 ) -> None:
     viewer = open_mortal(f"/?layers=trees{NEAR}")
+    listed = viewer.in_view()
     mortal.close()
-    viewer.in_view().first.click()
+    listed.first.click()
     expect(notice(viewer)).to_be_visible()
     assert Axe().run(viewer.page, options=LEVELS).response["violations"] == []
     viewer.page.get_by_role("tab", name="Layers").click()
@@ -130,6 +131,7 @@ def test_a_server_that_is_gone_before_the_first_answer_is_waited_for(
         route.abort()
         viewer.page.unroute(re.compile(r"/api/layers\?"))
 
+    viewer.tell_nothing()
     viewer.page.route(re.compile(r"/api/layers\?"), end)
     viewer.page.goto(f"{viewer.origin}/?layers=trees{NEAR}")
     expect(notice(viewer)).to_be_visible()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from geoserver.app import create_app
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
+LEVELS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 NEAR = "#16/45.2/-28.6"  # where points are whole
 BURGLARY = "category IN ('burglary') AND reported_at >= TIMESTAMP('2024-01-01T00:00:00Z')"
 
@@ -235,22 +237,57 @@ def test_a_click_on_a_feature_opens_its_values_with_labels_and_units(
     expect(dialog).to_have_count(0)
 
 
-def test_readings_are_drawn_as_a_line_with_their_extremes_in_words(
+def test_readings_are_one_chart_that_is_read_by_key_beside_a_table(
     open_viewer: Callable[..., Any], sql: Callable[[str], Any]
 ) -> None:
-    viewer = open_viewer("/?layers=sewage-sampling")
-    first = viewer.in_view().first
-    name = first.locator(".title").inner_text()
-    first.click()
-    dialog = viewer.page.get_by_role("dialog", name=name)
-    chart = dialog.get_by_role("img", name=re.compile("^Flow"))
+    fid = sql("SELECT fid FROM layers.air_quality WHERE sensor = 'AQ001'")
+    page = open_viewer(f"/?layers=air-quality&select=air-quality/{fid}").page
+    chart = page.get_by_role("slider", name=re.compile("^Fine particles"))
     expect(chart).to_be_visible()
-    fid = sql(f"SELECT fid FROM layers.sewage_sampling WHERE name = '{name.replace(chr(39), chr(39) * 2)}'")
-    highest = sql(f"SELECT max(flow) FROM layers.sewage_sampling__readings WHERE fid = {fid}")
-    label = chart.get_attribute("aria-label") or ""
-    told = float(re.search(r"highest ([\d.,]+)", label)[1].replace(",", ""))  # type: ignore[index]
-    assert told == pytest.approx(highest, rel=1e-3)
-    assert chart.locator("path").get_attribute("d").count("L") > 50  # type: ignore[union-attr]
+    readings = f"FROM layers.air_quality__readings WHERE fid = {fid}"
+    highest = sql(f"SELECT max(pm25) {readings}")
+    assert f"highest {highest:g} µg/m³" in chart.get_attribute("aria-label").replace("\u00a0", " ")
+    line = chart.locator("path").get_attribute("d")
+    assert line.count("L") > 500
+    # Hours that the sensor missed are gaps, and the limit of the layer file is drawn.
+    assert line.count("M") > 1
+    expect(chart.locator("svg")).to_contain_text("EU limit for the year: 25")
+    chart.focus()
+    for key, order in (("Home", "ASC"), ("End", "DESC")):
+        page.keyboard.press(key)
+        end = sql(f"SELECT pm25 {readings} AND pm25 IS NOT NULL ORDER BY measured_at {order} LIMIT 1")
+        assert f"{end:g} µg/m³" in chart.get_attribute("aria-valuetext").replace("\u00a0", " ")
+    before = chart.get_attribute("aria-valuetext")
+    page.keyboard.press("ArrowLeft")
+    assert chart.get_attribute("aria-valuetext") != before
+    page.get_by_label("What was measured").select_option(label="Nitrogen dioxide (NO₂)")
+    expect(page.get_by_role("slider", name=re.compile("^Nitrogen"))).to_be_visible()
+    page.get_by_text("As a table").click()
+    rows = page.get_by_role("region", name="Nitrogen dioxide (NO₂)").locator("tbody tr")
+    expect(rows).to_have_count(sql(f"SELECT count(*) {readings}"))
+    last = sql(f"SELECT no2 {readings} ORDER BY measured_at DESC LIMIT 1")
+    assert rows.first.locator("td").last.inner_text().replace("\u00a0", " ") == f"{last:g} µg/m³"
+    assert Axe().run(page, options=LEVELS).response["violations"] == []
+
+
+def test_a_browser_whose_graphics_break_down_lists_the_rows_and_draws_again_when_it_can(
+    open_viewer: Callable[..., Any],
+) -> None:
+    viewer = open_viewer(f"/?layers=trees{NEAR}")
+    viewer.expected_faults = ("CONTEXT_LOST",)
+    page = viewer.page
+    page.evaluate("""() => {
+        const canvas = document.querySelector("canvas.maplibregl-canvas");
+        window.graphics = canvas.getContext("webgl2").getExtension("WEBGL_lose_context");
+        graphics.loseContext();
+    }""")
+    expect(page.get_by_text("This browser cannot draw the map.")).to_be_visible()
+    page.get_by_role("tab", name="Rows").click()
+    expect(page.locator("#panel-body ul button")).to_have_count(20)
+    page.evaluate("graphics.restoreContext()")
+    expect(page.get_by_text("This browser cannot draw the map.")).to_have_count(0)
+    viewer.settle()
+    assert viewer.in_view().count() == 50
 
 
 def test_a_number_range_is_set_by_typing_and_cleared(
@@ -315,6 +352,7 @@ def test_a_filter_that_the_server_refuses_is_told_at_the_filter_and_draws_nothin
 def test_an_answer_that_does_not_come_is_told_plainly_and_asked_for_again(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer(None)
     viewer.expected_faults = ("Failed to load resource",)
+    viewer.tell_nothing()
     viewer.page.route(re.compile(r"/api/layers\?"), lambda route: route.abort())
     viewer.page.goto(f"{viewer.origin}/?layers=trees")
     alert = viewer.page.get_by_role("alert")
@@ -433,9 +471,9 @@ def test_a_first_visit_asks_at_most_three_times_a_layer_and_then_rests(
     layers = ["crime", "bike-paths", "trees", "sewage-sampling", "air-quality", "districts"][:number]
     viewer = open_viewer(f"/?layers={','.join(layers)}")
     assert all(viewer.count(layer) > 0 for layer in layers)
-    data = [
-        url for url in viewer.requests if not url.endswith((".svg", "/api/layers?lang=en"))
-    ]  # which is read again in time
+    # The catalogue is read again in time, and what the browser has kept may be asked of it again.
+    kept = re.compile(r"/api/layers\?lang=en$|/assets/|/fonts/|\.svg$")
+    data = [url for url in viewer.requests if not kept.search(url)]
     assert sorted(data) == sorted(set(data))
     asked = [url for url in data if "/api/layers/" in url or re.search(r"/tiles/[^/]+\.json", url)]
     assert len(asked) <= 3 * number
@@ -443,6 +481,31 @@ def test_a_first_visit_asks_at_most_three_times_a_layer_and_then_rests(
     settled = len(viewer.requests)
     viewer.page.wait_for_timeout(3000)
     assert [url for url in viewer.requests[settled:] if not url.endswith("/api/layers?lang=en")] == []
+
+
+def test_a_first_view_asks_for_its_tiles_before_maplibre_has_come_and_for_nothing_that_the_page_has_told(
+    open_viewer: Callable[..., Any],
+) -> None:
+    viewer = open_viewer(None)
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        if "released" in held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    viewer.page.route("**/assets/maplibre-gl-*.js", hold)
+    with viewer.page.expect_request(re.compile(r"/tiles/crime/\d+/")):
+        viewer.page.goto(f"{viewer.origin}/?layers=crime,districts", wait_until="commit")
+    waiting = list(held)
+    held.append("released")
+    for route in waiting:
+        route.continue_()
+    viewer.settle()
+    tiles = [url for url in viewer.requests if re.search(r"/tiles/.*\.mvt", url)]
+    assert sorted(tiles) == sorted(set(tiles))
+    assert [url for url in viewer.requests if re.search(r"/styles/|/api/|/tiles/[^/]+\.json", url)] == []
 
 
 def test_the_tiles_are_asked_for_with_the_filter_and_no_request_leaves_the_origin(

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
+import html
 import json
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import brotli
 import mercantile
 import pytest
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from geoserver import assets
 from geoserver.encodings import decompress
+from geoserver.site.answers import render_answers
 from geoserver.site.files import BuiltFiles
 from geoserver.site.glyphs import empty_glyphs
 from geoserver.site.headers import SiteHeaders
@@ -23,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from starlette.requests import Request
 
 built = pytest.mark.skipif(
     not (assets.root("web") / "index.html").is_file(), reason="the viewer is not built: npm --prefix web run build"
@@ -46,6 +52,91 @@ def test_the_front_page_is_the_viewer_and_is_checked_every_time(client: TestClie
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "must-revalidate" in page.headers["cache-control"]
     assert client.get("/", headers={"If-None-Match": page.headers["etag"]}).status_code == 304
+
+
+def read_told(page: str) -> dict[str, Any]:
+    """Answers that stand in the page, by address."""
+    blocks = re.findall(r'<script type="application/json" data-address="([^"]*)">(.*?)</script>', page, re.DOTALL)
+    return {html.unescape(address): json.loads(text) for address, text in blocks}
+
+
+@built
+@pytest.mark.parametrize(
+    ("query", "addresses"),
+    [
+        ("", ["crime", "bike-paths", "crime", "bike-paths", "light", "dark"]),
+        ("?layers=trees,none,crime&layers=districts&base=dark", ["crime", "trees", "districts"] * 2 + ["dark"]),
+        ("?layers=", ["light", "dark"]),
+        ("?filter.crime=category='burglary'", ["crime", "bike-paths"]),
+        ("?time=2024-01-01/..&layers=trees", ["trees"]),
+    ],
+)
+def test_the_page_tells_what_it_would_ask_for_first(client: TestClient, query: str, addresses: list[str]) -> None:
+    told = read_told(client.get(f"/{query}").text)
+    names = [address.partition("?")[0].rpartition("/")[2].removesuffix(".json") for address in told]
+    assert sorted(names) == sorted(["layers", *addresses])
+    for address, answer in told.items():
+        assert answer == client.get(f"/{address}").json()
+
+
+def test_what_the_page_asks_of_us_never_leaves() -> None:
+    async def app(_: Any, receive: Any, send: Any) -> None:
+        assert (await receive())["type"] == "http.request"
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(receive(), 0.05)
+        await send({"type": "http.response.start", "status": 404, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+        seen.append(True)
+
+    seen: list[bool] = []
+    scope = {"type": "http", "headers": [], "path": "/", "query_string": b"", "app": app}
+    assert asyncio.run(render_answers(Request(scope))) == b""
+    assert seen
+
+
+@built
+def test_no_title_ends_the_block_that_it_stands_in(client: TestClient) -> None:
+    layers = client.app.state.services.live.current.layers  # type: ignore[attr-defined]
+    title = "</script><script>alert(1)</script><!--"
+    before = layers["crime"]
+    layers["crime"] = replace(before, title=title)
+    try:
+        page = client.get("/").text
+    finally:
+        layers["crime"] = before
+    assert "alert(1)</script>" not in page
+    assert title in [layer["title"] for layer in read_told(page)["api/layers"]["layers"]]
+
+
+@built
+def test_the_page_names_every_part_of_the_map_ahead(client: TestClient) -> None:
+    page = client.get("/").text
+    for part in ("city-map", "maplibre-gl", "maplibre-shared", "map-worker"):
+        (address,) = re.findall(rf'<link rel="modulepreload"[^>]* href="\./(assets/{part}-[^"]+\.js)"', page)
+        assert client.get(f"/{address}").status_code == 200
+
+
+def test_what_the_build_has_packed_is_sent_while_it_is_of_the_same_bytes(tmp_path: Path) -> None:
+    text = b"var a = 1;\n" * 100
+    (tmp_path / "a.js").write_bytes(text)
+    packed = brotli.compress(text, quality=3, lgwin=20)
+    (tmp_path / "a.js.br").write_bytes(packed)
+    file = BuiltFiles(tmp_path).read("a.js")
+    assert file is not None
+    assert asyncio.run(file.encode("br")) == packed
+    for stale in (brotli.compress(b"another"), b"no brotli"):
+        (tmp_path / "a.js.br").write_bytes(stale)
+        file = BuiltFiles(tmp_path).read("a.js")
+        assert file is not None
+        assert brotli.decompress(asyncio.run(file.encode("br"))) == text
+
+
+@built
+def test_letters_are_small_enough_for_a_slow_line(client: TestClient) -> None:
+    for font in ("Regular", "Medium", "Italic"):
+        answer = client.get(f"/fonts/Noto Sans {font}/0-255.pbf", headers={"Accept-Encoding": "br"})
+        assert answer.headers["content-encoding"] == "br"
+        assert int(answer.headers["content-length"]) < 20_000
 
 
 @built

@@ -1,6 +1,6 @@
 /** Spans of days: how people say them, and those that people ask for. Both ends are included. */
 import { addDays } from "../ui/dates.ts";
-import { currentLanguage, formatDate, t, type MessageKey } from "../ui/i18n.svelte.ts";
+import { formatDate, locale, t, type MessageKey } from "../ui/i18n.svelte.ts";
 
 export interface Period {
   from: string;
@@ -12,8 +12,6 @@ export interface Preset extends Period {
 }
 
 const at = (day: string): Date => new Date(`${day}T00:00:00Z`);
-/** The reader's own variant of the page's language, as `formatDate` has it. */
-const locale = (): string => navigator.languages.find((tag) => tag.toLowerCase().split("-")[0] === currentLanguage()) ?? currentLanguage();
 const pad = (number: number): string => String(number).padStart(2, "0");
 
 /** The first day of a month, which may be one of another year: month 13 is the next January. */

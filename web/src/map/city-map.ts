@@ -1,37 +1,32 @@
 /** MapLibre behind a small door: what the page asks of a map, and what the map tells the page. */
 import {
+  addProtocol,
+  AJAXError,
   AttributionControl,
   Map as MapLibreMap,
+  removeProtocol,
   ScaleControl,
   setWorkerUrl,
   type GeoJSONSource,
-  type MapGeoJSONFeature,
   type StyleSpecification,
   type VectorSourceSpecification,
   type VectorTileSource,
 } from "maplibre-gl";
-import "maplibre-gl/dist/maplibre-gl.css";
-import "./map.css";
-import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
-import type { Bounds, Scalar } from "../query/types.ts";
+import workerUrl from "virtual:map-worker";
+import type { Bounds } from "../query/types.ts";
 import type { Camera } from "../state/address.ts";
 import type { InView } from "../state/map-state.svelte.ts";
-import { pick, type Selection, type Stacked } from "../state/selection.ts";
-import { anchor, flatten } from "./geometry.ts";
+import { pick, type Selection } from "../state/selection.ts";
+import type { Ahead } from "./ahead.ts";
 import { freePart, shiftInto, type Part } from "./room.ts";
-import { FADE, keyOf, type Square } from "./squares.ts";
+import { isSquare, Seen, toSquare, toStack } from "./seen.ts";
+import type { Square } from "./squares.ts";
 import { layerOf, SELECTION } from "./style.ts";
 
 setWorkerUrl(workerUrl);
 
-/** Features told to the list beside the map. */
-const MOST = 50;
-/** Pixels around a click or tap that count as on the feature. */
-const REACH = 5;
-/** In the style's metadata: the zoom at which features begin to show where squares were. */
-const FADES = "geoserver:fades-from";
-/** The part of a tile with a layer's squares is named after it. */
-const SQUARES = ":bins";
+/** Milliseconds in which a browser whose graphics broke down usually has them back. */
+const PATIENCE = 5_000;
 
 export interface Events {
   moved(camera: Camera): void;
@@ -41,6 +36,8 @@ export interface Events {
   selected(selection: Selection | null): void;
   /** A part of the map did not come; `status` is that of the answer, 0 for none. */
   failed(status: number | undefined): void;
+  /** The browser has taken the map's means to draw away, and not given them back; or it has by now. */
+  lost(gone: boolean): void;
 }
 
 export interface Options {
@@ -52,19 +49,17 @@ export interface Options {
   padding: () => { top: number; right: number; bottom: number; left: number };
   /** Pixels at the bottom that something lies on. */
   covered: number;
+  /** Tiles that were asked for before there was a map. */
+  ahead: Ahead;
+  /** A name that no other map on the page has. */
+  name: string;
 }
 
 export class CityMap {
   #map: MapLibreMap;
   #options: Options;
   #events: Events;
-  /** Of the style, what draws features and what draws squares that stand for many. */
-  #features: string[] = [];
-  #squares: string[] = [];
-  /** By layer: the zoom from which on features count as shown, and no longer the squares that they fade into. */
-  #shown = new Map<string, number>();
-  /** Layers of which the squares that fade have a source of their own. */
-  #apart = new Set<string>();
+  #seen: Seen;
   /** By layer: the version of the data that its tiles are of. */
   #versions: Record<string, string> = {};
   /** Layers that were edited while the map stood: the browser may have older tiles of them. */
@@ -72,6 +67,7 @@ export class CityMap {
   /** Sources whose tiles are to be read again. */
   #outdated = new Set<string>();
   #hover = 0;
+  #lost: ReturnType<typeof setTimeout> | undefined;
   /** Where the map is going. */
   #goal: { center: [number, number]; zoom: number } | null = null;
   /** MapLibre compares styles only once the first one is there; what comes before waits here. */
@@ -86,6 +82,7 @@ export class CityMap {
   constructor(options: Options, events: Events) {
     this.#options = options;
     this.#events = events;
+    addProtocol(options.name, ({ url }) => this.#take(url.slice(options.name.length + 3)));
     const { camera, bounds } = options;
     this.#map = new MapLibreMap({
       container: options.container,
@@ -98,10 +95,11 @@ export class CityMap {
       fadeDuration: 100,
       // The page itself learns when data has changed, and does not ask again while it has not.
       refreshExpiredTiles: false,
-      transformRequest: (url) => ({ url, ...(this.#edited.has(layerOfTile(url)) && { cache: "no-cache" as const }) }),
+      transformRequest: (url) => this.#address(url),
       locale: { "Map.Title": options.label },
       ...(camera ? { center: [camera.lon, camera.lat], zoom: camera.zoom } : {}),
     });
+    this.#seen = new Seen(this.#map);
     this.#map.setPadding({ bottom: options.covered });
     if (!camera && bounds) this.#map.fitBounds(bounds, { padding: options.padding(), animate: false }, { quiet: true });
     this.#map.touchZoomRotate.disableRotation();
@@ -120,7 +118,9 @@ export class CityMap {
       this.#waiting = null;
     });
     map.on("idle", () => {
-      if (!this.#waiting) this.#events.idle(this.#nearest(), this.#squaresInView());
+      if (this.#waiting) return;
+      this.#options.ahead.stop();
+      this.#events.idle(this.#seen.nearest(), this.#seen.squares());
     });
     map.on("zoom", () => this.#events.zoomed(map.getZoom()));
     map.on("dataloading", () => this.#events.busy());
@@ -138,40 +138,32 @@ export class CityMap {
       if (status !== 400) this.#events.failed(status);
     });
     map.on("click", ({ point, lngLat }) => {
-      const found = this.#pick(point.x, point.y);
+      const found = this.#seen.pick(point.x, point.y);
       const at: [number, number] = [lngLat.lng, lngLat.lat];
       if (!found[0]) this.#events.selected(null);
       else if (isSquare(found[0])) this.#events.selected({ layer: layerOf(found[0].source), square: toSquare(found[0]), at });
       else this.#events.selected(pick(toStack(found, at), 0));
     });
+    map.on("webglcontextlost", () => {
+      this.#events.busy();
+      clearTimeout(this.#lost);
+      this.#lost = setTimeout(() => this.#events.lost(true), PATIENCE);
+    });
+    map.on("webglcontextrestored", () => {
+      clearTimeout(this.#lost);
+      this.#events.lost(false);
+    });
     map.on("mousemove", ({ point }) => {
       cancelAnimationFrame(this.#hover);
       this.#hover = requestAnimationFrame(() => {
-        map.getCanvas().style.cursor = this.#query(
-          [
-            [point.x, point.y],
-            [point.x, point.y],
-          ],
-          [...this.#features, ...this.#squares],
-        ).length
-          ? "pointer"
-          : "";
+        map.getCanvas().style.cursor = this.#seen.under(point.x, point.y).length ? "pointer" : "";
       });
     });
   }
 
   /** Draw a style; `data` are the layers that can be clicked and listed, `versions` tells which data each one has. */
   show(style: StyleSpecification, data: string[], versions: Record<string, string>): void {
-    const drawn = style.layers.filter((layer) => "source" in layer && data.includes(layerOf(layer.source)));
-    this.#squares = drawn.filter(isSquare).map(({ id }) => id);
-    this.#features = drawn.filter((layer) => !isSquare(layer)).map(({ id }) => id);
-    this.#apart = new Set(data.filter((id) => `${id}:bins` in style.sources));
-    this.#shown = new Map(
-      drawn.flatMap((layer) => {
-        const start = (layer.metadata as Record<string, unknown> | undefined)?.[FADES];
-        return "source" in layer && typeof start === "number" ? [[layerOf(layer.source), start + FADE / 2] as const] : [];
-      }),
-    );
+    this.#seen.read(style, data);
     const before = this.#versions;
     this.#versions = { ...before, ...versions };
     for (const id of Object.keys(style.sources)) {
@@ -184,6 +176,20 @@ export class CityMap {
     this.#events.busy();
     if (this.#styled) this.#apply(style);
     else this.#waiting = style;
+  }
+
+  /** Where a tile is to be had: here, if it was asked for ahead. */
+  #address(url: string): { url: string; cache?: "no-cache" } {
+    if (this.#edited.has(layerOfTile(url))) return { url, cache: "no-cache" };
+    return { url: this.#options.ahead.has(url) ? `${this.#options.name}://${url}` : url };
+  }
+
+  async #take(url: string): Promise<{ data: ArrayBuffer }> {
+    const ahead = await this.#options.ahead.take(url);
+    if (ahead) return { data: ahead };
+    const answer = await fetch(url);
+    if (!answer.ok) throw new AJAXError(answer.status, answer.statusText, url, new Blob());
+    return { data: await answer.arrayBuffer() };
   }
 
   /** Change what differs, and keep every tile that both styles share. */
@@ -205,83 +211,6 @@ export class CityMap {
     const outdated = this.#outdated.delete(id);
     const same = source.minzoom === (next.minzoom ?? 0) && source.maxzoom === (next.maxzoom ?? 22);
     if (same && (outdated || String(source.tiles) !== String(next.tiles))) source.setTiles(next.tiles!);
-  }
-
-  /** What the layers draw in a box, topmost first; of squares and the features that they fade into only one. */
-  #query(box: Box, layers: string[]): MapGeoJSONFeature[] {
-    const known = layers.filter((id) => this.#map.getLayer(id));
-    if (!known.length) return [];
-    const zoom = this.#map.getZoom();
-    return this.#map.queryRenderedFeatures(box, { layers: known }).filter((feature) => {
-      const layer = layerOf(feature.source);
-      const shown = zoom >= (this.#shown.get(layer) ?? -Infinity);
-      if (!isSquare(feature)) return shown && Number.isSafeInteger(feature.id);
-      // Those of their own source go while the features come; others stand for features from then on.
-      return !this.#apart.has(layer) || shown === (feature.source === layer);
-    });
-  }
-
-  /** What a click is meant for: the points and lines near it, else what lies under it, else an area close by. */
-  #pick(x: number, y: number): MapGeoJSONFeature[] {
-    const near = this.#query(
-      [
-        [x - REACH, y - REACH],
-        [x + REACH, y + REACH],
-      ],
-      this.#features,
-    );
-    const thin = near.filter(({ geometry }) => !/Polygon$/.test(geometry.type));
-    if (thin.length) return thin;
-    const under = this.#query(
-      [
-        [x, y],
-        [x, y],
-      ],
-      [...this.#features, ...this.#squares],
-    );
-    return (under.length ? under : near).slice(0, 1);
-  }
-
-  #squaresInView(): Square[] {
-    const { clientWidth: width, clientHeight: height } = this.#options.container;
-    const found = this.#query(
-      [
-        [0, 0],
-        [width, height - this.#map.getPadding().bottom!],
-      ],
-      this.#squares,
-    ).map(toSquare);
-    return [...new Map(found.map((square) => [keyOf(square), square])).values()];
-  }
-
-  /** The features nearest to the middle: looks into a growing box, so that a full map costs no more than a sparse one. */
-  #nearest(): InView[] {
-    const { clientWidth: width, clientHeight: height } = this.#options.container;
-    const middle = this.#map.project(this.#map.getCenter());
-    for (const part of [0.05, 0.125, 0.25, 0.5]) {
-      const [dx, dy] = [width * part, Math.min(height * part, height - this.#map.getPadding().bottom! - middle.y)];
-      const found = this.#query(
-        [
-          [middle.x - dx, middle.y - dy],
-          [middle.x + dx, middle.y + dy],
-        ],
-        this.#features,
-      );
-      const features = new Map(found.map((feature) => [`${feature.source} ${feature.id}`, feature]));
-      if (features.size < MOST && part < 0.5) continue;
-      return [...features.values()]
-        .map((feature) => ({ feature, at: anchor(feature.geometry, this.#map.getCenter().toArray()) }))
-        .map(({ feature, at }) => ({ feature, at, far: this.#map.project(at).dist(middle) }))
-        .sort((a, b) => a.far - b.far || Number(a.feature.id) - Number(b.feature.id))
-        .slice(0, MOST)
-        .map(({ feature, at }) => ({
-          layer: layerOf(feature.source),
-          fid: Number(feature.id),
-          properties: feature.properties as Record<string, Scalar>,
-          at,
-        }));
-    }
-    return [];
   }
 
   goTo(target: Camera | "home"): void {
@@ -337,37 +266,15 @@ export class CityMap {
 
   remove(): void {
     cancelAnimationFrame(this.#hover);
+    clearTimeout(this.#lost);
     this.#map.remove();
+    removeProtocol(this.#options.name);
+    this.#options.ahead.stop();
   }
 }
 
-type Box = [[number, number], [number, number]];
-
 /** The layer in the address of a tile; "" for other addresses. */
 const layerOfTile = (url: string): string => decodeURIComponent(/\/tiles\/([^/]+)\/\d+\//.exec(url)?.[1] ?? "");
-
-/** Whether a layer of the style, or what it drew, is of squares. */
-function isSquare(item: object): boolean {
-  const layer = "sourceLayer" in item ? item.sourceLayer : "source-layer" in item ? item["source-layer"] : "";
-  return String(layer).endsWith(SQUARES);
-}
-
-/** Each feature once, however many tiles and layers of the style draw it. */
-function toStack(features: MapGeoJSONFeature[], clicked: [number, number]): Stacked[] {
-  const found = features.map(({ source, id, properties, geometry }): Stacked => ({
-    layer: layerOf(source),
-    fid: Number(id),
-    properties: properties as Record<string, Scalar>,
-    at: geometry.type === "Point" ? (geometry.coordinates as [number, number]) : clicked,
-  }));
-  return [...new Map(found.reverse().map((item) => [`${item.layer} ${item.fid}`, item])).values()].reverse();
-}
-
-function toSquare({ source, properties, geometry }: MapGeoJSONFeature): Square {
-  const corners = "coordinates" in geometry ? flatten(geometry.coordinates) : [];
-  const [xs, ys] = [corners.map(([x]) => x), corners.map(([, y]) => y)];
-  return { layer: layerOf(source), properties, bounds: [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)] };
-}
 
 /** The style without some of its sources, and without what is drawn from them. */
 function without(style: StyleSpecification, ids: Set<string>): StyleSpecification {

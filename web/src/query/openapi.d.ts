@@ -186,6 +186,8 @@ export interface components {
             language: string | null;
             /** Latest */
             latest: boolean;
+            /** Limits */
+            limits: components["schemas"]["Limit"][];
             /** Max */
             max?: number | string | null;
             /** Min */
@@ -473,6 +475,16 @@ export interface components {
              * @description The value or values that are drawn like this.
              */
             value?: components["schemas"]["Scalar"] | components["schemas"]["Scalar"][];
+        };
+        /**
+         * Limit
+         * @description A value that those of a field are judged by, such as a legal limit.
+         */
+        Limit: {
+            /** Title */
+            title: string;
+            /** Value */
+            value: number;
         };
         /** Link */
         Link: {

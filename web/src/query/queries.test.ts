@@ -1,12 +1,8 @@
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
-import { environmentManager } from "@tanstack/query-core";
+import { after, mock, test } from "node:test";
 import { FakeServer, ROOT } from "../testing/fake-server.ts";
 import { Queries, type Answer } from "./queries.ts";
-import type { Ask } from "./server.ts";
-
-// Here there is no window, and without one nothing would be asked again by itself.
-environmentManager.setIsServer(() => false);
+import { OURS, type Ask } from "./server.ts";
 
 const closing: Queries[] = [];
 after(() => closing.forEach((queries) => queries.close()));
@@ -110,6 +106,57 @@ test("half an answer is no answer", async () => {
   server.find("?a").answer({});
   await rest();
   assert.equal(seen?.error?.status, 0);
+  watch.stop();
+});
+
+test("a fault of ours is told and not asked again", async () => {
+  const { server, queries } = start();
+  const told = mock.method(console, "error", () => undefined);
+  let seen: Answer<{ n: number }> | undefined;
+  const faulty = { ...ask("a"), read: () => (undefined as unknown as { n: () => never }).n() };
+  const watch = queries.watch<{ n: number }>(faulty, (answer) => (seen = answer));
+  await rest();
+  server.find("?a").answer({});
+  await rest(1200);
+  told.mock.restore();
+  assert.equal(seen?.error?.status, OURS);
+  assert.deepEqual([seen.error.unanswered, server.asked.length, told.mock.callCount()], [false, 1, 1]);
+  watch.stop();
+});
+
+test("after an answer, the next failure is tried again as soon as a first one", async () => {
+  const { server, queries } = start();
+  const watch = queries.watch(ask("a"), () => undefined);
+  const fail = async (): Promise<void> => {
+    await rest();
+    server.find("?a").answer("<html>", 500);
+    await rest();
+  };
+  await fail();
+  await rest(1100);
+  await fail();
+  await rest(2100);
+  server.find("?a").answer({ n: 1 });
+  await rest();
+  watch.retry();
+  await fail();
+  const asked = server.asked.length;
+  await rest(1200);
+  assert.equal(server.asked.length, asked + 1);
+  watch.stop();
+});
+
+test("what came with the page is not asked for, and once it is old it is", async () => {
+  const server = new FakeServer(["crime"]);
+  const queries = new Queries({ root: ROOT, fetch: server.fetch, told: new Map([["api/layers/crime?a", '{"n": 5}']]) });
+  closing.push(queries);
+  let seen: Answer<{ n: number }> | undefined;
+  const watch = queries.watch(ask("a"), (answer) => (seen = answer));
+  await rest();
+  assert.deepEqual([seen?.data?.n, server.asked.length], [5, 0]);
+  watch.change(ask("a", "2"));
+  await rest();
+  assert.equal(server.asked.length, 1);
   watch.stop();
 });
 

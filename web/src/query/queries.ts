@@ -2,9 +2,8 @@
  * The one cache through which everything is asked: equal questions share one request, a request that nobody waits for any
  * more is broken off, answers are kept for a while and in number, and what failed for want of an answer is tried again.
  */
-import { QueryClient, QueryObserver, type QueryObserverOptions } from "@tanstack/query-core";
 import { Presence } from "./presence.svelte.ts";
-import { ApiError, type Ask } from "./server.ts";
+import { ApiError, OURS, type Ask } from "./server.ts";
 
 /** Answers kept; beyond it those go first that nobody looks at. */
 const MOST = 300;
@@ -33,81 +32,166 @@ export interface Options {
   /** Where the page lives; addresses are relative to it. */
   root: string;
   fetch: typeof fetch;
+  /** Answers that came with the page, by address; each is taken once. */
+  told?: Map<string, string>;
 }
 
+type Tell = (answer: Answer<unknown>) => void;
+
+/** A question, who waits for its answer, and what is known of it. */
+interface Entry {
+  ask: Ask<unknown>;
+  tellers: Set<Tell>;
+  answer: Answer<unknown>;
+  /** What the data were read from: the same text leaves them the same. */
+  text: string | null;
+  /** When it was last answered. */
+  answered: number;
+  /** How often in a row it failed. */
+  failures: number;
+  flight: AbortController | null;
+  /** Until it is asked again, or forgotten. */
+  timer: ReturnType<typeof setTimeout> | undefined;
+}
+
+const nameOf = ({ address, version }: Ask<unknown>): string => `${address} ${version}`;
+const isHidden = (): boolean => globalThis.document?.hidden ?? false;
+
 export class Queries {
-  #client = new QueryClient({ defaultOptions: { queries: { networkMode: "always", retry: false, staleTime: Infinity, gcTime: KEEP } } });
+  #entries = new Map<string, Entry>();
   #options: Options;
   /** Whether the server is there; what got no answer is asked again when it is. */
   readonly presence = new Presence(() => this.#isThere());
+  #look = (): void => {
+    if (!isHidden()) for (const entry of this.#entries.values()) if (isOld(entry)) this.#fly(entry);
+  };
 
   constructor(options: Options) {
     this.#options = options;
-    this.#client.mount();
     this.presence.onAnswer(() => {
-      void this.#client.refetchQueries({ type: "active", predicate: ({ state }) => (state.error as ApiError | null)?.unanswered ?? false });
+      for (const entry of this.#entries.values()) if (entry.tellers.size && entry.answer.error?.unanswered) this.#fly(entry);
     });
-    const cache = this.#client.getQueryCache();
-    cache.subscribe((event) => {
-      if (event.type !== "added" || cache.getAll().length <= MOST) return;
-      const idle = cache.getAll().filter((query) => !query.isActive() && query !== event.query);
-      idle.sort((a, b) => a.state.dataUpdatedAt - b.state.dataUpdatedAt);
-      for (const query of idle.slice(0, cache.getAll().length - MOST)) cache.remove(query);
-    });
+    globalThis.document?.addEventListener("visibilitychange", this.#look);
   }
 
   /** Answers kept, asked or not. */
   get size(): number {
-    return this.#client.getQueryCache().getAll().length;
+    return this.#entries.size;
   }
 
   /** Ask, and tell each answer until `stop`; the first one at once when it is known. */
   watch<T>(ask: Ask<T>, tell: (answer: Answer<T>) => void): Watch<T> {
-    const observer = new QueryObserver<T, ApiError>(this.#client, this.#describe(ask));
-    const show = ({ data, error, fetchStatus }: Shown<T>): void => tell({ data, error, busy: fetchStatus === "fetching" });
-    const unsubscribe = observer.subscribe(show);
-    show(observer.getCurrentResult());
+    // An entry holds the answers to its own question alone.
+    const teller = tell as Tell;
+    let entry = this.#join(ask, teller);
     return {
       change: (next) => {
-        observer.setOptions(this.#describe(next));
-        show(observer.getCurrentResult());
+        if (nameOf(next) === nameOf(entry.ask)) return;
+        this.#leave(entry, teller);
+        entry = this.#join(next, teller);
       },
-      retry: () => void observer.refetch(),
-      stop: unsubscribe,
+      retry: () => this.#fly(entry),
+      stop: () => this.#leave(entry, teller),
     };
   }
 
   /** Forget everything; requests on their way are broken off. */
   close(): void {
     this.presence.close();
-    void this.#client.cancelQueries();
-    this.#client.clear();
-    this.#client.unmount();
+    globalThis.document?.removeEventListener("visibilitychange", this.#look);
+    for (const entry of this.#entries.values()) this.#forget(entry);
   }
 
-  #describe<T>(ask: Ask<T>): QueryObserverOptions<T, ApiError> {
-    return {
-      queryKey: [ask.address, ask.version],
-      queryFn: ({ signal }) => this.#read(ask, signal),
-      ...(ask.again && { staleTime: ask.again / 2, refetchOnWindowFocus: true }),
-      refetchInterval: ({ state }) => {
-        if (state.status !== "error") return ask.again ?? false;
-        // What got no answer waits until the server is there.
-        return state.error?.refused || state.error?.unanswered
-          ? false
-          : Math.min(LAST_RETRY, FIRST_RETRY * 2 ** Math.min(state.errorUpdateCount - 1, 10));
-      },
-    };
+  #join(ask: Ask<unknown>, tell: Tell): Entry {
+    const entry = this.#entries.get(nameOf(ask)) ?? this.#open(ask);
+    entry.tellers.add(tell);
+    if (entry.answer.data === undefined || isOld(entry)) this.#fly(entry);
+    else this.#wait(entry);
+    tell(entry.answer);
+    return entry;
   }
 
-  /** Read an answer of our own server; `ApiError` on anything but 2xx, and an abort passes through. */
-  async #read<T>(ask: Ask<T>, signal: AbortSignal): Promise<T> {
-    try {
-      return await this.#fetch(ask, signal);
-    } catch (error) {
-      if (error instanceof ApiError && error.unanswered) this.presence.doubt();
-      throw error;
+  #leave(entry: Entry, tell: Tell): void {
+    if (!entry.tellers.delete(tell) || entry.tellers.size) return;
+    entry.flight?.abort();
+    clearTimeout(entry.timer);
+    if (entry.answer.data === undefined) this.#forget(entry);
+    else entry.timer = setTimeout(() => this.#forget(entry), KEEP);
+  }
+
+  #open(ask: Ask<unknown>): Entry {
+    const answer = { data: undefined, error: null, busy: false };
+    const entry: Entry = { ask, tellers: new Set(), answer, text: null, answered: 0, failures: 0, flight: null, timer: undefined };
+    this.#entries.set(nameOf(ask), entry);
+    if (this.#entries.size > MOST) {
+      const idle = [...this.#entries.values()].filter((other) => !other.tellers.size && other !== entry);
+      idle.sort((a, b) => a.answered - b.answered);
+      for (const old of idle.slice(0, this.#entries.size - MOST)) this.#forget(old);
     }
+    return entry;
+  }
+
+  #forget(entry: Entry): void {
+    clearTimeout(entry.timer);
+    entry.flight?.abort();
+    if (this.#entries.get(nameOf(entry.ask)) === entry) this.#entries.delete(nameOf(entry.ask));
+  }
+
+  /** Ask, unless that is under way. */
+  #fly(entry: Entry): void {
+    if (entry.flight) return;
+    clearTimeout(entry.timer);
+    const flight = (entry.flight = new AbortController());
+    const before = entry.answer;
+    // Without data, an error is forgotten while it is tried once more.
+    this.#tell(entry, { ...before, error: before.data === undefined ? null : before.error, busy: true });
+    void this.#read(entry, flight.signal)
+      .then(
+        (data) => {
+          entry.failures = 0;
+          entry.answered = Date.now();
+          return { data, error: null, busy: false };
+        },
+        (error: unknown) => {
+          if (flight.signal.aborted) return { ...before, busy: false };
+          entry.failures += 1;
+          return { data: before.data, error: this.#judge(error), busy: false };
+        },
+      )
+      .then((answer) => {
+        entry.flight = null;
+        this.#tell(entry, answer);
+        this.#wait(entry);
+        // Somebody came back while it was broken off.
+        if (flight.signal.aborted && entry.tellers.size) this.#fly(entry);
+      });
+  }
+
+  #tell(entry: Entry, answer: Answer<unknown>): void {
+    entry.answer = answer;
+    for (const tell of [...entry.tellers]) tell(answer);
+  }
+
+  /** Ask again in a while: what changes, and what failed and may not fail the next time. */
+  #wait(entry: Entry): void {
+    clearTimeout(entry.timer);
+    const { error } = entry.answer;
+    // What got no answer waits until the server is there.
+    const again = error ? !error.refused && !error.unanswered : entry.ask.again !== undefined;
+    if (!again || !entry.tellers.size || entry.flight) return;
+    const wait = error ? Math.min(LAST_RETRY, FIRST_RETRY * 2 ** Math.min(entry.failures - 1, 10)) : entry.ask.again!;
+    // Of a page that nobody sees it is old by the time that somebody does.
+    entry.timer = setTimeout(() => (isHidden() ? this.#wait(entry) : this.#fly(entry)), wait);
+  }
+
+  #judge(error: unknown): ApiError {
+    if (error instanceof ApiError) {
+      if (error.unanswered) this.presence.doubt();
+      return error;
+    }
+    // A fault of this page: to be seen where faults are looked for, and not to be tried again.
+    console.error(error);
+    return new ApiError(OURS, String(error));
   }
 
   async #isThere(): Promise<boolean> {
@@ -120,11 +204,33 @@ export class Queries {
     }
   }
 
-  async #fetch<T>(ask: Ask<T>, signal: AbortSignal): Promise<T> {
+  /** Read an answer of our own server; `ApiError` on anything but 2xx, and an abort passes through. */
+  async #read(entry: Entry, signal: AbortSignal): Promise<unknown> {
+    const { ask } = entry;
+    const text = this.#takeTold(ask.address) ?? (await this.#fetch(ask.address, signal));
+    if (text === entry.text) return entry.answer.data;
+    try {
+      const data = ask.read(text);
+      entry.text = text;
+      return data;
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      // Half an answer, or that of something between us and the server.
+      throw new ApiError(0, "no answer that can be read");
+    }
+  }
+
+  #takeTold(address: string): string | undefined {
+    const told = this.#options.told?.get(address);
+    this.#options.told?.delete(address);
+    return told;
+  }
+
+  async #fetch(asked: string, signal: AbortSignal): Promise<string> {
+    const address = new URL(asked, this.#options.root).href;
     let response: Response;
     let text: string;
     try {
-      const address = new URL(ask.address, this.#options.root).href;
       response = await this.#options.fetch.call(undefined, address, { signal, headers: { Accept: "application/json" } });
       text = await response.text();
     } catch (error) {
@@ -132,16 +238,13 @@ export class Queries {
       throw new ApiError(0, "no answer");
     }
     if (!response.ok) throw readProblem(response, text);
-    try {
-      return ask.read(text);
-    } catch {
-      // Half an answer, or that of something between us and the server.
-      throw new ApiError(0, "no answer that can be read");
-    }
+    return text;
   }
 }
 
-type Shown<T> = { data: T | undefined; error: ApiError | null; fetchStatus: string };
+/** Whether somebody looks at it and it may be another by now. */
+const isOld = ({ ask, answered, tellers }: Entry): boolean =>
+  tellers.size > 0 && ask.again !== undefined && answered > 0 && Date.now() - answered > ask.again / 2;
 
 function readProblem(response: Response, text: string): ApiError {
   let problem: { detail?: string; title?: string; parameter?: string } = {};

@@ -17,6 +17,9 @@ export interface Ask<T> {
   again?: number;
 }
 
+/** In place of a status: we could not read an answer that is whole. */
+export const OURS = -1;
+
 /** `status` 0 means that no answer came at all; `parameter` is the one that the server did not like. */
 export class ApiError extends Error {
   status: number;
@@ -28,9 +31,9 @@ export class ApiError extends Error {
     this.parameter = parameter;
   }
 
-  /** The question is at fault, and asking it again will not help. */
+  /** The question is at fault, or we are, and asking it again will not help. */
   get refused(): boolean {
-    return this.status >= 400 && this.status < 500 && this.status !== 408 && this.status !== 429;
+    return this.status === OURS || (this.status >= 400 && this.status < 500 && this.status !== 408 && this.status !== 429);
   }
 
   /** Nobody answered, or a proxy did in place of a server that is not there. */

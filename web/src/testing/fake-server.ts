@@ -126,5 +126,17 @@ function detailOf(layer: LayerSummary): LayerDetail {
 }
 
 export function makeField(name: string, type: Field["type"], filter: Field["filter"]): Field {
-  return { name, title: name, description: "", type, unit: "", filter, labels: {}, latest: false, language: null, labels_language: null };
+  return {
+    name,
+    title: name,
+    description: "",
+    type,
+    unit: "",
+    filter,
+    labels: {},
+    limits: [],
+    latest: false,
+    language: null,
+    labels_language: null,
+  };
 }

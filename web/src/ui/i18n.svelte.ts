@@ -46,7 +46,8 @@ export class Words {
     if (this.#wanted === code) [this.code, this.#messages] = found;
   }
 
-  get #locale(): string {
+  /** The reader's own variant of the language where there is one: "en-GB" for English, with its dates. */
+  get locale(): string {
     return this.#preferred.find((tag) => tag.toLowerCase().split("-")[0] === this.code) ?? this.code;
   }
 
@@ -58,7 +59,7 @@ export class Words {
 
   readonly formatNumber = (value: number | bigint): string => {
     const whole = typeof value === "bigint" || Number.isInteger(value);
-    return new Intl.NumberFormat(this.#locale, whole ? {} : { maximumSignificantDigits: 4 }).format(value);
+    return new Intl.NumberFormat(this.locale, whole ? {} : { maximumSignificantDigits: 4 }).format(value);
   };
 
   /** "31 Jan 2024"; with `time` also the hour, in UTC as the filters are. */
@@ -70,7 +71,7 @@ export class Words {
   #date(text: string, style: Intl.DateTimeFormatOptions): string {
     const date = new Date(/T/.test(text) ? text : `${text}T00:00:00Z`);
     if (Number.isNaN(date.getTime())) return text;
-    return new Intl.DateTimeFormat(this.#locale, { dateStyle: "medium", ...style, timeZone: "UTC" }).format(date);
+    return new Intl.DateTimeFormat(this.locale, { dateStyle: "medium", ...style, timeZone: "UTC" }).format(date);
   }
 
   readonly formatValue = (field: Field, value: Scalar | undefined): string => showValue(this, field, value);
@@ -102,4 +103,4 @@ export const page = { words: new Words() };
 export const t: Words["t"] = (key, values) => page.words.t(key, values);
 export const formatNumber: Words["formatNumber"] = (value) => page.words.formatNumber(value);
 export const formatDate: Words["formatDate"] = (text, time) => page.words.formatDate(text, time);
-export const currentLanguage = (): string => page.words.code;
+export const locale = (): string => page.words.locale;

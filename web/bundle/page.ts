@@ -1,0 +1,68 @@
+/** What makes the page quick on a slow line: it names what it will need, and every file is packed as small as can be. */
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { brotliCompress, constants } from "node:zlib";
+import type { HtmlTagDescriptor, Plugin } from "vite";
+
+const pack = promisify(brotliCompress);
+
+/** Parts of the map that the page does not import at once and yet always needs, unless the browser cannot draw. */
+const AHEAD = ["city-map", "maplibre-gl", "maplibre-shared", "map-worker"];
+
+/** Name them in the page's head, so that they are on their way before the script that asks for them is there. */
+export function preload(): Plugin {
+  return {
+    name: "preload",
+    apply: "build",
+    transformIndexHtml: {
+      order: "post",
+      handler: (_, { bundle }) =>
+        Object.values(bundle ?? {}).flatMap((output): HtmlTagDescriptor[] => {
+          if (output.type !== "chunk" || !AHEAD.includes(output.name)) return [];
+          return [{ tag: "link", attrs: { rel: "modulepreload", crossorigin: true, href: `./${output.fileName}` }, injectTo: "head" }];
+        }),
+    },
+  };
+}
+
+/** Parts of MapLibre's sheet that dress what this page does not have. */
+const UNUSED = /ctrl-group|ctrl-icon|ctrl-logo|user-location|marker|cooperative|geolocate|compact/;
+const RULE = /([^{}@]+)\{[^{}]*\}/g;
+const EMPTY = /@(?:media|-[a-z]+-keyframes|keyframes)[^{}]*\{\s*\}/g;
+
+/** MapLibre's sheet without the rules that could not match anything here; nine tenths of it are pictures for buttons. */
+export function sheet(): Plugin {
+  const useless = (selectors: string): boolean => selectors.split(",").every((selector) => UNUSED.test(selector));
+  return {
+    name: "maplibre-sheet",
+    apply: "build",
+    enforce: "pre",
+    transform: (code, id) =>
+      id.endsWith("maplibre-gl.css")
+        ? code.replace(RULE, (rule: string, selectors: string) => (useless(selectors) ? "" : rule)).replace(EMPTY, "")
+        : null,
+  };
+}
+
+/** Lay `name.br` beside each text file; the server sends it to whom takes it. */
+export function precompress(): Plugin {
+  let folder = "";
+  return {
+    name: "precompress",
+    apply: "build",
+    configResolved: ({ root, build }) => {
+      folder = resolve(root, build.outDir, "assets");
+    },
+    writeBundle: async () => {
+      const names = (await readdir(folder)).filter((name) => /\.(?:js|css)$/.test(name));
+      await Promise.all(names.map((name) => packFile(join(folder, name))));
+    },
+  };
+}
+
+async function packFile(path: string): Promise<void> {
+  const body = await readFile(path);
+  const params = { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: body.length };
+  await writeFile(`${path}.br`, await pack(body, { params }));
+}

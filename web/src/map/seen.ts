@@ -1,0 +1,160 @@
+/** What the map has drawn: what a click is meant for, and what is in view. */
+import type { Map as MapLibreMap, MapGeoJSONFeature, StyleSpecification } from "maplibre-gl";
+import type { Scalar } from "../query/types.ts";
+import type { InView } from "../state/map-state.svelte.ts";
+import type { Stacked } from "../state/selection.ts";
+import { anchor, flatten } from "./geometry.ts";
+import { FADE, keyOf, type Square } from "./squares.ts";
+import { layerOf } from "./style.ts";
+
+/** Features told to the list beside the map. */
+const MOST = 50;
+/** Pixels around a click or tap that count as on the feature. */
+const REACH = 5;
+/** In the style's metadata: the zoom at which features begin to show where squares were. */
+const FADES = "geoserver:fades-from";
+/** The part of a tile with a layer's squares is named after it. */
+const SQUARES = ":bins";
+
+type Box = [[number, number], [number, number]];
+
+export class Seen {
+  #map: MapLibreMap;
+  /** Of the style, what draws features and what draws squares that stand for many. */
+  #features: string[] = [];
+  #squares: string[] = [];
+  /** By layer: the zoom from which on features count as shown, and no longer the squares that they fade into. */
+  #shown = new Map<string, number>();
+  /** Layers of which the squares that fade have a source of their own. */
+  #apart = new Set<string>();
+
+  constructor(map: MapLibreMap) {
+    this.#map = map;
+  }
+
+  /** Take over which layers of a style draw what; `data` are the layers that can be clicked and listed. */
+  read(style: StyleSpecification, data: string[]): void {
+    const drawn = style.layers.filter((layer) => "source" in layer && data.includes(layerOf(layer.source)));
+    this.#squares = drawn.filter(isSquare).map(({ id }) => id);
+    this.#features = drawn.filter((layer) => !isSquare(layer)).map(({ id }) => id);
+    this.#apart = new Set(data.filter((id) => `${id}:bins` in style.sources));
+    this.#shown = new Map(
+      drawn.flatMap((layer) => {
+        const start = (layer.metadata as Record<string, unknown> | undefined)?.[FADES];
+        return "source" in layer && typeof start === "number" ? [[layerOf(layer.source), start + FADE / 2] as const] : [];
+      }),
+    );
+  }
+
+  /** What the layers draw in a box, topmost first; of squares and the features that they fade into only one. */
+  #query(box: Box, layers: string[]): MapGeoJSONFeature[] {
+    const known = layers.filter((id) => this.#map.getLayer(id));
+    if (!known.length) return [];
+    const zoom = this.#map.getZoom();
+    return this.#map.queryRenderedFeatures(box, { layers: known }).filter((feature) => {
+      const layer = layerOf(feature.source);
+      const shown = zoom >= (this.#shown.get(layer) ?? -Infinity);
+      if (!isSquare(feature)) return shown && Number.isSafeInteger(feature.id);
+      // Those of their own source go while the features come; others stand for features from then on.
+      return !this.#apart.has(layer) || shown === (feature.source === layer);
+    });
+  }
+
+  /** What lies under a pixel, topmost first. */
+  under(x: number, y: number): MapGeoJSONFeature[] {
+    return this.#query(
+      [
+        [x, y],
+        [x, y],
+      ],
+      [...this.#features, ...this.#squares],
+    );
+  }
+
+  /** What a click is meant for: the points and lines near it, else what lies under it, else an area close by. */
+  pick(x: number, y: number): MapGeoJSONFeature[] {
+    const near = this.#query(
+      [
+        [x - REACH, y - REACH],
+        [x + REACH, y + REACH],
+      ],
+      this.#features,
+    );
+    const thin = near.filter(({ geometry }) => !/Polygon$/.test(geometry.type));
+    if (thin.length) return thin;
+    const under = this.under(x, y);
+    return (under.length ? under : near).slice(0, 1);
+  }
+
+  /** Pixels of the map that nothing lies on. */
+  #room(): { width: number; height: number } {
+    const { clientWidth: width, clientHeight: height } = this.#map.getContainer();
+    return { width, height: height - (this.#map.getPadding().bottom ?? 0) };
+  }
+
+  squares(): Square[] {
+    const { width, height } = this.#room();
+    const found = this.#query(
+      [
+        [0, 0],
+        [width, height],
+      ],
+      this.#squares,
+    ).map(toSquare);
+    return [...new Map(found.map((square) => [keyOf(square), square])).values()];
+  }
+
+  /** The features nearest to the middle: looks into a growing box, so that a full map costs no more than a sparse one. */
+  nearest(): InView[] {
+    const { width, height } = this.#room();
+    const whole = this.#map.getContainer().clientHeight;
+    const middle = this.#map.project(this.#map.getCenter());
+    for (const part of [0.05, 0.125, 0.25, 0.5]) {
+      const [dx, dy] = [width * part, Math.min(whole * part, height - middle.y)];
+      const found = this.#query(
+        [
+          [middle.x - dx, middle.y - dy],
+          [middle.x + dx, middle.y + dy],
+        ],
+        this.#features,
+      );
+      const features = new Map(found.map((feature) => [`${feature.source} ${feature.id}`, feature]));
+      if (features.size < MOST && part < 0.5) continue;
+      return [...features.values()]
+        .map((feature) => ({ feature, at: anchor(feature.geometry, this.#map.getCenter().toArray()) }))
+        .map(({ feature, at }) => ({ feature, at, far: this.#map.project(at).dist(middle) }))
+        .sort((a, b) => a.far - b.far || Number(a.feature.id) - Number(b.feature.id))
+        .slice(0, MOST)
+        .map(({ feature, at }) => ({
+          layer: layerOf(feature.source),
+          fid: Number(feature.id),
+          properties: feature.properties as Record<string, Scalar>,
+          at,
+        }));
+    }
+    return [];
+  }
+}
+
+/** Whether a layer of the style, or what it drew, is of squares. */
+export function isSquare(item: object): boolean {
+  const layer = "sourceLayer" in item ? item.sourceLayer : "source-layer" in item ? item["source-layer"] : "";
+  return String(layer).endsWith(SQUARES);
+}
+
+/** Each feature once, however many tiles and layers of the style draw it. */
+export function toStack(features: MapGeoJSONFeature[], clicked: [number, number]): Stacked[] {
+  const found = features.map(({ source, id, properties, geometry }): Stacked => ({
+    layer: layerOf(source),
+    fid: Number(id),
+    properties: properties as Record<string, Scalar>,
+    at: geometry.type === "Point" ? (geometry.coordinates as [number, number]) : clicked,
+  }));
+  return [...new Map(found.reverse().map((item) => [`${item.layer} ${item.fid}`, item])).values()].reverse();
+}
+
+export function toSquare({ source, properties, geometry }: MapGeoJSONFeature): Square {
+  const corners = "coordinates" in geometry ? flatten(geometry.coordinates) : [];
+  const [xs, ys] = [corners.map(([x]) => x), corners.map(([, y]) => y)];
+  return { layer: layerOf(source), properties, bounds: [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)] };
+}
