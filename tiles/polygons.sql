@@ -18,8 +18,8 @@ FROM (
         fid,
         CASE
             WHEN "the grid" @ ST_MakeEnvelope(-64, -64, 4160, 4160)
-             -- Not one of the small ones below; most of the others are known without a look at the grid.
-             AND (visible_from < 14 OR ST_XMax("the grid") - ST_XMin("the grid") + ST_YMax("the grid") - ST_YMin("the grid") > 6)
+             -- Not one of the small ones below.
+             AND ST_XMax("the grid") - ST_XMin("the grid") + ST_YMax("the grid") - ST_YMin("the grid") > 6
              AND (ST_NPoints("the grid") = 5 AND ST_Area("the grid") > 0.0482 * ST_Perimeter("the grid") ^ 2
                   OR ST_IsValid("the grid"))
             THEN ST_ForcePolygonCCW("the grid")

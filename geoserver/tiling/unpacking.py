@@ -28,6 +28,7 @@ __all__ = ["MOST", "Blocks", "build_read", "parse_cells", "parse_positions", "re
 
 MOST = 500_000  # points that are kept in memory; of more, bins are counted for each tile
 _HEAD = 5  # numbers of 4 bytes in front of the elements of an array
+_OF_TYPE, _DATE = slice(8, 12), 1082  # where an array's head says of which type its elements are; that of days
 _CALENDAR = (-719_162 + 365, 2_932_895)  # days from 1970 to the year 2, and to the last day of 9999
 
 _READ = SQL("""
@@ -109,10 +110,11 @@ def parse_cells(layer: Layer, plan: TilePlan, blocks: Blocks) -> Cells | None:
 def _parse_days(layer: Layer, times: bytes | None, sizes: np.ndarray, timed: np.ndarray) -> np.ndarray | None:
     """Days since 1970 of all points; only blocks that are `timed` have any."""
     day = np.full(int(sizes.sum()), NO_DAY, dtype=np.int32)
-    if not timed.any():
+    if not (layer.time and times and timed.any()):
         return day
     held = np.repeat(timed > 0, sizes)
-    if layer.fields[layer.time].type == "date":
+    # As they were packed, whatever the layer file says by now.
+    if int.from_bytes(times[_OF_TYPE]) == _DATE:
         (found,) = _parse_elements(times, sizes[timed > 0], 1)
     else:
         high, low = _parse_elements(times, sizes[timed > 0], 2)

@@ -74,7 +74,7 @@ def test_a_category_and_a_date_range_show_the_count_of_sql_and_draw_what_matches
     wanted = "category = 'burglary' AND reported_at >= '2024-03-01Z' AND reported_at < '2024-06-01Z'"
     count = sql(f"SELECT count(*) FROM layers.crime WHERE {wanted}")
     assert viewer.count("crime") == count > 0
-    assert viewer.count_text("crime") == f"{count:,} of {sql('SELECT count(*) FROM layers.crime'):,} rows"
+    assert viewer.count_text("crime") == f"{count:,} of {sql('SELECT count(*) FROM layers.crime'):,} reports"
     assert differ(everything, by_category) > 2000
     assert differ(by_category, by_both) > 500
     listed = viewer.in_view().all_inner_texts()
@@ -82,13 +82,13 @@ def test_a_category_and_a_date_range_show_the_count_of_sql_and_draw_what_matches
     assert all("Burglary" in text for text in listed)
     # The map says the same whichever tab is open, and each part is taken out there; undo brings it back.
     chips = viewer.page.get_by_role("group", name="Active filters")
-    assert re.split(r"\n+", chips.inner_text()) == [f"{count:,} rows", "Burglary", "Mar \u2013 May 2024", "Undo"]
+    assert re.split(r"\n+", chips.inner_text()) == [f"{count:,} reports", "Burglary", "Mar \u2013 May 2024", "Undo"]
     expect(viewer.page.get_by_role("list", name="Legend for Reported crime")).to_have_text("Reported crime: Burglary")
     chips.get_by_role("button", name="Remove filter: Mar \u2013 May 2024").press("Enter")
     expect(chips.get_by_role("button", name="Undo")).to_be_focused()
-    expect(chips).to_contain_text(f"{sql("SELECT count(*) FROM layers.crime WHERE category = 'burglary'"):,} rows")
+    expect(chips).to_contain_text(f"{sql("SELECT count(*) FROM layers.crime WHERE category = 'burglary'"):,} reports")
     viewer.press("Enter")
-    expect(chips).to_contain_text(f"{count:,} rows")
+    expect(chips).to_contain_text(f"{count:,} reports")
     assert "2024-06-01" in viewer.address()
 
 
@@ -99,7 +99,7 @@ def test_where_nothing_matches_the_filter_that_is_most_in_the_way_can_be_taken_o
     viewer = open_viewer(f"/?layers=crime&filter.crime={quote(text)}")
     burglaries = sql("SELECT count(*) FROM layers.crime WHERE category = 'burglary'")
     status = viewer.page.get_by_role("status").filter(has_text="Reported crime: nothing matches the filters.")
-    status.get_by_role("button", name=f"Without “Since 1 Jan 2035”: {burglaries:,} rows").click()
+    status.get_by_role("button", name=f"Without “Since 1 Jan 2035”: {burglaries:,} reports").click()
     assert viewer.settle().count("crime") == burglaries
     expect(viewer.page.get_by_text("nothing matches")).to_have_count(0)
 
@@ -405,9 +405,9 @@ def test_a_layer_that_is_gone_is_named_and_the_rest_is_shown(open_viewer: Callab
 def test_the_page_speaks_the_language_of_its_reader(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/?layers=trees", locale="de-AT")
     assert viewer.page.locator("html").get_attribute("lang") == "de"
-    expect(viewer.page.locator(".count")).to_contain_text("Einträge")
+    expect(viewer.page.locator(".count")).to_contain_text("Bäume")
     viewer.page.get_by_label("Sprache").select_option("fr")
-    expect(viewer.page.locator(".count")).to_contain_text("lignes")
+    expect(viewer.page.locator(".count")).to_contain_text("arbres")
     assert "lang=fr" in viewer.address()
 
 

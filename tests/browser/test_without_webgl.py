@@ -42,7 +42,7 @@ def test_lists_counts_filters_and_values_are_there_without_a_map(
     expect(page.get_by_text("This browser cannot draw the map.")).to_be_visible()
     expect(page.get_by_role("button", name="Zoom in")).to_have_count(0)
     crime = page.locator(".count[data-layer=crime]")
-    expect(crime).to_have_text(f"{sql('SELECT count(*) FROM layers.crime'):,} rows")
+    expect(crime).to_have_text(f"{sql('SELECT count(*) FROM layers.crime'):,} reports")
     card = viewer.card("crime")
     card.locator("summary").first.click()
     card.get_by_role("checkbox", name=re.compile("^Burglary")).check()
