@@ -167,6 +167,7 @@ class FieldWords:
     description: str = ""
     unit: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, str] = field(default_factory=dict)  # by their titles in the first language
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +226,7 @@ class Layer:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)  # of a function
     bounds: Bounds | None = None  # outside of which a function has no tiles
     max_age: int = 60  # seconds for which a function's tile holds
-    tile_fields: tuple[str, ...] = ()  # what style, filter and popup title need; filled by the catalogue
+    tile_fields: tuple[str, ...] = ()  # what style, filter and title need; filled by the catalogue
 
     @property
     def has_rows(self) -> bool:

@@ -53,6 +53,7 @@ def read(folder: Path, text: str) -> Layer:
         ("{a}, {b}", {"ab": "A, B", "a": "A", "b": "B", "": ""}),
         ("No. {a}", {"a": "No. A", "": ""}),
         ("{a} ({b})", {"ab": "A (B)", "a": "A"}),
+        ("{a} ({b}), {c}", {"abc": "A (B), C", "ab": "A (B)", "ac": "A, C", "bc": "B), C", "a": "A"}),
         ("{a} / {b} / {c}", {"abc": "A / B / C", "ac": "A / C", "bc": "B / C", "c": "C"}),
         ("Tree {a}: {b} m", {"ab": "Tree A: B m", "a": "Tree A", "b": "B m"}),
     ],
@@ -85,6 +86,15 @@ def test_a_translation_says_what_it_says_and_leaves_the_rest(tmp_path: Path) -> 
     assert (layer.spoken, layer.fields["wood"].language, layer.fields["placed"].language) == ("fr", "fr", "en")
     assert title_feature(layer, {"wood": "oak"}) == "Chêne"
     assert layer.nouns == ""  # "3 benches" in a French sentence is worse than "3 lignes"
+
+
+def test_limits_are_translated_by_their_titles(tmp_path: Path) -> None:
+    limited = WORDED + '[fields.noise]\ntype = "number"\nlimits = [{ value = 55, title = "Limit" }]\n'
+    french = '[languages.fr]\ntitle = "Bancs"\nfields.noise.limits = { %s = "Limite" }'
+    layer = in_language(read(tmp_path, limited + french % "Limit"), ("fr",))
+    assert [(limit.value, limit.title) for limit in layer.fields["noise"].limits] == [(55, "Limite")]
+    with pytest.raises(CatalogError, match="titles of its own limits; got 'Limits'; did you mean"):
+        read(tmp_path, limited + french % "Limits")
 
 
 def test_a_file_without_a_language_is_served_as_it_is_to_everybody(tmp_path: Path) -> None:

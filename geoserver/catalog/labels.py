@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["fill_label", "keep_fields", "list_fields", "read_label", "title_feature"]
 
 _PLACE = re.compile(r"\{([^{}]*)\}")
+_CLOSING = re.compile(r"^[)\]»”]+")
 
 
 def read_label(text: str, fields: Collection[str]) -> str:
@@ -33,17 +34,19 @@ def keep_fields(template: str, fields: Collection[str]) -> str:
 def fill_label(template: str, value_of: Callable[[str], str]) -> str:
     """The template with values in it; an empty one leaves with the text before it, and at an end with that beyond it.
 
-    Empty when no value is left.
+    A bracket that closes goes with the value that it stands behind. Empty when no value is left.
     """
     parts = _PLACE.split(template)  # text, name, text, name, ..., text
     names, before = parts[1::2], parts[:-1:2]
     values = [value_of(name.strip()) for name in names]
-    first = True
-    told = ""
+    told, last = "", ""
     for at, (text, value) in enumerate(zip(before, values, strict=True)):
+        closing, between = _CLOSING.match(text), _CLOSING.sub("", text)
+        if last and closing:
+            told += closing[0]
         if value:
-            told += ("" if first and at else text) + value
-            first = False
+            told += (between if told or not at else "") + value
+        last = value
     return told + parts[-1] if values and values[-1] else told
 
 

@@ -144,6 +144,7 @@ def _translate(item: Field, words: Words, language: str) -> Field:
         description=said.description or item.description,
         unit=said.unit or item.unit,
         labels={**item.labels, **said.labels},
+        limits=tuple(replace(limit, title=said.limits.get(limit.title, limit.title)) for limit in item.limits),
         language=language if said.title else item.language,
         labels_language=language if said.labels else item.labels_language,
     )

@@ -117,6 +117,7 @@ class _FieldWordsFile(_File):
     description: str = ""
     unit: str = ""
     labels: dict[str, str] = Key(default_factory=dict)
+    limits: dict[str, str] = Key(default_factory=dict)
 
 
 class _WordsFile(_File):

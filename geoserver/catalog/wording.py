@@ -49,6 +49,12 @@ def _faults_of_words(where: str, words: Words, layer: Layer) -> Iterator[tuple[s
         for name in said.keys() - declared.keys():
             yield f"{where}{table}.{name}", f"the name of one under [{table}]{near(name, list(declared))}"
     for name, item in words.fields.items():
+        titles = [limit.title for limit in layer.fields[name].limits]
+        for title in sorted(item.limits.keys() - set(titles)):
+            yield (
+                f"{where}fields.{name}.limits",
+                f"titles of its own limits; got {title!r}{near(title, titles)}",
+            )
         labels = layer.fields[name].labels
         if labels and (strange := sorted(item.labels.keys() - labels.keys())):
             one = strange[0]

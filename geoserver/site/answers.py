@@ -28,7 +28,7 @@ log = logging.getLogger("geoserver")
 
 _BASES = ("light", "dark")
 _MOST = 8  # layers of which the page tells; more of them are asked for as ever
-_PATIENCE = 2.0  # seconds in which an answer must be there
+_PATIENCE = 0.5  # seconds in which an answer must be there; later the page is better off to ask
 _NARROWING = ("time", "area")  # parameters that, like filters, make other tiles of a layer
 _KEPT = ("type", "asgi", "http_version", "scheme", "server", "client", "root_path", "app_root_path", "state")
 _PASSED = (b"host", b"accept-language")

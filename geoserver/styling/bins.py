@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CASING",
-    "CROWDED",
+    "FILLED_OPACITY",
     "MARKS",
     "NOTE",
     "SUFFIX",
@@ -37,7 +37,7 @@ __all__ = [
 
 SUFFIX = f":{BINS}"  # ends the name of the MVT layer that holds a layer's bins
 MARKS, CASING = "-marks", "-casing"  # end the ids of what is drawn in the middle of each square
-CROWDED = "geoserver:crowded"  # in the metadata of squares that are not filled: their opacity where they are
+FILLED_OPACITY = "geoserver:crowded"  # in the metadata of squares that are not filled: their opacity where they are
 NOTE = "geoserver:bins"  # in the metadata of a layer's style: false, or an object with colors, dark, breaks, opacity
 
 Style = dict[str, Any]
@@ -159,7 +159,7 @@ def _default_layers(
     marks = [*_marks(filled, ladder, framed=framed, pale=_PALE["dark" if dark else "light"])]
     # What is not filled is still there to be clicked, and to be counted.
     paint = filled["paint"] | {"fill-opacity": 0}
-    return [filled | {"paint": paint, "metadata": {CROWDED: filled["paint"]["fill-opacity"]}}, *marks]
+    return [filled | {"paint": paint, "metadata": {FILLED_OPACITY: filled["paint"]["fill-opacity"]}}, *marks]
 
 
 def _marks(filled: Style, ladder: Ladder, *, framed: bool, pale: str) -> Iterator[Style]:

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
-from geoserver.styling.bins import CASING, MARKS, SUFFIX
-from geoserver.styling.bins import CROWDED as FILLED
+from geoserver.styling.bins import CASING, FILLED_OPACITY, MARKS, SUFFIX
 from geoserver.styling.expressions import are_stops, flat, is_number, pairs, progress, reads_zoom
 
 __all__ = ["FADE", "cross_fade", "fade_in", "fade_out"]
@@ -65,8 +64,8 @@ def _fade(item: Style, layer_id: str, source: str, start: int) -> Iterator[Style
             last = {"source": source + SUFFIX, "maxzoom": min(high, end), "paint": _fade_paint(item, start, out=True)}
             yield item | last
         # From there on a square's size is not known, and no mark is drawn in it: the square itself is filled.
-        if start < high and FILLED in item.get("metadata", {}):
-            paint = item["paint"] | {"fill-opacity": item["metadata"][FILLED]}
+        if start < high and FILLED_OPACITY in item.get("metadata", {}):
+            paint = item["paint"] | {"fill-opacity": item["metadata"][FILLED_OPACITY]}
             yield item | {"id": item["id"] + CROWDED, "minzoom": max(low, start), "paint": paint}
         elif start < high and not _is_mark(item, layer_id):
             yield item | {"id": item["id"] + CROWDED, "minzoom": max(low, start)}

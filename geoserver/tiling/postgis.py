@@ -88,12 +88,14 @@ async def _render(
     prepare = False if few or _spanned_tiles(status, tile.z) < _WIDE else None
     body = b""
     subject = Subject(catalog.recipes, layer, plan, status.geometry_type, few)
+    packed = True  # until it is known that they are no way to this tile
     for step in list_steps(subject, tile.z):
         if step is None and plan.crowd and await _is_crowded(database, layer, plan, tile, where):
             continue
-        drawn = await draw_packed(database, subject, tile, step, where) if step else None
-        if drawn is not None:
-            return drawn
+        if step is not None and packed:
+            if (drawn := await draw_packed(database, subject, tile, step, where)) is not None:
+                return drawn
+            packed = False
         statements = find_texts(build_statements, subject, tile, step, where)
         if where.canonical:  # its turn is for one connection: the others are left to what waits for no turn
             parts = [await _run(database, *statement, prepare=prepare) for statement in statements]

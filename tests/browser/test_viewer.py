@@ -163,6 +163,13 @@ def test_back_and_forward_walk_through_what_was_chosen(open_viewer: Callable[...
     assert viewer.settle().count("crime") == part
     viewer.page.go_forward()
     expect(viewer.switch("Trees")).to_be_checked()
+    # A place that is pasted into the address is gone to, and the choices stay.
+    viewer.page.evaluate("() => (location.hash = '#16/45.20500/-28.59500')")
+    viewer.settle()
+    assert viewer.address().endswith("#16/45.20500/-28.59500")
+    expect(viewer.switch("Trees")).to_be_checked()
+    assert viewer.page.locator(".maplibregl-ctrl-scale").inner_text().endswith("m")
+    assert not viewer.page.locator(".maplibregl-ctrl-scale").inner_text().endswith("km")
 
 
 def test_everything_is_done_by_keyboard(open_viewer: Callable[..., Any], sql: Callable[[str], Any]) -> None:

@@ -24,7 +24,23 @@ test("one set of classes holds at every zoom, and frames are told from discs", (
   assert.equal(squareClasses(style(few, "miter"), "crime", 3)!.framed, true);
 });
 
-test("without marks the layer's own legend holds", () => {
+test("filled squares tell theirs, too", () => {
+  const filled = { layers: [{ id: "crime:bins", paint: { "fill-color": ["step", ["zoom"], many, 13, few] } }] };
+  const { marked, entries } = squareClasses(filled, "crime", 8)!;
+  assert.deepEqual(
+    [marked, entries.map(({ kind, from }) => [kind, from])],
+    [
+      false,
+      [
+        ["fill", 1],
+        ["fill", 20],
+        ["fill", 50],
+      ],
+    ],
+  );
+});
+
+test("without steps of the count the layer's own legend holds", () => {
   assert.equal(squareClasses(style("#000000"), "crime", 3), null);
   assert.equal(squareClasses(style(few), "trees", 3), null);
   assert.equal(squareClasses(undefined, "crime", 3), null);

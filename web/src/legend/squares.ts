@@ -3,8 +3,12 @@ import type { SquareEntry } from "../query/types.ts";
 
 /** Marks in the middle of squares: discs, or frames where they lie on those of another layer. */
 const MARKS = ":bins-marks";
+/** Squares that are filled. */
+const SQUARES = ":bins";
 
 export interface SquareClasses {
+  /** Whether each square holds a mark; else it is filled. */
+  marked: boolean;
   framed: boolean;
   entries: SquareEntry[];
 }
@@ -15,18 +19,20 @@ interface Drawn {
   layout?: Record<string, unknown>;
 }
 
-/** The classes at a zoom; null where squares have no marks, and the layer's own legend says what they are. */
+/** The classes at a zoom; null where colours are not steps of the count, and the layer's own legend says what they are. */
 export function squareClasses(style: Record<string, unknown> | undefined, layer: string, zoom: number): SquareClasses | null {
-  const item = ((style?.layers ?? []) as Drawn[]).find(({ id }) => id === layer + MARKS);
-  const colours = at(item?.paint?.["line-color"], zoom);
+  const layers = (style?.layers ?? []) as Drawn[];
+  const marks = layers.find(({ id }) => id === layer + MARKS);
+  const item = marks ?? layers.find(({ id }) => id === layer + SQUARES);
+  const colours = at(item?.paint?.[marks ? "line-color" : "fill-color"], zoom);
   if (!item || !colours) return null;
   const lows = [1, ...colours.slice(3).filter((_, index) => index % 2 === 0)] as number[];
   const shown = colours.slice(2).filter((_, index) => index % 2 === 0) as string[];
   const entries = shown.map((color, index): SquareEntry => {
     const to = index + 1 < lows.length ? lows[index + 1]! - 1 : null;
-    return { kind: "circle", label: "", color, from: lows[index]!, to };
+    return { kind: marks ? "circle" : "fill", label: "", color, from: lows[index]!, to };
   });
-  return { framed: item.layout?.["line-join"] === "miter", entries };
+  return { marked: marks !== undefined, framed: item.layout?.["line-join"] === "miter", entries };
 }
 
 /** The steps over `count` that hold at a zoom, out of steps over the zoom. */

@@ -1,6 +1,6 @@
 /** Places on geometries. */
 
-/** A place on the geometry to hang a popup on: the vertex nearest to `near`, or the middle of a polygon's outer ring. */
+/** A place on the geometry to stand for it: the vertex nearest to `near`, or the middle of a polygon's outer ring. */
 export function anchor(geometry: GeoJSON.Geometry, near: [number, number]): [number, number] {
   if (geometry.type === "Point") return geometry.coordinates as [number, number];
   if (geometry.type === "GeometryCollection") return geometry.geometries[0] ? anchor(geometry.geometries[0], near) : near;

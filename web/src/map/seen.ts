@@ -35,7 +35,8 @@ export class Seen {
   /** Take over which layers of a style draw what; `data` are the layers that can be clicked and listed. */
   read(style: StyleSpecification, data: string[]): void {
     const drawn = style.layers.filter((layer) => "source" in layer && data.includes(layerOf(layer.source)));
-    this.#squares = drawn.filter(isSquare).map(({ id }) => id);
+    // A square is there once, whatever is drawn in it.
+    this.#squares = drawn.filter((layer) => isSquare(layer) && layer.type === "fill").map(({ id }) => id);
     this.#features = drawn.filter((layer) => !isSquare(layer)).map(({ id }) => id);
     this.#apart = new Set(data.filter((id) => `${id}:bins` in style.sources));
     this.#shown = new Map(

@@ -20,6 +20,11 @@ const ask = (name: string, version = "1"): Ask<{ n: number }> => ({
   read: (text) => JSON.parse(text) as { n: number },
 });
 
+/** Where time stands still. */
+const settle = async (): Promise<void> => {
+  for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+};
+
 const rest = (milliseconds = 5): Promise<void> => new Promise((done) => setTimeout(done, milliseconds));
 
 test("equal questions share one request, and an answer is kept", async () => {
@@ -158,6 +163,26 @@ test("what came with the page is not asked for, and once it is old it is", async
   await rest();
   assert.equal(server.asked.length, 1);
   watch.stop();
+});
+
+test("what nobody listens to is forgotten in time, though it was being asked for again", async () => {
+  const { server, queries } = start();
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const watch = queries.watch({ ...ask("poll"), again: 1000 }, () => undefined);
+    await settle();
+    server.find("?poll").answer({ n: 1 });
+    await settle();
+    mock.timers.tick(1000);
+    await settle();
+    watch.stop();
+    await settle();
+    assert.equal(queries.size, 1);
+    mock.timers.tick(10 * 60_000);
+    assert.equal(queries.size, 0);
+  } finally {
+    mock.timers.reset();
+  }
 });
 
 test("answers are kept in number, those that somebody looks at above all", async () => {

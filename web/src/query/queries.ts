@@ -13,6 +13,8 @@ const FIRST_RETRY = 1_000;
 const LAST_RETRY = 30_000;
 /** Milliseconds that a server has to say that it is there. */
 const PATIENCE = 10_000;
+/** Milliseconds for which what the page told is as good as an answer; only then the catalogue is asked for again. */
+const FRESH = 30_000;
 
 export interface Answer<T> {
   /** Of the question itself, never of one before. */
@@ -60,6 +62,7 @@ const isHidden = (): boolean => globalThis.document?.hidden ?? false;
 export class Queries {
   #entries = new Map<string, Entry>();
   #options: Options;
+  #fresh: ReturnType<typeof setTimeout>;
   /** Whether the server is there; what got no answer is asked again when it is. */
   readonly presence = new Presence(() => this.#isThere());
   #look = (): void => {
@@ -72,6 +75,8 @@ export class Queries {
       for (const entry of this.#entries.values()) if (entry.tellers.size && entry.answer.error?.unanswered) this.#fly(entry);
     });
     globalThis.document?.addEventListener("visibilitychange", this.#look);
+    // Later the data may be others, and what was told of them no answer any more.
+    this.#fresh = setTimeout(() => options.told?.clear(), FRESH);
   }
 
   /** Answers kept, asked or not. */
@@ -98,6 +103,7 @@ export class Queries {
   /** Forget everything; requests on their way are broken off. */
   close(): void {
     this.presence.close();
+    clearTimeout(this.#fresh);
     globalThis.document?.removeEventListener("visibilitychange", this.#look);
     for (const entry of this.#entries.values()) this.#forget(entry);
   }
@@ -174,11 +180,13 @@ export class Queries {
 
   /** Ask again in a while: what changes, and what failed and may not fail the next time. */
   #wait(entry: Entry): void {
+    // Nobody listens any more, and it will be forgotten in time.
+    if (!entry.tellers.size) return;
     clearTimeout(entry.timer);
     const { error } = entry.answer;
     // What got no answer waits until the server is there.
     const again = error ? !error.refused && !error.unanswered : entry.ask.again !== undefined;
-    if (!again || !entry.tellers.size || entry.flight) return;
+    if (!again || entry.flight) return;
     const wait = error ? Math.min(LAST_RETRY, FIRST_RETRY * 2 ** Math.min(entry.failures - 1, 10)) : entry.ask.again!;
     // Of a page that nobody sees it is old by the time that somebody does.
     entry.timer = setTimeout(() => (isHidden() ? this.#wait(entry) : this.#fly(entry)), wait);

@@ -33,6 +33,14 @@ class PageBar implements AddressBar {
     return this.#step < before;
   }
 
+  /** The browser is at an address that was typed or pasted, which is a step of its own ahead of the one where it was. */
+  wasTyped(): boolean {
+    if (history.state !== null) return false;
+    this.#step += 1;
+    this.replace(location.href);
+    return true;
+  }
+
   /** Go on to the step before this one. */
   back(): void {
     history.back();

@@ -195,7 +195,7 @@ export class MapState {
     const before = this.#chosen;
     this.#chosen = choiceOf(address);
     if (this.#past.at(-1) === this.#chosen) this.#past = this.#past.slice(0, -1);
-    else if (before && before !== this.#chosen) this.#past = [...this.#past, before];
+    else if (before && before !== this.#chosen) this.#remember(before);
   }
 
   /** Put the state into the address; a repeated `key` soon after the last replaces that step instead of adding one. */
@@ -206,9 +206,13 @@ export class MapState {
     else this.#bar.push(this.link);
     if (key !== "camera") this.#step = { key, time: now };
     const chosen = choiceOf(this.#address());
-    if (!same && chosen !== this.#chosen) this.#past = [...this.#past, this.#chosen].slice(-MOST_UNDO);
+    if (!same && chosen !== this.#chosen) this.#remember(this.#chosen);
     else if (same && chosen === this.#past.at(-1)) this.#past = this.#past.slice(0, -1);
     this.#chosen = chosen;
+  }
+
+  #remember(chosen: string): void {
+    this.#past = [...this.#past, chosen].slice(-MOST_UNDO);
   }
 
   get canUndo(): boolean {

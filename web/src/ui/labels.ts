@@ -14,14 +14,20 @@ const PLACE = /\{([^{}]*)\}/;
 /** Names of the fields in a template. */
 export const fieldsIn = (template: string): string[] => template.split(PLACE).filter((_, at) => at % 2 === 1);
 
+/** A bracket that closes goes with the value that it stands behind. */
+const CLOSING = /^[)\]»”]*/;
+
 /** The template with values in it; an empty one leaves with the text before it, and at an end with that beyond it. */
 export function fillLabel(template: string, valueOf: (name: string) => string): string {
   const parts = template.split(PLACE); // text, name, text, name, ..., text
   let told = "";
   let last = "";
   for (let at = 1; at < parts.length; at += 2) {
+    const text = parts[at - 1]!;
+    const closing = CLOSING.exec(text)![0];
+    if (last) told += closing;
     last = valueOf(parts[at]!.trim());
-    if (last) told += (told || at === 1 ? parts[at - 1]! : "") + last;
+    if (last) told += (told || at === 1 ? text.slice(closing.length) : "") + last;
   }
   return last ? told + parts.at(-1)! : told;
 }

@@ -115,6 +115,7 @@ test("a feature is titled in words, and what it does not have is left out", asyn
   assert.equal(title(both, { category: "burglary", reported_at: null }), "Burglary");
   assert.equal(title(both, { reported_at: "2025-04-03T22:10:00Z" }), "April 3, 2025");
   assert.equal(title("No. {size} ({street})", { size: 3 }), "No. 3");
+  assert.equal(title("{category} ({size}), {reported_at}", { category: "burglary", size: 3 }), "Burglary (3)");
   assert.equal(title("{gone}", { gone: 1 }), "Report 17");
   assert.equal(title(null, {}, { nouns: null }), "Crime 17");
 });
