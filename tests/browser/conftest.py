@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from engines import FLAGS, find_chromium
 from PIL import Image, ImageChops
+from playwright.sync_api import TimeoutError as Timeout
 from playwright.sync_api import expect, sync_playwright
 
 from geoserver import assets
@@ -97,9 +98,15 @@ class Viewer:
 
     def settle(self) -> Viewer:
         """Wait until the map is drawn and every count is there."""
-        self.page.wait_for_selector("#map[data-state=idle]", timeout=PATIENCE)
-        self.page.wait_for_function("() => !document.querySelector('.count[data-busy=true]')", timeout=PATIENCE)
-        self.page.wait_for_selector("#map[data-state=idle]", timeout=PATIENCE)
+        try:
+            self.page.wait_for_selector("#map[data-state=idle]", timeout=PATIENCE)
+            self.page.wait_for_function("() => !document.querySelector('.count[data-busy=true]')", timeout=PATIENCE)
+            self.page.wait_for_selector("#map[data-state=idle]", timeout=PATIENCE)
+        except Timeout as error:
+            state = self.page.locator("#map").get_attribute("data-state")
+            said = self.page.get_by_role("main").inner_text()
+            last = "\n".join([*self.faults, *self.requests[-12:]])
+            raise AssertionError(f"The map is {state}, and says {said!r}; faults and last requests:\n{last}") from error
         return self
 
     def switch(self, title: str) -> Locator:

@@ -404,7 +404,7 @@ def test_a_layer_that_is_gone_is_named_and_the_rest_is_shown(open_viewer: Callab
     viewer = open_viewer("/?layers=trees,<b>unicorns</b>")
     notice = viewer.page.get_by_text("No longer available: <b>unicorns</b>.")
     expect(notice).to_be_visible()
-    viewer.page.get_by_role("button", name="Close this message").click()
+    viewer.page.get_by_role("button", name="Close", exact=True).click()
     expect(notice).to_have_count(0)
     assert viewer.count("trees") > 0
 
@@ -446,7 +446,7 @@ def test_what_the_page_does_not_know_of_a_link_is_named_and_kept(open_viewer: Ca
     notice = viewer.page.get_by_role("status").filter(has_text="colour")
     expect(notice).to_contain_text("No longer available: unicorns.")
     viewer.switch("Trees").uncheck()
-    viewer.settle().page.get_by_role("button", name="Close this message").click()
+    viewer.settle().page.get_by_role("button", name="Close", exact=True).click()
     expect(notice).to_have_count(0)
     query = parse_qs(urlsplit(viewer.address()).query)
     assert query["layers"] == ["unicorns"]

@@ -27,6 +27,8 @@ setWorkerUrl(workerUrl);
 
 /** Milliseconds in which a browser whose graphics broke down usually has them back. */
 const PATIENCE = 5_000;
+/** Milliseconds after which a map that has everything draws once more, to say so. */
+const NUDGE = 1_000;
 
 export interface Events {
   moved(camera: Camera): void;
@@ -67,6 +69,9 @@ export class CityMap {
   /** Sources whose tiles are to be read again. */
   #outdated = new Set<string>();
   #hover = 0;
+  /** The map has changed since it was last idle. */
+  #busy = true;
+  #nudge: ReturnType<typeof setInterval> | undefined;
   #lost: ReturnType<typeof setTimeout> | undefined;
   /** Where the map is going. */
   #goal: { center: [number, number]; zoom: number } | null = null;
@@ -74,8 +79,8 @@ export class CityMap {
   #styled = false;
   #waiting: StyleSpecification | null = null;
   /**
-   * Sources of which a tile failed. MapLibre 6.17 would wait for ever for such a tile once its source's tiles change, so
-   * these sources are made anew instead.
+   * Sources of which a tile failed, or is on its way as they change. MapLibre 6.17 may wait for ever for such a tile once
+   * its source's tiles change, so these sources are made anew instead.
    */
   #faulty = new Set<string>();
 
@@ -119,12 +124,17 @@ export class CityMap {
     });
     map.on("idle", () => {
       if (this.#waiting) return;
+      this.#busy = false;
       this.#options.ahead.stop();
       this.#events.idle(this.#seen.nearest(), this.#seen.squares());
     });
     map.on("zoom", () => this.#events.zoomed(map.getZoom()));
-    map.on("dataloading", () => this.#events.busy());
-    map.on("movestart", () => this.#events.busy());
+    map.on("dataloading", () => this.#change());
+    map.on("movestart", () => this.#change());
+    // What comes last may come after the last frame, on a busy machine: then no frame would say that all is there.
+    this.#nudge = setInterval(() => {
+      if (this.#busy && map.loaded()) map.triggerRepaint();
+    }, NUDGE);
     map.on("moveend", (event) => {
       this.#goal = null;
       if ("quiet" in event) return;
@@ -145,7 +155,7 @@ export class CityMap {
       else this.#events.selected(pick(toStack(found, at), 0));
     });
     map.on("webglcontextlost", () => {
-      this.#events.busy();
+      this.#change();
       clearTimeout(this.#lost);
       this.#lost = setTimeout(() => this.#events.lost(true), PATIENCE);
     });
@@ -161,6 +171,11 @@ export class CityMap {
     });
   }
 
+  #change(): void {
+    this.#busy = true;
+    this.#events.busy();
+  }
+
   /** Draw a style; `data` are the layers that can be clicked and listed, `versions` tells which data each one has. */
   show(style: StyleSpecification, data: string[], versions: Record<string, string>): void {
     this.#seen.read(style, data);
@@ -173,7 +188,7 @@ export class CityMap {
       this.#outdated.add(id);
     }
     if (style === this.#options.style) return;
-    this.#events.busy();
+    this.#change();
     if (this.#styled) this.#apply(style);
     else this.#waiting = style;
   }
@@ -194,6 +209,12 @@ export class CityMap {
 
   /** Change what differs, and keep every tile that both styles share. */
   #apply(style: StyleSpecification): void {
+    for (const [id, next] of Object.entries(style.sources)) {
+      const source = this.#map.getSource(id);
+      if (source?.type !== "vector" || next.type !== "vector") continue;
+      const changes = String((source as VectorTileSource).tiles) !== String(next.tiles) || this.#outdated.has(id);
+      if (changes && !this.#map.isSourceLoaded(id)) this.#faulty.add(id);
+    }
     if (this.#faulty.size) this.#map.setStyle(without(style, this.#faulty), { diff: true });
     this.#faulty.clear();
     for (const [id, next] of Object.entries(style.sources)) {
@@ -226,7 +247,7 @@ export class CityMap {
 
   /** Read again what failed. */
   redraw(style: StyleSpecification): void {
-    this.#events.busy();
+    this.#change();
     this.#apply(style);
   }
 
@@ -267,6 +288,7 @@ export class CityMap {
   remove(): void {
     cancelAnimationFrame(this.#hover);
     clearTimeout(this.#lost);
+    clearInterval(this.#nudge);
     this.#map.remove();
     removeProtocol(this.#options.name);
     this.#options.ahead.stop();

@@ -1,9 +1,7 @@
 /** What a state wants to know at the moment, each question in a place of its own, and what is known of it. */
 import { SvelteMap } from "svelte/reactivity";
-import type { Answer, Queries, Watch } from "./queries.ts";
+import { nameOf, type Answer, type Queries, type Watch } from "./queries.ts";
 import type { ApiError, Ask } from "./server.ts";
-
-const keyOf = ({ address, version }: Ask<unknown>): string => `${address} ${version}`;
 
 /** A place for one question after another, such as the count of a layer under one filter after another. */
 class Place<T> {
@@ -25,7 +23,7 @@ class Place<T> {
   }
 
   change(ask: Ask<T>): void {
-    if (keyOf(ask) === keyOf(this.ask)) return;
+    if (nameOf(ask) === nameOf(this.ask)) return;
     const before = this.ask;
     this.ask = ask;
     this.settled = false;

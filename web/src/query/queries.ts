@@ -13,7 +13,7 @@ const FIRST_RETRY = 1_000;
 const LAST_RETRY = 30_000;
 /** Milliseconds that a server has to say that it is there. */
 const PATIENCE = 10_000;
-/** Milliseconds for which what the page told is as good as an answer; only then the catalogue is asked for again. */
+/** Milliseconds since the page was asked for in which what it told is as good as an answer; only then the catalogue is asked for again. */
 const FRESH = 30_000;
 
 export interface Answer<T> {
@@ -56,13 +56,13 @@ interface Entry {
   timer: ReturnType<typeof setTimeout> | undefined;
 }
 
-const nameOf = ({ address, version }: Ask<unknown>): string => `${address} ${version}`;
+/** Questions of the same name have the same answer. */
+export const nameOf = ({ address, version }: Ask<unknown>): string => `${address} ${version}`;
 const isHidden = (): boolean => globalThis.document?.hidden ?? false;
 
 export class Queries {
   #entries = new Map<string, Entry>();
   #options: Options;
-  #fresh: ReturnType<typeof setTimeout>;
   /** Whether the server is there; what got no answer is asked again when it is. */
   readonly presence = new Presence(() => this.#isThere());
   #look = (): void => {
@@ -75,8 +75,6 @@ export class Queries {
       for (const entry of this.#entries.values()) if (entry.tellers.size && entry.answer.error?.unanswered) this.#fly(entry);
     });
     globalThis.document?.addEventListener("visibilitychange", this.#look);
-    // Later the data may be others, and what was told of them no answer any more.
-    this.#fresh = setTimeout(() => options.told?.clear(), FRESH);
   }
 
   /** Answers kept, asked or not. */
@@ -103,7 +101,6 @@ export class Queries {
   /** Forget everything; requests on their way are broken off. */
   close(): void {
     this.presence.close();
-    clearTimeout(this.#fresh);
     globalThis.document?.removeEventListener("visibilitychange", this.#look);
     for (const entry of this.#entries.values()) this.#forget(entry);
   }
@@ -231,7 +228,8 @@ export class Queries {
   #takeTold(address: string): string | undefined {
     const told = this.#options.told?.get(address);
     this.#options.told?.delete(address);
-    return told;
+    // Later the data may be others, and what was told of them no answer any more.
+    return performance.now() < FRESH ? told : undefined;
   }
 
   async #fetch(asked: string, signal: AbortSignal): Promise<string> {

@@ -1,0 +1,6 @@
+/** Parts of the page that are fetched when they are first wanted; each is named once, for it costs bytes that all load. */
+export const CHIP_ROW = () => import("../filter/Chips.svelte");
+export const FACTS = () => import("../app/LayerFacts.svelte");
+export const FILTERS = () => import("../app/LayerFilters.svelte");
+export const LIST = () => import("../list/InViewList.svelte");
+export const SELECTED = () => import("../card/SelectedCard.svelte");
