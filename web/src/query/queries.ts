@@ -89,7 +89,8 @@ export class Queries {
     let entry = this.#join(ask, teller);
     return {
       change: (next) => {
-        if (nameOf(next) === nameOf(entry.ask)) return;
+        // Whoever comes back to a question before another one was asked has to hear of it again.
+        if (nameOf(next) === nameOf(entry.ask)) return tell(entry.answer as Answer<T>);
         this.#leave(entry, teller);
         entry = this.#join(next, teller);
       },

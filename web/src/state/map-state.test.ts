@@ -430,6 +430,19 @@ test("what is set and at once taken out again is two steps, and what is moved th
   await serve(server);
 });
 
+test("what is set and taken out before it was asked for leaves nothing to wait for", async () => {
+  const { server, state } = open("?layers=crime");
+  await serve(server);
+  const before = server.asked.length;
+  state.setFilter("crime", "height >= 3");
+  await rest();
+  assert.deepEqual([state.known.drawing, state.known.counting("crime")], [true, true]);
+  state.setFilter("crime", "");
+  await serve(server);
+  assert.deepEqual([state.known.drawing, state.known.counting("crime")], [false, false]);
+  assert.deepEqual(repeated(server.asked.slice(before)), []);
+});
+
 test("back and undo agree on what was chosen before", async () => {
   const { server, state, bar } = open("?layers=crime");
   await serve(server);
