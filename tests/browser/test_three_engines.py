@@ -132,6 +132,12 @@ class Walker:
         )
 
 
+def vivid(picture: Image.Image) -> Image.Image:
+    """White where a picture has the colours of data: names of streets may stand elsewhere after zooming out and in."""
+    saturation = picture.convert("HSV").split()[1]
+    return saturation.point(lambda value: 255 if value > 110 else 0).convert("RGB")
+
+
 @pytest.fixture(scope="module", params=ENGINES)
 def walker(request: Any, server: Any, built_viewer: Path) -> Iterator[Walker]:
     run, programs = ENGINES[request.param]
@@ -236,7 +242,8 @@ def test_a_server_that_is_gone_is_waited_for(
         server.start()
         own = Walker(walker.engine, server.url, walker.name)
         own.open("/?layers=trees#16/45.2/-28.6")
-        drawn = own.map_of(own.look("6-before"))
+        drawn = vivid(own.map_of(own.look("6-before")))
+        assert drawn.convert("L").histogram()[255] > 5_000
         server.close()
         own.click("button", "Zoom out")
         own.await_("document.body.innerText.includes('The server does not answer.')")
@@ -246,4 +253,4 @@ def test_a_server_that_is_gone_is_waited_for(
         own.click("button", "Zoom in")
         own.await_("location.hash.startsWith('#16')")
         own.settle()
-        assert differ(drawn, own.map_of(own.look("8-back"))) < 2_000
+        assert differ(drawn, vivid(own.map_of(own.look("8-back")))) < 100
