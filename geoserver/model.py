@@ -9,20 +9,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from geoserver.fieldtypes import FieldType, Scalar
+
 __all__ = [
     "BINS",
     "ROWLESS_KINDS",
     "Bounds",
     "CsvOptions",
     "Field",
-    "FieldType",
     "FieldWords",
     "FilterKind",
     "Layer",
     "Limit",
     "Parameter",
     "Readings",
-    "Scalar",
     "Tile",
     "TilePlan",
     "TimeUnit",
@@ -31,10 +31,8 @@ __all__ = [
 ]
 
 BINS = "bins"  # the recipe in tiles/ that is no kind of layer, and the end of the name of its MVT layers
-FieldType = Literal["text", "integer", "number", "boolean", "date", "timestamp"]
 FilterKind = Literal["choice", "range", "search", "none"]
 ROWLESS_KINDS = ("tiles", "function")  # every other kind is a recipe in `tiles/` over the layer's table
-type Scalar = str | int | float | bool
 type TimeUnit = Literal["yyyymmdd", "year", "s", "ms"]  # what a number in a time field counts
 
 

@@ -12,29 +12,16 @@ from typing import TYPE_CHECKING
 
 from geoserver.catalog.declared import list_changes
 from geoserver.catalog.labels import keep_fields
+from geoserver.fieldtypes import FIELD_TYPES, type_of_column
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from geoserver.database.status import LayerStatus
-    from geoserver.model import Field, FieldType, Layer, Readings, TilePlan, Words
+    from geoserver.model import Field, Layer, Readings, TilePlan, Words
 
 __all__ = ["Fit", "fit"]
 
-_TYPES: Mapping[str, FieldType] = {
-    "text": "text",
-    "character varying": "text",
-    "bigint": "integer",
-    "integer": "integer",
-    "smallint": "integer",
-    "double precision": "number",
-    "real": "number",
-    "boolean": "boolean",
-    "date": "date",
-    "timestamp with time zone": "timestamp",
-}
-_TIMES = ("date", "timestamp")
-_WITHOUT_RANGE = ("text", "boolean")
 _SHAPES = {"POINT": "points", "LINESTRING": "lines", "POLYGON": "polygons"}
 _NEEDED = ("fid", "geom", "geom_3857")
 
@@ -111,17 +98,21 @@ def _fit_fields(
     fields: dict[str, Field] = {}
     for name, item in declared.items():
         inside = f"readings.fields.{name}" if item.latest else f"{where}.{name}"
-        loaded = _TYPES.get(columns.get(name, ""))
+        loaded = type_of_column(columns.get(name, ""))
         if loaded is None:
             changes.setdefault(inside, "it is not loaded")
-        elif loaded != item.type or (item.filter == "range" and loaded in _WITHOUT_RANGE):
+        elif loaded != item.type or (item.filter == "range" and not FIELD_TYPES[loaded].has_range):
             if loaded != item.type and inside not in changes:
                 changes.setdefault(f"{inside}.type", f"it was loaded as {loaded!r}")
-            control = "none" if item.filter == "range" and loaded in _WITHOUT_RANGE else item.filter
+            control = "none" if item.filter == "range" and not FIELD_TYPES[loaded].has_range else item.filter
             fields[name] = replace(item, type=loaded, filter=control)
         else:
             fields[name] = item
     return fields
+
+
+def _is_time(item: Field) -> bool:
+    return FIELD_TYPES[item.type].kind == "time"
 
 
 def _fit_readings(layer: Layer, status: LayerStatus, changes: dict[str, str]) -> Readings | None:
@@ -133,7 +124,7 @@ def _fit_readings(layer: Layer, status: LayerStatus, changes: dict[str, str]) ->
         return None
     fields = _fit_fields(readings.fields, loaded.readings, changes, "readings.fields")
     before = (loaded.declared or {}).get("readings") or {}
-    times = [name for name in (readings.time, before.get("time")) if name in fields and fields[name].type in _TIMES]
+    times = [name for name in (readings.time, before.get("time")) if name in fields and _is_time(fields[name])]
     if not times:
         return None
     return (
@@ -147,7 +138,7 @@ def _find_time(layer: Layer, status: LayerStatus, fields: Mapping[str, Field]) -
     """The time field by which the layer was loaded, for its points are packed by that; empty where it is hidden."""
     declared = status.loaded.declared if status.loaded else None
     time = str(declared.get("time", "")) if declared else layer.time
-    return time if time in fields and fields[time].type in _TIMES else ""
+    return time if time in fields and _is_time(fields[time]) else ""
 
 
 def _fit_plan(

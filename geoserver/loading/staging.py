@@ -15,23 +15,16 @@ import psycopg
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from geoserver.errors import LoadError
+from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.loading.geometry import FAMILIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from geoserver.model import Field, FieldType, Layer
+    from geoserver.model import Field, Layer
 
-__all__ = ["SQL_TYPES", "Staging", "build_indexes", "column_types", "drop_leftovers"]
+__all__ = ["Staging", "build_indexes", "column_types", "drop_leftovers"]
 
-SQL_TYPES: dict[FieldType, str] = {
-    "text": "text",
-    "integer": "bigint",
-    "number": "double precision",
-    "boolean": "boolean",
-    "date": "date",
-    "timestamp": "timestamptz",
-}
 _SINGLE = {"points": "Point", "lines": "LineString", "polygons": "Polygon"}
 _LOCK_WAIT = "2s"  # how long the swap holds readers up while it waits for the last of the old ones
 _SWAP_TRIES = 30
@@ -166,7 +159,7 @@ def copy_rows(connection: psycopg.Connection, statement: Composed, rows: memoryv
 
 def column_types(fields: Iterable[Field]) -> list[Composed]:
     """Column definitions of declared fields."""
-    return [SQL("{} {}").format(Identifier(item.name), SQL(SQL_TYPES[item.type])) for item in fields]
+    return [SQL("{} {}").format(Identifier(item.name), SQL(FIELD_TYPES[item.type].column)) for item in fields]
 
 
 def build_indexes(connections: Sequence[psycopg.Connection], layer: Layer, table: str) -> Iterable[None]:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from geoserver.errors import BadParameterError
+from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.grid import MAX_LATITUDE
 from geoserver.model import Bounds
 from geoserver.tilesets import ArchiveStatus
@@ -122,9 +123,7 @@ def _vector_layers(catalog: Catalog, layer: Layer, status: LayerStatus, start: i
 
 def _describe(field: Field) -> str:
     """What a field holds, in a line: "Height. Measured from the ground. Number, in m."."""
-    kind = {"timestamp": "timestamp as ISO 8601 text in UTC", "date": "date as ISO 8601 text"}.get(
-        field.type, field.type
-    )
+    kind = FIELD_TYPES[field.type].described or field.type
     unit = f", in {field.unit}" if field.unit else ""
     parts = [field.title, field.description, f"{kind[0].upper()}{kind[1:]}{unit}"]
     return " ".join(f"{part.rstrip('.')}." for part in parts if part)
