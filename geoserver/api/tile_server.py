@@ -15,6 +15,7 @@ from geoserver import tiling
 from geoserver.api.tiles import MEDIA_TYPE, Part, build_parts, parse_tile
 from geoserver.encodings import IDENTITY, choose_encoding
 from geoserver.errors import OvertakenError
+from geoserver.etags import is_known
 from geoserver.filtering import Where
 from geoserver.questions import Asked, Questions
 from geoserver.tiling.cache import Entry, Key, TileCache
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from geoserver.settings import Settings
     from geoserver.tiling.cells import Cells
 
-__all__ = ["Answer", "Hot", "TileServer", "encode_headers", "matches"]
+__all__ = ["Answer", "Hot", "TileServer", "encode_headers"]
 
 type RawHeaders = list[tuple[bytes, bytes]]
 
@@ -142,7 +143,7 @@ class TileServer:
     def build_hot_answer(self, hot: Hot, if_none_match: str) -> Answer:
         """The same for ASGI."""
         etag = (b"etag", hot.etag)
-        if if_none_match and matches(if_none_match, hot.etag.decode()):
+        if is_known(if_none_match, hot.etag.decode()):
             return Answer(304, [*self._shared[304, hot.encoding], etag])
         if hot.status == 204:  # noqa: PLR2004
             return Answer(204, [*self._shared[204, hot.encoding], etag])
@@ -325,7 +326,7 @@ class TileServer:
                     entry, encoding, status, own[0][1], self._lines[status, encoding], _build_lines(own, end=True)
                 )
                 self.cache.add_shortcut(entry, (target, encoding), hot, len(target))
-        if if_none_match and matches(if_none_match, etag):
+        if is_known(if_none_match, etag):
             shared = [line for line in shared if line[0] not in (b"content-type", b"content-encoding")]
             return Answer(304, [*shared, own[0]])
         return Answer(status, [*shared, *own], body)
@@ -360,12 +361,6 @@ class TileServer:
         self.results.drop(notice.layer, notice.version)
         ranges = None if notice.tiles is None else [TileRange(*item) for item in notice.tiles]
         self.flights.drop(notice.layer, ranges)
-
-
-def matches(if_none_match: str, etag: str) -> bool:
-    """Whether the client has these bytes already (RFC 9110, 13.1.2: weak comparison)."""
-    given = (item.strip().removeprefix("W/") for item in if_none_match.split(","))
-    return any(item in (etag, "*") for item in given)
 
 
 def encode_headers(headers: Mapping[str, str]) -> RawHeaders:

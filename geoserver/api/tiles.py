@@ -15,13 +15,13 @@ from fastapi.responses import JSONResponse
 
 from geoserver import tiling
 from geoserver.api.answers import CACHE_CONTROL, UNCHANGED
-from geoserver.api.params import FILTERS, Filters, Lang, base_url, read_languages, split_filters
+from geoserver.api.params import FILTERS, Lang, base_url, read_languages
 from geoserver.api.schemas import TileJson
 from geoserver.catalog.languages import in_language
 from geoserver.errors import BadParameterError
 from geoserver.grid import tile_count
 from geoserver.model import Tile
-from geoserver.questions import Asked
+from geoserver.questions import Asked, Filters, read_once, split_filters
 from geoserver.turns import client_of
 
 if TYPE_CHECKING:
@@ -161,12 +161,7 @@ def parse_query(query: str) -> tuple[Filters, dict[str, str]]:
         pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=100)
     except ValueError as error:
         raise BadParameterError("query", query, "at most 100 parameters, percent-encoded UTF-8") from error
-    given: dict[str, str] = {}
-    for name, value in pairs:
-        if name in given:
-            raise BadParameterError(name, value, "this parameter only once")
-        given[name] = value
-    return split_filters(given)
+    return split_filters(read_once(pairs))
 
 
 def parse_tile(z: str, x: str, y: str, layers: Sequence[Layer]) -> Tile:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import hashlib
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from geoserver import assets, styling, tiling
 from geoserver.catalog.languages import choose_languages, in_language
 from geoserver.encodings import IDENTITY
 from geoserver.errors import BadParameterError, NotFoundError
+from geoserver.etags import build_etag, is_known
 from geoserver.site.answers import render_answers
 from geoserver.site.encoding import read_encoding
 from geoserver.site.files import BuiltFile, BuiltFiles
@@ -51,9 +51,9 @@ async def viewer(request: Request) -> Response:
         return HTMLResponse(_NOT_BUILT, 503)
     before, end, after = page.body.rpartition(b"</body>")
     body = b"".join((before, await render_answers(request), end, after))
-    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    tag = build_etag(body)
     headers = {"ETag": tag, "Cache-Control": CHECKED, "Vary": "Accept-Language"}
-    if _is_known(request, tag):
+    if is_known(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type=page.media_type)
 
@@ -114,9 +114,9 @@ async def style(
     languages, vary = choose_languages(lang, request.headers.getlist("accept-language"))
     styling.translate_style(made, name, {key: in_language(layer, languages) for key, layer in catalog.layers.items()})
     body = orjson.dumps(made)
-    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    tag = build_etag(body)
     headers = {"ETag": tag, "Cache-Control": CHECKED} | vary
-    if _is_known(request, tag):
+    if is_known(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type="application/json")
 
@@ -172,18 +172,12 @@ async def _answer(request: Request, file: BuiltFile, caching: str) -> Response:
     headers = {"ETag": file.tag(encoding), "Cache-Control": caching}
     if file.shrinks:
         headers["Vary"] = "Accept-Encoding"
-    if _is_known(request, headers["ETag"]):
+    if is_known(request.headers.get("if-none-match", ""), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     headers["Content-Type"] = file.media_type
     if encoding != IDENTITY:
         headers["Content-Encoding"] = encoding
     return Response(await file.encode(encoding), headers=headers)
-
-
-def _is_known(request: Request, tag: str) -> bool:
-    """Whether the client has it already (RFC 9110, 13.1.2: weak comparison)."""
-    given = (item.strip().removeprefix("W/") for item in request.headers.get("if-none-match", "").split(","))
-    return any(item in (tag.removeprefix("W/"), "*") for item in given)
 
 
 @functools.cache
