@@ -11,6 +11,7 @@ from geoserver.grid import MAX_LATITUDE
 from geoserver.model import Bounds
 from geoserver.tilesets import ArchiveStatus
 from geoserver.tiling.bins import bins_layer, describe_bins, find_bins
+from geoserver.tiling.sources import tile_content
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,13 +61,13 @@ def build_tilejson(
     only = [layer for layer, _ in layers]
     bounds = join_bounds([status.bounds for _, status in layers if status.bounds])
     minzoom, maxzoom = min(layer.minzoom for layer in only), max(layer.maxzoom for layer in only)
-    ids = ",".join(layer.id for layer in only)
+    ids, ending = ",".join(layer.id for layer in only), tile_content(layers).endings[0]
     document: dict[str, Any] = {
         "tilejson": "3.0.0",
         "name": ", ".join(layer.title for layer in only),
         "version": f"{max(status.version for _, status in layers)}.0.0",
         "scheme": "xyz",
-        "tiles": [f"{base_url.rstrip('/')}/tiles/{ids}/{{z}}/{{x}}/{{y}}.mvt{'?' if query else ''}{query}"],
+        "tiles": [f"{base_url.rstrip('/')}/tiles/{ids}/{{z}}/{{x}}/{{y}}.{ending}{'?' if query else ''}{query}"],
         "minzoom": minzoom,
         "maxzoom": maxzoom,
         "bounds": bounds.as_list(),

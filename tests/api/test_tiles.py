@@ -328,3 +328,9 @@ def test_the_same_tile_asked_for_many_times_at_once_is_the_same_bytes(
         thread.join()
     assert len(answers) == 20
     assert set(answers) == {client.get(address).content}
+
+
+@pytest.mark.parametrize("ending", ["png", "MVT", "mvtx", "json", "{ending}", "%00", "."])
+def test_a_tile_of_another_ending_is_404_and_says_which_there_are(client: TestClient, ending: str) -> None:
+    answer = client.get(f"/tiles/crime/14/0/0.{ending}")
+    assert (answer.status_code, answer.json()["expected"]) == (404, ".mvt or .pbf")
