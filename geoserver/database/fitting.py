@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from geoserver.catalog.declared import list_changes
 from geoserver.catalog.labels import keep_fields
+from geoserver.catalog.styles import find_geometry
 from geoserver.fieldtypes import FIELD_TYPES, type_of_column
+from geoserver.model import GEOMETRIES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -35,14 +37,14 @@ class Fit:
     changes: tuple[str, ...] = ()
 
 
-def fit(layer: Layer, status: LayerStatus, kinds: Collection[str]) -> Fit:
-    """The layer with what is loaded of it; `kinds` are those of which there is a recipe."""
+def fit(layer: Layer, status: LayerStatus, recipes: Mapping[str, str]) -> Fit:
+    """The layer with what is loaded of it; `recipes` are those that there are, by kind."""
     loaded = status.loaded
     if loaded is None:  # nothing is known beyond the file
         return Fit(layer.deepened(status.plan), status)
     changes = list_changes(loaded.declared, layer) if loaded.declared else {}
     kind = _find_kind(layer, status)
-    if why := _find_fault(layer, status, kind, kinds):
+    if why := _find_fault(layer, status, kind, recipes):
         return Fit(None, status, (why,))
     fields = _fit_fields(layer.fields, loaded.columns or {}, changes)
     readings = _fit_readings(layer, status, changes)
@@ -58,6 +60,7 @@ def fit(layer: Layer, status: LayerStatus, kinds: Collection[str]) -> Fit:
         readings=readings,
         time=time,
         kind=kind,
+        geometry=find_geometry(recipes[kind]),
         facet=layer.facet if layer.facet in fields else "",
         label=keep_fields(layer.label, fields),
         languages={tag: _fit_words(words, fields) for tag, words in layer.languages.items()},
@@ -75,19 +78,20 @@ def _find_kind(layer: Layer, status: LayerStatus) -> str:
     if status.loaded and status.loaded.declared:
         return str(status.loaded.declared.get("kind", layer.kind))
     by_shape = _SHAPES.get(status.geometry_type.removeprefix("MULTI"))
-    return by_shape if by_shape and layer.kind in _SHAPES.values() else layer.kind
+    return by_shape if by_shape and layer.kind in GEOMETRIES else layer.kind
 
 
-def _find_fault(layer: Layer, status: LayerStatus, kind: str, kinds: Collection[str]) -> str:
+def _find_fault(layer: Layer, status: LayerStatus, kind: str, recipes: Mapping[str, str]) -> str:
     """Why nothing of it can be served; empty when it can."""
     columns = status.loaded.columns if status.loaded else None
     if columns is None:
         return f"its table layers.{layer.table} is gone"
-    needed = _NEEDED if kind == "points" or not status.plan.zooms else (*_NEEDED, "visible_from")
+    if kind not in recipes:
+        return f"it was loaded as kind {kind!r}, of which there is no recipe in tiles/"
+    points = find_geometry(recipes[kind]) == "points"
+    needed = _NEEDED if points or not status.plan.zooms else (*_NEEDED, "visible_from")
     if missing := [name for name in needed if name not in columns]:
         return f"column {missing[0]} of its table layers.{layer.table} is gone"
-    if kind not in kinds:
-        return f"it was loaded as kind {kind!r}, of which there is no recipe in tiles/"
     return ""
 
 

@@ -163,7 +163,7 @@ class _Proof:
         except LoadError as error:
             yield CatalogError(file, "crs", str(error))
             return
-        located = locate(batch, layer.kind, replace(place, stored_as=None), lambda wkb: [None] * len(wkb))
+        located = locate(batch, layer.geometry, replace(place, stored_as=None), lambda wkb: [None] * len(wkb))
         reasons = Counter(str(reason) for reason in located.reasons if reason is not None)
         judged = len(batch) - sum(count for why, count in reasons.items() if why == NOWHERE)
         if reasons[NOWHERE] > 0.5 * len(batch):

@@ -105,8 +105,8 @@ def can_read(layer: Layer, status: LayerStatus) -> bool:
 
 def can_hold(recipes: Mapping[str, str], layer: Layer) -> bool:
     """Whether tiles of the layer may be made from memory: our own recipes would make them."""
-    return layer.kind == "points" and all(
-        plain_recipe(recipes.get(name, "")) == _own_recipe(name) for name in ("points", BINS)
+    return layer.geometry == "points" and all(
+        plain_recipe(recipes.get(name, "")) == _own_recipe(own) for name, own in ((layer.kind, "points"), (BINS, BINS))
     )
 
 
