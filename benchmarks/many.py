@@ -83,7 +83,7 @@ filter = "range"
 def list_titles() -> list[tuple[str, str]]:
     """Theme and title of each layer, in the order in which people count."""
     found = [(theme, title.format(number)) for theme, title, many in _THEMES for number in range(1, many + 1)]
-    assert len(found) == NUMBER  # noqa: S101
+    assert len(found) == NUMBER
     return found
 
 

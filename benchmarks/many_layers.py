@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import statistics
@@ -124,9 +123,11 @@ def _visit(browser: Browser, url: str) -> tuple[float, float, float, float]:
     wanted: set[str] = set()
     client.on(
         "Network.responseReceived",
-        lambda event: wanted.add(event["requestId"])
-        if event["type"] == "Document" or "/api/" in event["response"]["url"]
-        else None,
+        lambda event: (
+            wanted.add(event["requestId"])
+            if event["type"] == "Document" or "/api/" in event["response"]["url"]
+            else None
+        ),
     )
     client.on("Network.loadingFinished", lambda event: sent.update({event["requestId"]: event["encodedDataLength"]}))
     start = time.monotonic()
@@ -149,7 +150,9 @@ def main() -> None:
         server = held.enter_context(context.serve_workspace(workspace, url))
         context.note(f"ready after {time.monotonic() - start:.1f} s")
         rows = measure(context, server, url)
-    print(json.dumps({row.name: (round(row.ours, 3), row.reference and round(row.reference, 3)) for row in rows}, indent=1))
+    for row in rows:
+        against = f" ({row.reference:.4g} {row.unit}, {row.against})" if row.reference else ""
+        print(f"{row.name}: {row.ours:.4g} {row.unit}{against}")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ ROWS = [
     {"grid", "parameters"},
     {"model"},
     {"interrupts", "turns"},
-    {"settings", "assets", "errors", "encodings", "tasks"},
+    {"settings", "assets", "colours", "errors", "encodings", "tasks"},
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 WEB_LIBRARIES = {"fastapi", "starlette", "pygeoapi"}

@@ -14,10 +14,12 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from geoserver import assets, styling, tiling
-from geoserver.catalog.languages import choose_languages, in_language
+from geoserver.catalog.city_words import offered_languages, speak
+from geoserver.catalog.languages import choose_languages, in_language, page_language
 from geoserver.encodings import IDENTITY
 from geoserver.errors import BadParameterError, NotFoundError
 from geoserver.site.answers import render_answers
+from geoserver.site.city import PICTURE, build_manifest, describe_owner, dress_page
 from geoserver.site.encoding import read_encoding
 from geoserver.site.files import BuiltFile, BuiltFiles
 from geoserver.site.glyphs import RANGES, empty_glyphs
@@ -49,7 +51,7 @@ async def viewer(request: Request) -> Response:
     page = _built().read("index.html")
     if page is None:
         return HTMLResponse(_NOT_BUILT, 503)
-    before, end, after = page.body.rpartition(b"</body>")
+    before, end, after = _dress(request, page.body).rpartition(b"</body>")
     body = b"".join((before, await render_answers(request), end, after))
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     headers = {"ETag": tag, "Cache-Control": CHECKED, "Vary": "Accept-Language"}
@@ -58,17 +60,56 @@ async def viewer(request: Request) -> Response:
     return Response(body, headers=headers, media_type=page.media_type)
 
 
+def _dress(request: Request, page: bytes) -> bytes:
+    """The page with the city's title, languages and colours, in the language in which it will speak."""
+    services: Services = request.app.state.services
+    city = services.live.current.city
+    accepted = request.headers.getlist("accept-language")
+    lang = page_language(request.query_params.get("lang"), accepted, offered_languages(city))
+    return dress_page(page, city, _site(request), lang)
+
+
+@router.get("/logo", include_in_schema=False)
+@router.get("/icon", include_in_schema=False)
+async def picture(request: Request) -> Response:
+    """The city's logo or icon. What an SVG might try to run or load, it may not."""
+    services: Services = request.app.state.services
+    city = services.live.current.city
+    name = request.url.path.rsplit("/", 1)[-1]
+    found = city.icon if name == "icon" else city.logo
+    if found is None:
+        raise NotFoundError("picture", name, "logo or icon, where city.toml names one")
+    tag = f'"{found.digest}"'
+    current = request.query_params.get("v") == found.digest
+    headers = {"ETag": tag, "Cache-Control": FOREVER if current else CHECKED, **PICTURE}
+    if _is_known(request, tag):
+        return Response(status_code=304, headers=headers)
+    return Response(found.body, headers=headers, media_type=found.media_type)
+
+
+@router.get("/manifest.webmanifest", include_in_schema=False)
+async def manifest(request: Request, lang: str | None = None) -> Response:
+    """What a phone needs to put the map on its first screen."""
+    services: Services = request.app.state.services
+    languages, vary = choose_languages(lang, request.headers.getlist("accept-language"))
+    body = orjson.dumps(build_manifest(services.live.current.city, _site(request), languages))
+    return Response(body, media_type="application/manifest+json", headers={"Cache-Control": CHECKED} | vary)
+
+
 @router.get("/openapi.json", include_in_schema=False)
 async def openapi(request: Request) -> Response:
-    """The API's description, with the address at which this client finds it."""
+    """The API's description, with the address at which this client finds it, and whose it is."""
     document = request.app.openapi() | {"servers": [{"url": _site(request)}]}
+    services: Services = request.app.state.services
+    document["info"] = describe_owner(document["info"], services.live.current.city)
     return Response(orjson.dumps(document), media_type="application/json", headers={"Cache-Control": CHECKED})
 
 
 @router.get("/docs", include_in_schema=False)
 async def reference(request: Request) -> Response:
     """What `/openapi.json` says, for people."""
-    page = render_reference(request.app.openapi(), _site(request))
+    services: Services = request.app.state.services
+    page = render_reference(request.app.openapi(), _site(request), speak(services.live.current.city, ("en",)).title)
     return HTMLResponse(page, headers={"Cache-Control": CHECKED})
 
 
