@@ -14,16 +14,11 @@ from urllib.parse import quote, unquote
 
 import orjson
 
-from geoserver.catalog.city_words import offered_languages
-from geoserver.catalog.languages import page_language
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fastapi import Request
     from starlette.types import Message, Scope
-
-    from geoserver.services import Services
 
 __all__ = ["render_answers"]
 
@@ -41,11 +36,8 @@ _KEPT = ("type", "asgi", "http_version", "scheme", "server", "client", "root_pat
 _PASSED = (b"host", b"accept-language")
 
 
-async def render_answers(request: Request) -> bytes:
-    """Blocks of JSON for the page at this address; those that could not be had in time are left out."""
-    services: Services = request.app.state.services
-    offered = offered_languages(services.live.current.city)
-    lang = page_language(request.query_params.get("lang"), request.headers.getlist("accept-language"), offered)
+async def render_answers(request: Request, lang: str) -> bytes:
+    """Blocks of JSON for the page at this address, which speaks `lang`; what is not there in time is left out."""
     first = f"api/layers?fields={_LISTED}&lang={lang}"
     catalogue = await _ask(request, first)
     if catalogue is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from geoserver.catalog.city_words import offered_languages, speak
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from geoserver.model import City
 
@@ -18,6 +18,10 @@ __all__ = ["PICTURE", "build_manifest", "describe_owner", "dress_page"]
 _PLACE = re.compile(rb"<!-- city.*?<!-- /city -->", re.DOTALL)
 _HTML = b'<html lang="en">'
 _ACCENT, _DARK_PAPER = "#17616a", "#16191c"  # as in web/src/ui/style.css
+_PRELOAD = {
+    "js": '<link rel="modulepreload" crossorigin href="./{}" />',
+    "css": '<link rel="preload" as="style" crossorigin href="./{}" />',
+}
 # A picture is looked at, wherever it is opened: it runs nothing, loads nothing and sees nothing of this site.
 PICTURE = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox",
@@ -25,11 +29,12 @@ PICTURE = {
 }
 
 
-def dress_page(page: bytes, city: City, site: str, lang: str) -> bytes:
-    """The built page with the city's head; `lang` is the language in which the page will speak."""
+def dress_page(page: bytes, city: City, site: str, lang: str, parts: Sequence[str] = ()) -> bytes:
+    """The built page with the city's head; it will speak `lang`, and ask for `parts` of the build, which come ahead."""
     offered = " ".join(offered_languages(city))
     opening = f'<html lang="{lang}" data-languages="{offered}">'.encode()
-    head = _render_head(speak(city, (lang,)), site, lang).encode()
+    named = [_PRELOAD[part.rpartition(".")[2]].format(part) for part in parts]
+    head = "\n    ".join([_render_head(speak(city, (lang,)), site, lang), *named]).encode()
     return _PLACE.sub(lambda _: head, page, count=1).replace(_HTML, opening, 1)
 
 

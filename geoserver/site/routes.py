@@ -36,6 +36,7 @@ FOREVER = "public, max-age=31536000, immutable"  # the name changes with the con
 A_DAY = "public, max-age=86400"
 CHECKED = "public, max-age=0, must-revalidate"
 MAX_LAYERS = 32
+MANY = 9  # datasets from which on the page folds its list (web/src/state/map-state.svelte.ts)
 
 _UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has these bytes already."}}
 _RANGE = re.compile(r"^(\d{1,5})-(\d{1,5})$", re.ASCII)
@@ -51,8 +52,13 @@ async def viewer(request: Request) -> Response:
     page = _built().read("index.html")
     if page is None:
         return HTMLResponse(_NOT_BUILT, 503)
-    before, end, after = _dress(request, page.body).rpartition(b"</body>")
-    body = b"".join((before, await render_answers(request), end, after))
+    services: Services = request.app.state.services
+    city = services.live.current.city
+    accepted = request.headers.getlist("accept-language")
+    lang = page_language(request.query_params.get("lang"), accepted, offered_languages(city))
+    dressed = dress_page(page.body, city, _site(request), lang, _list_parts(services))
+    before, end, after = dressed.rpartition(b"</body>")
+    body = b"".join((before, await render_answers(request, lang), end, after))
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     headers = {"ETag": tag, "Cache-Control": CHECKED, "Vary": "Accept-Language"}
     if _is_known(request, tag):
@@ -60,13 +66,11 @@ async def viewer(request: Request) -> Response:
     return Response(body, headers=headers, media_type=page.media_type)
 
 
-def _dress(request: Request, page: bytes) -> bytes:
-    """The page with the city's title, languages and colours, in the language in which it will speak."""
-    services: Services = request.app.state.services
-    city = services.live.current.city
-    accepted = request.headers.getlist("accept-language")
-    lang = page_language(request.query_params.get("lang"), accepted, offered_languages(city))
-    return dress_page(page, city, _site(request), lang)
+def _list_parts(services: Services) -> list[str]:
+    """Files that this city's page will ask for soon: the list for many layers, which the page has no other need of."""
+    if len(services.live.current.datasets()) < MANY:
+        return []
+    return sorted(f"assets/{path.name}" for path in (_built().folder / "assets").glob("ManyLayers-*.[jc]s*s"))
 
 
 @router.get("/logo", include_in_schema=False)
