@@ -71,7 +71,7 @@ class _LinksFile(Part):
 
 
 class _ColoursFile(Part):
-    accent: Colour
+    accent: Colour = ""
     accent_dark: Colour = ""
 
 
@@ -211,12 +211,16 @@ def _read_picture(path: Path, key: str, name: str) -> Picture | None:
 
 def _read_colours(path: Path, given: _ColoursFile | None, problems: list[CatalogError]) -> tuple[str, str]:
     """The accent on light and on dark paper, each as far from it as text has to be; empty for the page's own."""
-    if given is None:
+    if given is None or not (given.accent or given.accent_dark):
         return "", ""
-    light = _read_accent(path, "accent", given.accent, (0.0, 0.0, 0.0), problems)
+    accent = given.accent or given.accent_dark
+    if given.accent:
+        light = _read_accent(path, "accent", accent, (0.0, 0.0, 0.0), problems)
+    else:
+        light = _strengthen(accent, _PAPER["accent"], (0.0, 0.0, 0.0))
     if given.accent_dark:
         return light, _read_accent(path, "accent_dark", given.accent_dark, (1.0, 1.0, 1.0), problems)
-    return light, _strengthen(given.accent, _PAPER["accent_dark"], (1.0, 1.0, 1.0))
+    return light, _strengthen(accent, _PAPER["accent_dark"], (1.0, 1.0, 1.0))
 
 
 def _read_accent(

@@ -53,7 +53,7 @@ def explain(
     a kind of fault than pydantic can.
     """
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"] if part != "[key]")
+    key = ".".join(str(part) for part in first["loc"] if "[" not in str(part))  # "[key]", "list[float]" are pydantic's
     match first["type"]:
         case "missing":
             expected = "this key is required"

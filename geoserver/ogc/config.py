@@ -129,7 +129,7 @@ def _build_metadata(url: str, city: City) -> dict[str, Any]:
             "url": site,
         },
         "license": {"name": "Each collection names its own", "url": f"{url}/collections"},
-        "provider": publisher,
+        "provider": publisher | reached,
         "contact": publisher | reached,
     }
 
