@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 __all__ = ["measure", "run"]
 
-_ROUNDS = 15
+_ROUNDS = 40
 _VISITS = 3
-_PAUSE = 0.9  # seconds until a change is known, and a server that was busy with it is quiet again
+_PAUSE = 0.5  # seconds until a change is known, and a server that was busy with it is quiet again
 _ASKED = "/ogc/collections/layer-5/items?f=json&limit=1"
 _EDIT = "UPDATE layers.layer_9 SET state = %s WHERE fid = (SELECT min(fid) FROM layers.layer_9)"
 _DOCUMENTS = ("/api/layers", "/ogc?f=html", "/ogc/collections", "/ogc/collections?f=html", "/ogc/openapi", "/docs")

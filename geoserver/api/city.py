@@ -40,8 +40,7 @@ def build_city(services: Services, languages: Collection[str], base: str) -> dic
         "logo": f"{base}/logo?v={city.logo.digest}" if city.logo else None,
         "home": {
             "bounds": home.as_list() if home and not city.center else None,
-            "center": list(city.center) if city.center else None,
-            "zoom": city.zoom if city.center else None,
+            "camera": {"lon": city.center[0], "lat": city.center[1], "zoom": city.zoom} if city.center else None,
         },
         "limits": limits.as_list() if limits else None,
         "links": [{"rel": name, "title": titles[name], "href": href} for name, href in spoken.links.items()],

@@ -80,12 +80,19 @@ class CityLink(BaseModel):
     href: str
 
 
+class Camera(BaseModel):
+    """The middle of a map, and its zoom."""
+
+    lon: float
+    lat: float
+    zoom: float
+
+
 class Home(BaseModel):
-    """Where the map opens: a rectangle to be fitted into the view, or a place and a zoom."""
+    """Where the map opens: a rectangle to be fitted into the view, or else a place and a zoom."""
 
     bounds: Bounds | None
-    center: tuple[float, float] | None
-    zoom: float | None
+    camera: Camera | None
 
 
 class CityEntry(BaseModel):

@@ -109,6 +109,18 @@ export interface components {
             number,
             number
         ];
+        /**
+         * Camera
+         * @description The middle of a map, and its zoom.
+         */
+        Camera: {
+            /** Lat */
+            lat: number;
+            /** Lon */
+            lon: number;
+            /** Zoom */
+            zoom: number;
+        };
         /** Choice */
         Choice: {
             /** Count */
@@ -269,17 +281,11 @@ export interface components {
         };
         /**
          * Home
-         * @description Where the map opens: a rectangle to be fitted into the view, or a place and a zoom.
+         * @description Where the map opens: a rectangle to be fitted into the view, or else a place and a zoom.
          */
         Home: {
             bounds: components["schemas"]["Bounds"] | null;
-            /** Center */
-            center: [
-                number,
-                number
-            ] | null;
-            /** Zoom */
-            zoom: number | null;
+            camera: components["schemas"]["Camera"] | null;
         };
         /** LayerDetail */
         LayerDetail: {

@@ -155,8 +155,7 @@ export class MapState {
 
   /** Where a target is: "home" has a camera where the city says one, else its bounds are fitted into the view. */
   resolve(target: Camera | "home" | null): Camera | "home" | null {
-    const { center, zoom } = (target === "home" && this.city?.home) || {};
-    return center ? { zoom: zoom ?? 0, lat: center[1], lon: center[0] } : target;
+    return (target === "home" && this.city?.home.camera) || target;
   }
 
   get home(): Bounds | null {

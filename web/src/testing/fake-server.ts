@@ -17,7 +17,7 @@ export const CITY: City = {
   language: null,
   languages: ["en"],
   logo: null,
-  home: { bounds: [0, 0, 1, 1], center: null, zoom: null },
+  home: { bounds: [0, 0, 1, 1], camera: null },
   limits: null,
   links: [],
 };
