@@ -7,7 +7,14 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-ASSETS = {"layers": "layers", "tiles": "tiles", "styles": "styles", "data-samples": "data-samples", "web/dist": "web"}
+ASSETS = {
+    "layers": "layers",
+    "tiles": "tiles",
+    "styles": "styles",
+    "data-samples": "data-samples",
+    "city.toml": "city.toml",
+    "web/dist": "web",
+}
 
 
 class AssetsHook(BuildHookInterface[Any]):
@@ -15,6 +22,6 @@ class AssetsHook(BuildHookInterface[Any]):
         if version == "editable":
             return  # a copy would grow stale, and the viewer may not have been built yet
         for source, kind in ASSETS.items():
-            if not (Path(self.root) / source).is_dir():
-                raise RuntimeError(f"{source}/ is missing" + ("; run `make web` first" if kind == "web" else ""))
+            if not (Path(self.root) / source).exists():
+                raise RuntimeError(f"{source} is missing" + ("; run `make web` first" if kind == "web" else ""))
             build_data["force_include"][source] = f"geoserver/_assets/{kind}"

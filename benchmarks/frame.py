@@ -179,6 +179,12 @@ class Context:
             yield server
 
     @contextlib.contextmanager
+    def serve_workspace(self, workspace: Path, url: str) -> Iterator[Server]:
+        """Our server over another workspace, loaded into the database at `url`."""
+        with self._run("serve", workspace, environment={"DATABASE_URL": url}) as server:
+            yield server
+
+    @contextlib.contextmanager
     def _run(
         self, what: str, workspace: Path, cores: str = "", environment: dict[str, str] | None = None
     ) -> Iterator[Server]:

@@ -16,6 +16,8 @@ __all__ = [
     "GEOMETRIES",
     "ROWLESS_KINDS",
     "Bounds",
+    "City",
+    "CityWords",
     "CsvOptions",
     "Field",
     "FieldWords",
@@ -23,6 +25,7 @@ __all__ = [
     "Layer",
     "Limit",
     "Parameter",
+    "Picture",
     "Readings",
     "Tile",
     "TilePlan",
@@ -183,6 +186,53 @@ class Words:
     fields: Mapping[str, FieldWords] = field(default_factory=dict)
     parameters: Mapping[str, FieldWords] = field(default_factory=dict)
     legend: Mapping[str, str] = field(default_factory=dict)  # words of the style -> those of this language
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A city's logo or icon as it is served; `digest` changes with its bytes."""
+
+    media_type: str
+    body: bytes
+    digest: str
+
+    def __repr__(self) -> str:
+        return f"Picture({self.media_type!r}, {self.digest!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class CityWords:
+    """What `city.toml` says in one more language; what is empty is said as in the first."""
+
+    title: str = ""
+    tagline: str = ""
+    description: str = ""
+    publisher: str = ""
+    links: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class City:
+    """What is the city's own, as `city.toml` says it; without one everything is empty."""
+
+    title: str = ""
+    tagline: str = ""  # one line below the title
+    description: str = ""  # for search engines and previews of links
+    publisher: str = ""  # whose data it is; the attribution of layers that name none
+    language: str = ""  # of the plain words
+    languages: Mapping[str, CityWords] = field(default_factory=dict)
+    page_languages: tuple[str, ...] = ()  # those that the page is offered in, the first for everybody else
+    logo: Picture | None = None
+    icon: Picture | None = None
+    accent: str = ""  # the one colour of the page, on light paper
+    accent_dark: str = ""  # and on dark
+    center: tuple[float, float] | None = None  # lon, lat where the map opens, with `zoom`
+    zoom: float = 0.0
+    home: Bounds | None = None  # what the map opens on, where there is no `center`
+    limits: Bounds | str | None = None  # rows elsewhere are misplaced: a rectangle, or the id of a layer of areas
+    outside: Literal["keep", "reject"] = "keep"  # what becomes of misplaced rows
+    layers: tuple[str, ...] | None = None  # switched on when the viewer opens; None: those that say so themselves
+    links: Mapping[str, str] = field(default_factory=dict)  # imprint, contact, terms, privacy, accessibility
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from geoserver import assets
-from geoserver.catalog import LiveCatalog, layer_folders, read_signature
+from geoserver.catalog import LiveCatalog, find_city, layer_folders, list_city_files, read_signature
 from geoserver.database.connecting import connect_async
 from geoserver.database.fitting import Fit, fit
 from geoserver.database.migrate import apply_migrations
@@ -163,7 +163,9 @@ class Services:
         newer = {key: told for key, told in self._since.items() if key in read and told.version > read[key].version}
         statuses = read | newer
         if self._untold or self.database_problem or statuses != self.statuses:
-            self.statuses = statuses
+            # Of a layer that stayed the same the very object is kept, and with it what was made from it.
+            known = self.statuses
+            self.statuses = {key: known[key] if known.get(key) == new else new for key, new in statuses.items()}
             self.database_problem = ""
             self._tell()
         for layer_id in list(self._owed):
@@ -285,9 +287,9 @@ class Services:
         place of others, and are limited in number. A change is read when it has held still from one look to the next.
         """
         read: object = None  # the state of the files when they were last read
-        seen, since = await asyncio.to_thread(read_signature, self._folders), time.monotonic()
+        seen, since = await asyncio.to_thread(read_signature, self._folders, self._city_files), time.monotonic()
         while True:
-            before, seen = seen, await asyncio.to_thread(read_signature, self._folders)
+            before, seen = seen, await asyncio.to_thread(read_signature, self._folders, self._city_files)
             if seen == read:
                 since = time.monotonic()
             changed = seen != read and (seen == before or time.monotonic() - since > _RESTLESS)
@@ -307,6 +309,9 @@ class Services:
         workspace = self.settings.workspace
         folders = [*layer_folders(self.settings), *assets.roots("styles", workspace), *assets.roots("tiles", workspace)]
         return list(dict.fromkeys(folders))
+
+    def _city_files(self) -> list[Path]:
+        return list_city_files(find_city(self.settings))
 
     def _report_problems(self) -> None:
         """Log what is broken, once."""

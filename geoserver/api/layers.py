@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -11,16 +11,17 @@ from fastapi import APIRouter, Request, Response
 from geoserver import styling
 from geoserver.api import params
 from geoserver.api.answers import UNCHANGED, GeoJson, answer, unchanged
-from geoserver.api.schemas import Feature, LayerDetail, LayerList, ReadingList, RejectList, Summary
+from geoserver.api.city import build_city
+from geoserver.api.schemas import Feature, LayerDetail, LayerList, LayerParts, ReadingList, RejectList, Summary
 from geoserver.catalog.languages import in_language, words_for
 from geoserver.database import queries, summaries
-from geoserver.errors import NotFoundError
+from geoserver.errors import BadParameterError, NotFoundError
 from geoserver.etags import build_etag
 from geoserver.filtering import build
 from geoserver.turns import client_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from geoserver.database.status import LayerStatus
     from geoserver.model import Field, Layer, Parameter
@@ -33,14 +34,23 @@ MAX_READINGS = 10_000
 MAX_REJECTS = 1_000
 
 
-@router.get("", summary="All layers", response_model=LayerList)
-async def list_layers(request: Request, lang: params.Lang = None) -> Response:
-    """Every loaded layer, in display order: by theme, then as the layer files order them; basemap layers last."""
-    params.read_parameters(request, ("lang",))
+@router.get("", summary="The city, and all its layers", response_model=LayerList | LayerParts)
+async def list_layers(request: Request, fields: params.Members = None, lang: params.Lang = None) -> Response:
+    """Every loaded layer, in display order: by theme, then as the layer files order them; basemap layers last.
+
+    With `fields` each entry has these members alone: the page asks for a few of them, because a city may have hundreds
+    of layers.
+    """
+    params.read_parameters(request, ("fields", "lang"))
+    names = _parse_members(fields)
     languages, vary = params.read_languages(request, lang)
     services: Services = request.app.state.services
-    entries = [_entry(request, in_language(layer, languages), status) for layer, status in services.loaded()]
-    return answer(request, {"layers": entries}, vary=vary)
+    base = params.base_url(request)
+    entries = []
+    for found, status in services.loaded():
+        told = _Told(in_language(found, languages), status, base)
+        entries.append({name: _MEMBERS[name](told) for name in names})
+    return answer(request, {"city": build_city(services, languages, base), "layers": entries}, vary=vary)
 
 
 @router.get("/{layer_id}", summary="One layer", response_model=LayerDetail)
@@ -51,7 +61,8 @@ async def read_layer(request: Request, layer_id: params.LayerId, lang: params.La
     languages, vary = params.read_languages(request, lang)
     layer, words = in_language(found, languages), words_for(found, languages)
     services: Services = request.app.state.services
-    body = _entry(request, layer, status) | {
+    told = _Told(layer, status, params.base_url(request))
+    body = {name: member(told) for name, member in _MEMBERS.items()} | {
         "fields": await _fields(services, layer, status) if layer.has_rows else _plain_fields(layer.fields),
         "parameters": [_parameter_entry(item) for item in layer.parameters.values()],
         "readings": _readings_entry(layer),
@@ -154,33 +165,53 @@ async def _read_row(request: Request, layer: Layer, fid: int) -> dict[str, Any]:
     return row
 
 
-def _entry(request: Request, layer: Layer, status: LayerStatus) -> dict[str, Any]:
-    return {
-        "id": layer.id,
-        "title": layer.title,
-        "description": layer.description,
-        "theme": layer.theme,
-        "kind": layer.kind,
-        "keywords": list(layer.keywords),
-        "license": layer.license,
-        "attribution": layer.attribution,
-        "basemap": layer.basemap,
-        "visible": layer.visible,
-        "order": layer.order,
-        "bounds": status.bounds.as_list() if status.bounds else None,
-        "count": status.rows if layer.has_rows else None,
-        "rejected": status.rejected,
-        "updated": status.loaded_at,
-        "version": f"{status.loaded_at.timestamp() * 1000:.0f}-{status.version}",
-        "time": layer.time or None,
-        "label": layer.label or None,
-        "nouns": {"one": layer.noun, "many": layer.nouns} if layer.nouns else None,
-        "language": layer.spoken or None,
-        "data_language": layer.language or None,
-        "features_from": status.plan.features_from,
-        "tiles": "ready" if status.preparing is None else "preparing",
-        "links": _links(layer, params.base_url(request)),
-    }
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A layer that is told of; `base` is the address of this server."""
+
+    layer: Layer
+    status: LayerStatus
+    base: str
+
+
+_MEMBERS: dict[str, Callable[[_Told], Any]] = {
+    "id": lambda of: of.layer.id,
+    "title": lambda of: of.layer.title,
+    "description": lambda of: of.layer.description,
+    "theme": lambda of: of.layer.theme,
+    "kind": lambda of: of.layer.kind,
+    "keywords": lambda of: list(of.layer.keywords),
+    "field_titles": lambda of: [item.title for item in of.layer.listed_fields],
+    "license": lambda of: of.layer.license,
+    "attribution": lambda of: of.layer.attribution,
+    "basemap": lambda of: of.layer.basemap,
+    "visible": lambda of: of.layer.visible,
+    "order": lambda of: of.layer.order,
+    "bounds": lambda of: of.status.bounds.as_list() if of.status.bounds else None,
+    "count": lambda of: of.status.rows if of.layer.has_rows else None,
+    "rejected": lambda of: of.status.rejected,
+    "updated": lambda of: of.status.loaded_at,
+    "version": lambda of: f"{of.status.loaded_at.timestamp() * 1000:.0f}-{of.status.version}",
+    "time": lambda of: of.layer.time or None,
+    "label": lambda of: of.layer.label or None,
+    "nouns": lambda of: {"one": of.layer.noun, "many": of.layer.nouns} if of.layer.nouns else None,
+    "language": lambda of: of.layer.spoken or None,
+    "data_language": lambda of: of.layer.language or None,
+    "features_from": lambda of: of.status.plan.features_from,
+    "tiles": lambda of: "ready" if of.status.preparing is None else "preparing",
+    "links": lambda of: _links(of.layer, of.base),
+}
+
+
+def _parse_members(text: str | None) -> list[str]:
+    """Names of members of an entry, each once; all when nothing is named."""
+    if text is None:
+        return list(_MEMBERS)
+    names = list(dict.fromkeys(name.strip() for name in text.split(",")))
+    for name in names:
+        if name not in _MEMBERS:
+            raise BadParameterError("fields", name, f"members of an entry: {', '.join(_MEMBERS)}")
+    return names
 
 
 def _links(layer: Layer, base: str) -> list[dict[str, str]]:

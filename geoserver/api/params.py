@@ -33,6 +33,7 @@ __all__ = [
     "Lang",
     "LayerId",
     "Limit",
+    "Members",
     "base_url",
     "find_layer",
     "find_rows",
@@ -84,6 +85,13 @@ Fields = Annotated[
     Query(
         description="Fields to summarise, with commas between; by default all that have a filter control.",
         examples=["category,reported_at"],
+    ),
+]
+Members = Annotated[
+    str | None,
+    Query(
+        description="Members of each entry to answer with, with commas between; all of them if absent.",
+        examples=["id,title,theme"],
     ),
 ]
 Lang = Annotated[

@@ -14,6 +14,7 @@ __all__ = [
     "LayerDetail",
     "LayerEntry",
     "LayerList",
+    "LayerParts",
     "Problem",
     "Readiness",
     "ReadingList",
@@ -54,6 +55,7 @@ class LayerEntry(BaseModel):
     theme: str
     kind: str = Field(description="points, lines, polygons, tiles or function.")
     keywords: list[str]
+    field_titles: list[str] = Field(description="What its fields are called, to be searched.")
     license: str = Field(description="SPDX identifier.")
     attribution: str
     basemap: bool = Field(description="Drawn under the data rather than offered as a dataset.")
@@ -74,8 +76,52 @@ class LayerEntry(BaseModel):
     links: list[Link]
 
 
+class CityLink(BaseModel):
+    rel: Literal["imprint", "contact", "terms", "privacy", "accessibility"]
+    title: str
+    href: str
+
+
+class Camera(BaseModel):
+    """The middle of a map, and its zoom."""
+
+    lon: float
+    lat: float
+    zoom: float
+
+
+class Home(BaseModel):
+    """Where the map opens: a rectangle to be fitted into the view, or else a place and a zoom."""
+
+    bounds: Bounds | None
+    camera: Camera | None
+
+
+class CityEntry(BaseModel):
+    """Whose map this is, as `city.toml` says it."""
+
+    title: str
+    tagline: str
+    description: str
+    publisher: str
+    language: str | None = Field(description="Of these words; null where nobody said.")
+    languages: list[str] = Field(description="Those that the page is offered in.")
+    logo: str | None = Field(description="Address of an SVG or PNG.")
+    home: Home
+    limits: Bounds | None = Field(description="Where its rows lie; null where nobody said.")
+    links: list[CityLink]
+
+
 class LayerList(BaseModel):
+    city: CityEntry
     layers: list[LayerEntry]
+
+
+class LayerParts(BaseModel):
+    """The list when `fields` are asked for: entries with these members of `LayerEntry`."""
+
+    city: CityEntry
+    layers: list[dict[str, Any]]
 
 
 class Choice(BaseModel):

@@ -1,4 +1,4 @@
-"""The catalogue: `layers/*.toml` -> `Layer`, with the styles and recipes that they name.
+"""The catalogue: `layers/*.toml` -> `Layer`, with the styles and recipes that they name, and `city.toml` -> `City`.
 
 A broken file never takes the others down: what can be read is served, and every problem says file, key and expectation.
 """
@@ -7,26 +7,29 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from geoserver import assets
-from geoserver.catalog.files import list_files, read_signature
+from geoserver.catalog.city_file import check_city, find_city, list_city_files, read_city
+from geoserver.catalog.files import list_files, read_signature, sign
 from geoserver.catalog.labels import list_fields
 from geoserver.catalog.layer_file import read_layer
-from geoserver.catalog.names import near
+from geoserver.catalog.names import natural_key, near
 from geoserver.catalog.styles import find_geometry, read_recipes, read_styles
 from geoserver.errors import CatalogError, NotFoundError
-from geoserver.model import BINS, ROWLESS_KINDS, Layer
+from geoserver.model import BINS, ROWLESS_KINDS, City, Layer
 from geoserver.settings import Settings
 
 __all__ = [
     "Catalog",
     "LiveCatalog",
+    "find_city",
     "find_geometry",
     "layer_folders",
+    "list_city_files",
     "read_catalog",
     "read_layer",
     "read_recipes",
@@ -37,6 +40,8 @@ __all__ = [
 
 log = logging.getLogger("geoserver")
 
+_NOBODY = City()
+
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
@@ -46,6 +51,8 @@ class Catalog:
     styles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     recipes: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[CatalogError, ...] = ()
+    city: City = field(default_factory=City)
+    city_file: Path | None = None  # where the city is from, or should be
 
     def layer(self, layer_id: str) -> Layer:
         """The layer of that id; raises NotFoundError that lists the ones there are."""
@@ -67,7 +74,16 @@ class LiveCatalog:
         self._settings = settings
         self._lock = threading.Lock()
         self._folders = layer_folders(settings)
-        self.current = read_catalog(settings, self._folders)
+        self._read: dict[Path, tuple[object, Layer]] = {}  # layers by file, with its state when it was read
+        self.current = read_catalog(settings, self._folders, self._read_layer)
+
+    def _read_layer(self, path: Path) -> Layer:
+        """The file's layer; it is read again when it has changed. Raises CatalogError."""
+        state = sign(path)
+        known = self._read.get(path)
+        if known is None or known[0] != state:
+            known = self._read[path] = (state, read_layer(path))
+        return known[1]
 
     def reload(self) -> Catalog:
         """Read the files again; a layer whose file broke keeps its last good state and its problem is listed."""
@@ -75,7 +91,7 @@ class LiveCatalog:
             # A folder that is gone for a moment is waited for, and no other one read in its place.
             waiting = not all(folder.is_dir() for folder in self._folders)
             self._folders = self._folders if waiting else layer_folders(self._settings)
-            fresh = read_catalog(self._settings, self._folders)
+            fresh = read_catalog(self._settings, self._folders, self._read_layer, self.current.city)
             broken = {problem.file for problem in fresh.problems}
             kept = {
                 layer.id: layer
@@ -95,9 +111,13 @@ class LiveCatalog:
                 for name, text in self.current.recipes.items()
                 if name in bad_recipes or name not in fresh.recipes
             }
+            layers = {**fresh.layers, **{layer.id: _belong(layer, fresh.city) for layer in kept.values()}}
+            # Of a layer that stayed the same the very object is kept, and with it what was made from it.
+            known = self.current.layers
+            layers = {key: known[key] if known.get(key) == layer else layer for key, layer in layers.items()}
             self.current = replace(
                 fresh,
-                layers=_in_order({**fresh.layers, **kept}),
+                layers=_in_order(layers),
                 styles={**fresh.styles, **styles},
                 recipes={**fresh.recipes, **recipes},
             )
@@ -114,11 +134,21 @@ def layer_folders(settings: Settings) -> list[Path]:
     return folders
 
 
-def read_catalog(settings: Settings, folders: Sequence[Path] | None = None) -> Catalog:
-    """Read every layer file, style and recipe; what is broken lands in `problems` and the rest goes on."""
+def read_catalog(
+    settings: Settings,
+    folders: Sequence[Path] | None = None,
+    read: Callable[[Path], Layer] = read_layer,
+    last_city: City = _NOBODY,
+) -> Catalog:
+    """Read all layer files, styles and recipes, and the city's file; what is broken lands in `problems`.
+
+    `read` reads a layer file; `last_city` stays where the city's file is broken.
+    """
     problems: list[CatalogError] = []
     styles = read_styles(settings.workspace, problems)
     recipes = read_recipes(settings.workspace, problems)
+    city_path = find_city(settings)
+    city = _read_city(city_path, last_city, problems) if city_path else City()
     layers: dict[str, Layer] = {}
     seen: set[str] = set()
     for folder in layer_folders(settings) if folders is None else folders:
@@ -127,13 +157,36 @@ def read_catalog(settings: Settings, folders: Sequence[Path] | None = None) -> C
                 continue  # the workspace's own file comes first, even when it is broken
             seen.add(path.stem)
             try:
-                layers[path.stem] = _join(read_layer(path), styles, recipes, problems)
+                layers[path.stem] = _join(read(path), styles, recipes, problems)
             except CatalogError as error:
                 problems.append(error)
             except Exception as error:  # no file may take the others down, whatever is in it
                 log.exception("%s cannot be read", path)
                 problems.append(CatalogError(str(path), "", f"a layer file that can be read: {error}"))
-    return Catalog(_in_order(layers), styles, recipes, tuple(problems))
+    if city_path:
+        problems += check_city(city_path, city, layers.keys(), seen.__contains__)
+    layers = {layer.id: _belong(layer, city) for layer in layers.values()}
+    return Catalog(_in_order(layers), styles, recipes, tuple(problems), city, city_path)
+
+
+def _read_city(path: Path, last: City, problems: list[CatalogError]) -> City:
+    """The city; where its file is broken the last good one."""
+    try:
+        return read_city(path, problems)
+    except CatalogError as error:
+        problems.append(error)
+    except Exception as error:  # as with layer files
+        log.exception("%s cannot be read", path)
+        problems.append(CatalogError(str(path), "", f"a file that can be read: {error}"))
+    return last
+
+
+def _belong(layer: Layer, city: City) -> Layer:
+    """The layer with what the city says of all: who is named where its file names nobody, and what is on at first."""
+    visible = layer.visible if city.layers is None else layer.id in city.layers
+    attribution = layer.attribution or city.publisher
+    same = visible == layer.visible and attribution == layer.attribution
+    return layer if same else replace(layer, visible=visible, attribution=attribution)
 
 
 def source_path(layer: Layer, source: str | None = None) -> Path:
@@ -199,12 +252,15 @@ def styled_fields(style: Mapping[str, Any], layer_id: str) -> set[str]:
 
 
 def _in_order(layers: Mapping[str, Layer]) -> dict[str, Layer]:
-    """Data before basemap; themes by the smallest `order` in them, layers of a theme by their own."""
+    """Data before basemap; themes by the smallest `order` in them, layers in them by their own, then as people count.
+
+    "District 2" comes before "District 10".
+    """
     first: dict[str, int] = {}
     for layer in layers.values():
         first[layer.theme] = min(layer.order, first.get(layer.theme, layer.order))
     ordered = sorted(
         layers.values(),
-        key=lambda layer: (layer.basemap, first[layer.theme], layer.theme, layer.order, layer.title),
+        key=lambda layer: (layer.basemap, first[layer.theme], layer.theme, layer.order, natural_key(layer.title)),
     )
     return {layer.id: layer for layer in ordered}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-__all__ = ["list_files", "read_signature", "read_text"]
+__all__ = ["list_files", "read_signature", "read_text", "sign"]
 
 _LARGEST = 8 << 20  # bytes; the largest style of a basemap has some hundred thousand
 _SUFFIXES = (".toml", ".json", ".sql")
@@ -51,22 +51,25 @@ def read_text(path: Path) -> str:
         raise CatalogError(str(path), "", f"text in UTF-8; byte {error.start} is none") from error
 
 
-def read_signature(find_folders: Callable[[], Iterable[Path]]) -> object:
-    """Something that is another when a folder or one of the catalogue's files in it changes, comes or goes."""
-    found: list[object] = []
+def read_signature(
+    find_folders: Callable[[], Iterable[Path]], find_files: Callable[[], Iterable[Path]] = tuple
+) -> object:
+    """Something that is another when a folder, one of the catalogue's files in it or a single file changes or goes."""
+    found: list[object] = [(path, sign(path)) for path in find_files()]
     for folder in find_folders():
-        found.append((folder, _sign(folder)))
+        found.append((folder, sign(folder)))
         try:
             with os.scandir(folder) as entries:
                 names = sorted(entry.name for entry in entries if entry.name.endswith(_SUFFIXES))
         except OSError as error:
             found.append(error.errno)
             continue
-        found += [(name, _sign(folder / name)) for name in names]
+        found += [(name, sign(folder / name)) for name in names]
     return found
 
 
-def _sign(path: Path) -> object:
+def sign(path: Path) -> object:
+    """Something that is another when the file or folder at a path is another."""
     try:
         status = path.stat()
     except OSError as error:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENGLISH",
+    "PAGE_LANGUAGES",
     "TAG",
     "ServerWords",
     "choose_languages",
@@ -48,6 +49,8 @@ _WORDS = {
     "fr": ServerWords("Autres", "Pas de données", "{} à {}", "Oui", "Non"),
     "pt": ServerWords("Outros", "Sem dados", "{} a {}", "Sim", "Não"),
 }
+
+PAGE_LANGUAGES = tuple(_WORDS)  # that the page is written in (web/src/messages)
 
 
 def parse_language(text: str) -> tuple[str, ...]:
@@ -93,10 +96,10 @@ def pick_language(preferred: Collection[str], offered: Collection[str]) -> str:
     return ""
 
 
-def page_language(lang: str | None, accepted: Sequence[str]) -> str:
-    """The language that the page speaks, by the parameter or else by the header; English where it has none of them."""
+def page_language(lang: str | None, accepted: Sequence[str], offered: Sequence[str] = PAGE_LANGUAGES) -> str:
+    """The language that the page speaks, by the parameter or else by the header; the first one where it has none."""
     preferred = [lang] if lang else parse_accepted(",".join(accepted))
-    return pick_language(preferred, _WORDS) or "en"
+    return pick_language(preferred, offered) or offered[0]
 
 
 def words_for(layer: Layer, preferred: Collection[str]) -> ServerWords:

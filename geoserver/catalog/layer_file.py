@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, ValidationError
 from pydantic import Field as Key
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
-from geoserver.catalog.files import read_text
 from geoserver.catalog.labels import read_label
 from geoserver.catalog.languages import TAG
 from geoserver.catalog.names import LONGEST, near, why_not
 from geoserver.catalog.rowless import build_parameters, check_keys, check_rowless
+from geoserver.catalog.toml import Part, explain, read_toml
 from geoserver.catalog.wording import check_words
 from geoserver.errors import CatalogError
 from geoserver.fieldtypes import FieldType
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["LayerFile", "read_layer"]
 
 MAX_TILE_ZOOM = 22
-_LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){64}""")
 _ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
@@ -56,16 +54,12 @@ def _check_tag(value: str) -> str:
     return value
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class _LimitFile(_File):
+class _LimitFile(Part):
     value: float = Key(allow_inf_nan=False)
     title: str = Key(min_length=1)
 
 
-class _FieldFile(_File):
+class _FieldFile(Part):
     title: str = ""
     description: str = ""
     type: FieldType
@@ -76,7 +70,7 @@ class _FieldFile(_File):
     limits: list[_LimitFile] = Key(default_factory=list)
 
 
-class _CsvFile(_File):
+class _CsvFile(Part):
     encoding: str = ""
     separator: Annotated[str, Key(max_length=1)] = ""
     decimal: Literal["", ".", ","] = ""
@@ -94,7 +88,7 @@ _Given = str | int | float | bool | date | datetime  # as TOML writes it
 FieldName = Annotated[str, Key(pattern=rf"^[a-z][a-z0-9_]{{0,{LONGEST - 1}}}$")]
 
 
-class _ReadingsFile(_File):
+class _ReadingsFile(Part):
     source: str = Key(min_length=1)
     key: str = Key(min_length=1)
     time: str
@@ -102,7 +96,7 @@ class _ReadingsFile(_File):
     csv: _CsvFile = Key(default_factory=_CsvFile)
 
 
-class _ParameterFile(_File):
+class _ParameterFile(Part):
     title: str = ""
     description: str = ""
     type: FieldType
@@ -113,7 +107,7 @@ class _ParameterFile(_File):
     choices: list[_Given] = Key(default_factory=list)
 
 
-class _FieldWordsFile(_File):
+class _FieldWordsFile(Part):
     title: str = ""
     description: str = ""
     unit: str = ""
@@ -121,7 +115,7 @@ class _FieldWordsFile(_File):
     limits: dict[str, str] = Key(default_factory=dict)
 
 
-class _WordsFile(_File):
+class _WordsFile(Part):
     title: str = Key(min_length=1)
     description: str = ""
     theme: str = ""
@@ -133,7 +127,7 @@ class _WordsFile(_File):
     legend: dict[str, str] = Key(default_factory=dict)
 
 
-class LayerFile(_File):
+class LayerFile(Part):
     title: str = Key(min_length=1)
     description: str = ""
     theme: str = "Other"
@@ -168,14 +162,14 @@ class LayerFile(_File):
     max_age: int = Key(default=60, ge=1)
 
 
-_PARTS: dict[str, type[_File]] = {
+_PARTS: dict[str, type[Part]] = {
     "limits": _LimitFile,
     "fields": _FieldFile,
     "csv": _CsvFile,
     "parameters": _ParameterFile,
     "readings": _ReadingsFile,
 }
-_PARTS_OF_WORDS: dict[str, type[_File]] = {"fields": _FieldWordsFile, "parameters": _FieldWordsFile}
+_PARTS_OF_WORDS: dict[str, type[Part]] = {"fields": _FieldWordsFile, "parameters": _FieldWordsFile}
 
 
 def read_layer(path: Path) -> Layer:
@@ -185,17 +179,11 @@ def read_layer(path: Path) -> Layer:
         raise CatalogError(
             str(path), "", "a file name of at most 40 of a-z, 0-9 and single hyphens, such as bike-paths.toml"
         )
-    try:
-        text = read_text(path)
-        if _LONG_KEY.search(text):  # whose parts tomllib copies for each of them: a small file may take all memory
-            raise CatalogError(str(path), "", "keys of at most 64 parts with dots between them")
-        document = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise CatalogError(str(path), "", f"valid TOML: {error}") from error
+    document = read_toml(path)
     try:
         parsed = LayerFile.model_validate(document)
     except ValidationError as error:
-        raise _explain(path, error) from error
+        raise explain(path, error, _part_of, "docs/add-a-layer.md", _expected_of) from error
     check_keys(path, parsed.kind, parsed.model_fields_set)
     layer = _build_layer(path, parsed)
     _check_fields(path, layer)
@@ -285,34 +273,17 @@ def _check_fields(path: Path, layer: Layer) -> None:
         raise CatalogError(str(path), "minzoom", "at most maxzoom")
 
 
-def _part_of(places: list[str]) -> type[_File]:
+def _part_of(places: list[str]) -> type[Part]:
     """The part of a layer file in which a key stands, by the keys around it."""
     parts, whole = (_PARTS_OF_WORDS, _WordsFile) if places[:1] == ["languages"] else (_PARTS, LayerFile)
     return next((part for name, part in parts.items() if name in places), whole)
 
 
-def _explain(path: Path, error: ValidationError) -> CatalogError:
-    """The first problem that pydantic found, in our words."""
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"] if part != "[key]")
-    match first["type"]:
-        case "missing":
-            expected = "this key is required"
-        case "extra_forbidden":
-            part = _part_of([str(part) for part in first["loc"][:-1]])
-            hint = near(str(first["loc"][-1]), list(part.model_fields))
-            expected = f"no such key; see docs/add-a-layer.md for those there are{hint}"
-        case "value_error":
-            expected = f"expected {first['ctx']['error']}; got {first['input']!r}"
-        case "string_type" if isinstance(first["input"], dict):
-            expected = "a text; what it is in other languages stands under [languages.fr], [languages.de] and so on"
-        case "string_pattern_mismatch":
-            expected = (
-                f"a field name of at most {LONGEST} of a-z, 0-9 and _, beginning with a letter;"
-                " use `column` for the name in the source"
-            )
-        case _:
-            choices = re.findall(r"'(\w+)'", first["msg"]) if first["type"] == "literal_error" else []
-            expected = f"{first['msg'][0].lower()}{first['msg'][1:]}; got {first['input']!r}"
-            expected += near(str(first["input"]), choices)
-    return CatalogError(str(path), key, expected)
+def _expected_of(kind: str) -> str:
+    """What was expected where only a layer file's author can know it; empty for the rest."""
+    if kind == "string_pattern_mismatch":
+        return (
+            f"a field name of at most {LONGEST} of a-z, 0-9 and _, beginning with a letter;"
+            " use `column` for the name in the source"
+        )
+    return ""

@@ -6,11 +6,23 @@ import difflib
 import re
 import unicodedata
 from typing import TYPE_CHECKING
+from unicodedata import combining
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["KEYWORDS", "LONGEST", "OWN", "PARAMETERS", "SYSTEM", "clean_name", "find_likely", "near", "why_not"]
+__all__ = [
+    "KEYWORDS",
+    "LONGEST",
+    "OWN",
+    "PARAMETERS",
+    "SYSTEM",
+    "clean_name",
+    "find_likely",
+    "natural_key",
+    "near",
+    "why_not",
+]
 
 LONGEST = 60  # letters of a field's name, so that those made of it keep within PostgreSQL's 63 bytes
 SYSTEM = frozenset({"tableoid", "cmax", "xmax", "cmin", "xmin", "ctid"})  # columns of every table of PostgreSQL
@@ -40,6 +52,12 @@ def why_not(name: str) -> str:
 def clean_name(name: str) -> str:
     """A column's name as people see it: letters composed, blanks of any kind single, nothing that cannot be seen."""
     return " ".join(_INVISIBLE.sub("", unicodedata.normalize("NFC", name)).split())
+
+
+def natural_key(text: str) -> list[tuple[int, int | str]]:
+    """What to sort titles by: numbers in them count as numbers, capitals and accents as nothing."""
+    plain = "".join(letter for letter in unicodedata.normalize("NFKD", text.casefold()) if not combining(letter))
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d{1,18})", plain) if part]
 
 
 def near(name: str, names: Sequence[str]) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from geoserver.catalog import Catalog
     from geoserver.loading.report import LoadReport
     from geoserver.loading.report import Progress as ProgressCallback
-    from geoserver.model import Layer
+    from geoserver.model import City, Layer
 
 __all__ = ["app", "main"]
 
@@ -96,7 +96,7 @@ def load(
     wanted, failures = _pick(catalog, layers or [])
     if wanted:
         with database(settings) as url:
-            failures += _load(wanted, url, force=force)
+            failures += _load(wanted, url, catalog.city, force=force)
     for line in failures:
         say_error(line)
     if failures:
@@ -118,12 +118,18 @@ def check(workspace: Workspace = None) -> None:
     catalog = read_catalog(settings)
     problems = [str(problem) for problem in [*check_files(settings, catalog), *styling.check(catalog)]]
     files, tables = split_by_source(catalog)
-    problems += [str(problem) for problem in prove_sources(files)]
+
+    def prove(layers: list[Layer], url: str = "") -> list[str]:
+        with _each(layers, "checking") as shown:
+            return [str(problem) for problem in prove_sources(shown, url, catalog.city, say)]
+
     try:
         with database(settings) as url:
-            problems += [str(problem) for problem in prove_sources(tables, url)]
+            problems += prove(files, url)
+            problems += prove(tables, url)
             problems += _check_database(url, catalog)
     except SetupError as error:
+        problems += prove(files)
         if settings.database_url:
             problems.append(str(error))
         else:
@@ -244,7 +250,7 @@ def _load_for_demo(settings: Settings, url: str) -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches the parent too, which is the one to speak of it
     catalog = read_catalog(settings)
-    failures = _load(catalog.layers.values(), url, force=False)
+    failures = _load(catalog.layers.values(), url, catalog.city, force=False)
     for line in [*map(str, catalog.problems), *failures]:
         say_error(line)
 
@@ -263,22 +269,22 @@ def _pick(catalog: Catalog, names: list[str]) -> tuple[list[Layer], list[str]]:
     return wanted, failures
 
 
-def _load(layers: Iterable[Layer], url: str, *, force: bool) -> list[str]:
+def _load(layers: Iterable[Layer], url: str, city: City, *, force: bool) -> list[str]:
     """Load layer after layer with a progress bar, show what came of it, and give what went wrong in lines.
 
-    Whatever goes wrong with one, a fault of our own included, the others are loaded.
+    Whatever goes wrong with one, a fault of our own included, the others are loaded. The city's limits come first.
     """
     from geoserver.loading import load as load_layer
 
     reports: list[LoadReport] = []
     failures: list[str] = []
-    for layer in layers:
+    for layer in sorted(layers, key=lambda layer: layer.id != city.limits):
         if not layer.has_rows:
             say(f"{layer.id}: its tiles come from {layer.source}, so there is nothing to load")
             continue
         try:
             with _progress(layer) as progress:
-                reports.append(load_layer(layer, url, progress=progress, force=force))
+                reports.append(load_layer(layer, url, progress=progress, force=force, city=city))
         except LoadError as error:
             what = "loaded, without its tiles prepared" if isinstance(error, PreparationError) else "not loaded"
             failures.append(f"{layer.id}: {what}: {str(error).removeprefix(f'{layer.id}: ')}")
@@ -289,6 +295,22 @@ def _load(layers: Iterable[Layer], url: str, *, force: bool) -> list[str]:
     if any(report.reasons or report.changed for report in reports):
         console().print(_build_details(reports))
     return failures
+
+
+@contextlib.contextmanager
+def _each(layers: list[Layer], doing: str) -> Iterator[Iterator[Layer]]:
+    """Hands out one layer after the other, and shows how far they are; nothing where there is no terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed} of {task.total}"))
+    with Progress(*columns, console=console(), transient=True, disable=not console().is_terminal) as shown:
+        task = shown.add_task(doing, total=len(layers))
+
+        def each() -> Iterator[Layer]:
+            for layer in layers:
+                shown.update(task, description=f"{doing} {layer.id}")
+                yield layer
+                shown.advance(task)
+
+        yield each()
 
 
 @contextlib.contextmanager

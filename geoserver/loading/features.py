@@ -19,6 +19,7 @@ from geoserver.loading.convert import Converter
 from geoserver.loading.copying import encode_points, encode_rows, encode_shapes
 from geoserver.loading.geometry import Located, as_multi, locate
 from geoserver.loading.keys import FidGiver, LineBook, delete_duplicates
+from geoserver.loading.limits import MISPLACED, Limits
 from geoserver.loading.report import Notes
 from geoserver.model import Field
 
@@ -76,6 +77,7 @@ class FeatureLoader:
     rejects: Rejects
     merge_keys: bool = False  # later rows of a key are readings of the same feature, no mistake
     assumed: bool = False  # the CRS is taken to be longitude and latitude
+    limits: Limits | None = None  # of the city
     notes: Notes = field(default_factory=Notes)
     box: np.ndarray = field(default_factory=lambda: np.array([np.inf, np.inf, -np.inf, -np.inf]))
     read: int = 0
@@ -109,6 +111,8 @@ class FeatureLoader:
             return
         located = self._locate(batch)
         self._guard_assumption(batch, located)
+        if self.limits:
+            self._look_outside(located, self.limits)
         converted = self._convert(batch, located)
         keys = self._read_keys(batch, located) if self.layer.key else None
         kept = located.kept
@@ -129,6 +133,17 @@ class FeatureLoader:
             if self.place.home:
                 return locate(batch, self.layer.geometry, self.place, self._linearise)
         return located
+
+    def _look_outside(self, located: Located, limits: Limits) -> None:
+        """Rows outside the city are counted, with the place of one; rejected only where `city.toml` says so."""
+        rows, places = limits.misplaced(located, self.place)
+        if limits.reject:
+            mask = np.zeros(len(located.reasons), bool)
+            mask[rows] = True
+            located.reject(mask, MISPLACED)
+        elif len(rows):
+            lon, lat = places[:, 0]
+            self.notes.add(f"{MISPLACED}, kept", len(rows), example=f"{lat:.5f}, {lon:.5f}")
 
     def _store(self, lines: np.ndarray, located: Located, values: list[pa.Array], keys: pa.Array | None) -> None:
         if not self._made:

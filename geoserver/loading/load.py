@@ -23,6 +23,7 @@ from geoserver.loading.faults import explain_fault
 from geoserver.loading.features import FeatureLoader, find_layer_place, wanted_columns
 from geoserver.loading.fingerprint import build_request, read_fingerprint
 from geoserver.loading.keys import FidGiver
+from geoserver.loading.limits import find_limits, is_limited
 from geoserver.loading.losses import Figures, check_losses, write_notes
 from geoserver.loading.readings import ReadingLoader, wanted_reading_columns
 from geoserver.loading.rejects import Rejects
@@ -31,8 +32,9 @@ from geoserver.loading.staging import Staging, build_indexes, drop_leftovers
 from geoserver.sources import open_source
 
 if TYPE_CHECKING:
+    from geoserver.loading.limits import Limits
     from geoserver.loading.report import Notes
-    from geoserver.model import Bounds, Layer
+    from geoserver.model import Bounds, City, Layer
 
 __all__ = ["load"]
 
@@ -46,8 +48,11 @@ def load(
     progress: Progress | None = None,
     force: bool = False,
     accept_losses: bool | None = None,
+    city: City | None = None,
 ) -> LoadReport:
     """Load a layer and its readings; without `force`, not again when neither files nor layer file have changed.
+
+    Of `city` the limits count: rows outside of them are told of.
 
     Raises LoadError when a source cannot be read, no row of it can be stored, or, without `accept_losses` (by default
     the same as `force`), much would be lost: the old rows then stay in service. Raises PreparationError when the new
@@ -73,6 +78,7 @@ def load(
             else:
                 accepting = force if accept_losses is None else accept_losses
                 work = _Load(connection, helper, layer, database_url, rejects, before, started, accepting=accepting)
+                work.limits = find_limits(city, database_url) if city and is_limited(layer, city) else None
                 report = work.run(fingerprint, tell)
             connection.commit()
             try:
@@ -124,6 +130,7 @@ class _Load:
     before: _Before | None
     started: float
     accepting: bool = False  # whatever is lost
+    limits: Limits | None = None
 
     def run(self, fingerprint: str, tell: Progress) -> LoadReport:
         """Put the rows into service; what fails leaves nothing behind."""
@@ -152,6 +159,7 @@ class _Load:
             self.rejects,
             merge_keys=bool(layer.readings and layer.readings.source == layer.source),
             assumed=not (layer.crs or opened.crs),
+            limits=self.limits,
         )
         with closing(staging):
             features.run(opened, tell)

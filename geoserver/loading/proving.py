@@ -23,17 +23,18 @@ from geoserver.loading.convert import Converter
 from geoserver.loading.features import as_keys, key_column, wanted_columns
 from geoserver.loading.fingerprint import build_request, find_path
 from geoserver.loading.geometry import NOWHERE, Located, locate
+from geoserver.loading.limits import find_limits, is_limited, prove_limits
 from geoserver.loading.readings import wanted_reading_columns
 from geoserver.sources import FEATURE_ID, Batch, open_source
 from geoserver.sources.names import has_name, suggest
 from geoserver.sources.nesting import read_wkb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from geoserver.fieldtypes import FieldType
     from geoserver.loading.area import Place
-    from geoserver.model import Field, Layer
+    from geoserver.model import City, Field, Layer
     from geoserver.sources import Opened, Request
 
 __all__ = ["prove_sources"]
@@ -47,8 +48,14 @@ _TIMES: tuple[FieldType, ...] = ("timestamp", "date")
 _WORDS = {"point": "points", "line": "lines", "polygon": "polygons"}
 
 
-def prove_sources(layers: Iterable[Layer], database_url: str = "") -> Iterator[CatalogError]:
-    """What is wrong with layers' sources; tables are left out where there is no database."""
+def prove_sources(
+    layers: Iterable[Layer], database_url: str = "", city: City | None = None, tell: Callable[[str], None] = print
+) -> Iterator[CatalogError]:
+    """What is wrong with layers' sources; tables are left out where there is no database.
+
+    Rows outside the limits of `city` are counted: few of them are told, many are the layer file's fault.
+    """
+    limits = find_limits(city, database_url) if city else None
     centres: dict[str, tuple[Layer, np.ndarray]] = {}
     for layer in layers:
         if not layer.has_rows:
@@ -57,6 +64,8 @@ def prove_sources(layers: Iterable[Layer], database_url: str = "") -> Iterator[C
             if _can_open(layer, layer.source, database_url):
                 proof = _Proof(layer, database_url)
                 yield from proof.run()
+                if proof.sampled and limits and city and is_limited(layer, city):
+                    yield from prove_limits(layer, limits, *proof.sampled, tell)
                 if proof.lonlat is not None:
                     centres[layer.id] = (layer, proof.lonlat)
             if layer.readings and _can_open(layer, layer.readings.source, database_url):
@@ -79,6 +88,7 @@ class _Proof:
     layer: Layer
     database_url: str
     lonlat: np.ndarray | None = None  # the middles of the sampled rows, where enough of them are sound
+    sampled: tuple[Located, Place] | None = None  # where they lie
 
     def run(self) -> Iterator[CatalogError]:
         request = replace(build_request(self.layer, self.database_url, ()), sample=True)
@@ -163,7 +173,8 @@ class _Proof:
         except LoadError as error:
             yield CatalogError(file, "crs", str(error))
             return
-        located = locate(batch, layer.geometry, replace(place, stored_as=None), lambda wkb: [None] * len(wkb))
+        place = replace(place, stored_as=None)
+        located = locate(batch, layer.geometry, place, lambda wkb: [None] * len(wkb))
         reasons = Counter(str(reason) for reason in located.reasons if reason is not None)
         judged = len(batch) - sum(count for why, count in reasons.items() if why == NOWHERE)
         if reasons[NOWHERE] > 0.5 * len(batch):
@@ -182,6 +193,7 @@ class _Proof:
         self._keep(located, place)
 
     def _keep(self, located: Located, place: Place) -> None:
+        self.sampled = (located, place)
         x, y = located.middles()
         if len(x) >= MANY:
             lon, lat = (x, y) if place.to_lonlat is None else place.to_lonlat.transform(x, y)

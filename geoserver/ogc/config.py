@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from pygeoapi.api import API
 from pygeoapi.openapi import get_oas_30
+from pygeoapi.plugin import load_plugin
 
 from geoserver.catalog.labels import list_fields
+from geoserver.model import City
 from geoserver.ogc.crs import CRS84, list_crs, storage_crs
 from geoserver.ogc.openapi import amend_openapi
-from geoserver.ogc.provider import PROVIDER, Source
+from geoserver.ogc.provider import PROVIDER, PostgisProvider, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,28 +30,57 @@ if TYPE_CHECKING:
 type Loaded = list[tuple[Layer, LayerStatus]]
 type Times = tuple[datetime, datetime]
 
-__all__ = ["DEFAULT_LIMIT", "build_api", "build_config", "shield", "unshield"]
+__all__ = ["DEFAULT_LIMIT", "build_api", "build_config", "build_definition", "build_provider", "shield", "unshield"]
 
 DEFAULT_LIMIT = 100
 _TITLE = "City open data: OGC API Features"
 _DESCRIPTION = "Every layer of this server as features, filtered on the server, in the CRS you ask for."
+_NOBODY = City()
 _WORLD = [-180.0, -90.0, 180.0, 90.0]
 
 
 def build_api(
-    loaded: Loaded, database: Database, settings: Settings, url: str, times: Mapping[str, Times] | None = None
+    loaded: Loaded,
+    database: Database,
+    settings: Settings,
+    url: str,
+    *,
+    times: Mapping[str, Times] | None = None,
+    city: City = _NOBODY,
 ) -> API:
-    """A pygeoapi API for everything that is loaded, answering under `url`; `times` are first and last by layer id."""
-    config = build_config(loaded, database, settings, url, times)
+    """A pygeoapi API for these layers, answering under `url`; `times` are first and last by layer id.
+
+    It knows no OpenAPI document: that is made when somebody asks for it (`build_definition`).
+    """
+    with _logging_untouched():
+        # pygeoapi writes into the configuration that it is given.
+        return API(copy.deepcopy(build_config(loaded, database, settings, url, times=times, city=city)), {})
+
+
+def build_definition(
+    loaded: Loaded, database: Database, settings: Settings, url: str, city: City = _NOBODY
+) -> dict[str, Any]:
+    """The OpenAPI document of an API with these layers."""
+    config = build_config(loaded, database, settings, url, city=city)
     with _logging_untouched():
         document = get_oas_30(copy.deepcopy(config), fail_on_invalid_collection=False)
-        document = json.loads(unshield(json.dumps(document)))
-        # pygeoapi writes into the configuration that it is given.
-        return API(copy.deepcopy(config), amend_openapi(document, loaded, config["server"]["limits"]))
+    return amend_openapi(json.loads(unshield(json.dumps(document))), loaded, config["server"]["limits"])
+
+
+def build_provider(source: Source) -> PostgisProvider:
+    """The provider that the configuration names for a layer."""
+    found: PostgisProvider = load_plugin("provider", _build_provider(source))
+    return found
 
 
 def build_config(
-    loaded: Loaded, database: Database, settings: Settings, url: str, times: Mapping[str, Times] | None = None
+    loaded: Loaded,
+    database: Database,
+    settings: Settings,
+    url: str,
+    *,
+    times: Mapping[str, Times] | None = None,
+    city: City = _NOBODY,
 ) -> dict[str, Any]:
     """pygeoapi's configuration. Words of the catalogue are shielded (see `shield`)."""
     times = times or {}
@@ -65,7 +96,7 @@ def build_config(
             "map": {"url": "", "attribution": ""},
         },
         "logging": {"level": "ERROR"},
-        "metadata": _build_metadata(url),
+        "metadata": _build_metadata(url, city),
         "resources": {
             layer.id: _build_resource(Source(database, layer, status), url.removesuffix("/ogc"), times.get(layer.id))
             for layer, status in loaded
@@ -83,19 +114,23 @@ def unshield(json_text: str) -> str:
     return json_text.replace("\\ue000", "<").replace("\\ue001", ">")
 
 
-def _build_metadata(url: str) -> dict[str, Any]:
+def _build_metadata(url: str, city: City) -> dict[str, Any]:
+    site = url.removesuffix("ogc")
+    publisher = {"name": shield(city.publisher or city.title or "This server"), "url": site}
+    contact = city.links.get("contact", "")
+    reached = {"email": contact.removeprefix("mailto:")} if contact.startswith("mailto:") else {"url": contact or site}
     return {
         "identification": {
-            "title": _TITLE,
-            "description": _DESCRIPTION,
+            "title": shield(f"{city.title}: OGC API Features" if city.title else _TITLE),
+            "description": shield(city.description or _DESCRIPTION),
             "keywords": ["open data", "geodata"],
             "keywords_type": "theme",
-            "terms_of_service": url,
-            "url": url.removesuffix("ogc"),
+            "terms_of_service": city.links.get("terms", url),
+            "url": site,
         },
         "license": {"name": "Each collection names its own", "url": f"{url}/collections"},
-        "provider": {"name": "This server", "url": url},
-        "contact": {"name": "This server", "url": url},
+        "provider": publisher | reached,
+        "contact": publisher | reached,
     }
 
 
@@ -112,19 +147,22 @@ def _build_resource(source: Source, site: str, times: Times | None) -> dict[str,
         "keywords": [shield(word) for word in layer.keywords],
         "links": _build_links(layer, site),
         "extents": extents,
-        "providers": [
-            {
-                "type": "feature",
-                "name": PROVIDER,
-                "data": source,
-                "id_field": "fid",
-                "geom_field": "geometry",
-                "title_field": next(iter(list_fields(layer.label)), None),
-                "time_field": layer.time or None,
-                "crs": list(list_crs(status)),
-                "storage_crs": storage_crs(status).uri,
-            }
-        ],
+        "providers": [_build_provider(source)],
+    }
+
+
+def _build_provider(source: Source) -> dict[str, Any]:
+    layer, status = source.layer, source.status
+    return {
+        "type": "feature",
+        "name": PROVIDER,
+        "data": source,
+        "id_field": "fid",
+        "geom_field": "geometry",
+        "title_field": next(iter(list_fields(layer.label)), None),
+        "time_field": layer.time or None,
+        "crs": list(list_crs(status)),
+        "storage_crs": storage_crs(status).uri,
     }
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from geoserver.database.status import LayerStatus
-    from geoserver.model import Layer
+    from geoserver.model import City, Layer
 
 __all__ = [
     "CONFORMANCE",
@@ -28,7 +28,6 @@ __all__ = [
     "build_collections",
     "build_conformance",
     "build_landing",
-    "build_openapi",
     "build_queryables",
     "build_schema",
 ]
@@ -73,6 +72,15 @@ CONFORMANCE = (
 _DROPPED_RELATIONS = {f"{_REL}/processes", f"{_REL}/tiling-schemes", f"{_REL}/job-list"}
 _DROPPED_TYPES = {"application/ld+json", "text/csv; charset=utf-8"}
 
+# What a city's own pages are to an API (IANA's link relations).
+_LINK_RELATIONS = {
+    "imprint": "publisher",
+    "contact": "author",
+    "terms": "terms-of-service",
+    "privacy": "privacy-policy",
+    "accessibility": "help",
+}
+
 _GEOMETRY_FORMATS = {
     "POINT": "geometry-point",
     "MULTIPOINT": "geometry-multipoint",
@@ -106,10 +114,14 @@ class _NoRequest:
         self.scope = {"path": "/"}
 
 
-def build_landing(api: API) -> dict[str, Any]:
-    """The landing page."""
+def build_landing(api: API, city: City) -> dict[str, Any]:
+    """The landing page, with whose data it is and the city's own pages about that."""
     document = _ask(pygeoapi.landing_page, api)
-    document["links"] = _keep_links(document["links"])
+    document["links"] = _keep_links(document["links"]) + [
+        {"rel": _LINK_RELATIONS[name], "href": href, "title": name.capitalize()} for name, href in city.links.items()
+    ]
+    if city.publisher:
+        document["attribution"] = city.publisher
     return document
 
 
@@ -118,17 +130,9 @@ def build_conformance(api: API) -> dict[str, Any]:
     return _ask(pygeoapi.conformance, api) | {"conformsTo": sorted(CONFORMANCE)}
 
 
-def build_openapi(api: API) -> dict[str, Any]:
-    """The OpenAPI document, amended when the API was built."""
-    document: dict[str, Any] = api.openapi
-    return document
-
-
-def build_collections(api: API, layers: list[Layer]) -> dict[str, Any]:
-    """The list of collections."""
+def build_collections(api: API) -> dict[str, Any]:
+    """The list of collections, without any."""
     document = _ask(pygeoapi.describe_collections, api)
-    known = {layer.id: layer for layer in layers}
-    document["collections"] = [_amend_collection(item, known[item["id"]]) for item in document["collections"]]
     document["links"] = _keep_links(document["links"])
     return document
 

@@ -12,10 +12,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from geoserver.catalog.city_words import speak
 from geoserver.catalog.labels import title_feature
 from geoserver.etags import build_etag, is_known
 from geoserver.interrupts import Interrupt
-from geoserver.ogc import documents
 from geoserver.ogc.config import DEFAULT_LIMIT
 from geoserver.ogc.crs import pick_crs
 from geoserver.ogc.html import render_html, stylesheet
@@ -137,69 +137,64 @@ def _service(request: Request) -> OgcService:
 @answers("/ogc/")
 def landing(call: Call, snapshot: Snapshot) -> Response:
     check_names(call.values, _DOCUMENT_PARAMETERS)
-    document = snapshot.document(("landing",), lambda: documents.build_landing(snapshot.api))
-    layers = [layer for layer, _ in snapshot.layers.values() if not layer.basemap]
-    return _answer(call, document, JSON, "landing.html", layers=layers)
+    layers = [layer for layer, _ in snapshot.loaded if not layer.basemap]
+    return _answer(call, snapshot.document("landing"), JSON, "landing.html", layers=layers)
 
 
 @answers("/ogc/conformance")
 def conformance(call: Call, snapshot: Snapshot) -> Response:
     check_names(call.values, _DOCUMENT_PARAMETERS)
-    document = snapshot.document(("conformance",), lambda: documents.build_conformance(snapshot.api))
-    return _answer(call, document, JSON, "conformance.html")
+    return _answer(call, snapshot.document("conformance"), JSON, "conformance.html")
 
 
 @answers("/ogc/openapi")
 def openapi(call: Call, snapshot: Snapshot) -> Response:
     check_names(call.values, _DOCUMENT_PARAMETERS)
-    return _answer(call, documents.build_openapi(snapshot.api), OPENAPI, "openapi.html")
+    return _answer(call, snapshot.document("openapi"), OPENAPI, "openapi.html")
 
 
 @answers("/ogc/collections")
 def collections(call: Call, snapshot: Snapshot) -> Response:
     check_names(call.values, _DOCUMENT_PARAMETERS)
-    layers = [layer for layer, _ in snapshot.layers.values()]
-    document = snapshot.document(("collections",), lambda: documents.build_collections(snapshot.api, layers))
-    return _answer(call, document, JSON, "collections.html", loaded=list(snapshot.layers.values()))
+    if call.form == "html":
+        return _answer(call, b"{}", JSON, "collections.html", loaded=snapshot.loaded)
+    return _answer(call, snapshot.document("collections"), JSON, "")
 
 
 @answers("/ogc/collections/{layer_id}")
 def collection(call: Call, snapshot: Snapshot) -> Response:
-    layer, status = call.service.layer(snapshot, call.path["layer_id"])
+    part = call.service.part(snapshot, call.path["layer_id"])
     check_names(call.values, _DOCUMENT_PARAMETERS)
-    key = ("collection", layer.id)
-    document = snapshot.document(key, lambda: documents.build_collection(snapshot.api, layer))
-    map_link = build_map_link(call.site, layer, {})
-    return _answer(call, document, JSON, "collection.html", layer=layer, status=status, map_link=map_link)
+    map_link = build_map_link(call.site, part.layer, {})
+    return _answer(
+        call, part.collection, JSON, "collection.html", layer=part.layer, status=part.status, map_link=map_link
+    )
 
 
 @answers("/ogc/collections/{layer_id}/schema")
 def schema(call: Call, snapshot: Snapshot) -> Response:
-    layer, status = call.service.layer(snapshot, call.path["layer_id"])
+    part = call.service.part(snapshot, call.path["layer_id"])
     check_names(call.values, _DOCUMENT_PARAMETERS)
-    key = ("schema", layer.id)
-    document = snapshot.document(key, lambda: documents.build_schema(snapshot.api, layer, status))
-    return _answer(call, document, SCHEMA, "schema.html", layer=layer, heading="Schema")
+    return _answer(call, part.schema, SCHEMA, "schema.html", layer=part.layer, heading="Schema")
 
 
 @answers("/ogc/collections/{layer_id}/queryables")
 def queryables(call: Call, snapshot: Snapshot) -> Response:
-    layer, status = call.service.layer(snapshot, call.path["layer_id"])
+    part = call.service.part(snapshot, call.path["layer_id"])
     check_names(call.values, _DOCUMENT_PARAMETERS)
-    key = ("queryables", layer.id)
-    document = snapshot.document(key, lambda: documents.build_queryables(snapshot.api, layer, status))
-    return _answer(call, document, SCHEMA, "schema.html", layer=layer, heading="Queryables")
+    return _answer(call, part.queryables, SCHEMA, "schema.html", layer=part.layer, heading="Queryables")
 
 
 @answers("/ogc/collections/{layer_id}/items")
 def items(call: Call, snapshot: Snapshot) -> Response:
-    layer, status = call.service.layer(snapshot, call.path["layer_id"])
+    part = call.service.part(snapshot, call.path["layer_id"])
+    layer, status = part.layer, part.status
     most = call.service.services.settings.max_items
     query = parse_items_query(call.values, layer, status, min(DEFAULT_LIMIT, most), most, read=call.read)
-    tag = _tag(snapshot.tag(layer.id), call)
+    tag = _tag(part.tag, call)
     if is_known(call.known_tags, tag):
         return _unchanged(tag)
-    page = snapshot.provider(layer.id).read(query)
+    page = part.provider.read(query)
     links = build_page_links(call.url, layer, call.values, query=query, page=page, form=call.form)
     if call.form == "json":
         return _respond(render_page(page, links), GEOJSON, tag, query.crs)
@@ -219,20 +214,21 @@ def items(call: Call, snapshot: Snapshot) -> Response:
 
 @answers("/ogc/collections/{layer_id}/items/{fid}")
 def item(call: Call, snapshot: Snapshot) -> Response:
-    layer, status = call.service.layer(snapshot, call.path["layer_id"])
+    part = call.service.part(snapshot, call.path["layer_id"])
+    layer, status = part.layer, part.status
     check_names(call.values, _FEATURE_PARAMETERS)
     crs = pick_crs("crs", call.values.get("crs"), status)
-    tag = _tag(snapshot.tag(layer.id), call)
+    tag = _tag(part.tag, call)
     if is_known(call.known_tags, tag):
         return _unchanged(tag)
     fid = call.path["fid"]
-    text = snapshot.provider(layer.id).read_text(fid, crs)
+    text = part.provider.read_text(fid, crs)
     links = build_feature_links(call.url, layer, fid, call.values, call.form)
     if call.form == "json":
         return _respond(render_feature(text, links), GEOJSON, tag, crs)
     feature = orjson.loads(text)
     map_link = build_map_link(call.site, layer, {})
-    middle = point_on(orjson.loads(snapshot.provider(layer.id).read_text(fid))["geometry"])
+    middle = point_on(orjson.loads(part.provider.read_text(fid))["geometry"])
     if middle is not None:
         map_link += f"#16/{middle[1]:.6f}/{middle[0]:.6f}"
     title = title_feature(layer, feature["properties"])
@@ -248,18 +244,17 @@ async def _style(_: Request) -> Response:
 router.add_route("/ogc/style.css", _style, methods=["GET"], include_in_schema=False)
 
 
-def _answer(call: Call, document: dict[str, Any], kind: str, template: str, **values: Any) -> Response:
-    """A document as JSON or HTML, revalidated by its own hash."""
+def _answer(call: Call, body: bytes, kind: str, template: str, **values: Any) -> Response:
+    """A document, given as JSON, as JSON or HTML; revalidated by its own hash."""
     if call.form == "html":
-        body, kind = _render_html(call, template, document=document, **values), "text/html"
-    else:
-        body = orjson.dumps(document)
+        body, kind = _render_html(call, template, document=orjson.loads(body), **values), "text/html"
     tag = build_etag(body)
     return _unchanged(tag) if is_known(call.known_tags, tag) else _respond(body, kind, tag)
 
 
 def _render_html(call: Call, template: str, **values: Any) -> bytes:
-    return render_html(template, url=call.url, site=call.site, **values)
+    city = speak(call.service.services.live.current.city, ("en",))  # the language of these pages
+    return render_html(template, url=call.url, site=call.site, city=city, **values)
 
 
 def _respond(body: bytes, kind: str, tag: str, crs: Crs | None = None) -> Response:

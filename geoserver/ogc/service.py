@@ -1,8 +1,13 @@
-"""The state behind the routes: pygeoapi's API for the address that clients use, made anew when a layer changes."""
+"""The state behind the routes: each collection's part of the API for the address that clients use.
+
+A part is made when its collection is first asked for, and kept until that layer changes: an edit of one layer leaves
+those of all others as they are.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import threading
 from collections import OrderedDict
@@ -10,64 +15,150 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import anyio
-from pygeoapi.plugin import load_plugin
-from pygeoapi.provider import get_provider_by_type
+import orjson
 
 from geoserver.errors import NotFoundError
-from geoserver.ogc.config import build_api
+from geoserver.ogc import documents
+from geoserver.ogc.config import build_api, build_definition, build_provider
 from geoserver.ogc.page import read_times
-from geoserver.ogc.provider import PostgisProvider
+from geoserver.ogc.provider import PostgisProvider, Source
 from geoserver.questions import COSTLY, count_characters
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from pygeoapi.api import API
 
     from geoserver.database.status import LayerStatus
-    from geoserver.model import Layer
+    from geoserver.model import City, Layer
     from geoserver.questions import Questions
     from geoserver.services import Services
 
-__all__ = ["OgcService", "Snapshot"]
+__all__ = ["OgcService", "Part", "Snapshot"]
 
 _ADDRESSES_KEPT = 16  # a client may ask under several names; more addresses than these are made anew each time
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """One consistent state of everything, under one address; documents are made when first asked for."""
+class Part:
+    """One collection under one address. Documents are JSON texts, which take a tenth of the memory of their objects."""
 
-    api: API
-    layers: dict[str, tuple[Layer, LayerStatus]]
-    _documents: dict[tuple[str, ...], Any] = field(default_factory=dict)
-    _tags: dict[str, str] = field(default_factory=dict)
+    def __init__(self, service: OgcService, url: str, layer: Layer, status: LayerStatus) -> None:
+        self.layer = layer
+        self.status = status
+        self.definition: dict[str, Any] | None = None  # its part of the OpenAPI document: JSON texts by path
+        self._service = service
+        self._url = url
+
+    @functools.cached_property
+    def provider(self) -> PostgisProvider:
+        """The provider that pygeoapi's configuration names for the collection."""
+        return build_provider(Source(self._service.services.database, self.layer, self.status))
+
+    @functools.cached_property
+    def tag(self) -> str:
+        """Changes whenever an answer about the layer's items may change."""
+        state = repr((self._url, self.layer, self.status)).encode()
+        return hashlib.blake2b(state, digest_size=8).hexdigest()
+
+    @functools.cached_property
+    def collection(self) -> bytes:
+        """The collection, as it stands in the list of them too."""
+        return orjson.dumps(documents.build_collection(self._api, self.layer))
+
+    @functools.cached_property
+    def schema(self) -> bytes:
+        """JSON Schema of its features."""
+        return orjson.dumps(documents.build_schema(self._api, self.layer, self.status))
+
+    @functools.cached_property
+    def queryables(self) -> bytes:
+        """JSON Schema of what a filter may name."""
+        return orjson.dumps(documents.build_queryables(self._api, self.layer, self.status))
 
     @property
-    def url(self) -> str:
-        """Address of the landing page, without a slash at the end."""
-        return str(self.api.base_url)
+    def _api(self) -> API:
+        """pygeoapi's API with this collection alone."""
+        times = self._service.read_times(self.layer, self.status)
+        found = {self.layer.id: times} if times else {}
+        services = self._service.services
+        return build_api([(self.layer, self.status)], services.database, services.settings, self._url, times=found)
 
-    def document(self, key: tuple[str, ...], build: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """A document that is built once; callers do not write into it."""
-        if key not in self._documents:
-            self._documents[key] = build()
-        found: dict[str, Any] = self._documents[key]
-        return found
 
-    def provider(self, layer_id: str) -> PostgisProvider:
-        """The provider that pygeoapi's configuration names for a collection."""
-        providers = self.api.config["resources"][layer_id]["providers"]
-        found: PostgisProvider = load_plugin("provider", get_provider_by_type(providers, "feature"))
-        return found
+@dataclass(frozen=True)
+class Snapshot:
+    """One consistent state of everything, under one address; what is made of all is made when first asked for."""
 
-    def tag(self, layer_id: str) -> str:
-        """Changes whenever an answer about this layer's items may change."""
-        if layer_id not in self._tags:
-            state = repr((self.url, self.layers[layer_id])).encode()
-            self._tags[layer_id] = hashlib.blake2b(state, digest_size=8).hexdigest()
-        return self._tags[layer_id]
+    service: OgcService
+    url: str  # of the landing page, without a slash at the end
+    city: City
+    parts: Mapping[str, Part]
+    generation: int
+    _documents: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def loaded(self) -> list[tuple[Layer, LayerStatus]]:
+        """Every collection, in display order."""
+        return [(part.layer, part.status) for part in self.parts.values()]
+
+    def document(self, name: str) -> bytes:
+        """`landing`, `conformance`, `collections` or `openapi`, as JSON."""
+        if (known := self._documents.get(name)) is None:
+            known = self._documents[name] = getattr(self, f"_build_{name}")()
+        return known
+
+    @functools.cached_property
+    def _api(self) -> API:
+        """pygeoapi's API without any collection."""
+        services = self.service.services
+        return build_api([], services.database, services.settings, self.url, city=self.city)
+
+    def _build_landing(self) -> bytes:
+        return orjson.dumps(documents.build_landing(self._api, self.city))
+
+    def _build_conformance(self) -> bytes:
+        return orjson.dumps(documents.build_conformance(self._api))
+
+    def _build_collections(self) -> bytes:
+        """Those that are not there yet are made together, which takes a third of the time."""
+        missing = [part for part in self.parts.values() if "collection" not in vars(part)]
+        if len(missing) > 1:
+            self._describe(missing)
+        fragments = [orjson.Fragment(part.collection) for part in self.parts.values()]
+        return orjson.dumps(documents.build_collections(self._api) | {"collections": fragments})
+
+    def _describe(self, parts: Sequence[Part]) -> None:
+        services, read_times = self.service.services, self.service.read_times
+        loaded = [(part.layer, part.status) for part in parts]
+        times = {layer.id: found for layer, status in loaded if (found := read_times(layer, status))}
+        api = build_api(loaded, services.database, services.settings, self.url, times=times)
+        for part in parts:
+            vars(part)["collection"] = orjson.dumps(documents.build_collection(api, part.layer))
+
+    def _build_openapi(self) -> bytes:
+        """What is said of no collection, and each collection's part; those that are not there yet are made together."""
+        services = self.service.services
+        whole = build_definition([], services.database, services.settings, self.url, self.city)
+        self._define(part for part in self.parts.values() if part.definition is None)
+        for part in self.parts.values():
+            found = part.definition or {}
+            whole["tags"] += found.get("tags", [])
+            whole["paths"] |= found.get("paths", {})
+        return orjson.dumps(whole)
+
+    def _define(self, parts: Iterable[Part]) -> None:
+        missing = {part.layer.id: part for part in parts}
+        loaded = [(part.layer, part.status) for part in missing.values()]
+        services = self.service.services
+        made = build_definition(loaded, services.database, services.settings, self.url) if loaded else {"paths": {}}
+        paths: dict[str, dict[str, Any]] = {layer_id: {} for layer_id in missing}
+        for path, item in made["paths"].items():
+            layer_id = path.removeprefix("/collections/").partition("/")[0]
+            if layer_id in paths:
+                paths[layer_id][path] = orjson.Fragment(orjson.dumps(item))
+        for layer_id, part in missing.items():
+            tags = [tag for tag in made["tags"] if tag["name"] == layer_id]
+            part.definition = {"paths": paths[layer_id], "tags": tags}
 
 
 class OgcService:
@@ -78,7 +169,7 @@ class OgcService:
         self.questions = questions
         self.limiter = anyio.CapacityLimiter(services.settings.ogc_threads)
         self._snapshots: OrderedDict[str, Snapshot] = OrderedDict()
-        self._times: dict[tuple[str, str, int], tuple[datetime, datetime]] = {}
+        self._times: dict[str, tuple[tuple[str, int], tuple[datetime, datetime]]] = {}
         self._generation = 0
         self._lock = threading.Lock()
         services.on_change(self.forget)
@@ -96,42 +187,47 @@ class OgcService:
             yield
 
     def forget(self) -> None:
-        """Let the next request build everything from the present state."""
+        """Let the next request look at the present state."""
         with self._lock:
             self._generation += 1
-            self._snapshots.clear()
 
     def snapshot(self, url: str) -> Snapshot:
-        """The present state under the address of the landing page."""
+        """The present state under the address of the landing page; parts of layers that did not change are kept."""
         with self._lock:
             generation = self._generation
-            if (known := self._snapshots.get(url)) is not None:
+            known = self._snapshots.get(url)
+            if known is not None and known.generation == generation:
                 self._snapshots.move_to_end(url)
                 return known
-        loaded = [(layer, status) for layer, status in self.services.loaded() if layer.has_rows]
-        api = build_api(loaded, self.services.database, self.services.settings, url, self._read_times(loaded))
-        made = Snapshot(api, {layer.id: (layer, status) for layer, status in loaded})
+        kept = known.parts if known else {}
+        parts: dict[str, Part] = {}
+        for layer, status in self.services.loaded():
+            if not layer.has_rows:
+                continue
+            part = kept.get(layer.id)
+            same = part is not None and part.layer is layer and part.status is status
+            parts[layer.id] = part if part is not None and same else Part(self, url, layer, status)
+        made = Snapshot(self, url, self.services.live.current.city, parts, generation)
         with self._lock:
-            if generation == self._generation:
-                self._snapshots[url] = made
-                while len(self._snapshots) > _ADDRESSES_KEPT:
-                    self._snapshots.popitem(last=False)
+            self._snapshots[url] = made
+            self._snapshots.move_to_end(url)
+            while len(self._snapshots) > _ADDRESSES_KEPT:
+                self._snapshots.popitem(last=False)
         return made
 
-    def _read_times(self, loaded: list[tuple[Layer, LayerStatus]]) -> dict[str, tuple[datetime, datetime]]:
-        """First and last time of each layer, asked for once per version and name of the time field."""
-        found = {}
-        for layer, status in loaded:
-            key = (layer.id, layer.time, status.version)
-            if key not in self._times and (times := read_times(self.services.database, layer)):
-                self._times = {old: kept for old, kept in self._times.items() if old[0] != layer.id} | {key: times}
-            if key in self._times:
-                found[layer.id] = self._times[key]
-        return found
+    def read_times(self, layer: Layer, status: LayerStatus) -> tuple[datetime, datetime] | None:
+        """First and last time of a layer, asked for once per version and name of the time field."""
+        key = (layer.time, status.version)
+        if (known := self._times.get(layer.id)) is not None and known[0] == key:
+            return known[1]
+        times = read_times(self.services.database, layer)
+        if times is not None:
+            self._times[layer.id] = (key, times)
+        return times
 
-    def layer(self, snapshot: Snapshot, layer_id: str) -> tuple[Layer, LayerStatus]:
+    def part(self, snapshot: Snapshot, layer_id: str) -> Part:
         """A collection; raises NotFoundError that lists those there are, UnavailableError while none are known."""
-        if (found := snapshot.layers.get(layer_id)) is not None:
+        if (found := snapshot.parts.get(layer_id)) is not None:
             return found
         self.services.layer(layer_id)  # explains a layer that is not loaded, or a database that is away
-        raise NotFoundError("collection", layer_id, "one of " + ", ".join(snapshot.layers))
+        raise NotFoundError("collection", layer_id, "one of " + ", ".join(snapshot.parts))

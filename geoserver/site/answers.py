@@ -1,7 +1,7 @@
 """What the page will ask for first, told within it: on a slow line each question costs a way there and back.
 
 Each answer is that of the address itself, in a block of JSON that no browser runs: `<script type="application/json"
-data-address="api/layers?lang=en">`. The page takes it instead of asking (web/src/query/told.ts); what is not there it
+data-address="tiles/crime.json">`. The page takes it instead of asking (web/src/query/told.ts); what is not there it
 asks for.
 """
 
@@ -14,8 +14,6 @@ from urllib.parse import quote, unquote
 
 import orjson
 
-from geoserver.catalog.languages import page_language
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -27,6 +25,10 @@ __all__ = ["render_answers"]
 log = logging.getLogger("geoserver")
 
 _BASES = ("light", "dark")
+# What the page's list needs of each layer, and what it is searched by, as the page asks (web/src/query/server.ts).
+_LISTED = "id,title,theme,basemap,visible,order,count,time,nouns,language,version,features_from"
+_SEARCHED = "id,description,keywords,field_titles"
+_FEW = 8  # layers up to which the page shows what each is about
 _MOST = 8  # layers of which the page tells; more of them are asked for as ever
 _PATIENCE = 0.5  # seconds in which an answer must be there; later the page is better off to ask
 _NARROWING = ("time", "area")  # parameters that, like filters, make other tiles of a layer
@@ -34,14 +36,16 @@ _KEPT = ("type", "asgi", "http_version", "scheme", "server", "client", "root_pat
 _PASSED = (b"host", b"accept-language")
 
 
-async def render_answers(request: Request) -> bytes:
-    """Blocks of JSON for the page at this address; those that could not be had in time are left out."""
-    lang = page_language(request.query_params.get("lang"), request.headers.getlist("accept-language"))
-    first = f"api/layers?lang={lang}"
+async def render_answers(request: Request, lang: str) -> bytes:
+    """Blocks of JSON for the page at this address, which speaks `lang`; what is not there in time is left out."""
+    first = f"api/layers?fields={_LISTED}&lang={lang}"
     catalogue = await _ask(request, first)
     if catalogue is None:
         return b""
-    addresses = _list_addresses(request, orjson.loads(catalogue)["layers"], lang)
+    layers = orjson.loads(catalogue)["layers"]
+    addresses = _list_addresses(request, layers, lang)
+    if sum(not layer["basemap"] for layer in layers) <= _FEW:
+        addresses.append(f"api/layers?fields={_SEARCHED}&lang={lang}")
     answers = await asyncio.gather(*(_ask(request, address) for address in addresses))
     told = [(first, catalogue), *zip(addresses, answers, strict=True)]
     return b"".join(_render(address, body) for address, body in told if body is not None)

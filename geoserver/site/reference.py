@@ -13,8 +13,8 @@ __all__ = ["render_reference"]
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 
-def render_reference(document: dict[str, Any], site: str) -> bytes:
-    """The page for an OpenAPI document; `site` is the address of the server, without a slash at its end."""
+def render_reference(document: dict[str, Any], site: str, title: str) -> bytes:
+    """The page for an OpenAPI document; `site` is the server's address, without a slash at its end."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for path, item in document["paths"].items():
         for method in _METHODS:
@@ -22,7 +22,7 @@ def render_reference(document: dict[str, Any], site: str) -> bytes:
                 tag = next(iter(item[method].get("tags", [])), "other")
                 groups.setdefault(tag, []).append(_build_operation(method, path, item[method]))
     shown = [{"title": tag.capitalize(), "operations": operations} for tag, operations in sorted(groups.items())]
-    return _environment().get_template("reference.html").render(groups=shown, site=site).encode()
+    return _environment().get_template("reference.html").render(groups=shown, site=site, title=title).encode()
 
 
 def _build_operation(method: str, path: str, operation: dict[str, Any]) -> dict[str, Any]:

@@ -13,11 +13,13 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from geoserver import assets, styling, tiling
-from geoserver.catalog.languages import choose_languages, in_language
+from geoserver.catalog.city_words import offered_languages, speak
+from geoserver.catalog.languages import choose_languages, in_language, page_language
 from geoserver.encodings import IDENTITY
 from geoserver.errors import BadParameterError, NotFoundError
 from geoserver.etags import build_etag, is_known
 from geoserver.site.answers import render_answers
+from geoserver.site.city import PICTURE, build_manifest, describe_owner, dress_page
 from geoserver.site.encoding import read_encoding
 from geoserver.site.files import BuiltFile, BuiltFiles
 from geoserver.site.glyphs import RANGES, empty_glyphs
@@ -34,6 +36,7 @@ FOREVER = "public, max-age=31536000, immutable"  # the name changes with the con
 A_DAY = "public, max-age=86400"
 CHECKED = "public, max-age=0, must-revalidate"
 MAX_LAYERS = 32
+MANY = 9  # datasets from which on the page folds its list (web/src/state/map-state.svelte.ts)
 
 _UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has these bytes already."}}
 _RANGE = re.compile(r"^(\d{1,5})-(\d{1,5})$", re.ASCII)
@@ -49,8 +52,13 @@ async def viewer(request: Request) -> Response:
     page = _built().read("index.html")
     if page is None:
         return HTMLResponse(_NOT_BUILT, 503)
-    before, end, after = page.body.rpartition(b"</body>")
-    body = b"".join((before, await render_answers(request), end, after))
+    services: Services = request.app.state.services
+    city = services.live.current.city
+    accepted = request.headers.getlist("accept-language")
+    lang = page_language(request.query_params.get("lang"), accepted, offered_languages(city))
+    dressed = dress_page(page.body, city, _site(request), lang, _list_parts(services))
+    before, end, after = dressed.rpartition(b"</body>")
+    body = b"".join((before, await render_answers(request, lang), end, after))
     tag = build_etag(body)
     headers = {"ETag": tag, "Cache-Control": CHECKED, "Vary": "Accept-Language"}
     if is_known(request.headers.get("if-none-match", ""), tag):
@@ -58,17 +66,54 @@ async def viewer(request: Request) -> Response:
     return Response(body, headers=headers, media_type=page.media_type)
 
 
+def _list_parts(services: Services) -> list[str]:
+    """Files that this city's page will ask for soon: the list for many layers, which the page has no other need of."""
+    if len(services.live.current.datasets()) < MANY:
+        return []
+    return sorted(f"assets/{path.name}" for path in (_built().folder / "assets").glob("ManyLayers-*.[jc]s*s"))
+
+
+@router.get("/logo", include_in_schema=False)
+@router.get("/icon", include_in_schema=False)
+async def picture(request: Request) -> Response:
+    """The city's logo or icon. What an SVG might try to run or load, it may not."""
+    services: Services = request.app.state.services
+    city = services.live.current.city
+    name = request.url.path.rsplit("/", 1)[-1]
+    found = city.icon if name == "icon" else city.logo
+    if found is None:
+        raise NotFoundError("picture", name, "logo or icon, where city.toml names one")
+    tag = f'"{found.digest}"'
+    current = request.query_params.get("v") == found.digest
+    headers = {"ETag": tag, "Cache-Control": FOREVER if current else CHECKED, **PICTURE}
+    if is_known(request.headers.get("if-none-match", ""), tag):
+        return Response(status_code=304, headers=headers)
+    return Response(found.body, headers=headers, media_type=found.media_type)
+
+
+@router.get("/manifest.webmanifest", include_in_schema=False)
+async def manifest(request: Request, lang: str | None = None) -> Response:
+    """What a phone needs to put the map on its first screen."""
+    services: Services = request.app.state.services
+    languages, vary = choose_languages(lang, request.headers.getlist("accept-language"))
+    body = orjson.dumps(build_manifest(services.live.current.city, _site(request), languages))
+    return Response(body, media_type="application/manifest+json", headers={"Cache-Control": CHECKED} | vary)
+
+
 @router.get("/openapi.json", include_in_schema=False)
 async def openapi(request: Request) -> Response:
-    """The API's description, with the address at which this client finds it."""
+    """The API's description, with the address at which this client finds it, and whose it is."""
     document = request.app.openapi() | {"servers": [{"url": _site(request)}]}
+    services: Services = request.app.state.services
+    document["info"] = describe_owner(document["info"], services.live.current.city)
     return Response(orjson.dumps(document), media_type="application/json", headers={"Cache-Control": CHECKED})
 
 
 @router.get("/docs", include_in_schema=False)
 async def reference(request: Request) -> Response:
     """What `/openapi.json` says, for people."""
-    page = render_reference(request.app.openapi(), _site(request))
+    services: Services = request.app.state.services
+    page = render_reference(request.app.openapi(), _site(request), speak(services.live.current.city, ("en",)).title)
     return HTMLResponse(page, headers={"Cache-Control": CHECKED})
 
 

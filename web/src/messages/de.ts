@@ -1,8 +1,6 @@
 import type { Messages } from "../ui/i18n.svelte.ts";
 
 export default {
-  title: "Stadtkarte",
-  tagline: "Die offenen Daten der Stadt auf einer Karte",
   skipToMap: "Zur Karte springen",
   panel: "Ebenen und Filter",
   tabLayers: "Ebenen",
@@ -112,4 +110,5 @@ export default {
   readingsOf: "Was gemessen wurde",
   readingsTable: "Als Tabelle",
   limitOutside: "{title}: {value} (außerhalb des Diagramms)",
+  findSome: "Gefundene Ebenen: {count}",
 } satisfies Messages;

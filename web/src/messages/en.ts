@@ -1,7 +1,5 @@
 /** What the page says, in English. Every other language has the same keys; `{name}` is filled in. */
 export default {
-  title: "City map",
-  tagline: "The city’s open data on one map",
   skipToMap: "Skip to the map",
   panel: "Layers and filters",
   tabLayers: "Layers",
@@ -111,4 +109,5 @@ export default {
   readingsOf: "What was measured",
   readingsTable: "As a table",
   limitOutside: "{title}: {value} (outside the chart)",
+  findSome: "Layers found: {count}",
 } as const;

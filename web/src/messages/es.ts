@@ -1,8 +1,6 @@
 import type { Messages } from "../ui/i18n.svelte.ts";
 
 export default {
-  title: "Mapa de la ciudad",
-  tagline: "Los datos abiertos de la ciudad en un mapa",
   skipToMap: "Ir al mapa",
   panel: "Capas y filtros",
   tabLayers: "Capas",
@@ -112,4 +110,5 @@ export default {
   readingsOf: "Qué se midió",
   readingsTable: "Como tabla",
   limitOutside: "{title}: {value} (fuera del gráfico)",
+  findSome: "Capas encontradas: {count}",
 } satisfies Messages;

@@ -1,8 +1,6 @@
 import type { Messages } from "../ui/i18n.svelte.ts";
 
 export default {
-  title: "Carte de la ville",
-  tagline: "Les données ouvertes de la ville sur une carte",
   skipToMap: "Aller à la carte",
   panel: "Couches et filtres",
   tabLayers: "Couches",
@@ -112,4 +110,5 @@ export default {
   readingsOf: "Ce qui a été mesuré",
   readingsTable: "En tableau",
   limitOutside: "{title} : {value} (hors du graphique)",
+  findSome: "Couches trouvées : {count}",
 } satisfies Messages;

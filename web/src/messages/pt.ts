@@ -1,8 +1,6 @@
 import type { Messages } from "../ui/i18n.svelte.ts";
 
 export default {
-  title: "Mapa da cidade",
-  tagline: "Os dados abertos da cidade num mapa",
   skipToMap: "Ir para o mapa",
   panel: "Camadas e filtros",
   tabLayers: "Camadas",
@@ -112,4 +110,5 @@ export default {
   readingsOf: "O que foi medido",
   readingsTable: "Em tabela",
   limitOutside: "{title}: {value} (fora do gráfico)",
+  findSome: "Camadas encontradas: {count}",
 } satisfies Messages;

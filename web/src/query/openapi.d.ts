@@ -109,6 +109,18 @@ export interface components {
             number,
             number
         ];
+        /**
+         * Camera
+         * @description The middle of a map, and its zoom.
+         */
+        Camera: {
+            /** Lat */
+            lat: number;
+            /** Lon */
+            lon: number;
+            /** Zoom */
+            zoom: number;
+        };
         /** Choice */
         Choice: {
             /** Count */
@@ -116,6 +128,52 @@ export interface components {
             /** Label */
             label: string;
             value: components["schemas"]["Scalar"];
+        };
+        /**
+         * CityEntry
+         * @description Whose map this is, as `city.toml` says it.
+         */
+        CityEntry: {
+            /** Description */
+            description: string;
+            home: components["schemas"]["Home"];
+            /**
+             * Language
+             * @description Of these words; null where nobody said.
+             */
+            language: string | null;
+            /**
+             * Languages
+             * @description Those that the page is offered in.
+             */
+            languages: string[];
+            /** @description Where its rows lie; null where nobody said. */
+            limits: components["schemas"]["Bounds"] | null;
+            /** Links */
+            links: components["schemas"]["CityLink"][];
+            /**
+             * Logo
+             * @description Address of an SVG or PNG.
+             */
+            logo: string | null;
+            /** Publisher */
+            publisher: string;
+            /** Tagline */
+            tagline: string;
+            /** Title */
+            title: string;
+        };
+        /** CityLink */
+        CityLink: {
+            /** Href */
+            href: string;
+            /**
+             * Rel
+             * @enum {string}
+             */
+            rel: "imprint" | "contact" | "terms" | "privacy" | "accessibility";
+            /** Title */
+            title: string;
         };
         /** Count */
         Count: {
@@ -221,6 +279,14 @@ export interface components {
             /** Min */
             min: number | string | null;
         };
+        /**
+         * Home
+         * @description Where the map opens: a rectangle to be fitted into the view, or else a place and a zoom.
+         */
+        Home: {
+            bounds: components["schemas"]["Bounds"] | null;
+            camera: components["schemas"]["Camera"] | null;
+        };
         /** LayerDetail */
         LayerDetail: {
             /** Attribution */
@@ -251,6 +317,11 @@ export interface components {
              * @description The zoom from which on tiles hold every feature.
              */
             features_from: number;
+            /**
+             * Field Titles
+             * @description What its fields are called, to be searched.
+             */
+            field_titles: string[];
             /** Fields */
             fields: components["schemas"]["FieldEntry"][];
             /** Id */
@@ -357,6 +428,11 @@ export interface components {
              * @description The zoom from which on tiles hold every feature.
              */
             features_from: number;
+            /**
+             * Field Titles
+             * @description What its fields are called, to be searched.
+             */
+            field_titles: string[];
             /** Id */
             id: string;
             /** Keywords */
@@ -425,8 +501,20 @@ export interface components {
         };
         /** LayerList */
         LayerList: {
+            city: components["schemas"]["CityEntry"];
             /** Layers */
             layers: components["schemas"]["LayerEntry"][];
+        };
+        /**
+         * LayerParts
+         * @description The list when `fields` are asked for: entries with these members of `LayerEntry`.
+         */
+        LayerParts: {
+            city: components["schemas"]["CityEntry"];
+            /** Layers */
+            layers: {
+                [key: string]: unknown;
+            }[];
         };
         /**
          * LegendEntry

@@ -1,6 +1,6 @@
 /** One function per address of the server: what is asked, under which version of the data it holds, and how it is read. */
 import { parseExact } from "./json.ts";
-import type { Feature, LayerDetail, LayerSummary, Readings, Summary, TileJson } from "./types.ts";
+import type { Catalogue, Feature, LayerDetail, LayerSummary, LayerWords, Readings, Summary, TileJson } from "./types.ts";
 
 /** A question to the server. Two with the same key are one. */
 export interface Ask<T> {
@@ -60,9 +60,16 @@ export function writeQuery(values: Record<string, string>): string {
 
 export const encodeValue = (text: string): string => id(text).replace(/%(2C|3A|2F|3D)/g, decodeURIComponent);
 
-export function askLayers(lang: string): Ask<LayerSummary[]> {
-  const read = (text: string): LayerSummary[] => (parseExact(text) as { layers: LayerSummary[] }).layers;
-  return { address: `api/layers${writeQuery({ lang })}`, version: "", read, again: LOOK_AGAIN };
+/** What is asked of all layers at first, and what of them is asked to be searched: a city may have hundreds. */
+const LISTED = "id,title,theme,basemap,visible,order,count,time,nouns,language,version,features_from";
+const SEARCHED = "id,description,keywords,field_titles";
+
+export function askLayers(lang: string): Ask<Catalogue> {
+  return { ...askWords(lang, LISTED), again: LOOK_AGAIN } as Ask<never>;
+}
+
+export function askWords(lang: string, fields = SEARCHED): Ask<{ layers: LayerWords[] }> {
+  return { address: `api/layers${writeQuery({ fields, lang })}`, version: "", read: exact };
 }
 
 export function askLayer(layer: LayerSummary, lang: string): Ask<LayerDetail> {

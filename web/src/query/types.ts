@@ -15,8 +15,20 @@ export type LegendEntry = Schemas["LegendEntry"];
 export type SquareEntry = Schemas["BinsLegendEntry"];
 /** The squares that stand for many features. */
 export type Squares = Schemas["BinsEntry"];
-export type LayerSummary = Schemas["LayerEntry"];
+/** Of a layer what the list of all tells (`LISTED` in server.ts). */
+export type LayerSummary = Pick<
+  Schemas["LayerEntry"],
+  "id" | "title" | "theme" | "basemap" | "visible" | "order" | "count" | "time" | "nouns" | "language" | "version" | "features_from"
+>;
 export type LayerDetail = Schemas["LayerDetail"];
+/** What a layer is about, and what else it is found by. */
+export type LayerWords = Pick<Schemas["LayerEntry"], "id" | "description" | "keywords" | "field_titles">;
+/** Whose map this is. */
+export type City = Schemas["CityEntry"];
+export interface Catalogue {
+  city: City;
+  layers: LayerSummary[];
+}
 /** What loading changed in rows that it kept. */
 export type Note = Schemas["Note"];
 export type Bin = Schemas["Bin"];

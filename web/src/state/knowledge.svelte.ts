@@ -4,8 +4,30 @@ import { combine, parseQuestion, writeQuestion, writeWithoutEach, type Shared } 
 import { Desk, type Known } from "../query/desk.svelte.ts";
 import type { Presence } from "../query/presence.svelte.ts";
 import type { Queries } from "../query/queries.ts";
-import { askFeature, askFirst, askLayer, askLayers, askReadings, askStyle, askSummary, askTileJson, type Ask } from "../query/server.ts";
-import type { Feature, Histogram, LayerDetail, LayerSummary, Readings, Scalar, Summary, TileJson } from "../query/types.ts";
+import {
+  askFeature,
+  askFirst,
+  askLayer,
+  askLayers,
+  askReadings,
+  askStyle,
+  askSummary,
+  askTileJson,
+  askWords,
+  type Ask,
+} from "../query/server.ts";
+import type {
+  Catalogue,
+  Feature,
+  Histogram,
+  LayerDetail,
+  LayerSummary,
+  LayerWords,
+  Readings,
+  Scalar,
+  Summary,
+  TileJson,
+} from "../query/types.ts";
 import type { InView } from "./map-state.svelte.ts";
 import type { Selection } from "./selection.ts";
 
@@ -38,6 +60,8 @@ export interface Choice extends Shared {
   readonly theme: "light" | "dark";
   /** There is no map to draw. */
   readonly blind: boolean;
+  /** Somebody wants to know what each layer is about. */
+  readonly browsing: boolean;
   /** Code of the language in which the server is asked for words. */
   readonly speaks: string;
   layer(id: string): LayerSummary | undefined;
@@ -77,8 +101,13 @@ export class Knowledge {
     this.#desk.close();
   }
 
-  get catalogue(): Known<LayerSummary[]> {
+  get catalogue(): Known<Catalogue> {
     return this.#desk.read("layers");
+  }
+
+  /** What a layer is about; nothing while nobody wants to know. */
+  words(id: string): LayerWords | undefined {
+    return this.#desk.read<{ layers: LayerWords[] }>("words").data?.layers.find((layer) => layer.id === id);
   }
 
   detail(id: string): LayerDetail | undefined {
@@ -246,6 +275,7 @@ export class Knowledge {
   #list(): Wanted {
     const wanted: Wanted = new Map([["layers", askLayers(this.#choice.speaks)]]);
     if (!this.catalogue.data) return wanted;
+    if (this.#choice.browsing) wanted.set("words", askWords(this.#choice.speaks));
     for (const id of this.#choice.on) {
       const layer = this.#choice.layer(id)!;
       const filter = this.filter(id);

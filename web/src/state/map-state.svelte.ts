@@ -5,10 +5,9 @@
 import { untrack } from "svelte";
 import { parseQuestion, writeQuestion, type Area, type Question, type TimeWindow } from "../filter/question.ts";
 import type { Clause } from "../filter/cql2.ts";
-import { findCity } from "../map/extent.ts";
 import type { Square } from "../map/squares.ts";
 import type { Queries } from "../query/queries.ts";
-import type { Bounds, Field, LayerDetail, LayerSummary, Scalar } from "../query/types.ts";
+import type { Bounds, City, Field, LayerDetail, LayerSummary, Scalar } from "../query/types.ts";
 import { pickLanguage, Words, type LanguageFiles } from "../ui/i18n.svelte.ts";
 import { parseAddress, VERSION, writeAddress, type Address, type Base, type Camera } from "./address.ts";
 import type { AddressBar } from "./history.ts";
@@ -28,11 +27,15 @@ const ONE_STEP = 1500;
 const MOST_UNDO = 100;
 const NOWHERE: AddressBar = { read: () => ({ search: "", hash: "" }), push: () => undefined, replace: () => undefined };
 
-/** Which languages the page can speak, and which ones the reader's browser prefers. */
+/** Which languages the page can speak, which ones the reader's browser prefers, and in which the city wants it. */
 export interface Tongues {
   files: LanguageFiles;
   preferred: readonly string[];
+  offered?: readonly string[];
 }
+
+/** From so many layers on the list of them is folded, and can be searched. */
+const MANY = 9;
 
 export class MapState {
   /** What the page says, in the reader's language. */
@@ -81,8 +84,14 @@ export class MapState {
     return data ? "ready" : error ? "failed" : "loading";
   });
   /** Every layer that can be switched on, in the order of display. */
-  readonly layers: LayerSummary[] = $derived.by(() => (this.known.catalogue.data ?? []).filter((layer) => !layer.basemap));
-  readonly city: Bounds | null = $derived.by(() => findCity(this.known.catalogue.data ?? []));
+  readonly layers: LayerSummary[] = $derived.by(() => (this.known.catalogue.data?.layers ?? []).filter((layer) => !layer.basemap));
+  /** Whose map it is; null until the server has said so. */
+  readonly city: City | null = $derived.by(() => this.known.catalogue.data?.city ?? null);
+  readonly many: boolean = $derived(this.layers.length >= MANY);
+  /** Somebody looks for a layer. */
+  searching = $state(false);
+  /** What each layer is about is shown where they are few, and searched where they are many. */
+  readonly browsing: boolean = $derived(!this.many || this.searching);
   /** Without a word from the address those that the catalogue names; a city that names none still opens on something. */
   readonly #wanted: string[] = $derived.by(() => {
     if (this.stated) return this.stated;
@@ -136,7 +145,21 @@ export class MapState {
 
   /** The language that the page speaks, or will as soon as its file is there. */
   get speaks(): string {
-    return pickLanguage(this.language ? [this.language] : this.#tongues.preferred, this.#tongues.files);
+    return pickLanguage(this.language ? [this.language] : this.#tongues.preferred, this.languages);
+  }
+
+  /** Those that the page can be read in. */
+  get languages(): readonly string[] {
+    return this.#tongues.offered ?? ["en", ...Object.keys(this.#tongues.files)];
+  }
+
+  /** Where a target is: "home" has a camera where the city says one, else its bounds are fitted into the view. */
+  resolve(target: Camera | "home" | null): Camera | "home" | null {
+    return (target === "home" && this.city?.home.camera) || target;
+  }
+
+  get home(): Bounds | null {
+    return this.city?.home.bounds ?? null;
   }
 
   layer(id: string): LayerSummary | undefined {

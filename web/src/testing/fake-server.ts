@@ -1,5 +1,5 @@
 /** For tests: a server of made-up layers that answers when and in the order that a test wants. */
-import type { Field, LayerDetail, LayerSummary } from "../query/types.ts";
+import type { City, Field, LayerDetail, LayerSummary } from "../query/types.ts";
 
 export interface Request {
   address: string;
@@ -8,6 +8,19 @@ export interface Request {
   lose(): void;
   aborted: boolean;
 }
+
+export const CITY: City = {
+  title: "Town",
+  tagline: "",
+  description: "",
+  publisher: "",
+  language: null,
+  languages: ["en"],
+  logo: null,
+  home: { bounds: [0, 0, 1, 1], camera: null },
+  limits: null,
+  links: [],
+};
 
 export const ROOT = "http://map.example/maps/";
 
@@ -66,7 +79,7 @@ export class FakeServer {
     if (kind === "styles") return this.#style(searchParams.get("layers") ?? "", searchParams.get("features-from"));
     const filter = searchParams.get("filter") ?? "";
     if (kind === "tiles") return this.#tileJson(second.replace(".json", ""), filter);
-    if (!third && second === "layers") return { layers: this.layers };
+    if (!third && second === "layers") return { city: CITY, layers: this.layers };
     const layer = this.layers.find(({ id }) => id === third)!;
     if (!fourth) return detailOf(layer);
     if (fourth === "summary") return { layer: layer.id, total: layer.count, count: countOf(layer.id, filter), facets: {}, histograms: {} };
@@ -94,35 +107,44 @@ function makeLayer(id: string, index: number): LayerSummary {
   return {
     id,
     title: id.toUpperCase(),
-    description: "",
     theme: "Theme",
-    keywords: [],
-    kind: "points",
-    license: "CC0-1.0",
-    attribution: "",
     basemap: false,
     visible: index < 2,
     order: index,
-    bounds: [0, 0, 1, 1],
     count: 1000 + index,
-    rejected: 0,
-    updated: "2026-01-01T00:00:00Z",
     version: "1",
     time: index % 2 ? null : "seen",
-    label: null,
     nouns: null,
     language: null,
-    data_language: null,
     features_from: 13,
-    tiles: "ready",
-    links: [],
   };
 }
 
 function detailOf(layer: LayerSummary): LayerDetail {
   const fields = [makeField("kind", "text", "choice"), makeField("height", "number", "range")];
   if (layer.time) fields.push(makeField("seen", "timestamp", "range"));
-  return { ...layer, fields, notes: [], parameters: [], readings: null, legend: [], bins: null };
+  return {
+    ...layer,
+    description: "",
+    keywords: [],
+    field_titles: [],
+    kind: "points",
+    license: "CC0-1.0",
+    attribution: "",
+    bounds: [0, 0, 1, 1],
+    rejected: 0,
+    updated: "2026-01-01T00:00:00Z",
+    label: null,
+    data_language: null,
+    tiles: "ready",
+    links: [],
+    fields,
+    notes: [],
+    parameters: [],
+    readings: null,
+    legend: [],
+    bins: null,
+  };
 }
 
 export function makeField(name: string, type: Field["type"], filter: Field["filter"]): Field {

@@ -9,13 +9,10 @@ export type Messages = Record<MessageKey, string>;
 /** By code: the file of a language. English is always there. */
 export type LanguageFiles = Record<string, () => Promise<{ default: Messages }>>;
 
-/** The first of the wanted languages that there are messages for, else English. */
-export function pickLanguage(wanted: readonly string[], files: LanguageFiles): string {
-  for (const tag of wanted) {
-    const code = tag.toLowerCase().split("-")[0]!;
-    if (code === "en" || Object.hasOwn(files, code)) return code;
-  }
-  return "en";
+/** The first of the wanted languages that is offered, else the first that is. */
+export function pickLanguage(wanted: readonly string[], offered: readonly string[]): string {
+  const codes = wanted.map((tag) => tag.toLowerCase().split("-")[0]!);
+  return codes.find((code) => offered.includes(code)) ?? offered[0]!;
 }
 
 export class Words {

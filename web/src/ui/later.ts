@@ -2,5 +2,6 @@
 export const CHIP_ROW = () => import("../filter/Chips.svelte");
 export const FACTS = () => import("../app/LayerFacts.svelte");
 export const FILTERS = () => import("../app/LayerFilters.svelte");
+export const LAYERS = () => import("../app/ManyLayers.svelte");
 export const LIST = () => import("../list/InViewList.svelte");
 export const SELECTED = () => import("../card/SelectedCard.svelte");

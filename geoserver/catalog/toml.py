@@ -1,0 +1,74 @@
+"""TOML files that people write: read with limits, and their faults told by key and by what was expected there."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from geoserver.catalog.files import read_text
+from geoserver.catalog.names import near
+from geoserver.errors import CatalogError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pydantic import ValidationError
+
+__all__ = ["Part", "explain", "read_toml"]
+
+_LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){64}""")
+
+
+class Part(BaseModel):
+    """A file, or a table in it: nothing but the keys that are declared, each of its own type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The file's content; raises CatalogError."""
+    try:
+        text = read_text(path)
+        if _LONG_KEY.search(text):  # whose parts tomllib copies for each of them: a small file may take all memory
+            raise CatalogError(str(path), "", "keys of at most 64 parts with dots between them")
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CatalogError(str(path), "", f"valid TOML: {error}") from error
+
+
+def explain(
+    path: Path,
+    error: ValidationError,
+    part_of: Callable[[list[str]], type[Part]],
+    page: str,
+    expected_of: Callable[[str], str] = lambda _: "",
+) -> CatalogError:
+    """The first problem that pydantic found, in our words.
+
+    `part_of` gives the table that some keys lead to, `page` is where they are explained, and `expected_of` says more of
+    a kind of fault than pydantic can.
+    """
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"] if "[" not in str(part))  # "[key]", "list[float]" are pydantic's
+    match first["type"]:
+        case "missing":
+            expected = "this key is required"
+        case "extra_forbidden":
+            part = part_of([str(part) for part in first["loc"][:-1]])
+            hint = near(str(first["loc"][-1]), list(part.model_fields))
+            expected = f"no such key; see {page} for those there are{hint}"
+        case "value_error":
+            expected = f"expected {first['ctx']['error']}; got {first['input']!r}"
+        case "string_type" if isinstance(first["input"], dict):
+            expected = "a text; what it is in other languages stands under [languages.fr], [languages.de] and so on"
+        case kind if said := expected_of(kind):
+            expected = said
+        case _:
+            choices = re.findall(r"'(\w+)'", first["msg"]) if first["type"] == "literal_error" else []
+            expected = f"{first['msg'][0].lower()}{first['msg'][1:]}; got {first['input']!r}"
+            expected += near(str(first["input"]), choices)
+    return CatalogError(str(path), key, expected)
