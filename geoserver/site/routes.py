@@ -17,7 +17,7 @@ from geoserver import assets, styling, tiling
 from geoserver.catalog.languages import choose_languages, in_language
 from geoserver.encodings import IDENTITY
 from geoserver.errors import BadParameterError, NotFoundError
-from geoserver.site.answers import render_answers
+from geoserver.site.answers import Answers, stated_language
 from geoserver.site.encoding import read_encoding
 from geoserver.site.files import BuiltFile, BuiltFiles
 from geoserver.site.glyphs import RANGES, empty_glyphs
@@ -49,12 +49,17 @@ async def viewer(request: Request) -> Response:
     page = _built().read("index.html")
     if page is None:
         return HTMLResponse(_NOT_BUILT, 503)
-    before, end, after = page.body.rpartition(b"</body>")
-    body = b"".join((before, await render_answers(request), end, after))
+    answers: Answers = request.app.state.answers
+    encoding = read_encoding(request.scope)
+    body = await answers.render(request, page, encoding)
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-    headers = {"ETag": tag, "Cache-Control": CHECKED, "Vary": "Accept-Language"}
+    # An address that names a language says all that the page depends on.
+    vary = "Accept-Encoding" if stated_language(request) else "Accept-Encoding, Accept-Language"
+    headers = {"ETag": tag, "Cache-Control": CHECKED, "Vary": vary}
     if _is_known(request, tag):
         return Response(status_code=304, headers=headers)
+    if encoding != IDENTITY:
+        headers["Content-Encoding"] = encoding
     return Response(body, headers=headers, media_type=page.media_type)
 
 
