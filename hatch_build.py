@@ -7,7 +7,14 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-ASSETS = {"layers": "layers", "tiles": "tiles", "styles": "styles", "data-samples": "data-samples", "web/dist": "web"}
+ASSETS = {
+    "layers": "layers",
+    "tiles": "tiles",
+    "styles": "styles",
+    "data-samples": "data-samples",
+    "web/dist": "web",
+    "web/src/messages": "messages",
+}
 
 
 class AssetsHook(BuildHookInterface[Any]):

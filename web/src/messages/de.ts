@@ -113,3 +113,13 @@ export default {
   readingsTable: "Als Tabelle",
   limitOutside: "{title}: {value} (außerhalb des Diagramms)",
 } satisfies Messages;
+
+/** What the server itself says in legends; it reads these lines here. */
+export const server = {
+  other: "Andere",
+  missing: "Keine Angabe",
+  span: "{} bis {}",
+  yes: "Ja",
+  no: "Nein",
+  point: ",",
+};

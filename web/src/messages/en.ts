@@ -112,3 +112,13 @@ export default {
   readingsTable: "As a table",
   limitOutside: "{title}: {value} (outside the chart)",
 } as const;
+
+/** What the server itself says in legends; it reads these lines here. */
+export const server = {
+  other: "Other",
+  missing: "No data",
+  span: "{} to {}",
+  yes: "Yes",
+  no: "No",
+  point: ".",
+};

@@ -113,3 +113,13 @@ export default {
   readingsTable: "Como tabla",
   limitOutside: "{title}: {value} (fuera del gráfico)",
 } satisfies Messages;
+
+/** What the server itself says in legends; it reads these lines here. */
+export const server = {
+  other: "Otros",
+  missing: "Sin datos",
+  span: "{} a {}",
+  yes: "Sí",
+  no: "No",
+  point: ",",
+};

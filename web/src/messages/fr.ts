@@ -113,3 +113,13 @@ export default {
   readingsTable: "En tableau",
   limitOutside: "{title} : {value} (hors du graphique)",
 } satisfies Messages;
+
+/** What the server itself says in legends; it reads these lines here. */
+export const server = {
+  other: "Autres",
+  missing: "Pas de données",
+  span: "{} à {}",
+  yes: "Oui",
+  no: "Non",
+  point: ",",
+};

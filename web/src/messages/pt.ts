@@ -113,3 +113,13 @@ export default {
   readingsTable: "Em tabela",
   limitOutside: "{title}: {value} (fora do gráfico)",
 } satisfies Messages;
+
+/** What the server itself says in legends; it reads these lines here. */
+export const server = {
+  other: "Outros",
+  missing: "Sem dados",
+  span: "{} a {}",
+  yes: "Sim",
+  no: "Não",
+  point: ",",
+};
