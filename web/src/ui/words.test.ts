@@ -141,3 +141,13 @@ test("a text is marked with its language where the page speaks another one", asy
   assert.equal(en.lang("en-GB"), undefined);
   assert.equal(en.lang(null), undefined);
 });
+
+test("a value that every object has by its nature is a value like others", () => {
+  const words = new Words();
+  const field = { ...makeField("kind", "text", "choice"), labels: { oak: "Oak" }, labels_language: "en" };
+  for (const value of ["constructor", "__proto__", "toString", "hasOwnProperty"]) {
+    assert.equal(words.formatValue(field, value).toLowerCase(), value.toLowerCase());
+    assert.equal(words.langOf({ data_language: "fr" } as LayerDetail, field, value), "fr");
+  }
+  assert.equal(words.formatValue(field, "oak"), "Oak");
+});
