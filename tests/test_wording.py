@@ -171,6 +171,11 @@ def test_html_braces_and_every_script_are_words_like_others(tmp_path: Path) -> N
         assert read(tmp_path, BENCHES.replace("Benches", written)).title == title
 
 
+def test_no_value_turns_the_words_beside_it_in_a_title(tmp_path: Path) -> None:
+    layer = read(tmp_path, WORDED.replace("{wood}, {placed}", "{wood} ({placed})"))
+    assert title_feature(layer, {"wood": "\u202eko\u2066", "placed": "2020-01-02"}) == "ko (2020-01-02)"
+
+
 def test_a_layer_is_not_named_like_what_every_object_of_a_browser_has(tmp_path: Path) -> None:
     (tmp_path / "constructor.toml").write_text(BENCHES, encoding="utf-8")
     with pytest.raises(CatalogError, match="another file name"):

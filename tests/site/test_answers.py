@@ -217,3 +217,35 @@ def test_an_edit_that_is_seen_anywhere_is_told_in_the_page(
             for address in ("api/layers?lang=en", "api/layers/trees?lang=en"):
                 assert told[address] == client.get(f"/{address}").json()
             assert told["api/layers/trees?lang=en"]["count"] == before - 1
+
+
+@built
+def test_no_address_and_no_header_breaks_out_of_the_page(client: TestClient) -> None:
+    def split(body: str) -> str:
+        blocks = re.compile(r'<script type="application/json" data-address="[^"<>]*">[^<]*</script>\n')
+        assert all(json.loads(block.partition(">")[2].rpartition("<")[0]) for block in blocks.findall(body))
+        return blocks.sub("", body)
+
+    outside = split(client.get("/").text)
+    draw = random.Random(11)
+    parts = [
+        "</script>",
+        "<!--",
+        "%E2%80%A8",
+        "%ED%A0%80",
+        "%00",
+        '%22"',
+        "'",
+        "crime",
+        "trees",
+        ",",
+        "%0d%0a",
+        "{}",
+        "%zz",
+    ]
+    names = ["layers", "filter.crime", "filter.%3C/script%3E", "time", "area", "base", "lang", "select", "__proto__"]
+    for _ in range(150):
+        pairs = [f"{draw.choice(names)}={''.join(draw.choices(parts, k=draw.randint(0, 6)))}" for _ in range(4)]
+        assert split(client.get("/?" + "&".join(pairs)).text) == outside, pairs
+    for header in ("x" * 60_000, ",".join(f"a{at};q=0.{at}" for at in range(5000)), "fr;q=-1, de;q=nan", ";" * 9_000):
+        assert split(client.get("/", headers={"Accept-Language": header}).text) == outside, header[:20]

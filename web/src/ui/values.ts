@@ -32,9 +32,12 @@ function isYear(field: Field, value: number | bigint): boolean {
   return [field.min ?? value, field.max ?? value].every((end) => Number(end) >= 1500 && Number(end) <= 2200);
 }
 
+/** Marks in a text that turn the writing of what follows it too. */
+const TURNING = /[\u202a-\u202e\u2066-\u2069]/g;
+
 /** Stored words such as "no_action" as text; anything with capitals or spaces of its own is left alone. */
 function sentence(text: string): string {
-  if (!/^[a-z]+(?:_[a-z]+)*$/.test(text)) return text;
+  if (!/^[a-z]+(?:_[a-z]+)*$/.test(text)) return text.replace(TURNING, "");
   const words = text.replaceAll("_", " ");
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

@@ -151,3 +151,10 @@ test("a value that every object has by its nature is a value like others", () =>
   }
   assert.equal(words.formatValue(field, "oak"), "Oak");
 });
+
+test("no value turns the words beside it", () => {
+  const words = new Words();
+  const kind = makeField("kind", "text", "choice");
+  assert.equal(words.formatValue(kind, "\u202egnitrever\u202c \u2066x"), "gnitrever x");
+  assert.equal(words.formatValue(kind, "\u0634\u200f!"), "\u0634\u200f!");
+});
