@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
+from geoserver import assets
+from geoserver.catalog.languages import read_words
 from geoserver.fieldtypes import FIELD_TYPES, FieldType
 
 PACKAGE = Path(__file__).parent.parent / "geoserver"
@@ -114,3 +117,25 @@ def test_the_table_of_rows_is_the_one_that_is_proved() -> None:
     table = [line.split("|")[2] for line in text.splitlines() if re.match(r"\| \d+ \|", line)]
     told = [set(re.findall(r"`(\w+)`", part)) for line in table for part in line.split(", then ")]
     assert [row for row in told if row] == [row - {"__main__"} for row in ROWS if row - {"__main__"}]
+
+
+# To add a thing is to add a file.
+
+
+def test_a_language_is_one_file(tmp_path: Path) -> None:
+    messages = assets.root("messages")
+    codes = {path.stem for path in messages.glob("*.ts")}
+    assert codes == set(read_words())
+    assert len({words.other for words in read_words().values()}) == len(codes), "one does not say its own words"
+    names = "|".join(codes - {"en"})
+    sources = [*PACKAGE.rglob("*.py"), *messages.parent.rglob("*.ts"), *messages.parent.rglob("*.svelte")]
+    for path in sources:
+        if path.parent != messages and not path.name.endswith(".test.ts"):
+            told = re.search(rf"""messages/({names})\b|["']({names})["']\s*:""", path.read_text(encoding="utf-8"))
+            assert not told, f"{path} knows a language by name: {told[0]}"
+    shutil.copy(messages / "fr.ts", tmp_path / "oc.ts")
+    assert read_words(tmp_path)["oc"] == read_words()["fr"]
+    (tmp_path / "xx.ts").write_text('export default {};\nexport const server = {\n  other: "\\u00e9\\"",\n};\n')
+    read_words.cache_clear()
+    assert read_words(tmp_path)["xx"].other == 'é"'
+    assert read_words(tmp_path)["xx"].yes == "Yes"

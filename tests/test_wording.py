@@ -128,6 +128,26 @@ def test_a_file_without_a_language_is_served_as_it_is_to_everybody(tmp_path: Pat
             "languages.fr.fields.wood.labels",
             "did you mean 'oak'?",
         ),
+        (BENCHES.replace("Benches", " \u00a0"), "title", "nothing but blanks"),
+        (BENCHES.replace("Benches", "Ben\\u0000ches"), "title", "got U+0000 at character 4"),
+        (BENCHES.replace("Benches", "Ben\\u001bches"), "title", "got U+001B"),
+        (BENCHES.replace("Benches", "\u202eBenches"), "title", "got U+202E at character 1"),
+        (BENCHES.replace("Benches", "\u2068Ben\u2069\u2067ches"), "title", "an end (U+2069)"),
+        (BENCHES.replace("Benches", "B" * 201), "title", "at most 200 characters; got 201"),
+        (WORDED.replace("{placed}", "{placed}" * 100), "label", "at most 500 characters"),
+        (WORDED.replace('"benches"', '"\u202abenches"'), "nouns", "got U+202A"),
+        (
+            WORDED + "[languages.fr]\ntitle = 'B'\nfields.wood.title = '\u202dC'",
+            "languages.fr.fields.wood.title",
+            "U+202D",
+        ),
+        (
+            WORDED + "[languages.fr]\ntitle = 'B'\nfields.wood.labels = { oak = 'C\u009b' }",
+            "languages.fr.fields.wood.labels.oak",
+            "got U+009B",
+        ),
+        (WORDED + "[languages.fr]\ntitle = 'B'\n[languages.FR]\ntitle = 'C'", "languages.FR", "than fr, which"),
+        (BENCHES + "[fields.constructor]\ntype = 'text'", "fields.constructor", "in a browser everything"),
         (BENCHES.replace('title = "Benches"', 'title = { en = "Benches" }'), "title", "[languages.fr]"),
     ],
 )
@@ -136,6 +156,30 @@ def test_a_mistake_in_words_names_key_and_what_was_expected(tmp_path: Path, text
         read(tmp_path, text)
     assert caught.value.key == key
     assert expected in caught.value.expected
+
+
+def test_html_braces_and_every_script_are_words_like_others(tmp_path: Path) -> None:
+    for title in (
+        "</script><!-- <b>&amp;",
+        "{name} {{x}} ${y} %s",
+        "حديقة",
+        "\u2067\u0634\u2069 1",
+        "🌳👩‍👩‍👧",
+        "a\nb",
+    ):
+        written = title.replace("\n", "\\n")
+        assert read(tmp_path, BENCHES.replace("Benches", written)).title == title
+
+
+def test_no_value_turns_the_words_beside_it_in_a_title(tmp_path: Path) -> None:
+    layer = read(tmp_path, WORDED.replace("{wood}, {placed}", "{wood} ({placed})"))
+    assert title_feature(layer, {"wood": "\u202eko\u2066", "placed": "2020-01-02"}) == "ko (2020-01-02)"
+
+
+def test_a_layer_is_not_named_like_what_every_object_of_a_browser_has(tmp_path: Path) -> None:
+    (tmp_path / "constructor.toml").write_text(BENCHES, encoding="utf-8")
+    with pytest.raises(CatalogError, match="another file name"):
+        read_layer(tmp_path / "constructor.toml")
 
 
 def test_a_legend_s_word_that_the_style_does_not_say_is_named(tmp_path: Path) -> None:

@@ -281,7 +281,7 @@ class TileServer:
                     return await tiling.read_rows(services.database, layer, status, where)
                 return await tiling.read_result(services.database, services.live.current, layer, status, where)
 
-        return await self.results.get(self._result_key(part)._replace(rows=rows), read)
+        return await self.results.get(self._result_key(part)._replace(rows=rows), read, client)
 
     def _result_key(self, part: Part) -> ResultKey:
         return ResultKey(part.layer.id, self._version(part), part.status.version, part.where.canonical)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from geoserver.catalog.languages import PAGE_LANGUAGES, pick_language
+from geoserver.catalog.languages import page_languages, pick_language
 from geoserver.model import City
 
 if TYPE_CHECKING:
@@ -80,4 +80,4 @@ def link_titles(preferred: Collection[str]) -> dict[str, str]:
 
 def offered_languages(city: City) -> tuple[str, ...]:
     """The languages of the page that the city wants it in, the first for readers of none of them."""
-    return city.page_languages or PAGE_LANGUAGES
+    return city.page_languages or page_languages()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["fill_label", "keep_fields", "list_fields", "read_label", "title_feature"]
 
 _PLACE = re.compile(r"\{([^{}]*)\}")
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")  # marks that turn the writing of what follows too
 _CLOSING = re.compile(r"^[)\]»”]+")
 
 
@@ -68,4 +69,4 @@ def _show(item: Field, value: Any) -> str:
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if FIELD_TYPES[item.type].kind == "time":
         return text.partition("T")[0]
-    return item.labels.get(text, f"{text} {item.unit}".rstrip())
+    return item.labels.get(text, f"{_TURNING.sub('', text)} {item.unit}".rstrip())

@@ -16,7 +16,7 @@ from pyproj.exceptions import CRSError
 
 from geoserver.catalog.labels import read_label
 from geoserver.catalog.languages import TAG
-from geoserver.catalog.names import LONGEST, near, why_not
+from geoserver.catalog.names import INBORN, LONGEST, near, why_not
 from geoserver.catalog.rowless import build_parameters, check_keys, check_rowless
 from geoserver.catalog.toml import Part, explain, read_toml
 from geoserver.catalog.wording import check_words
@@ -179,6 +179,8 @@ def read_layer(path: Path) -> Layer:
         raise CatalogError(
             str(path), "", "a file name of at most 40 of a-z, 0-9 and single hyphens, such as bike-paths.toml"
         )
+    if layer_id in INBORN:
+        raise CatalogError(str(path), "", f"another file name: {why_not(layer_id)}")
     document = read_toml(path)
     try:
         parsed = LayerFile.model_validate(document)

@@ -13,13 +13,13 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from geoserver import assets, styling, tiling
-from geoserver.catalog.city_words import offered_languages, speak
-from geoserver.catalog.languages import choose_languages, in_language, page_language
+from geoserver.catalog.city_words import speak
+from geoserver.catalog.languages import choose_languages, in_language
 from geoserver.encodings import IDENTITY
 from geoserver.errors import BadParameterError, NotFoundError
 from geoserver.etags import build_etag, is_known
-from geoserver.site.answers import render_answers
-from geoserver.site.city import PICTURE, build_manifest, describe_owner, dress_page
+from geoserver.site.answers import Answers, stated_language
+from geoserver.site.city import PICTURE, build_manifest, describe_owner
 from geoserver.site.encoding import read_encoding
 from geoserver.site.files import BuiltFile, BuiltFiles
 from geoserver.site.glyphs import RANGES, empty_glyphs
@@ -52,17 +52,17 @@ async def viewer(request: Request) -> Response:
     page = _built().read("index.html")
     if page is None:
         return HTMLResponse(_NOT_BUILT, 503)
-    services: Services = request.app.state.services
-    city = services.live.current.city
-    accepted = request.headers.getlist("accept-language")
-    lang = page_language(request.query_params.get("lang"), accepted, offered_languages(city))
-    dressed = dress_page(page.body, city, _site(request), lang, _list_parts(services))
-    before, end, after = dressed.rpartition(b"</body>")
-    body = b"".join((before, await render_answers(request, lang), end, after))
+    answers: Answers = request.app.state.answers
+    encoding = read_encoding(request.scope)
+    body = await answers.render(request, page, encoding, _list_parts(request.app.state.services))
     tag = build_etag(body)
-    headers = {"ETag": tag, "Cache-Control": CHECKED, "Vary": "Accept-Language"}
+    # An address that names a language says all that the page depends on.
+    vary = "Accept-Encoding" if stated_language(request) else "Accept-Encoding, Accept-Language"
+    headers = {"ETag": tag, "Cache-Control": CHECKED, "Vary": vary}
     if is_known(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers=headers)
+    if encoding != IDENTITY:
+        headers["Content-Encoding"] = encoding
     return Response(body, headers=headers, media_type=page.media_type)
 
 

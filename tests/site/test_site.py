@@ -21,7 +21,7 @@ from starlette.testclient import TestClient
 
 from geoserver import assets
 from geoserver.encodings import decompress
-from geoserver.site.answers import render_answers
+from geoserver.site.answers import ask_ourselves
 from geoserver.site.files import BuiltFiles
 from geoserver.site.glyphs import empty_glyphs
 from geoserver.site.headers import SiteHeaders
@@ -91,7 +91,7 @@ def test_what_the_page_asks_of_us_never_leaves() -> None:
 
     seen: list[bool] = []
     scope = {"type": "http", "headers": [], "path": "/", "query_string": b"", "app": app}
-    assert asyncio.run(render_answers(Request(scope), "en")) == b""
+    assert asyncio.run(ask_ourselves(Request(scope), "api/layers", "en")) == (b"", False)
     assert seen
 
 

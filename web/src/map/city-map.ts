@@ -202,7 +202,8 @@ export class CityMap {
   async #take(url: string): Promise<{ data: ArrayBuffer }> {
     const ahead = await this.#options.ahead.take(url);
     if (ahead) return { data: ahead };
-    const answer = await fetch(url);
+    // No answer has the status 0.
+    const answer = await fetch(url).catch(() => Response.error());
     if (!answer.ok) throw new AJAXError(answer.status, answer.statusText, url, new Blob());
     return { data: await answer.arrayBuffer() };
   }

@@ -112,3 +112,13 @@ export default {
   limitOutside: "{title}: {value} (außerhalb des Diagramms)",
   findSome: "Gefundene Ebenen: {count}",
 } satisfies Messages;
+
+/** What the server itself says in legends; it reads these lines here. */
+export const server = {
+  other: "Andere",
+  missing: "Keine Angabe",
+  span: "{} bis {}",
+  yes: "Ja",
+  no: "Nein",
+  point: ",",
+};

@@ -111,3 +111,13 @@ export default {
   limitOutside: "{title}: {value} (outside the chart)",
   findSome: "Layers found: {count}",
 } as const;
+
+/** What the server itself says in legends; it reads these lines here. */
+export const server = {
+  other: "Other",
+  missing: "No data",
+  span: "{} to {}",
+  yes: "Yes",
+  no: "No",
+  point: ".",
+};

@@ -112,3 +112,13 @@ export default {
   limitOutside: "{title}: {value} (fuera del gráfico)",
   findSome: "Capas encontradas: {count}",
 } satisfies Messages;
+
+/** What the server itself says in legends; it reads these lines here. */
+export const server = {
+  other: "Otros",
+  missing: "Sin datos",
+  span: "{} a {}",
+  yes: "Sí",
+  no: "No",
+  point: ",",
+};

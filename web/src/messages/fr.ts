@@ -112,3 +112,13 @@ export default {
   limitOutside: "{title} : {value} (hors du graphique)",
   findSome: "Couches trouvées : {count}",
 } satisfies Messages;
+
+/** What the server itself says in legends; it reads these lines here. */
+export const server = {
+  other: "Autres",
+  missing: "Pas de données",
+  span: "{} à {}",
+  yes: "Oui",
+  no: "Non",
+  point: ",",
+};

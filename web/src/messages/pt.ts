@@ -112,3 +112,13 @@ export default {
   limitOutside: "{title}: {value} (fora do gráfico)",
   findSome: "Camadas encontradas: {count}",
 } satisfies Messages;
+
+/** What the server itself says in legends; it reads these lines here. */
+export const server = {
+  other: "Outros",
+  missing: "Sem dados",
+  span: "{} a {}",
+  yes: "Sim",
+  no: "Não",
+  point: ",",
+};

@@ -43,7 +43,7 @@ export class ApiError extends Error {
 }
 
 /** How often the catalogue is looked at for layers whose data is another one; an unchanged one is a 304. */
-const LOOK_AGAIN = 30_000;
+const LOOK_AGAIN = 15_000;
 const PATIENCE = 150;
 /** Rows of a layer that are listed where there is no map. */
 const FIRST = 20;

@@ -142,3 +142,20 @@ test("a text is marked with its language where the page speaks another one", asy
   assert.equal(en.lang("en-GB"), undefined);
   assert.equal(en.lang(null), undefined);
 });
+
+test("a value that every object has by its nature is a value like others", () => {
+  const words = new Words();
+  const field = { ...makeField("kind", "text", "choice"), labels: { oak: "Oak" }, labels_language: "en" };
+  for (const value of ["constructor", "__proto__", "toString", "hasOwnProperty"]) {
+    assert.equal(words.formatValue(field, value).toLowerCase(), value.toLowerCase());
+    assert.equal(words.langOf({ data_language: "fr" } as LayerDetail, field, value), "fr");
+  }
+  assert.equal(words.formatValue(field, "oak"), "Oak");
+});
+
+test("no value turns the words beside it", () => {
+  const words = new Words();
+  const kind = makeField("kind", "text", "choice");
+  assert.equal(words.formatValue(kind, "\u202egnitrever\u202c \u2066x"), "gnitrever x");
+  assert.equal(words.formatValue(kind, "\u0634\u200f!"), "\u0634\u200f!");
+});
