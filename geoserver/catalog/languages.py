@@ -1,4 +1,5 @@
 """Which language a reader is answered in, a layer in that language, and the few words of the server's own."""
+# ruff: noqa: RUF001 - apostrophes as they are printed
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ _MOST = 20  # languages that a header may prefer
 
 @dataclass(frozen=True, slots=True)
 class ServerWords:
-    """What the server itself says in a legend."""
+    """What the server itself says: in a legend, and of a map without a `city.toml`."""
 
     other: str
     missing: str
@@ -44,11 +45,19 @@ class ServerWords:
     yes: str
     no: str
     point: str  # before decimals
+    map_title: str = "City map"
+    map_tagline: str = "The city’s open data on one map"
+    map_description: str = "A map of the city’s open data: switch layers on, filter them, share what you see."
+    imprint: str = "Imprint"
+    contact: str = "Contact"
+    terms: str = "Terms of use"
+    privacy: str = "Privacy"
+    accessibility: str = "Accessibility"
 
 
 ENGLISH = ServerWords("Other", "No data", "{} to {}", "Yes", "No", ".")
 _TABLE = re.compile(r"^export const server = \{(.*?)^\};", re.MULTILINE | re.DOTALL)
-_LINE = re.compile(r'^\s*(\w+): ("(?:[^"\\]|\\.)*"),$', re.MULTILINE)
+_LINE = re.compile(r'^\s*(\w+):\s+("(?:[^"\\]|\\.)*"),$', re.MULTILINE)
 
 
 @functools.cache

@@ -121,4 +121,12 @@ export const server = {
   yes: "Ja",
   no: "Nein",
   point: ",",
+  map_title: "Stadtkarte",
+  map_tagline: "Die offenen Daten der Stadt auf einer Karte",
+  map_description: "Eine Karte mit den offenen Daten der Stadt: Ebenen einschalten, filtern und teilen, was man sieht.",
+  imprint: "Impressum",
+  contact: "Kontakt",
+  terms: "Nutzungsbedingungen",
+  privacy: "Datenschutz",
+  accessibility: "Barrierefreiheit",
 };

@@ -120,4 +120,12 @@ export const server = {
   yes: "Yes",
   no: "No",
   point: ".",
+  map_title: "City map",
+  map_tagline: "The city’s open data on one map",
+  map_description: "A map of the city’s open data: switch layers on, filter them, share what you see.",
+  imprint: "Imprint",
+  contact: "Contact",
+  terms: "Terms of use",
+  privacy: "Privacy",
+  accessibility: "Accessibility",
 };

@@ -121,4 +121,12 @@ export const server = {
   yes: "Sí",
   no: "No",
   point: ",",
+  map_title: "Mapa de la ciudad",
+  map_tagline: "Los datos abiertos de la ciudad en un mapa",
+  map_description: "Un mapa con los datos abiertos de la ciudad: activar capas, filtrarlas y compartir lo que se ve.",
+  imprint: "Aviso legal",
+  contact: "Contacto",
+  terms: "Condiciones de uso",
+  privacy: "Privacidad",
+  accessibility: "Accesibilidad",
 };

@@ -121,4 +121,12 @@ export const server = {
   yes: "Oui",
   no: "Non",
   point: ",",
+  map_title: "Carte de la ville",
+  map_tagline: "Les données ouvertes de la ville sur une carte",
+  map_description: "Une carte des données ouvertes de la ville : afficher des couches, les filtrer, partager ce que l’on voit.",
+  imprint: "Mentions légales",
+  contact: "Contact",
+  terms: "Conditions d’utilisation",
+  privacy: "Confidentialité",
+  accessibility: "Accessibilité",
 };

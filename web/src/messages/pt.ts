@@ -121,4 +121,12 @@ export const server = {
   yes: "Sim",
   no: "Não",
   point: ",",
+  map_title: "Mapa da cidade",
+  map_tagline: "Os dados abertos da cidade num mapa",
+  map_description: "Um mapa com os dados abertos da cidade: ligar camadas, filtrá-las e partilhar o que se vê.",
+  imprint: "Aviso legal",
+  contact: "Contacto",
+  terms: "Termos de utilização",
+  privacy: "Privacidade",
+  accessibility: "Acessibilidade",
 };
