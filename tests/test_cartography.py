@@ -16,12 +16,12 @@ from geoserver.grid import most_cells
 from geoserver.model import TilePlan, ZoomPlan
 from geoserver.settings import Settings
 from geoserver.styling import build_legend, build_style, describe_bins
-from geoserver.styling.colours import contrast, parse_hex
+from geoserver.styling.colours import contrast, list_colours, parse_hex
 from geoserver.styling.expressions import evaluate, output_at
 from geoserver.styling.plain import plain_fragment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 BASE_URL = "https://maps.example.org"
 THEMES = ("light", "dark")
@@ -30,6 +30,7 @@ ZOOMS = range(9, 19)
 LEAST_CONTRAST = 2.0
 MOST_CLASSES = 7
 SMALLEST_POINT = 3.5  # pixels of radius
+VISIBLE = {"crime:bins-marks", "bike-paths-casing", "air-quality", "trees:bins-marks"}
 GROUNDS = {"land", "land-use", "built-up", "park", "water", "ocean", "building"}
 
 # How colours look to those who lack one kind of cones: matrices on linear RGB, severity 1.0, of G. M. Machado,
@@ -81,12 +82,9 @@ def statuses(catalog: Catalog) -> dict[str, LayerStatus]:
     return {name: LayerStatus(name, 1, 9, 0, 0, None, 4326, "POINT", made, 0.1, plan) for name in catalog.layers}
 
 
-def list_colours(value: Any) -> Iterator[str]:
-    if isinstance(value, list):
-        for part in value:
-            yield from list_colours(part)
-    elif isinstance(value, str) and value.startswith("#"):
-        yield value
+def find(style: dict[str, Any], name: str) -> dict[str, Any]:
+    """The style's layer of that id."""
+    return next(item for item in style["layers"] if item["id"] == name)
 
 
 def grounds(catalog: Catalog, theme: str) -> set[str]:
@@ -225,19 +223,30 @@ def test_lines_are_never_thinner_than_a_pixel_and_their_dashes_begin_where_they_
             assert output_at(dash, 13) != ["literal", [1, 0]]
 
 
+def measure(marks: dict[str, Any], side: float, count: int, zoom: float) -> tuple[float, float]:
+    """Outer and inner width, in pixels, of the mark in the middle of a square of that side."""
+    width, inside = (evaluate(marks["paint"][f"line-{name}"], {"count": count}, zoom) for name in ("width", "offset"))
+    return side - 2 * (inside - width / 2), side - 2 * (inside + width / 2)
+
+
 @pytest.mark.parametrize("theme", THEMES)
 def test_squares_are_wide_enough_and_so_are_the_marks_in_them(
     theme: str, catalog: Catalog, statuses: dict[str, LayerStatus]
 ) -> None:
     style = build_style(catalog, statuses, theme, BASE_URL, ["crime"])
-    marks = next(item for item in style["layers"] if item["id"] == "crime:bins-marks")
+    marks, casing = (find(style, f"crime:bins-{name}") for name in ("marks", "casing"))
     for zoom in range(9, START):
         side = 512 / most_cells(zoom)
         assert side == (8 if zoom < 12 else 16)
-        few, many = (evaluate(marks["paint"]["line-width"], {"count": count}, zoom) for count in (1, 10**6))
+        (few, hole), (many, no_hole) = (measure(marks, side, count, zoom) for count in (1, 10**6))
         assert 0.4 * side <= few < many < side
+        assert (hole, no_hole) == pytest.approx((0, 0), abs=0.05)
+        for count in (1, 10**6):
+            assert measure(casing, side, count, zoom)[0] - measure(marks, side, count, zoom)[0] == pytest.approx(
+                1.6, abs=0.05
+            )
         # Halfway to the next zoom they have grown as their square has.
-        wider = evaluate(marks["paint"]["line-width"], {"count": 1}, zoom + 0.5)
+        wider, _ = measure(marks, side * 2**0.5, 1, zoom + 0.5)
         assert wider == pytest.approx(few * 2**0.5, rel=0.01)
 
 
@@ -246,7 +255,7 @@ def test_the_classes_of_squares_fit_what_is_counted_at_the_zoom_and_under_the_fi
 ) -> None:
     def breaks(zoom: int, **asked: int) -> list[float]:
         style = build_style(catalog, statuses, "light", BASE_URL, ["crime"], features_from=asked)
-        marks = next(item for item in style["layers"] if item["id"] == "crime:bins-marks")
+        marks = find(style, "crime:bins-marks")
         colour = marks["paint"]["line-color"]
         return list((output_at(colour, zoom) if colour[1] == ["zoom"] else colour)[3::2])
 
@@ -274,21 +283,68 @@ def test_the_legend_of_squares_says_at_each_zoom_what_the_style_draws(
                 assert evaluate(paint["line-color"], {"count": count}, zoom) == seen(entry, theme)["color"]
 
 
-def test_of_two_layers_in_squares_one_is_discs_and_the_other_frames_and_no_colours_mix(
-    catalog: Catalog, statuses: dict[str, LayerStatus]
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("ids", [["crime", "trees"], ["trees", "air-quality", "crime"]])
+def test_layers_in_squares_share_them_and_no_mark_lies_on_another(
+    theme: str, ids: list[str], catalog: Catalog, statuses: dict[str, LayerStatus]
 ) -> None:
-    for theme in THEMES:
-        style = build_style(catalog, statuses, theme, BASE_URL, ["crime", "trees"])
-        squares = {item["id"]: item for item in style["layers"] if item.get("source-layer", "").endswith(":bins")}
-        discs, frames = (squares[f"{name}:bins-marks"] for name in ("crime", "trees"))
-        assert [item["layout"]["line-join"] for item in (discs, frames)] == ["round", "miter"]
-        assert evaluate(frames["paint"]["line-width"], {"count": 9}, 13) < 2.5
-        for name in ("crime", "trees"):
-            assert evaluate(squares[f"{name}:bins"]["paint"]["fill-opacity"], {}, 12) == 0
-            assert evaluate(squares[f"{name}:bins-marks"]["paint"]["line-opacity"], {}, 12) == 1
-            assert squares[f"{name}:bins-crowded"]["paint"]["fill-opacity"] == 1
-        colours = [set(list_colours(item["paint"]["line-color"])) for item in (discs, frames)]
-        assert not colours[0] & colours[1]
+    style = build_style(catalog, statuses, theme, BASE_URL, ids)
+    drawn = [find(style, f"{name}:bins-marks") for name in ids]
+    assert [item["layout"]["line-join"] for item in drawn] == ["round", *(["miter"] * (len(ids) - 1))]
+    for zoom in range(9, START):
+        side = 512 / most_cells(zoom)
+        for inner, outer in pairwise(drawn):
+            widest = measure(inner, side, 10**6, zoom)[0]
+            hole = measure(outer, side, 1, zoom)[1]
+            assert 0 < widest < hole
+        assert measure(drawn[-1], side, 10**6, zoom)[0] < side
+        assert all(evaluate(frame["paint"]["line-width"], {"count": 9}, zoom) >= 0.8 for frame in drawn[1:])
+    for item in drawn:
+        assert evaluate(item["paint"]["line-opacity"], {}, 12) == 1
+        assert find(style, item["id"].removesuffix("-marks"))["paint"]["fill-opacity"] == 0
+    for one, other in combinations(drawn, 2):
+        assert not {*list_colours(one["paint"]["line-color"])} & {*list_colours(other["paint"]["line-color"])}
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_zoom_has_squares_or_features_of_a_layer_and_squares_of_one_width(
+    theme: str, catalog: Catalog, statuses: dict[str, LayerStatus]
+) -> None:
+    style = build_style(catalog, statuses, theme, BASE_URL, ["crime", "trees"], features_from={"trees": 13})
+    for name, start in (("crime", START), ("trees", 13)):
+        assert f"{name}:bins" not in style["sources"]  # that would go on being drawn, enlarged, beside the features
+        sizes = find(style, f"{name}:bins-marks")["paint"]["line-width"]
+        assert sizes[-2] == start
+        for zoom, output in zip(sizes[3:-2:2], sizes[4:-2:2], strict=True):
+            whole, side = int(zoom), 512 / most_cells(int(zoom)) * 2 ** (zoom % 1)
+            part = (output if isinstance(output, float) else output[2]) / side
+            assert part == pytest.approx(0.14 if name == "crime" else 0.1, abs=0.01), whole
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_areas_are_filled_alone_and_outlined_in_the_colours_of_the_legend_beside_other_layers(
+    theme: str, catalog: Catalog, statuses: dict[str, LayerStatus]
+) -> None:
+    alone = build_style(catalog, statuses, theme, BASE_URL, ["districts"])
+    filled = find(alone, "districts")["paint"]
+    assert "fill-opacity" not in filled
+    assert not any(item["id"].endswith("-band") for item in alone["layers"])
+    for others in (["crime"], ["bike-paths"], ["air-quality"], ["crime", "trees", "bike-paths"]):
+        for ids in (["districts", *others], [*others, "districts"]):
+            style = build_style(catalog, statuses, theme, BASE_URL, ids)
+            band = find(style, "districts-band")
+            assert find(style, "districts")["paint"]["fill-opacity"] == 0  # still there to be clicked
+            assert band["paint"]["line-color"] == filled["fill-color"]
+            order = [item["id"] for item in style["layers"]]
+            drawn = [item["id"] for item in style["layers"] if item.get("source") in others]
+            assert order.index("districts-band") < order.index("districts-outline")
+            assert order.index("districts-outline") < min(order.index(name) for name in drawn if name in VISIBLE)
+            for zoom in ZOOMS:
+                wide, inside = (evaluate(band["paint"][f"line-{name}"], {}, zoom) for name in ("width", "offset"))
+                assert wide >= 2
+                assert wide == pytest.approx(2 * inside)
+    legend = build_legend(catalog, catalog.layers["districts"])
+    assert {seen(entry, theme)["color"] for entry in legend} == set(list_colours(band["paint"]["line-color"]))
 
 
 def test_data_lie_over_the_names_of_streets_and_under_those_of_places(

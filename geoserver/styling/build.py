@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from geoserver.catalog import Catalog
 from geoserver.errors import NotFoundError
 from geoserver.model import Layer
-from geoserver.styling.bins import SUFFIX, Ladder, add_bins, find_ladder, has_bins
-from geoserver.styling.fading import cross_fade
+from geoserver.styling.bins import SUFFIX, Ladder, add_bins, find_ladder, has_bins, share_squares
+from geoserver.styling.colours import list_colours
 from geoserver.styling.legible import make_legible
+from geoserver.styling.outlines import OUTLINED, has_areas, outline_areas
 from geoserver.styling.plain import plain_fragment
-from geoserver.tiling.bins import find_bins
 from geoserver.tiling.tilejson import join_bounds
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ BELOW = "geoserver:below"  # in the metadata of a fragment's layer: the basemap 
 Style = dict[str, Any]
 
 _STACK = {"fill": 0, "line": 1, "circle": 2}
-_SQUARES = 0.5  # over areas, under lines
+_OUTLINES, _SQUARES = 0.25, 0.5  # over areas, under lines
 
 
 def style_names(catalog: Catalog) -> list[str]:
@@ -83,34 +83,44 @@ def build_style(
     fragments = [fragment_of(catalog, catalog.layer(layer_id)) for layer_id in dict.fromkeys(layers)]
     _add_fragments(style, fragments, catalog, ladders, base_url)
     make_legible(style, [name for name, zoom in asked.items() if zoom < _own_switch(statuses, name)])
-    cross_fade(style, _find_switches(catalog, statuses, asked))
     return style
 
 
 def _add_fragments(
     style: Style, fragments: list[Style], catalog: Catalog, ladders: Mapping[str, Ladder], base_url: str
 ) -> None:
-    """Put layers on the basemap, with their squares: discs for those of one layer, frames for those of the others."""
+    """Put layers on the basemap, with their squares, so that each can be seen beside the others.
+
+    Layers in squares share them. Areas are filled where they are alone, and outlined under layers of another kind;
+    of several layers of areas the first is filled.
+    """
     dark = style.get("metadata", {}).get("geoserver:theme") == "dark"
-    filled = False
+    counted = [name for fragment in fragments if (name := _counted_in(fragment, catalog, ladders))]
+    shared = dict(zip(counted, share_squares([ladders[name] for name in counted]), strict=True))
+    filled = all(map(has_areas, fragments))
+    taken: set[str] = set()
     for fragment in fragments:
         _fill_addresses(fragment, base_url)
         if dark:
             darken(fragment)
-        counted = _is_counted(fragment, catalog, ladders)
-        add_bins(fragment, catalog, ladders, dark=dark, framed=filled and counted)
-        filled = filled or counted
+        if has_areas(fragment) and not (filled and fragment is fragments[0]):
+            outline_areas(fragment)
+        add_bins(fragment, catalog, {**ladders, **shared}, dark=dark, taken=taken)
+        taken |= set().union(*(list_colours(item["paint"]) for item in fragment["layers"] if _is_square(item)))
     _merge(style, fragments, {name for name, ladder in ladders.items() if ladder})
 
 
-def _is_counted(fragment: Mapping[str, Any], catalog: Catalog, ladders: Mapping[str, Ladder]) -> bool:
-    """Whether it draws points of which there are squares at some zooms; those of lines and areas stand for few."""
-    drawn = [
-        catalog.layers[name]
-        for name in {item.get("source-layer") for item in fragment["layers"]} & catalog.layers.keys()
-    ]
-    return any(
-        has_bins(catalog, layer, fragment) and layer.kind == "points" and ladders.get(layer.id) for layer in drawn
+def _counted_in(fragment: Mapping[str, Any], catalog: Catalog, ladders: Mapping[str, Ladder]) -> str | None:
+    """Id of the layer of points whose squares it has at some zooms; squares of lines and areas stand for few."""
+    drawn = {item.get("source-layer") for item in fragment["layers"]}
+    return next(
+        (
+            layer.id
+            for layer in catalog.layers.values()
+            if layer.id in drawn and layer.kind == "points" and ladders.get(layer.id)
+            if has_bins(catalog, layer, fragment)
+        ),
+        None,
     )
 
 
@@ -122,16 +132,6 @@ def fragment_of(catalog: Catalog, layer: Layer) -> Style:
 
 def _own_switch(statuses: Mapping[str, LayerStatus], layer_id: str) -> int:
     return statuses[layer_id].plan.features_from if layer_id in statuses else 0
-
-
-def _find_switches(catalog: Catalog, statuses: Mapping[str, LayerStatus], asked: Mapping[str, int]) -> dict[str, int]:
-    """The zoom at which points take the place of squares, by layer, for those of which some tiles hold squares."""
-    starts = {
-        layer_id: min(asked.get(layer_id, status.plan.features_from), status.plan.features_from)
-        for layer_id, status in statuses.items()
-        if layer_id in catalog.layers and find_bins(catalog.recipes.get(catalog.layers[layer_id].kind, "")) == "points"
-    }
-    return {layer_id: start for layer_id, start in starts.items() if start > catalog.layers[layer_id].minzoom}
 
 
 def _find(catalog: Catalog, name: str) -> Style:
@@ -218,13 +218,20 @@ def _place(layers: list[Style], item: Mapping[str, Any], anchor: str | None) -> 
 def _anchor_of(metadata: Mapping[str, Any], item: Mapping[str, Any]) -> str | None:
     if item["type"] != "fill":
         return metadata.get(DATA_BELOW)
-    squares = item.get("source-layer", "").endswith(SUFFIX)
-    return (metadata.get(SQUARES_BELOW) if squares else None) or metadata.get(FILLS_BELOW)
+    return (metadata.get(SQUARES_BELOW) if _is_square(item) else None) or metadata.get(FILLS_BELOW)
+
+
+def _is_square(item: Mapping[str, Any]) -> bool:
+    return str(item.get("source-layer", "")).endswith(SUFFIX)
 
 
 def _stack_of(item: Mapping[str, Any]) -> float:
-    """Areas, squares that stand for features, lines, points, labels: what is higher lies above."""
-    return _SQUARES if item.get("source-layer", "").endswith(SUFFIX) else _STACK.get(item["type"], len(_STACK))
+    """Areas, their outlines, squares that stand for features, lines, points, labels: what is higher lies above."""
+    if _is_square(item):
+        return _SQUARES
+    if item.get("metadata", {}).get(OUTLINED):
+        return _OUTLINES
+    return _STACK.get(item["type"], len(_STACK))
 
 
 def darken(fragment: Style) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
-__all__ = ["HEX", "contrast", "luminance", "parse_hex", "shades"]
+__all__ = ["HEX", "contrast", "list_colours", "luminance", "parse_hex", "shades"]
 
 HEX = re.compile(r"^#(?:[0-9a-f]{3}|[0-9a-f]{6})$", re.IGNORECASE)
 _WEIGHTS = (0.2126, 0.7152, 0.0722)  # of red, green and blue in what the eye takes for light
@@ -23,6 +24,16 @@ def parse_hex(text: str) -> tuple[float, float, float]:
     digits = text[1:] if len(text) > 4 else "".join(2 * digit for digit in text[1:])  # noqa: PLR2004 - "#rgb"
     red, green, blue = (int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4))
     return red, green, blue
+
+
+def list_colours(value: Any) -> Iterator[str]:
+    """Every "#rrggbb" in a style value, or in several by name."""
+    if isinstance(value, str):
+        if HEX.match(value):
+            yield value
+    elif isinstance(value, list | Mapping):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from list_colours(part)
 
 
 def luminance(colour: str | Sequence[float]) -> float:

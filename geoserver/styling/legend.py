@@ -127,7 +127,7 @@ def _counts_of(item: Mapping[str, Any], zoom: float, words: ServerWords) -> Iter
         text = ends[0] if high == low else words.span.format(*ends) if high else f"≥ {ends[0]}"
         entry = {"kind": "circle" if marked else "fill", "label": text, "color": colour, "from": low, "to": high}
         if marked:
-            entry["size"] = _rounded(evaluate(paint["line-width"], {"count": low}, zoom) / 2)
+            entry["size"] = _rounded(evaluate(paint["line-width"], {"count": low}, zoom))
         try:
             opacity = _rounded(evaluate(paint.get("line-opacity" if marked else "fill-opacity"), {"count": low}, 0))
         except (UnsupportedError, ValueError, TypeError, IndexError):

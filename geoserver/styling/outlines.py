@@ -1,0 +1,76 @@
+"""Areas under other data: outlined in the colours that they would be filled with, so that no colours lie on others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from geoserver.model import BINS
+from geoserver.styling.expressions import flat
+
+__all__ = ["BAND", "OUTLINED", "has_areas", "outline_areas"]
+
+OUTLINED = "geoserver:outlined"  # true in the metadata of what draws areas that are not filled
+BAND = "-band"  # ends the id of the line along the inside of each area
+
+Style = dict[str, Any]
+
+_WIDTHS = ((9, 2.0), (12, 4.0), (16, 7.0))  # pixels of the band, by zoom
+_KEPT = ("source", "source-layer", "filter", "minzoom", "maxzoom")
+
+
+def has_areas(fragment: Mapping[str, Any]) -> bool:
+    """Whether it fills areas of its layer."""
+    return any(map(_is_area, fragment["layers"]))
+
+
+def outline_areas(fragment: Style) -> None:
+    """Draw a band along the inside of each area instead of filling it; neighbours then show a colour each.
+
+    The areas are still there to be clicked. What else draws them, such as an outline, goes where the band goes.
+    """
+    layers: list[Style] = []
+    names = {item.get("source-layer") for item in fragment["layers"] if _is_area(item)}
+    for item in fragment["layers"]:
+        if _is_area(item):
+            layers += [_hide(item), _band(item)]
+        elif item["type"] == "line" and item.get("source-layer") in names:
+            layers.append(_note(item))
+        else:
+            layers.append(item)
+    fragment["layers"] = layers
+
+
+def _is_area(item: Mapping[str, Any]) -> bool:
+    """Whether it fills areas with a colour; a pattern is no fill that hides what is below."""
+    squares = str(item.get("source-layer", "")).endswith(f":{BINS}")
+    return bool(item["type"] == "fill" and not squares and "fill-pattern" not in item.get("paint", {}))
+
+
+def _hide(item: Style) -> Style:
+    return _note(item) | {"paint": item.get("paint", {}) | {"fill-opacity": 0}}
+
+
+def _note(item: Style) -> Style:
+    return item | {"metadata": item.get("metadata", {}) | {OUTLINED: True}}
+
+
+def _band(item: Style) -> Style:
+    """The line in the area's own colour; the area is on the right of its outline in a tile, so it lies inside."""
+    kept: Style = {name: item[name] for name in _KEPT if name in item}
+    paint = {
+        "line-color": item.get("paint", {}).get("fill-color", "#000000"),
+        "line-width": _by_zoom(1),
+        "line-offset": _by_zoom(0.5),
+    }
+    return kept | {
+        "id": item["id"] + BAND,
+        "type": "line",
+        "metadata": {OUTLINED: True},
+        "layout": {"line-join": "round"},
+        "paint": paint,
+    }
+
+
+def _by_zoom(part: float) -> list[Any]:
+    return ["interpolate", ["linear"], ["zoom"], *flat((zoom, part * width) for zoom, width in _WIDTHS)]
