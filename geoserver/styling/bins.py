@@ -137,11 +137,13 @@ def add_bins(
     *,
     dark: bool = False,
     taken: Collection[str] = (),
+    marked: bool = True,
 ) -> None:
     """Draw, under the features of each layer in the style, the squares that stand for them at low zooms.
 
     Also at zooms that hold no squares as a rule: a tile that would grow too large has them anywhere. Colours that are
-    `taken`, by squares of another layer, are not used where the style does not ask for them.
+    `taken`, by squares of another layer, are not used where the style does not ask for them. Unless they are `marked`,
+    all squares are filled.
     """
     drawn = dict.fromkeys(item.get("source-layer", "") for item in style["layers"])
     for layer in [catalog.layers[name] for name in drawn if name in catalog.layers]:
@@ -149,7 +151,8 @@ def add_bins(
             continue
         if layer.id + SUFFIX not in drawn:
             first = next(i for i, item in enumerate(style["layers"]) if item.get("source-layer") == layer.id)
-            made = _default_layers(style, layer, ladders.get(layer.id, []), dark=dark, taken=taken)
+            ladder = ladders.get(layer.id, [])
+            made = _default_layers(style, layer, ladder, dark=dark, taken=taken, marked=marked)
             style["layers"][first:first] = made
 
 
@@ -160,7 +163,13 @@ def bins_layers(style: Mapping[str, Any], layer: Layer, ladder: Ladder, *, dark:
 
 
 def _default_layers(
-    style: Mapping[str, Any], layer: Layer, ladder: Ladder, *, dark: bool, taken: Collection[str] = ()
+    style: Mapping[str, Any],
+    layer: Layer,
+    ladder: Ladder,
+    *,
+    dark: bool,
+    taken: Collection[str] = (),
+    marked: bool = True,
 ) -> list[Style]:
     """Filled squares; for points, where a tile's squares are of a known size, a mark in the middle of each instead."""
     note = read_note(style)
@@ -183,9 +192,13 @@ def _default_layers(
             "fill-antialias": False,  # no seams between neighbours
         },
     }
+    pale = _PALE["dark" if dark else "light"]
+    if not marked:
+        edge = {"fill-antialias": True, "fill-outline-color": pale}
+        return [filled | {"paint": filled["paint"] | edge}]
     if layer.kind != "points" or not ladder:
         return [filled]
-    marks = [*_marks(filled, ladder, pale=_PALE["dark" if dark else "light"])]
+    marks = [*_marks(filled, ladder, pale=pale)]
     # What is not filled is still there to be clicked, and to be counted.
     return [filled | {"paint": filled["paint"] | {"fill-opacity": 0}}, *marks]
 

@@ -12,6 +12,7 @@ from geoserver.errors import NotFoundError
 from geoserver.model import Layer
 from geoserver.styling.bins import SUFFIX, Ladder, add_bins, find_ladder, has_bins, share_squares
 from geoserver.styling.colours import list_colours
+from geoserver.styling.flat import flatten
 from geoserver.styling.legible import make_legible
 from geoserver.styling.outlines import OUTLINED, has_areas, outline_areas
 from geoserver.styling.plain import plain_fragment
@@ -64,13 +65,15 @@ def build_style(
     layers: Iterable[str] = (),
     *,
     features_from: Mapping[str, int] | None = None,
+    plain: bool = False,
 ) -> Style:
     """A complete MapLibre style: the basemap or fragment `name`, with the fragments of `layers` under its labels.
 
     `statuses` tells by id what is loaded; a basemap draws those layers of it that it knows, and each layer of points
     has squares below the zoom of its plan, or below the one in `features_from` where that is less: of what few rows
     are left by a filter no mark is then very small. `base_url` has no slash at its end. Raises NotFoundError for an
-    unknown style or layer.
+    unknown style or layer. `plain` is for programs that know few expressions: squares are filled, and no value depends
+    on the zoom and the feature at once.
     """
     style = _find(catalog, name)
     _fill_addresses(style, base_url)
@@ -79,15 +82,23 @@ def build_style(
     dark = style.get("metadata", {}).get("geoserver:theme") == "dark"
     asked = features_from or {}
     ladders = {name: find_ladder(status.plan, asked.get(name)) for name, status in statuses.items()}
-    add_bins(style, catalog, ladders, dark=dark)
+    add_bins(style, catalog, ladders, dark=dark, marked=not plain)
     fragments = [fragment_of(catalog, catalog.layer(layer_id)) for layer_id in dict.fromkeys(layers)]
-    _add_fragments(style, fragments, catalog, ladders, base_url)
+    _add_fragments(style, fragments, catalog, ladders, base_url, marked=not plain)
     make_legible(style, [name for name, zoom in asked.items() if zoom < _own_switch(statuses, name)])
+    if plain:
+        flatten(style)
     return style
 
 
 def _add_fragments(
-    style: Style, fragments: list[Style], catalog: Catalog, ladders: Mapping[str, Ladder], base_url: str
+    style: Style,
+    fragments: list[Style],
+    catalog: Catalog,
+    ladders: Mapping[str, Ladder],
+    base_url: str,
+    *,
+    marked: bool,
 ) -> None:
     """Put layers on the basemap, with their squares, so that each can be seen beside the others.
 
@@ -105,7 +116,7 @@ def _add_fragments(
             darken(fragment)
         if has_areas(fragment) and not (filled and fragment is fragments[0]):
             outline_areas(fragment)
-        add_bins(fragment, catalog, {**ladders, **shared}, dark=dark, taken=taken)
+        add_bins(fragment, catalog, {**ladders, **shared}, dark=dark, taken=taken, marked=marked)
         taken |= set().union(*(list_colours(item["paint"]) for item in fragment["layers"] if _is_square(item)))
     _merge(style, fragments, {name for name, ladder in ladders.items() if ladder})
 
