@@ -13,12 +13,18 @@ import pytest
 from geoserver.catalog import Catalog, read_catalog
 from geoserver.database.status import LayerStatus
 from geoserver.grid import most_cells
-from geoserver.model import TilePlan, ZoomPlan
+from geoserver.model import Field, TilePlan, ZoomPlan
 from geoserver.settings import Settings
 from geoserver.styling import build_legend, build_style, describe_bins
+from geoserver.styling.build import darken
 from geoserver.styling.colours import contrast, list_colours, parse_hex
 from geoserver.styling.expressions import evaluate, output_at
 from geoserver.styling.plain import plain_fragment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from geoserver.model import Layer
 
 if TYPE_CHECKING:
     pass
@@ -29,6 +35,7 @@ START = 15
 ZOOMS = range(9, 19)
 LEAST_CONTRAST = 2.0
 MOST_CLASSES = 7
+GREY = "#8a8f94"  # of entries that explain a size
 SMALLEST_POINT = 3.5  # pixels of radius
 VISIBLE = {"crime:bins-marks", "bike-paths-casing", "air-quality", "trees:bins-marks"}
 GROUNDS = {"land", "land-use", "built-up", "park", "water", "ocean", "building"}
@@ -69,8 +76,25 @@ NEIGHBOURS = 4.0  # between two classes of a number, which stand in order
 
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
-    """The sample city's, as a server in an empty workspace reads it."""
-    return read_catalog(Settings(workspace=tmp_path_factory.mktemp("workspace"), samples=True))
+    """The sample city's, and what a city may add to it without a style: the same rules hold for both."""
+    sample = read_catalog(Settings(workspace=tmp_path_factory.mktemp("workspace"), samples=True))
+    return replace(sample, layers={**sample.layers, **{layer.id: layer for layer in make_foreign(sample)}})
+
+
+def make_foreign(sample: Catalog) -> Iterator[Layer]:
+    """Points, lines and areas with a category that is labelled, with too many of them, and with a number alone."""
+    labels = {f"value {number}": f"Value {number}" for number in range(20)}
+    fields = {
+        "labelled": Field("kind", "Kind", "text", filter="choice", labels=dict([*labels.items()][:6])),
+        "many": Field("kind", "Kind", "text", filter="choice", labels=labels),
+        "unlabelled": Field("kind", "Kind", "text", filter="choice"),
+        "number": Field("depth", "Depth", "number", filter="range", unit="m"),
+    }
+    for kind in ("points", "lines", "polygons"):
+        for name, item in fields.items():
+            yield replace(sample.layers["crime"], id=f"{kind}-{name}", kind=kind, style="", fields={item.name: item})
+    for number in range(8):  # the one colour of a layer follows from its id
+        yield replace(sample.layers["crime"], id=f"layer-{number}", style="", fields={})
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +113,7 @@ def find(style: dict[str, Any], name: str) -> dict[str, Any]:
 
 def grounds(catalog: Catalog, theme: str) -> set[str]:
     """Every colour of land, water, parks and buildings that data can lie on."""
+    assert {item["id"] for item in catalog.styles[theme]["layers"]} >= GROUNDS
     return {
         colour
         for item in catalog.styles[theme]["layers"]
@@ -129,7 +154,7 @@ def test_every_class_of_every_layer_stands_out_from_land_water_parks_and_buildin
 ) -> None:
     floor = grounds(catalog, theme)
     assert len(floor) >= 10
-    faint = {}
+    faint, measured = {}, 0
     for layer in catalog.datasets():
         squares = describe_bins(catalog, layer, statuses[layer.id]) or {"legends": []}
         for entry in [*build_legend(catalog, layer), *(e for each in squares["legends"] for e in each["legend"])]:
@@ -137,17 +162,53 @@ def test_every_class_of_every_layer_stands_out_from_land_water_parks_and_buildin
             least = min(contrast(colour, ground) for ground in floor)
             if least < LEAST_CONTRAST:
                 faint[layer.id, entry["label"], colour] = round(least, 2)
+            measured += 1
     assert faint == {}
+    assert measured > 200
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_a_layer_without_a_style_stands_out_too(theme: str, catalog: Catalog) -> None:
-    floor = grounds(catalog, theme)
-    for kind in ("points", "lines"):
-        for name in ("a", "bb", "benches", "trees", "stops", "wells", "fountains", "kiosks"):
-            drawn = plain_fragment(replace(catalog.layers["crime"], id=name, kind=kind))["layers"][-1]
-            colour = drawn["paint"].get("circle-color", drawn["paint"].get("line-color"))
-            assert min(contrast(colour, ground) for ground in floor) >= LEAST_CONTRAST
+def test_the_legend_is_the_style_for_every_class(
+    theme: str, catalog: Catalog, statuses: dict[str, LayerStatus]
+) -> None:
+    """Each entry's colour is what the style draws a feature of that value with, and every value has its entry's."""
+    compared = 0
+    for layer in catalog.datasets():
+        style = build_style(catalog, statuses, theme, BASE_URL, [layer.id])
+        drawn = [item for item in style["layers"] if item.get("source-layer") == layer.id]
+        for entry in (seen(entry, theme) for entry in build_legend(catalog, layer)):
+            for value in entry["value"] if isinstance(entry.get("value"), list) else [entry.get("value")]:
+                if value is None:
+                    continue
+                colours = {
+                    evaluate(item["paint"].get(name), {field: value}, 15)
+                    for item in drawn
+                    for name in ("circle-color", "line-color", "fill-color")
+                    for field in layer.fields
+                    if evaluate(item.get("filter", True), {field: value}, 15)
+                }
+                assert entry["color"] in colours
+                compared += 1
+    assert compared > 35
+
+
+def test_a_layer_without_a_style_is_drawn_by_category_where_a_few_are_labelled_and_in_one_colour_else(
+    catalog: Catalog,
+) -> None:
+    for kind in ("points", "lines", "polygons"):
+        for name, entries in (("labelled", 7), ("many", 1), ("unlabelled", 1), ("number", 1)):
+            legend = build_legend(catalog, catalog.layers[f"{kind}-{name}"])
+            assert len({entry["color"] for entry in legend}) == len(legend) == entries
+            if entries > 1:
+                assert [entry["label"] for entry in legend] == [*(f"Value {number}" for number in range(6)), "Other"]
+            for theme in THEMES:
+                fragment = plain_fragment(catalog.layers[f"{kind}-{name}"])
+                if theme == "dark":
+                    darken(fragment)
+                fill, outline = fragment["layers"][0]["paint"], fragment["layers"][-1]["paint"]
+                if kind == "polygons":  # the fill is thin; what stands out is the outline
+                    assert outline["line-color"] == fill["fill-color"] == fill["fill-outline-color"]
+                    assert all(evaluate(outline["line-width"], {}, zoom) >= 1 for zoom in ZOOMS)
 
 
 @pytest.mark.parametrize("eyes", EYES)
@@ -155,7 +216,7 @@ def test_a_layer_without_a_style_stands_out_too(theme: str, catalog: Catalog) ->
 def test_no_two_categories_look_alike_and_no_two_neighbouring_classes_do(
     theme: str, eyes: str, catalog: Catalog, statuses: dict[str, LayerStatus]
 ) -> None:
-    floor, alike = grounds(catalog, theme), {}
+    floor, alike, compared = grounds(catalog, theme), {}, 0
     for layer in catalog.datasets():
         legend = build_legend(catalog, layer)
         categories = [mark_of(entry, theme, floor) for entry in legend if entry.get("value") is not None]
@@ -170,7 +231,9 @@ def test_no_two_categories_look_alike_and_no_two_neighbouring_classes_do(
         for (one, other), least in wanted:
             if (far := distance(one, other, eyes)) < least:
                 alike[layer.id, one, other] = round(far, 1)
+            compared += 1
     assert alike == {}
+    assert compared > 150
 
 
 def test_a_colour_that_is_like_another_for_some_eyes_is_found() -> None:
@@ -179,19 +242,28 @@ def test_a_colour_that_is_like_another_for_some_eyes_is_found() -> None:
 
 
 def test_more_is_further_from_the_ground_in_both_themes(catalog: Catalog, statuses: dict[str, LayerStatus]) -> None:
+    ordered = 0
     for layer in catalog.datasets():
         squares = describe_bins(catalog, layer, statuses[layer.id]) or {"legends": []}
         for legend in (each["legend"] for each in squares["legends"]):
             for theme, ground in (("light", "#ffffff"), ("dark", "#000000")):
                 told = [contrast(seen(entry, theme)["color"], ground) for entry in legend]
                 assert told == sorted(told)
+                ordered += len(told) > 1
+    assert ordered > 50
 
 
 def test_no_layer_has_more_than_seven_classes(catalog: Catalog, statuses: dict[str, LayerStatus]) -> None:
     for layer in catalog.datasets():
-        assert len({entry["color"] for entry in build_legend(catalog, layer)}) <= MOST_CLASSES
+        legend = build_legend(catalog, layer)
+        assert (
+            1
+            <= len({(entry["color"], entry.get("stroke")) for entry in legend if entry["color"] != GREY})
+            <= MOST_CLASSES
+        )
         squares = describe_bins(catalog, layer, statuses[layer.id]) or {"legends": []}
         assert all(2 <= len(each["legend"]) <= MOST_CLASSES for each in squares["legends"])
+        assert squares["legends"]
 
 
 def test_points_are_never_smaller_than_the_eye_wants_have_a_casing_and_let_nothing_shine_through(
@@ -214,13 +286,24 @@ def test_points_are_never_smaller_than_the_eye_wants_have_a_casing_and_let_nothi
     assert drawn > 100
 
 
-def test_lines_are_never_thinner_than_a_pixel_and_their_dashes_begin_where_they_can_be_seen(catalog: Catalog) -> None:
-    for item in catalog.styles["bike-paths"]["layers"]:
-        paint = item["paint"]
-        assert all(evaluate(paint["line-width"], {}, zoom) >= 1 for zoom in ZOOMS)
-        if dash := paint.get("line-dasharray"):
-            assert [output_at(dash, zoom) for zoom in (11, 12)] == [["literal", [1, 0]]] * 2
-            assert output_at(dash, 13) != ["literal", [1, 0]]
+def test_lines_are_never_thinner_than_a_pixel_and_their_dashes_begin_where_they_can_be_seen(
+    catalog: Catalog, statuses: dict[str, LayerStatus]
+) -> None:
+    lines, dashed = 0, 0
+    for layer in catalog.datasets():
+        if layer.kind != "lines":
+            continue
+        for item in build_style(catalog, statuses, layer.id, BASE_URL)["layers"]:
+            if item.get("source-layer") != layer.id:
+                continue
+            assert all(evaluate(item["paint"]["line-width"], {}, zoom) >= 1 for zoom in ZOOMS)
+            lines += 1
+            if dash := item["paint"].get("line-dasharray"):
+                assert [output_at(dash, zoom) for zoom in (11, 12)] == [["literal", [1, 0]]] * 2
+                assert output_at(dash, 13) != ["literal", [1, 0]]
+                dashed += 1
+    assert lines >= 13
+    assert dashed == 3
 
 
 def measure(marks: dict[str, Any], side: float, count: int, zoom: float) -> tuple[float, float]:
