@@ -117,7 +117,10 @@ def _add_fragments(
         if has_areas(fragment) and not (filled and fragment is fragments[0]):
             outline_areas(fragment)
         add_bins(fragment, catalog, {**ladders, **shared}, dark=dark, taken=taken, marked=marked)
-        taken |= set().union(*(list_colours(item["paint"]) for item in fragment["layers"] if _is_square(item)))
+        if _counted_in(fragment, catalog, ladders):
+            taken |= {
+                colour for item in fragment["layers"] if _is_square(item) for colour in list_colours(item["paint"])
+            }
     _merge(style, fragments, {name for name, ladder in ladders.items() if ladder})
 
 

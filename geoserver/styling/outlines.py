@@ -15,7 +15,7 @@ BAND = "-band"  # ends the id of the line along the inside of each area
 
 Style = dict[str, Any]
 
-_WIDTHS = ((9, 2.0), (12, 4.0), (16, 7.0))  # pixels of the band, by zoom
+_WIDTHS = ((9, 1.5), (12, 3.0), (16, 6.0))  # pixels of the band, by zoom
 _KEPT = ("source", "source-layer", "filter", "minzoom", "maxzoom")
 
 
