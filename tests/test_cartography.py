@@ -420,12 +420,12 @@ def test_areas_are_filled_alone_and_outlined_in_the_colours_of_the_legend_beside
             assert band["paint"]["line-color"] == filled["fill-color"]
             order = [item["id"] for item in style["layers"]]
             drawn = [item["id"] for item in style["layers"] if item.get("source") in others]
-            assert order.index("districts-band") < order.index("districts-outline")
-            assert order.index("districts-outline") < min(order.index(name) for name in drawn if name in VISIBLE)
+            assert not any(name.startswith("districts-outline") for name in order)  # like a path of some sort
+            assert order.index("districts-band") < min(order.index(name) for name in drawn if name in VISIBLE)
             for zoom in ZOOMS:
                 wide, inside = (evaluate(band["paint"][f"line-{name}"], {}, zoom) for name in ("width", "offset"))
                 assert wide >= 1.5
-                assert wide == pytest.approx(2 * inside)
+                assert inside - wide / 2 == pytest.approx(0.5)  # and a pixel between neighbours
     legend = build_legend(catalog, catalog.layers["districts"])
     assert {seen(entry, theme)["color"] for entry in legend} == set(list_colours(band["paint"]["line-color"]))
 

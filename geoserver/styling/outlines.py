@@ -8,14 +8,16 @@ from typing import Any
 from geoserver.model import BINS
 from geoserver.styling.expressions import flat
 
-__all__ = ["BAND", "OUTLINED", "has_areas", "outline_areas"]
+__all__ = ["BAND", "LEGEND", "OUTLINED", "has_areas", "outline_areas"]
 
+LEGEND = "geoserver:legend"  # in a style layer's metadata: false hides it, a text or mapping titles its entries
 OUTLINED = "geoserver:outlined"  # true in the metadata of what draws areas that are not filled
 BAND = "-band"  # ends the id of the line along the inside of each area
 
 Style = dict[str, Any]
 
 _WIDTHS = ((9, 1.5), (12, 3.0), (16, 6.0))  # pixels of the band, by zoom
+_GAP = 1.0  # pixels between the bands of neighbours
 _KEPT = ("source", "source-layer", "filter", "minzoom", "maxzoom")
 
 
@@ -27,7 +29,8 @@ def has_areas(fragment: Mapping[str, Any]) -> bool:
 def outline_areas(fragment: Style) -> None:
     """Draw a band along the inside of each area instead of filling it; neighbours then show a colour each.
 
-    The areas are still there to be clicked. What else draws them, such as an outline, goes where the band goes.
+    The areas are still there to be clicked. A line around them that explains nothing is left out: beside other layers
+    it would look like one of theirs. One that the legend explains goes where the band goes.
     """
     layers: list[Style] = []
     names = {item.get("source-layer") for item in fragment["layers"] if _is_area(item)}
@@ -35,7 +38,7 @@ def outline_areas(fragment: Style) -> None:
         if _is_area(item):
             layers += [_hide(item), _band(item)]
         elif item["type"] == "line" and item.get("source-layer") in names:
-            layers.append(_note(item))
+            layers += [_note(item)] if item.get("metadata", {}).get(LEGEND) is not False else []
         else:
             layers.append(item)
     fragment["layers"] = layers
@@ -61,7 +64,7 @@ def _band(item: Style) -> Style:
     paint = {
         "line-color": item.get("paint", {}).get("fill-color", "#000000"),
         "line-width": _by_zoom(1),
-        "line-offset": _by_zoom(0.5),
+        "line-offset": _by_zoom(0.5, _GAP / 2),
     }
     return kept | {
         "id": item["id"] + BAND,
@@ -72,5 +75,5 @@ def _band(item: Style) -> Style:
     }
 
 
-def _by_zoom(part: float) -> list[Any]:
-    return ["interpolate", ["linear"], ["zoom"], *flat((zoom, part * width) for zoom, width in _WIDTHS)]
+def _by_zoom(part: float, more: float = 0) -> list[Any]:
+    return ["interpolate", ["linear"], ["zoom"], *flat((zoom, part * width + more) for zoom, width in _WIDTHS)]

@@ -6,6 +6,7 @@ import zlib
 from typing import Any
 
 from geoserver.model import Layer
+from geoserver.styling.outlines import LEGEND
 
 __all__ = ["plain_fragment"]
 
@@ -72,7 +73,7 @@ def _lines(layer_id: str, colour: Any, casing: str) -> list[dict[str, Any]]:
         paint = {"line-color": shade, "line-width": width}
         return {"id": layer_id + ending, "type": "line", "layout": layout, "paint": paint}
 
-    return [line("-casing", casing, 1.6) | {"metadata": {"geoserver:legend": False}}, line("", colour, 0)]
+    return [line("-casing", casing, 1.6) | {"metadata": {LEGEND: False}}, line("", colour, 0)]
 
 
 def _polygons(layer_id: str, colour: Any, _: str) -> list[dict[str, Any]]:
@@ -84,7 +85,7 @@ def _polygons(layer_id: str, colour: Any, _: str) -> list[dict[str, Any]]:
         {
             "id": f"{layer_id}-outline",
             "type": "line",
-            "metadata": {"geoserver:legend": False},
+            "metadata": {LEGEND: False},
             "layout": {"line-join": "round"},
             "paint": outline,
         },
