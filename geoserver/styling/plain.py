@@ -14,7 +14,7 @@ __all__ = ["plain_fragment"]
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#3a97cf")
 # Of categories, each on a light and on a dark ground: no two alike for eyes without one kind of cones.
 _CATEGORIES = (
-    ("#2e5bc8", "#1d67e3"),
+    ("#2e5bc8", "#4c89eb"),
     ("#c99410", "#e3b53a"),
     ("#93197b", "#a3518d"),
     ("#15a8e4", "#38b5f9"),
