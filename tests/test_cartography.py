@@ -412,11 +412,16 @@ def test_areas_are_filled_alone_and_outlined_in_the_colours_of_the_legend_beside
     filled = find(alone, "districts")["paint"]
     assert "fill-opacity" not in filled
     assert not any(item["id"].endswith("-band") for item in alone["layers"])
+    assert "geoserver:outlined" not in alone["metadata"]
+    areas = build_style(catalog, statuses, theme, BASE_URL, ["districts", "polygons-number"])
+    assert [item["id"] for item in areas["layers"] if item["id"].endswith("-band")] == ["polygons-number-band"]
+    assert areas["metadata"]["geoserver:outlined"] == ["polygons-number"]
     for others in (["crime"], ["bike-paths"], ["air-quality"], ["crime", "trees", "bike-paths"]):
         for ids in (["districts", *others], [*others, "districts"]):
             style = build_style(catalog, statuses, theme, BASE_URL, ids)
             band = find(style, "districts-band")
             assert find(style, "districts")["paint"]["fill-opacity"] == 0  # still there to be clicked
+            assert style["metadata"]["geoserver:outlined"] == ["districts"]
             assert band["paint"]["line-color"] == filled["fill-color"]
             order = [item["id"] for item in style["layers"]]
             drawn = [item["id"] for item in style["layers"] if item.get("source") in others]

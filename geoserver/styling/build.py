@@ -14,7 +14,7 @@ from geoserver.styling.bins import SUFFIX, Ladder, add_bins, find_ladder, has_bi
 from geoserver.styling.colours import list_colours
 from geoserver.styling.flat import flatten
 from geoserver.styling.legible import make_legible
-from geoserver.styling.outlines import OUTLINED, has_areas, outline_areas
+from geoserver.styling.outlines import OUTLINED, areas_in, outline_areas
 from geoserver.styling.plain import plain_fragment
 from geoserver.tiling.tilejson import join_bounds
 
@@ -108,13 +108,16 @@ def _add_fragments(
     dark = style.get("metadata", {}).get("geoserver:theme") == "dark"
     counted = [name for fragment in fragments if (name := _counted_in(fragment, catalog, ladders))]
     shared = dict(zip(counted, share_squares([ladders[name] for name in counted]), strict=True))
-    filled = all(map(has_areas, fragments))
+    filled = all(map(areas_in, fragments))
+    outlined = [each for each in fragments if areas_in(each) and not (filled and each is fragments[0])]
+    if outlined:
+        style["metadata"] = style.get("metadata", {}) | {OUTLINED: sorted(set().union(*map(areas_in, outlined)))}
     taken: set[str] = set()
     for fragment in fragments:
         _fill_addresses(fragment, base_url)
         if dark:
             darken(fragment)
-        if has_areas(fragment) and not (filled and fragment is fragments[0]):
+        if fragment in outlined:
             outline_areas(fragment)
         add_bins(fragment, catalog, {**ladders, **shared}, dark=dark, taken=taken, marked=marked)
         if _counted_in(fragment, catalog, ladders):

@@ -8,10 +8,11 @@ from typing import Any
 from geoserver.model import BINS
 from geoserver.styling.expressions import flat
 
-__all__ = ["BAND", "LEGEND", "OUTLINED", "has_areas", "outline_areas"]
+__all__ = ["BAND", "LEGEND", "OUTLINED", "areas_in", "outline_areas"]
 
 LEGEND = "geoserver:legend"  # in a style layer's metadata: false hides it, a text or mapping titles its entries
-OUTLINED = "geoserver:outlined"  # true in the metadata of what draws areas that are not filled
+# In a style's metadata: ids of the layers whose areas are not filled; and true in the metadata of what draws them.
+OUTLINED = "geoserver:outlined"
 BAND = "-band"  # ends the id of the line along the inside of each area
 
 Style = dict[str, Any]
@@ -21,9 +22,9 @@ _GAP = 1.0  # pixels between the bands of neighbours
 _KEPT = ("source", "source-layer", "filter", "minzoom", "maxzoom")
 
 
-def has_areas(fragment: Mapping[str, Any]) -> bool:
-    """Whether it fills areas of its layer."""
-    return any(map(_is_area, fragment["layers"]))
+def areas_in(fragment: Mapping[str, Any]) -> set[str]:
+    """Ids of the layers whose areas it fills."""
+    return {str(item.get("source-layer", "")) for item in fragment["layers"] if _is_area(item)}
 
 
 def outline_areas(fragment: Style) -> None:
@@ -33,7 +34,7 @@ def outline_areas(fragment: Style) -> None:
     it would look like one of theirs. One that the legend explains goes where the band goes.
     """
     layers: list[Style] = []
-    names = {item.get("source-layer") for item in fragment["layers"] if _is_area(item)}
+    names = areas_in(fragment)
     for item in fragment["layers"]:
         if _is_area(item):
             layers += [_hide(item), _band(item)]

@@ -50,10 +50,10 @@ test("what is selected is marked above everything", () => {
 });
 
 test("a layer whose areas are outlined is known by the style", () => {
-  const area = (metadata: object): object => ({ id: "a", type: "fill", "source-layer": "wards", metadata });
-  const style = (metadata: object): Record<string, unknown> => ({ layers: [{ id: "ground" }, area(metadata)] });
-  assert.equal(isOutlined(style({ "geoserver:outlined": true }), "wards"), true);
-  assert.equal(isOutlined(style({ "geoserver:outlined": true }), "crime"), false);
-  assert.equal(isOutlined(style({}), "wards"), false);
+  const style = { metadata: { "geoserver:outlined": ["wards"] } };
+  assert.equal(isOutlined(style, "wards"), true);
+  assert.equal(isOutlined(style, "crime"), false);
+  assert.equal(isOutlined({ metadata: {} }, "wards"), false);
+  assert.equal(isOutlined({}, "wards"), false);
   assert.equal(isOutlined(undefined, "wards"), false);
 });

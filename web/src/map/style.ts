@@ -7,14 +7,9 @@ export const SELECTION = "selection";
 
 const NOTHING: GeoJSON.FeatureCollection = { type: "FeatureCollection", features: [] };
 
-/** In the style's metadata of what draws areas: they are outlined, beside other layers. */
-const OUTLINED = "geoserver:outlined";
-
-/** Whether the areas of a layer are outlined in the style, not filled. */
+/** Whether the areas of a layer are outlined in the style, beside other layers, and not filled. */
 export const isOutlined = (style: Record<string, unknown> | undefined, layer: string): boolean =>
-  ((style?.layers ?? []) as { "source-layer"?: string; metadata?: Record<string, unknown> }[]).some(
-    (item) => item["source-layer"] === layer && item.metadata?.[OUTLINED],
-  );
+  !!(style?.metadata as Record<string, string[]> | undefined)?.["geoserver:outlined"]?.includes(layer);
 
 export function buildStyle(scene: Scene, mark: GeoJSON.Geometry | null): StyleSpecification {
   const style = scene.style as unknown as StyleSpecification;
