@@ -482,3 +482,20 @@ def test_squares_have_the_colours_of_their_layer_s_own_legend_unless_another_lay
     assert not first & second
     assert first == set(list_colours(marks(alike, "points-labelled")))
     assert len(second) == len(set(list_colours(marks(alone, "points-many")))) == 6
+
+
+@pytest.mark.parametrize("kind", ["lines", "polygons"])
+def test_squares_of_lines_and_areas_are_filled_alone_and_framed_beside_other_layers(
+    kind: str, catalog: Catalog, statuses: dict[str, LayerStatus]
+) -> None:
+    name = f"{kind}-number"
+    alone = build_style(catalog, statuses, "light", BASE_URL, [name])
+    colour = find(alone, f"{name}:bins")["paint"]["fill-color"]
+    assert find(alone, f"{name}:bins")["paint"]["fill-opacity"] == 1
+    for ids in ([name, "crime"], ["crime", name]):
+        style = build_style(catalog, statuses, "light", BASE_URL, ids)
+        frames = find(style, f"{name}:bins-marks")
+        assert find(style, f"{name}:bins")["paint"]["fill-opacity"] == 0
+        assert frames["paint"]["line-color"] == colour
+        assert frames["metadata"]["geoserver:marks"]["framed"]
+        assert all(measure(frames, side, 1, 12) == (side - 2, side - 6) for side in (8, 16, 64))

@@ -138,12 +138,13 @@ def add_bins(
     dark: bool = False,
     taken: Collection[str] = (),
     marked: bool = True,
+    shared: bool = False,
 ) -> None:
     """Draw, under the features of each layer in the style, the squares that stand for them at low zooms.
 
     Also at zooms that hold no squares as a rule: a tile that would grow too large has them anywhere. Colours that are
     `taken`, by squares of another layer, are not used where the style does not ask for them. Unless they are `marked`,
-    all squares are filled.
+    all squares are filled; where the map is `shared` with other layers, none is.
     """
     drawn = dict.fromkeys(item.get("source-layer", "") for item in style["layers"])
     for layer in [catalog.layers[name] for name in drawn if name in catalog.layers]:
@@ -152,7 +153,7 @@ def add_bins(
         if layer.id + SUFFIX not in drawn:
             first = next(i for i, item in enumerate(style["layers"]) if item.get("source-layer") == layer.id)
             ladder = ladders.get(layer.id, [])
-            made = _default_layers(style, layer, ladder, dark=dark, taken=taken, marked=marked)
+            made = _default_layers(style, layer, ladder, dark=dark, taken=taken, marked=marked, shared=shared)
             style["layers"][first:first] = made
 
 
@@ -170,6 +171,7 @@ def _default_layers(
     dark: bool,
     taken: Collection[str] = (),
     marked: bool = True,
+    shared: bool = False,
 ) -> list[Style]:
     """Filled squares; for points, where a tile's squares are of a known size, a mark in the middle of each instead."""
     note = read_note(style)
@@ -196,11 +198,31 @@ def _default_layers(
     if not marked:
         edge = {"fill-antialias": True, "fill-outline-color": pale}
         return [filled | {"paint": filled["paint"] | edge}]
-    if layer.kind != "points" or not ladder:
+    sized = layer.kind == "points" and ladder
+    if not sized and not shared:
         return [filled]
-    marks = [*_marks(filled, ladder, pale=pale)]
+    marks = [*(_marks(filled, ladder, pale=pale) if sized else _edges(filled, pale=pale))]
     # What is not filled is still there to be clicked, and to be counted.
     return [filled | {"paint": filled["paint"] | {"fill-opacity": 0}}, *marks]
+
+
+def _edges(filled: Style, *, pale: str) -> Iterator[Style]:
+    """A frame along the inside of each square, however wide it is, with a casing."""
+    for suffix, cased in ((CASING, _CASED), (MARKS, 0.0)):
+        yield {
+            "id": filled["id"] + suffix,
+            "type": "line",
+            "source": filled["source"],
+            "source-layer": filled["source-layer"],
+            "metadata": {SIZES: {"framed": True, "few": 1, "many": 1}} if suffix == MARKS else {},
+            "layout": {"line-join": "miter"},
+            "paint": {
+                "line-color": filled["paint"]["fill-color"] if suffix == MARKS else pale,
+                "line-width": _WIDE + cased,
+                "line-offset": _WIDE,
+                "line-opacity": filled["paint"]["fill-opacity"],
+            },
+        }
 
 
 def _marks(filled: Style, ladder: Ladder, *, pale: str) -> Iterator[Style]:

@@ -119,7 +119,9 @@ def _add_fragments(
             darken(fragment)
         if fragment in outlined:
             outline_areas(fragment)
-        add_bins(fragment, catalog, {**ladders, **shared}, dark=dark, taken=taken, marked=marked)
+        apart = len(fragments) > 1 and not (filled and fragment is fragments[0])
+        known = {**ladders, **shared}
+        add_bins(fragment, catalog, known, dark=dark, taken=taken, marked=marked, shared=apart)
         if _counted_in(fragment, catalog, ladders):
             taken |= {
                 colour for item in fragment["layers"] if _is_square(item) for colour in list_colours(item["paint"])

@@ -298,3 +298,21 @@ def test_squares_speak_the_language_of_the_reader(open_reports: Callable[..., An
     expect(viewer.page.get_by_role("list", name="Reports: Anzahl je Quadrat")).to_be_visible()
     viewer.page.get_by_role("tab", name="Im Ausschnitt").click()
     expect(viewer.page.get_by_text("als Quadrate gezeigt")).to_be_visible()
+
+
+def test_the_legend_names_what_was_chosen_alone_and_shows_areas_beside_other_layers_as_outlines(
+    open_viewer: Callable[..., Any],
+) -> None:
+    robbery = quote("category = 'robbery'")
+    viewer = open_viewer(f"/?layers=crime,districts&filter.crime={robbery}#16/45.205/-28.595")
+    legend = viewer.page.get_by_role("region", name="Legend")
+    expect(legend.get_by_text("Robbery")).to_be_visible()
+    assert "Assault" not in legend.inner_text()
+    districts = legend.get_by_role("list", name="Legend for Districts")
+    shapes = (
+        "(list) => [...list.querySelectorAll('path, rect')].map((shape) => [shape.tagName, shape.getAttribute('fill')])"
+    )
+    assert districts.evaluate(shapes) == [["path", "none"]] * 6
+    alone = open_viewer("/?layers=districts#12/45.205/-28.595").page.get_by_role("list", name="Legend for Districts")
+    expect(alone).to_be_visible()
+    assert {tag for tag, _ in alone.evaluate(shapes)} == {"rect"}
