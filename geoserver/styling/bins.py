@@ -54,8 +54,8 @@ _NEARBY = 32  # squares across a tile that are 16 pixels wide
 # by which of them it is. The first layer's marks are filled; those of the next are frames around them.
 _SHARES = (
     ((0.42, 0.86),),
-    ((0.28, 0.5), (0.74, 0.94)),
-    ((0.2, 0.28), (0.5, 0.6), (0.82, 0.94)),
+    ((0.36, 0.52), (0.78, 0.94)),
+    ((0.28, 0.34), (0.56, 0.64), (0.86, 0.94)),
 )
 _FRAME = 0.1  # the same of the line of a frame
 _CASED = 1.6  # pixels by which the casing of a mark is wider
