@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import orjson
@@ -127,7 +127,7 @@ async def asset(request: Request, path: str) -> Response:
 
 
 @router.get("/styles/{name}.json", summary="A MapLibre style", tags=["styles"], responses=_UNCHANGED)
-async def style(
+async def style(  # noqa: PLR0917 - FastAPI passes them by name
     request: Request,
     name: str,
     layers: str = Query("", description="Ids of layers to draw on the basemap, with commas between."),
@@ -137,6 +137,9 @@ async def style(
         description="For each of `layers` the zoom from which its points are drawn, as TileJSON under a filter says, "
         "with commas between; nothing for the layer's own. For the style of one layer, one number.",
         examples=["0,"],
+    ),
+    wanted_by: Literal["", "qgis"] = Query(
+        "", alias="for", description="`qgis`: in plain values, one layer for each class, as its converter wants it."
     ),
     lang: str | None = Query(
         None, description="Language of names and notes inside it, as for layers.", examples=["fr"]
@@ -154,7 +157,7 @@ async def style(
     starts = {layer_id: zoom for layer_id, zoom in plans if zoom is not None}
     # In a thread: with all layers it takes 20 ms.
     made = await asyncio.to_thread(
-        styling.build_style, catalog, served, name, _site(request), ids, features_from=starts
+        styling.build_style, catalog, served, name, _site(request), ids, features_from=starts, plain=wanted_by == "qgis"
     )
     languages, vary = choose_languages(lang, request.headers.getlist("accept-language"))
     styling.translate_style(made, name, {key: in_language(layer, languages) for key, layer in catalog.layers.items()})

@@ -4,17 +4,12 @@ import type { Scalar } from "../query/types.ts";
 import type { InView } from "../state/map-state.svelte.ts";
 import type { Stacked } from "../state/selection.ts";
 import { anchor, flatten } from "./geometry.ts";
-import { FADE, keyOf, type Square } from "./squares.ts";
-import { layerOf } from "./style.ts";
+import { BINS, keyOf, type Square } from "./squares.ts";
 
 /** Features told to the list beside the map. */
 const MOST = 50;
 /** Pixels around a click or tap that count as on the feature. */
 const REACH = 5;
-/** In the style's metadata: the zoom at which features begin to show where squares were. */
-const FADES = "geoserver:fades-from";
-/** The part of a tile with a layer's squares is named after it. */
-const SQUARES = ":bins";
 
 type Box = [[number, number], [number, number]];
 
@@ -23,10 +18,6 @@ export class Seen {
   /** Of the style, what draws features and what draws squares that stand for many. */
   #features: string[] = [];
   #squares: string[] = [];
-  /** By layer: the zoom from which on features count as shown, and no longer the squares that they fade into. */
-  #shown = new Map<string, number>();
-  /** Layers of which the squares that fade have a source of their own. */
-  #apart = new Set<string>();
 
   constructor(map: MapLibreMap) {
     this.#map = map;
@@ -34,31 +25,18 @@ export class Seen {
 
   /** Take over which layers of a style draw what; `data` are the layers that can be clicked and listed. */
   read(style: StyleSpecification, data: string[]): void {
-    const drawn = style.layers.filter((layer) => "source" in layer && data.includes(layerOf(layer.source)));
+    const drawn = style.layers.filter((layer) => "source" in layer && data.includes(layer.source));
     // A square is there once, whatever is drawn in it.
     this.#squares = drawn.filter((layer) => isSquare(layer) && layer.type === "fill").map(({ id }) => id);
     this.#features = drawn.filter((layer) => !isSquare(layer)).map(({ id }) => id);
-    this.#apart = new Set(data.filter((id) => `${id}:bins` in style.sources));
-    this.#shown = new Map(
-      drawn.flatMap((layer) => {
-        const start = (layer.metadata as Record<string, unknown> | undefined)?.[FADES];
-        return "source" in layer && typeof start === "number" ? [[layerOf(layer.source), start + FADE / 2] as const] : [];
-      }),
-    );
   }
 
-  /** What the layers draw in a box, topmost first; of squares and the features that they fade into only one. */
+  /** What the layers draw in a box, topmost first. */
   #query(box: Box, layers: string[]): MapGeoJSONFeature[] {
     const known = layers.filter((id) => this.#map.getLayer(id));
     if (!known.length) return [];
-    const zoom = this.#map.getZoom();
-    return this.#map.queryRenderedFeatures(box, { layers: known }).filter((feature) => {
-      const layer = layerOf(feature.source);
-      const shown = zoom >= (this.#shown.get(layer) ?? -Infinity);
-      if (!isSquare(feature)) return shown && Number.isSafeInteger(feature.id);
-      // Those of their own source go while the features come; others stand for features from then on.
-      return !this.#apart.has(layer) || shown === (feature.source === layer);
-    });
+    const found = this.#map.queryRenderedFeatures(box, { layers: known });
+    return found.filter((feature) => isSquare(feature) || Number.isSafeInteger(feature.id));
   }
 
   /** What lies under a pixel, topmost first. */
@@ -127,7 +105,7 @@ export class Seen {
         .sort((a, b) => a.far - b.far || Number(a.feature.id) - Number(b.feature.id))
         .slice(0, MOST)
         .map(({ feature, at }) => ({
-          layer: layerOf(feature.source),
+          layer: feature.source,
           fid: Number(feature.id),
           properties: feature.properties as Record<string, Scalar>,
           at,
@@ -140,13 +118,13 @@ export class Seen {
 /** Whether a layer of the style, or what it drew, is of squares. */
 export function isSquare(item: object): boolean {
   const layer = "sourceLayer" in item ? item.sourceLayer : "source-layer" in item ? item["source-layer"] : "";
-  return String(layer).endsWith(SQUARES);
+  return String(layer).endsWith(BINS);
 }
 
 /** Each feature once, however many tiles and layers of the style draw it. */
 export function toStack(features: MapGeoJSONFeature[], clicked: [number, number]): Stacked[] {
   const found = features.map(({ source, id, properties, geometry }): Stacked => ({
-    layer: layerOf(source),
+    layer: source,
     fid: Number(id),
     properties: properties as Record<string, Scalar>,
     at: geometry.type === "Point" ? (geometry.coordinates as [number, number]) : clicked,
@@ -157,5 +135,5 @@ export function toStack(features: MapGeoJSONFeature[], clicked: [number, number]
 export function toSquare({ source, properties, geometry }: MapGeoJSONFeature): Square {
   const corners = "coordinates" in geometry ? flatten(geometry.coordinates) : [];
   const [xs, ys] = [corners.map(([x]) => x), corners.map(([, y]) => y)];
-  return { layer: layerOf(source), properties, bounds: [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)] };
+  return { layer: source, properties, bounds: [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)] };
 }
