@@ -1,6 +1,6 @@
 /** Values of fields as people read them. */
 import type { Field, LayerDetail, Scalar } from "../query/types.ts";
-import { page, type Words } from "./i18n.svelte.ts";
+import type { Words } from "./i18n.svelte.ts";
 
 /** A value with the field's label or unit; "no value" for null. */
 export function showValue(words: Words, field: Field, value: Scalar | undefined): string {
@@ -48,7 +48,3 @@ export function showArea(words: Words, squareMetres: number): string {
 }
 
 const rounded = (value: number): number => Number(value.toPrecision(3));
-
-export const formatValue: Words["formatValue"] = (field, value) => page.words.formatValue(field, value);
-export const formatLength: Words["formatLength"] = (metres) => page.words.formatLength(metres);
-export const formatArea: Words["formatArea"] = (squareMetres) => page.words.formatArea(squareMetres);
