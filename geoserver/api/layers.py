@@ -13,6 +13,7 @@ from geoserver.api import params
 from geoserver.api.answers import UNCHANGED, GeoJson, answer, etag_of, unchanged
 from geoserver.api.schemas import Feature, LayerDetail, LayerList, ReadingList, RejectList, Summary
 from geoserver.catalog.languages import in_language, words_for
+from geoserver.catalog.speech import mark_languages, title_language
 from geoserver.database import queries, summaries
 from geoserver.errors import NotFoundError
 from geoserver.filtering import build
@@ -21,6 +22,7 @@ from geoserver.turns import client_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from geoserver.catalog.languages import ServerWords
     from geoserver.database.status import LayerStatus
     from geoserver.model import Field, Layer, Parameter
     from geoserver.questions import Questions
@@ -55,8 +57,8 @@ async def read_layer(request: Request, layer_id: params.LayerId, lang: params.La
         "parameters": [_parameter_entry(item) for item in layer.parameters.values()],
         "readings": _readings_entry(layer),
         "notes": await queries.read_notes(services.database, layer) if layer.has_rows else [],
-        "legend": styling.build_legend(services.live.current, layer, words),
-        "bins": styling.describe_bins(services.live.current, layer, status, words) if layer.has_rows else None,
+        "legend": mark_languages(styling.build_legend(services.live.current, layer, words), layer, words),
+        "bins": _bins_entry(services, layer, status, words) if layer.has_rows else None,
     }
     return answer(request, body, vary=vary)
 
@@ -175,6 +177,9 @@ def _entry(request: Request, layer: Layer, status: LayerStatus) -> dict[str, Any
         "label": layer.label or None,
         "nouns": {"one": layer.noun, "many": layer.nouns} if layer.nouns else None,
         "language": layer.spoken or None,
+        **_other("description_language", layer.description_language, layer.spoken),
+        **_other("theme_language", layer.theme_language, layer.spoken),
+        **_other("theme_key", layer.theme_key, layer.theme),
         "data_language": layer.language or None,
         "features_from": status.plan.features_from,
         "tiles": "ready" if status.preparing is None else "preparing",
@@ -245,13 +250,28 @@ def _plain_fields(fields: Mapping[str, Field]) -> list[dict[str, Any]]:
             "unit": item.unit,
             "filter": item.filter,
             "labels": dict(item.labels),
-            "limits": [{"value": limit.value, "title": limit.title} for limit in item.limits],
+            "limits": [
+                {"value": limit.value, "title": limit.title, **_other("language", limit.language, item.language)}
+                for limit in item.limits
+            ],
             "latest": item.latest,
             "language": item.language or None,
+            **_other("description_language", item.description_language, item.language),
             "labels_language": item.labels_language or None,
+            **({"untranslated_labels": list(item.untranslated_labels)} if item.untranslated_labels else {}),
         }
         for item in fields.values()
     ]
+
+
+def _bins_entry(services: Services, layer: Layer, status: LayerStatus, words: ServerWords) -> dict[str, Any] | None:
+    bins = styling.describe_bins(services.live.current, layer, status, words)
+    return bins and bins | title_language(bins["title"], layer)
+
+
+def _other(name: str, value: str, usual: str) -> dict[str, str]:
+    """The member where it says something else than what is said anyway."""
+    return {name: value} if value and value != usual else {}
 
 
 def _label(labels: Mapping[str, str], value: object) -> str:

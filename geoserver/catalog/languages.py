@@ -38,15 +38,16 @@ class ServerWords:
     yes: str
     no: str
     point: str = ","  # before decimals
+    code: str = "en"
 
 
 ENGLISH = ServerWords("Other", "No data", "{} to {}", "Yes", "No", ".")
 _WORDS = {
     "en": ENGLISH,
-    "de": ServerWords("Andere", "Keine Angabe", "{} bis {}", "Ja", "Nein"),
-    "es": ServerWords("Otros", "Sin datos", "{} a {}", "Sí", "No"),
-    "fr": ServerWords("Autres", "Pas de données", "{} à {}", "Oui", "Non"),
-    "pt": ServerWords("Outros", "Sem dados", "{} a {}", "Sim", "Não"),
+    "de": ServerWords("Andere", "Keine Angabe", "{} bis {}", "Ja", "Nein", code="de"),
+    "es": ServerWords("Otros", "Sin datos", "{} a {}", "Sí", "No", code="es"),
+    "fr": ServerWords("Autres", "Pas de données", "{} à {}", "Oui", "Non", code="fr"),
+    "pt": ServerWords("Outros", "Sem dados", "{} a {}", "Sim", "Não", code="pt"),
 }
 
 
@@ -126,6 +127,8 @@ def in_language(layer: Layer, preferred: Collection[str]) -> Layer:
         nouns=words.nouns,
         label=words.label or layer.label,
         spoken=picked,
+        description_language=picked if words.description else layer.description_language,
+        theme_language=picked if words.theme else layer.theme_language,
         legend_words=words.legend,
         fields=fields,
         readings=readings
@@ -144,9 +147,14 @@ def _translate(item: Field, words: Words, language: str) -> Field:
         description=said.description or item.description,
         unit=said.unit or item.unit,
         labels={**item.labels, **said.labels},
-        limits=tuple(replace(limit, title=said.limits.get(limit.title, limit.title)) for limit in item.limits),
+        limits=tuple(
+            replace(limit, title=said.limits[limit.title], language=language) if limit.title in said.limits else limit
+            for limit in item.limits
+        ),
         language=language if said.title else item.language,
+        description_language=language if said.description else item.description_language,
         labels_language=language if said.labels else item.labels_language,
+        untranslated_labels=tuple(value for value in item.labels if value not in said.labels) if said.labels else (),
     )
 
 

@@ -85,8 +85,8 @@ export function askFirst(layer: LayerSummary, filter: string): Ask<{ features: F
   return { address: `ogc/collections/${id(layer.id)}/items${query}`, version: layer.version, read: exact, patience: PATIENCE };
 }
 
-export function askReadings(layer: LayerSummary, fid: number): Ask<Readings> {
-  const address = `api/layers/${id(layer.id)}/features/${fid}/readings?limit=1000`;
+export function askReadings(layer: LayerSummary, fid: number, lang: string): Ask<Readings> {
+  const address = `api/layers/${id(layer.id)}/features/${fid}/readings${writeQuery({ limit: "1000", lang })}`;
   return { address, version: layer.version, read: exact, alone: true };
 }
 

@@ -17,7 +17,9 @@ export function showValue(words: Words, field: Field, value: Scalar | undefined)
 /** The language of a value as it is shown; null for numbers, dates and what the page says itself. */
 export function languageOf(layer: LayerDetail | undefined, field: Field, value: Scalar | undefined): string | null {
   if (value === null || value === undefined || value === "") return null;
-  if (field.labels?.[String(value)]) return field.labels_language;
+  const foreign = field.untranslated_labels?.includes(String(value));
+  if (field.labels?.[String(value)] && !foreign) return field.labels_language;
+  if (foreign) return layer?.data_language ?? null;
   const speaks = typeof value === "string" && field.type === "text" && /\p{L}{2}/u.test(value);
   return speaks ? (layer?.data_language ?? null) : null;
 }
