@@ -191,12 +191,8 @@ def test_each_task_is_done_by_roles_and_names_alone(open_viewer: Callable[..., A
     heard = page.get_by_role("status").filter(has_text=re.compile(r"Reported crime: 308 of [\d,]+ reports"))
     expect(heard).to_have_count(1)
     press("button", "Undo the last change")
-    press("button", "Remove filter: Burglary$")
-    press("tab", "In view$")
+    press("tab", "In view$")  # thousands of burglaries, and still some of the sensors among them
     page.locator("#panel-body ul button").first.wait_for()
-    press("tab", "Layers$")
-    press("switch", "Reported crime$")
-    press("tab", "In view$")
     names = page.locator("#panel-body ul button").filter(has_text="Air quality")
     press("button", re.escape(names.first.locator(".title").inner_text()) + " Air quality")
     expect(page.get_by_role("dialog").get_by_role("slider")).to_be_visible()
