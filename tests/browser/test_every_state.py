@@ -96,24 +96,39 @@ def test_axe_finds_nothing_on_a_phone_with_a_sensor_its_chart_and_its_table(open
     assert walk.found == []
 
 
-def test_axe_finds_nothing_in_a_long_list_of_layers_that_is_searched(open_viewer: Callable[..., Any]) -> None:
-    viewer = open_viewer(None)
+def test_axe_finds_nothing_in_a_long_list_of_layers_that_is_searched_and_a_theme_is_one_in_every_language(
+    open_viewer: Callable[..., Any],
+) -> None:
+    viewer = open_viewer(None, locale="fr-FR")
     page, walk = viewer.page, Walk(viewer)
+    keys = set()
 
     def multiply(route: Any) -> None:
-        told = route.fetch().json()
-        more = [{**layer, "id": f"{layer['id']}-{n}", "visible": False} for layer in told["layers"] for n in range(3)]
-        route.fulfill(body=json.dumps({"layers": [*told["layers"], *more]}), content_type="application/json")
+        """Twice more of each layer, which nobody has translated."""
+        told = route.fetch().json()["layers"]
+        more = []
+        for layer in told:
+            plain = {name: value for name, value in layer.items() if name != "theme_key"}
+            plain |= {"theme": layer.get("theme_key", layer["theme"]), "language": "en", "visible": False}
+            more += [plain | {"id": f"{layer['id']}-{number}"} for number in range(2)]
+            if not layer["basemap"]:
+                keys.add(plain["theme"])
+        route.fulfill(body=json.dumps({"layers": [*more, *told]}), content_type="application/json")
 
     viewer.tell_nothing()
     page.route(re.compile(r"/api/layers\?"), multiply)
     viewer.open("/?layers=crime")
-    search = page.get_by_role("searchbox", name="Find a layer")
+    search = page.get_by_role("searchbox", name="Chercher une couche")
     walk.look("many layers")
+    headings = page.locator("#panel-body h2")
+    assert "Safety" in keys
+    expect(headings).to_have_count(len(keys))
+    expect(headings.filter(has_text="Sécurité")).to_have_count(1)
+    assert headings.filter(has_text="Sécurité").get_attribute("lang") is None
     search.fill("criminality")
-    expect(page.get_by_text("No layer fits")).to_be_visible()
+    expect(page.get_by_text("Aucune couche")).to_be_visible()
     walk.look("none found")
     search.fill("air")
-    page.get_by_role("checkbox", name="On the map (1)").check()
+    page.get_by_role("checkbox", name="Sur la carte (1)").check()
     walk.look("those that are on")
     assert walk.found == []
