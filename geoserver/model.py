@@ -23,10 +23,10 @@ __all__ = [
     "FieldWords",
     "FilterKind",
     "Layer",
-    "Limit",
     "Parameter",
     "Picture",
     "Readings",
+    "Threshold",
     "Tile",
     "TilePlan",
     "TimeUnit",
@@ -89,11 +89,12 @@ class TilePlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class Threshold:
     """A value that those of a field are judged by, such as a legal limit, and what it is called."""
 
     value: float
     title: str
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +110,12 @@ class Field:
     column: str = ""  # name in the source file; empty: the same as `name`
     labels: Mapping[str, str] = field(default_factory=dict)  # stored value -> text for people
     latest: bool = False  # carries the latest reading (see Readings)
-    limits: tuple[Limit, ...] = ()  # of a number; drawn where its readings are
+    limits: tuple[Threshold, ...] = ()  # of a number; drawn where its readings are
     time_unit: TimeUnit | None = None  # what numbers in a date or timestamp count; None: a number is no time
-    language: str = ""  # of title, description and unit; empty where nobody said
+    language: str = ""  # of title and unit; empty where nobody said
+    description_language: str = ""
     labels_language: str = ""
+    untranslated_labels: tuple[str, ...] = ()  # values whose labels are still in the first language
 
     @property
     def source_column(self) -> str:
@@ -259,7 +262,10 @@ class Layer:
     nouns: str = ""  # and many of them
     language: str = ""  # of the plain words of the file, and of values; empty where it does not say
     languages: Mapping[str, Words] = field(default_factory=dict)
-    spoken: str = ""  # the language that its words are in now
+    spoken: str = ""  # the language that its words are in now, if not said otherwise:
+    description_language: str = ""
+    theme_language: str = ""
+    theme_key: str = ""  # the theme in the first language, whatever is spoken
     legend_words: Mapping[str, str] = field(default_factory=dict)  # words of the style -> in that language
     source_layer: str = ""  # layer inside a source with several
     crs: str = ""  # overrides the source's CRS, "EPSG:27700"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from geoserver import assets, styling
 from geoserver.catalog import read_catalog, read_layer
 from geoserver.catalog.labels import fill_label, keep_fields, title_feature
-from geoserver.catalog.languages import choose_languages, in_language, pick_language
+from geoserver.catalog.languages import choose_languages, in_language, pick_language, words_for
+from geoserver.catalog.speech import mark_languages, title_language
 from geoserver.errors import CatalogError
 from geoserver.settings import Settings
 
@@ -86,6 +87,46 @@ def test_a_translation_says_what_it_says_and_leaves_the_rest(tmp_path: Path) -> 
     assert (layer.spoken, layer.fields["wood"].language, layer.fields["placed"].language) == ("fr", "fr", "en")
     assert title_feature(layer, {"wood": "oak"}) == "Chêne"
     assert layer.nouns == ""  # "3 benches" in a French sentence is worse than "3 lignes"
+
+
+def test_what_is_half_translated_tells_the_language_of_each_text(tmp_path: Path) -> None:
+    worded = WORDED.replace('language = "en"', 'language = "en"\ndescription = "To sit on."\ntheme = "Streets"')
+    worded = worded.replace(
+        'labels = { oak = "Oak" }', 'description = "Of the seat."\nlabels = { oak = "Oak", elm = "Elm" }'
+    )
+    noise = '[fields.noise]\ntype = "number"\nlimits = [{ value = 5, title = "Low" }, { value = 9, title = "High" }]\n'
+    french = '[languages.fr]\ntitle = "Bancs"\nlegend = { Broken = "Cassé" }\nfields.noise.limits = { Low = "Bas" }\n'
+    french += 'fields.wood = { title = "Bois", labels = { oak = "Chêne" } }'
+    layer = in_language(read(tmp_path, worded + noise + french), ("fr",))
+    assert (layer.spoken, layer.description_language, layer.theme_language, layer.theme_key) == (
+        "fr",
+        "en",
+        "en",
+        "Streets",
+    )
+    wood = layer.fields["wood"]
+    assert (wood.language, wood.description_language, wood.labels_language) == ("fr", "en", "fr")
+    assert wood.untranslated_labels == ("elm",)
+    limits = [(limit.title, limit.language) for limit in layer.fields["noise"].limits]
+    assert limits == [("Bas", "fr"), ("High", "en")]
+    entries: list[dict[str, Any]] = [
+        {"label": "Chêne", "title": "Bois"},
+        {"label": "Elm", "title": "Placed"},
+        {"label": "Rotten wood", "value": "rotten wood"},  # as it is stored
+        {"label": "Chêne, Elm"},  # no one language
+        {"label": "2 à 5"},
+        {"label": "Autres"},
+        {"label": "Cassé"},
+        {"label": "Painted"},  # said by the style alone
+    ]
+    marked = mark_languages(entries, layer, words_for(layer, ("fr",)))
+    assert [entry.get("language", "fr") for entry in marked] == ["fr", "en", "en", "fr", "fr", "fr", "fr", "en"]
+    assert [entry.get("title_language", "fr") for entry in marked[:2]] == ["fr", "en"]
+    assert title_language("Cassé", layer) == {}
+    assert title_language("Benches in each square", layer) == {"title_language": "en"}
+    # A reader whose language the layer does not have still reads the server's own words in it.
+    italian = in_language(read(tmp_path, worded + noise), ("de",))
+    assert mark_languages([{"label": "2 bis 5"}], italian, words_for(italian, ("de",)))[0]["language"] == "de"
 
 
 def test_limits_are_translated_by_their_titles(tmp_path: Path) -> None:

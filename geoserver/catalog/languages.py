@@ -45,6 +45,7 @@ class ServerWords:
     yes: str
     no: str
     point: str  # before decimals
+    code: str = "en"
     map_title: str = "City map"
     map_tagline: str = "The city’s open data on one map"
     map_description: str = "A map of the city’s open data: switch layers on, filter them, share what you see."
@@ -64,14 +65,15 @@ _LINE = re.compile(r'^\s*(\w+):\s+("(?:[^"\\]|\\.)*"),$', re.MULTILINE)
 def read_words(folder: Path | None = None) -> Mapping[str, ServerWords]:
     """By language what the server says, from the page's files of messages: one for each language that both speak."""
     files = sorted((folder or assets.root("messages")).glob("*.ts"))
-    return {"en": ENGLISH} | {path.stem: _parse_words(path.read_text(encoding="utf-8")) for path in files}
+    found = {path.stem: _parse_words(path.read_text(encoding="utf-8")) for path in files}
+    # What a file lacks is said in English.
+    return {"en": ENGLISH} | {code: replace(ENGLISH, **said, code=code) for code, said in found.items()}
 
 
-def _parse_words(text: str) -> ServerWords:
-    """What a file lacks is said in English."""
+def _parse_words(text: str) -> dict[str, str]:
     table = _TABLE.search(text)
     found = {name: json.loads(value) for name, value in _LINE.findall(table[1] if table else "")}
-    return replace(ENGLISH, **{item.name: found[item.name] for item in fields(ENGLISH) if item.name in found})
+    return {item.name: found[item.name] for item in fields(ENGLISH) if item.name in found}
 
 
 def page_languages() -> tuple[str, ...]:
@@ -157,6 +159,8 @@ def in_language(layer: Layer, preferred: Collection[str]) -> Layer:
         nouns=words.nouns,
         label=words.label or layer.label,
         spoken=picked,
+        description_language=picked if words.description else layer.description_language,
+        theme_language=picked if words.theme else layer.theme_language,
         legend_words=words.legend,
         fields=translated,
         readings=readings
@@ -175,9 +179,14 @@ def _translate(item: Field, words: Words, language: str) -> Field:
         description=said.description or item.description,
         unit=said.unit or item.unit,
         labels={**item.labels, **said.labels},
-        limits=tuple(replace(limit, title=said.limits.get(limit.title, limit.title)) for limit in item.limits),
+        limits=tuple(
+            replace(limit, title=said.limits[limit.title], language=language) if limit.title in said.limits else limit
+            for limit in item.limits
+        ),
         language=language if said.title else item.language,
+        description_language=language if said.description else item.description_language,
         labels_language=language if said.labels else item.labels_language,
+        untranslated_labels=tuple(value for value in item.labels if value not in said.labels) if said.labels else (),
     )
 
 

@@ -40,8 +40,10 @@ log = logging.getLogger("geoserver")
 
 _BASES = ("light", "dark")
 # What the page's list needs of each layer, and what it is searched by, as the page asks (web/src/query/server.ts).
-_LISTED = "id,title,theme,basemap,visible,order,count,time,nouns,language,version,features_from"
-_SEARCHED = "id,description,keywords,field_titles"
+_LISTED = (
+    "id,title,theme,theme_key,theme_language,basemap,visible,order,count,time,nouns,language,version,features_from"
+)
+_SEARCHED = "id,description,description_language,keywords,field_titles"
 _FEW = 8  # layers up to which the page shows what each is about
 _MOST = 8  # layers of which the page tells; more of them are asked for as ever
 _PATIENCE = 0.5  # seconds in which an answer must be there; later the page is better off to ask

@@ -237,7 +237,7 @@ def test_seven_layers_are_all_counted_each_is_asked_for_once_and_an_edit_is_all_
         connection.execute(change_one, ("a theft no more", "theft"))
     try:
         shown = viewer.page.locator(".count[data-layer=reports]")
-        expect(shown).to_have_text(f"{counted - 1:,} of {ROWS:,} rows")
+        expect(shown).to_have_text(f"{counted - 1:,} of {ROWS:,} entries")
         viewer.settle()
         new = viewer.requests[before:]
         assert any("/tiles/reports/" in url for url in new)

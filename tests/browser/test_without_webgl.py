@@ -48,7 +48,7 @@ def test_lists_counts_filters_and_values_are_there_without_a_map(
     card.get_by_role("checkbox", name=re.compile("^Burglary")).check()
     matching = sql("SELECT count(*) FROM layers.crime WHERE category = 'burglary'")
     expect(crime).to_have_text(re.compile(f"^{matching:,} of "))
-    page.get_by_role("tab", name="Rows").click()
+    page.get_by_role("tab", name="List").click()
     rows = page.locator("#panel-body ul button")
     expect(rows).to_have_count(40)
     burglaries = rows.filter(has_text="Reported crime")

@@ -8,10 +8,19 @@ import { BINS, keyOf, type Square } from "./squares.ts";
 
 /** Features told to the list beside the map. */
 const MOST = 50;
+/** Of each layer that has so many in view, at least. */
+const FEW = 5;
 /** Pixels around a click or tap that count as on the feature. */
 const REACH = 5;
 
+interface Far {
+  item: InView;
+  far: number;
+}
+
 type Box = [[number, number], [number, number]];
+
+const nearer = (a: Far, b: Far): number => a.far - b.far || a.item.fid - b.item.fid;
 
 export class Seen {
   #map: MapLibreMap;
@@ -83,8 +92,22 @@ export class Seen {
     return [...new Map(found.map((square) => [keyOf(square), square])).values()];
   }
 
-  /** The features nearest to the middle: looks into a growing box, so that a full map costs no more than a sparse one. */
+  /** The features nearest to the middle, some of each layer that has any: a dense one does not hide a sensor or two. */
   nearest(): InView[] {
+    const sourceOf = (id: string): string | undefined => this.#map.getLayer(id)?.source;
+    const found = [...new Set(this.#features.map(sourceOf))].flatMap((source) => {
+      const drawn = this.#nearestOf(this.#features.filter((id) => sourceOf(id) === source));
+      return drawn.map((each, place) => ({ ...each, few: place < FEW }));
+    });
+    return found
+      .sort((a, b) => Number(b.few) - Number(a.few) || nearer(a, b))
+      .slice(0, MOST)
+      .sort(nearer)
+      .map(({ item }) => item);
+  }
+
+  /** Of what some layers of the style draw: looks into a growing box, so that a full map costs no more than a sparse one. */
+  #nearestOf(ids: string[]): Far[] {
     const { width, height } = this.#room();
     const whole = this.#map.getContainer().clientHeight;
     const middle = this.#map.project(this.#map.getCenter());
@@ -95,21 +118,18 @@ export class Seen {
           [middle.x - dx, middle.y - dy],
           [middle.x + dx, middle.y + dy],
         ],
-        this.#features,
+        ids,
       );
-      const features = new Map(found.map((feature) => [`${feature.source} ${feature.id}`, feature]));
+      const features = new Map(found.map((feature) => [feature.id, feature]));
       if (features.size < MOST && part < 0.5) continue;
       return [...features.values()]
-        .map((feature) => ({ feature, at: anchor(feature.geometry, this.#map.getCenter().toArray()) }))
-        .map(({ feature, at }) => ({ feature, at, far: this.#map.project(at).dist(middle) }))
-        .sort((a, b) => a.far - b.far || Number(a.feature.id) - Number(b.feature.id))
-        .slice(0, MOST)
-        .map(({ feature, at }) => ({
-          layer: feature.source,
-          fid: Number(feature.id),
-          properties: feature.properties as Record<string, Scalar>,
-          at,
-        }));
+        .map(({ source, id, properties, geometry }) => {
+          const at = anchor(geometry, this.#map.getCenter().toArray());
+          const item = { layer: source, fid: Number(id), properties: properties as Record<string, Scalar>, at };
+          return { item, far: this.#map.project(at).dist(middle) };
+        })
+        .sort(nearer)
+        .slice(0, MOST);
     }
     return [];
   }

@@ -291,7 +291,7 @@ export class Knowledge {
     const layer = selection && this.#choice.layer(selection.layer);
     if (layer && selection.fid !== undefined) {
       wanted.set("selected feature", askFeature(layer, selection.fid));
-      if (this.detail(layer.id)?.readings) wanted.set("selected readings", askReadings(layer, selection.fid));
+      if (this.detail(layer.id)?.readings) wanted.set("selected readings", askReadings(layer, selection.fid, this.#choice.speaks));
     }
     const style = this.#choice.blind ? null : (this.#nextStyle() ?? untrack(() => this.#style));
     if (style) wanted.set("style", style);

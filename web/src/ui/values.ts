@@ -1,6 +1,6 @@
 /** Values of fields as people read them. */
 import type { Field, LayerDetail, Scalar } from "../query/types.ts";
-import { page, type Words } from "./i18n.svelte.ts";
+import type { Words } from "./i18n.svelte.ts";
 
 /** A value with the field's label or unit; "no value" for null. */
 export function showValue(words: Words, field: Field, value: Scalar | undefined): string {
@@ -21,6 +21,8 @@ export const labelOf = ({ labels }: Field, value: Scalar): string | undefined =>
 /** The language of a value as it is shown; null for numbers, dates and what the page says itself. */
 export function languageOf(layer: LayerDetail | undefined, field: Field, value: Scalar | undefined): string | null {
   if (value === null || value === undefined || value === "") return null;
+  const foreign = field.untranslated_labels?.includes(String(value));
+  if (foreign) return layer?.data_language ?? null;
   if (labelOf(field, value)) return field.labels_language;
   const speaks = typeof value === "string" && field.type === "text" && /\p{L}{2}/u.test(value);
   return speaks ? (layer?.data_language ?? null) : null;
@@ -55,7 +57,3 @@ export function showArea(words: Words, squareMetres: number): string {
 }
 
 const rounded = (value: number): number => Number(value.toPrecision(3));
-
-export const formatValue: Words["formatValue"] = (field, value) => page.words.formatValue(field, value);
-export const formatLength: Words["formatLength"] = (metres) => page.words.formatLength(metres);
-export const formatArea: Words["formatArea"] = (squareMetres) => page.words.formatArea(squareMetres);

@@ -62,7 +62,7 @@ test("a language whose file is lost leaves English, unless another one is wanted
 
 test("two maps on a page speak each their own language", async () => {
   const [one, two] = [await french(), new Words()];
-  assert.deepEqual([one.t("rows"), two.t("rows")], ["lignes", "rows"]);
+  assert.deepEqual([one.t("rows"), two.t("rows")], ["entrées", "entries"]);
   assert.deepEqual([one.formatNumber(1234567), two.formatNumber(1234567)], [new Intl.NumberFormat("fr").format(1234567), "1,234,567"]);
 });
 
@@ -84,7 +84,7 @@ test("rows are called by their layer's noun, one or many as the language counts"
   );
   assert.deepEqual(
     [0, 1, 2].map((count) => en.nounOf({ nouns: null }, count)),
-    ["rows", "row", "rows"],
+    ["entries", "entry", "entries"],
   );
 });
 
