@@ -249,22 +249,26 @@ test("JSON that says nothing is no answer, and is asked again", async () => {
 
 test("a line that is dead without a word is given up, and asked again", async () => {
   const { server, queries } = start();
-  const late = new AbortController();
-  const timeout = mock.method(AbortSignal, "timeout", () => late.signal);
-  let seen: Answer<{ n: number }> | undefined;
-  const watch = queries.watch(ask("a"), (answer) => (seen = answer));
-  timeout.mock.restore();
-  await rest();
-  late.abort(new DOMException("late", "TimeoutError"));
-  await rest();
-  assert.deepEqual([seen?.error?.status, seen?.busy], [0, false]);
-  await rest(1200);
-  server.find("healthz").answer();
-  await rest();
-  server.find("?a").answer({ n: 1 });
-  await rest();
-  assert.deepEqual(seen, { data: { n: 1 }, error: null, busy: false });
-  watch.stop();
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    let seen: Answer<{ n: number }> | undefined;
+    const watch = queries.watch(ask("a"), (answer) => (seen = answer));
+    await settle();
+    const dead = server.find("?a");
+    mock.timers.tick(60_000);
+    await settle();
+    assert.equal(dead.aborted, true);
+    mock.timers.tick(1_000);
+    assert.deepEqual(server.waiting.map(({ address }) => address).sort(), ["api/layers/crime?a", "healthz"]);
+    server.find("?a").answer({ n: 1 });
+    await settle();
+    assert.deepEqual(seen, { data: { n: 1 }, error: null, busy: false });
+    watch.stop();
+    mock.timers.tick(120_000);
+    assert.equal(server.asked.filter((address) => address.endsWith("?a")).length, 2);
+  } finally {
+    mock.timers.reset();
+  }
 });
 
 test("what is looked at again and again is looked at again after a refusal too", async () => {

@@ -148,6 +148,10 @@ export class Queries {
     if (entry.flight) return;
     clearTimeout(entry.timer);
     const flight = (entry.flight = new AbortController());
+    const late = setTimeout(() => {
+      this.presence.doubt();
+      flight.abort();
+    }, LONGEST);
     const before = entry.answer;
     // Without data, an error is forgotten while it is tried once more.
     this.#tell(entry, { ...before, error: before.data === undefined ? null : before.error, busy: true });
@@ -165,10 +169,11 @@ export class Queries {
         },
       )
       .then((answer) => {
+        clearTimeout(late);
         entry.flight = null;
         this.#tell(entry, answer);
         this.#wait(entry);
-        // Somebody came back while it was broken off.
+        // It was late, or somebody came back while it was broken off.
         if (flight.signal.aborted && entry.tellers.size) this.#fly(entry);
       });
   }
@@ -244,8 +249,7 @@ export class Queries {
     let response: Response;
     let text: string;
     try {
-      const within = AbortSignal.any([signal, AbortSignal.timeout(LONGEST)]);
-      response = await this.#options.fetch.call(undefined, address, { signal: within, headers: { Accept: "application/json" } });
+      response = await this.#options.fetch.call(undefined, address, { signal, headers: { Accept: "application/json" } });
       text = await response.text();
     } catch (error) {
       if (signal.aborted) throw error;
