@@ -31,7 +31,7 @@ const NOWHERE: AddressBar = { read: () => ({ search: "", hash: "" }), push: () =
 export interface Tongues {
   files: LanguageFiles;
   preferred: readonly string[];
-  offered?: readonly string[];
+  offered: readonly string[];
 }
 
 /** From so many layers on the list of them is folded, and can be searched. */
@@ -112,7 +112,7 @@ export class MapState {
   /** Nothing is selected in a layer that is off. */
   readonly selection: Selection | null = $derived(this.#selection && this.on.includes(this.#selection.layer) ? this.#selection : null);
 
-  constructor(queries: Queries, bar: AddressBar = NOWHERE, tongues: Tongues = { files: {}, preferred: [] }) {
+  constructor(queries: Queries, bar: AddressBar = NOWHERE, tongues: Tongues = { files: {}, preferred: [], offered: ["en"] }) {
     this.#bar = bar;
     this.#tongues = tongues;
     this.words = new Words(tongues.files, tongues.preferred);
@@ -150,7 +150,7 @@ export class MapState {
 
   /** Those that the page can be read in. */
   get languages(): readonly string[] {
-    return this.#tongues.offered ?? ["en", ...Object.keys(this.#tongues.files)];
+    return this.#tongues.offered;
   }
 
   /** Where a target is: "home" has a camera where the city says one, else its bounds are fitted into the view. */

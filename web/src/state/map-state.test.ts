@@ -360,7 +360,7 @@ test("words are asked for in the language of the page, and asked anew when it is
   assert.deepEqual(words(), ["lang=en", "lang=en", "lang=en"]);
   const files = { fr: () => Promise.resolve({ default: fr }) };
   const queries = new Queries({ root: ROOT, fetch: server.fetch });
-  const other = new MapState(queries, new Bar("?layers=crime"), { files, preferred: ["it", "fr-CA"] });
+  const other = new MapState(queries, new Bar("?layers=crime"), { files, preferred: ["it", "fr-CA"], offered: ["en", "fr"] });
   await serve(server);
   assert.deepEqual([other.words.code, state.words.code], ["fr", "en"]);
   other.setLanguage("en");
