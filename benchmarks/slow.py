@@ -178,8 +178,9 @@ def _wait(page: Page, done: list[Request]) -> None:
 
 def _find_drawn(visit: _Visit, empty: Image.Image) -> float:
     """Seconds until data is on the screen."""
-    last = visit.frames[-1][1]
-    data = _differ(last, empty.resize(last.size))
+    first, last = visit.frames[0][1], visit.frames[-1][1]
+    # What looks as before anything came, such as the paper of a legend, tells nothing.
+    data = ImageChops.darker(_differ(last, empty.resize(last.size)), _differ(last, first.resize(last.size)))
     wanted = _count(data)
     for moment, picture in visit.frames:
         same = ImageChops.invert(_differ(picture.resize(last.size), last))
