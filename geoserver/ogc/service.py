@@ -11,7 +11,6 @@ import functools
 import hashlib
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -85,29 +84,52 @@ class Part:
         return build_api([(self.layer, self.status)], services.database, services.settings, self._url, times=found)
 
 
-@dataclass(frozen=True)
 class Snapshot:
-    """One consistent state of everything, under one address; what is made of all is made when first asked for."""
+    """The present state under one address. Parts are looked up as they are asked for, and what is made of all is kept
+    until anything changes.
+    """
 
-    service: OgcService
-    url: str  # of the landing page, without a slash at the end
-    city: City
-    parts: Mapping[str, Part]
-    generation: int
-    _documents: dict[str, bytes] = field(default_factory=dict)
+    def __init__(self, service: OgcService, url: str) -> None:
+        self.service = service
+        self.url = url  # of the landing page, without a slash at the end
+        self._parts: dict[str, Part] = {}
+        self._documents: dict[str, tuple[int, bytes]] = {}  # with the generation that they were made of
+
+    def part(self, layer_id: str) -> Part | None:
+        """A collection; the same one as long as the layer and what is loaded of it stay."""
+        found = self.service.services.find(layer_id)
+        if found is None or not found[0].has_rows:
+            return None
+        part = self._parts.get(layer_id)
+        if part is None or part.layer is not found[0] or part.status is not found[1]:
+            part = self._parts[layer_id] = Part(self.service, self.url, *found)
+        return part
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """Every collection, in display order."""
+        ids = [layer.id for layer, _ in self.service.services.loaded()]
+        self._parts = {layer_id: part for layer_id in ids if (part := self.part(layer_id)) is not None}
+        return dict(self._parts)
 
     @property
     def loaded(self) -> list[tuple[Layer, LayerStatus]]:
-        """Every collection, in display order."""
+        """What every collection is made from."""
         return [(part.layer, part.status) for part in self.parts.values()]
+
+    @property
+    def city(self) -> City:
+        return self.service.services.live.current.city
 
     def document(self, name: str) -> bytes:
         """`landing`, `conformance`, `collections` or `openapi`, as JSON."""
-        if (known := self._documents.get(name)) is None:
-            known = self._documents[name] = getattr(self, f"_build_{name}")()
-        return known
+        generation = self.service.generation
+        known = self._documents.get(name)
+        if known is None or known[0] != generation:
+            known = self._documents[name] = (generation, getattr(self, f"_build_{name}")())
+        return known[1]
 
-    @functools.cached_property
+    @property
     def _api(self) -> API:
         """pygeoapi's API without any collection."""
         services = self.service.services
@@ -121,10 +143,11 @@ class Snapshot:
 
     def _build_collections(self) -> bytes:
         """Those that are not there yet are made together, which takes a third of the time."""
-        missing = [part for part in self.parts.values() if "collection" not in vars(part)]
+        parts = self.parts.values()
+        missing = [part for part in parts if "collection" not in vars(part)]
         if len(missing) > 1:
             self._describe(missing)
-        fragments = [orjson.Fragment(part.collection) for part in self.parts.values()]
+        fragments = [orjson.Fragment(part.collection) for part in parts]
         return orjson.dumps(documents.build_collections(self._api) | {"collections": fragments})
 
     def _describe(self, parts: Sequence[Part]) -> None:
@@ -139,8 +162,9 @@ class Snapshot:
         """What is said of no collection, and each collection's part; those that are not there yet are made together."""
         services = self.service.services
         whole = build_definition([], services.database, services.settings, self.url, self.city)
-        self._define(part for part in self.parts.values() if part.definition is None)
-        for part in self.parts.values():
+        parts = self.parts.values()
+        self._define(part for part in parts if part.definition is None)
+        for part in parts:
             found = part.definition or {}
             whole["tags"] += found.get("tags", [])
             whole["paths"] |= found.get("paths", {})
@@ -170,7 +194,7 @@ class OgcService:
         self.limiter = anyio.CapacityLimiter(services.settings.ogc_threads)
         self._snapshots: OrderedDict[str, Snapshot] = OrderedDict()
         self._times: dict[str, tuple[tuple[str, int], tuple[datetime, datetime]]] = {}
-        self._generation = 0
+        self.generation = 0  # another one after any change
         self._lock = threading.Lock()
         services.on_change(self.forget)
 
@@ -187,33 +211,17 @@ class OgcService:
             yield
 
     def forget(self) -> None:
-        """Let the next request look at the present state."""
-        with self._lock:
-            self._generation += 1
+        """Let what is made of all layers be made anew when it is next asked for."""
+        self.generation += 1
 
     def snapshot(self, url: str) -> Snapshot:
-        """The present state under the address of the landing page; parts of layers that did not change are kept."""
+        """The state under the address of the landing page."""
         with self._lock:
-            generation = self._generation
-            known = self._snapshots.get(url)
-            if known is not None and known.generation == generation:
-                self._snapshots.move_to_end(url)
-                return known
-        kept = known.parts if known else {}
-        parts: dict[str, Part] = {}
-        for layer, status in self.services.loaded():
-            if not layer.has_rows:
-                continue
-            part = kept.get(layer.id)
-            same = part is not None and part.layer is layer and part.status is status
-            parts[layer.id] = part if part is not None and same else Part(self, url, layer, status)
-        made = Snapshot(self, url, self.services.live.current.city, parts, generation)
-        with self._lock:
-            self._snapshots[url] = made
-            self._snapshots.move_to_end(url)
+            found = self._snapshots.pop(url, None) or Snapshot(self, url)
+            self._snapshots[url] = found  # the latest used is the last
             while len(self._snapshots) > _ADDRESSES_KEPT:
                 self._snapshots.popitem(last=False)
-        return made
+        return found
 
     def read_times(self, layer: Layer, status: LayerStatus) -> tuple[datetime, datetime] | None:
         """First and last time of a layer, asked for once per version and name of the time field."""
@@ -227,7 +235,7 @@ class OgcService:
 
     def part(self, snapshot: Snapshot, layer_id: str) -> Part:
         """A collection; raises NotFoundError that lists those there are, UnavailableError while none are known."""
-        if (found := snapshot.parts.get(layer_id)) is not None:
+        if (found := snapshot.part(layer_id)) is not None:
             return found
         self.services.layer(layer_id)  # explains a layer that is not loaded, or a database that is away
         raise NotFoundError("collection", layer_id, "one of " + ", ".join(snapshot.parts))

@@ -106,7 +106,10 @@ def test_what_is_on_stands_on_top_and_the_rest_is_folded_in_the_order_in_which_p
     assert "layers=line-2,noise-3" in viewer.address()
     page.get_by_role("tab", name="In view").click()
     page.get_by_role("tab", name="Layers").click()
-    page.locator("#panel-body [role=switch]").first.wait_for()
+    expect(page.locator("#panel-body li")).to_have_count(8)
+    page.reload()
+    viewer.settle()
+    expect(page.locator("#panel-body li")).to_have_count(8)
     assert viewer.page.locator("#panel-body").evaluate("element => element.scrollHeight") < 1_600
 
 
