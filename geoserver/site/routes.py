@@ -17,11 +17,14 @@ from geoserver import assets, styling, tiling
 from geoserver.catalog.languages import choose_languages, in_language
 from geoserver.encodings import IDENTITY
 from geoserver.errors import BadParameterError, NotFoundError
+from geoserver.grid import is_inside
+from geoserver.model import Tile
 from geoserver.site.answers import render_answers
-from geoserver.site.encoding import read_encoding
+from geoserver.site.encoding import compress_apart, read_encoding
 from geoserver.site.files import BuiltFile, BuiltFiles
 from geoserver.site.glyphs import RANGES, empty_glyphs
 from geoserver.site.reference import render_reference
+from geoserver.tilesets import render_world
 
 if TYPE_CHECKING:
     from geoserver.services import Services
@@ -36,6 +39,8 @@ CHECKED = "public, max-age=0, must-revalidate"
 MAX_LAYERS = 32
 
 _UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has these bytes already."}}
+_MVT = "application/vnd.mapbox-vector-tile"
+_NUMBER = re.compile(r"^\d{1,8}$", re.ASCII)
 _RANGE = re.compile(r"^(\d{1,5})-(\d{1,5})$", re.ASCII)
 _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>City map</title>
 <h1>The map page has not been built</h1>
@@ -142,6 +147,35 @@ async def fonts(request: Request, stack: str, glyphs: str) -> Response:
     if found is None:  # a range the font has no letters in: nothing to draw is not an error
         return Response(empty_glyphs(font, glyphs), media_type="application/x-protobuf")
     return await _answer(request, found, A_DAY)
+
+
+@router.get(
+    "/world/{part}/{z}/{x}/{y}.mvt",
+    summary="A tile of the world around the city",
+    tags=["styles"],
+    response_class=Response,
+    responses={
+        200: {"description": "Layers `land` and `borders`, or `graticule`.", "content": {_MVT: {}}},
+        204: {"description": "There is only sea."},
+        **_UNCHANGED,
+    },
+)
+async def world(request: Request, part: str, z: str, x: str, y: str) -> Response:
+    """Land and borders of Natural Earth (`land`), or lines of longitude and latitude (`graticule`)."""
+    if not all(_NUMBER.match(number) for number in (z, x, y)) or not is_inside(tile := Tile(int(z), int(x), int(y))):
+        raise BadParameterError("tile", f"{z}/{x}/{y}", "zoom, column and row of a tile, such as 3/4/2")
+    body = render_world(part, tile)
+    encoding = read_encoding(request.scope)
+    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}-{encoding}"'
+    headers = {"ETag": tag, "Cache-Control": A_DAY, "Vary": "Accept-Encoding"}
+    if _is_known(request, tag):
+        return Response(status_code=304, headers=headers)
+    if not body:
+        return Response(status_code=204, headers=headers)
+    if encoding != IDENTITY:
+        headers["Content-Encoding"] = encoding
+        body = await compress_apart(body, encoding)
+    return Response(body, headers=headers, media_type=_MVT)
 
 
 @router.get("/favicon.svg", include_in_schema=False)

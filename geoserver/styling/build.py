@@ -34,10 +34,12 @@ __all__ = [
 ]
 
 BASE = "base"  # the source of every basemap
+WORLD = ("world", "graticule")  # the sources of what lies around a city
 FILLS_BELOW = "geoserver:fills-below"  # id of the basemap layer that areas go under
 SQUARES_BELOW = "geoserver:squares-below"  # id of the basemap layer that squares go under: its first street
 DATA_BELOW = "geoserver:data-below"  # id of the basemap layer that lines and points go under: its first greater label
 WITHOUT_LAND = "geoserver:without-land"  # layer id -> paint where no `land` is loaded, so that it is not all sea
+WITHOUT_BASE = "geoserver:without-base"  # the same where nothing of a basemap is loaded
 BELOW = "geoserver:below"  # in the metadata of a fragment's layer: the basemap layer that it goes under instead
 Style = dict[str, Any]
 
@@ -165,11 +167,10 @@ def _fit_base(style: Style, catalog: Catalog, statuses: Mapping[str, LayerStatus
     before = style["layers"]
     style["layers"] = [item for item in before if item.get("source") != BASE or item["source-layer"] in names]
     if "land" not in names:
-        for item in style["layers"]:
-            override_layer(item, style.get("metadata", {}).get(WITHOUT_LAND, {}).get(item["id"], {}))
+        _override(style, WITHOUT_LAND)
     _move_anchors(style, [item["id"] for item in before])
     if not present:
-        del style["sources"][BASE]
+        _stand_alone(style)
         return
     source = style["sources"][BASE]
     source["tiles"] = [f"{base_url}/tiles/{','.join(layer.id for layer in present)}/{{z}}/{{x}}/{{y}}.mvt"]
@@ -180,6 +181,20 @@ def _fit_base(style: Style, catalog: Catalog, statuses: Mapping[str, LayerStatus
     credits_ = dict.fromkeys(layer.attribution for layer in present if layer.attribution)
     if credits_:
         source["attribution"] = ", ".join(html.escape(credit) for credit in credits_)
+
+
+def _stand_alone(style: Style) -> None:
+    """Without a basemap the world around the city is all there is, at every zoom."""
+    del style["sources"][BASE]
+    _override(style, WITHOUT_BASE)
+    for item in style["layers"]:
+        if item.get("source") in WORLD:
+            item.pop("maxzoom", None)
+
+
+def _override(style: Style, key: str) -> None:
+    for item in style["layers"]:
+        override_layer(item, style.get("metadata", {}).get(key, {}).get(item["id"], {}))
 
 
 def _move_anchors(style: Style, before: list[str]) -> None:

@@ -12,7 +12,7 @@ from geoserver.catalog.names import near
 from geoserver.errors import CatalogError
 from geoserver.model import Layer
 from geoserver.styling.bins import NOTE, SUFFIX, note_faults
-from geoserver.styling.build import BASE, DATA_BELOW, FILLS_BELOW, SQUARES_BELOW
+from geoserver.styling.build import BASE, DATA_BELOW, FILLS_BELOW, SQUARES_BELOW, WORLD
 from geoserver.styling.expressions import fields_in
 from geoserver.styling.legend import NOTE as LEGEND
 
@@ -89,7 +89,7 @@ def _problems_of_layer(
     ready_made = _draws_ready_made(catalog, style.get("sources", {}).get(source, {}))
     layer = None if ready_made else catalog.layers.get(name.removesuffix(SUFFIX))
     if layer is None:
-        if source != BASE and not ready_made:  # a basemap draws what there is of its layers
+        if source not in (BASE, *WORLD) and not ready_made:  # a basemap draws what there is of its layers
             yield f"{where}.source-layer", f"a layer of the catalogue; got {name!r}"
         return
     for missing, known in _unknown_fields(layer, item):
