@@ -17,6 +17,7 @@ from geoserver.catalog.files import list_files, read_signature
 from geoserver.catalog.labels import list_fields
 from geoserver.catalog.layer_file import read_layer
 from geoserver.catalog.names import near
+from geoserver.catalog.schemas import Schema, read_schemas
 from geoserver.catalog.styles import read_recipes, read_styles
 from geoserver.errors import CatalogError, NotFoundError
 from geoserver.model import BINS, ROWLESS_KINDS, Layer
@@ -44,6 +45,7 @@ class Catalog:
     layers: Mapping[str, Layer] = field(default_factory=dict)
     styles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     recipes: Mapping[str, str] = field(default_factory=dict)
+    schemas: Mapping[str, Schema] = field(default_factory=dict)
     problems: tuple[CatalogError, ...] = ()
 
     def layer(self, layer_id: str) -> Layer:
@@ -118,6 +120,7 @@ def read_catalog(settings: Settings, folders: Sequence[Path] | None = None) -> C
     problems: list[CatalogError] = []
     styles = read_styles(settings.workspace, problems)
     recipes = read_recipes(settings.workspace, problems)
+    schemas = read_schemas(settings.workspace, problems)
     layers: dict[str, Layer] = {}
     seen: set[str] = set()
     for folder in layer_folders(settings) if folders is None else folders:
@@ -132,7 +135,23 @@ def read_catalog(settings: Settings, folders: Sequence[Path] | None = None) -> C
             except Exception as error:  # no file may take the others down, whatever is in it
                 log.exception("%s cannot be read", path)
                 problems.append(CatalogError(str(path), "", f"a layer file that can be read: {error}"))
-    return Catalog(_in_order(layers), styles, recipes, tuple(problems))
+    problems += _find_unknown_schemas(layers, schemas)
+    return Catalog(_in_order(layers), styles, recipes, schemas, tuple(problems))
+
+
+def _find_unknown_schemas(layers: Mapping[str, Layer], schemas: Mapping[str, Schema]) -> list[CatalogError]:
+    """Schemas that layer files name and that are not there; such a layer is drawn as the schema that it looks like."""
+    names = sorted(schemas)
+    return [
+        CatalogError(
+            str(layer.file),
+            "basemap",
+            f"true, or a schema in styles/schemas/: {', '.join(names)}; got {layer.schema!r}"
+            + near(layer.schema, names),
+        )
+        for layer in layers.values()
+        if layer.schema and layer.schema not in schemas
+    ]
 
 
 def source_path(layer: Layer, source: str | None = None) -> Path:

@@ -14,6 +14,7 @@ from geoserver.styling.bins import SUFFIX, Ladder, add_bins, find_ladder, has_bi
 from geoserver.styling.fading import cross_fade
 from geoserver.styling.legible import make_legible
 from geoserver.styling.plain import plain_fragment
+from geoserver.styling.ready_made import ReadyMade, find_ready_made, redraw
 from geoserver.tiling.bins import find_bins
 from geoserver.tiling.tilejson import join_bounds
 
@@ -161,6 +162,9 @@ def _absolute(address: str, base_url: str) -> str:
 
 def _fit_base(style: Style, catalog: Catalog, statuses: Mapping[str, LayerStatus], base_url: str) -> None:
     """Ask for the basemap layers that are there, with their zooms and attribution, and draw no others."""
+    if found := find_ready_made(catalog, statuses):
+        _fit_ready_made(style, found, base_url)
+        return
     drawn = dict.fromkeys(item["source-layer"] for item in style["layers"] if item.get("source") == BASE)
     present = [catalog.layers[name] for name in drawn if name in catalog.layers and name in statuses]
     names = {layer.id for layer in present}
@@ -181,6 +185,32 @@ def _fit_base(style: Style, catalog: Catalog, statuses: Mapping[str, LayerStatus
     credits_ = dict.fromkeys(layer.attribution for layer in present if layer.attribution)
     if credits_:
         source["attribution"] = ", ".join(html.escape(credit) for credit in credits_)
+
+
+def _fit_ready_made(style: Style, found: ReadyMade, base_url: str) -> None:
+    """Draw the basemap from an archive in another schema than ours."""
+    before = [item["id"] for item in style["layers"]]
+    style["layers"] = redraw(style["layers"], BASE, found)
+    if not found.schema.land:
+        _override(style, WITHOUT_LAND)
+    if found.is_world:
+        style["layers"] = [item for item in style["layers"] if item.get("source") not in WORLD]
+        style["sources"] = {name: source for name, source in style["sources"].items() if name not in WORLD}
+        _stop_fading(style["layers"][0])
+    _move_anchors(style, before)
+    source = style["sources"][BASE]
+    source["tiles"] = [f"{base_url}/tiles/{found.layer.id}/{{z}}/{{x}}/{{y}}.mvt"]
+    source["minzoom"], source["maxzoom"] = found.zooms
+    source["bounds"] = found.status.archive.bounds.as_list()
+    if found.attribution:
+        source["attribution"] = html.escape(found.attribution)
+
+
+def _stop_fading(background: Style) -> None:
+    """Give the background the colour that it has from nearby at every zoom: no sea has to be seen from afar."""
+    colour = background.get("paint", {}).get("background-color")
+    if isinstance(colour, list):
+        background["paint"] = background["paint"] | {"background-color": colour[-1]}
 
 
 def _stand_alone(style: Style) -> None:
