@@ -150,6 +150,22 @@ async def fonts(request: Request, stack: str, glyphs: str) -> Response:
 
 
 @router.get(
+    "/fonts/{script}.woff2",
+    summary="A font for the letters of one script",
+    tags=["styles"],
+    response_class=Response,
+    responses={200: {"description": "A font file.", "content": {"font/woff2": {}}}, **_UNCHANGED},
+)
+async def font_file(request: Request, script: str) -> Response:
+    """A font of which MapLibre draws letters that are in no glyph file, as a style's `font-faces` name it."""
+    found = _built().read(f"fonts/{script}.woff2")
+    if found is None:
+        scripts = ", ".join(sorted(path.stem for path in (_built().folder / "fonts").glob("*.woff2")))
+        raise NotFoundError("font of a script", script, f"one of {scripts or 'none: the viewer is not built'}")
+    return await _answer(request, found, A_DAY)
+
+
+@router.get(
     "/world/{part}/{z}/{x}/{y}.mvt",
     summary="A tile of the world around the city",
     tags=["styles"],

@@ -12,6 +12,7 @@ from geoserver.errors import NotFoundError
 from geoserver.model import Layer
 from geoserver.styling.bins import SUFFIX, Ladder, add_bins, find_ladder, has_bins
 from geoserver.styling.fading import cross_fade
+from geoserver.styling.fonts import add_font_faces
 from geoserver.styling.legible import make_legible
 from geoserver.styling.plain import plain_fragment
 from geoserver.styling.ready_made import ReadyMade, find_ready_made, redraw
@@ -85,6 +86,7 @@ def build_style(
     add_bins(style, catalog, ladders, dark=dark)
     fragments = [fragment_of(catalog, catalog.layer(layer_id)) for layer_id in dict.fromkeys(layers)]
     _add_fragments(style, fragments, catalog, ladders, base_url)
+    add_font_faces(style, base_url)
     make_legible(style, [name for name, zoom in asked.items() if zoom < _own_switch(statuses, name)])
     cross_fade(style, _find_switches(catalog, statuses, asked))
     return style
