@@ -192,6 +192,8 @@ def _join(
     filtered = {name for name, item in layer.fields.items() if item.filter in ("choice", "range")}
     labels = [layer.label, *(words.label for words in layer.languages.values())]
     wanted = styled | filtered | {name for label in labels for name in list_fields(label)}
+    if layer.basemap and "name" in styled:  # labels are in the reader's language
+        wanted |= {name for name in layer.fields if name.startswith("name_")}
     return replace(layer, tile_fields=tuple(name for name in layer.fields if name in wanted))
 
 

@@ -70,7 +70,7 @@ def _list_addresses(request: Request, layers: Sequence[dict[str, object]], lang:
     if any(name.startswith("filter.") or name in _NARROWING for name in query):
         return details
     base = query.get("base", "")
-    style = "?layers=" + ",".join(sorted(on)) if on else ""
+    style = "?" + (f"layers={','.join(sorted(on))}&" if on else "") + f"lang={lang}"
     # Which base a reader's system likes is not told; the second one takes a tenth of the first when compressed.
     bases = [base] if base in _BASES else _BASES
     return [

@@ -118,6 +118,7 @@ async def style(
     )
     languages, vary = choose_languages(lang, request.headers.getlist("accept-language"))
     styling.translate_style(made, name, {key: in_language(layer, languages) for key, layer in catalog.layers.items()})
+    styling.translate_labels(made, languages, catalog, served)
     body = orjson.dumps(made)
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     headers = {"ETag": tag, "Cache-Control": CHECKED} | vary
@@ -219,9 +220,7 @@ def _site(request: Request) -> str:
 async def _answer(request: Request, file: BuiltFile, caching: str) -> Response:
     """The file as the client takes it: not at all (304), compressed, or as it is."""
     encoding = read_encoding(request.scope) if file.shrinks else IDENTITY
-    headers = {"ETag": file.tag(encoding), "Cache-Control": caching}
-    if file.shrinks:
-        headers["Vary"] = "Accept-Encoding"
+    headers = {"ETag": file.tag(encoding), "Cache-Control": caching, "Vary": "Accept-Encoding"}
     if _is_known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     headers["Content-Type"] = file.media_type

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from geoserver.database.status import LayerStatus
     from geoserver.model import Layer
 
-__all__ = ["ReadyMade", "find_ready_made", "list_layers", "redraw"]
+__all__ = ["ReadyMade", "find_ready_made", "list_fields", "list_layers", "redraw"]
 
 _TAG = re.compile(r"<[^>]*>")
 _NEAR = 18  # a zoom at which everything is drawn
@@ -75,7 +75,12 @@ def find_ready_made(catalog: Catalog, statuses: Mapping[str, LayerStatus]) -> Re
 
 def list_layers(status: ArchiveStatus) -> list[str]:
     """Names of the layers in the archive's tiles."""
-    return [item["id"] for item in status.archive.metadata["vector_layers"]]
+    return list(list_fields(status))
+
+
+def list_fields(status: ArchiveStatus) -> dict[str, list[str]]:
+    """Names of their fields, by layer."""
+    return {item["id"]: list(item["fields"]) for item in status.archive.metadata["vector_layers"]}
 
 
 def redraw(items: Sequence[Style], source: str, found: ReadyMade) -> list[Style]:

@@ -208,7 +208,7 @@ def test_a_style_is_served_with_the_addresses_of_this_server(client: TestClient)
 
 def test_a_style_can_carry_data_layers(client: TestClient) -> None:
     style = client.get("/styles/dark.json", params={"layers": "crime,trees"}).json()
-    assert {"base", "crime", "trees"} == {name.removesuffix(":bins") for name in style["sources"]}
+    assert {"base", "world", "graticule", "crime", "trees"} == {name.removesuffix(":bins") for name in style["sources"]}
     assert client.get(style["sources"]["crime"]["url"]).status_code == 200
 
 
@@ -218,7 +218,8 @@ def test_a_style_follows_the_plan_that_is_asked_for_up_to_the_layer_s_own(client
 
     def zooms(address: str) -> dict[str, tuple[int | None, int | None]]:
         sources = client.get(address).json()["sources"]
-        return {name: (at.get("minzoom"), at.get("maxzoom")) for name, at in sources.items() if name != "base"}
+        ground = ("base", "world", "graticule")
+        return {name: (at.get("minzoom"), at.get("maxzoom")) for name, at in sources.items() if name not in ground}
 
     plain = zooms("/styles/light.json?layers=districts,crime")
     assert plain == {"districts": (None, None), "crime": (own, None), "crime:bins": (None, own - 1)}

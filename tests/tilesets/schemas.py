@@ -1,4 +1,4 @@
-"""The sample city's basemap in other schemas than ours: a PMTiles archive as Protomaps, OpenMapTiles or Shortbread make them.
+"""The sample city's basemap in other schemas than ours: PMTiles archives like those of Protomaps and others.
 
 `write_archive(path, schema, tiles)`; layers and fields are those of the schemas' documents.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import geopandas
 import mapbox_vector_tile
 import mercantile
+import pandas
 from pmtiles.tile import Compression, TileType, zxy_to_tileid
 from pmtiles.writer import Writer
 from shapely import clip_by_rect
@@ -71,7 +72,7 @@ def _to_protomaps_place(own: dict[str, Any], named: dict[str, Any]) -> Iterator[
         yield "pois", {"kind": "park"} | named
 
 
-def to_openmaptiles(layer: str, own: dict[str, Any]) -> Iterator[Row]:
+def to_openmaptiles(layer: str, own: dict[str, Any]) -> Iterator[Row]:  # noqa: C901, PLR0912 - a table
     kind, name = own.get("class"), own.get("name")
     named = {"name": name} if name else {}
     match layer:
@@ -109,7 +110,7 @@ def to_openmaptiles(layer: str, own: dict[str, Any]) -> Iterator[Row]:
             yield "park", {"class": "park", "rank": own["rank"]} | named
 
 
-def to_shortbread(layer: str, own: dict[str, Any]) -> Iterator[Row]:
+def to_shortbread(layer: str, own: dict[str, Any]) -> Iterator[Row]:  # noqa: C901 - a table
     kind, name = own.get("class"), own.get("name")
     named = {"name": name} if name else {}
     match layer:
@@ -162,7 +163,7 @@ def list_rows(bounds: tuple[float, float, float, float], zoom: int) -> Iterator[
         if zoom < FIRST.get(name, 0):
             continue
         for row in rows.cx[bounds[0] : bounds[2], bounds[1] : bounds[3]].itertuples(index=False):
-            own = {key: value for key, value in row._asdict().items() if key != "geometry" and value == value}
+            own = {key: value for key, value in row._asdict().items() if key != "geometry" and pandas.notna(value)}
             own["class"] = row[0] if name != "places" else row[1]
             yield name, {key: value for key, value in own.items() if value is not None}, row.geometry
 
@@ -177,8 +178,8 @@ def render(schema: str, tile: Tile, extra: Iterable[tuple[str, dict[str, Any], A
     for (layer, said), shape in [*rows, *(((layer, said), shape) for layer, said, shape in extra)]:
         cut = clip_by_rect(shape, *bounds)
         if not cut.is_empty:
-            said = {key: value for key, value in said.items() if value is not None}
-            layers.setdefault(layer, []).append({"geometry": cut, "properties": said})
+            fields = {key: value for key, value in said.items() if value is not None}
+            layers.setdefault(layer, []).append({"geometry": cut, "properties": fields})
     return layers
 
 
