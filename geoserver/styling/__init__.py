@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from geoserver.styling.basemap import describe_basemap
 from geoserver.styling.build import build_style, drawn_layers, style_names
 from geoserver.styling.check import check
 from geoserver.styling.legend import build_legend, describe_bins, translate_style
@@ -11,6 +12,7 @@ __all__ = [
     "build_legend",
     "build_style",
     "check",
+    "describe_basemap",
     "describe_bins",
     "drawn_layers",
     "style_names",

@@ -67,8 +67,9 @@ def find_ready_made(catalog: Catalog, statuses: Mapping[str, LayerStatus]) -> Re
         status = statuses.get(layer.id)
         if not isinstance(status, ArchiveStatus):
             continue
-        schema = catalog.schemas.get(layer.schema) or find_schema(catalog.schemas.values(), list_layers(status))
-        if schema:
+        named = catalog.schemas.get(layer.schema)
+        schemas = [named] if named and set(named.layers) <= set(list_layers(status)) else catalog.schemas.values()
+        if schema := find_schema(schemas, list_layers(status)):
             return ReadyMade(layer, status, schema)
     return None
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import geopandas
 import mapbox_vector_tile
 import mercantile
+import numpy
 import pandas
+import shapely
 from pmtiles.tile import Compression, TileType, zxy_to_tileid
 from pmtiles.writer import Writer
 from shapely import clip_by_rect
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from geoserver.model import Tile
 
 Row = tuple[str, dict[str, Any]]  # a layer of the schema, and what a feature of it says
+EXTENT = 4096
 FIRST = {"buildings": 13, "streets": 9, "parks": 9}  # zooms from which layers have anything
 LAND_USE = ("farmland", "meadow", "orchard", "urban", "industrial", "airport", "runway")
 
@@ -172,12 +175,14 @@ def render(schema: str, tile: Tile, extra: Iterable[tuple[str, dict[str, Any], A
     """Features by layer, cut to the tile with some room around it."""
     left, bottom, right, top = mercantile.xy_bounds(tile.x, tile.y, tile.z)
     room = (right - left) / 32
+    steps = EXTENT / (right - left)
     bounds = (left - room, bottom - room, right + room, top + room)
     layers: dict[str, list[Any]] = {}
     rows = [(each, shape) for name, own, shape in list_rows(bounds, tile.z) for each in SCHEMAS[schema](name, own)]
     for (layer, said), shape in [*rows, *(((layer, said), shape) for layer, said, shape in extra)]:
         cut = clip_by_rect(shape, *bounds)
-        if not cut.is_empty:
+        cut = shapely.transform(cut, lambda at: numpy.round((at - (left, top)) * (steps, -steps)))
+        if not cut.is_empty and cut.is_valid:
             fields = {key: value for key, value in said.items() if value is not None}
             layers.setdefault(layer, []).append({"geometry": cut, "properties": fields})
     return layers
@@ -192,10 +197,9 @@ def write_archive(path: Path, schema: str, tiles: Iterable[Tile], extra: Iterabl
         for name, features in layers.items():
             keys = {key for feature in features for key in feature["properties"]}
             found.setdefault(name, {}).update(dict.fromkeys(sorted(keys), "String"))
-        bounds = tuple(mercantile.xy_bounds(tile.x, tile.y, tile.z))
         body = mapbox_vector_tile.encode(
             [{"name": name, "features": features} for name, features in layers.items()],
-            default_options={"quantize_bounds": bounds},
+            default_options={"extents": EXTENT, "y_coord_down": True},
         )
         packed[zxy_to_tileid(tile.z, tile.x, tile.y)] = gzip.compress(body)
     with path.open("wb") as file:
