@@ -70,6 +70,13 @@ def part_of(image: Image.Image, colour: tuple[int, int, int]) -> float:
     return sum(all(abs(a - b) < 4 for a, b in zip(pixel, colour, strict=True)) for pixel in pixels) / len(pixels)
 
 
+def look(viewer: Any) -> Image.Image:
+    """The picture of a page that is closed then, before its server ends."""
+    picture: Image.Image = viewer.picture()
+    viewer.page.close()
+    return picture
+
+
 def differing_part(one: Image.Image, other: Image.Image) -> float:
     """How much of two pictures differs, by the small steps between ground, streets and buildings."""
     difference = ImageChops.difference(one, other).convert("L").point(lambda value: 255 if value > 4 else 0)
@@ -85,7 +92,8 @@ def test_without_a_basemap_there_are_a_coast_and_lines_of_degrees(
         assert 0.1 < part_of(picture, SEA) < 0.6
         assert 0.3 < part_of(picture, PAPER) < 0.9
         assert viewer.page.get_by_text("Natural Earth").is_visible()
-        near = open_viewer("/#13/60.2/24.9", origin=url).picture()
+        viewer.page.close()  # before its server ends
+        near = look(open_viewer("/#13/60.2/24.9", origin=url))
         assert 0.8 < part_of(near, PAPER) < 1  # no coast so coarse as to be wrong, but lines
 
 
@@ -99,11 +107,11 @@ def test_a_ready_made_basemap_of_each_schema_looks_as_our_own(
     for schema in SCHEMAS:
         write_archive(tmp_path / "data" / f"{schema}.pmtiles", schema, [TILE])
         with serve_ground(ground=LAYER.format(schema), wells=POINTS) as url:
-            picture = open_viewer(address, origin=url, **small).picture()
+            picture = look(open_viewer(address, origin=url, **small))
         # What differs are labels: not all names are in each schema.
         assert differing_part(own, picture) < 0.1, schema
     with serve_ground(wells=POINTS) as url:
-        assert differing_part(own, open_viewer(address, origin=url, **small).picture()) > 0.3  # without any
+        assert differing_part(own, look(open_viewer(address, origin=url, **small))) > 0.3  # without any
 
 
 def test_names_in_any_script_are_drawn_from_fonts_of_our_own_that_are_fetched_for_them_alone(
@@ -118,6 +126,7 @@ def test_names_in_any_script_are_drawn_from_fonts_of_our_own_that_are_fetched_fo
     with serve_ground(ground=LAYER.format("all"), wells=POINTS) as url:
         page = open_viewer(address, origin=url).page
         fetched = dict(page.evaluate(f"async () => {SHOWN}"))
+        page.close()
     assert {f"{script}.woff2" for script in NAMES} <= fetched.keys()
     assert "rest.woff2" not in fetched
     latin = open_viewer("/").page.evaluate(f"async () => {SHOWN}")
