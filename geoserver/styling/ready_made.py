@@ -109,7 +109,7 @@ def _redraw(item: Style, part: Part) -> Style | None:
         return None
     made = copy.deepcopy(item) | {"source-layer": part.layer}
     conditions = [copy.deepcopy(part.filter)] if part.filter else []
-    if "filter" in item:
+    if "filter" in item and not _is_settled(item["filter"], part):
         conditions.append(_translate(item["filter"], part))
     if conditions:
         made["filter"] = conditions[0] if len(conditions) == 1 else ["all", *conditions]
@@ -127,7 +127,9 @@ def _translate(value: Any, part: Part) -> Any:
         case ["literal", *_]:
             return value
         case ["get", str(name)]:
-            return copy.deepcopy(part.fields.get(name))
+            field = part.fields.get(name)
+            # A bare value beside an operator would be read as the name of a field, as filters were written once.
+            return copy.deepcopy(field) if isinstance(field, list) else ["literal", field]
         case ["has", str(name)]:
             field = part.fields.get(name)
             if isinstance(field, list):
@@ -153,6 +155,11 @@ def _may_pass(condition: Any, part: Part) -> bool:
         return any(evaluate(condition, _pair(names, values), _NEAR) for values in itertools.product(*choices))
     except UnsupportedError:
         return True
+
+
+def _is_settled(condition: Any, part: Part) -> bool:
+    """Whether a filter that may be passed is passed by every feature of the part."""
+    return not any(isinstance(part.fields.get(name), list) for name in fields_in(condition))
 
 
 def _pair(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
