@@ -9,20 +9,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from geoserver.fieldtypes import FieldType, Scalar
+
 __all__ = [
     "BINS",
+    "GEOMETRIES",
     "ROWLESS_KINDS",
     "Bounds",
     "CsvOptions",
     "Field",
-    "FieldType",
     "FieldWords",
     "FilterKind",
     "Layer",
     "Limit",
     "Parameter",
     "Readings",
-    "Scalar",
     "Tile",
     "TilePlan",
     "TimeUnit",
@@ -31,10 +32,9 @@ __all__ = [
 ]
 
 BINS = "bins"  # the recipe in tiles/ that is no kind of layer, and the end of the name of its MVT layers
-FieldType = Literal["text", "integer", "number", "boolean", "date", "timestamp"]
+GEOMETRIES = ("points", "lines", "polygons")
 FilterKind = Literal["choice", "range", "search", "none"]
 ROWLESS_KINDS = ("tiles", "function")  # every other kind is a recipe in `tiles/` over the layer's table
-type Scalar = str | int | float | bool
 type TimeUnit = Literal["yyyymmdd", "year", "s", "ms"]  # what a number in a time field counts
 
 
@@ -230,6 +230,11 @@ class Layer:
     bounds: Bounds | None = None  # outside of which a function has no tiles
     max_age: int = 60  # seconds for which a function's tile holds
     tile_fields: tuple[str, ...] = ()  # what style, filter and title need; filled by the catalogue
+    geometry: str = ""  # points, lines or polygons, as the recipe of its kind says; empty where it takes all of them
+
+    def __post_init__(self) -> None:
+        if self.kind in GEOMETRIES:
+            object.__setattr__(self, "geometry", self.kind)
 
     @property
     def has_rows(self) -> bool:

@@ -10,11 +10,12 @@ from fastapi import APIRouter, Request, Response
 
 from geoserver import styling
 from geoserver.api import params
-from geoserver.api.answers import UNCHANGED, GeoJson, answer, etag_of, unchanged
+from geoserver.api.answers import UNCHANGED, GeoJson, answer, unchanged
 from geoserver.api.schemas import Feature, LayerDetail, LayerList, ReadingList, RejectList, Summary
 from geoserver.catalog.languages import in_language, words_for
 from geoserver.database import queries, summaries
 from geoserver.errors import NotFoundError
+from geoserver.etags import build_etag
 from geoserver.filtering import build
 from geoserver.turns import client_of
 
@@ -73,7 +74,7 @@ async def summarise(request: Request, layer_id: params.LayerId, fields: params.F
     asked = await params.read_question(request, layer, status, also=("fields",))
     where = asked.where
     wanted = params.parse_fields(layer, fields)
-    etag = etag_of(layer.id, status.version, status.loaded_at, where.canonical, wanted)
+    etag = build_etag(layer.id, status.version, status.loaded_at, where.canonical, wanted)
     if (same := unchanged(request, etag)) is not None:
         return same
     services: Services = request.app.state.services

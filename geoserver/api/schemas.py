@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from geoserver.fieldtypes import FieldType
+
 __all__ = [
     "Feature",
     "Health",
@@ -95,7 +97,7 @@ class FieldEntry(BaseModel):
     name: str
     title: str
     description: str
-    type: Literal["text", "integer", "number", "boolean", "date", "timestamp"]
+    type: FieldType
     unit: str
     filter: Literal["choice", "range", "search", "none"]
     labels: dict[str, str]
@@ -146,7 +148,7 @@ class ParameterEntry(BaseModel):
     name: str
     title: str
     description: str
-    type: Literal["text", "integer", "number", "boolean", "date", "timestamp"]
+    type: FieldType
     unit: str
     default: Scalar
     minimum: Scalar

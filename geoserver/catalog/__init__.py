@@ -18,7 +18,7 @@ from geoserver.catalog.labels import list_fields
 from geoserver.catalog.layer_file import read_layer
 from geoserver.catalog.names import near
 from geoserver.catalog.schemas import Schema, read_schemas
-from geoserver.catalog.styles import read_recipes, read_styles
+from geoserver.catalog.styles import find_geometry, read_recipes, read_styles
 from geoserver.errors import CatalogError, NotFoundError
 from geoserver.model import BINS, ROWLESS_KINDS, Layer
 from geoserver.settings import Settings
@@ -26,6 +26,7 @@ from geoserver.settings import Settings
 __all__ = [
     "Catalog",
     "LiveCatalog",
+    "find_geometry",
     "layer_folders",
     "read_catalog",
     "read_layer",
@@ -183,6 +184,7 @@ def _join(
         )
     if not layer.has_rows:
         return replace(layer, tile_fields=tuple(layer.fields))
+    layer = replace(layer, geometry=find_geometry(recipes[layer.kind]))
     drawn_by = styles if layer.basemap else {layer.style} & styles.keys()  # basemaps name their layers themselves
     styled = set()
     for name in sorted(drawn_by):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from geoserver.fieldtypes import FIELD_TYPES
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
@@ -64,6 +66,6 @@ def _show(item: Field, value: Any) -> str:
     if value is None:
         return ""
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    if item.type == "timestamp":
-        return text[:10]
+    if FIELD_TYPES[item.type].kind == "time":
+        return text.partition("T")[0]
     return item.labels.get(text, f"{text} {item.unit}".rstrip())

@@ -22,6 +22,7 @@ from geoserver.catalog.names import LONGEST, near, why_not
 from geoserver.catalog.rowless import build_parameters, check_keys, check_rowless
 from geoserver.catalog.wording import check_words
 from geoserver.errors import CatalogError
+from geoserver.fieldtypes import FieldType
 from geoserver.model import Bounds, CsvOptions, Field, FieldWords, Layer, Limit, Readings, TimeUnit, Words
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class _LimitFile(_File):
 class _FieldFile(_File):
     title: str = ""
     description: str = ""
-    type: Literal["text", "integer", "number", "boolean", "date", "timestamp"]
+    type: FieldType
     filter: Literal["choice", "range", "search", "none"] = "none"
     unit: str = ""
     column: str = ""
@@ -104,7 +105,7 @@ class _ReadingsFile(_File):
 class _ParameterFile(_File):
     title: str = ""
     description: str = ""
-    type: Literal["text", "integer", "number", "boolean", "date", "timestamp"]
+    type: FieldType
     unit: str = ""
     default: _Given
     minimum: _Given | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import hashlib
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from geoserver import assets, styling, tiling
 from geoserver.catalog.languages import choose_languages, in_language
 from geoserver.encodings import IDENTITY
 from geoserver.errors import BadParameterError, NotFoundError
+from geoserver.etags import build_etag, is_known
 from geoserver.grid import is_inside
 from geoserver.model import Tile
 from geoserver.site.answers import render_answers
@@ -56,9 +56,9 @@ async def viewer(request: Request) -> Response:
         return HTMLResponse(_NOT_BUILT, 503)
     before, end, after = page.body.rpartition(b"</body>")
     body = b"".join((before, await render_answers(request), end, after))
-    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    tag = build_etag(body)
     headers = {"ETag": tag, "Cache-Control": CHECKED, "Vary": "Accept-Language"}
-    if _is_known(request, tag):
+    if is_known(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type=page.media_type)
 
@@ -120,9 +120,9 @@ async def style(
     styling.translate_style(made, name, {key: in_language(layer, languages) for key, layer in catalog.layers.items()})
     styling.translate_labels(made, languages, catalog, served)
     body = orjson.dumps(made)
-    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    tag = build_etag(body)
     headers = {"ETag": tag, "Cache-Control": CHECKED} | vary
-    if _is_known(request, tag):
+    if is_known(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type="application/json")
 
@@ -183,9 +183,9 @@ async def world(request: Request, part: str, z: str, x: str, y: str) -> Response
         raise BadParameterError("tile", f"{z}/{x}/{y}", "zoom, column and row of a tile, such as 3/4/2")
     body = render_world(part, tile)
     encoding = read_encoding(request.scope)
-    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}-{encoding}"'
+    tag = build_etag(body, encoding)
     headers = {"ETag": tag, "Cache-Control": A_DAY, "Vary": "Accept-Encoding"}
-    if _is_known(request, tag):
+    if is_known(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers=headers)
     if not body:
         return Response(status_code=204, headers=headers)
@@ -221,18 +221,12 @@ async def _answer(request: Request, file: BuiltFile, caching: str) -> Response:
     """The file as the client takes it: not at all (304), compressed, or as it is."""
     encoding = read_encoding(request.scope) if file.shrinks else IDENTITY
     headers = {"ETag": file.tag(encoding), "Cache-Control": caching, "Vary": "Accept-Encoding"}
-    if _is_known(request, headers["ETag"]):
+    if is_known(request.headers.get("if-none-match", ""), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     headers["Content-Type"] = file.media_type
     if encoding != IDENTITY:
         headers["Content-Encoding"] = encoding
     return Response(await file.encode(encoding), headers=headers)
-
-
-def _is_known(request: Request, tag: str) -> bool:
-    """Whether the client has it already (RFC 9110, 13.1.2: weak comparison)."""
-    given = (item.strip().removeprefix("W/") for item in request.headers.get("if-none-match", "").split(","))
-    return any(item in (tag.removeprefix("W/"), "*") for item in given)
 
 
 @functools.cache

@@ -154,7 +154,7 @@ def _default_layers(
             "fill-antialias": False,  # no seams between neighbours
         },
     }
-    if layer.kind != "points" or not ladder:
+    if layer.geometry != "points" or not ladder:
         return [filled]
     marks = [*_marks(filled, ladder, framed=framed, pale=_PALE["dark" if dark else "light"])]
     # What is not filled is still there to be clicked, and to be counted.

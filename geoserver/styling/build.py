@@ -115,7 +115,7 @@ def _is_counted(fragment: Mapping[str, Any], catalog: Catalog, ladders: Mapping[
         for name in {item.get("source-layer") for item in fragment["layers"]} & catalog.layers.keys()
     ]
     return any(
-        has_bins(catalog, layer, fragment) and layer.kind == "points" and ladders.get(layer.id) for layer in drawn
+        has_bins(catalog, layer, fragment) and layer.geometry == "points" and ladders.get(layer.id) for layer in drawn
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from geoserver.catalog import Catalog
 from geoserver.catalog.languages import ENGLISH, ServerWords
+from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.model import Field, Layer
 from geoserver.styling.bins import MARKS, bins_layers, find_ladder, has_bins, read_note
 from geoserver.styling.build import darken, fragment_of
@@ -286,7 +287,9 @@ class _Namer:
             return
         yield from missing
         names = fields_in(arguments[:-1])
-        if names and {self._fields[name].type for name in names if name in self._fields} == {"boolean"}:
+        if names and {FIELD_TYPES[self._fields[name].type].kind for name in names if name in self._fields} == {
+            "boolean"
+        }:
             text = self._name_values(min(names), [False])
             yield _Entry(text or "", self._title(min(names)), False, dict.fromkeys(names, False))
         elif names and self._other is not None:

@@ -21,7 +21,7 @@ def plain_fragment(layer: Layer) -> dict[str, Any]:
         "version": 8,
         "name": layer.title,
         "sources": {layer.id: {"type": "vector", "url": f"/tiles/{layer.id}.json"}},
-        "layers": [{**item, **source} for item in _DRAWN.get(layer.kind, _points)(layer.id, colour)],
+        "layers": [{**item, **source} for item in _DRAWN.get(layer.geometry, _anything)(layer.id, colour)],
     }
 
 
@@ -65,4 +65,4 @@ def _anything(layer_id: str, colour: str) -> list[dict[str, Any]]:
     ]
 
 
-_DRAWN = {"tiles": _anything, "function": _anything, "points": _points, "lines": _lines, "polygons": _polygons}
+_DRAWN = {"points": _points, "lines": _lines, "polygons": _polygons}
