@@ -51,12 +51,10 @@ def _list_tags(language: str, template: str) -> list[str]:
 
 
 def _say_both(fields: list[str], between: str) -> list[Any]:
+    """The name in another language and the local one; the local one alone where it holds the other, as "Bruxelles -
+    Brussel" does, and the other alone where there is no local one."""
     local = ["to-string", ["get", "name"]]
     wanted = ["to-string", ["coalesce", *(["get", field] for field in fields), ["get", "name"]]]
     both = ["format", wanted, {}, between, {}, local, {"font-scale": _SMALLER}]
-    return ["case", ["any", ["in", wanted, local], ["!", ["has", "name"]]], _first(wanted, local), both]
-
-
-def _first(wanted: list[Any], local: list[Any]) -> list[Any]:
-    """The local name, which holds the other, as "Bruxelles - Brussel" does; the other where there is no local one."""
-    return ["case", ["has", "name"], local, wanted]
+    alone = ["format", ["case", ["has", "name"], local, wanted], {}]
+    return ["case", ["any", ["in", wanted, local], ["!", ["has", "name"]]], alone, both]

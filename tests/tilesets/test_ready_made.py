@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import mercantile
@@ -17,7 +20,7 @@ from geoserver import styling
 from geoserver.app import create_app
 from geoserver.catalog import read_catalog
 from geoserver.check import check_files
-from geoserver.model import Tile
+from geoserver.model import Tile, TilePlan
 from geoserver.settings import Settings
 from geoserver.styling.expressions import fields_in
 
@@ -190,3 +193,49 @@ def test_names_are_in_the_language_that_is_asked_for_with_the_local_one_beside_t
     assert labels["de"] == ["get", "name"]
     assert fields_in(labels["fr-CA"]) == {"name", "name:fr"}
     assert ask(settings, "/styles/light.json")["sources"]["base"]["attribution"] == "© Somebody"
+
+
+SAY = """
+import { createExpression } from "@maplibre/maplibre-gl-style-spec";
+const [expression, features] = JSON.parse(process.argv.at(-1));
+const { value } = createExpression(expression, "text-field");
+const said = features.map((properties) => value.evaluate({ zoom: 12 }, { type: 1, properties }).toString());
+console.log(JSON.stringify(said));
+"""
+
+
+def test_our_own_layers_with_names_in_more_languages_are_labelled_so_too(tmp_path: Path) -> None:
+    (tmp_path / "layers").mkdir()
+    text = (
+        (ROOT / "layers" / "places.toml")
+        .read_text()
+        .replace("[fields.rank]", '[fields.name_fr]\ntype = "text"\n\n[fields.rank]')
+    )
+    (tmp_path / "layers" / "places.toml").write_text(text)
+    catalog = read_catalog(Settings(workspace=tmp_path, database_url=None))
+    assert "name_fr" in catalog.layers["places"].tile_fields
+    statuses: dict[str, Any] = {"places": SimpleNamespace(plan=TilePlan(), bounds=None)}
+    style = styling.build_style(catalog, statuses, "light", "http://here")
+    styling.translate_labels(style, ("fr-CH", "de"), catalog, statuses)
+    label = next(item["layout"]["text-field"] for item in style["layers"] if item["id"] == "label-city")
+    features = [
+        {"name": "Basel", "name_fr": "Bâle"},
+        {"name": "Genève", "name_fr": "Genève"},
+        {"name": "Biel/Bienne", "name_fr": "Bienne"},
+        {"name": "Chur"},
+        {"name_fr": "Coire"},
+        {},
+    ]
+    assert say(label, features) == ["Bâle\nBasel", "Genève", "Biel/Bienne", "Chur", "Coire", ""]
+
+
+def say(expression: Any, features: list[dict[str, str]]) -> list[str]:
+    """What MapLibre's own evaluation makes of a text-field."""
+    command = ["node", "--input-type=module", "--eval", SAY, "--", json.dumps([expression, features])]
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    done = subprocess.run(
+        command, cwd=ROOT / "web", env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    said: list[str] = json.loads(done.stdout)
+    return said
