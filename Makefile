@@ -16,7 +16,7 @@ PARALLEL := -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 BIN := .venv/bin
 # node and npm of the environment come first, for tests and tools that call them by name.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' -not -path 'web/public/fonts/*' 2>/dev/null)
+WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' -not -path 'web/public/fonts/*' -not -path 'web/public/world/*' 2>/dev/null)
 
 export PYTHON
 .NOTPARALLEL:
@@ -100,5 +100,5 @@ lock: .setup/python
 	echo "hatchling" | $(COMPILE) - --constraint requirements/setup.txt --output-file requirements/build.txt
 
 clean:
-	rm -rf .venv .setup .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build web/dist web/node_modules web/public/fonts
+	rm -rf .venv .setup .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build web/dist web/node_modules web/public/fonts web/public/world
 	find geoserver tests benchmarks data-samples -name __pycache__ -type d -prune -exec rm -rf {} +

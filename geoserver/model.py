@@ -274,6 +274,9 @@ class Layer:
     readings: Readings | None = None
     swap_axes: bool = False  # the source has latitude (or northing) first
     basemap: bool = False  # drawn under the data, not listed among the datasets
+    schema: str = (
+        ""  # of an archive that is the basemap: the file in styles/schemas/; found by its layers when not said
+    )
     visible: bool = False  # switched on when the viewer opens
     order: int = 100  # position among the layers of its theme
     minzoom: int = 0

@@ -17,6 +17,7 @@ from psycopg.sql import SQL, Identifier
 
 from geoserver import assets
 from geoserver.catalog import LiveCatalog, find_city, layer_folders, list_city_files, read_signature
+from geoserver.catalog.schemas import schema_folders
 from geoserver.database.connecting import connect_async
 from geoserver.database.fitting import Fit, fit
 from geoserver.database.migrate import apply_migrations
@@ -308,7 +309,7 @@ class Services:
     def _folders(self) -> list[Path]:
         workspace = self.settings.workspace
         folders = [*layer_folders(self.settings), *assets.roots("styles", workspace), *assets.roots("tiles", workspace)]
-        return list(dict.fromkeys(folders))
+        return list(dict.fromkeys([*folders, *schema_folders(workspace)]))
 
     def _city_files(self) -> list[Path]:
         return list_city_files(find_city(self.settings))

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
 VALUES = {"layer_id": "sewage-sampling", "layers": "crime", "fid": "1", "name": "light", "z": "10", "x": "430",
-          "y": "365", "stack": "Noto Sans Regular", "glyphs": "0-255", "path:path": "nothing.js"}  # fmt: skip
+          "y": "365", "stack": "Noto Sans Regular", "part": "graticule", "script": "hebrew", "glyphs": "0-255",
+          "path:path": "nothing.js", "ending": "mvt"}  # fmt: skip
 ROUTES: list[BaseRoute] = [route for router in [*find_routers(), ogc_router, site_router] for route in router.routes]
 ADDRESSES = sorted({route.path for route in ROUTES if isinstance(route, APIRoute | Route)} | {"/openapi.json"})
 

@@ -153,14 +153,29 @@ def test_every_address_in_a_served_style_is_absolute(catalog: Catalog) -> None:
 def test_a_basemap_asks_only_for_layers_that_are_loaded_and_draws_no_others(catalog: Catalog) -> None:
     style = build_style(catalog, loaded({"land", "places", "crime"}), "light", BASE_URL)
     assert style["sources"]["base"]["tiles"] == [f"{BASE_URL}/tiles/land,places/{{z}}/{{x}}/{{y}}.mvt"]
-    assert {item.get("source-layer") for item in style["layers"]} == {None, "land", "places"}
+    drawn = {item["source-layer"] for item in style["layers"] if item.get("source") == "base"}
+    assert drawn == {"land", "places"}
     assert style["sources"]["base"]["attribution"] == "City of Antillia (fictional)"
 
 
-def test_a_basemap_without_any_of_its_layers_is_a_plain_background(catalog: Catalog) -> None:
-    style = build_style(catalog, loaded({"crime"}), "dark", BASE_URL, ["crime"])
-    assert list(style["sources"]) == ["crime"]
-    assert [item["type"] for item in style["layers"]] == ["background", "fill", "circle"]
+@pytest.mark.parametrize("name", ["light", "dark"])
+def test_a_basemap_without_any_of_its_layers_is_the_world_at_every_zoom_under_the_data(
+    catalog: Catalog, name: str
+) -> None:
+    style = build_style(catalog, loaded({"crime"}), name, BASE_URL, ["crime"])
+    assert list(style["sources"]) == ["world", "graticule", "crime"]
+    of_world = [item for item in style["layers"] if item.get("source") in ("world", "graticule")]
+    assert of_world
+    assert [item["id"] for item in of_world if "maxzoom" in item] == []
+    at = {item["id"]: index for index, item in enumerate(style["layers"])}
+    assert at["world-land"] < at["graticule"] < at["crime"] < at["graticule-label"]
+
+
+def test_over_a_basemap_nothing_of_the_world_is_asked_for_from_zoom_9_on(catalog: Catalog) -> None:
+    style = build_style(catalog, loaded(catalog.layers), "light", BASE_URL, ["crime"])
+    of_world = [item for item in style["layers"] if item.get("source") in ("world", "graticule")]
+    assert {item["source"] for item in of_world} == {"world", "graticule"}
+    assert all(item["maxzoom"] <= 9 for item in of_world)
 
 
 @pytest.mark.parametrize("name", ["light", "dark"])
@@ -168,7 +183,7 @@ def test_without_land_the_background_is_land_and_not_sea(catalog: Catalog, name:
     sea = build_style(catalog, loaded(catalog.layers), name, BASE_URL)["layers"][0]["paint"]["background-color"]
     land = build_style(catalog, loaded({"crime"}), name, BASE_URL)["layers"][0]["paint"]["background-color"]
     drawn = next(item for item in catalog.styles[name]["layers"] if item["id"] == "land")
-    assert land == drawn["paint"]["fill-color"] != sea
+    assert land[-1] == drawn["paint"]["fill-color"] != sea == land[4]
 
 
 def test_the_basemaps_zooms_are_those_of_its_layers(catalog: Catalog) -> None:
@@ -207,7 +222,8 @@ def test_data_stays_under_the_labels_when_the_anchor_is_not_drawn(catalog: Catal
     present = {"land", "places", "crime", "districts"}  # neither buildings nor streets, which carry the anchors
     style = build_style(catalog, loaded(present), "light", BASE_URL, ["crime"])
     kinds = [item["type"] for item in style["layers"]]
-    assert kinds.index("circle") == kinds.index("symbol") - 1
+    labels = [item["type"] == "symbol" and item["source"] == "base" for item in style["layers"]]
+    assert kinds.index("circle") == labels.index(True) - 1
 
 
 def test_a_dark_basemap_takes_the_dark_values_of_a_layer_and_a_light_one_does_not(catalog: Catalog) -> None:

@@ -34,7 +34,7 @@ _LONGEST = 255  # characters of a name
 _PORTS = 65_535
 _KEPT = 256  # Host headers that are remembered as good
 # Answers without a link in them, which probes and map clients may ask for under any name.
-_UNLINKED = re.compile(r"/(?:healthz|readyz|metrics|tiles/.+\.(?:mvt|pbf)|fonts/.+|assets/.+)")
+_UNLINKED = re.compile(r"/(?:healthz|readyz|metrics|(?:tiles|world)/.+\.(?:mvt|pbf)|fonts/.+|assets/.+)")
 _EVERY = 60.0  # seconds between two lines in the log about an unknown name
 
 

@@ -18,6 +18,7 @@ from geoserver.catalog.files import list_files, read_signature, sign
 from geoserver.catalog.labels import list_fields
 from geoserver.catalog.layer_file import read_layer
 from geoserver.catalog.names import natural_key, near
+from geoserver.catalog.schemas import Schema, read_schemas
 from geoserver.catalog.styles import find_geometry, read_recipes, read_styles
 from geoserver.errors import CatalogError, NotFoundError
 from geoserver.model import BINS, ROWLESS_KINDS, City, Layer
@@ -50,6 +51,7 @@ class Catalog:
     layers: Mapping[str, Layer] = field(default_factory=dict)
     styles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     recipes: Mapping[str, str] = field(default_factory=dict)
+    schemas: Mapping[str, Schema] = field(default_factory=dict)
     problems: tuple[CatalogError, ...] = ()
     city: City = field(default_factory=City)
     city_file: Path | None = None  # where the city is from, or should be
@@ -147,6 +149,7 @@ def read_catalog(
     problems: list[CatalogError] = []
     styles = read_styles(settings.workspace, problems)
     recipes = read_recipes(settings.workspace, problems)
+    schemas = read_schemas(settings.workspace, problems)
     city_path = find_city(settings)
     city = _read_city(city_path, last_city, problems) if city_path else City()
     layers: dict[str, Layer] = {}
@@ -165,8 +168,9 @@ def read_catalog(
                 problems.append(CatalogError(str(path), "", f"a layer file that can be read: {error}"))
     if city_path:
         problems += check_city(city_path, city, layers.keys(), seen.__contains__)
+    problems += _find_unknown_schemas(layers, schemas)
     layers = {layer.id: _belong(layer, city) for layer in layers.values()}
-    return Catalog(_in_order(layers), styles, recipes, tuple(problems), city, city_path)
+    return Catalog(_in_order(layers), styles, recipes, schemas, tuple(problems), city, city_path)
 
 
 def _read_city(path: Path, last: City, problems: list[CatalogError]) -> City:
@@ -187,6 +191,21 @@ def _belong(layer: Layer, city: City) -> Layer:
     attribution = layer.attribution or city.publisher
     same = visible == layer.visible and attribution == layer.attribution
     return layer if same else replace(layer, visible=visible, attribution=attribution)
+
+
+def _find_unknown_schemas(layers: Mapping[str, Layer], schemas: Mapping[str, Schema]) -> list[CatalogError]:
+    """Schemas that layer files name and that are not there; such a layer is drawn as the schema that it looks like."""
+    names = sorted(schemas)
+    return [
+        CatalogError(
+            str(layer.file),
+            "basemap",
+            f"true, or a schema in styles/schemas/: {', '.join(names)}; got {layer.schema!r}"
+            + near(layer.schema, names),
+        )
+        for layer in layers.values()
+        if layer.schema and layer.schema not in schemas
+    ]
 
 
 def source_path(layer: Layer, source: str | None = None) -> Path:
@@ -228,6 +247,8 @@ def _join(
     filtered = {name for name, item in layer.fields.items() if item.filter in ("choice", "range")}
     labels = [layer.label, *(words.label for words in layer.languages.values())]
     wanted = styled | filtered | {name for label in labels for name in list_fields(label)}
+    if layer.basemap and "name" in styled:  # labels are in the reader's language
+        wanted |= {name for name in layer.fields if name.startswith("name_")}
     return replace(layer, tile_fields=tuple(name for name in layer.fields if name in wanted))
 
 

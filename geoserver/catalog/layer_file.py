@@ -150,7 +150,7 @@ class LayerFile(Part):
     facet: str = ""
     features_from: int | None = Key(default=None, ge=0, le=MAX_TILE_ZOOM)
     label: str = ""
-    basemap: bool = False
+    basemap: bool | str = False
     visible: bool = False
     order: int = 100
     minzoom: int = Key(default=0, ge=0, le=MAX_TILE_ZOOM)
@@ -205,6 +205,7 @@ def _build_layer(path: Path, parsed: LayerFile) -> Layer:
         readings = Readings(item.source, item.key, item.time, of_readings, CsvOptions(**item.csv.model_dump()))
         fields |= {name: replace(entry, latest=True) for name, entry in of_readings.items()}
     plain = parsed.model_dump(exclude={"fields", "readings", "csv", "keywords", "parameters", "bounds", "languages"})
+    plain |= {"basemap": bool(parsed.basemap), "schema": parsed.basemap if isinstance(parsed.basemap, str) else ""}
     plain["label"] = read_label(parsed.label, fields)
     spoken = parsed.language
     fields = {name: _speak(entry, spoken) for name, entry in fields.items()}

@@ -51,6 +51,10 @@ def check_rowless(path: Path, layer: Layer) -> None:
         raise CatalogError(str(path), "source", f'a file *.pmtiles, because kind = "tiles"; got {layer.source!r}')
     if layer.kind not in ("tiles", "function") and layer.source.lower().endswith(".pmtiles"):
         raise CatalogError(str(path), "kind", f'"tiles", because the source is an archive of tiles; got {layer.kind!r}')
+    if layer.schema and layer.kind != "tiles":
+        raise CatalogError(
+            str(path), "basemap", f"true or false; {layer.schema!r} would be the schema of an archive of tiles"
+        )
     if layer.kind != "function":
         return
     if not _FUNCTION.fullmatch(layer.source):

@@ -137,6 +137,7 @@ def check(workspace: Workspace = None) -> None:
             console().print(f"[yellow]Recipes were not run{unseen}:[/] {error}", highlight=False)
     for line in problems:
         say_error(line)
+    say(styling.describe_basemap(catalog))
     if problems:
         raise typer.Exit(1)
     print(f"{len(catalog.layers)} layers, {len(catalog.styles)} styles, {len(catalog.recipes)} recipes: no problem")
@@ -206,9 +207,11 @@ def db_remove(
 
 def _serve(settings: Settings, prepare: Callable[[str], None] | None = None) -> None:
     """Listen, bring the database up, prepare it, and serve until Ctrl-C or SIGTERM."""
-    from geoserver import server
+    from geoserver import server, styling
+    from geoserver.catalog import read_catalog
 
     _stop_in_order()
+    say(styling.describe_basemap(read_catalog(settings)))
     with contextlib.suppress(KeyboardInterrupt), server.listen(settings) as listener, database(settings) as url:
         if prepare:
             prepare(url)

@@ -152,7 +152,7 @@ def _list_addresses(query: QueryParams, layers: Sequence[Layer], lang: str) -> t
     if any(name.startswith("filter.") or name in _NARROWING for name in query):
         return (*catalogue, *details)
     base = next((base for base in query.getlist("base") if base in _BASES), "")
-    style = "?layers=" + ",".join(sorted(on)) if on else ""
+    style = "?" + (f"layers={','.join(sorted(on))}&" if on else "") + f"lang={lang}"
     return (
         *catalogue,
         *details,

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["BuiltFile", "BuiltFiles"]
 
 _COMPRESSED = ("text/", "application/json", "application/javascript", "image/svg+xml", "application/x-protobuf")
-_KNOWN = {".js": "text/javascript", ".mjs": "text/javascript", ".pbf": "application/x-protobuf", ".map": "text/plain"}
+_KNOWN = {
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".pbf": "application/x-protobuf",
+    ".map": "text/plain",
+    ".woff2": "font/woff2",
+}
 _SMALL = 600  # bytes below which compressing gains nothing
 _THREAD = ThreadPoolExecutor(1, thread_name_prefix="compress files")  # one at a time: who asks second finds it done
 

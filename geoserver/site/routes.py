@@ -18,12 +18,15 @@ from geoserver.catalog.languages import choose_languages, in_language
 from geoserver.encodings import IDENTITY
 from geoserver.errors import BadParameterError, NotFoundError
 from geoserver.etags import build_etag, is_known
+from geoserver.grid import is_inside
+from geoserver.model import Tile
 from geoserver.site.answers import Answers, stated_language
 from geoserver.site.city import PICTURE, build_manifest, describe_owner
-from geoserver.site.encoding import read_encoding
+from geoserver.site.encoding import compress_apart, read_encoding
 from geoserver.site.files import BuiltFile, BuiltFiles
 from geoserver.site.glyphs import RANGES, empty_glyphs
 from geoserver.site.reference import render_reference
+from geoserver.tilesets import render_world
 
 if TYPE_CHECKING:
     from geoserver.services import Services
@@ -39,6 +42,8 @@ MAX_LAYERS = 32
 MANY = 9  # datasets from which on the page folds its list (web/src/state/map-state.svelte.ts)
 
 _UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has these bytes already."}}
+_MVT = "application/vnd.mapbox-vector-tile"
+_NUMBER = re.compile(r"^\d{1,8}$", re.ASCII)
 _RANGE = re.compile(r"^(\d{1,5})-(\d{1,5})$", re.ASCII)
 _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>City map</title>
 <h1>The map page has not been built</h1>
@@ -161,6 +166,7 @@ async def style(  # noqa: PLR0917 - FastAPI passes them by name
     )
     languages, vary = choose_languages(lang, request.headers.getlist("accept-language"))
     styling.translate_style(made, name, {key: in_language(layer, languages) for key, layer in catalog.layers.items()})
+    styling.translate_labels(made, languages, catalog, served)
     body = orjson.dumps(made)
     tag = build_etag(body)
     headers = {"ETag": tag, "Cache-Control": CHECKED} | vary
@@ -192,6 +198,51 @@ async def fonts(request: Request, stack: str, glyphs: str) -> Response:
     return await _answer(request, found, A_DAY)
 
 
+@router.get(
+    "/fonts/{script}.woff2",
+    summary="A font for the letters of one script",
+    tags=["styles"],
+    response_class=Response,
+    responses={200: {"description": "A font file.", "content": {"font/woff2": {}}}, **_UNCHANGED},
+)
+async def font_file(request: Request, script: str) -> Response:
+    """A font of which MapLibre draws letters that are in no glyph file, as a style's `font-faces` name it."""
+    found = _built().read(f"fonts/{script}.woff2")
+    if found is None:
+        scripts = ", ".join(sorted(path.stem for path in (_built().folder / "fonts").glob("*.woff2")))
+        raise NotFoundError("font of a script", script, f"one of {scripts or 'none: the viewer is not built'}")
+    return await _answer(request, found, A_DAY)
+
+
+@router.get(
+    "/world/{part}/{z}/{x}/{y}.mvt",
+    summary="A tile of the world around the city",
+    tags=["styles"],
+    response_class=Response,
+    responses={
+        200: {"description": "Layers `land` and `borders`, or `graticule`.", "content": {_MVT: {}}},
+        204: {"description": "There is only sea."},
+        **_UNCHANGED,
+    },
+)
+async def world(request: Request, part: str, z: str, x: str, y: str) -> Response:
+    """Land and borders of Natural Earth (`land`), or lines of longitude and latitude (`graticule`)."""
+    if not all(_NUMBER.match(number) for number in (z, x, y)) or not is_inside(tile := Tile(int(z), int(x), int(y))):
+        raise BadParameterError("tile", f"{z}/{x}/{y}", "zoom, column and row of a tile, such as 3/4/2")
+    body = render_world(part, tile)
+    encoding = read_encoding(request.scope)
+    tag = build_etag(body, encoding)
+    headers = {"ETag": tag, "Cache-Control": A_DAY, "Vary": "Accept-Encoding"}
+    if is_known(request.headers.get("if-none-match", ""), tag):
+        return Response(status_code=304, headers=headers)
+    if not body:
+        return Response(status_code=204, headers=headers)
+    if encoding != IDENTITY:
+        headers["Content-Encoding"] = encoding
+        body = await compress_apart(body, encoding)
+    return Response(body, headers=headers, media_type=_MVT)
+
+
 @router.get("/favicon.svg", include_in_schema=False)
 @router.get("/favicon.ico", include_in_schema=False)
 async def favicon(request: Request) -> Response:
@@ -217,9 +268,7 @@ def _site(request: Request) -> str:
 async def _answer(request: Request, file: BuiltFile, caching: str) -> Response:
     """The file as the client takes it: not at all (304), compressed, or as it is."""
     encoding = read_encoding(request.scope) if file.shrinks else IDENTITY
-    headers = {"ETag": file.tag(encoding), "Cache-Control": caching}
-    if file.shrinks:
-        headers["Vary"] = "Accept-Encoding"
+    headers = {"ETag": file.tag(encoding), "Cache-Control": caching, "Vary": "Accept-Encoding"}
     if is_known(request.headers.get("if-none-match", ""), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     headers["Content-Type"] = file.media_type

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from geoserver.styling.basemap import describe_basemap
 from geoserver.styling.build import build_style, drawn_layers, style_names
 from geoserver.styling.check import check
 from geoserver.styling.legend import build_legend, describe_bins, translate_style
+from geoserver.styling.names import translate_labels
 
-__all__ = ["build_legend", "build_style", "check", "describe_bins", "drawn_layers", "style_names", "translate_style"]
+__all__ = [
+    "build_legend",
+    "build_style",
+    "check",
+    "describe_basemap",
+    "describe_bins",
+    "drawn_layers",
+    "style_names",
+    "translate_labels",
+    "translate_style",
+]

@@ -13,9 +13,11 @@ from geoserver.model import Layer
 from geoserver.styling.bins import SUFFIX, Ladder, add_bins, find_ladder, has_bins, share_squares
 from geoserver.styling.colours import list_colours
 from geoserver.styling.flat import flatten
+from geoserver.styling.fonts import add_font_faces
 from geoserver.styling.legible import make_legible
 from geoserver.styling.outlines import OUTLINED, areas_in, outline_areas
 from geoserver.styling.plain import plain_fragment
+from geoserver.styling.ready_made import ReadyMade, find_ready_made, redraw
 from geoserver.tiling.tilejson import join_bounds
 
 if TYPE_CHECKING:
@@ -35,10 +37,12 @@ __all__ = [
 ]
 
 BASE = "base"  # the source of every basemap
+WORLD = ("world", "graticule")  # the sources of what lies around a city
 FILLS_BELOW = "geoserver:fills-below"  # id of the basemap layer that areas go under
 SQUARES_BELOW = "geoserver:squares-below"  # id of the basemap layer that squares go under: its first street
 DATA_BELOW = "geoserver:data-below"  # id of the basemap layer that lines and points go under: its first greater label
 WITHOUT_LAND = "geoserver:without-land"  # layer id -> paint where no `land` is loaded, so that it is not all sea
+WITHOUT_BASE = "geoserver:without-base"  # the same where nothing of a basemap is loaded
 BELOW = "geoserver:below"  # in the metadata of a fragment's layer: the basemap layer that it goes under instead
 Style = dict[str, Any]
 
@@ -85,6 +89,7 @@ def build_style(
     add_bins(style, catalog, ladders, dark=dark, marked=not plain)
     fragments = [fragment_of(catalog, catalog.layer(layer_id)) for layer_id in dict.fromkeys(layers)]
     _add_fragments(style, fragments, catalog, ladders, base_url, marked=not plain)
+    add_font_faces(style, base_url)
     make_legible(style, [name for name, zoom in asked.items() if zoom < _own_switch(statuses, name)])
     if plain:
         flatten(style)
@@ -178,17 +183,19 @@ def _absolute(address: str, base_url: str) -> str:
 
 def _fit_base(style: Style, catalog: Catalog, statuses: Mapping[str, LayerStatus], base_url: str) -> None:
     """Ask for the basemap layers that are there, with their zooms and attribution, and draw no others."""
+    if found := find_ready_made(catalog, statuses):
+        _fit_ready_made(style, found, base_url)
+        return
     drawn = dict.fromkeys(item["source-layer"] for item in style["layers"] if item.get("source") == BASE)
     present = [catalog.layers[name] for name in drawn if name in catalog.layers and name in statuses]
     names = {layer.id for layer in present}
     before = style["layers"]
     style["layers"] = [item for item in before if item.get("source") != BASE or item["source-layer"] in names]
     if "land" not in names:
-        for item in style["layers"]:
-            override_layer(item, style.get("metadata", {}).get(WITHOUT_LAND, {}).get(item["id"], {}))
+        _override(style, WITHOUT_LAND)
     _move_anchors(style, [item["id"] for item in before])
     if not present:
-        del style["sources"][BASE]
+        _stand_alone(style)
         return
     source = style["sources"][BASE]
     source["tiles"] = [f"{base_url}/tiles/{','.join(layer.id for layer in present)}/{{z}}/{{x}}/{{y}}.mvt"]
@@ -199,6 +206,46 @@ def _fit_base(style: Style, catalog: Catalog, statuses: Mapping[str, LayerStatus
     credits_ = dict.fromkeys(layer.attribution for layer in present if layer.attribution)
     if credits_:
         source["attribution"] = ", ".join(html.escape(credit) for credit in credits_)
+
+
+def _fit_ready_made(style: Style, found: ReadyMade, base_url: str) -> None:
+    """Draw the basemap from an archive in another schema than ours."""
+    before = [item["id"] for item in style["layers"]]
+    style["layers"] = redraw(style["layers"], BASE, found)
+    if not found.schema.land:
+        _override(style, WITHOUT_LAND)
+    if found.is_world:
+        style["layers"] = [item for item in style["layers"] if item.get("source") not in WORLD]
+        style["sources"] = {name: source for name, source in style["sources"].items() if name not in WORLD}
+        _stop_fading(style["layers"][0])
+    _move_anchors(style, before)
+    source = style["sources"][BASE]
+    source["tiles"] = [f"{base_url}/tiles/{found.layer.id}/{{z}}/{{x}}/{{y}}.mvt"]
+    source["minzoom"], source["maxzoom"] = found.zooms
+    source["bounds"] = found.status.archive.bounds.as_list()
+    if found.attribution:
+        source["attribution"] = html.escape(found.attribution)
+
+
+def _stop_fading(background: Style) -> None:
+    """Give the background the colour that it has from nearby at every zoom: no sea has to be seen from afar."""
+    colour = background.get("paint", {}).get("background-color")
+    if isinstance(colour, list):
+        background["paint"] = background["paint"] | {"background-color": colour[-1]}
+
+
+def _stand_alone(style: Style) -> None:
+    """Without a basemap the world around the city is all there is, at every zoom."""
+    del style["sources"][BASE]
+    _override(style, WITHOUT_BASE)
+    for item in style["layers"]:
+        if item.get("source") in WORLD:
+            item.pop("maxzoom", None)
+
+
+def _override(style: Style, key: str) -> None:
+    for item in style["layers"]:
+        override_layer(item, style.get("metadata", {}).get(key, {}).get(item["id"], {}))
 
 
 def _move_anchors(style: Style, before: list[str]) -> None:

@@ -11,8 +11,9 @@ from geoserver.catalog import Catalog
 from geoserver.catalog.names import near
 from geoserver.errors import CatalogError
 from geoserver.model import Layer
+from geoserver.styling.basemap import check_basemap
 from geoserver.styling.bins import NOTE, SUFFIX, note_faults
-from geoserver.styling.build import BASE, DATA_BELOW, FILLS_BELOW, SQUARES_BELOW
+from geoserver.styling.build import BASE, DATA_BELOW, FILLS_BELOW, SQUARES_BELOW, WORLD
 from geoserver.styling.expressions import fields_in
 from geoserver.styling.outlines import LEGEND
 
@@ -25,7 +26,7 @@ OF_BINS = frozenset({"count", "first", "last", "length", "area"})  # beside the 
 def check(catalog: Catalog) -> list[CatalogError]:
     """Every place where a style names a layer, field, source or font that there is not, and where words miss it."""
     words = [error for layer in catalog.layers.values() for error in _find_strange_words(catalog, layer)]
-    return words + [
+    return [*words, *check_basemap(catalog)] + [
         CatalogError(f"styles/{name}.json", key, expected)
         for name, style in catalog.styles.items()
         if not _is_idle(catalog, name, style)
@@ -89,7 +90,7 @@ def _problems_of_layer(
     ready_made = _draws_ready_made(catalog, style.get("sources", {}).get(source, {}))
     layer = None if ready_made else catalog.layers.get(name.removesuffix(SUFFIX))
     if layer is None:
-        if source != BASE and not ready_made:  # a basemap draws what there is of its layers
+        if source not in (BASE, *WORLD) and not ready_made:  # a basemap draws what there is of its layers
             yield f"{where}.source-layer", f"a layer of the catalogue; got {name!r}"
         return
     for missing, known in _unknown_fields(layer, item):

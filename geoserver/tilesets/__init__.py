@@ -3,5 +3,6 @@
 from geoserver.tilesets.archive import Archive, open_archive
 from geoserver.tilesets.directory import Directory
 from geoserver.tilesets.holder import ArchiveStatus, Tilesets, open_layer
+from geoserver.tilesets.world import render_world
 
-__all__ = ["Archive", "ArchiveStatus", "Directory", "Tilesets", "open_archive", "open_layer"]
+__all__ = ["Archive", "ArchiveStatus", "Directory", "Tilesets", "open_archive", "open_layer", "render_world"]

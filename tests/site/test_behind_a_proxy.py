@@ -68,6 +68,7 @@ def _walk(node: Any) -> Iterator[str]:
 
 
 def fill(address: str) -> str:
+    address = address.replace("/world/land/{z}/{x}/{y}", "/world/land/0/0/0")  # it has no zoom as deep as those of data
     return re.sub(r"\{(\w+)\}", lambda found: quote(VALUES[found[1]]), address)
 
 

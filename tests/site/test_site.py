@@ -133,11 +133,35 @@ def test_what_the_build_has_packed_is_sent_while_it_is_of_the_same_bytes(tmp_pat
 
 
 @built
-def test_letters_are_small_enough_for_a_slow_line(client: TestClient) -> None:
+def test_the_letters_of_a_first_view_in_any_language_of_europe_are_small_enough_for_a_slow_line(
+    client: TestClient,
+) -> None:
+    sizes = []
     for font in ("Regular", "Medium", "Italic"):
-        answer = client.get(f"/fonts/Noto Sans {font}/0-255.pbf", headers={"Accept-Encoding": "br"})
-        assert answer.headers["content-encoding"] == "br"
-        assert int(answer.headers["content-length"]) < 20_000
+        for letters in ("0-255", "256-511", "8192-8447"):  # Western, Central European, marks such as an apostrophe
+            answer = client.get(f"/fonts/Noto Sans {font}/{letters}.pbf", headers={"Accept-Encoding": "br"})
+            assert answer.headers["content-encoding"] == "br"
+            sizes.append(int(answer.headers["content-length"]))
+    assert sum(sizes) < 60_000
+
+
+@built
+def test_every_letter_is_in_a_glyph_file_or_in_a_font_file_that_a_style_names(client: TestClient) -> None:
+    style = client.get("/styles/light.json").json()
+    faces = style["font-faces"]["Noto Sans Medium"]
+    assert faces == style["font-faces"]["Noto Sans Italic"]
+    ranges = [
+        (int(first, 16), int(last or first, 16))
+        for face in faces
+        for first, _, last in (text.removeprefix("U+").partition("-") for text in face["unicode-range"])
+    ]
+    for letter in "ƆƐƴḀ₤" + "بשאक़กგԵሀހ":
+        assert any(first <= ord(letter) <= last for first, last in ranges), letter
+    for letter in "aéßŁőșĦẠ€ΔЖ\u2019\u2013":  # none of these may make a reader fetch a font file
+        assert not any(first <= ord(letter) <= last for first, last in ranges), letter
+    for face in faces:
+        answer = client.get(face["url"])
+        assert (answer.headers["content-type"], answer.content[:4]) == ("font/woff2", b"wOF2")
 
 
 @built
@@ -209,7 +233,7 @@ def test_a_style_is_served_with_the_addresses_of_this_server(client: TestClient)
 
 def test_a_style_can_carry_data_layers(client: TestClient) -> None:
     style = client.get("/styles/dark.json", params={"layers": "crime,trees"}).json()
-    assert {"base", "crime", "trees"} == style["sources"].keys()
+    assert {"base", "world", "graticule", "crime", "trees"} == style["sources"].keys()
     assert client.get(style["sources"]["crime"]["url"]).status_code == 200
 
 

@@ -61,7 +61,7 @@ export function listTiles(style: StyleSpecification, view: View): string[] {
   return Object.entries(style.sources).flatMap(([id, source]) => {
     if (source.type !== "vector" || !source.tiles || !isDrawn(style, id, zoom) || zoom < (source.minzoom ?? 0)) return [];
     const z = Math.min(Math.floor(zoom), source.maxzoom ?? 22);
-    const [west, south, east, north] = source.bounds ?? [-180, -85.051129, 180, 85.051129];
+    const [west, south, east, north] = source.bounds ?? [-180, -85.0511, 180, 85.0511];
     const [first, last] = [project(west, north), project(east, south)];
     const range = (axis: 0 | 1): number[] => {
       const from = Math.floor(Math.max(seen.from[axis], first[axis]) * 2 ** z);

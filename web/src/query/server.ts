@@ -105,12 +105,13 @@ export function askTileJson(layer: LayerSummary, filter: string): Ask<TileJson> 
 
 /**
  * The style of a base with layers on it. `starts` tells from which zoom on each of them shows features, in the order of
- * the layers; null leaves it to the layer.
+ * the layers; null leaves it to the layer. `lang` is the language of names on the map.
  */
-export function askStyle(base: string, layers: LayerSummary[], starts: (number | null)[]): Ask<Record<string, unknown>> {
+export function askStyle(base: string, layers: LayerSummary[], starts: (number | null)[], lang: string): Ask<Record<string, unknown>> {
   const query = writeQuery({
     layers: layers.map((layer) => layer.id).join(","),
     "features-from": starts.every((start) => start === null) ? "" : starts.map((start) => start ?? "").join(","),
+    lang,
   });
   const version = layers.map((layer) => layer.version).join(" ");
   return { address: `styles/${base}.json${query}`, version, read: plain };

@@ -327,7 +327,7 @@ export class Knowledge {
       const start = error ? undefined : data?.features_from;
       starts.push(start === undefined || start === layer.features_from ? null : start);
     }
-    return askStyle(this.#choice.theme, layers, starts);
+    return askStyle(this.#choice.theme, layers, starts, this.#choice.speaks);
   }
 
   /** Put together what belongs together; until all of it is there, the scene before stays. */

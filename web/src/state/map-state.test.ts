@@ -105,7 +105,7 @@ for (const [order, pick] of ORDERS) {
     assert.deepEqual(repeated(server.asked), []);
     assert.equal(server.asked.length, 3 + 3 * SEVEN.length, server.asked.join("\n"));
     const styles = server.asked.filter((address) => address.startsWith("styles/"));
-    assert.deepEqual(styles, [`styles/light.json?layers=${[...SEVEN].sort().join(",")}&features-from=3,3,3,3,3,3,3`]);
+    assert.deepEqual(styles, [`styles/light.json?layers=${[...SEVEN].sort().join(",")}&features-from=3,3,3,3,3,3,3&lang=en`]);
     assert.match(state.known.scene!.tiles["trees"]!.tiles[0]!, /filter=kind = 'trees'/);
     assert.equal(state.known.featuresFrom("trees"), 3);
   });
