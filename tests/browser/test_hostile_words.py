@@ -102,7 +102,7 @@ def test_hostile_words_are_shown_as_they_are(open_viewer: Callable[..., Any], wo
     viewer = open_viewer(f"/?layers=words&filter.words={asked}", origin=words.url)
     page = viewer.page
     expect(page.locator(".said strong")).to_have_text(f"5 {HTML}")
-    expect(page.locator(".chip").first).to_have_text(f"{HTML}, {VALUES[1]} +3")
+    expect(page.locator(".chip").first).to_contain_text(f"{HTML}, {VALUES[1]} +3")
     expect(page.locator(".legend")).to_contain_text(HTML)
     expect(viewer.open_filters("words")).to_contain_text("constructor")
     items = viewer.in_view()

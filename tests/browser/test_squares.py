@@ -241,7 +241,7 @@ def test_seven_layers_are_all_counted_each_is_asked_for_once_and_an_edit_is_all_
         viewer.settle()
         new = viewer.requests[before:]
         assert any("/tiles/reports/" in url for url in new)
-        others = [url for url in new if not re.search(r"/reports\b|/api/layers\?lang=en$|/styles/", url)]
+        others = [url for url in new if not re.search(r"/reports\b|/api/layers\?fields=|/styles/|/assets/", url)]
         assert others == []
     finally:
         with psycopg.connect(reports.database_url) as connection:

@@ -78,14 +78,18 @@ export class CityMap {
   /** MapLibre compares styles only once the first one is there; what comes before waits here. */
   #styled = false;
   #waiting: StyleSpecification | null = null;
+  /** What is drawn now. */
+  #style: StyleSpecification;
   /**
-   * Sources of which a tile failed, or is on its way as they change. MapLibre 6.17 may wait for ever for such a tile once
-   * its source's tiles change, so these sources are made anew instead.
+   * Sources of which a tile failed, or is on its way as they change: MapLibre 6.17 may wait for ever for such a tile once
+   * its source's tiles change. Of a source whose look changes too it would go on to draw the old tiles. So these sources
+   * are made anew instead.
    */
   #faulty = new Set<string>();
 
   constructor(options: Options, events: Events) {
     this.#options = options;
+    this.#style = options.style;
     this.#events = events;
     addProtocol(options.name, ({ url }) => this.#take(url.slice(options.name.length + 3)));
     const { camera, bounds } = options;
@@ -213,7 +217,7 @@ export class CityMap {
       const source = this.#map.getSource(id);
       if (source?.type !== "vector" || next.type !== "vector") continue;
       const changes = String((source as VectorTileSource).tiles) !== String(next.tiles) || this.#outdated.has(id);
-      if (changes && !this.#map.isSourceLoaded(id)) this.#faulty.add(id);
+      if (changes && (looksOf(style, id) !== looksOf(this.#style, id) || !this.#map.isSourceLoaded(id))) this.#faulty.add(id);
     }
     if (this.#faulty.size) this.#map.setStyle(without(style, this.#faulty), { diff: true });
     this.#faulty.clear();
@@ -224,6 +228,7 @@ export class CityMap {
       if (id === SELECTION && next.type === "geojson") (source as GeoJSONSource).setData(next.data);
     }
     this.#map.setStyle(style, { diff: true });
+    this.#style = style;
     this.#map.triggerRepaint();
   }
 
@@ -294,6 +299,10 @@ export class CityMap {
     this.#options.ahead.stop();
   }
 }
+
+/** All that a style draws of a source. */
+const looksOf = ({ layers }: StyleSpecification, source: string): string =>
+  JSON.stringify(layers.filter((layer) => "source" in layer && layer.source === source));
 
 /** The layer in the address of a tile; "" for other addresses. */
 const layerOfTile = (url: string): string => decodeURIComponent(/\/tiles\/([^/]+)\/\d+\//.exec(url)?.[1] ?? "");
