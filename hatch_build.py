@@ -14,6 +14,7 @@ ASSETS = {
     "data-samples": "data-samples",
     "city.toml": "city.toml",
     "web/dist": "web",
+    "web/src/messages": "messages",
 }
 
 

@@ -1,4 +1,5 @@
-"""A first visit to the page in Chromium: how much is asked for to show some layers, and how soon nothing more is.
+"""A first visit to the page in Chromium: how much is asked for to show some layers, and how soon nothing more is; and
+how many visitors a second get the page itself, which tells what it would ask for first.
 
 The sample city through the real server; each visit has an empty cache, and those with different numbers of layers take
 turns.
@@ -7,6 +8,7 @@ turns.
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
 import time
@@ -17,6 +19,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import sync_playwright
 
+from benchmarks.drive import measure
 from benchmarks.frame import Row, Table
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["FLAGS", "NAMES", "Visit", "find_kind", "run"]
 
 _LAYERS = ("crime", "bike-paths", "trees", "sewage-sampling", "air-quality", "districts")
+_ALONE = "the catalogue alone"
 _SHOWN = (1, 3, 6)
 _VISITS = 3
 _QUIET = 4.0  # seconds without a request after which the page is idle
@@ -38,6 +42,14 @@ FLAGS = (
     *("--disable-gpu", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-sandbox", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic"),
 )
+# Addresses of the page: plain, as a shared link has them, and such as nobody has asked for before.
+_ADDRESSES = {
+    "without a query": ["/"],
+    "three layers and a filter": ["/?layers=crime,trees,districts&filter.crime=category%3D'burglary'"],
+    "random queries": [
+        f"/?layers={','.join(random.Random(number).sample(_LAYERS, 3))}&x{number}={number}" for number in range(2000)
+    ],
+}
 # What an address is, by its path below the page's; the first that matches.
 _KINDS = {
     "tiles": r"/tiles/[^/]+/\d+/\d+/\d+\.\w+",
@@ -84,6 +96,7 @@ def run(context: Context) -> list[Row]:
             for number, seen in visits.items():
                 seen.append(_visit(browser, server.url, _LAYERS[:number]))
         browser.close()
+        rates = measure_answers(server.url, context.seconds)
     context.tables.append(_build_table(visits))
     rows = []
     for number, seen in visits.items():
@@ -96,7 +109,18 @@ def run(context: Context) -> list[Row]:
         what = f"{number} layers shown" if number > 1 else "1 layer shown"
         idle = max(visit.idle for visit in seen)
         rows.append(Row("page", f"first visit, {what}: from the last tile until idle", idle, "s", at_most=2))
+    alone = rates.pop(_ALONE)
+    rows += [Row("page", f"the page, {what}: answers", rate, "1/s", alone, _ALONE) for what, rate in rates.items()]
     return rows
+
+
+def measure_answers(url: str, seconds: float) -> dict[str, float]:
+    """Answers a second by what is asked for, over some connections, as browsers take them."""
+    asked = {_ALONE: ["/api/layers"], **_ADDRESSES}
+    return {
+        what: measure(url, paths, connections=8, seconds=seconds, encoding="gzip, br, zstd").rate
+        for what, paths in asked.items()
+    }
 
 
 def _visit(browser: Browser, url: str, layers: Sequence[str]) -> Visit:

@@ -26,6 +26,7 @@ from geoserver.errors import BadParameterError, GeoserverError, OvertakenError
 from geoserver.ogc.routes import router as ogc_router
 from geoserver.questions import Questions
 from geoserver.services import Services
+from geoserver.site.answers import Answers
 from geoserver.site.headers import OPEN_DATA, SECURITY, SiteHeaders
 from geoserver.site.methods import list_methods
 from geoserver.site.routes import router as site_router
@@ -93,6 +94,7 @@ def create_app(
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way to another document
     app.state.settings = settings
     app.state.tiles = tiles
+    app.state.answers = Answers()
     app.state.questions = questions
     app.state.meter = meter
     app.state.hosts = Hosts(settings, {str(getattr(route, "path", "/")).split("/")[1] for route in routes})

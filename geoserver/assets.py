@@ -7,8 +7,9 @@ from typing import Literal
 
 __all__ = ["Kind", "root", "roots"]
 
-Kind = Literal["layers", "tiles", "styles", "data-samples", "web"]
+Kind = Literal["layers", "tiles", "styles", "data-samples", "web", "messages"]
 
+_ELSEWHERE = {"web": "web/dist", "messages": "web/src/messages"}  # in the checkout
 _PACKAGE = Path(__file__).parent
 
 
@@ -16,7 +17,7 @@ def root(kind: Kind) -> Path:
     """The product's own folder of that kind: in the checkout if we run from one, else inside the installed wheel."""
     checkout = _PACKAGE.parent
     if (checkout / "pyproject.toml").is_file() and (checkout / "tiles").is_dir():
-        return checkout / ("web/dist" if kind == "web" else kind)
+        return checkout / _ELSEWHERE.get(kind, kind)
     return _PACKAGE / "_assets" / kind
 
 

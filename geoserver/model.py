@@ -9,23 +9,24 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from geoserver.fieldtypes import FieldType, Scalar
+
 __all__ = [
     "BINS",
+    "GEOMETRIES",
     "ROWLESS_KINDS",
     "Bounds",
     "City",
     "CityWords",
     "CsvOptions",
     "Field",
-    "FieldType",
     "FieldWords",
     "FilterKind",
     "Layer",
-    "Limit",
     "Parameter",
     "Picture",
     "Readings",
-    "Scalar",
+    "Threshold",
     "Tile",
     "TilePlan",
     "TimeUnit",
@@ -34,10 +35,9 @@ __all__ = [
 ]
 
 BINS = "bins"  # the recipe in tiles/ that is no kind of layer, and the end of the name of its MVT layers
-FieldType = Literal["text", "integer", "number", "boolean", "date", "timestamp"]
+GEOMETRIES = ("points", "lines", "polygons")
 FilterKind = Literal["choice", "range", "search", "none"]
 ROWLESS_KINDS = ("tiles", "function")  # every other kind is a recipe in `tiles/` over the layer's table
-type Scalar = str | int | float | bool
 type TimeUnit = Literal["yyyymmdd", "year", "s", "ms"]  # what a number in a time field counts
 
 
@@ -89,11 +89,12 @@ class TilePlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class Threshold:
     """A value that those of a field are judged by, such as a legal limit, and what it is called."""
 
     value: float
     title: str
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +110,12 @@ class Field:
     column: str = ""  # name in the source file; empty: the same as `name`
     labels: Mapping[str, str] = field(default_factory=dict)  # stored value -> text for people
     latest: bool = False  # carries the latest reading (see Readings)
-    limits: tuple[Limit, ...] = ()  # of a number; drawn where its readings are
+    limits: tuple[Threshold, ...] = ()  # of a number; drawn where its readings are
     time_unit: TimeUnit | None = None  # what numbers in a date or timestamp count; None: a number is no time
-    language: str = ""  # of title, description and unit; empty where nobody said
+    language: str = ""  # of title and unit; empty where nobody said
+    description_language: str = ""
     labels_language: str = ""
+    untranslated_labels: tuple[str, ...] = ()  # values whose labels are still in the first language
 
     @property
     def source_column(self) -> str:
@@ -259,7 +262,10 @@ class Layer:
     nouns: str = ""  # and many of them
     language: str = ""  # of the plain words of the file, and of values; empty where it does not say
     languages: Mapping[str, Words] = field(default_factory=dict)
-    spoken: str = ""  # the language that its words are in now
+    spoken: str = ""  # the language that its words are in now, if not said otherwise:
+    description_language: str = ""
+    theme_language: str = ""
+    theme_key: str = ""  # the theme in the first language, whatever is spoken
     legend_words: Mapping[str, str] = field(default_factory=dict)  # words of the style -> in that language
     source_layer: str = ""  # layer inside a source with several
     crs: str = ""  # overrides the source's CRS, "EPSG:27700"
@@ -277,6 +283,11 @@ class Layer:
     bounds: Bounds | None = None  # outside of which a function has no tiles
     max_age: int = 60  # seconds for which a function's tile holds
     tile_fields: tuple[str, ...] = ()  # what style, filter and title need; filled by the catalogue
+    geometry: str = ""  # points, lines or polygons, as the recipe of its kind says; empty where it takes all of them
+
+    def __post_init__(self) -> None:
+        if self.kind in GEOMETRIES:
+            object.__setattr__(self, "geometry", self.kind)
 
     @property
     def has_rows(self) -> bool:

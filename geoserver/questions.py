@@ -13,9 +13,10 @@ import contextlib
 import re
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from geoserver import tiling
+from geoserver.errors import BadParameterError
 from geoserver.filtering import Where
 from geoserver.filtering.apart import Apart
 from geoserver.interrupts import interruptible
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
     from geoserver.model import Layer
     from geoserver.settings import Settings
 
-__all__ = ["COSTLY", "Asked", "Questions", "count_characters"]
+__all__ = ["COSTLY", "FILTERS", "Asked", "Filters", "Questions", "count_characters", "read_once", "split_filters"]
 
+FILTERS = ("filter", "filter-lang", "filter-crs", "bbox", "bbox-crs", "datetime")
 SHORT = 300  # characters that are read in half a millisecond
 COSTLY = 1_000  # characters from which on a client's questions wait for each other
 _KEPT = 8 * 2**20  # bytes, roughly, of filters that were read apart and may be asked again at once: a map asks by tiles
@@ -53,6 +55,33 @@ _CODE = re.compile(r"\d{4,6}(?=\]?\s*$)", re.ASCII)  # at the end of a CRS' name
 _AT_HAND = (4326, 3857)
 
 type Key = tuple[object, ...]
+
+
+class Filters(TypedDict, total=False):
+    """Arguments of `filtering.build`."""
+
+    filter: str
+    filter_lang: str
+    filter_crs: str
+    bbox: str
+    bbox_crs: str
+    datetime: str
+
+
+def read_once(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Parameters by name; one that is given twice raises BadParameterError, as either value could be meant."""
+    values: dict[str, str] = {}
+    for name, value in pairs:
+        if name in values:
+            raise BadParameterError(name, value, "this parameter only once")
+        values[name] = value
+    return values
+
+
+def split_filters(values: Mapping[str, str]) -> tuple[Filters, dict[str, str]]:
+    """Parameters as arguments of `filtering.build` by name, and the rest, which is `field=value`."""
+    arguments = {name.replace("-", "_"): values[name] for name in FILTERS if name in values}
+    return cast("Filters", arguments), {name: value for name, value in values.items() if name not in FILTERS}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,21 @@ import pytest
 from geoserver.catalog import Catalog, read_catalog
 from geoserver.database.status import LayerStatus
 from geoserver.grid import most_cells
-from geoserver.model import TilePlan, ZoomPlan
+from geoserver.model import Field, TilePlan, ZoomPlan
 from geoserver.settings import Settings
 from geoserver.styling import build_legend, build_style, describe_bins
-from geoserver.styling.colours import contrast, parse_hex
+from geoserver.styling.build import darken
+from geoserver.styling.colours import contrast, list_colours, parse_hex
 from geoserver.styling.expressions import evaluate, output_at
 from geoserver.styling.plain import plain_fragment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from geoserver.model import Layer
+
+if TYPE_CHECKING:
+    pass
 
 BASE_URL = "https://maps.example.org"
 THEMES = ("light", "dark")
@@ -29,7 +35,9 @@ START = 15
 ZOOMS = range(9, 19)
 LEAST_CONTRAST = 2.0
 MOST_CLASSES = 7
+GREY = "#8a8f94"  # of entries that explain a size
 SMALLEST_POINT = 3.5  # pixels of radius
+VISIBLE = {"crime:bins-marks", "bike-paths-casing", "air-quality", "trees:bins-marks"}
 GROUNDS = {"land", "land-use", "built-up", "park", "water", "ocean", "building"}
 
 # How colours look to those who lack one kind of cones: matrices on linear RGB, severity 1.0, of G. M. Machado,
@@ -68,8 +76,25 @@ NEIGHBOURS = 4.0  # between two classes of a number, which stand in order
 
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
-    """The sample city's, as a server in an empty workspace reads it."""
-    return read_catalog(Settings(workspace=tmp_path_factory.mktemp("workspace"), samples=True))
+    """The sample city's, and what a city may add to it without a style: the same rules hold for both."""
+    sample = read_catalog(Settings(workspace=tmp_path_factory.mktemp("workspace"), samples=True))
+    return replace(sample, layers={**sample.layers, **{layer.id: layer for layer in make_foreign(sample)}})
+
+
+def make_foreign(sample: Catalog) -> Iterator[Layer]:
+    """Points, lines and areas with a category that is labelled, with too many of them, and with a number alone."""
+    labels = {f"value {number}": f"Value {number}" for number in range(20)}
+    fields = {
+        "labelled": Field("kind", "Kind", "text", filter="choice", labels=dict([*labels.items()][:6])),
+        "many": Field("kind", "Kind", "text", filter="choice", labels=labels),
+        "unlabelled": Field("kind", "Kind", "text", filter="choice"),
+        "number": Field("depth", "Depth", "number", filter="range", unit="m"),
+    }
+    for kind in ("points", "lines", "polygons"):
+        for name, item in fields.items():
+            yield replace(sample.layers["crime"], id=f"{kind}-{name}", kind=kind, style="", fields={item.name: item})
+    for number in range(8):  # the one colour of a layer follows from its id
+        yield replace(sample.layers["crime"], id=f"layer-{number}", style="", fields={})
 
 
 @pytest.fixture(scope="module")
@@ -81,16 +106,14 @@ def statuses(catalog: Catalog) -> dict[str, LayerStatus]:
     return {name: LayerStatus(name, 1, 9, 0, 0, None, 4326, "POINT", made, 0.1, plan) for name in catalog.layers}
 
 
-def list_colours(value: Any) -> Iterator[str]:
-    if isinstance(value, list):
-        for part in value:
-            yield from list_colours(part)
-    elif isinstance(value, str) and value.startswith("#"):
-        yield value
+def find(style: dict[str, Any], name: str) -> dict[str, Any]:
+    """The style's layer of that id."""
+    return next(item for item in style["layers"] if item["id"] == name)
 
 
 def grounds(catalog: Catalog, theme: str) -> set[str]:
     """Every colour of land, water, parks and buildings that data can lie on."""
+    assert {item["id"] for item in catalog.styles[theme]["layers"]} >= GROUNDS
     return {
         colour
         for item in catalog.styles[theme]["layers"]
@@ -131,7 +154,7 @@ def test_every_class_of_every_layer_stands_out_from_land_water_parks_and_buildin
 ) -> None:
     floor = grounds(catalog, theme)
     assert len(floor) >= 10
-    faint = {}
+    faint, measured = {}, 0
     for layer in catalog.datasets():
         squares = describe_bins(catalog, layer, statuses[layer.id]) or {"legends": []}
         for entry in [*build_legend(catalog, layer), *(e for each in squares["legends"] for e in each["legend"])]:
@@ -139,17 +162,53 @@ def test_every_class_of_every_layer_stands_out_from_land_water_parks_and_buildin
             least = min(contrast(colour, ground) for ground in floor)
             if least < LEAST_CONTRAST:
                 faint[layer.id, entry["label"], colour] = round(least, 2)
+            measured += 1
     assert faint == {}
+    assert measured > 200
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_a_layer_without_a_style_stands_out_too(theme: str, catalog: Catalog) -> None:
-    floor = grounds(catalog, theme)
-    for kind in ("points", "lines"):
-        for name in ("a", "bb", "benches", "trees", "stops", "wells", "fountains", "kiosks"):
-            drawn = plain_fragment(replace(catalog.layers["crime"], id=name, kind=kind))["layers"][-1]
-            colour = drawn["paint"].get("circle-color", drawn["paint"].get("line-color"))
-            assert min(contrast(colour, ground) for ground in floor) >= LEAST_CONTRAST
+def test_the_legend_is_the_style_for_every_class(
+    theme: str, catalog: Catalog, statuses: dict[str, LayerStatus]
+) -> None:
+    """Each entry's colour is what the style draws a feature of that value with, and every value has its entry's."""
+    compared = 0
+    for layer in catalog.datasets():
+        style = build_style(catalog, statuses, theme, BASE_URL, [layer.id])
+        drawn = [item for item in style["layers"] if item.get("source-layer") == layer.id]
+        for entry in (seen(entry, theme) for entry in build_legend(catalog, layer)):
+            for value in entry["value"] if isinstance(entry.get("value"), list) else [entry.get("value")]:
+                if value is None:
+                    continue
+                colours = {
+                    evaluate(item["paint"].get(name), {field: value}, 15)
+                    for item in drawn
+                    for name in ("circle-color", "line-color", "fill-color")
+                    for field in layer.fields
+                    if evaluate(item.get("filter", True), {field: value}, 15)
+                }
+                assert entry["color"] in colours
+                compared += 1
+    assert compared > 35
+
+
+def test_a_layer_without_a_style_is_drawn_by_category_where_a_few_are_labelled_and_in_one_colour_else(
+    catalog: Catalog,
+) -> None:
+    for kind in ("points", "lines", "polygons"):
+        for name, entries in (("labelled", 7), ("many", 1), ("unlabelled", 1), ("number", 1)):
+            legend = build_legend(catalog, catalog.layers[f"{kind}-{name}"])
+            assert len({entry["color"] for entry in legend}) == len(legend) == entries
+            if entries > 1:
+                assert [entry["label"] for entry in legend] == [*(f"Value {number}" for number in range(6)), "Other"]
+            for theme in THEMES:
+                fragment = plain_fragment(catalog.layers[f"{kind}-{name}"])
+                if theme == "dark":
+                    darken(fragment)
+                fill, outline = fragment["layers"][0]["paint"], fragment["layers"][-1]["paint"]
+                if kind == "polygons":  # the fill is thin; what stands out is the outline
+                    assert outline["line-color"] == fill["fill-color"] == fill["fill-outline-color"]
+                    assert all(evaluate(outline["line-width"], {}, zoom) >= 1 for zoom in ZOOMS)
 
 
 @pytest.mark.parametrize("eyes", EYES)
@@ -157,7 +216,7 @@ def test_a_layer_without_a_style_stands_out_too(theme: str, catalog: Catalog) ->
 def test_no_two_categories_look_alike_and_no_two_neighbouring_classes_do(
     theme: str, eyes: str, catalog: Catalog, statuses: dict[str, LayerStatus]
 ) -> None:
-    floor, alike = grounds(catalog, theme), {}
+    floor, alike, compared = grounds(catalog, theme), {}, 0
     for layer in catalog.datasets():
         legend = build_legend(catalog, layer)
         categories = [mark_of(entry, theme, floor) for entry in legend if entry.get("value") is not None]
@@ -172,7 +231,9 @@ def test_no_two_categories_look_alike_and_no_two_neighbouring_classes_do(
         for (one, other), least in wanted:
             if (far := distance(one, other, eyes)) < least:
                 alike[layer.id, one, other] = round(far, 1)
+            compared += 1
     assert alike == {}
+    assert compared > 150
 
 
 def test_a_colour_that_is_like_another_for_some_eyes_is_found() -> None:
@@ -181,19 +242,28 @@ def test_a_colour_that_is_like_another_for_some_eyes_is_found() -> None:
 
 
 def test_more_is_further_from_the_ground_in_both_themes(catalog: Catalog, statuses: dict[str, LayerStatus]) -> None:
+    ordered = 0
     for layer in catalog.datasets():
         squares = describe_bins(catalog, layer, statuses[layer.id]) or {"legends": []}
         for legend in (each["legend"] for each in squares["legends"]):
             for theme, ground in (("light", "#ffffff"), ("dark", "#000000")):
                 told = [contrast(seen(entry, theme)["color"], ground) for entry in legend]
                 assert told == sorted(told)
+                ordered += len(told) > 1
+    assert ordered > 50
 
 
 def test_no_layer_has_more_than_seven_classes(catalog: Catalog, statuses: dict[str, LayerStatus]) -> None:
     for layer in catalog.datasets():
-        assert len({entry["color"] for entry in build_legend(catalog, layer)}) <= MOST_CLASSES
+        legend = build_legend(catalog, layer)
+        assert (
+            1
+            <= len({(entry["color"], entry.get("stroke")) for entry in legend if entry["color"] != GREY})
+            <= MOST_CLASSES
+        )
         squares = describe_bins(catalog, layer, statuses[layer.id]) or {"legends": []}
         assert all(2 <= len(each["legend"]) <= MOST_CLASSES for each in squares["legends"])
+        assert squares["legends"]
 
 
 def test_points_are_never_smaller_than_the_eye_wants_have_a_casing_and_let_nothing_shine_through(
@@ -216,13 +286,30 @@ def test_points_are_never_smaller_than_the_eye_wants_have_a_casing_and_let_nothi
     assert drawn > 100
 
 
-def test_lines_are_never_thinner_than_a_pixel_and_their_dashes_begin_where_they_can_be_seen(catalog: Catalog) -> None:
-    for item in catalog.styles["bike-paths"]["layers"]:
-        paint = item["paint"]
-        assert all(evaluate(paint["line-width"], {}, zoom) >= 1 for zoom in ZOOMS)
-        if dash := paint.get("line-dasharray"):
-            assert [output_at(dash, zoom) for zoom in (11, 12)] == [["literal", [1, 0]]] * 2
-            assert output_at(dash, 13) != ["literal", [1, 0]]
+def test_lines_are_never_thinner_than_a_pixel_and_their_dashes_begin_where_they_can_be_seen(
+    catalog: Catalog, statuses: dict[str, LayerStatus]
+) -> None:
+    lines, dashed = 0, 0
+    for layer in catalog.datasets():
+        if layer.kind != "lines":
+            continue
+        for item in build_style(catalog, statuses, layer.id, BASE_URL)["layers"]:
+            if item.get("source-layer") != layer.id:
+                continue
+            assert all(evaluate(item["paint"]["line-width"], {}, zoom) >= 1 for zoom in ZOOMS)
+            lines += 1
+            if dash := item["paint"].get("line-dasharray"):
+                assert [output_at(dash, zoom) for zoom in (11, 12)] == [["literal", [1, 0]]] * 2
+                assert output_at(dash, 13) != ["literal", [1, 0]]
+                dashed += 1
+    assert lines >= 13
+    assert dashed == 3
+
+
+def measure(marks: dict[str, Any], side: float, count: int, zoom: float) -> tuple[float, float]:
+    """Outer and inner width, in pixels, of the mark in the middle of a square of that side."""
+    width, inside = (evaluate(marks["paint"][f"line-{name}"], {"count": count}, zoom) for name in ("width", "offset"))
+    return side - 2 * (inside - width / 2), side - 2 * (inside + width / 2)
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -230,14 +317,19 @@ def test_squares_are_wide_enough_and_so_are_the_marks_in_them(
     theme: str, catalog: Catalog, statuses: dict[str, LayerStatus]
 ) -> None:
     style = build_style(catalog, statuses, theme, BASE_URL, ["crime"])
-    marks = next(item for item in style["layers"] if item["id"] == "crime:bins-marks")
+    marks, casing = (find(style, f"crime:bins-{name}") for name in ("marks", "casing"))
     for zoom in range(9, START):
         side = 512 / most_cells(zoom)
         assert side == (8 if zoom < 12 else 16)
-        few, many = (evaluate(marks["paint"]["line-width"], {"count": count}, zoom) for count in (1, 10**6))
+        (few, hole), (many, no_hole) = (measure(marks, side, count, zoom) for count in (1, 10**6))
         assert 0.4 * side <= few < many < side
+        assert (hole, no_hole) == pytest.approx((0, 0), abs=0.05)
+        for count in (1, 10**6):
+            assert measure(casing, side, count, zoom)[0] - measure(marks, side, count, zoom)[0] == pytest.approx(
+                1.6, abs=0.05
+            )
         # Halfway to the next zoom they have grown as their square has.
-        wider = evaluate(marks["paint"]["line-width"], {"count": 1}, zoom + 0.5)
+        wider, _ = measure(marks, side * 2**0.5, 1, zoom + 0.5)
         assert wider == pytest.approx(few * 2**0.5, rel=0.01)
 
 
@@ -246,7 +338,7 @@ def test_the_classes_of_squares_fit_what_is_counted_at_the_zoom_and_under_the_fi
 ) -> None:
     def breaks(zoom: int, **asked: int) -> list[float]:
         style = build_style(catalog, statuses, "light", BASE_URL, ["crime"], features_from=asked)
-        marks = next(item for item in style["layers"] if item["id"] == "crime:bins-marks")
+        marks = find(style, "crime:bins-marks")
         colour = marks["paint"]["line-color"]
         return list((output_at(colour, zoom) if colour[1] == ["zoom"] else colour)[3::2])
 
@@ -274,21 +366,74 @@ def test_the_legend_of_squares_says_at_each_zoom_what_the_style_draws(
                 assert evaluate(paint["line-color"], {"count": count}, zoom) == seen(entry, theme)["color"]
 
 
-def test_of_two_layers_in_squares_one_is_discs_and_the_other_frames_and_no_colours_mix(
-    catalog: Catalog, statuses: dict[str, LayerStatus]
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("ids", [["crime", "trees"], ["trees", "air-quality", "crime"]])
+def test_layers_in_squares_share_them_and_no_mark_lies_on_another(
+    theme: str, ids: list[str], catalog: Catalog, statuses: dict[str, LayerStatus]
 ) -> None:
-    for theme in THEMES:
-        style = build_style(catalog, statuses, theme, BASE_URL, ["crime", "trees"])
-        squares = {item["id"]: item for item in style["layers"] if item.get("source-layer", "").endswith(":bins")}
-        discs, frames = (squares[f"{name}:bins-marks"] for name in ("crime", "trees"))
-        assert [item["layout"]["line-join"] for item in (discs, frames)] == ["round", "miter"]
-        assert evaluate(frames["paint"]["line-width"], {"count": 9}, 13) < 2.5
-        for name in ("crime", "trees"):
-            assert evaluate(squares[f"{name}:bins"]["paint"]["fill-opacity"], {}, 12) == 0
-            assert evaluate(squares[f"{name}:bins-marks"]["paint"]["line-opacity"], {}, 12) == 1
-            assert squares[f"{name}:bins-crowded"]["paint"]["fill-opacity"] == 1
-        colours = [set(list_colours(item["paint"]["line-color"])) for item in (discs, frames)]
-        assert not colours[0] & colours[1]
+    style = build_style(catalog, statuses, theme, BASE_URL, ids)
+    drawn = [find(style, f"{name}:bins-marks") for name in ids]
+    assert [item["layout"]["line-join"] for item in drawn] == ["round", *(["miter"] * (len(ids) - 1))]
+    for zoom in range(9, START):
+        side = 512 / most_cells(zoom)
+        for inner, outer in pairwise(drawn):
+            widest = measure(inner, side, 10**6, zoom)[0]
+            hole = measure(outer, side, 1, zoom)[1]
+            assert 0 < widest < hole
+        assert measure(drawn[0], side, 1, zoom)[0] >= (2.8 if len(ids) == 2 else 2.2)
+        assert measure(drawn[-1], side, 10**6, zoom)[0] < side
+        assert all(evaluate(frame["paint"]["line-width"], {"count": 9}, zoom) >= 0.8 for frame in drawn[1:])
+    for item in drawn:
+        assert evaluate(item["paint"]["line-opacity"], {}, 12) == 1
+        assert find(style, item["id"].removesuffix("-marks"))["paint"]["fill-opacity"] == 0
+    for one, other in combinations(drawn, 2):
+        assert not {*list_colours(one["paint"]["line-color"])} & {*list_colours(other["paint"]["line-color"])}
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_zoom_has_squares_or_features_of_a_layer_and_squares_of_one_width(
+    theme: str, catalog: Catalog, statuses: dict[str, LayerStatus]
+) -> None:
+    style = build_style(catalog, statuses, theme, BASE_URL, ["crime", "trees"], features_from={"trees": 13})
+    for name, start in (("crime", START), ("trees", 13)):
+        assert f"{name}:bins" not in style["sources"]  # that would go on being drawn, enlarged, beside the features
+        sizes = find(style, f"{name}:bins-marks")["paint"]["line-width"]
+        assert sizes[-2] == start
+        for zoom, output in zip(sizes[3:-2:2], sizes[4:-2:2], strict=True):
+            whole, side = int(zoom), 512 / most_cells(int(zoom)) * 2 ** (zoom % 1)
+            part = (output if isinstance(output, float) else output[2]) / side
+            assert part == pytest.approx(0.18 if name == "crime" else 0.1, abs=0.01), whole
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_areas_are_filled_alone_and_outlined_in_the_colours_of_the_legend_beside_other_layers(
+    theme: str, catalog: Catalog, statuses: dict[str, LayerStatus]
+) -> None:
+    alone = build_style(catalog, statuses, theme, BASE_URL, ["districts"])
+    filled = find(alone, "districts")["paint"]
+    assert "fill-opacity" not in filled
+    assert not any(item["id"].endswith("-band") for item in alone["layers"])
+    assert "geoserver:outlined" not in alone["metadata"]
+    areas = build_style(catalog, statuses, theme, BASE_URL, ["districts", "polygons-number"])
+    assert [item["id"] for item in areas["layers"] if item["id"].endswith("-band")] == ["polygons-number-band"]
+    assert areas["metadata"]["geoserver:outlined"] == ["polygons-number"]
+    for others in (["crime"], ["bike-paths"], ["air-quality"], ["crime", "trees", "bike-paths"]):
+        for ids in (["districts", *others], [*others, "districts"]):
+            style = build_style(catalog, statuses, theme, BASE_URL, ids)
+            band = find(style, "districts-band")
+            assert find(style, "districts")["paint"]["fill-opacity"] == 0  # still there to be clicked
+            assert style["metadata"]["geoserver:outlined"] == ["districts"]
+            assert band["paint"]["line-color"] == filled["fill-color"]
+            order = [item["id"] for item in style["layers"]]
+            drawn = [item["id"] for item in style["layers"] if item.get("source") in others]
+            assert not any(name.startswith("districts-outline") for name in order)  # like a path of some sort
+            assert order.index("districts-band") < min(order.index(name) for name in drawn if name in VISIBLE)
+            for zoom in ZOOMS:
+                wide, inside = (evaluate(band["paint"][f"line-{name}"], {}, zoom) for name in ("width", "offset"))
+                assert wide >= 1.5
+                assert inside - wide / 2 == pytest.approx(0.5)  # and a pixel between neighbours
+    legend = build_legend(catalog, catalog.layers["districts"])
+    assert {seen(entry, theme)["color"] for entry in legend} == set(list_colours(band["paint"]["line-color"]))
 
 
 def test_data_lie_over_the_names_of_streets_and_under_those_of_places(
@@ -319,3 +464,39 @@ def test_sensors_of_two_sorts_differ_in_shape_and_the_legend_shows_it(catalog: C
     assert len({entry["stroke"] for entry in rings}) == len(rings)
     assert min(entry["stroke_width"] for entry in rings) > 3 > max(entry["stroke_width"] for entry in discs)
     assert len({entry["color"] for entry in discs}) == len(discs)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_squares_have_the_colours_of_their_layer_s_own_legend_unless_another_layer_has_them(
+    theme: str, catalog: Catalog, statuses: dict[str, LayerStatus]
+) -> None:
+    def marks(style: dict[str, Any], name: str) -> Any:
+        return find(style, f"{name}:bins-marks")["paint"]["line-color"]
+
+    ids = [layer.id for layer in catalog.datasets()][:6]
+    together = build_style(catalog, statuses, theme, BASE_URL, ids)
+    for name in ("crime", "trees"):
+        assert marks(together, name) == marks(build_style(catalog, statuses, theme, BASE_URL, [name]), name)
+    alike = build_style(catalog, statuses, theme, BASE_URL, ["points-labelled", "points-many"])
+    first, second = (set(list_colours(marks(alike, name))) for name in ("points-labelled", "points-many"))
+    alone = build_style(catalog, statuses, theme, BASE_URL, ["points-many"])
+    assert not first & second
+    assert first == set(list_colours(marks(alike, "points-labelled")))
+    assert len(second) == len(set(list_colours(marks(alone, "points-many")))) == 6
+
+
+@pytest.mark.parametrize("kind", ["lines", "polygons"])
+def test_squares_of_lines_and_areas_are_filled_alone_and_framed_beside_other_layers(
+    kind: str, catalog: Catalog, statuses: dict[str, LayerStatus]
+) -> None:
+    name = f"{kind}-number"
+    alone = build_style(catalog, statuses, "light", BASE_URL, [name])
+    colour = find(alone, f"{name}:bins")["paint"]["fill-color"]
+    assert find(alone, f"{name}:bins")["paint"]["fill-opacity"] == 1
+    for ids in ([name, "crime"], ["crime", name]):
+        style = build_style(catalog, statuses, "light", BASE_URL, ids)
+        frames = find(style, f"{name}:bins-marks")
+        assert find(style, f"{name}:bins")["paint"]["fill-opacity"] == 0
+        assert frames["paint"]["line-color"] == colour
+        assert frames["metadata"]["geoserver:marks"]["framed"]
+        assert all(measure(frames, side, 1, 12) == (side - 2, side - 6) for side in (8, 16, 64))

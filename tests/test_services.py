@@ -11,8 +11,9 @@ from fastapi.testclient import TestClient
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
+from geoserver import assets
 from geoserver.app import create_app
-from geoserver.catalog import read_layer
+from geoserver.catalog import read_catalog, read_layer
 from geoserver.loading import load
 from geoserver.settings import Settings
 
@@ -122,3 +123,27 @@ def test_an_unloaded_layer_says_how_to_load_it(running: TestClient, workspace: P
     answer = running.get("/tiles/later.json")
     assert answer.status_code == 404
     wait_for(lambda: "geoserver load later" in running.get("/tiles/later.json").json()["detail"])
+
+
+def test_a_recipe_of_another_name_is_as_good_as_the_one_it_copies(workspace: Path, empty_database: str) -> None:
+    recipe = (assets.root("tiles") / "points.sql").read_text(encoding="utf-8")
+    (workspace / "tiles").mkdir()
+    (workspace / "tiles" / "scatts.sql").write_text(recipe, encoding="utf-8")
+    rows = "".join(f"{'oak' if i % 3 else 'elm'},{-28.6 + i % 60 / 1e4},{45.2 + i // 60 / 1e4}\n" for i in range(3_000))
+    for kind in ("points", "scatts"):  # as long as "points", so that tiles differ in nothing but the name
+        text = LAYER.replace('"points"', f'"{kind}"\nfeatures_from = 15').replace("benches", f"{kind}-x")
+        (workspace / "layers" / f"{kind}-x.toml").write_text(text, encoding="utf-8")
+        (workspace / "data" / f"{kind}-x.csv").write_text(f"name,lon,lat\n{rows}", encoding="utf-8")
+    settings = Settings(workspace=workspace, database_url=None)
+    catalog = read_catalog(settings)
+    assert catalog.problems == ()
+    for kind in ("points", "scatts"):
+        load(catalog.layers[f"{kind}-x"], empty_database)
+    with TestClient(create_app(settings, empty_database), base_url="http://127.0.0.1") as client:
+        for path in ("12/1722/1470", "16/27561/23523"):
+            tiles = [client.get(f"/tiles/{kind}-x/{path}.mvt", params={"name": "oak"}) for kind in ("points", "scatts")]
+            assert [tile.status_code for tile in tiles] == [200, 200]
+            assert tiles[0].content == tiles[1].content.replace(b"scatts", b"points")
+        styles = [client.get(f"/styles/{kind}-x.json").json()["layers"] for kind in ("points", "scatts")]
+        assert [item["type"] for item in styles[0]] == [item["type"] for item in styles[1]]
+        assert "circle" in {item["type"] for item in styles[0]}

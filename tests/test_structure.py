@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from geoserver import assets
+from geoserver.catalog.languages import read_words
+from geoserver.fieldtypes import FIELD_TYPES, FieldType
 
 PACKAGE = Path(__file__).parent.parent / "geoserver"
 
@@ -17,7 +24,7 @@ ROWS = [
     {"server"},
     {"app"},
     {"api", "ogc", "site"},
-    {"services", "check", "formats", "loading", "questions", "styling"},
+    {"services", "check", "loading", "questions", "styling"},
     {"tiling"},
     {"tilesets"},
     {"filtering", "sources"},
@@ -25,8 +32,9 @@ ROWS = [
     {"catalog"},
     {"grid", "parameters"},
     {"model"},
+    {"fieldtypes"},
     {"interrupts", "turns"},
-    {"settings", "assets", "colours", "errors", "encodings", "tasks"},
+    {"settings", "assets", "colours", "errors", "encodings", "etags", "tasks"},
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 WEB_LIBRARIES = {"fastapi", "starlette", "pygeoapi"}
@@ -95,3 +103,40 @@ def test_nothing_reads_the_environment_at_import(path: Path) -> None:
     text = "\n".join(ast.unparse(node) for node in at_import)
     assert "environ" not in text
     assert "getenv" not in text
+
+
+def test_a_type_of_field_is_one_entry() -> None:
+    assert set(get_args(FieldType)) == set(FIELD_TYPES)
+    names = re.compile(r"""["'](text|integer|number|boolean|date|timestamp)["']: """)
+    for path in MODULES:
+        told = {found[1] for found in names.finditer(path.read_text(encoding="utf-8"))}
+        assert path.name == "fieldtypes.py" or len(told) < 4, f"{path.name} maps types anew: {told}"
+
+
+def test_the_table_of_rows_is_the_one_that_is_proved() -> None:
+    text = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = [line.split("|")[2] for line in text.splitlines() if re.match(r"\| \d+ \|", line)]
+    told = [set(re.findall(r"`(\w+)`", part)) for line in table for part in line.split(", then ")]
+    assert [row for row in told if row] == [row - {"__main__"} for row in ROWS if row - {"__main__"}]
+
+
+# To add a thing is to add a file.
+
+
+def test_a_language_is_one_file(tmp_path: Path) -> None:
+    messages = assets.root("messages")
+    codes = {path.stem for path in messages.glob("*.ts")}
+    assert codes == set(read_words())
+    assert len({words.other for words in read_words().values()}) == len(codes), "one does not say its own words"
+    names = "|".join(codes - {"en"})
+    sources = [*PACKAGE.rglob("*.py"), *messages.parent.rglob("*.ts"), *messages.parent.rglob("*.svelte")]
+    for path in sources:
+        if path.parent != messages and not path.name.endswith(".test.ts"):
+            told = re.search(rf"""messages/({names})\b|["']({names})["']\s*:""", path.read_text(encoding="utf-8"))
+            assert not told, f"{path} knows a language by name: {told[0]}"
+    shutil.copy(messages / "fr.ts", tmp_path / "oc.ts")
+    assert read_words(tmp_path)["oc"] == replace(read_words()["fr"], code="oc")
+    (tmp_path / "xx.ts").write_text('export default {};\nexport const server = {\n  other: "\\u00e9\\"",\n};\n')
+    read_words.cache_clear()
+    assert read_words(tmp_path)["xx"].other == 'é"'
+    assert read_words(tmp_path)["xx"].yes == "Yes"

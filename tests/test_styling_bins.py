@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
-from hypothesis import settings as trials
-from hypothesis import strategies as st
 
 from geoserver.catalog import Catalog, read_catalog
 from geoserver.database.status import LayerStatus
@@ -20,7 +17,6 @@ from geoserver.model import Field, Layer, TilePlan
 from geoserver.settings import Settings
 from geoserver.styling import build_style, check, describe_bins
 from geoserver.styling.expressions import evaluate
-from geoserver.styling.fading import FADE, fade_in, fade_out
 
 VALIDATOR = Path(__file__).parent.parent / "web/node_modules/.bin/gl-style-validate"
 BASE_URL = "https://maps.example.org"
@@ -99,7 +95,6 @@ def test_a_layer_s_own_style_has_its_squares_too(catalog: Catalog, tmp_path: Pat
     style = styled(catalog, "crime")
     assert [item["id"] for item in style["layers"]] == [
         "crime:bins",
-        "crime:bins-crowded",
         "crime:bins-casing",
         "crime:bins-marks",
         "crime",
@@ -119,7 +114,7 @@ def test_filled_squares_lie_over_buildings_and_under_streets_and_marks_in_them_o
     for start in (0, START):
         style = build_style(catalog, make_statuses(catalog, start), "light", BASE_URL, ["crime", "bike-paths"])
         order = [item["id"] for item in style["layers"]]
-        filled = "crime:bins-crowded" if start else "crime:bins"
+        filled = "crime:bins"
         assert order.index("building") < order.index(filled) < order.index("street-path")
         if start:
             marks = order.index("crime:bins-marks")
@@ -162,31 +157,14 @@ def test_squares_have_a_hue_near_that_of_their_layer() -> None:
     assert most(["match", ["get", "kind"], "oak", "#eeeeee", "#dd0000"]) == red
 
 
-def test_fading_squares_are_gone_above_the_switch_and_others_stay() -> None:
-    style = styled(make_catalog(circles()))
-    sources = style["sources"]
-    assert sources["things:bins"] == {"type": "vector", "url": f"{BASE_URL}/tiles/things.json", "maxzoom": START - 1}
-    assert sources["things"] == {"type": "vector", "url": f"{BASE_URL}/tiles/things.json", "minzoom": START}
-    hidden, crowded, casing, marks = squares(style)
-    assert evaluate(hidden["paint"]["fill-opacity"], {"count": 1}, 9) == 0
-    for fading in (casing, marks):
-        assert (fading["source"], fading["maxzoom"]) == ("things:bins", START + FADE)
-        opacity = fading["paint"]["line-opacity"]
-        full = evaluate(opacity, {"count": 1}, 9)
-        assert evaluate(opacity, {"count": 1}, START) == full == 1
-        assert evaluate(opacity, {"count": 1}, START + FADE) == 0
-    assert (crowded["source"], crowded["minzoom"]) == ("things", START)
-    assert evaluate(crowded["paint"]["fill-opacity"], {"count": 1}, 20) == full
-
-
 def test_a_style_says_its_own_colours_and_classes(tmp_path: Path) -> None:
     note = {"breaks": [5, 50], "colors": ["#eeeeee", "#999999", "#333333"], "opacity": 0.5, "title": "Trees per square"}
     catalog = make_catalog(circles(), metadata={"geoserver:bins": note})
     assert check(catalog) == []
     style = styled(catalog)
-    hidden, crowded, _, marks = squares(style)
-    assert crowded["paint"]["fill-opacity"] == marks["paint"]["line-opacity"][4] == 0.5
-    for colour in (hidden["paint"]["fill-color"], crowded["paint"]["fill-color"], marks["paint"]["line-color"]):
+    hidden, _, marks = squares(style)
+    assert (hidden["paint"]["fill-opacity"], marks["paint"]["line-opacity"]) == (0, 0.5)
+    for colour in (hidden["paint"]["fill-color"], marks["paint"]["line-color"]):
         assert colour == ["step", ["get", "count"], "#eeeeee", 5, "#999999", 50, "#333333"]
     assert validate(style, tmp_path) == ""
     told = describe_bins(catalog, catalog.layers["things"], make_status("things"))
@@ -215,8 +193,7 @@ def test_a_style_draws_its_squares_itself(tmp_path: Path) -> None:
     catalog = make_catalog(circles(), own)
     assert check(catalog) == []
     style = styled(catalog)
-    assert [item["id"] for item in squares(style)] == ["own", "own-crowded"]
-    assert [item["source"] for item in squares(style)] == ["things:bins", "things"]
+    assert squares(style) == [own | {"source": "things"}]
     assert validate(style, tmp_path) == ""
     told = describe_bins(catalog, catalog.layers["things"], make_status("things"))
     assert told
@@ -272,139 +249,41 @@ def test_the_legend_of_squares_is_that_of_their_style(catalog: Catalog) -> None:
         assert legend == [colours[2], *colours[4::2]]
 
 
-# The cross-fade
-
-NUMBERS = st.floats(0.05, 1).map(lambda value: round(value, 2))
-OUTPUTS = NUMBERS | st.builds(lambda a, b: ["match", ["get", "kind"], "oak", a, b], NUMBERS, NUMBERS)
-ZOOMS = st.lists(st.integers(0, 22), min_size=1, max_size=5, unique=True).map(sorted)
-KINDS = st.sampled_from([["linear"], ["exponential", 1.3], ["exponential", 2]])
+# The switch from squares to features
 
 
-@st.composite
-def opacities(draw: st.DrawFn) -> Any:
-    """Constant, by a property, or by the zoom with either inside: what `circle-opacity` may be."""
-    if draw(st.booleans()):
-        return draw(OUTPUTS)
-    stops = [part for zoom in draw(ZOOMS) for part in (zoom, draw(OUTPUTS))]
-    if draw(st.booleans()):
-        return ["step", ["zoom"], draw(OUTPUTS), *stops]
-    return ["interpolate", draw(KINDS), ["zoom"], *stops]
+@pytest.mark.parametrize("kind", ["points", "lines", "polygons"])
+def test_squares_and_features_come_from_one_source_and_what_a_tile_holds_is_drawn_as_its_style_says(
+    kind: str, tmp_path: Path
+) -> None:
+    drawn = {"points": circles(**{"circle-opacity": 0.5}), "lines": {"type": "line", "paint": {"line-opacity": 0.5}}}
+    item = drawn.get(kind, {"type": "fill", "paint": {"fill-opacity": 0.5}})
+    for start in (0, START):
+        style = styled(make_catalog(item, kind=kind), features_from=start)
+        assert style["sources"] == {"things": {"type": "vector", "url": f"{BASE_URL}/tiles/things.json"}}
+        assert {each["source"] for each in style["layers"]} == {"things"}
+        assert style["layers"][-1]["paint"] == item["paint"]
+        assert not any({"minzoom", "maxzoom"} & each.keys() for each in style["layers"])
+        assert validate(style, tmp_path) == ""
 
 
-@trials(deadline=None)
-@given(opacities(), st.integers(1, 16), st.floats(0, 22), st.sampled_from(["oak", "elm"]))
-def test_features_come_in_from_nothing_to_what_their_style_says(value: Any, start: int, zoom: float, kind: str) -> None:
-    faded = fade_in(value, start)
-    properties = {"kind": kind}
-    assert evaluate(faded, properties, start) == 0
-    shown = evaluate(value, properties, zoom)
-    if zoom <= start:
-        assert evaluate(faded, properties, zoom) == 0
-    elif zoom > start + FADE and (value == shown or value[0] != "step" or zoom % 1 < 0.98):  # short of a step's slope
-        assert evaluate(faded, properties, zoom) == pytest.approx(shown, abs=2e-3)
-
-
-@trials(deadline=None)
-@example(["step", ["zoom"], 1.0, 16, 0.5], 16, 15.0, "oak")
-@given(opacities(), st.integers(1, 16), st.floats(0, 22), st.sampled_from(["oak", "elm"]))
-def test_squares_go_from_what_their_style_says_to_nothing(value: Any, start: int, zoom: float, kind: str) -> None:
-    faded = fade_out(value, start)
-    properties = {"kind": kind}
-    shown = evaluate(value, properties, zoom)
-    if zoom >= start + FADE:
-        assert evaluate(faded, properties, zoom) == 0
-    elif zoom <= start and (value == shown or value[0] != "step" or zoom % 1 < 0.98):  # short of a step's slope
-        assert evaluate(faded, properties, zoom) == pytest.approx(shown, abs=2e-3)
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        0.5,
-        ["match", ["get", "kind"], "oak", 0.2, 0.8],
-        ["interpolate", ["linear"], ["zoom"], 9, 0.5, 12, 0.6, 16, 0.9],
-        ["interpolate", ["exponential", 1.5], ["zoom"], 12, ["match", ["get", "kind"], "oak", 0.2, 0.8], 15, 0.9],
-        ["step", ["zoom"], 0.2, 13, 0.4, 15, ["match", ["get", "kind"], "oak", 0.2, 0.8]],
-        ["interpolate", ["cubic-bezier", 0.4, 0, 0.6, 1], ["zoom"], 9, 0.5, 16, 0.9],
-        {"stops": [[9, 0.5], [16, 0.9]]},
-        ["let", "a", 0.5, ["interpolate", ["linear"], ["zoom"], 9, ["var", "a"], 16, 0.9]],
-    ],
-)
-def test_a_faded_opacity_is_one_that_maplibre_takes(value: Any, tmp_path: Path) -> None:
-    style = styled(make_catalog(circles(**{"circle-opacity": value})))
-    assert validate(style, tmp_path) == ""
-    paint = style["layers"][-1]["paint"]
-    if isinstance(value, list) and value[0] != "let":
-        assert paint["circle-opacity"][:5] == ["interpolate", paint["circle-opacity"][1], ["zoom"], START, 0]
-    assert evaluate(paint["circle-stroke-opacity"], {}, START) == 0
-    squared = {"type": "fill", "source-layer": "things:bins", "paint": {"fill-opacity": json.loads(
-        json.dumps(value).replace("kind", "kind:oak"))}}  # fmt: skip
-    style = styled(make_catalog(circles(), squared))
-    assert validate(style, tmp_path) == ""
-    fading = squares(style)[0]["paint"]["fill-opacity"]
-    if isinstance(value, list) and value[0] != "let":
-        assert fading[-4] == START
-        assert fading[-2:] == [START + FADE, 0]
-
-
-@pytest.mark.parametrize("value", [["interpolate", ["linear"], ["zoom"]], ["step", ["zoom"], 1, 2], ["interpolate"]])
-def test_an_opacity_that_maplibre_refuses_is_handed_on(value: Any) -> None:
-    assert fade_in(value, START)
-    assert fade_out(value, START)
-
-
-@pytest.mark.parametrize("kind", ["lines", "polygons"])
-def test_lines_and_areas_do_not_fade_for_they_are_there_at_every_zoom(kind: str) -> None:
-    line = {"type": "line", "paint": {"line-opacity": 0.5}}
-    style = styled(make_catalog(line, kind=kind))
-    assert style["layers"][1]["paint"] == {"line-opacity": 0.5}
-    assert list(style["sources"]) == ["things"]
-
-
-def test_points_that_are_whole_at_every_zoom_do_not_fade() -> None:
-    for catalog, start in ((make_catalog(circles(**{"circle-opacity": 0.5})), 0),
-                           (make_catalog(circles(**{"circle-opacity": 0.5}), minzoom=START), START)):  # fmt: skip
-        style = styled(catalog, features_from=start)
-        assert style["layers"][-1]["paint"]["circle-opacity"] == 0.5
-        assert list(style["sources"]) == ["things"]
-        assert {item["source"] for item in squares(style)} == {"things"}
-
-
-def test_squares_of_a_style_s_own_keep_their_zooms_on_both_sides_of_the_switch(tmp_path: Path) -> None:
-    def own(**zooms: float) -> list[tuple[str, float | None, float | None]]:
-        text = {"type": "symbol", "source-layer": "things:bins", "layout": {"text-field": ["get", "count"]}, **zooms}
-        style = styled(make_catalog(circles(), text))
-        assert validate(style | {"glyphs": f"{BASE_URL}/{{fontstack}}/{{range}}.pbf"}, tmp_path) == ""
-        return [(item["source"], item.get("minzoom"), item.get("maxzoom")) for item in squares(style)]
-
-    end = START + FADE
-    assert own() == [("things:bins", None, end), ("things", START, None)]
-    assert own(minzoom=9, maxzoom=11) == [("things:bins", 9, 11)]
-    assert own(minzoom=START + 0.5) == [("things:bins", START + 0.5, end), ("things", START + 0.5, None)]
-    assert own(minzoom=15, maxzoom=17) == [("things", 15, 17)]
-
-
-def test_a_source_that_several_layers_share_changes_at_once(tmp_path: Path) -> None:
-    other = {"type": "circle", "source-layer": "more"}
-    style = styled(make_catalog(circles(), other))
-    assert list(style["sources"]) == ["things"]
-    assert style["sources"]["things"].keys() == {"type", "url"}
-    assert [item["id"] for item in squares(style)] == ["things:bins", "things:bins-casing", "things:bins-marks"]
-    assert style["layers"][-2]["paint"] == {"circle-color": "#0072b2"}
-    assert validate(style, tmp_path) == ""
+def test_from_the_switch_on_a_square_of_whatever_width_is_framed_along_its_inside() -> None:
+    """It is of a tile that has too many for its zoom, or stands in for tiles that are on their way."""
+    for item in squares(styled(make_catalog(circles())))[1:]:
+        for zoom in (START, START + 0.5, 18, 22):
+            for count in (1, 10**6):
+                width = evaluate(item["paint"]["line-width"], {"count": count}, zoom)
+                inside = evaluate(item["paint"]["line-offset"], {"count": count}, zoom)
+                assert (width, inside) == ((2, 2) if item["id"].endswith("-marks") else (3.6, 2))
 
 
 def test_a_plan_that_is_asked_for_moves_the_switch_of_its_layer_alone(catalog: Catalog, tmp_path: Path) -> None:
     asked = {"crime": 0, "trees": 11, "air-quality": 20, "bike-paths": 3}
     style = build_style(catalog, make_statuses(catalog), "dark", BASE_URL, list(asked), features_from=asked)
-    starts = {
-        name: source.get("minzoom") for name, source in style["sources"].items() if f"{name}:bins" in style["sources"]
+    widths = {
+        item["source"]: item["paint"]["line-width"] for item in squares(style) if item["id"].endswith("bins-marks")
     }
-    assert starts == {"trees": 11, "air-quality": START}
-    noted = {
-        item["source"]: item["metadata"]["geoserver:fades-from"]
-        for item in style["layers"]
-        if "geoserver:fades-from" in item.get("metadata", {})
-    }
-    assert noted == starts
+    ends = {name: width[-2] if isinstance(width, list) else None for name, width in widths.items()}
+    # Where all crimes are drawn no tile has squares of a known width, and no tile of lines ever has.
+    assert ends == {"crime": None, "trees": 11, "air-quality": START, "bike-paths": None}
     assert validate(style, tmp_path) == ""

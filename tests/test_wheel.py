@@ -67,7 +67,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_carries_every_asset(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    for source, kind in {kind: kind for kind in ("layers", "tiles", "styles", "data-samples")}.items():
+    same = {kind: kind for kind in ("layers", "tiles", "styles", "data-samples")}
+    for source, kind in (same | {"web/src/messages": "messages"}).items():
         tracked = subprocess.run(
             ["git", "ls-files", source], cwd=ROOT, capture_output=True, text=True, check=True
         ).stdout.splitlines()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +9,12 @@ import orjson
 from fastapi import Response
 from fastapi.responses import JSONResponse
 
+from geoserver.etags import build_etag, is_known
+
 if TYPE_CHECKING:
     from fastapi import Request
 
-__all__ = ["UNCHANGED", "GeoJson", "answer", "etag_of", "unchanged"]
+__all__ = ["UNCHANGED", "GeoJson", "answer", "unchanged"]
 
 CACHE_CONTROL = "public, max-age=0, must-revalidate"  # a 304 is cheap, and rows may change at any moment
 _ALWAYS: Mapping[str, str] = {}  # the same for whoever asks
@@ -28,16 +29,9 @@ class GeoJson(JSONResponse):
     media_type = "application/geo+json"
 
 
-def etag_of(*parts: object) -> str:
-    """A strong ETag of what an answer depends on."""
-    digest = hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
-    return f'"{digest}"'
-
-
 def unchanged(request: Request, etag: str, vary: Mapping[str, str] = _ALWAYS) -> Response | None:
     """304 when the client has this very state already; `vary` is the header of that name, where one is needed."""
-    held = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-    if etag in held or held == ["*"]:
+    if is_known(request.headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers=_headers(etag, vary))
     return None
 
@@ -51,7 +45,7 @@ def answer(
 ) -> Response:
     """The body as JSON, times as UTC with a Z; without an ETag it is the body's digest."""
     text = orjson.dumps(body, option=orjson.OPT_UTC_Z)
-    tag = etag or etag_of(text)
+    tag = etag or build_etag(text)
     return unchanged(request, tag, vary) or Response(text, media_type=media_type, headers=_headers(tag, vary))
 
 

@@ -10,18 +10,21 @@ from fastapi import APIRouter, Request, Response
 
 from geoserver import styling
 from geoserver.api import params
-from geoserver.api.answers import UNCHANGED, GeoJson, answer, etag_of, unchanged
+from geoserver.api.answers import UNCHANGED, GeoJson, answer, unchanged
 from geoserver.api.city import build_city
 from geoserver.api.schemas import Feature, LayerDetail, LayerList, LayerParts, ReadingList, RejectList, Summary
 from geoserver.catalog.languages import in_language, words_for
+from geoserver.catalog.speech import mark_languages, title_language
 from geoserver.database import queries, summaries
 from geoserver.errors import BadParameterError, NotFoundError
+from geoserver.etags import build_etag
 from geoserver.filtering import build
 from geoserver.turns import client_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from geoserver.catalog.languages import ServerWords
     from geoserver.database.status import LayerStatus
     from geoserver.model import Field, Layer, Parameter
     from geoserver.questions import Questions
@@ -48,7 +51,7 @@ async def list_layers(request: Request, fields: params.Members = None, lang: par
     entries = []
     for found, status in services.loaded():
         told = _Told(in_language(found, languages), status, base)
-        entries.append({name: _MEMBERS[name](told) for name in names})
+        entries.append(_entry(told, names))
     return answer(request, {"city": build_city(services, languages, base), "layers": entries}, vary=vary)
 
 
@@ -61,13 +64,13 @@ async def read_layer(request: Request, layer_id: params.LayerId, lang: params.La
     layer, words = in_language(found, languages), words_for(found, languages)
     services: Services = request.app.state.services
     told = _Told(layer, status, params.base_url(request))
-    body = {name: member(told) for name, member in _MEMBERS.items()} | {
+    body = _entry(told, _MEMBERS) | {
         "fields": await _fields(services, layer, status) if layer.has_rows else _plain_fields(layer.fields),
         "parameters": [_parameter_entry(item) for item in layer.parameters.values()],
         "readings": _readings_entry(layer),
         "notes": await queries.read_notes(services.database, layer) if layer.has_rows else [],
-        "legend": styling.build_legend(services.live.current, layer, words),
-        "bins": styling.describe_bins(services.live.current, layer, status, words) if layer.has_rows else None,
+        "legend": mark_languages(styling.build_legend(services.live.current, layer, words), layer, words),
+        "bins": _bins_entry(services, layer, status, words) if layer.has_rows else None,
     }
     return answer(request, body, vary=vary)
 
@@ -84,7 +87,7 @@ async def summarise(request: Request, layer_id: params.LayerId, fields: params.F
     asked = await params.read_question(request, layer, status, also=("fields",))
     where = asked.where
     wanted = params.parse_fields(layer, fields)
-    etag = etag_of(layer.id, status.version, status.loaded_at, where.canonical, wanted)
+    etag = build_etag(layer.id, status.version, status.loaded_at, where.canonical, wanted)
     if (same := unchanged(request, etag)) is not None:
         return same
     services: Services = request.app.state.services
@@ -195,11 +198,22 @@ _MEMBERS: dict[str, Callable[[_Told], Any]] = {
     "label": lambda of: of.layer.label or None,
     "nouns": lambda of: {"one": of.layer.noun, "many": of.layer.nouns} if of.layer.nouns else None,
     "language": lambda of: of.layer.spoken or None,
+    "description_language": lambda of: _unless(of.layer.description_language, of.layer.spoken),
+    "theme_language": lambda of: _unless(of.layer.theme_language, of.layer.spoken),
+    "theme_key": lambda of: _unless(of.layer.theme_key, of.layer.theme),
     "data_language": lambda of: of.layer.language or None,
     "features_from": lambda of: of.status.plan.features_from,
     "tiles": lambda of: "ready" if of.status.preparing is None else "preparing",
     "links": lambda of: _links(of.layer, of.base),
 }
+
+
+_SOMETIMES = frozenset({"description_language", "theme_language", "theme_key"})  # left out where they say nothing
+
+
+def _entry(told: _Told, names: Iterable[str]) -> dict[str, Any]:
+    found = {name: _MEMBERS[name](told) for name in names}
+    return {name: value for name, value in found.items() if value is not None or name not in _SOMETIMES}
 
 
 def _parse_members(text: str | None) -> list[str]:
@@ -276,13 +290,33 @@ def _plain_fields(fields: Mapping[str, Field]) -> list[dict[str, Any]]:
             "unit": item.unit,
             "filter": item.filter,
             "labels": dict(item.labels),
-            "limits": [{"value": limit.value, "title": limit.title} for limit in item.limits],
+            "limits": [
+                {"value": limit.value, "title": limit.title, **_other("language", limit.language, item.language)}
+                for limit in item.limits
+            ],
             "latest": item.latest,
             "language": item.language or None,
+            **_other("description_language", item.description_language, item.language),
             "labels_language": item.labels_language or None,
+            **({"untranslated_labels": list(item.untranslated_labels)} if item.untranslated_labels else {}),
         }
         for item in fields.values()
     ]
+
+
+def _bins_entry(services: Services, layer: Layer, status: LayerStatus, words: ServerWords) -> dict[str, Any] | None:
+    bins = styling.describe_bins(services.live.current, layer, status, words)
+    return bins and bins | title_language(bins["title"], layer)
+
+
+def _other(name: str, value: str, usual: str) -> dict[str, str]:
+    """The member where it says something else than what is said anyway."""
+    said = _unless(value, usual)
+    return {} if said is None else {name: said}
+
+
+def _unless(value: str, usual: str) -> str | None:
+    return value if value and value != usual else None
 
 
 def _label(labels: Mapping[str, str], value: object) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, TypedDict, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Path, Query, Request
 
 from geoserver.catalog.languages import choose_languages
 from geoserver.errors import BadParameterError, NotFoundError
+from geoserver.questions import FILTERS as FILTER_NAMES
+from geoserver.questions import read_once, split_filters
 from geoserver.turns import client_of
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ __all__ = [
     "Filter",
     "FilterCrs",
     "FilterLang",
-    "Filters",
     "Lang",
     "LayerId",
     "Limit",
@@ -42,7 +43,6 @@ __all__ = [
     "read_languages",
     "read_parameters",
     "read_question",
-    "split_filters",
 ]
 
 LayerId = Annotated[str, Path(description="The layer's id, as `/api/layers` lists it.", examples=["crime"])]
@@ -104,19 +104,6 @@ Lang = Annotated[
 ]
 Limit = Annotated[str | None, Query(description="How many at most.", examples=["100"])]
 
-_FILTERS = ("filter", "filter-lang", "filter-crs", "bbox", "bbox-crs", "datetime")
-
-
-class Filters(TypedDict, total=False):
-    """Arguments of `build`."""
-
-    filter: str
-    filter_lang: str
-    filter_crs: str
-    bbox: str
-    bbox_crs: str
-    datetime: str
-
 
 def _declare_filters(
     *,
@@ -159,14 +146,11 @@ def read_parameters(
 
     A name that is both a parameter and a field is the parameter.
     """
-    values: dict[str, str] = {}
-    for name, value in request.query_params.multi_items():
+    values = read_once(request.query_params.multi_items())
+    for name, value in values.items():
         if name not in known and name not in (fields or {}):
             names = f"; or one of the fields {', '.join(fields)}" if fields else ""
             raise BadParameterError(name, value, f"one of the parameters {', '.join(known) or '(none)'}{names}")
-        if name in values:
-            raise BadParameterError(name, value, "this parameter only once")
-        values[name] = value
     return values
 
 
@@ -177,16 +161,10 @@ def read_languages(request: Request, lang: str | None) -> tuple[tuple[str, ...],
 
 async def read_question(request: Request, layer: Layer, status: LayerStatus, also: tuple[str, ...] = ()) -> Asked:
     """The filter of a request, of whatever parameters; `also` are the resource's own, which filter nothing."""
-    values = read_parameters(request, (*_FILTERS, *also), layer.fields)
+    values = read_parameters(request, (*FILTER_NAMES, *also), layer.fields)
     arguments, properties = split_filters({name: value for name, value in values.items() if name not in also})
     questions: Questions = request.app.state.questions
     return await questions.read(client_of(request.scope), layer, status, cast("dict[str, str]", arguments), properties)
-
-
-def split_filters(values: Mapping[str, str]) -> tuple[Filters, dict[str, str]]:
-    """Parameters as arguments of `build` by name, and the rest, which is `field=value`."""
-    arguments = {name.replace("-", "_"): values[name] for name in _FILTERS if name in values}
-    return cast("Filters", arguments), {name: value for name, value in values.items() if name not in _FILTERS}
 
 
 def parse_feature_id(layer: Layer, text: str) -> int:

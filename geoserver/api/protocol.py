@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from geoserver.api.connections import Guard, GuardedProtocol
-from geoserver.api.tile_server import Hot, TileServer, matches
+from geoserver.api.tile_server import Hot, TileServer
 from geoserver.encodings import choose_encoding
+from geoserver.etags import is_known
 
 if TYPE_CHECKING:
     import asyncio
@@ -70,7 +71,7 @@ class TileProtocol(GuardedProtocol):
         return True
 
     def _write(self, hot: Hot, known: bytes, *, with_body: bool) -> None:
-        unchanged = bool(known) and (known == hot.etag or matches(known.decode("latin-1"), hot.etag.decode()))
+        unchanged = bool(known) and (known == hot.etag or is_known(known.decode("latin-1"), hot.etag.decode()))
         status = 304 if unchanged else hot.status
         head = b"".join((STATUS_LINE[status], self._default_lines(), self.tiles.head_of(hot, unchanged=unchanged)))
         if with_body and status == 200:  # noqa: PLR2004

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from geoserver.fieldtypes import FieldType
+
 __all__ = [
     "Feature",
     "Health",
@@ -68,6 +70,11 @@ class LayerEntry(BaseModel):
     label: str | None = Field(description="What titles a feature: text with names of fields in braces.")
     nouns: Nouns | None = Field(description="What its rows are; null where nobody said it in this language.")
     language: str | None = Field(description="Of title, description and nouns; null where nobody said.")
+    description_language: str = sometimes("Of the description, where it is another one.")
+    theme_language: str = sometimes("Of the theme, where it is another one.")
+    theme_key: str = sometimes(
+        "The theme in the first language, where it is said in another one: layers are grouped by it."
+    )
     data_language: str | None = Field(description="Of the values in its rows; null where nobody said.")
     features_from: int = Field(description="The zoom from which on tiles hold every feature.")
     tiles: Literal["ready", "preparing"] = Field(description="preparing: right, but slower, until all is made ahead.")
@@ -128,11 +135,12 @@ class Choice(BaseModel):
     count: int
 
 
-class Limit(BaseModel):
+class Threshold(BaseModel):
     """A value that those of a field are judged by, such as a legal limit."""
 
     value: float
     title: str
+    language: str = sometimes("Of the title, where it is not the field's.")
 
 
 class FieldEntry(BaseModel):
@@ -141,14 +149,16 @@ class FieldEntry(BaseModel):
     name: str
     title: str
     description: str
-    type: Literal["text", "integer", "number", "boolean", "date", "timestamp"]
+    type: FieldType
     unit: str
     filter: Literal["choice", "range", "search", "none"]
     labels: dict[str, str]
-    limits: list[Limit]
+    limits: list[Threshold]
     latest: bool
     language: str | None = Field(description="Of title, description and unit.")
+    description_language: str = sometimes("Of the description, where it is another one.")
     labels_language: str | None = Field(description="Of the labels.")
+    untranslated_labels: list[str] = sometimes("Values whose labels are in `data_language` all the same.")
     choices: list[Choice] | None = None
     min: float | str | None = None
     max: float | str | None = None
@@ -183,6 +193,8 @@ class LegendEntry(BaseModel):
     dash: list[float] = sometimes("Lengths of line and gap, in widths of the line.")
     title: str = sometimes("What is measured; it ends in the unit where the labels have no room for it.")
     value: Scalar | list[Scalar] = sometimes("The value or values that are drawn like this.")
+    language: str = sometimes("Of the label, where it is not the layer's.")
+    title_language: str = sometimes("Of the title, where it is not the layer's.")
     dark: Look = sometimes()
 
 
@@ -192,7 +204,7 @@ class ParameterEntry(BaseModel):
     name: str
     title: str
     description: str
-    type: Literal["text", "integer", "number", "boolean", "date", "timestamp"]
+    type: FieldType
     unit: str
     default: Scalar
     minimum: Scalar
@@ -220,6 +232,7 @@ class BinsEntry(BaseModel):
     """The squares that stand for features in tiles below `features_from`, in MVT layer `{id}:bins`."""
 
     title: str | None = Field(description="What the style calls them; null leaves it to the reader.")
+    title_language: str = sometimes("Of the title, where it is not the layer's.")
     facet: str | None = Field(description="The field whose values are counted in each square.")
     values: list[str] = Field(description="Its values with a count of their own, the most frequent first.")
     legend: list[BinsLegendEntry]

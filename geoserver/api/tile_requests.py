@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from geoserver.api.problems import PROBLEM_TYPE, build_plain_problem, build_problem
-from geoserver.api.tile_server import Answer, TileServer, encode_headers
+from geoserver.api.tile_server import Answer, Request, TileServer, encode_headers
 from geoserver.encodings import choose_encoding
 from geoserver.errors import GeoserverError
 from geoserver.turns import client_of
@@ -19,7 +19,7 @@ __all__ = ["TileRequests"]
 
 log = logging.getLogger("geoserver")
 
-_ADDRESS = re.compile(r"/tiles/([^/]+)/([^/]+)/([^/]+)/([^/]+)\.(?:mvt|pbf)")
+_ADDRESS = re.compile(r"/tiles/([^/]+)/([^/]+)/([^/]+)/([^/]+)\.([^/]+)")  # as the route in `tiles` is matched
 
 
 class TileRequests:
@@ -36,38 +36,28 @@ class TileRequests:
         if found is None:
             await self.app(scope, receive, send)
             return
-        layers, z, x, y = found.groups()
-        answer = await self._answer((layers, z, x, y), scope)
+        layers, z, x, y, ending = found.groups()
+        answer = await self._answer((layers, z, x, y, ending), scope)
         body = b"" if scope["method"] == "HEAD" else answer.body
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, path: tuple[str, str, str, str], scope: Scope) -> Answer:
+    async def _answer(self, path: tuple[str, str, str, str, str], scope: Scope) -> Answer:
         accepted, known = _read_headers(scope)
         query = scope["query_string"]
         target = scope.get("raw_path", b"") + (b"?" + query if query else b"")
-        if (answer := self._recall(target, accepted, known)) is not None:
-            return answer
+        encoding = choose_encoding(accepted)
+        if (hot := self.tiles.find_hot(target, encoding)) is not None:
+            return self.tiles.build_hot_answer(hot, known)
         try:
-            return await self.tiles.answer(
-                path,
-                query.decode("latin-1"),
-                client=client_of(scope),
-                target=target,
-                accept_encoding=accepted,
-                if_none_match=known,
-            )
+            request = Request(path, query.decode("latin-1"), client_of(scope), target, encoding, known)
+            return await self.tiles.answer(request)
         except GeoserverError as error:
             return self._build_problem(*build_problem(error))
         except Exception:
             log.exception("%s %s failed", scope["method"], scope["path"])
             body = build_plain_problem(500, "Internal error", scope["method"], scope["path"])
             return self._build_problem(500, {}, body)
-
-    def _recall(self, target: bytes, accepted: str, known: str) -> Answer | None:
-        """The answer that was given before to the same bytes of an address."""
-        hot = self.tiles.find_hot(target, choose_encoding(accepted))
-        return self.tiles.build_hot_answer(hot, known) if hot else None
 
     def _build_problem(self, status: int, headers: dict[str, str], body: bytes) -> Answer:
         lines = encode_headers({**headers, "Content-Type": PROBLEM_TYPE, "Content-Length": str(len(body))})

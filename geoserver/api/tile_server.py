@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from geoserver import tiling
-from geoserver.api.tiles import MEDIA_TYPE, Part, build_parts, parse_tile
-from geoserver.encodings import IDENTITY, choose_encoding
+from geoserver.api.tiles import Part, build_parts, parse_content, parse_tile
+from geoserver.encodings import IDENTITY
 from geoserver.errors import OvertakenError
+from geoserver.etags import is_known
 from geoserver.filtering import Where
 from geoserver.questions import Asked, Questions
 from geoserver.tiling.cache import Entry, Key, TileCache
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from geoserver.settings import Settings
     from geoserver.tiling.cells import Cells
 
-__all__ = ["Answer", "Hot", "TileServer", "encode_headers", "matches"]
+__all__ = ["Answer", "Hot", "Request", "TileServer", "encode_headers"]
 
 type RawHeaders = list[tuple[bytes, bytes]]
 
@@ -45,12 +46,25 @@ _LONGEST = 2_000  # bytes of an address that is worth to be remembered
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """A request for a tile as it came."""
+
+    path: tuple[str, str, str, str, str]  # layers, zoom, column, row and ending as they stand in the address
+    query: str
+    client: str = ""
+    target: bytes = b""  # the address
+    encoding: str = IDENTITY  # that the client would like best
+    if_none_match: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """A tile request that is understood: what the cache calls it, and what to render."""
 
     key: Key
     versions: tuple[str, ...]
     tile: Tile
+    content: tiling.TileContent
     parts: list[Part]
     client: str
 
@@ -73,7 +87,8 @@ class Hot:
     encoding: str
     status: int
     etag: bytes
-    shared: bytes  # header lines
+    headers: RawHeaders  # those that all such answers share
+    shared: bytes  # the same as lines
     own: bytes  # header lines and the empty one
 
 
@@ -100,12 +115,8 @@ class TileServer:
         self.everywhere = encode_headers(headers)
         age = settings.tile_max_age
         fresh = f"public, max-age={age}, stale-while-revalidate={_REVALIDATE * age}, stale-if-error={STALE_IF_ERROR}"
-        self._shared = {
-            (status, encoding): self._build_shared(status, encoding, fresh)
-            for status in (200, 204, 304)
-            for encoding in ("zstd", "br", "gzip", IDENTITY)
-        }
-        self._lines = {key: _build_lines(lines) for key, lines in self._shared.items()}
+        self._fresh = fresh
+        self._shared: dict[tuple[int, str, str], tuple[RawHeaders, bytes]] = {}
         self._known: dict[str, _Known] = {}
         self._packing: dict[tuple[int, str], asyncio.Task[bytes]] = {}
 
@@ -136,36 +147,33 @@ class TileServer:
     def head_of(self, hot: Hot, *, unchanged: bool) -> bytes:
         """The header lines of a remembered answer, or of the 304 in its place."""
         if unchanged:
-            return self._lines[304, hot.encoding] + b"etag: " + hot.etag + b"\r\n\r\n"
+            return self._without_content()[1] + b"etag: " + hot.etag + b"\r\n\r\n"
         return hot.shared + hot.own
+
+    def _without_content(self) -> tuple[RawHeaders, bytes]:
+        return self._find_shared(304, IDENTITY, tiling.VECTOR)
 
     def build_hot_answer(self, hot: Hot, if_none_match: str) -> Answer:
         """The same for ASGI."""
         etag = (b"etag", hot.etag)
-        if if_none_match and matches(if_none_match, hot.etag.decode()):
-            return Answer(304, [*self._shared[304, hot.encoding], etag])
+        if is_known(if_none_match, hot.etag.decode()):
+            return Answer(304, [*self._without_content()[0], etag])
         if hot.status == 204:  # noqa: PLR2004
-            return Answer(204, [*self._shared[204, hot.encoding], etag])
+            return Answer(204, [*hot.headers, etag])
         body = hot.entry.encodings[hot.encoding]
         length = (b"content-length", str(len(body)).encode())
-        return Answer(200, [*self._shared[200, hot.encoding], etag, length], body)
+        return Answer(200, [*hot.headers, etag, length], body)
 
     async def answer(
         self,
-        path: tuple[str, str, str, str],
-        query: str,
-        *,
-        client: str,
-        target: bytes,
-        accept_encoding: str,
-        if_none_match: str,
+        request: Request,
     ) -> Answer:
-        """The whole answer; `path` is layers, zoom, column and row as they stand in the address, `target` its bytes.
+        """The whole answer.
 
         Raises NotFoundError, BadParameterError and UnavailableError.
         """
-        encoding = choose_encoding(accept_encoding)
-        asked = await self.parse(path, query, client)
+        asked = await self.parse(request)
+        encoding = request.encoding if asked.content.shrinks else IDENTITY
         entry = self.flights.fresh(asked.key, asked.versions)
         if entry is not None:
             found = Found(entry, stale=False)
@@ -175,22 +183,23 @@ class TileServer:
                 found = await self.obtain(asked)
             except OvertakenError:
                 await self.services.look_again()
-                asked = await self.parse(path, query, client)
+                asked = await self.parse(request)
                 found = await self.obtain(asked)
             self.stale += found.stale
             self.misses += not found.stale
         body = await self._encode(found.entry, encoding)
-        return self._build_answer(found, encoding, body, target, if_none_match)
+        return self._build_answer(found, encoding, asked.content, body, request)
 
-    async def parse(self, path: tuple[str, str, str, str], query: str, client: str = "") -> Question:
+    async def parse(self, request: Request) -> Question:
         """What is asked for; raises NotFoundError, BadParameterError, UnavailableError while no layer is known yet."""
-        layers, z, x, y = path
-        parts = await build_parts(self.services, self.questions, client, layers, query)
+        layers, z, x, y, ending = request.path
+        parts = await build_parts(self.services, self.questions, request.client, layers, request.query)
         tile = parse_tile(z, x, y, [part.layer for part in parts])
+        content = parse_content(ending, parts)
         ids = tuple(part.layer.id for part in parts)
         filters, plans = tuple(part.where.canonical for part in parts), tuple(part.features_from for part in parts)
         key = Key(ids, tile.z, tile.x, tile.y, filters, plans)
-        return Question(key, tuple(self._version(part) for part in parts), tile, parts, client)
+        return Question(key, tuple(self._version(part) for part in parts), tile, content, parts, request.client)
 
     async def obtain(self, asked: Question) -> Found:
         """The tile from memory or from its layers, each of which is kept for itself, too."""
@@ -234,7 +243,7 @@ class TileServer:
                 return Made(await make())
 
         own = Key((part.layer.id,), key.z, key.x, key.y, (key.filters[at],), (key.plans[at],))
-        away = bool(services.database_problem) and part.layer.kind != "tiles"  # an archive needs no database
+        away = bool(services.database_problem) and tiling.source_of(part.layer).needs_database
         return await self.flights.get(own, (asked.versions[at],), render, away=away)
 
     async def find_plan(self, part: Part, client: str) -> int | None:
@@ -272,7 +281,7 @@ class TileServer:
                     return await tiling.read_rows(services.database, layer, status, where)
                 return await tiling.read_result(services.database, services.live.current, layer, status, where)
 
-        return await self.results.get(self._result_key(part)._replace(rows=rows), read)
+        return await self.results.get(self._result_key(part)._replace(rows=rows), read, client)
 
     def _result_key(self, part: Part) -> ResultKey:
         return ResultKey(part.layer.id, self._version(part), part.status.version, part.where.canonical)
@@ -310,33 +319,40 @@ class TileServer:
         self.cache.keep(entry, encoding, body)
         return body
 
-    def _build_answer(self, found: Found, encoding: str, body: bytes, target: bytes, if_none_match: str) -> Answer:
+    def _build_answer(
+        self, found: Found, encoding: str, content: tiling.TileContent, body: bytes, request: Request
+    ) -> Answer:
         entry = found.entry
         suffix = "" if encoding == IDENTITY else f"-{encoding}"
         etag = f'"{entry.digest}{suffix}"'
         status = 200 if body else 204
         own = [(b"etag", etag.encode()), *([(b"content-length", str(len(body)).encode())] if body else [])]
         if found.stale:
-            shared = [*self._build_shared(status, encoding, "public, max-age=0"), (b"x-tile-stale", b"1")]
+            shared = [*self._build_shared(status, encoding, content, "public, max-age=0"), (b"x-tile-stale", b"1")]
         else:
-            shared = self._shared[status, encoding]
-            if len(target) <= _LONGEST:
-                hot = Hot(
-                    entry, encoding, status, own[0][1], self._lines[status, encoding], _build_lines(own, end=True)
-                )
-                self.cache.add_shortcut(entry, (target, encoding), hot, len(target))
-        if if_none_match and matches(if_none_match, etag):
+            shared, lines = self._find_shared(status, encoding, content)
+            if len(request.target) <= _LONGEST:
+                hot = Hot(entry, encoding, status, own[0][1], shared, lines, _build_lines(own, end=True))
+                self.cache.add_shortcut(entry, (request.target, request.encoding), hot, len(request.target))
+        if is_known(request.if_none_match, etag):
             shared = [line for line in shared if line[0] not in (b"content-type", b"content-encoding")]
             return Answer(304, [*shared, own[0]])
         return Answer(status, [*shared, *own], body)
 
-    def _build_shared(self, status: int, encoding: str, cache_control: str) -> RawHeaders:
-        """The headers that all tiles of a status and an encoding have in common."""
+    def _find_shared(self, status: int, encoding: str, content: tiling.TileContent) -> tuple[RawHeaders, bytes]:
+        """The headers that all fresh tiles of this kind share, for ASGI and as lines: made once."""
+        key = (status, encoding, content.media_type)
+        if (found := self._shared.get(key)) is None:
+            headers = self._build_shared(status, encoding, content, self._fresh)
+            found = self._shared[key] = (headers, _build_lines(headers))
+        return found
+
+    def _build_shared(self, status: int, encoding: str, content: tiling.TileContent, cache_control: str) -> RawHeaders:
         lines = [(b"cache-control", cache_control.encode()), (b"vary", b"Accept-Encoding"), *self.everywhere]
         if status != 200:  # noqa: PLR2004
             return lines
         coding = [] if encoding == IDENTITY else [(b"content-encoding", encoding.encode())]
-        return [(b"content-type", MEDIA_TYPE.encode()), *coding, *lines]
+        return [(b"content-type", content.media_type.encode()), *coding, *lines]
 
     def _follow_catalog(self) -> None:
         """A layer that went or is declared otherwise must not be seen as it was; new rows only make tiles old."""
@@ -360,12 +376,6 @@ class TileServer:
         self.results.drop(notice.layer, notice.version)
         ranges = None if notice.tiles is None else [TileRange(*item) for item in notice.tiles]
         self.flights.drop(notice.layer, ranges)
-
-
-def matches(if_none_match: str, etag: str) -> bool:
-    """Whether the client has these bytes already (RFC 9110, 13.1.2: weak comparison)."""
-    given = (item.strip().removeprefix("W/") for item in if_none_match.split(","))
-    return any(item in (etag, "*") for item in given)
 
 
 def encode_headers(headers: Mapping[str, str]) -> RawHeaders:

@@ -15,13 +15,13 @@ from fastapi.responses import JSONResponse
 
 from geoserver import tiling
 from geoserver.api.answers import CACHE_CONTROL, UNCHANGED
-from geoserver.api.params import FILTERS, Filters, Lang, base_url, read_languages, split_filters
+from geoserver.api.params import FILTERS, Lang, base_url, read_languages
 from geoserver.api.schemas import TileJson
 from geoserver.catalog.languages import in_language
-from geoserver.errors import BadParameterError
+from geoserver.errors import BadParameterError, NotFoundError
 from geoserver.grid import tile_count
 from geoserver.model import Tile
-from geoserver.questions import Asked
+from geoserver.questions import Asked, Filters, read_once, split_filters
 from geoserver.turns import client_of
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from geoserver.model import Layer
     from geoserver.questions import Questions
     from geoserver.services import Services
+    from geoserver.tiling import TileContent
 
-__all__ = ["MEDIA_TYPE", "Part", "build_parts", "parse_query", "parse_tile", "router"]
+__all__ = ["Part", "build_parts", "parse_content", "parse_query", "parse_tile", "router"]
 
 router = APIRouter(tags=["tiles"])
 
-MEDIA_TYPE = "application/vnd.mapbox-vector-tile"
 MAX_LAYERS = 32
 
 
@@ -108,12 +108,15 @@ async def tilejson(request: Request, layers: Layers, lang: Lang = None) -> JSONR
     response_class=Response,
     dependencies=[*FILTERS, Depends(_declare_plan)],
     responses={
-        200: {"description": "The tile.", "content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}},
+        200: {
+            "description": "The tile.",
+            "content": {tiling.VECTOR.media_type: {"schema": {"type": "string", "format": "binary"}}},
+        },
         204: {"description": "An empty tile."},
         **UNCHANGED,
     },
 )
-@router.get("/tiles/{layers}/{z}/{x}/{y}.pbf", include_in_schema=False)
+@router.get("/tiles/{layers}/{z}/{x}/{y}.{ending}", include_in_schema=False)
 async def tile(layers: Layers, z: str, x: str, y: str) -> None:  # noqa: ARG001 - they stand in the description
     """Mapbox Vector Tile 2.1: one layer per id, named by it; 204 when there is nothing, 304 when nothing changed."""
     raise AssertionError("tile_requests answers these addresses before they are routed")
@@ -161,12 +164,15 @@ def parse_query(query: str) -> tuple[Filters, dict[str, str]]:
         pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=100)
     except ValueError as error:
         raise BadParameterError("query", query, "at most 100 parameters, percent-encoded UTF-8") from error
-    given: dict[str, str] = {}
-    for name, value in pairs:
-        if name in given:
-            raise BadParameterError(name, value, "this parameter only once")
-        given[name] = value
-    return split_filters(given)
+    return split_filters(read_once(pairs))
+
+
+def parse_content(ending: str, parts: Sequence[Part]) -> TileContent:
+    """What the tiles are; raises NotFoundError for an ending that stands for something else."""
+    content = tiling.tile_content([(part.layer, part.status) for part in parts])
+    if ending not in content.endings:
+        raise NotFoundError("tile that ends in", f".{ending}", " or ".join(f".{name}" for name in content.endings))
+    return content
 
 
 def parse_tile(z: str, x: str, y: str, layers: Sequence[Layer]) -> Tile:

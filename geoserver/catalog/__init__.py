@@ -18,7 +18,7 @@ from geoserver.catalog.files import list_files, read_signature, sign
 from geoserver.catalog.labels import list_fields
 from geoserver.catalog.layer_file import read_layer
 from geoserver.catalog.names import natural_key, near
-from geoserver.catalog.styles import read_recipes, read_styles
+from geoserver.catalog.styles import find_geometry, read_recipes, read_styles
 from geoserver.errors import CatalogError, NotFoundError
 from geoserver.model import BINS, ROWLESS_KINDS, City, Layer
 from geoserver.settings import Settings
@@ -27,6 +27,7 @@ __all__ = [
     "Catalog",
     "LiveCatalog",
     "find_city",
+    "find_geometry",
     "layer_folders",
     "list_city_files",
     "read_catalog",
@@ -217,6 +218,7 @@ def _join(
         )
     if not layer.has_rows:
         return replace(layer, tile_fields=tuple(layer.fields))
+    layer = replace(layer, geometry=find_geometry(recipes[layer.kind]))
     drawn_by = styles if layer.basemap else {layer.style} & styles.keys()  # basemaps name their layers themselves
     styled = set()
     for name in sorted(drawn_by):

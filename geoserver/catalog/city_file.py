@@ -10,7 +10,7 @@ from pydantic import AfterValidator, ValidationError
 from pydantic import Field as Key
 
 from geoserver import assets
-from geoserver.catalog.languages import PAGE_LANGUAGES, TAG
+from geoserver.catalog.languages import TAG, page_languages
 from geoserver.catalog.names import near
 from geoserver.catalog.pictures import read_picture
 from geoserver.catalog.toml import Part, explain, read_toml
@@ -175,8 +175,8 @@ def check_city(path: Path, city: City, layers: Collection[str], broken: Callable
 
 def _check_languages(path: Path, parsed: CityFile) -> None:
     for at, code in enumerate(parsed.page_languages):
-        if code not in PAGE_LANGUAGES:
-            expected = f"a language of the page: {', '.join(PAGE_LANGUAGES)}; got {code!r}"
+        if code not in page_languages():
+            expected = f"a language of the page: {', '.join(page_languages())}; got {code!r}"
             raise CatalogError(str(path), f"page_languages.{at}", expected)
     if parsed.languages and not parsed.language:
         expected = 'the language of the plain words, such as "en", because there are [languages]'

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from geoserver.fieldtypes import FIELD_TYPES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["build_declaration", "list_changes"]
 
 _PLAIN = ("source", "source_layer", "crs", "key", "kind", "time", "facet", "features_from", "swap_axes")
-_TIMES = ("date", "timestamp")
 
 
 def build_declaration(layer: Layer) -> dict[str, Any]:
@@ -66,7 +67,9 @@ def _show(value: Any) -> str:
 def _build_fields(fields: Mapping[str, Field]) -> dict[str, Any]:
     return {
         name: {"type": item.type, "column": item.source_column}
-        | ({"unit": item.time_unit or ""} if item.type in _TIMES else {})  # says what a number means as a time
+        | (
+            {"unit": item.time_unit or ""} if FIELD_TYPES[item.type].kind == "time" else {}
+        )  # says what a number means as a time
         for name, item in fields.items()
     }
 

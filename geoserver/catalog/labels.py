@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from geoserver.fieldtypes import FIELD_TYPES
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["fill_label", "keep_fields", "list_fields", "read_label", "title_feature"]
 
 _PLACE = re.compile(r"\{([^{}]*)\}")
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")  # marks that turn the writing of what follows too
 _CLOSING = re.compile(r"^[)\]»”]+")
 
 
@@ -64,6 +67,6 @@ def _show(item: Field, value: Any) -> str:
     if value is None:
         return ""
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    if item.type == "timestamp":
-        return text[:10]
-    return item.labels.get(text, f"{text} {item.unit}".rstrip())
+    if FIELD_TYPES[item.type].kind == "time":
+        return text.partition("T")[0]
+    return item.labels.get(text, f"{_TURNING.sub('', text)} {item.unit}".rstrip())

@@ -1,27 +1,33 @@
 """Which language a reader is answered in, a layer in that language, and the few words of the server's own."""
+# ruff: noqa: RUF001 - apostrophes as they are printed
 
 from __future__ import annotations
 
+import functools
+import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
+from geoserver import assets
 from geoserver.errors import BadParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
 
     from geoserver.model import Field, Layer, Parameter, Words
 
 __all__ = [
     "ENGLISH",
-    "PAGE_LANGUAGES",
     "TAG",
     "ServerWords",
     "choose_languages",
     "in_language",
     "page_language",
+    "page_languages",
     "pick_language",
+    "read_words",
     "words_for",
 ]
 
@@ -31,26 +37,48 @@ _MOST = 20  # languages that a header may prefer
 
 @dataclass(frozen=True, slots=True)
 class ServerWords:
-    """What the server itself says in a legend."""
+    """What the server itself says: in a legend, and of a map without a `city.toml`."""
 
     other: str
     missing: str
     span: str  # from one number to another
     yes: str
     no: str
-    point: str = ","  # before decimals
+    point: str  # before decimals
+    code: str = "en"
+    map_title: str = "City map"
+    map_tagline: str = "The city’s open data on one map"
+    map_description: str = "A map of the city’s open data: switch layers on, filter them, share what you see."
+    imprint: str = "Imprint"
+    contact: str = "Contact"
+    terms: str = "Terms of use"
+    privacy: str = "Privacy"
+    accessibility: str = "Accessibility"
 
 
 ENGLISH = ServerWords("Other", "No data", "{} to {}", "Yes", "No", ".")
-_WORDS = {
-    "en": ENGLISH,
-    "de": ServerWords("Andere", "Keine Angabe", "{} bis {}", "Ja", "Nein"),
-    "es": ServerWords("Otros", "Sin datos", "{} a {}", "Sí", "No"),
-    "fr": ServerWords("Autres", "Pas de données", "{} à {}", "Oui", "Non"),
-    "pt": ServerWords("Outros", "Sem dados", "{} a {}", "Sim", "Não"),
-}
+_TABLE = re.compile(r"^export const server = \{(.*?)^\};", re.MULTILINE | re.DOTALL)
+_LINE = re.compile(r'^\s*(\w+):\s+("(?:[^"\\]|\\.)*"),$', re.MULTILINE)
 
-PAGE_LANGUAGES = tuple(_WORDS)  # that the page is written in (web/src/messages)
+
+@functools.cache
+def read_words(folder: Path | None = None) -> Mapping[str, ServerWords]:
+    """By language what the server says, from the page's files of messages: one for each language that both speak."""
+    files = sorted((folder or assets.root("messages")).glob("*.ts"))
+    found = {path.stem: _parse_words(path.read_text(encoding="utf-8")) for path in files}
+    # What a file lacks is said in English.
+    return {"en": ENGLISH} | {code: replace(ENGLISH, **said, code=code) for code, said in found.items()}
+
+
+def _parse_words(text: str) -> dict[str, str]:
+    table = _TABLE.search(text)
+    found = {name: json.loads(value) for name, value in _LINE.findall(table[1] if table else "")}
+    return {item.name: found[item.name] for item in fields(ENGLISH) if item.name in found}
+
+
+def page_languages() -> tuple[str, ...]:
+    """Those that the page is written in (web/src/messages), English first."""
+    return tuple(read_words())
 
 
 def parse_language(text: str) -> tuple[str, ...]:
@@ -96,15 +124,17 @@ def pick_language(preferred: Collection[str], offered: Collection[str]) -> str:
     return ""
 
 
-def page_language(lang: str | None, accepted: Sequence[str], offered: Sequence[str] = PAGE_LANGUAGES) -> str:
+def page_language(lang: str | None, accepted: Sequence[str], offered: Sequence[str] = ()) -> str:
     """The language that the page speaks, by the parameter or else by the header; the first one where it has none."""
     preferred = [lang] if lang else parse_accepted(",".join(accepted))
+    offered = offered or page_languages()
     return pick_language(preferred, offered) or offered[0]
 
 
 def words_for(layer: Layer, preferred: Collection[str]) -> ServerWords:
     """The server's words for a layer's legend: in the reader's language, else in the layer's, else in English."""
-    return _WORDS.get(pick_language((*preferred, *([layer.spoken] if layer.spoken else [])), _WORDS), ENGLISH)
+    known = read_words()
+    return known.get(pick_language((*preferred, *([layer.spoken] if layer.spoken else [])), known), ENGLISH)
 
 
 def in_language(layer: Layer, preferred: Collection[str]) -> Layer:
@@ -118,7 +148,7 @@ def in_language(layer: Layer, preferred: Collection[str]) -> Layer:
     if words is None:
         foreign = preferred and layer.language and not picked
         return replace(layer, noun="", nouns="") if foreign else layer
-    fields = {name: _translate(item, words, picked) for name, item in layer.fields.items()}
+    translated = {name: _translate(item, words, picked) for name, item in layer.fields.items()}
     readings = layer.readings
     return replace(
         layer,
@@ -129,8 +159,10 @@ def in_language(layer: Layer, preferred: Collection[str]) -> Layer:
         nouns=words.nouns,
         label=words.label or layer.label,
         spoken=picked,
+        description_language=picked if words.description else layer.description_language,
+        theme_language=picked if words.theme else layer.theme_language,
         legend_words=words.legend,
-        fields=fields,
+        fields=translated,
         readings=readings
         and replace(readings, fields={name: _translate(item, words, picked) for name, item in readings.fields.items()}),
         parameters=_translate_parameters(layer.parameters, words),
@@ -147,9 +179,14 @@ def _translate(item: Field, words: Words, language: str) -> Field:
         description=said.description or item.description,
         unit=said.unit or item.unit,
         labels={**item.labels, **said.labels},
-        limits=tuple(replace(limit, title=said.limits.get(limit.title, limit.title)) for limit in item.limits),
+        limits=tuple(
+            replace(limit, title=said.limits[limit.title], language=language) if limit.title in said.limits else limit
+            for limit in item.limits
+        ),
         language=language if said.title else item.language,
+        description_language=language if said.description else item.description_language,
         labels_language=language if said.labels else item.labels_language,
+        untranslated_labels=tuple(value for value in item.labels if value not in said.labels) if said.labels else (),
     )
 
 

@@ -16,12 +16,13 @@ from pyproj.exceptions import CRSError
 
 from geoserver.catalog.labels import read_label
 from geoserver.catalog.languages import TAG
-from geoserver.catalog.names import LONGEST, near, why_not
+from geoserver.catalog.names import INBORN, LONGEST, near, why_not
 from geoserver.catalog.rowless import build_parameters, check_keys, check_rowless
 from geoserver.catalog.toml import Part, explain, read_toml
 from geoserver.catalog.wording import check_words
 from geoserver.errors import CatalogError
-from geoserver.model import Bounds, CsvOptions, Field, FieldWords, Layer, Limit, Readings, TimeUnit, Words
+from geoserver.fieldtypes import FieldType
+from geoserver.model import Bounds, CsvOptions, Field, FieldWords, Layer, Readings, Threshold, TimeUnit, Words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +62,7 @@ class _LimitFile(Part):
 class _FieldFile(Part):
     title: str = ""
     description: str = ""
-    type: Literal["text", "integer", "number", "boolean", "date", "timestamp"]
+    type: FieldType
     filter: Literal["choice", "range", "search", "none"] = "none"
     unit: str = ""
     column: str = ""
@@ -98,7 +99,7 @@ class _ReadingsFile(Part):
 class _ParameterFile(Part):
     title: str = ""
     description: str = ""
-    type: Literal["text", "integer", "number", "boolean", "date", "timestamp"]
+    type: FieldType
     unit: str = ""
     default: _Given
     minimum: _Given | None = None
@@ -178,6 +179,8 @@ def read_layer(path: Path) -> Layer:
         raise CatalogError(
             str(path), "", "a file name of at most 40 of a-z, 0-9 and single hyphens, such as bike-paths.toml"
         )
+    if layer_id in INBORN:
+        raise CatalogError(str(path), "", f"another file name: {why_not(layer_id)}")
     document = read_toml(path)
     try:
         parsed = LayerFile.model_validate(document)
@@ -204,7 +207,7 @@ def _build_layer(path: Path, parsed: LayerFile) -> Layer:
     plain = parsed.model_dump(exclude={"fields", "readings", "csv", "keywords", "parameters", "bounds", "languages"})
     plain["label"] = read_label(parsed.label, fields)
     spoken = parsed.language
-    fields = {name: replace(entry, language=spoken, labels_language=spoken) for name, entry in fields.items()}
+    fields = {name: _speak(entry, spoken) for name, entry in fields.items()}
     if readings:
         readings = replace(readings, fields={name: replace(fields[name], latest=False) for name in readings.fields})
     if parsed.kind == "tiles" and "maxzoom" not in parsed.model_fields_set:
@@ -220,9 +223,17 @@ def _build_layer(path: Path, parsed: LayerFile) -> Layer:
         parameters=build_parameters(path, {name: item.model_dump() for name, item in parsed.parameters.items()}),
         bounds=Bounds(*parsed.bounds) if parsed.bounds else None,
         spoken=spoken,
+        description_language=spoken,
+        theme_language=spoken,
+        theme_key=parsed.theme,
         languages={tag: _build_words(item, fields) for tag, item in parsed.languages.items()},
         **plain,
     )
+
+
+def _speak(item: Field, language: str) -> Field:
+    limits = tuple(replace(limit, language=language) for limit in item.limits)
+    return replace(item, language=language, description_language=language, labels_language=language, limits=limits)
 
 
 def _build_words(item: _WordsFile, fields: Mapping[str, Field]) -> Words:
@@ -245,7 +256,7 @@ def _build_field(path: Path, where: str, name: str, item: _FieldFile) -> Field:
         given |= {"unit": "", "time_unit": item.unit}
     if item.limits and item.type not in ("integer", "number"):
         raise CatalogError(str(path), f"{where}.{name}.limits", f"a field of type number or integer; it is {item.type}")
-    given["limits"] = tuple(Limit(limit.value, limit.title) for limit in item.limits)
+    given["limits"] = tuple(Threshold(limit.value, limit.title) for limit in item.limits)
     return Field(name=name, **given)
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "INBORN",
     "KEYWORDS",
     "LONGEST",
     "OWN",
@@ -32,6 +33,7 @@ PARAMETERS = frozenset(  # of requests for rows, where field=value filters too
     | {"resulttype"}
 )
 KEYWORDS = frozenset({"and", "or", "not", "between", "in", "like", "is", "null", "div", "true", "false"})  # of CQL2
+INBORN = frozenset({"constructor"})  # of every object in JavaScript, where a table without it seems to have it
 _CLOSE = 0.75  # of difflib: two letters of ten
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")
 
@@ -46,6 +48,8 @@ def why_not(name: str) -> str:
         return "this one is a parameter of requests"
     if name in KEYWORDS:
         return "this one is a word of filters"
+    if name in INBORN:
+        return "in a browser everything has one of this name"
     return ""
 
 

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from geoserver.errors import BadParameterError, CatalogError
+from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.model import Parameter
 from geoserver.parameters import parse_parameter
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-    from geoserver.model import Layer, Scalar
+    from geoserver.fieldtypes import Scalar
+    from geoserver.model import Layer
 
 __all__ = ["build_parameters", "check_keys", "check_rowless"]
 
@@ -70,7 +72,7 @@ def _build_parameter(path: Path, name: str, item: Mapping[str, Any]) -> Paramete
     if name in _TAKEN:
         raise CatalogError(str(path), where, "another name: this one is a parameter of every tile request")
     kind = item["type"]
-    if kind in ("text", "boolean"):
+    if not FIELD_TYPES[kind].has_range:
         for key in ("minimum", "maximum"):
             if item[key] is not None:
                 raise CatalogError(str(path), f"{where}.{key}", f"no such key for type {kind}")
@@ -95,9 +97,9 @@ def _build_parameter(path: Path, name: str, item: Mapping[str, Any]) -> Paramete
 def _read(path: Path, declared: Parameter, key: str, value: object) -> Scalar:
     """A value of the layer file, as a request would give it."""
     text = value.isoformat() if isinstance(value, date | datetime) else str(value)
-    is_text = isinstance(value, str)
-    fits = isinstance(value, bool) == (declared.type == "boolean") and (
-        isinstance(value, date | datetime) or is_text == (declared.type in ("text", "date", "timestamp"))
+    kind = FIELD_TYPES[declared.type].kind
+    fits = isinstance(value, bool) == (kind == "boolean") and (
+        isinstance(value, date | datetime) or isinstance(value, str) == (kind in ("text", "time"))
     )
     if not fits:
         raise CatalogError(str(path), key, f"a value of type {declared.type}; got {text!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import orjson
 from geoserver import assets
 from geoserver.catalog.files import list_files, read_text
 from geoserver.errors import CatalogError
+from geoserver.model import GEOMETRIES
 
-__all__ = ["read_recipes", "read_styles"]
+__all__ = ["find_geometry", "read_recipes", "read_styles"]
 
+_GEOMETRY = re.compile(rf"^--\s*(?:bins|geometry):\s*({'|'.join(GEOMETRIES)})\s*$", re.MULTILINE)
 _DEEPEST = 60
 _GROUPS = ("paint", "layout")
 
@@ -85,6 +88,12 @@ def _depth_fault(style: Any) -> tuple[str, str] | None:
         level = [part for parts in inside for part in parts]
     too_deep = any(isinstance(part, dict | list) for part in level)
     return ("layers", f"lists and tables that are nested at most {_DEEPEST} deep") if too_deep else None
+
+
+def find_geometry(recipe: str) -> str:
+    """Which geometries a recipe is for: points, lines or polygons; empty where its head does not say."""
+    found = _GEOMETRY.search(recipe)
+    return found[1] if found else ""
 
 
 def read_recipes(workspace: Path, problems: list[CatalogError] | None = None) -> dict[str, str]:

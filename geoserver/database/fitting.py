@@ -12,29 +12,18 @@ from typing import TYPE_CHECKING
 
 from geoserver.catalog.declared import list_changes
 from geoserver.catalog.labels import keep_fields
+from geoserver.catalog.styles import find_geometry
+from geoserver.fieldtypes import FIELD_TYPES, type_of_column
+from geoserver.model import GEOMETRIES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from geoserver.database.status import LayerStatus
-    from geoserver.model import Field, FieldType, Layer, Readings, TilePlan, Words
+    from geoserver.model import Field, Layer, Readings, TilePlan, Words
 
 __all__ = ["Fit", "fit"]
 
-_TYPES: Mapping[str, FieldType] = {
-    "text": "text",
-    "character varying": "text",
-    "bigint": "integer",
-    "integer": "integer",
-    "smallint": "integer",
-    "double precision": "number",
-    "real": "number",
-    "boolean": "boolean",
-    "date": "date",
-    "timestamp with time zone": "timestamp",
-}
-_TIMES = ("date", "timestamp")
-_WITHOUT_RANGE = ("text", "boolean")
 _SHAPES = {"POINT": "points", "LINESTRING": "lines", "POLYGON": "polygons"}
 _NEEDED = ("fid", "geom", "geom_3857")
 
@@ -48,14 +37,14 @@ class Fit:
     changes: tuple[str, ...] = ()
 
 
-def fit(layer: Layer, status: LayerStatus, kinds: Collection[str]) -> Fit:
-    """The layer with what is loaded of it; `kinds` are those of which there is a recipe."""
+def fit(layer: Layer, status: LayerStatus, recipes: Mapping[str, str]) -> Fit:
+    """The layer with what is loaded of it; `recipes` are those that there are, by kind."""
     loaded = status.loaded
     if loaded is None:  # nothing is known beyond the file
         return Fit(layer.deepened(status.plan), status)
     changes = list_changes(loaded.declared, layer) if loaded.declared else {}
     kind = _find_kind(layer, status)
-    if why := _find_fault(layer, status, kind, kinds):
+    if why := _find_fault(layer, status, kind, recipes):
         return Fit(None, status, (why,))
     fields = _fit_fields(layer.fields, loaded.columns or {}, changes)
     readings = _fit_readings(layer, status, changes)
@@ -71,6 +60,7 @@ def fit(layer: Layer, status: LayerStatus, kinds: Collection[str]) -> Fit:
         readings=readings,
         time=time,
         kind=kind,
+        geometry=find_geometry(recipes[kind]),
         facet=layer.facet if layer.facet in fields else "",
         label=keep_fields(layer.label, fields),
         languages={tag: _fit_words(words, fields) for tag, words in layer.languages.items()},
@@ -88,19 +78,20 @@ def _find_kind(layer: Layer, status: LayerStatus) -> str:
     if status.loaded and status.loaded.declared:
         return str(status.loaded.declared.get("kind", layer.kind))
     by_shape = _SHAPES.get(status.geometry_type.removeprefix("MULTI"))
-    return by_shape if by_shape and layer.kind in _SHAPES.values() else layer.kind
+    return by_shape if by_shape and layer.kind in GEOMETRIES else layer.kind
 
 
-def _find_fault(layer: Layer, status: LayerStatus, kind: str, kinds: Collection[str]) -> str:
+def _find_fault(layer: Layer, status: LayerStatus, kind: str, recipes: Mapping[str, str]) -> str:
     """Why nothing of it can be served; empty when it can."""
     columns = status.loaded.columns if status.loaded else None
     if columns is None:
         return f"its table layers.{layer.table} is gone"
-    needed = _NEEDED if kind == "points" or not status.plan.zooms else (*_NEEDED, "visible_from")
+    if kind not in recipes:
+        return f"it was loaded as kind {kind!r}, of which there is no recipe in tiles/"
+    points = find_geometry(recipes[kind]) == "points"
+    needed = _NEEDED if points or not status.plan.zooms else (*_NEEDED, "visible_from")
     if missing := [name for name in needed if name not in columns]:
         return f"column {missing[0]} of its table layers.{layer.table} is gone"
-    if kind not in kinds:
-        return f"it was loaded as kind {kind!r}, of which there is no recipe in tiles/"
     return ""
 
 
@@ -111,17 +102,21 @@ def _fit_fields(
     fields: dict[str, Field] = {}
     for name, item in declared.items():
         inside = f"readings.fields.{name}" if item.latest else f"{where}.{name}"
-        loaded = _TYPES.get(columns.get(name, ""))
+        loaded = type_of_column(columns.get(name, ""))
         if loaded is None:
             changes.setdefault(inside, "it is not loaded")
-        elif loaded != item.type or (item.filter == "range" and loaded in _WITHOUT_RANGE):
+        elif loaded != item.type or (item.filter == "range" and not FIELD_TYPES[loaded].has_range):
             if loaded != item.type and inside not in changes:
                 changes.setdefault(f"{inside}.type", f"it was loaded as {loaded!r}")
-            control = "none" if item.filter == "range" and loaded in _WITHOUT_RANGE else item.filter
+            control = "none" if item.filter == "range" and not FIELD_TYPES[loaded].has_range else item.filter
             fields[name] = replace(item, type=loaded, filter=control)
         else:
             fields[name] = item
     return fields
+
+
+def _is_time(item: Field) -> bool:
+    return FIELD_TYPES[item.type].kind == "time"
 
 
 def _fit_readings(layer: Layer, status: LayerStatus, changes: dict[str, str]) -> Readings | None:
@@ -133,7 +128,7 @@ def _fit_readings(layer: Layer, status: LayerStatus, changes: dict[str, str]) ->
         return None
     fields = _fit_fields(readings.fields, loaded.readings, changes, "readings.fields")
     before = (loaded.declared or {}).get("readings") or {}
-    times = [name for name in (readings.time, before.get("time")) if name in fields and fields[name].type in _TIMES]
+    times = [name for name in (readings.time, before.get("time")) if name in fields and _is_time(fields[name])]
     if not times:
         return None
     return (
@@ -147,7 +142,7 @@ def _find_time(layer: Layer, status: LayerStatus, fields: Mapping[str, Field]) -
     """The time field by which the layer was loaded, for its points are packed by that; empty where it is hidden."""
     declared = status.loaded.declared if status.loaded else None
     time = str(declared.get("time", "")) if declared else layer.time
-    return time if time in fields and fields[time].type in _TIMES else ""
+    return time if time in fields and _is_time(fields[time]) else ""
 
 
 def _fit_plan(

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from psycopg.sql import SQL, Composed, Identifier
 
+from geoserver.fieldtypes import FIELD_TYPES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from psycopg.sql import Composable
 
     from geoserver.database.pool import Database
-    from geoserver.model import Field, FieldType, Layer
+    from geoserver.fieldtypes import FieldType
+    from geoserver.model import Field, Layer
 
 __all__ = [
     "Condition",
@@ -47,20 +50,8 @@ def table_of(name: str) -> Identifier:
 
 
 def show(name: str, kind: FieldType, table: tuple[str, ...] = ()) -> Composable:
-    """A column as JSON can hold it: what is not finite is null, days and times are ISO 8601, in UTC.
-
-    Rows that other programs wrote may hold NaN, and times that have no place in Python: infinity, or a year 20000.
-    """
-    column = Identifier(*table, name)
-    match kind:
-        case "number":  # NaN is above infinity in PostgreSQL's order
-            return SQL("CASE WHEN {0} > '-Infinity' AND {0} < 'Infinity' THEN {0} END").format(column)
-        case "date":
-            return SQL("CASE WHEN isfinite({0}) THEN to_json({0}) #>> '{{}}' END").format(column)
-        case "timestamp":
-            utc = "CASE WHEN isfinite({0}) THEN (to_json({0} AT TIME ZONE 'UTC') #>> '{{}}') || 'Z' END"
-            return SQL(utc).format(column)
-    return column
+    """A column as JSON can hold it: what is not finite is null, days and times are ISO 8601, in UTC."""
+    return SQL(FIELD_TYPES[kind].json).format(Identifier(*table, name))
 
 
 def show_list(fields: Mapping[str, Field]) -> Composed:

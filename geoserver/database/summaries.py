@@ -16,26 +16,22 @@ from weakref import WeakKeyDictionary
 from psycopg.sql import SQL, Composable, Identifier, Placeholder
 
 from geoserver.database.queries import Condition, show, table_of
+from geoserver.fieldtypes import FIELD_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from geoserver.database.pool import Database
     from geoserver.database.status import LayerStatus
+    from geoserver.fieldtypes import FieldType
     from geoserver.model import Field, Layer
 
 __all__ = ["MAX_CHOICES", "Range", "read_choices", "read_ranges", "show_range", "summarise"]
 
 BINS = 40
 MAX_CHOICES = 100
-_DAY = 86_400
 _YEAR_1, _YEAR_9999 = -62_135_596_800, 253_402_300_799  # what Python's times can hold, in seconds since 1970
-_SQL_TYPES = {"integer": "bigint", "number": "float8", "date": "date", "timestamp": "timestamptz"}
 _INT64 = 2**63
-_SECONDS = {  # since 1970; the last days that PostgreSQL knows have no time
-    "date": "({} - date '1970-01-01') * 86400.0::float8",
-    "timestamp": "date_part('epoch', {})",
-}
 _KEPT = 512  # answers per database; one is a few kilobytes
 
 type Number = int | float
@@ -187,22 +183,23 @@ def _key(layer: Layer, status: LayerStatus) -> tuple[object, ...]:
 
 
 def _has_range(item: Field) -> bool:
-    return item.filter == "range" or (item.filter != "choice" and item.type not in ("text", "boolean"))
+    return item.filter == "range" or (item.filter != "choice" and FIELD_TYPES[item.type].has_range)
 
 
 def _is_time(item: Field) -> bool:
-    return item.type in ("date", "timestamp")
+    return FIELD_TYPES[item.type].kind == "time"
 
 
 def _extreme(which: Literal["min", "max"], item: Field, layer: Layer) -> Composable:
     """The least or greatest finite value, by the field's index where it has one; times as seconds since 1970."""
     column, table = Identifier(item.name), table_of(layer.table)
     found = SQL("{}({})").format(SQL(which), column)
-    if item.type == "integer":
+    kind = FIELD_TYPES[item.type]
+    if kind.step and kind.kind == "number":  # whole numbers are all finite
         return SQL("SELECT {} FROM {}").format(found, table)
     # NaN is above infinity in PostgreSQL's order, so this leaves it out too.
     finite = SQL("{c} > '-Infinity' AND {c} < 'Infinity'").format(c=column)
-    shown = SQL(_SECONDS.get(item.type, "{}")).format(found)
+    shown = SQL(kind.seconds).format(found)
     return SQL("SELECT {} FROM {} WHERE {}").format(shown, table, finite)
 
 
@@ -218,7 +215,7 @@ def _value(item: Field, scales: dict[str, _Scale]) -> Composable:
         return show(item.name, item.type)
     if not scales[item.name].size:
         return SQL("NULL::int")
-    edges = SQL("{}::{}[]").format(Placeholder(f"edges_{item.name}"), SQL(_SQL_TYPES[item.type]))
+    edges = SQL("{}::{}[]").format(Placeholder(f"edges_{item.name}"), SQL(FIELD_TYPES[item.type].column))
     return SQL("width_bucket({}, {})").format(Identifier(item.name), edges)
 
 
@@ -231,7 +228,7 @@ def _facet(counts: list[tuple[Any, int]]) -> list[dict[str, Any]]:
 class _Scale:
     """Bins of equal width: `size` of them, `step` wide, from `low`; whole numbers, seconds and days stay whole."""
 
-    type: str
+    type: FieldType
     low: Number
     high: Number
     step: Number
@@ -242,11 +239,11 @@ class _Scale:
         if extent is None:
             return cls(item.type, 0, 0, 1, 0)
         low, high = extent.low, extent.high
-        if item.type == "number":
+        unit = FIELD_TYPES[item.type].step
+        if not unit:
             step = (high - low) / BINS
             # A range too narrow or too wide for doubles to divide is one bin.
             return cls(item.type, low, high, step, BINS) if 0 < step < math.inf else cls(item.type, low, high, 1, 1)
-        unit = _DAY if item.type == "date" else 1
         count = (high - low) // unit + 1
         step = -(-count // BINS) * unit
         return cls(item.type, low, high, step, int(-(-(high - low + unit) // step)))
@@ -256,9 +253,9 @@ class _Scale:
 
         Above the last whole number that PostgreSQL holds there is nothing to be told apart from it.
         """
-        above = math.nextafter(self.high, math.inf) if self.type == "number" else self._edge(self.size)
+        above = math.nextafter(self.high, math.inf) if not FIELD_TYPES[self.type].step else self._edge(self.size)
         edges = [*map(self._edge, range(self.size)), above]
-        return [_moment(self.type, value) for value in edges if self.type != "integer" or value < _INT64]
+        return [_moment(self.type, value) for value in edges if value < _INT64 or not FIELD_TYPES[self.type].step]
 
     def bins(self, counts: dict[int | None, int]) -> dict[str, Any]:
         """The histogram from counts by bin (1 is the first); an empty one has no bins and null as its ends."""
@@ -270,18 +267,18 @@ class _Scale:
 
     def _edge(self, i: int) -> Number:
         edge = self.low + i * self.step
-        return self.high if self.type == "number" and i == self.size else edge
+        return self.high if not FIELD_TYPES[self.type].step and i == self.size else edge
 
 
-def _moment(kind: str, value: Number) -> Number | date | datetime:
+def _moment(kind: FieldType, value: Number) -> Number | date | datetime:
     """A number as it is, seconds since 1970 as a date or time; beyond Python's years 1 to 9999, the nearest of them."""
-    if kind not in ("date", "timestamp"):
+    if FIELD_TYPES[kind].kind != "time":
         return value
     moment = datetime.fromtimestamp(min(max(value, _YEAR_1), _YEAR_9999), UTC)
-    return moment.date() if kind == "date" else moment
+    return moment.date() if FIELD_TYPES[kind].column == "date" else moment
 
 
-def _shown(kind: str, value: Number) -> Number | str:
+def _shown(kind: FieldType, value: Number) -> Number | str:
     """A value for people: numbers as they are, dates and times as ISO 8601."""
     moment = _moment(kind, value)
     return moment if isinstance(moment, int | float) else moment.isoformat().replace("+00:00", "Z")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import orjson
 from psycopg.sql import SQL, Composable
 
+from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.filtering import cql2_json, cql2_text
 from geoserver.filtering.compile import Compiler
 from geoserver.filtering.places import parse_bbox, parse_crs, to_column
@@ -127,14 +128,14 @@ def _equal(layer: Layer, name: str, text: str) -> Node:
 
 
 def _coerce(declared: Field, text: str) -> str | int | float | bool | Instant | Interval:
-    match declared.type:
+    match FIELD_TYPES[declared.type].kind:
         case "text":
             return text
         case "boolean":
             if text.lower() not in ("true", "false", "1", "0"):  # GDAL writes truth as a number
                 raise wrong(text, "true or false", declared.name)
             return text.lower() in ("true", "1")
-        case "date" | "timestamp":
+        case "time":
             return parse_interval(text, declared.name)
     if not re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", text, re.ASCII):
         raise wrong(text, "a number", declared.name)

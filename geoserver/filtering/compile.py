@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from psycopg.sql import SQL, Composable, Identifier
 
+from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.filtering.resolve import ARITHMETIC
 from geoserver.filtering.syntax import (
     INT64,
@@ -180,7 +181,7 @@ class Compiler:
 
     def _is_time(self, node: Node) -> bool:
         if isinstance(node, Property):
-            return node.name in self._fields and self._fields[node.name].type in ("date", "timestamp")
+            return node.name in self._fields and FIELD_TYPES[self._fields[node.name].type].kind == "time"
         return isinstance(node, Instant)
 
     # -- space ----------------------------------------------------------------------------------------------------
@@ -234,13 +235,16 @@ class Compiler:
             return SQL("({}{}{})").format(
                 self._time_column(left, right), _COMPARISONS[sign], self._time_column(right, left)
             )
-        if self._fields[left.name].type == "date":
+        if self._holds_days(left):
             return self._compare_day(left, sign, right)
         return self._bound(left, sign, right, SQL("timestamptz"))
 
     def _bound(self, field: Property, sign: str, moment: datetime, kind: SQL) -> Composable:
         """A time field beside a moment."""
         return SQL("({}{}{})").format(Identifier(field.name), _COMPARISONS[sign], self._moment(moment, kind))
+
+    def _holds_days(self, node: Property) -> bool:
+        return FIELD_TYPES[self._fields[node.name].type].column == "date"
 
     def _compare_day(self, left: Property, sign: str, moment: datetime) -> Composable:
         """A date field counts as its first moment (UTC); the bound becomes a date, so that an index serves."""
@@ -258,8 +262,7 @@ class Compiler:
         return self._bind(value, kind)
 
     def _time_column(self, field: Property, other: Property) -> Composable:
-        types = {self._fields[item.name].type for item in (field, other)}
-        if len(types) == 1 or self._fields[field.name].type == "timestamp":
+        if self._holds_days(other) or not self._holds_days(field):
             return Identifier(field.name)
         return _MIDNIGHT.format(Identifier(field.name))
 

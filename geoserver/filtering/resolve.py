@@ -13,6 +13,7 @@ from typing import Literal as Choice
 
 import orjson
 
+from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.filtering.places import Reference, locate, merge, to_column
 from geoserver.filtering.syntax import (
     SPATIAL,
@@ -39,7 +40,6 @@ type Kind = Choice["text", "number", "boolean", "time", "interval", "geometry", 
 GEOMETRY_NAMES = frozenset({"geometry", "geom"})
 ARITHMETIC = frozenset({"+", "-", "*", "/", "%", "div", "^"})
 _FLIPPED = {"=": "=", "<>": "<>", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
-_KINDS: dict[str, Kind] = {"integer": "number", "number": "number", "date": "time", "timestamp": "time"}
 _NOUNS = {
     "text": "a text in single quotes",
     "number": "a number",
@@ -97,8 +97,7 @@ class Resolver:
             case Property(name) if name in GEOMETRY_NAMES:
                 return Property("geometry"), "geometry"
             case Property(name):
-                field = self._field(name)
-                return node, _KINDS.get(field.type) or ("boolean" if field.type == "boolean" else "text")
+                return node, FIELD_TYPES[self._field(name).type].kind
             case Literal(bool()):
                 return node, "boolean"
             case Literal(str()):

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.loading.convert import SUPPRESSED, Converter, Misfit
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Columns:
         """Note what became null in the rows that are kept, and letters that may be others."""
         for item in converted:
             name = item.field.name
-            if self._guessed and item.field.type == "text":
+            if self._guessed and FIELD_TYPES[item.field.type].kind == "text":
                 self._count_foreign(name, item.values.filter(pa.array(kept)))
             self.filled[name] += int((~np.asarray(item.values.is_null()) & kept).sum())
             for misfit in item.misfits:

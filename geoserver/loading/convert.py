@@ -10,22 +10,17 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.loading import dates
 from geoserver.loading.dates import DayOrder, find_day_order, parse_dates, parse_timestamps
 
 if TYPE_CHECKING:
-    from geoserver.model import Field, FieldType
+    from geoserver.fieldtypes import FieldType
+    from geoserver.model import Field
 
-__all__ = ["ARROW_TYPES", "SUPPRESSED", "Converter", "Misfit"]
+__all__ = ["SUPPRESSED", "Converter", "Misfit"]
 
-ARROW_TYPES: dict[FieldType, pa.DataType] = {
-    "text": pa.string(),
-    "integer": pa.int64(),
-    "number": pa.float64(),
-    "boolean": pa.bool_(),
-    "date": pa.date32(),
-    "timestamp": pa.timestamp("us", tz="UTC"),
-}
+_TIMESTAMP = pa.timestamp("us", tz="UTC")
 SUPPRESSED = "suppressed"  # values such as "<5", which keep a small number secret: null and no mistake
 INFINITE = "not a finite number"
 TOO_LARGE = "an integer beyond 64 bits"
@@ -66,7 +61,7 @@ class Converter:
         return values, [misfit for misfit in misfits if pc.any(misfit.mask).as_py()] if misfits else []
 
     def _convert(self, column: pa.Array) -> tuple[pa.Array, list[Misfit]]:
-        if self.field.type == "text":
+        if FIELD_TYPES[self.field.type].kind == "text":
             return _as_text(column)
         if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
             if (converted := self._convert_typed(column)) is not None:
@@ -165,7 +160,9 @@ class Converter:
         there = pa.array(~np.isnan(numbers))
         if self.field.time_unit is None:
             self._hint = self._hint or _hint_at(numbers[~np.isnan(numbers)])
-            return pa.nulls(len(numbers), ARROW_TYPES[self.field.type]), [Misfit(self._hint, there)]
+            return pa.nulls(len(numbers), pa.date32() if self.field.type == "date" else _TIMESTAMP), [
+                Misfit(self._hint, there)
+            ]
         times = dates.count_times(numbers, self.field.time_unit)
         values, misfits = self._cut(_as_times(times, self.field.type))
         wrong = pc.and_(there, pc.is_null(times))
@@ -263,7 +260,7 @@ def _as_times(column: pa.Array, kind: FieldType) -> pa.Array:
         if kind == "date":
             return column
         days = pc.cast(column.view(pa.int32()), pa.int64())
-        return pc.multiply(_clamp(days, 4_000_000), 86_400_000_000).cast(ARROW_TYPES["timestamp"])
+        return pc.multiply(_clamp(days, 4_000_000), 86_400_000_000).cast(_TIMESTAMP)
     unit, zone = column.type.unit, column.type.tz
     per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
     numbers = _clamp(column.view(pa.int64()), 300_000_000_000 * per_second)

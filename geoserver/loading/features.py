@@ -125,13 +125,13 @@ class FeatureLoader:
 
     def _locate(self, batch: Batch) -> Located:
         """Positions by the rules; the first batch with enough rows also tells where the layer lies."""
-        located = locate(batch, self.layer.kind, self.place, self._linearise)
+        located = locate(batch, self.layer.geometry, self.place, self._linearise)
         if not self._settled and located.kept.any():
             x, y = located.middles()
             self._settled = len(x) >= MANY
             self.place = self.place.settle(x, y)
             if self.place.home:
-                return locate(batch, self.layer.kind, self.place, self._linearise)
+                return locate(batch, self.layer.geometry, self.place, self._linearise)
         return located
 
     def _look_outside(self, located: Located, limits: Limits) -> None:
@@ -170,7 +170,7 @@ class FeatureLoader:
             assert located.shapes is not None  # noqa: S101 - one of the two is set
             shapes = located.shapes[kept]
             if self.staging.geometry_type.startswith("Multi"):
-                shapes = as_multi(shapes, self.layer.kind)
+                shapes = as_multi(shapes, self.layer.geometry)
             bounds = shapely.total_bounds(shapes)
             text = encode_shapes(shapes, self.place.srid)
         self.box[:2] = np.minimum(self.box[:2], bounds[:2])

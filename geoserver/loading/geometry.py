@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from geoserver.loading.area import Place
     from geoserver.sources import Batch
 
-__all__ = ["FAMILIES", "Linearise", "Located", "as_multi", "locate"]
+__all__ = ["Linearise", "Located", "as_multi", "locate"]
 
 type Linearise = Callable[[list[bytes]], list[bytes | None]]
 
-FAMILIES = {"points": 0, "lines": 1, "polygons": 2}  # kind of layer -> dimension of its geometries
+_DIMENSIONS = {"points": 0, "lines": 1, "polygons": 2}  # of geometries
 _SINGULAR = ("point", "line", "polygon")
 _PLURAL = ("points", "lines", "polygons")
 _DIMENSION = np.array([0, 1, 1, 2, 0, 1, 2, -1])  # by GEOS type
@@ -75,20 +75,20 @@ class Located:
             self.notes[what] = self.notes.get(what, 0) + count
 
 
-def locate(batch: Batch, kind: str, place: Place, linearise: Linearise) -> Located:
+def locate(batch: Batch, geometry: str, place: Place, linearise: Linearise) -> Located:
     """The positions of a batch by the rules of docs/loading.md; `linearise` straightens curves in WKB, or None."""
     points = batch.points
-    if points is None and batch.wkb is not None and FAMILIES.get(kind) == 0:
+    if points is None and batch.wkb is not None and _DIMENSIONS.get(geometry) == 0:
         points = _read_points(batch)
     located = Located(np.full(len(batch), None, dtype=object))
     if batch.unreadable is not None:
         located.reject(batch.unreadable, UNREADABLE)
-    if points is not None and FAMILIES.get(kind, 0) == 0:
+    if points is not None and _DIMENSIONS.get(geometry, 0) == 0:
         _locate_points(located, points, place)
     elif points is not None:
-        located.reject(np.ones(len(batch), bool), _misfit(0, FAMILIES[kind]))
+        located.reject(np.ones(len(batch), bool), _misfit(0, _DIMENSIONS[geometry]))
     else:
-        _locate_shapes(located, batch, FAMILIES.get(kind), place, linearise)
+        _locate_shapes(located, batch, _DIMENSIONS.get(geometry), place, linearise)
     return located
 
 
@@ -273,10 +273,10 @@ def _repair(located: Located, shapes: np.ndarray) -> np.ndarray:
     return shapes
 
 
-def as_multi(shapes: np.ndarray, kind: str) -> np.ndarray:
+def as_multi(shapes: np.ndarray, geometry: str) -> np.ndarray:
     """Single geometries as multi-geometries of one part; others as they are."""
     single = np.flatnonzero(~np.isin(shapely.get_type_id(shapes), _MULTI))
-    build = _BUILD[FAMILIES[kind]]
+    build = _BUILD[_DIMENSIONS[geometry]]
     if len(single):
         shapes = shapes.copy()
         shapes[single] = build(shapes[single], indices=np.arange(len(single)))

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import shapely
 
 from geoserver.errors import CatalogError, LoadError
+from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.loading.area import LONLAT, MANY, find_place
 from geoserver.loading.convert import Converter
 from geoserver.loading.features import as_keys, key_column, wanted_columns
@@ -31,8 +32,9 @@ from geoserver.sources.nesting import read_wkb
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from geoserver.fieldtypes import FieldType
     from geoserver.loading.area import Place
-    from geoserver.model import City, Field, FieldType, Layer
+    from geoserver.model import City, Field, Layer
     from geoserver.sources import Opened, Request
 
 __all__ = ["prove_sources"]
@@ -172,7 +174,7 @@ class _Proof:
             yield CatalogError(file, "crs", str(error))
             return
         place = replace(place, stored_as=None)
-        located = locate(batch, layer.kind, place, lambda wkb: [None] * len(wkb))
+        located = locate(batch, layer.geometry, place, lambda wkb: [None] * len(wkb))
         reasons = Counter(str(reason) for reason in located.reasons if reason is not None)
         judged = len(batch) - sum(count for why, count in reasons.items() if why == NOWHERE)
         if reasons[NOWHERE] > 0.5 * len(batch):
@@ -261,7 +263,7 @@ def _prove_values(
             hint = f"; {why}" if why else f"; did you mean {likely!r}?" if likely else ""
             expected = f"a type that fits: {bad:,} of {filled:,} sampled values of {item.source_column!r} are no"
             yield CatalogError(str(layer.file), f"{key}.type", f"{expected} {item.type}, such as {example!r}{hint}")
-        elif item.filter == "range" and item.type in ("text", "boolean"):
+        elif item.filter == "range" and not FIELD_TYPES[item.type].has_range:
             likely = _find_type(item, column, opened.decimal, samples)
             hint = f"; did you mean type = {likely!r}?" if likely else f"; 'choice' or 'search' filters {item.type}"
             yield CatalogError(str(layer.file), f"{key}.filter", f"'range' needs a number or a time{hint}")

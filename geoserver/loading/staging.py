@@ -15,23 +15,15 @@ import psycopg
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from geoserver.errors import LoadError
-from geoserver.loading.geometry import FAMILIES
+from geoserver.fieldtypes import FIELD_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from geoserver.model import Field, FieldType, Layer
+    from geoserver.model import Field, Layer
 
-__all__ = ["SQL_TYPES", "Staging", "build_indexes", "column_types", "drop_leftovers"]
+__all__ = ["Staging", "build_indexes", "column_types", "drop_leftovers"]
 
-SQL_TYPES: dict[FieldType, str] = {
-    "text": "text",
-    "integer": "bigint",
-    "number": "double precision",
-    "boolean": "boolean",
-    "date": "date",
-    "timestamp": "timestamptz",
-}
 _SINGLE = {"points": "Point", "lines": "LineString", "polygons": "Polygon"}
 _LOCK_WAIT = "2s"  # how long the swap holds readers up while it waits for the last of the old ones
 _SWAP_TRIES = 30
@@ -61,7 +53,7 @@ class Staging:
 
     def create(self, *, multi: bool) -> None:
         """Make the empty table."""
-        single = _SINGLE.get(self.layer.kind)
+        single = _SINGLE.get(self.layer.geometry)
         self.geometry_type = "Geometry" if single is None else f"Multi{single}" if multi else single
         parts: list[Composable] = [SQL("fid bigint NOT NULL")]
         if self.layer.key:
@@ -78,7 +70,7 @@ class Staging:
         """The shape in Web Mercator and, of what has a size, the zoom from which it can be seen."""
         shape = SQL("geom_3857 geometry({}, 3857) GENERATED ALWAYS AS (geoserver.to_3857(geom)) STORED")
         columns = [shape.format(SQL(self.geometry_type))]
-        if self.layer.kind != "points":
+        if self.layer.geometry != "points":
             columns.append(
                 SQL(
                     "visible_from smallint GENERATED ALWAYS AS (geoserver.visible_from(geoserver.to_3857(geom))) STORED"
@@ -88,7 +80,7 @@ class Staging:
 
     def promote(self) -> None:
         """Make the column one of multi-geometries, because such a one came after single ones."""
-        if self.geometry_type.startswith("Multi") or self.layer.kind not in FAMILIES:
+        if self.geometry_type.startswith("Multi") or not self.layer.geometry:
             return
         self.wait()
         self.geometry_type = f"Multi{self.geometry_type}"
@@ -166,7 +158,7 @@ def copy_rows(connection: psycopg.Connection, statement: Composed, rows: memoryv
 
 def column_types(fields: Iterable[Field]) -> list[Composed]:
     """Column definitions of declared fields."""
-    return [SQL("{} {}").format(Identifier(item.name), SQL(SQL_TYPES[item.type])) for item in fields]
+    return [SQL("{} {}").format(Identifier(item.name), SQL(FIELD_TYPES[item.type].column)) for item in fields]
 
 
 def build_indexes(connections: Sequence[psycopg.Connection], layer: Layer, table: str) -> Iterable[None]:
@@ -178,7 +170,7 @@ def build_indexes(connections: Sequence[psycopg.Connection], layer: Layer, table
     where = Identifier("layers", table)
     gists = [("geom_3857", "gist"), ("geom", "gist")]
     trees = [(name, "btree") for name in indexed_fields(layer)]
-    sizes = [("visible_from", "btree")] if layer.kind != "points" else []
+    sizes = [("visible_from", "btree")] if layer.geometry != "points" else []
     key = Identifier(f"{table}__pk")
     jobs = [(f"{table}__{number}", name, method) for number, (name, method) in enumerate((*gists, *trees, *sizes))]
     free = list(connections)  # never more at work than there are: each takes one and puts it back

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
+from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.ogc.keyset import render_cursor
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def build_map_link(site: str, layer: Layer, values: Mapping[str, str]) -> str:
     )
     for name, item in layer.fields.items():
         if name in values:
-            plain = item.type in ("integer", "number", "boolean")
+            plain = FIELD_TYPES[item.type].kind in ("number", "boolean")
             value = values[name] if plain else "'" + values[name].replace("'", "''") + "'"
             parts.append(f"{name}={value}")
     query = {"layers": layer.id}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ import orjson
 from psycopg.sql import SQL, Composable, Identifier, Placeholder
 
 from geoserver.errors import BadParameterError
+from geoserver.fieldtypes import FIELD_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,23 +26,6 @@ __all__ = ["Position", "SortKey", "build_condition", "build_order", "parse_curso
 INT64 = 2**63
 MAX_SORT_KEYS = 8
 _EXPECTED = "the cursor of a `next` link of this collection, unchanged and with the same sortby"
-_ENDLESS = "-?infinity"
-_FORMS = {
-    "text": re.compile(r"[^\0]*"),
-    "integer": re.compile(r"-?\d{1,19}", re.ASCII),
-    "number": re.compile(r"-?(\d{1,17}(\.\d{1,25})?(e[+-]\d{1,3})?|Infinity)|NaN", re.ASCII),
-    "boolean": re.compile("true|false"),
-    "date": re.compile(rf"\d{{4,7}}-\d\d-\d\d( BC)?|{_ENDLESS}", re.ASCII),
-    "timestamp": re.compile(rf"\d{{4,6}}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{{1,6}})?\+00( BC)?|{_ENDLESS}", re.ASCII),
-}
-_TYPES = {
-    "text": SQL("text"),
-    "integer": SQL("bigint"),
-    "number": SQL("double precision"),
-    "boolean": SQL("boolean"),
-    "date": SQL("date"),
-    "timestamp": SQL("timestamptz"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +74,8 @@ def parse_cursor(text: str, layer_id: str, sort: Sequence[SortKey]) -> Position:
         position = Position(fid, tuple(values))
         fits = type(fid) is int and -INT64 <= fid < INT64 and signature == _signature(layer_id, sort)
         sound = fits and all(
-            value is None or _FORMS[key.field.type].fullmatch(value) for key, value in zip(sort, values, strict=True)
+            value is None or FIELD_TYPES[key.field.type].cursor.fullmatch(value)
+            for key, value in zip(sort, values, strict=True)
         )
         if sound and render_cursor(position, layer_id, sort) == text:
             return position
@@ -119,7 +103,7 @@ def build_condition(position: Position, sort: Sequence[SortKey]) -> tuple[Compos
         if value is None:
             condition = SQL("({} IS NULL AND {})").format(column, condition)
             continue
-        bound = SQL("{}::{}").format(Placeholder(f"k{index}"), _TYPES[key.field.type])
+        bound = SQL("{}::{}").format(Placeholder(f"k{index}"), SQL(FIELD_TYPES[key.field.type].column))
         beyond = SQL("<" if key.descending else ">")
         condition = SQL("({0} {1} {2} OR {0} IS NULL OR ({0} = {2} AND {3}))").format(column, beyond, bound, condition)
         params[f"k{index}"] = value

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from geoserver.database.pool import Database
     from geoserver.database.status import LayerStatus
+    from geoserver.fieldtypes import FieldType
     from geoserver.filtering import Where
-    from geoserver.model import FieldType, Layer
+    from geoserver.model import Layer
 
 __all__ = ["ItemsQuery", "Page", "read_feature", "read_page", "read_times"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from geoserver.errors import BadParameterError
 from geoserver.filtering import LANGUAGES
@@ -10,11 +10,10 @@ from geoserver.ogc.crs import pick_crs
 from geoserver.ogc.keyset import parse_cursor, parse_sortby
 from geoserver.ogc.openapi import RESERVED
 from geoserver.ogc.page import ItemsQuery
+from geoserver.questions import FILTERS, split_filters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from starlette.datastructures import QueryParams
 
     from geoserver.database.status import LayerStatus
     from geoserver.filtering import Where
@@ -22,24 +21,13 @@ if TYPE_CHECKING:
 
 type Read = Callable[[Layer, LayerStatus, dict[str, str], dict[str, str]], Where]
 
-__all__ = ["UNFILTERED", "check_names", "parse_items_query", "pick_format", "single_values"]
+__all__ = ["UNFILTERED", "check_names", "parse_items_query", "pick_format"]
 
 MAX_OFFSET = 100_000
 _FORMATS = ("json", "html")
 _JSON_TYPES = ("application/geo+json", "application/json", "application/schema+json", "application/*", "*/*")
 _HTML_TYPES = ("text/html", "application/xhtml+xml", "text/*")
-_FILTERS = ("filter", "filter-lang", "filter-crs", "bbox", "bbox-crs", "datetime")
-UNFILTERED = frozenset(RESERVED) - frozenset(_FILTERS)  # parameters that leave the set of matching features as it is
-
-
-def single_values(params: QueryParams) -> dict[str, str]:
-    """The parameters as a plain mapping; one given twice is refused, as either value could be meant."""
-    values: dict[str, str] = {}
-    for name, value in params.multi_items():
-        if name in values:
-            raise BadParameterError(name, value, "this parameter once")
-        values[name] = value
-    return values
+UNFILTERED = frozenset(RESERVED) - frozenset(FILTERS)  # parameters that leave the set of matching features as it is
 
 
 def check_names(values: Mapping[str, str], known: tuple[str, ...]) -> None:
@@ -90,15 +78,15 @@ def parse_items_query(
 def _parse_filters(values: Mapping[str, str], layer: Layer, status: LayerStatus, read: Read) -> Where | None:
     """The same Where as everywhere, or None when nothing is filtered."""
     equal = {name: value for name, value in values.items() if name in layer.fields and name not in RESERVED}
-    if not equal and not any(name in values for name in _FILTERS):
+    if not equal and not any(name in values for name in FILTERS):
         return None
     for name in ("bbox-crs", "filter-crs"):
         pick_crs(name, values.get(name), status)
         if name in values and name.removesuffix("-crs") not in values:
             raise BadParameterError(name, values[name], f"{name.removesuffix('-crs')} beside it")
     language = _parse_choice("filter-lang", values.get("filter-lang", "cql2-text"), LANGUAGES)
-    filters = {name.replace("-", "_"): values[name] for name in _FILTERS if name in values}
-    return read(layer, status, filters | {"filter_lang": language}, equal)
+    filters, _ = split_filters(values)
+    return read(layer, status, {**cast("dict[str, str]", filters), "filter_lang": language}, equal)
 
 
 def _parse_properties(text: str | None, layer: Layer) -> tuple[str, ...] | None:

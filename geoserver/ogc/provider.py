@@ -9,6 +9,7 @@ import orjson
 from pygeoapi.provider.base import BaseProvider, ProviderInvalidQueryError, ProviderItemNotFoundError
 
 from geoserver.errors import BadParameterError, NotFoundError
+from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.filtering import build
 from geoserver.ogc.crs import CRS84, Crs, list_crs
 from geoserver.ogc.keyset import SortKey
@@ -23,15 +24,6 @@ __all__ = ["PROVIDER", "PostgisProvider", "Source", "describe_field"]
 
 PROVIDER = "geoserver.ogc.provider.PostgisProvider"
 MAX_FID = 2**63 - 1
-
-_JSON_TYPES: dict[str, dict[str, str]] = {
-    "text": {"type": "string"},
-    "integer": {"type": "integer"},
-    "number": {"type": "number"},
-    "boolean": {"type": "boolean"},
-    "date": {"type": "string", "format": "date"},
-    "timestamp": {"type": "string", "format": "date-time"},
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,7 +131,7 @@ class PostgisProvider(BaseProvider):  # type: ignore[misc]  # pygeoapi has no ty
 
 def describe_field(item: Field) -> dict[str, Any]:
     """A field as JSON Schema, with the words that people are shown."""
-    schema: dict[str, Any] = {"title": item.title, **_JSON_TYPES[item.type]}
+    schema: dict[str, Any] = {"title": item.title, **FIELD_TYPES[item.type].schema}
     if item.description:
         schema["description"] = item.description
     if item.unit:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from starlette.responses import Response
 
 from geoserver.catalog.city_words import speak
 from geoserver.catalog.labels import title_feature
+from geoserver.etags import build_etag, is_known
 from geoserver.interrupts import Interrupt
 from geoserver.ogc.config import DEFAULT_LIMIT
 from geoserver.ogc.crs import pick_crs
@@ -28,8 +28,9 @@ from geoserver.ogc.items import (
     render_feature,
     render_page,
 )
-from geoserver.ogc.params import UNFILTERED, check_names, parse_items_query, pick_format, single_values
+from geoserver.ogc.params import UNFILTERED, check_names, parse_items_query, pick_format
 from geoserver.ogc.service import OgcService, Snapshot
+from geoserver.questions import read_once
 from geoserver.turns import client_of
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ async def _run_in_thread(handler: Callable[[Call, Snapshot], Response], call: Ca
 
 
 def _read_call(request: Request) -> Call:
-    values = single_values(request.query_params)
+    values = read_once(request.query_params.multi_items())
     form = pick_format(values, request.headers.get("accept", ""))
     service = _service(request)
     site = str(request.base_url).rstrip("/")
@@ -191,7 +192,7 @@ def items(call: Call, snapshot: Snapshot) -> Response:
     most = call.service.services.settings.max_items
     query = parse_items_query(call.values, layer, status, min(DEFAULT_LIMIT, most), most, read=call.read)
     tag = _tag(part.tag, call)
-    if tag in call.known_tags:
+    if is_known(call.known_tags, tag):
         return _unchanged(tag)
     page = part.provider.read(query)
     links = build_page_links(call.url, layer, call.values, query=query, page=page, form=call.form)
@@ -218,7 +219,7 @@ def item(call: Call, snapshot: Snapshot) -> Response:
     check_names(call.values, _FEATURE_PARAMETERS)
     crs = pick_crs("crs", call.values.get("crs"), status)
     tag = _tag(part.tag, call)
-    if tag in call.known_tags:
+    if is_known(call.known_tags, tag):
         return _unchanged(tag)
     fid = call.path["fid"]
     text = part.provider.read_text(fid, crs)
@@ -247,8 +248,8 @@ def _answer(call: Call, body: bytes, kind: str, template: str, **values: Any) ->
     """A document, given as JSON, as JSON or HTML; revalidated by its own hash."""
     if call.form == "html":
         body, kind = _render_html(call, template, document=orjson.loads(body), **values), "text/html"
-    tag = f'"{hashlib.blake2b(body, digest_size=8).hexdigest()}"'
-    return _unchanged(tag) if tag in call.known_tags else _respond(body, kind, tag)
+    tag = build_etag(body)
+    return _unchanged(tag) if is_known(call.known_tags, tag) else _respond(body, kind, tag)
 
 
 def _render_html(call: Call, template: str, **values: Any) -> bytes:
@@ -270,7 +271,7 @@ def _unchanged(tag: str) -> Response:
 def _tag(state: str, call: Call) -> str:
     """Weak, because the time stamp differs."""
     request = repr((state, call.path, sorted(call.values.items()), call.form)).encode()
-    return f'W/"{hashlib.blake2b(request, digest_size=8).hexdigest()}"'
+    return f"W/{build_etag(request)}"
 
 
 _SHARED_HEADERS = {"Cache-Control": "no-cache", "Vary": "Accept", "Content-Language": "en-US"}

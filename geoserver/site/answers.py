@@ -3,52 +3,130 @@
 Each answer is that of the address itself, in a block of JSON that no browser runs: `<script type="application/json"
 data-address="tiles/crime.json">`. The page takes it instead of asking (web/src/query/told.ts); what is not there it
 asks for.
+
+Visitors share them for some seconds, as long as catalogue and data are the same. An answer that is shared depends on
+nothing but its address, the address of the site and the page's language: nothing else of a request is passed on.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-import orjson
+from geoserver.catalog.city_words import offered_languages
+from geoserver.catalog.languages import page_language
+from geoserver.encodings import IDENTITY
+from geoserver.site.city import dress_page
+from geoserver.site.encoding import compress_apart
+from geoserver.site.kept import Kept, Made
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fastapi import Request
+    from starlette.datastructures import QueryParams
     from starlette.types import Message, Scope
 
-__all__ = ["render_answers"]
+    from geoserver.model import Layer
+    from geoserver.services import Services
+    from geoserver.site.files import BuiltFile
+
+__all__ = ["Answers", "ask_ourselves", "stated_language"]
 
 log = logging.getLogger("geoserver")
 
 _BASES = ("light", "dark")
 # What the page's list needs of each layer, and what it is searched by, as the page asks (web/src/query/server.ts).
-_LISTED = "id,title,theme,basemap,visible,order,count,time,nouns,language,version,features_from"
-_SEARCHED = "id,description,keywords,field_titles"
+_LISTED = (
+    "id,title,theme,theme_key,theme_language,basemap,visible,order,count,time,nouns,language,version,features_from"
+)
+_SEARCHED = "id,description,description_language,keywords,field_titles"
 _FEW = 8  # layers up to which the page shows what each is about
 _MOST = 8  # layers of which the page tells; more of them are asked for as ever
 _PATIENCE = 0.5  # seconds in which an answer must be there; later the page is better off to ask
 _NARROWING = ("time", "area")  # parameters that, like filters, make other tiles of a layer
-_KEPT = ("type", "asgi", "http_version", "scheme", "server", "client", "root_path", "app_root_path", "state")
-_PASSED = (b"host", b"accept-language")
+_PASSED = ("type", "asgi", "http_version", "scheme", "server", "client", "root_path", "app_root_path", "state")
+_KEPT = 5.0  # seconds
+_ROOM = 8 * 2**20  # bytes of answers and pages that are kept
+
+type _Key = tuple[object, ...]
 
 
-async def render_answers(request: Request, lang: str) -> bytes:
-    """Blocks of JSON for the page at this address, which speaks `lang`; what is not there in time is left out."""
-    first = f"api/layers?fields={_LISTED}&lang={lang}"
-    catalogue = await _ask(request, first)
-    if catalogue is None:
-        return b""
-    layers = orjson.loads(catalogue)["layers"]
-    addresses = _list_addresses(request, layers, lang)
-    if sum(not layer["basemap"] for layer in layers) <= _FEW:
-        addresses.append(f"api/layers?fields={_SEARCHED}&lang={lang}")
-    answers = await asyncio.gather(*(_ask(request, address) for address in addresses))
-    told = [(first, catalogue), *zip(addresses, answers, strict=True)]
-    return b"".join(_render(address, body) for address, body in told if body is not None)
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """All of a request that the page depends on."""
+
+    request: Request
+    site: str
+    language: str
+    addresses: tuple[str, ...]
+    parts: tuple[str, ...]
+
+
+class Answers:
+    """One per process: makes the page with its answers."""
+
+    def __init__(self) -> None:
+        self.kept: Kept[_Key] = Kept(_KEPT, _ROOM)
+        self._state: tuple[object, ...] = ()
+
+    async def render(self, request: Request, page: BuiltFile, encoding: str, parts: Sequence[str] = ()) -> bytes:
+        """The page for this request, in the city's dress and in an encoding; `parts` of the build are named ahead.
+
+        Answers that could not be had in time are left out of it.
+        """
+        services: Services = request.app.state.services
+        loaded = services.loaded()
+        self._renew((services.live.current, *(part for found in loaded for part in found)))
+        accepted = request.headers.getlist("accept-language")
+        language = page_language(stated_language(request), accepted, offered_languages(services.live.current.city))
+        addresses = _list_addresses(request.query_params, [layer for layer, _ in loaded], language)
+        visit = _Visit(request, str(request.base_url).rstrip("/"), language, addresses, tuple(parts))
+        return (await self._pack(visit, page, encoding)).body
+
+    def _renew(self, state: tuple[object, ...]) -> None:
+        """Forget everything when a layer's file or rows are others: what is told of both is an object of its own."""
+        if len(state) != len(self._state) or any(new is not old for new, old in zip(state, self._state, strict=True)):
+            self.kept.clear()
+            self._state = state
+
+    async def _pack(self, visit: _Visit, page: BuiltFile, encoding: str) -> Made:
+        key = (page.digest, visit.site, visit.language, visit.addresses, visit.parts)
+
+        async def pack() -> Made:
+            body, whole = await self.kept.get(key, lambda: self._fill(visit, page))
+            return Made(await compress_apart(body, encoding), whole)
+
+        if encoding == IDENTITY:
+            return await self.kept.get(key, lambda: self._fill(visit, page))
+        return await self.kept.get((*key, encoding), pack)
+
+    async def _fill(self, visit: _Visit, page: BuiltFile) -> Made:
+        """The page with the blocks that could be had, and whether these are all."""
+        services: Services = visit.request.app.state.services
+        dressed = dress_page(page.body, services.live.current.city, visit.site, visit.language, visit.parts)
+        before, end, after = dressed.rpartition(b"</body>")
+        answers = await asyncio.gather(*(self._ask(visit, address) for address in visit.addresses))
+        told = [_render(address, body) for address, body in zip(visit.addresses, answers, strict=True) if body]
+        return Made(b"".join((before, *told, end, after)), all(answers))
+
+    async def _ask(self, visit: _Visit, address: str) -> bytes:
+        """The body of our own answer at an address; empty when it is anything but 200, or late."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                key = (visit.site, visit.language, address)
+                return (await self.kept.get(key, lambda: ask_ourselves(visit.request, address, visit.language))).body
+        except TimeoutError:
+            log.info("The page goes without %s: it is late", address)
+            return b""
+
+
+def stated_language(request: Request) -> str | None:
+    """What the address says, as the page reads it: the first that is not empty."""
+    return next(filter(None, request.query_params.getlist("lang")), None)
 
 
 def _render(address: str, body: bytes) -> bytes:
@@ -58,42 +136,43 @@ def _render(address: str, body: bytes) -> bytes:
     return b'<script type="application/json" data-address="' + name + b'">' + safe + b"</script>\n"
 
 
-def _list_addresses(request: Request, layers: Sequence[dict[str, object]], lang: str) -> list[str]:
+def _list_addresses(query: QueryParams, layers: Sequence[Layer], lang: str) -> tuple[str, ...]:
     """What the page asks for at once, as it writes it: about its layers, where their tiles are, and its style."""
-    query = request.query_params
-    data = [layer for layer in layers if not layer["basemap"]]
+    data = [layer for layer in layers if not layer.basemap]
+    asked = [_LISTED, *([_SEARCHED] if len(data) <= _FEW else [])]
+    catalogue = [f"api/layers?fields={fields}&lang={lang}" for fields in asked]
     if "layers" in query:
-        stated = ",".join(query.getlist("layers")).split(",")
-        on = [str(layer["id"]) for layer in data if layer["id"] in stated]
+        stated = set(",".join(query.getlist("layers")).split(","))
+        on = [layer.id for layer in data if layer.id in stated]
     else:
-        visible = [str(layer["id"]) for layer in data if layer["visible"]]
-        on = visible or [str(layer["id"]) for layer in data[:1]]
+        on = [layer.id for layer in data if layer.visible] or [layer.id for layer in data[:1]]
     if len(on) > _MOST:
-        return []
+        return tuple(catalogue)
     details = [f"api/layers/{quote(layer)}?lang={lang}" for layer in on]
     if any(name.startswith("filter.") or name in _NARROWING for name in query):
-        return details
-    base = query.get("base", "")
+        return (*catalogue, *details)
+    base = next((base for base in query.getlist("base") if base in _BASES), "")
     style = "?layers=" + ",".join(sorted(on)) if on else ""
-    # Which base a reader's system likes is not told; the second one takes a tenth of the first when compressed.
-    bases = [base] if base in _BASES else _BASES
-    return [
+    return (
+        *catalogue,
         *details,
         *(f"tiles/{quote(layer)}.json" for layer in on),
-        *(f"styles/{name}.json{style}" for name in bases),
-    ]
+        # Which base a reader's system likes is not told; the second one takes a tenth of the first when compressed.
+        *(f"styles/{name}.json{style}" for name in ([base] if base else _BASES)),
+    )
 
 
-async def _ask(request: Request, address: str) -> bytes | None:
-    """The body of our own answer at an address; None when it is anything but 200, or late."""
+async def ask_ourselves(request: Request, address: str, language: str) -> Made:
+    """Our own answer at an address, to nobody in particular who speaks this language; empty unless it is a 200."""
     path, _, query = address.partition("?")
+    host = [(name, value) for name, value in request.scope["headers"] if name == b"host"]
     scope: Scope = {
-        **{name: request.scope[name] for name in _KEPT if name in request.scope},
+        **{name: request.scope[name] for name in _PASSED if name in request.scope},
         "method": "GET",
         "path": unquote(f"/{path}"),
         "raw_path": f"/{path}".encode(),
         "query_string": query.encode(),
-        "headers": [(name, value) for name, value in request.scope["headers"] if name in _PASSED],
+        "headers": [*host, (b"accept-language", language.encode())],
     }
     status = 0
     body = bytearray()
@@ -113,9 +192,9 @@ async def _ask(request: Request, address: str) -> bytes | None:
         body.extend(message.get("body", b""))
 
     try:
-        async with asyncio.timeout(_PATIENCE):
-            await request.app(scope, receive, send)
+        await request.app(scope, receive, send)
     except Exception as error:  # the page asks for itself, and is told there what is wrong
         log.info("The page goes without %s: %r", address, error)
-        return None
-    return bytes(body) if status == 200 else None  # noqa: PLR2004
+        status = 0
+    told = status == 200  # noqa: PLR2004
+    return Made(bytes(body) if told else b"", told)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import hashlib
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import orjson
@@ -14,12 +13,13 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from geoserver import assets, styling, tiling
-from geoserver.catalog.city_words import offered_languages, speak
-from geoserver.catalog.languages import choose_languages, in_language, page_language
+from geoserver.catalog.city_words import speak
+from geoserver.catalog.languages import choose_languages, in_language
 from geoserver.encodings import IDENTITY
 from geoserver.errors import BadParameterError, NotFoundError
-from geoserver.site.answers import render_answers
-from geoserver.site.city import PICTURE, build_manifest, describe_owner, dress_page
+from geoserver.etags import build_etag, is_known
+from geoserver.site.answers import Answers, stated_language
+from geoserver.site.city import PICTURE, build_manifest, describe_owner
 from geoserver.site.encoding import read_encoding
 from geoserver.site.files import BuiltFile, BuiltFiles
 from geoserver.site.glyphs import RANGES, empty_glyphs
@@ -52,17 +52,17 @@ async def viewer(request: Request) -> Response:
     page = _built().read("index.html")
     if page is None:
         return HTMLResponse(_NOT_BUILT, 503)
-    services: Services = request.app.state.services
-    city = services.live.current.city
-    accepted = request.headers.getlist("accept-language")
-    lang = page_language(request.query_params.get("lang"), accepted, offered_languages(city))
-    dressed = dress_page(page.body, city, _site(request), lang, _list_parts(services))
-    before, end, after = dressed.rpartition(b"</body>")
-    body = b"".join((before, await render_answers(request, lang), end, after))
-    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-    headers = {"ETag": tag, "Cache-Control": CHECKED, "Vary": "Accept-Language"}
-    if _is_known(request, tag):
+    answers: Answers = request.app.state.answers
+    encoding = read_encoding(request.scope)
+    body = await answers.render(request, page, encoding, _list_parts(request.app.state.services))
+    tag = build_etag(body)
+    # An address that names a language says all that the page depends on.
+    vary = "Accept-Encoding" if stated_language(request) else "Accept-Encoding, Accept-Language"
+    headers = {"ETag": tag, "Cache-Control": CHECKED, "Vary": vary}
+    if is_known(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers=headers)
+    if encoding != IDENTITY:
+        headers["Content-Encoding"] = encoding
     return Response(body, headers=headers, media_type=page.media_type)
 
 
@@ -86,7 +86,7 @@ async def picture(request: Request) -> Response:
     tag = f'"{found.digest}"'
     current = request.query_params.get("v") == found.digest
     headers = {"ETag": tag, "Cache-Control": FOREVER if current else CHECKED, **PICTURE}
-    if _is_known(request, tag):
+    if is_known(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers=headers)
     return Response(found.body, headers=headers, media_type=found.media_type)
 
@@ -127,7 +127,7 @@ async def asset(request: Request, path: str) -> Response:
 
 
 @router.get("/styles/{name}.json", summary="A MapLibre style", tags=["styles"], responses=_UNCHANGED)
-async def style(
+async def style(  # noqa: PLR0917 - FastAPI passes them by name
     request: Request,
     name: str,
     layers: str = Query("", description="Ids of layers to draw on the basemap, with commas between."),
@@ -137,6 +137,9 @@ async def style(
         description="For each of `layers` the zoom from which its points are drawn, as TileJSON under a filter says, "
         "with commas between; nothing for the layer's own. For the style of one layer, one number.",
         examples=["0,"],
+    ),
+    wanted_by: Literal["", "qgis"] = Query(
+        "", alias="for", description="`qgis`: in plain values, one layer for each class, as its converter wants it."
     ),
     lang: str | None = Query(
         None, description="Language of names and notes inside it, as for layers.", examples=["fr"]
@@ -154,14 +157,14 @@ async def style(
     starts = {layer_id: zoom for layer_id, zoom in plans if zoom is not None}
     # In a thread: with all layers it takes 20 ms.
     made = await asyncio.to_thread(
-        styling.build_style, catalog, served, name, _site(request), ids, features_from=starts
+        styling.build_style, catalog, served, name, _site(request), ids, features_from=starts, plain=wanted_by == "qgis"
     )
     languages, vary = choose_languages(lang, request.headers.getlist("accept-language"))
     styling.translate_style(made, name, {key: in_language(layer, languages) for key, layer in catalog.layers.items()})
     body = orjson.dumps(made)
-    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    tag = build_etag(body)
     headers = {"ETag": tag, "Cache-Control": CHECKED} | vary
-    if _is_known(request, tag):
+    if is_known(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type="application/json")
 
@@ -217,18 +220,12 @@ async def _answer(request: Request, file: BuiltFile, caching: str) -> Response:
     headers = {"ETag": file.tag(encoding), "Cache-Control": caching}
     if file.shrinks:
         headers["Vary"] = "Accept-Encoding"
-    if _is_known(request, headers["ETag"]):
+    if is_known(request.headers.get("if-none-match", ""), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     headers["Content-Type"] = file.media_type
     if encoding != IDENTITY:
         headers["Content-Encoding"] = encoding
     return Response(await file.encode(encoding), headers=headers)
-
-
-def _is_known(request: Request, tag: str) -> bool:
-    """Whether the client has it already (RFC 9110, 13.1.2: weak comparison)."""
-    given = (item.strip().removeprefix("W/") for item in request.headers.get("if-none-match", "").split(","))
-    return any(item in (tag.removeprefix("W/"), "*") for item in given)
 
 
 @functools.cache

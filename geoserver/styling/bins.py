@@ -5,14 +5,14 @@ from __future__ import annotations
 import colorsys
 import copy
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from geoserver.grid import most_cells
 from geoserver.model import BINS, TilePlan
-from geoserver.styling.colours import HEX, parse_hex, shades
+from geoserver.styling.colours import list_colours, parse_hex, shades
 from geoserver.styling.expressions import flat, is_number
 from geoserver.tiling.bins import find_bins
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CASING",
-    "FILLED_OPACITY",
     "MARKS",
     "NOTE",
+    "SIZES",
     "SUFFIX",
     "Ladder",
     "add_bins",
@@ -33,11 +33,12 @@ __all__ = [
     "has_bins",
     "note_faults",
     "read_note",
+    "share_squares",
 ]
 
 SUFFIX = f":{BINS}"  # ends the name of the MVT layer that holds a layer's bins
 MARKS, CASING = "-marks", "-casing"  # end the ids of what is drawn in the middle of each square
-FILLED_OPACITY = "geoserver:crowded"  # in the metadata of squares that are not filled: their opacity where they are
+SIZES = "geoserver:marks"  # in the metadata of marks: whether they are frames, their widths for few and for many
 NOTE = "geoserver:bins"  # in the metadata of a layer's style: false, or an object with colors, dark, breaks, opacity
 
 Style = dict[str, Any]
@@ -49,10 +50,16 @@ _PER_DECADE = 3  # breaks are 1, 2, 5, 10, ...
 _DEEP = 7  # zooms before the last one that have classes of their own
 _TILE = 512  # pixels across a tile
 _NEARBY = 32  # squares across a tile that are 16 pixels wide
-_MARK = (0.42, 0.86)  # widths of the marks of few and of many, as parts of their square's
-_FRAME = 0.12  # the same of the line of a frame
+# Widths of the marks of few and of many, as parts of their square's: by how many layers of squares are on the map, and
+# by which of them it is. The first layer's marks are filled; those of the next are frames around them.
+_SHARES = (
+    ((0.42, 0.86),),
+    ((0.36, 0.52), (0.78, 0.94)),
+    ((0.28, 0.34), (0.56, 0.64), (0.86, 0.94)),
+)
+_FRAME = 0.1  # the same of the line of a frame
 _CASED = 1.6  # pixels by which the casing of a mark is wider
-_MIDDLE = 0.3  # pixels from the middle of a square, around which a mark is drawn as a line
+_WIDE = 2.0  # pixels of the line around a square whose width is not known
 _PALE = {"light": "#ffffff", "dark": "#0d1216"}  # the casing that tells a mark from what it lies on
 _MOST_BREAKS = 6
 _CLEAR = 0.25  # saturation from which a colour has a hue of its own
@@ -64,7 +71,7 @@ _SCHEMES = (
     (70, "ffffe5 fff7bc fee391 fec44f fe9929 ec7014 cc4c02 993404 662506"),
     (190, "ffffe5 f7fcb9 d9f0a3 addd8e 78c679 41ab5d 238443 006837 004529"),
     (250, "fff7fb ece7f2 d0d1e6 a6bddb 74a9cf 3690c0 0570b0 045a8d 023858"),
-    (335, "fff7f3 fde0dd fcc5c0 fa9fb5 f768a1 dd3497 ae017e 7a0177 49006a"),
+    (348, "fff7f3 fde0dd fcc5c0 fa9fb5 f768a1 dd3497 ae017e 7a0177 49006a"),
     (360, "fff7ec fee8c8 fdd49e fdbb84 fc8d59 ef6548 d7301f b30000 7f0000"),
 )
 _GREY = "ffffd9 edf8b1 c7e9b4 7fcdbb 41b6c4 1d91c0 225ea8 253494 081d58"  # for a layer without a hue
@@ -83,6 +90,8 @@ class Rung:
     zoom: int
     cells: int
     breaks: tuple[float, ...]
+    place: int = 0  # among the layers that are in squares
+    mark: tuple[float, float] = _SHARES[0][0]  # widths for few and for many, as parts of the square's
 
 
 type Ladder = list[Rung]  # by zoom, up to the last one that has squares as a rule; none where there is no such zoom
@@ -102,6 +111,19 @@ def find_ladder(plan: TilePlan, start: int | None = None) -> Ladder:
     return ladder
 
 
+def share_squares(ladders: Sequence[Ladder]) -> list[Ladder]:
+    """The same, for layers that are on the map together: the marks of each leave room for those of the others.
+
+    They do at every zoom: where the others are features, these are better seen between small marks, too.
+    """
+    shares = _SHARES[min(len(ladders), len(_SHARES)) - 1]
+    marks = [shares[min(place, len(shares) - 1)] for place in range(len(ladders))]
+    return [
+        [replace(rung, place=place, mark=mark) for rung in ladder]
+        for place, (mark, ladder) in enumerate(zip(marks, ladders, strict=True))
+    ]
+
+
 def _breaks_of(doublings: float) -> tuple[float, ...]:
     """Rising round numbers for squares that are so many times twice as wide as 16 pixels at the last zoom."""
     first = max(1, round(_PER_DECADE * math.log10(_FEWEST * _GROWTH**doublings)))
@@ -109,12 +131,20 @@ def _breaks_of(doublings: float) -> tuple[float, ...]:
 
 
 def add_bins(
-    style: Style, catalog: Catalog, ladders: Mapping[str, Ladder], *, dark: bool = False, framed: bool = False
+    style: Style,
+    catalog: Catalog,
+    ladders: Mapping[str, Ladder],
+    *,
+    dark: bool = False,
+    taken: Collection[str] = (),
+    marked: bool = True,
+    shared: bool = False,
 ) -> None:
     """Draw, under the features of each layer in the style, the squares that stand for them at low zooms.
 
-    Also at zooms that hold no squares as a rule: a tile that would grow too large has them anywhere. `framed` is for
-    squares that lie on those of another layer: their marks are hollow, so that both are seen and no colours mix.
+    Also at zooms that hold no squares as a rule: a tile that would grow too large has them anywhere. Colours that are
+    `taken`, by squares of another layer, are not used where the style does not ask for them. Unless they are `marked`,
+    all squares are filled; where the map is `shared` with other layers, none is.
     """
     drawn = dict.fromkeys(item.get("source-layer", "") for item in style["layers"])
     for layer in [catalog.layers[name] for name in drawn if name in catalog.layers]:
@@ -123,7 +153,8 @@ def add_bins(
         if layer.id + SUFFIX not in drawn:
             first = next(i for i, item in enumerate(style["layers"]) if item.get("source-layer") == layer.id)
             ladder = ladders.get(layer.id, [])
-            style["layers"][first:first] = _default_layers(style, layer, ladder, dark=dark, framed=framed)
+            made = _default_layers(style, layer, ladder, dark=dark, taken=taken, marked=marked, shared=shared)
+            style["layers"][first:first] = made
 
 
 def bins_layers(style: Mapping[str, Any], layer: Layer, ladder: Ladder, *, dark: bool = False) -> list[Style]:
@@ -133,7 +164,14 @@ def bins_layers(style: Mapping[str, Any], layer: Layer, ladder: Ladder, *, dark:
 
 
 def _default_layers(
-    style: Mapping[str, Any], layer: Layer, ladder: Ladder, *, dark: bool, framed: bool = False
+    style: Mapping[str, Any],
+    layer: Layer,
+    ladder: Ladder,
+    *,
+    dark: bool,
+    taken: Collection[str] = (),
+    marked: bool = True,
+    shared: bool = False,
 ) -> list[Style]:
     """Filled squares; for points, where a tile's squares are of a known size, a mark in the middle of each instead."""
     note = read_note(style)
@@ -142,7 +180,9 @@ def _default_layers(
     rungs = ladder or [Rung(0, _NEARBY, breaks or _breaks_of(0))]
     items = [item for item in style["layers"] if item.get("source-layer") == layer.id]
     own = note.get("dark", note.get("colors", [])[::-1]) if dark else note.get("colors")
-    colours = own or shades(_ramp_of(items), len(rungs[0].breaks) + 1, dark=dark)
+    possible = (shades(ramp, len(rungs[0].breaks) + 1, dark=dark) for ramp in _ramps_for(items))
+    colours = own or next((found for found in possible if not {*found} & {*taken}), None)
+    colours = colours or shades(next(_ramps_for(items)), len(rungs[0].breaks) + 1, dark=dark)
     filled: Style = {
         "id": layer.id + SUFFIX,
         "type": "fill",
@@ -154,49 +194,84 @@ def _default_layers(
             "fill-antialias": False,  # no seams between neighbours
         },
     }
-    if layer.kind != "points" or not ladder:
+    pale = _PALE["dark" if dark else "light"]
+    if not marked:
+        edge = {"fill-antialias": True, "fill-outline-color": pale}
+        return [filled | {"paint": filled["paint"] | edge}]
+    sized = layer.geometry == "points" and ladder
+    if not sized and not shared:
         return [filled]
-    marks = [*_marks(filled, ladder, framed=framed, pale=_PALE["dark" if dark else "light"])]
+    marks = [*(_marks(filled, ladder, pale=pale) if sized else _edges(filled, pale=pale))]
     # What is not filled is still there to be clicked, and to be counted.
-    paint = filled["paint"] | {"fill-opacity": 0}
-    return [filled | {"paint": paint, "metadata": {FILLED_OPACITY: filled["paint"]["fill-opacity"]}}, *marks]
+    return [filled | {"paint": filled["paint"] | {"fill-opacity": 0}}, *marks]
 
 
-def _marks(filled: Style, ladder: Ladder, *, framed: bool, pale: str) -> Iterator[Style]:
-    """A disc in the middle of each square, or a frame around it, the larger the more; with a casing.
-
-    The outline of a square that is moved inwards until nearly nothing is left, and as wide as that, is a disc. So no
-    other shape is needed than the one that tiles hold.
-    """
-    inwards = tuple((1 - part + _FRAME) / 2 for part in _MARK)
-    offset = _growing(ladder, inwards) if framed else _growing(ladder, (0.5, 0.5), more=-_MIDDLE)
-    for suffix, more in ((CASING, _CASED), (MARKS, 0.0)):
+def _edges(filled: Style, *, pale: str) -> Iterator[Style]:
+    """A frame along the inside of each square, however wide it is, with a casing."""
+    for suffix, cased in ((CASING, _CASED), (MARKS, 0.0)):
         yield {
             "id": filled["id"] + suffix,
             "type": "line",
             "source": filled["source"],
             "source-layer": filled["source-layer"],
-            "layout": {"line-join": "miter" if framed else "round"},
+            "metadata": {SIZES: {"framed": True, "few": 1, "many": 1}} if suffix == MARKS else {},
+            "layout": {"line-join": "miter"},
             "paint": {
                 "line-color": filled["paint"]["fill-color"] if suffix == MARKS else pale,
-                "line-width": _growing(ladder, (_FRAME, _FRAME) if framed else _MARK, more=more),
-                "line-offset": offset,
+                "line-width": _WIDE + cased,
+                "line-offset": _WIDE,
                 "line-opacity": filled["paint"]["fill-opacity"],
             },
         }
 
 
-def _growing(ladder: Ladder, ends: Sequence[float], *, more: float = 0.0) -> list[Any]:
-    """Pixels that are a part of a square's width, by class, as the squares grow between two zooms."""
+def _marks(filled: Style, ladder: Ladder, *, pale: str) -> Iterator[Style]:
+    """A mark in the middle of each square, the larger the more, with a casing: filled, or a frame.
+
+    The outline of a square, moved inwards, is a frame; one that is half as wide as the frame leaves no hole in it. So
+    no other shape is needed than the one that tiles hold.
+    """
+    framed, mark = ladder[0].place > 0, ladder[0].mark
+
+    def width(part: float) -> float:
+        return _FRAME if framed else part / 2
+
+    def inside(part: float) -> float:
+        return 0.5 - (part - width(part)) / 2
+
+    for suffix, cased in ((CASING, _CASED), (MARKS, 0.0)):
+        yield {
+            "id": filled["id"] + suffix,
+            "type": "line",
+            "source": filled["source"],
+            "source-layer": filled["source-layer"],
+            "metadata": {SIZES: {"framed": framed, "few": mark[0], "many": mark[1]}} if suffix == MARKS else {},
+            "layout": {"line-join": "miter" if framed else "round"},
+            "paint": {
+                "line-color": filled["paint"]["fill-color"] if suffix == MARKS else pale,
+                "line-width": _growing(ladder, width, cased if framed else cased / 2, _WIDE + cased),
+                "line-offset": _growing(ladder, inside, 0.0 if framed else -cased / 4, _WIDE),
+                "line-opacity": filled["paint"]["fill-opacity"],
+            },
+        }
+
+
+def _growing(ladder: Ladder, share: Callable[[float], float], more: float, later: float) -> list[Any]:
+    """Pixels that are a share of a square's width, by class, as the squares grow between two zooms.
+
+    After the last zoom of the ladder nobody knows how wide a square is: it belongs to a tile that was to hold features
+    and has too many, or to one that stands in for those that are on their way. There it is so many pixels: `later`.
+    """
     stops: list[Any] = []
     for rung in ladder:
         classes = len(rung.breaks) + 1
-        parts = [ends[0] + (ends[1] - ends[0]) * at / (classes - 1) for at in range(classes)]
-        for further in (0.0, 2.0 if rung is ladder[-1] else 0.999):
+        few, many = rung.mark
+        parts = [share(few + (many - few) * at / (classes - 1)) for at in range(classes)]
+        for further in (0.0, 0.999):
             side = _TILE / rung.cells * 2**further
             sizes = [round(part * side + more, 2) for part in parts]
             stops += [rung.zoom + further, _steps(rung.breaks, sizes) if len(set(sizes)) > 1 else sizes[0]]
-    return ["interpolate", ["exponential", 2], ["zoom"], *stops]
+    return ["interpolate", ["exponential", 2], ["zoom"], *stops, ladder[-1].zoom + 1, later]
 
 
 def _by_zoom(rungs: Iterable[tuple[int, list[Any]]]) -> list[Any]:
@@ -245,11 +320,12 @@ def note_faults(note: Any) -> Iterator[tuple[str, str]]:
         yield "title", f"a text; got {note['title']!r}"
 
 
-def _ramp_of(items: Iterable[Mapping[str, Any]]) -> list[str]:
-    """A ramp from light to dark, near in hue to what the layer is drawn with."""
+def _ramps_for(items: Iterable[Mapping[str, Any]]) -> Iterator[list[str]]:
+    """Ramps from light to dark: first the one near in hue to what the layer is drawn with, then all others."""
     hue = next((hue for item in items for hue in _hues(_paint_colour(item))), None)
     scheme = _GREY if hue is None else next(colours for limit, colours in _SCHEMES if hue <= limit)
-    return [f"#{colour}" for colour in scheme.split()]
+    for colours in dict.fromkeys([scheme, _GREY, *(other for _, other in _SCHEMES)]):
+        yield [f"#{colour}" for colour in colours.split()]
 
 
 def _paint_colour(item: Mapping[str, Any]) -> Any:
@@ -258,11 +334,8 @@ def _paint_colour(item: Mapping[str, Any]) -> Any:
 
 def _hues(value: Any) -> Iterator[float]:
     """Hues, in degrees, of the colours in a style value that have one."""
-    if isinstance(value, list):
-        for part in value:
-            yield from _hues(part)
-    elif isinstance(value, str) and HEX.match(value):
-        hue, _, saturation = colorsys.rgb_to_hls(*parse_hex(value))
+    for colour in list_colours(value):
+        hue, _, saturation = colorsys.rgb_to_hls(*parse_hex(colour))
         if saturation >= _CLEAR:
             yield 360 * hue
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from geoserver.catalog import Catalog
 from geoserver.errors import NotFoundError
 from geoserver.model import Layer
-from geoserver.styling.bins import SUFFIX, Ladder, add_bins, find_ladder, has_bins
-from geoserver.styling.fading import cross_fade
+from geoserver.styling.bins import SUFFIX, Ladder, add_bins, find_ladder, has_bins, share_squares
+from geoserver.styling.colours import list_colours
+from geoserver.styling.flat import flatten
 from geoserver.styling.legible import make_legible
+from geoserver.styling.outlines import OUTLINED, areas_in, outline_areas
 from geoserver.styling.plain import plain_fragment
-from geoserver.tiling.bins import find_bins
 from geoserver.tiling.tilejson import join_bounds
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ BELOW = "geoserver:below"  # in the metadata of a fragment's layer: the basemap 
 Style = dict[str, Any]
 
 _STACK = {"fill": 0, "line": 1, "circle": 2}
-_SQUARES = 0.5  # over areas, under lines
+_OUTLINES, _SQUARES = 0.25, 0.5  # over areas, under lines
 
 
 def style_names(catalog: Catalog) -> list[str]:
@@ -64,13 +65,15 @@ def build_style(
     layers: Iterable[str] = (),
     *,
     features_from: Mapping[str, int] | None = None,
+    plain: bool = False,
 ) -> Style:
     """A complete MapLibre style: the basemap or fragment `name`, with the fragments of `layers` under its labels.
 
     `statuses` tells by id what is loaded; a basemap draws those layers of it that it knows, and each layer of points
     has squares below the zoom of its plan, or below the one in `features_from` where that is less: of what few rows
     are left by a filter no mark is then very small. `base_url` has no slash at its end. Raises NotFoundError for an
-    unknown style or layer.
+    unknown style or layer. `plain` is for programs that know few expressions: squares are filled, and no value depends
+    on the zoom and the feature at once.
     """
     style = _find(catalog, name)
     _fill_addresses(style, base_url)
@@ -79,38 +82,64 @@ def build_style(
     dark = style.get("metadata", {}).get("geoserver:theme") == "dark"
     asked = features_from or {}
     ladders = {name: find_ladder(status.plan, asked.get(name)) for name, status in statuses.items()}
-    add_bins(style, catalog, ladders, dark=dark)
+    add_bins(style, catalog, ladders, dark=dark, marked=not plain)
     fragments = [fragment_of(catalog, catalog.layer(layer_id)) for layer_id in dict.fromkeys(layers)]
-    _add_fragments(style, fragments, catalog, ladders, base_url)
+    _add_fragments(style, fragments, catalog, ladders, base_url, marked=not plain)
     make_legible(style, [name for name, zoom in asked.items() if zoom < _own_switch(statuses, name)])
-    cross_fade(style, _find_switches(catalog, statuses, asked))
+    if plain:
+        flatten(style)
     return style
 
 
 def _add_fragments(
-    style: Style, fragments: list[Style], catalog: Catalog, ladders: Mapping[str, Ladder], base_url: str
+    style: Style,
+    fragments: list[Style],
+    catalog: Catalog,
+    ladders: Mapping[str, Ladder],
+    base_url: str,
+    *,
+    marked: bool,
 ) -> None:
-    """Put layers on the basemap, with their squares: discs for those of one layer, frames for those of the others."""
+    """Put layers on the basemap, with their squares, so that each can be seen beside the others.
+
+    Layers in squares share them. Areas are filled where they are alone, and outlined under layers of another kind;
+    of several layers of areas the first is filled.
+    """
     dark = style.get("metadata", {}).get("geoserver:theme") == "dark"
-    filled = False
+    counted = [name for fragment in fragments if (name := _counted_in(fragment, catalog, ladders))]
+    shared = dict(zip(counted, share_squares([ladders[name] for name in counted]), strict=True))
+    filled = all(map(areas_in, fragments))
+    outlined = [each for each in fragments if areas_in(each) and not (filled and each is fragments[0])]
+    if outlined:
+        style["metadata"] = style.get("metadata", {}) | {OUTLINED: sorted(set().union(*map(areas_in, outlined)))}
+    taken: set[str] = set()
     for fragment in fragments:
         _fill_addresses(fragment, base_url)
         if dark:
             darken(fragment)
-        counted = _is_counted(fragment, catalog, ladders)
-        add_bins(fragment, catalog, ladders, dark=dark, framed=filled and counted)
-        filled = filled or counted
+        if fragment in outlined:
+            outline_areas(fragment)
+        apart = len(fragments) > 1 and not (filled and fragment is fragments[0])
+        known = {**ladders, **shared}
+        add_bins(fragment, catalog, known, dark=dark, taken=taken, marked=marked, shared=apart)
+        if _counted_in(fragment, catalog, ladders):
+            taken |= {
+                colour for item in fragment["layers"] if _is_square(item) for colour in list_colours(item["paint"])
+            }
     _merge(style, fragments, {name for name, ladder in ladders.items() if ladder})
 
 
-def _is_counted(fragment: Mapping[str, Any], catalog: Catalog, ladders: Mapping[str, Ladder]) -> bool:
-    """Whether it draws points of which there are squares at some zooms; those of lines and areas stand for few."""
-    drawn = [
-        catalog.layers[name]
-        for name in {item.get("source-layer") for item in fragment["layers"]} & catalog.layers.keys()
-    ]
-    return any(
-        has_bins(catalog, layer, fragment) and layer.kind == "points" and ladders.get(layer.id) for layer in drawn
+def _counted_in(fragment: Mapping[str, Any], catalog: Catalog, ladders: Mapping[str, Ladder]) -> str | None:
+    """Id of the layer of points whose squares it has at some zooms; squares of lines and areas stand for few."""
+    drawn = {item.get("source-layer") for item in fragment["layers"]}
+    return next(
+        (
+            layer.id
+            for layer in catalog.layers.values()
+            if layer.id in drawn and layer.geometry == "points" and ladders.get(layer.id)
+            if has_bins(catalog, layer, fragment)
+        ),
+        None,
     )
 
 
@@ -122,16 +151,6 @@ def fragment_of(catalog: Catalog, layer: Layer) -> Style:
 
 def _own_switch(statuses: Mapping[str, LayerStatus], layer_id: str) -> int:
     return statuses[layer_id].plan.features_from if layer_id in statuses else 0
-
-
-def _find_switches(catalog: Catalog, statuses: Mapping[str, LayerStatus], asked: Mapping[str, int]) -> dict[str, int]:
-    """The zoom at which points take the place of squares, by layer, for those of which some tiles hold squares."""
-    starts = {
-        layer_id: min(asked.get(layer_id, status.plan.features_from), status.plan.features_from)
-        for layer_id, status in statuses.items()
-        if layer_id in catalog.layers and find_bins(catalog.recipes.get(catalog.layers[layer_id].kind, "")) == "points"
-    }
-    return {layer_id: start for layer_id, start in starts.items() if start > catalog.layers[layer_id].minzoom}
 
 
 def _find(catalog: Catalog, name: str) -> Style:
@@ -218,13 +237,20 @@ def _place(layers: list[Style], item: Mapping[str, Any], anchor: str | None) -> 
 def _anchor_of(metadata: Mapping[str, Any], item: Mapping[str, Any]) -> str | None:
     if item["type"] != "fill":
         return metadata.get(DATA_BELOW)
-    squares = item.get("source-layer", "").endswith(SUFFIX)
-    return (metadata.get(SQUARES_BELOW) if squares else None) or metadata.get(FILLS_BELOW)
+    return (metadata.get(SQUARES_BELOW) if _is_square(item) else None) or metadata.get(FILLS_BELOW)
+
+
+def _is_square(item: Mapping[str, Any]) -> bool:
+    return str(item.get("source-layer", "")).endswith(SUFFIX)
 
 
 def _stack_of(item: Mapping[str, Any]) -> float:
-    """Areas, squares that stand for features, lines, points, labels: what is higher lies above."""
-    return _SQUARES if item.get("source-layer", "").endswith(SUFFIX) else _STACK.get(item["type"], len(_STACK))
+    """Areas, their outlines, squares that stand for features, lines, points, labels: what is higher lies above."""
+    if _is_square(item):
+        return _SQUARES
+    if item.get("metadata", {}).get(OUTLINED):
+        return _OUTLINES
+    return _STACK.get(item["type"], len(_STACK))
 
 
 def darken(fragment: Style) -> None:

@@ -14,7 +14,7 @@ from geoserver.model import Layer
 from geoserver.styling.bins import NOTE, SUFFIX, note_faults
 from geoserver.styling.build import BASE, DATA_BELOW, FILLS_BELOW, SQUARES_BELOW
 from geoserver.styling.expressions import fields_in
-from geoserver.styling.legend import NOTE as LEGEND
+from geoserver.styling.outlines import LEGEND
 
 __all__ = ["check"]
 

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 from geoserver.colours import HEX, contrast, luminance, mix, parse_hex, write_hex
 
-__all__ = ["HEX", "contrast", "luminance", "parse_hex", "shades"]
+__all__ = ["HEX", "contrast", "list_colours", "luminance", "parse_hex", "shades"]
+
 
 # Relative luminance of the first and of the last of several classes. The first has a contrast of at least 2:1 with all
 # grounds of the basemaps (styles/light.json, styles/dark.json); the others are further from them.
 _RANGES = {"light": (0.345, 0.03), "dark": (0.13, 0.62)}
+
+
+def list_colours(value: Any) -> Iterator[str]:
+    """Every "#rrggbb" in a style value, or in several by name."""
+    if isinstance(value, str):
+        if HEX.match(value):
+            yield value
+    elif isinstance(value, list | Mapping):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from list_colours(part)
 
 
 def shades(ramp: Sequence[str], count: int, *, dark: bool) -> list[str]:

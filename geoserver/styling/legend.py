@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from geoserver.catalog import Catalog
 from geoserver.catalog.languages import ENGLISH, ServerWords
+from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.model import Field, Layer
 from geoserver.styling.bins import MARKS, bins_layers, find_ladder, has_bins, read_note
 from geoserver.styling.build import darken, fragment_of
@@ -20,6 +21,7 @@ from geoserver.styling.expressions import (
     is_expression,
     output_at,
 )
+from geoserver.styling.outlines import LEGEND
 
 if TYPE_CHECKING:
     from geoserver.database.status import LayerStatus
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["build_legend", "describe_bins", "translate_style"]
 
 ZOOM = 15.0  # sizes in a legend are those of this zoom
-NOTE = "geoserver:legend"  # a style layer's metadata: false hides it, a text or mapping titles its entries
 
 SHORT = 8  # characters of a unit that may stand in every label; a longer one is said once, in the title
 
@@ -127,7 +128,7 @@ def _counts_of(item: Mapping[str, Any], zoom: float, words: ServerWords) -> Iter
         text = ends[0] if high == low else words.span.format(*ends) if high else f"≥ {ends[0]}"
         entry = {"kind": "circle" if marked else "fill", "label": text, "color": colour, "from": low, "to": high}
         if marked:
-            entry["size"] = _rounded(evaluate(paint["line-width"], {"count": low}, zoom) / 2)
+            entry["size"] = _rounded(evaluate(paint["line-width"], {"count": low}, zoom))
         try:
             opacity = _rounded(evaluate(paint.get("line-opacity" if marked else "fill-opacity"), {"count": low}, 0))
         except (UnsupportedError, ValueError, TypeError, IndexError):
@@ -161,10 +162,10 @@ def translate_style(style: dict[str, Any], name: str, layers: Mapping[str, Layer
         style["name"] = layers[name].title
     for item in style["layers"]:
         layer, metadata = layers.get(item.get("source-layer", "")), item.get("metadata", {})
-        if layer is None or not layer.legend_words or not isinstance(metadata.get(NOTE), str | dict):
+        if layer is None or not layer.legend_words or not isinstance(metadata.get(LEGEND), str | dict):
             continue
-        note = metadata[NOTE]
-        item["metadata"] = metadata | {NOTE: _translate_note(layer, note)}
+        note = metadata[LEGEND]
+        item["metadata"] = metadata | {LEGEND: _translate_note(layer, note)}
 
 
 def _translate_note(layer: Layer, note: Any) -> Any:
@@ -176,7 +177,7 @@ def _translate_note(layer: Layer, note: Any) -> Any:
 def _entries_of(layer: Layer, items: list[dict[str, Any]], words: ServerWords) -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = []
     for item in items:
-        note = item.get("metadata", {}).get(NOTE, {})
+        note = item.get("metadata", {}).get(LEGEND, {})
         if item["type"] in _COLOUR and item.get("source-layer") == layer.id and note is not False:
             entries += _legend_of(layer, item, {"title": note} if isinstance(note, str) else note, words)
     return entries
@@ -286,7 +287,9 @@ class _Namer:
             return
         yield from missing
         names = fields_in(arguments[:-1])
-        if names and {self._fields[name].type for name in names if name in self._fields} == {"boolean"}:
+        if names and {FIELD_TYPES[self._fields[name].type].kind for name in names if name in self._fields} == {
+            "boolean"
+        }:
             text = self._name_values(min(names), [False])
             yield _Entry(text or "", self._title(min(names)), False, dict.fromkeys(names, False))
         elif names and self._other is not None:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from geoserver.styling.expressions import are_stops, flat, is_number, pairs, reads_zoom
+from geoserver.styling.outlines import OUTLINED
 
 __all__ = ["at_least", "make_legible"]
 
@@ -24,7 +25,7 @@ _CASED = "circle-stroke-color"
 def make_legible(style: dict[str, Any], layer_ids: Collection[str]) -> None:
     """Raise sizes and opacities of what draws the features of these layers, at every zoom."""
     for item in style["layers"]:
-        if item.get("source-layer") in layer_ids:
+        if item.get("source-layer") in layer_ids and not item.get("metadata", {}).get(OUTLINED):
             item["paint"] = _raise_paint(item["type"], item.get("paint", {}))
 
 

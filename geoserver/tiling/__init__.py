@@ -5,18 +5,20 @@ from geoserver.tiling.check import check
 from geoserver.tiling.compose import BUDGET
 from geoserver.tiling.preparing import Prepared, look_ahead, prepare
 from geoserver.tiling.results import Result, ResultKey, Results, is_dear, read_result, read_rows
-from geoserver.tiling.sources import parse_question, render, tile_version
+from geoserver.tiling.sources import VECTOR, TileContent, parse_question, render, source_of, tile_content, tile_version
 from geoserver.tiling.tilejson import PLAN, build_tilejson, parse_plans
 
 __all__ = [
     "BUDGET",
     "MAX_TILES",
     "PLAN",
+    "VECTOR",
     "Built",
     "Prepared",
     "Result",
     "ResultKey",
     "Results",
+    "TileContent",
     "build_archive",
     "build_tilejson",
     "check",
@@ -29,5 +31,7 @@ __all__ = [
     "read_result",
     "read_rows",
     "render",
+    "source_of",
+    "tile_content",
     "tile_version",
 ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 from psycopg.types.numeric import Int4
 
+from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.filtering import Parts, Where, split
 from geoserver.model import BINS
 from geoserver.tiling.recipes import escape, plain_recipe
@@ -41,14 +42,6 @@ MOST_VALUES = 12  # of the main choice field that have a count of their own; all
 _LONGEST = 63  # bytes of a name in PostgreSQL
 _KIND = re.compile(r"^--\s*bins:\s*(points|lines|polygons)\s*$", re.MULTILINE)
 _SIZES = {"lines": ("length", "geoserver.true_length"), "polygons": ("area", "geoserver.true_area")}
-_TIME_TYPES = {"date": SQL("date"), "timestamp": SQL("timestamptz")}
-_FIELD_TYPES = {"text": "text", "integer": "bigint", "number": "double precision", "boolean": "boolean"}
-_SQL_TYPES = {name: SQL(kind) for name, kind in _FIELD_TYPES.items()} | _TIME_TYPES
-
-_DAYS = {  # of times in UTC; whole days repeat, so that a tile stays small
-    "date": SQL("{0}({1})::text AS {1}"),  # every connection writes days as ISO 8601 does
-    "timestamp": SQL("CASE WHEN isfinite({0}({1})) THEN ({0}({1}) AT TIME ZONE 'UTC')::date::text END AS {1}"),
-}
 
 _FROM_ROWS = SQL("""
 SELECT
@@ -279,8 +272,10 @@ def _columns(subject: Subject) -> Composed:
         for slot, name in _slots(plan)
     ]
     if layer.time:
-        day = _DAYS[layer.fields[layer.time].type]
-        columns += [day.format(SQL("min"), Identifier("first")), day.format(SQL("max"), Identifier("last"))]
+        # Whole days repeat, so that a tile stays small.
+        day = SQL(FIELD_TYPES[layer.fields[layer.time].type].day)
+        for which, name in ((SQL("min"), Identifier("first")), (SQL("max"), Identifier("last"))):
+            columns.append(day.format(SQL("{}({})").format(which, name)) + SQL(" AS ") + name)
     if kind in _SIZES:
         columns.append(SQL("round(sum(size))::bigint AS {}").format(Identifier(_SIZES[kind][0])))
     return SQL("").join(SQL(", ") + column for column in columns)
@@ -335,13 +330,16 @@ def choose_packed(layer: Layer, plan: TilePlan, parts: Parts) -> tuple[dict[str,
     if parts.chosen:
         facet = layer.fields[plan.facet]
         chosen = _CHOSEN.format(
-            kind=_SQL_TYPES[facet.type], facet=Identifier(facet.name), layer=Literal(layer.id), where=parts.facet
+            kind=SQL(FIELD_TYPES[facet.type].column),
+            facet=Identifier(facet.name),
+            layer=Literal(layer.id),
+            where=parts.facet,
         )
         values |= parts.params
     c, t = SQL("c"), SQL("t")
     cut: Composable = SQL("")
     if parts.dated:
-        kind = _TIME_TYPES[layer.fields[layer.time].type]
+        kind = SQL(FIELD_TYPES[layer.fields[layer.time].type].column)
         c, t, cut = SQL("c[low:high]"), SQL("t[low:high]"), _SLICE.format(kind=kind)
         chosen = chosen + SQL(" AND t IS NOT NULL")
         values |= {"after": str(parts.after or "-infinity"), "until": str(parts.until or "infinity")}

@@ -14,8 +14,9 @@ from geoserver.database.connecting import SettingsOf, connect
 from geoserver.database.fitting import fit
 from geoserver.database.status import STATUS_QUERY, build_status
 from geoserver.errors import CatalogError
+from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.filtering import Where
-from geoserver.model import BINS, Field, FieldType, Layer, Tile, TilePlan
+from geoserver.model import BINS, Field, Layer, Tile, TilePlan
 from geoserver.tiling.bins import Subject, build_bins
 from geoserver.tiling.compose import build_values
 from geoserver.tiling.functions import check_function
@@ -29,11 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["check"]
 
 _STAND_IN = "recipe-check"  # its table lives only inside a transaction that is rolled back
-_TYPES: tuple[FieldType, ...] = ("text", "integer", "number", "boolean", "date", "timestamp")
 _CREATE = SQL(
     "CREATE TABLE {table} (fid bigint PRIMARY KEY, source_key text, geom geometry, geom_3857 geometry(Geometry, 3857),"
-    ' "text" text, "integer" bigint, "number" double precision, "boolean" boolean, "date" date,'
-    ' "timestamp" timestamptz)'
+    " {columns})"
 )
 
 
@@ -83,14 +82,16 @@ def _try_recipe(connection: psycopg.Connection, name: str, recipe: str) -> str:
     layer = _build_stand_in(name)
     try:
         with connection.transaction(force_rollback=True):
-            connection.execute(_CREATE.format(table=Identifier("layers", layer.table)))
+            columns = [SQL("{} {}").format(Identifier(name), SQL(it.column)) for name, it in FIELD_TYPES.items()]
+            create = _CREATE.format(table=Identifier("layers", layer.table), columns=SQL(", ").join(columns))
+            connection.execute(create)
             return _try_bins(connection, recipe, layer) if name == BINS else _try_layer(connection, recipe, layer)
     except psycopg.Error as error:
         return _explain(error)
 
 
 def _build_stand_in(kind: str) -> Layer:
-    fields: dict[str, Field] = {name: Field(name, name, name) for name in _TYPES}
+    fields: dict[str, Field] = {name: Field(name, name, name) for name in FIELD_TYPES}
     return Layer(
         id=_STAND_IN,
         title="",

@@ -15,6 +15,7 @@ from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from geoserver import assets
 from geoserver.database.pool import run
+from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.model import BINS
 from geoserver.tiling.bins import build_slot
 from geoserver.tiling.cells import LEVEL, NO_DAY, place_points
@@ -54,17 +55,6 @@ _HEAD = 20  # bytes in front of the elements of an array of one dimension
 EPOCH = 10_957  # days from 1970, where numpy begins, to 2000, where PostgreSQL does
 DAY = 86_400_000_000  # microseconds
 
-# Types of columns of which a value in a tile is known: by what ST_AsMVT makes of them.
-_TYPES = {
-    "text": {"text"},
-    "integer": {"bigint"},
-    "number": {"double precision"},
-    "boolean": {"boolean"},
-    "date": {"date"},
-    "timestamp": {"timestamp with time zone"},
-}
-_TEXTS = ("text", "date", "timestamp")  # what is text in a tile
-
 # Counted before any array is made: of too much, nothing is.
 _READ = SQL("""
 WITH found AS MATERIALIZED (
@@ -85,7 +75,6 @@ _SHAPES = SQL("""ST_XMin(geom_3857) AS west, ST_YMin(geom_3857) AS south, ST_XMa
 _INSIDE = SQL("coalesce({low} >= {least} AND {high} <= {greatest}, FALSE)")
 _TEXT = SQL(", array_agg(coalesce(octet_length({0}), -1)), string_agg({0}, '')")
 _VALUE = SQL(", array_agg(coalesce({0}, {1})), array_agg(({0} IS NULL)::integer::smallint)")
-_NOTHING = {"integer": SQL("0"), "number": SQL("0"), "boolean": SQL("false")}
 
 
 class Answer(NamedTuple):
@@ -111,13 +100,13 @@ def can_read(layer: Layer, status: LayerStatus) -> bool:
         return False
     columns = status.loaded.columns
     names = {*layer.tile_fields, *([layer.time] if layer.time else [])}
-    return all(columns.get(name) in _TYPES[layer.fields[name].type] for name in names)
+    return all(columns.get(name) == FIELD_TYPES[layer.fields[name].type].column for name in names)
 
 
 def can_hold(recipes: Mapping[str, str], layer: Layer) -> bool:
     """Whether tiles of the layer may be made from memory: our own recipes would make them."""
-    return layer.kind == "points" and all(
-        plain_recipe(recipes.get(name, "")) == _own_recipe(name) for name in ("points", BINS)
+    return layer.geometry == "points" and all(
+        plain_recipe(recipes.get(name, "")) == _own_recipe(own) for name, own in ((layer.kind, "points"), (BINS, BINS))
     )
 
 
@@ -181,11 +170,12 @@ def _build_statement(
     arrays: list[Composable] = [SQL(", array_agg({})").format(Identifier(name)) for name in numbers]
     octets: list[Composable] = [Literal(_NUMBER * (1 + len(numbers) + 2 * len(fields)))]
     for item, name in zip(fields, names, strict=True):
-        if item.type in _TEXTS:
+        kind = FIELD_TYPES[item.type]
+        if not kind.travels:
             arrays.append(_TEXT.format(name))
             octets.append(SQL("coalesce(octet_length({}), 0)").format(name))
         else:
-            arrays.append(_VALUE.format(name, _NOTHING[item.type]))
+            arrays.append(_VALUE.format(name, SQL("'0'::{}").format(SQL(kind.column))))
     return _READ.format(
         places=places,
         fits=SQL(" AND ").join(fits),
@@ -242,9 +232,9 @@ def parse_shapes(layer: Layer, answer: Answer) -> Shapes:
 
 
 def _parse_column(field: Field, cells: Any, count: int, order: np.ndarray) -> Column:
-    if field.type in _TEXTS:
+    kind = FIELD_TYPES[field.type].travels
+    if not kind:
         return _parse_texts(field.name, next(cells), next(cells), count, order)
-    kind = {"integer": ">i8", "number": ">f8", "boolean": "?"}[field.type]
     values = parse_numbers(next(cells), kind, count)[order]
     held = parse_numbers(next(cells), ">i2", count)[order] == 0
     return build_numbers(field.name, values, held)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, LiteralString
 
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
+from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.grid import MERCATOR_HALF
 
 if TYPE_CHECKING:
@@ -22,12 +23,6 @@ __all__ = ["PIXELS", "build_statement", "build_value", "pixel_metres", "plain_re
 
 PIXELS = 512  # CSS pixels across a tile, as MapLibre draws vector tiles
 _COMMENT = re.compile(r"^\s*--.*$\n?", re.MULTILINE)
-# Seconds without fractions and always in UTC: such texts compare as the times do.
-_TEXT = {
-    "timestamp": SQL("""to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""),
-    # Every connection writes dates as ISO 8601 does; beyond what `to_char` can write, too.
-    "date": SQL("CASE WHEN isfinite({0}) THEN {0}::text END"),
-}
 
 
 def pixel_metres(zoom: int) -> float:
@@ -57,12 +52,12 @@ def plain_recipe(recipe: str) -> LiteralString:
 def _build_column(field: Field) -> Composable:
     """A property of a tile with its name."""
     name, text = Identifier(field.name), build_value(field)
-    return text + SQL(" AS ") + name if field.type in _TEXT else name
+    return text + SQL(" AS ") + name if FIELD_TYPES[field.type].tile else name
 
 
 def build_value(field: Field) -> Composable:
     """A field as a tile holds it."""
-    return _TEXT.get(field.type, SQL("{}")).format(Identifier(field.name))
+    return SQL(FIELD_TYPES[field.type].tile or "{0}").format(Identifier(field.name))
 
 
 def escape(part: Composable) -> Composable:

@@ -6,7 +6,6 @@ for all who ask at the same time, and given up when all of them have left.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from collections import OrderedDict
@@ -32,7 +31,7 @@ from geoserver.tiling.reading import (
     read_shapes,
 )
 from geoserver.tiling.unpacking import MOST, Blocks, build_read, parse_cells, read_blocks
-from geoserver.turns import Shared
+from geoserver.turns import Shared, Turns
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -197,7 +196,7 @@ class Results:
         self.read = 0  # since the start
         self._kept: OrderedDict[ResultKey, tuple[Result, int]] = OrderedDict()
         self._shared: Shared[ResultKey, Result] = Shared()
-        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._turns = Turns(_AT_ONCE)
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -216,14 +215,17 @@ class Results:
         """Whether it is in memory, or being read."""
         return self.find(key) is not None or key in self._shared
 
-    async def get(self, key: ResultKey, read: Callable[[], Awaitable[Result]]) -> Result:
-        """The result, read if it has to be; raises what `read` raises."""
+    async def get(self, key: ResultKey, read: Callable[[], Awaitable[Result]], client: str = "") -> Result:
+        """The result, read if it has to be, client after client.
+
+        Raises what `read` raises, UnavailableError when too many wait to be read.
+        """
         if (known := self.find(key)) is not None:
             return known
-        return await self._shared.get(key, lambda: self._read(key, read))
+        return await self._shared.get(key, lambda: self._read(key, read, client))
 
-    async def _read(self, key: ResultKey, read: Callable[[], Awaitable[Result]]) -> Result:
-        async with self._turns:
+    async def _read(self, key: ResultKey, read: Callable[[], Awaitable[Result]], client: str) -> Result:
+        async with self._turns.turn(client):
             result = await read()
         self.read += 1
         if self._shared.is_current(key):  # else an edit came meanwhile: `drop`

@@ -6,10 +6,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from geoserver.errors import BadParameterError
+from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.grid import MAX_LATITUDE
 from geoserver.model import Bounds
 from geoserver.tilesets import ArchiveStatus
 from geoserver.tiling.bins import bins_layer, describe_bins, find_bins
+from geoserver.tiling.sources import tile_content
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,13 +61,13 @@ def build_tilejson(
     only = [layer for layer, _ in layers]
     bounds = join_bounds([status.bounds for _, status in layers if status.bounds])
     minzoom, maxzoom = min(layer.minzoom for layer in only), max(layer.maxzoom for layer in only)
-    ids = ",".join(layer.id for layer in only)
+    ids, ending = ",".join(layer.id for layer in only), tile_content(layers).endings[0]
     document: dict[str, Any] = {
         "tilejson": "3.0.0",
         "name": ", ".join(layer.title for layer in only),
         "version": f"{max(status.version for _, status in layers)}.0.0",
         "scheme": "xyz",
-        "tiles": [f"{base_url.rstrip('/')}/tiles/{ids}/{{z}}/{{x}}/{{y}}.mvt{'?' if query else ''}{query}"],
+        "tiles": [f"{base_url.rstrip('/')}/tiles/{ids}/{{z}}/{{x}}/{{y}}.{ending}{'?' if query else ''}{query}"],
         "minzoom": minzoom,
         "maxzoom": maxzoom,
         "bounds": bounds.as_list(),
@@ -122,9 +124,7 @@ def _vector_layers(catalog: Catalog, layer: Layer, status: LayerStatus, start: i
 
 def _describe(field: Field) -> str:
     """What a field holds, in a line: "Height. Measured from the ground. Number, in m."."""
-    kind = {"timestamp": "timestamp as ISO 8601 text in UTC", "date": "date as ISO 8601 text"}.get(
-        field.type, field.type
-    )
+    kind = FIELD_TYPES[field.type].described or field.type
     unit = f", in {field.unit}" if field.unit else ""
     parts = [field.title, field.description, f"{kind[0].upper()}{kind[1:]}{unit}"]
     return " ".join(f"{part.rstrip('.')}." for part in parts if part)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ROUTES = [route for router in [*find_routers(), ogc_router, site_router] for route in router.routes]
 ADDRESSES = sorted({route.path for route in ROUTES if isinstance(route, APIRoute | Route)})
 VALUES = {"layer_id": "crime", "layers": "crime", "fid": "1", "name": "light", "z": "10", "x": "430", "y": "365",
-          "stack": "Noto Sans Regular", "glyphs": "0-255", "path:path": "nothing.js"}  # fmt: skip
+          "stack": "Noto Sans Regular", "glyphs": "0-255", "path:path": "nothing.js", "ending": "mvt"}  # fmt: skip
 LONG = ["x" * 40_000, "%C3%A9" * 6_000, "%00" * 13_000, "%22%5C" * 6_000]
 MOST = 4_500  # bytes of a problem: a list of what was expected is the larger part of it
 

@@ -93,6 +93,15 @@ def test_every_text_tells_its_language(client: TestClient) -> None:
     assert (italian["language"], italian["fields"][0]["language"]) == ("en", "en")
 
 
+def test_layers_of_a_theme_share_its_key_in_every_language(client: TestClient) -> None:
+    french = {layer["id"]: layer for layer in read(client, "/api/layers", lang="fr").json()["layers"]}
+    assert (french["crime"]["theme"], french["crime"]["theme_key"]) == ("Sécurité", "Safety")
+    english = {layer["id"]: layer for layer in read(client, "/api/layers", lang="en").json()["layers"]}
+    assert {name: layer.get("theme_key", layer["theme"]) for name, layer in french.items()} == {
+        name: layer["theme"] for name, layer in english.items()
+    }
+
+
 def test_nouns_stand_in_the_readers_language_or_not_at_all(client: TestClient) -> None:
     def nouns(**params: str) -> Any:
         return read(client, "/api/layers/trees", **params).json()["nouns"]

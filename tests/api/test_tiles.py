@@ -15,9 +15,9 @@ import pyogrio
 import pytest
 from fastapi.testclient import TestClient
 
-from geoserver.api.tile_server import matches
 from geoserver.app import create_app
 from geoserver.encodings import decompress
+from geoserver.etags import is_known
 from geoserver.settings import Settings
 
 if TYPE_CHECKING:
@@ -152,10 +152,21 @@ def test_what_has_not_changed_is_not_sent_again(client: TestClient, address: str
 
 
 @pytest.mark.parametrize(
-    ("header", "matched"), [('"a"', True), ('W/"a"', True), ("*", True), ('"b"', False), ("", False)]
+    ("header", "matched"),
+    [
+        ('"a"', True),
+        ('W/"a"', True),
+        ('"b","a"', True),
+        ('"b, x" , W/"a"', True),
+        (" * ", True),
+        ('"b"', False),
+        ('"a, b"', False),
+        ("a", False),
+        ("", False),
+    ],
 )
 def test_if_none_match_is_compared_weakly(header: str, matched: bool) -> None:
-    assert matches(header, '"a"') is matched
+    assert is_known(header, '"a"') is matched
 
 
 def test_filters_that_mean_the_same_share_an_etag_and_others_do_not(client: TestClient, address: str) -> None:
@@ -317,3 +328,9 @@ def test_the_same_tile_asked_for_many_times_at_once_is_the_same_bytes(
         thread.join()
     assert len(answers) == 20
     assert set(answers) == {client.get(address).content}
+
+
+@pytest.mark.parametrize("ending", ["png", "MVT", "mvtx", "json", "{ending}", "%00", "."])
+def test_a_tile_of_another_ending_is_404_and_says_which_there_are(client: TestClient, ending: str) -> None:
+    answer = client.get(f"/tiles/crime/14/0/0.{ending}")
+    assert (answer.status_code, answer.json()["expected"]) == (404, ".mvt or .pbf")

@@ -10,8 +10,9 @@ from typing import Any
 import psycopg
 from psycopg.sql import SQL, Identifier
 
+from geoserver.fieldtypes import FieldType
 from geoserver.loading import LoadReport, load
-from geoserver.model import Field, FieldType, Layer, Readings
+from geoserver.model import Field, Layer, Readings
 
 type Columns = Mapping[str, FieldType | tuple[FieldType, str]]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
+from geoserver.fieldtypes import FieldType
 from geoserver.loading.convert import Converter
 from geoserver.loading.dates import find_day_order
-from geoserver.model import Field, FieldType
+from geoserver.model import Field
 
 
 def convert(kind: FieldType, values: list[str | None], samples: list[str] | None = None) -> list[str | None]:

@@ -14,8 +14,9 @@ import shapely
 from load_workspace import Workspace, make_fields
 
 from geoserver.errors import LoadError
+from geoserver.fieldtypes import FieldType
 from geoserver.loading.convert import Converter
-from geoserver.model import Field, FieldType, Readings, TimeUnit
+from geoserver.model import Field, Readings, TimeUnit
 
 BIG = 2**63 - 1
 NO_TIME = "a number is no time; say {} if it is one"

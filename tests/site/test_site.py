@@ -21,7 +21,7 @@ from starlette.testclient import TestClient
 
 from geoserver import assets
 from geoserver.encodings import decompress
-from geoserver.site.answers import render_answers
+from geoserver.site.answers import ask_ourselves
 from geoserver.site.files import BuiltFiles
 from geoserver.site.glyphs import empty_glyphs
 from geoserver.site.headers import SiteHeaders
@@ -91,7 +91,7 @@ def test_what_the_page_asks_of_us_never_leaves() -> None:
 
     seen: list[bool] = []
     scope = {"type": "http", "headers": [], "path": "/", "query_string": b"", "app": app}
-    assert asyncio.run(render_answers(Request(scope), "en")) == b""
+    assert asyncio.run(ask_ourselves(Request(scope), "api/layers", "en")) == (b"", False)
     assert seen
 
 
@@ -209,7 +209,7 @@ def test_a_style_is_served_with_the_addresses_of_this_server(client: TestClient)
 
 def test_a_style_can_carry_data_layers(client: TestClient) -> None:
     style = client.get("/styles/dark.json", params={"layers": "crime,trees"}).json()
-    assert {"base", "crime", "trees"} == {name.removesuffix(":bins") for name in style["sources"]}
+    assert {"base", "crime", "trees"} == style["sources"].keys()
     assert client.get(style["sources"]["crime"]["url"]).status_code == 200
 
 
@@ -217,18 +217,21 @@ def test_a_style_follows_the_plan_that_is_asked_for_up_to_the_layer_s_own(client
     own = client.get("/api/layers/crime").json()["features_from"]
     assert own > 9
 
-    def zooms(address: str) -> dict[str, tuple[int | None, int | None]]:
-        sources = client.get(address).json()["sources"]
-        return {name: (at.get("minzoom"), at.get("maxzoom")) for name, at in sources.items() if name != "base"}
+    def switch(address: str) -> int | None:
+        """The zoom at which the marks of squares end; None where there are none."""
+        style = client.get(address).json()
+        assert [name for name in style["sources"] if name.startswith("crime")] == ["crime"]
+        assert style["sources"]["crime"].keys() == {"type", "url"}
+        drawn = [item["paint"]["line-width"] for item in style["layers"] if item["id"] == "crime:bins-marks"]
+        return drawn[0][-2] if drawn else None
 
-    plain = zooms("/styles/light.json?layers=districts,crime")
-    assert plain == {"districts": (None, None), "crime": (own, None), "crime:bins": (None, own - 1)}
-    assert zooms("/styles/light.json?layers=districts,crime&features-from=,9")["crime:bins"] == (None, 8)
-    assert zooms("/styles/light.json?layers=districts,crime&features-from=4,") == plain
-    assert zooms("/styles/light.json?layers=districts,crime&features-from=,22") == plain
-    assert zooms("/styles/light.json?layers=crime&features-from=0") == {"crime": (None, None)}
-    assert zooms("/styles/crime.json?features-from=0") == {"crime": (None, None)}
-    assert zooms("/styles/crime.json?features-from=") == {"crime": (own, None), "crime:bins": (None, own - 1)}
+    assert switch("/styles/light.json?layers=districts,crime") == own
+    assert switch("/styles/light.json?layers=districts,crime&features-from=,9") == 9
+    assert switch("/styles/light.json?layers=districts,crime&features-from=4,") == own
+    assert switch("/styles/light.json?layers=districts,crime&features-from=,22") == own
+    assert switch("/styles/light.json?layers=crime&features-from=0") is None
+    assert switch("/styles/crime.json?features-from=0") is None
+    assert switch("/styles/crime.json?features-from=") == own
 
 
 def test_a_style_that_did_not_change_is_not_sent_again(client: TestClient) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,9 @@ from geoserver.tiling.cells import LEVEL, NO_DAY, place_points
 from geoserver.tiling.held import Points
 from geoserver.tiling.mvt import build_texts
 from geoserver.tiling.plans import ROOM, lower_plan, plan_cells, plan_features
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
 
 PLAN = TilePlan(features_from=16, weight=40.0, level=23)
 
@@ -180,5 +184,28 @@ def test_what_failed_is_asked_again_and_what_took_too_long_after_a_while() -> No
         await asyncio.sleep(1.6)
         assert not results.knows(key(2))
         assert results.bytes == 0
+
+    asyncio.run(run())
+
+
+def test_readings_go_client_after_client_however_many_one_of_them_asks() -> None:
+    async def run() -> None:
+        results, order = Results(10**6), list[str]()
+
+        def read_for(client: str) -> Callable[[], Coroutine[None, None, Result]]:
+            async def read() -> Result:
+                order.append(client)
+                await asyncio.sleep(0)
+                return Result(1)
+
+            return read
+
+        many = [asyncio.create_task(results.get(key(number), read_for("many"), "many")) for number in range(20)]
+        await asyncio.sleep(0)
+        few = [asyncio.create_task(results.get(key(100 + at), read_for("few"), "few")) for at in range(2)]
+        await asyncio.gather(*many, *few)
+        assert order.count("many") == 20
+        assert order.index("few") <= 4
+        assert max(at for at, client in enumerate(order) if client == "few") <= 6
 
     asyncio.run(run())

@@ -26,6 +26,27 @@ export function preload(): Plugin {
   };
 }
 
+/** What the page's script imports at once. */
+const atOnce = new Set<string>();
+
+/** One file of all of it, though parts that come later need some of it too: packed together it is smaller than apart. */
+export const together = { name: "page", test: (id: string): boolean => atOnce.has(id) };
+
+export function gather(main: string): Plugin {
+  return {
+    name: "gather",
+    apply: "build",
+    buildEnd() {
+      const reach = (id: string): void => {
+        if (atOnce.has(id)) return;
+        atOnce.add(id);
+        for (const next of this.getModuleInfo(id)?.importedIds ?? []) reach(next);
+      };
+      reach(main);
+    },
+  };
+}
+
 /** Parts of MapLibre's sheet that dress what this page does not have. */
 const UNUSED = /ctrl-group|ctrl-icon|ctrl-logo|user-location|marker|cooperative|geolocate|compact/;
 const RULE = /([^{}@]+)\{[^{}]*\}/g;

@@ -1,8 +1,7 @@
 /** What narrows the map, part by part, in words and with the way to take it out. */
 import type { Field, LayerDetail } from "../query/types.ts";
 import type { MapState } from "../state/map-state.svelte.ts";
-import { t } from "../ui/i18n.svelte.ts";
-import { formatValue } from "../ui/values.ts";
+import type { Words } from "../ui/i18n.svelte.ts";
 import type { Clause } from "./cql2.ts";
 import { describePeriod } from "./periods.ts";
 import { activeParts, FIELD } from "./question.ts";
@@ -12,6 +11,8 @@ export interface Part {
   /** As `activeParts` names it. */
   key: string;
   text: string;
+  /** For the attribute `lang`, where all of the text is in another language than the page. */
+  lang: string | undefined;
   clear: () => void;
 }
 
@@ -22,11 +23,12 @@ const NAMED = 2;
 export function partsOf(viewer: MapState, layer: LayerDetail): Part[] {
   const question = viewer.question(layer);
   return activeParts({ ...question, window: null, area: null }, layer.time).map((key) => {
-    if (key === "custom") return { key, text: t("customFilter"), clear: () => viewer.setFilter(layer.id, "") };
+    if (key === "custom")
+      return { key, text: viewer.words.t("customFilter"), lang: undefined, clear: () => viewer.setFilter(layer.id, "") };
     const field = layer.fields.find(({ name }) => name === key.slice(FIELD.length))!;
     return {
       key,
-      text: describeClause(field, question.clauses[field.name]!, field.name === layer.time),
+      ...describeClause(viewer.words, layer, field, question.clauses[field.name]!),
       clear: () => viewer.setClause(layer, field.name, null),
     };
   });
@@ -35,28 +37,32 @@ export function partsOf(viewer: MapState, layer: LayerDetail): Part[] {
 /** What narrows all layers together. */
 export function sharedParts(viewer: MapState): Part[] {
   const parts: Part[] = [];
-  const { window, area } = viewer;
-  if (window) parts.push({ key: "time", text: describePeriod(window.from, window.to), clear: () => viewer.setWindow(null) });
-  if (area) parts.push({ key: "area", text: t("areaActive"), clear: () => viewer.setArea(null) });
+  const { window, area, words } = viewer;
+  if (window)
+    parts.push({ key: "time", text: describePeriod(words, window.from, window.to), lang: undefined, clear: () => viewer.setWindow(null) });
+  if (area) parts.push({ key: "area", text: words.t("areaActive"), lang: undefined, clear: () => viewer.setArea(null) });
   return parts;
 }
 
 /** A clause in few words; the field is named where its values alone would not be understood. */
-function describeClause(field: Field, clause: Clause, isTime: boolean): string {
-  if (clause.kind === "search") return `${field.title}: “${clause.text}”`;
+function describeClause(words: Words, layer: LayerDetail, field: Field, clause: Clause): Pick<Part, "text" | "lang"> {
+  const lang = words.lang(field.language);
+  if (clause.kind === "search") return { text: `${field.title}: “${clause.text}”`, lang };
   if (clause.kind === "range") {
     const { from, to } = clause;
     if (isTemporal(field)) {
-      const period = describePeriod(from === null ? null : String(from), to === null ? null : String(to));
-      return isTime ? period : `${field.title}: ${period}`;
+      const period = describePeriod(words, from === null ? null : String(from), to === null ? null : String(to));
+      return field.name === layer.time ? { text: period, lang: undefined } : { text: `${field.title}: ${period}`, lang };
     }
-    const [low, high] = [from, to].map((end) => end !== null && formatValue(field, end));
-    if (low && high) return `${field.title} ${low} – ${high}`;
-    return low ? `${field.title} ≥ ${low}` : `${field.title} ≤ ${high || ""}`;
+    const [low, high] = [from, to].map((end) => end !== null && words.formatValue(field, end));
+    const text = low && high ? `${low} – ${high}` : low ? `≥ ${low}` : `≤ ${high || ""}`;
+    return { text: `${field.title} ${text}`, lang };
   }
-  const shown = clause.values.slice(0, NAMED).map((value) => formatValue(field, value));
-  const rest = clause.values.length - shown.length;
-  const text = shown.join(", ") + (rest ? ` +${rest}` : "");
+  const named = clause.values.slice(0, NAMED);
+  const spoken = new Set(named.map((value) => words.langOf(layer, field, value)));
+  const rest = clause.values.length - named.length;
+  const text = named.map((value) => words.formatValue(field, value)).join(", ") + (rest ? ` +${rest}` : "");
   const plain = clause.values.every((value) => typeof value === "string" && value !== "");
-  return plain ? text : `${field.title}: ${text}`;
+  if (!plain) return { text: `${field.title}: ${text}`, lang };
+  return { text, lang: spoken.size === 1 ? [...spoken][0] : undefined };
 }

@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Words } from "../ui/i18n.svelte.ts";
 import { describePeriod, listPresets } from "./periods.ts";
 
+const words = new Words();
+
 const days = (first: string, last: string, today: string, south = false): string[] =>
-  listPresets(first, last, today, south).map(({ label, from, to }) => `${label}: ${from} ${to}`);
+  listPresets(words, first, last, today, south).map(({ label, from, to }) => `${label}: ${from} ${to}`);
 
 test("a span of days is told in the shortest words that say it", () => {
-  const told = (from: string | null, to: string | null): string => describePeriod(from, to).replace(/[\u2009\u202f\u00a0]/g, " ");
+  const told = (from: string | null, to: string | null): string => describePeriod(words, from, to).replace(/[\u2009\u202f\u00a0]/g, " ");
   assert.equal(told("2025-01-01", "2025-12-31"), "2025");
   assert.equal(told("2021-01-01", "2024-12-31"), "2021 – 2024");
   assert.equal(told("2024-02-01", "2024-02-29"), "Feb 2024");

@@ -1,6 +1,6 @@
 /** Spans of days: how people say them, and those that people ask for. Both ends are included. */
 import { addDays } from "../ui/dates.ts";
-import { formatDate, locale, t, type MessageKey } from "../ui/i18n.svelte.ts";
+import type { MessageKey, Words } from "../ui/i18n.svelte.ts";
 
 export interface Period {
   from: string;
@@ -25,7 +25,7 @@ function months(year: number, from: number, length: number): Period {
 }
 
 /** "2025", "Mar – May 2025", "3 – 17 Mar 2025", "Since 1 Jan 2024". */
-export function describePeriod(from: string | null, to: string | null): string {
+export function describePeriod({ formatDate, locale, t }: Words, from: string | null, to: string | null): string {
   if (from === null) return to === null ? "" : t("timeUntil", { to: formatDate(to) });
   if (to === null) return t("timeSince", { from: formatDate(from) });
   if (from > to) return `${formatDate(from)} – ${formatDate(to)}`;
@@ -36,7 +36,7 @@ export function describePeriod(from: string | null, to: string | null): string {
     : whole
       ? { year: "numeric", month: "short" }
       : { dateStyle: "medium" };
-  return new Intl.DateTimeFormat(locale(), { ...options, timeZone: "UTC" }).formatRange(at(from), at(to));
+  return new Intl.DateTimeFormat(locale, { ...options, timeZone: "UTC" }).formatRange(at(from), at(to));
 }
 
 /** In the north by the months that they begin in. */
@@ -47,7 +47,7 @@ const SOUTH: Record<number, MessageKey> = { 9: "spring", 12: "summer", 3: "autum
  * The last 30 days, the latest year and the latest four seasons, up to today or to where the data end, which may be long ago:
  * then the labels say so. `south`: the city lies south of the equator.
  */
-export function listPresets(first: string, last: string, today: string, south: boolean): Preset[] {
+export function listPresets({ formatDate, t }: Words, first: string, last: string, today: string, south: boolean): Preset[] {
   const end = last < today ? last : today;
   const [year, month] = [Number(end.slice(0, 4)), Number(end.slice(5, 7))];
   const recent = { from: addDays(end, -29), to: end };

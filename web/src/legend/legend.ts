@@ -21,10 +21,27 @@ export function signsOf(layer: LayerDetail, field: string): Map<Scalar, LegendEn
   return new Map(layer.legend.flatMap((entry) => valuesOf(entry).map((value) => [value, entry] as const)));
 }
 
-/** The entries that can be on the map under a filter: a value that was not chosen is not drawn. */
+/** An entry for some of the values that it stands for: the names of the others go, where each value has its own. */
+function narrow(entry: LegendEntry, chosen: readonly Scalar[]): LegendEntry {
+  const values = valuesOf(entry);
+  const names = entry.label.split(", ");
+  if (names.length !== values.length) return entry;
+  return { ...entry, label: names.filter((_, index) => chosen.includes(values[index]!)).join(", ") };
+}
+
+/** The entries that can be on the map under a filter: a value that was not chosen is neither drawn nor named. */
 export function visibleEntries(layer: LayerDetail, clauses: Clauses | null): LegendEntry[] {
   const clause = clauses?.[legendField(layer)];
   if (clause?.kind !== "choice" || !clause.values.length) return layer.legend;
-  const chosen = layer.legend.filter((entry) => valuesOf(entry).some((value) => clause.values.includes(value)));
-  return chosen.length ? chosen : layer.legend;
+  const { values } = clause;
+  const known = layer.legend.flatMap(valuesOf);
+  // What has no class of its own is drawn as the rest.
+  const rest = values.some((value) => !known.includes(value));
+  const title = layer.legend.find((entry) => valuesOf(entry).length)?.title;
+  const shown = layer.legend.flatMap((entry) => {
+    // Without a value it is that rest, or explains something else, such as a size.
+    if (!valuesOf(entry).length) return rest || entry.title !== title ? [entry] : [];
+    return valuesOf(entry).some((value) => values.includes(value)) ? [narrow(entry, values)] : [];
+  });
+  return shown.length ? shown : layer.legend;
 }

@@ -4,9 +4,10 @@ import { squareClasses } from "./squares.ts";
 
 const few = ["step", ["get", "count"], "#aaaaaa", 2, "#555555", 5, "#000000"];
 const many = ["step", ["get", "count"], "#aaaaaa", 20, "#555555", 50, "#000000"];
-const style = (color: unknown, join = "round"): Record<string, unknown> => ({
-  layers: [{ id: "crime:bins" }, { id: "crime:bins-marks", paint: { "line-color": color }, layout: { "line-join": join } }],
-});
+const style = (color: unknown, framed = false): Record<string, unknown> => {
+  const metadata = { "geoserver:marks": { framed, few: 0.3, many: 0.9 } };
+  return { layers: [{ id: "crime:bins" }, { id: "crime:bins-marks", paint: { "line-color": color }, metadata }] };
+};
 const ranges = (zoom: number): unknown[] =>
   squareClasses(style(["step", ["zoom"], many, 13, few]), "crime", zoom)!.entries.map(({ from, to, color }) => [from, to, color]);
 
@@ -19,18 +20,18 @@ test("the classes of squares are those of the zoom", () => {
   ]);
 });
 
-test("one set of classes holds at every zoom, and frames are told from discs", () => {
-  assert.equal(squareClasses(style(few), "crime", 3)!.framed, false);
-  assert.equal(squareClasses(style(few, "miter"), "crime", 3)!.framed, true);
+test("one set of classes holds at every zoom, and marks are as the style says", () => {
+  assert.deepEqual(squareClasses(style(few), "crime", 3)!.marks, { framed: false, few: 0.3, many: 0.9 });
+  assert.equal(squareClasses(style(few, true), "crime", 3)!.marks!.framed, true);
 });
 
 test("filled squares tell theirs, too", () => {
   const filled = { layers: [{ id: "crime:bins", paint: { "fill-color": ["step", ["zoom"], many, 13, few] } }] };
-  const { marked, entries } = squareClasses(filled, "crime", 8)!;
+  const { marks, entries } = squareClasses(filled, "crime", 8)!;
   assert.deepEqual(
-    [marked, entries.map(({ kind, from }) => [kind, from])],
+    [marks, entries.map(({ kind, from }) => [kind, from])],
     [
-      false,
+      null,
       [
         ["fill", 1],
         ["fill", 20],

@@ -1,29 +1,36 @@
 /** What the squares of a layer are drawn as, read from the style itself: classes follow the zoom, and a filter moves them. */
+import { BINS } from "../map/squares.ts";
 import type { SquareEntry } from "../query/types.ts";
 
-/** Marks in the middle of squares: discs, or frames where they lie on those of another layer. */
-const MARKS = ":bins-marks";
-/** Squares that are filled. */
-const SQUARES = ":bins";
+/** Ends the id of what draws a mark in the middle of each square. */
+const MARKS = "-marks";
+/** In the metadata of marks. */
+const SIZES = "geoserver:marks";
+
+/** Filled or a frame, and what part of a square the marks of few and of many are wide. */
+export interface Marks {
+  framed: boolean;
+  few: number;
+  many: number;
+}
 
 export interface SquareClasses {
-  /** Whether each square holds a mark; else it is filled. */
-  marked: boolean;
-  framed: boolean;
+  /** What each square holds; null where it is filled. */
+  marks: Marks | null;
   entries: SquareEntry[];
 }
 
 interface Drawn {
   id: string;
+  metadata?: Record<string, unknown>;
   paint?: Record<string, unknown>;
-  layout?: Record<string, unknown>;
 }
 
 /** The classes at a zoom; null where colours are not steps of the count, and the layer's own legend says what they are. */
 export function squareClasses(style: Record<string, unknown> | undefined, layer: string, zoom: number): SquareClasses | null {
   const layers = (style?.layers ?? []) as Drawn[];
-  const marks = layers.find(({ id }) => id === layer + MARKS);
-  const item = marks ?? layers.find(({ id }) => id === layer + SQUARES);
+  const marks = layers.find(({ id }) => id === layer + BINS + MARKS);
+  const item = marks ?? layers.find(({ id }) => id === layer + BINS);
   const colours = at(item?.paint?.[marks ? "line-color" : "fill-color"], zoom);
   if (!item || !colours) return null;
   const lows = [1, ...colours.slice(3).filter((_, index) => index % 2 === 0)] as number[];
@@ -32,7 +39,7 @@ export function squareClasses(style: Record<string, unknown> | undefined, layer:
     const to = index + 1 < lows.length ? lows[index + 1]! - 1 : null;
     return { kind: marks ? "circle" : "fill", label: "", color, from: lows[index]!, to };
   });
-  return { marked: marks !== undefined, framed: item.layout?.["line-join"] === "miter", entries };
+  return { marks: (marks?.metadata?.[SIZES] as Marks | undefined) ?? null, entries };
 }
 
 /** The steps over `count` that hold at a zoom, out of steps over the zoom. */

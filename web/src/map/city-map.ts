@@ -21,7 +21,7 @@ import type { Ahead } from "./ahead.ts";
 import { freePart, shiftInto, type Part } from "./room.ts";
 import { isSquare, Seen, toSquare, toStack } from "./seen.ts";
 import type { Square } from "./squares.ts";
-import { layerOf, SELECTION } from "./style.ts";
+import { SELECTION } from "./style.ts";
 
 setWorkerUrl(workerUrl);
 
@@ -151,7 +151,7 @@ export class CityMap {
       const found = this.#seen.pick(point.x, point.y);
       const at: [number, number] = [lngLat.lng, lngLat.lat];
       if (!found[0]) this.#events.selected(null);
-      else if (isSquare(found[0])) this.#events.selected({ layer: layerOf(found[0].source), square: toSquare(found[0]), at });
+      else if (isSquare(found[0])) this.#events.selected({ layer: found[0].source, square: toSquare(found[0]), at });
       else this.#events.selected(pick(toStack(found, at), 0));
     });
     map.on("webglcontextlost", () => {
@@ -182,9 +182,8 @@ export class CityMap {
     const before = this.#versions;
     this.#versions = { ...before, ...versions };
     for (const id of Object.keys(style.sources)) {
-      const layer = layerOf(id);
-      if (!(layer in before) || !(layer in versions) || before[layer] === versions[layer]) continue;
-      this.#edited.add(layer);
+      if (!(id in before) || !(id in versions) || before[id] === versions[id]) continue;
+      this.#edited.add(id);
       this.#outdated.add(id);
     }
     if (style === this.#options.style) return;
@@ -202,7 +201,8 @@ export class CityMap {
   async #take(url: string): Promise<{ data: ArrayBuffer }> {
     const ahead = await this.#options.ahead.take(url);
     if (ahead) return { data: ahead };
-    const answer = await fetch(url);
+    // No answer has the status 0.
+    const answer = await fetch(url).catch(() => Response.error());
     if (!answer.ok) throw new AJAXError(answer.status, answer.statusText, url, new Blob());
     return { data: await answer.arrayBuffer() };
   }

@@ -4,29 +4,29 @@ import type { Scalar } from "../query/types.ts";
 import type { InView } from "../state/map-state.svelte.ts";
 import type { Stacked } from "../state/selection.ts";
 import { anchor, flatten } from "./geometry.ts";
-import { FADE, keyOf, type Square } from "./squares.ts";
-import { layerOf } from "./style.ts";
+import { BINS, keyOf, type Square } from "./squares.ts";
 
 /** Features told to the list beside the map. */
 const MOST = 50;
+/** Of each layer that has so many in view, at least. */
+const FEW = 5;
 /** Pixels around a click or tap that count as on the feature. */
 const REACH = 5;
-/** In the style's metadata: the zoom at which features begin to show where squares were. */
-const FADES = "geoserver:fades-from";
-/** The part of a tile with a layer's squares is named after it. */
-const SQUARES = ":bins";
+
+interface Far {
+  item: InView;
+  far: number;
+}
 
 type Box = [[number, number], [number, number]];
+
+const nearer = (a: Far, b: Far): number => a.far - b.far || a.item.fid - b.item.fid;
 
 export class Seen {
   #map: MapLibreMap;
   /** Of the style, what draws features and what draws squares that stand for many. */
   #features: string[] = [];
   #squares: string[] = [];
-  /** By layer: the zoom from which on features count as shown, and no longer the squares that they fade into. */
-  #shown = new Map<string, number>();
-  /** Layers of which the squares that fade have a source of their own. */
-  #apart = new Set<string>();
 
   constructor(map: MapLibreMap) {
     this.#map = map;
@@ -34,31 +34,18 @@ export class Seen {
 
   /** Take over which layers of a style draw what; `data` are the layers that can be clicked and listed. */
   read(style: StyleSpecification, data: string[]): void {
-    const drawn = style.layers.filter((layer) => "source" in layer && data.includes(layerOf(layer.source)));
+    const drawn = style.layers.filter((layer) => "source" in layer && data.includes(layer.source));
     // A square is there once, whatever is drawn in it.
     this.#squares = drawn.filter((layer) => isSquare(layer) && layer.type === "fill").map(({ id }) => id);
     this.#features = drawn.filter((layer) => !isSquare(layer)).map(({ id }) => id);
-    this.#apart = new Set(data.filter((id) => `${id}:bins` in style.sources));
-    this.#shown = new Map(
-      drawn.flatMap((layer) => {
-        const start = (layer.metadata as Record<string, unknown> | undefined)?.[FADES];
-        return "source" in layer && typeof start === "number" ? [[layerOf(layer.source), start + FADE / 2] as const] : [];
-      }),
-    );
   }
 
-  /** What the layers draw in a box, topmost first; of squares and the features that they fade into only one. */
+  /** What the layers draw in a box, topmost first. */
   #query(box: Box, layers: string[]): MapGeoJSONFeature[] {
     const known = layers.filter((id) => this.#map.getLayer(id));
     if (!known.length) return [];
-    const zoom = this.#map.getZoom();
-    return this.#map.queryRenderedFeatures(box, { layers: known }).filter((feature) => {
-      const layer = layerOf(feature.source);
-      const shown = zoom >= (this.#shown.get(layer) ?? -Infinity);
-      if (!isSquare(feature)) return shown && Number.isSafeInteger(feature.id);
-      // Those of their own source go while the features come; others stand for features from then on.
-      return !this.#apart.has(layer) || shown === (feature.source === layer);
-    });
+    const found = this.#map.queryRenderedFeatures(box, { layers: known });
+    return found.filter((feature) => isSquare(feature) || Number.isSafeInteger(feature.id));
   }
 
   /** What lies under a pixel, topmost first. */
@@ -105,8 +92,22 @@ export class Seen {
     return [...new Map(found.map((square) => [keyOf(square), square])).values()];
   }
 
-  /** The features nearest to the middle: looks into a growing box, so that a full map costs no more than a sparse one. */
+  /** The features nearest to the middle, some of each layer that has any: a dense one does not hide a sensor or two. */
   nearest(): InView[] {
+    const sourceOf = (id: string): string | undefined => this.#map.getLayer(id)?.source;
+    const found = [...new Set(this.#features.map(sourceOf))].flatMap((source) => {
+      const drawn = this.#nearestOf(this.#features.filter((id) => sourceOf(id) === source));
+      return drawn.map((each, place) => ({ ...each, few: place < FEW }));
+    });
+    return found
+      .sort((a, b) => Number(b.few) - Number(a.few) || nearer(a, b))
+      .slice(0, MOST)
+      .sort(nearer)
+      .map(({ item }) => item);
+  }
+
+  /** Of what some layers of the style draw: looks into a growing box, so that a full map costs no more than a sparse one. */
+  #nearestOf(ids: string[]): Far[] {
     const { width, height } = this.#room();
     const whole = this.#map.getContainer().clientHeight;
     const middle = this.#map.project(this.#map.getCenter());
@@ -117,21 +118,18 @@ export class Seen {
           [middle.x - dx, middle.y - dy],
           [middle.x + dx, middle.y + dy],
         ],
-        this.#features,
+        ids,
       );
-      const features = new Map(found.map((feature) => [`${feature.source} ${feature.id}`, feature]));
+      const features = new Map(found.map((feature) => [feature.id, feature]));
       if (features.size < MOST && part < 0.5) continue;
       return [...features.values()]
-        .map((feature) => ({ feature, at: anchor(feature.geometry, this.#map.getCenter().toArray()) }))
-        .map(({ feature, at }) => ({ feature, at, far: this.#map.project(at).dist(middle) }))
-        .sort((a, b) => a.far - b.far || Number(a.feature.id) - Number(b.feature.id))
-        .slice(0, MOST)
-        .map(({ feature, at }) => ({
-          layer: layerOf(feature.source),
-          fid: Number(feature.id),
-          properties: feature.properties as Record<string, Scalar>,
-          at,
-        }));
+        .map(({ source, id, properties, geometry }) => {
+          const at = anchor(geometry, this.#map.getCenter().toArray());
+          const item = { layer: source, fid: Number(id), properties: properties as Record<string, Scalar>, at };
+          return { item, far: this.#map.project(at).dist(middle) };
+        })
+        .sort(nearer)
+        .slice(0, MOST);
     }
     return [];
   }
@@ -140,13 +138,13 @@ export class Seen {
 /** Whether a layer of the style, or what it drew, is of squares. */
 export function isSquare(item: object): boolean {
   const layer = "sourceLayer" in item ? item.sourceLayer : "source-layer" in item ? item["source-layer"] : "";
-  return String(layer).endsWith(SQUARES);
+  return String(layer).endsWith(BINS);
 }
 
 /** Each feature once, however many tiles and layers of the style draw it. */
 export function toStack(features: MapGeoJSONFeature[], clicked: [number, number]): Stacked[] {
   const found = features.map(({ source, id, properties, geometry }): Stacked => ({
-    layer: layerOf(source),
+    layer: source,
     fid: Number(id),
     properties: properties as Record<string, Scalar>,
     at: geometry.type === "Point" ? (geometry.coordinates as [number, number]) : clicked,
@@ -157,5 +155,5 @@ export function toStack(features: MapGeoJSONFeature[], clicked: [number, number]
 export function toSquare({ source, properties, geometry }: MapGeoJSONFeature): Square {
   const corners = "coordinates" in geometry ? flatten(geometry.coordinates) : [];
   const [xs, ys] = [corners.map(([x]) => x), corners.map(([, y]) => y)];
-  return { layer: layerOf(source), properties, bounds: [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)] };
+  return { layer: source, properties, bounds: [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)] };
 }

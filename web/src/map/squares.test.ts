@@ -35,14 +35,12 @@ test("no squares, or no facet, is no counts by value", () => {
   assert.equal(tally([square({ count: 2, length: 1.5 }), square({ count: 1, length: 2 })], null).length, 3.5);
 });
 
-test("points are squares below the switch, both while they fade, and points above", () => {
+test("points are squares below the switch and points from it on, never both, unless there are squares", () => {
   const at = (zoom: number, some = false): boolean[] => Object.values(shownAt("points", 13, zoom, some));
   assert.deepEqual(
-    [at(12.9), at(13), at(13.69), at(13.7)],
+    [at(12.99), at(13)],
     [
       [false, true],
-      [true, true],
-      [true, true],
       [true, false],
     ],
   );
@@ -65,7 +63,7 @@ test("lines and areas are features at every zoom, and squares where there are so
 test("looking into a square stops where each feature is to be seen, and goes in at any rate", () => {
   const wide = 360 / 2 ** 15;
   assert.deepEqual(zoomInto(square({}, 0, wide), 13, 9), { zoom: 14, each: true });
-  assert.deepEqual(zoomInto(square({}, 0, wide), 15, 9), { zoom: 15.7, each: true });
+  assert.deepEqual(zoomInto(square({}, 0, wide), 15, 9), { zoom: 15, each: true });
   assert.deepEqual(zoomInto(square({}, 0, wide * 8), 13, 6), { zoom: 12, each: false });
   assert.equal(zoomInto(square({}, 0, wide), 13, 14.5).zoom, 15.5);
 });

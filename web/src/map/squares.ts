@@ -1,8 +1,8 @@
 /** Squares that stand for many features: when they are shown, what one says, and what several say together. */
 import type { Bounds, Scalar } from "../query/types.ts";
 
-/** Zooms above `features_from` in which the squares of points give way to the points, as the server's styles say. */
-export const FADE = 0.7;
+/** Ends the names of what holds and draws a layer's squares: parts of tiles, layers of the style. */
+export const BINS = ":bins";
 
 /** The rest of a layer's counts by value. */
 export const REST = "*";
@@ -28,7 +28,7 @@ export interface Tally {
 export function shownAt(kind: string, featuresFrom: number, zoom: number | null, some: boolean): { features: boolean; squares: boolean } {
   if (zoom === null) return { features: true, squares: false };
   const start = kind === "points" ? featuresFrom : 0;
-  return { features: zoom >= start, squares: some || (start > 0 && zoom < start + FADE) };
+  return { features: zoom >= start, squares: some || zoom < start };
 }
 
 /** Add up what squares of one layer say. */
@@ -82,6 +82,6 @@ export function outlineOf({ bounds: [west, south, east, north] }: Square): GeoJS
 export function zoomInto({ bounds: [west, , east] }: Square, featuresFrom: number, zoom: number): { zoom: number; each: boolean } {
   const filling = Math.log2(360 / (east - west));
   const each = filling >= featuresFrom;
-  const wanted = each ? Math.max(featuresFrom + FADE, Math.min(filling, featuresFrom + 1)) : filling;
+  const wanted = each ? Math.min(filling, featuresFrom + 1) : filling;
   return { zoom: Math.max(wanted, zoom + 1), each };
 }

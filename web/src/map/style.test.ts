@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TileJson } from "../query/types.ts";
 import type { Scene } from "../state/knowledge.svelte.ts";
-import { buildStyle, layerOf } from "./style.ts";
+import { buildStyle, isOutlined } from "./style.ts";
 
 const tileJson = (id: string): TileJson =>
   ({
@@ -16,7 +16,6 @@ const tileJson = (id: string): TileJson =>
 const SOURCES = {
   base: { type: "vector", tiles: ["/tiles/land/{z}/{x}/{y}.mvt"] },
   crime: { type: "vector", url: "/tiles/crime.json", minzoom: 13 },
-  "crime:bins": { type: "vector", url: "/tiles/crime.json", maxzoom: 12 },
   trees: { type: "vector", url: "/tiles/trees.json" },
 };
 
@@ -25,15 +24,11 @@ function scene(tiles: Record<string, TileJson>): Scene {
   return { base: "light", style: { version: 8, sources: SOURCES, layers }, tiles, versions: {}, failed: [] };
 }
 
-test("both sources of a layer have the tiles of its filter, each within its zooms", () => {
+test("the source of a layer has the tiles of its filter, within its zooms", () => {
   const { sources } = buildStyle(scene({ crime: tileJson("crime"), trees: tileJson("trees") }), null);
-  const {
-    crime,
-    "crime:bins": bins,
-    trees,
-  } = sources as Record<string, { tiles: string[]; minzoom: number; maxzoom: number; attribution: string }>;
-  assert.deepEqual([crime!.tiles, bins!.tiles], [tileJson("crime").tiles, tileJson("crime").tiles]);
-  assert.deepEqual([crime!.minzoom, crime!.maxzoom, bins!.minzoom, bins!.maxzoom], [13, 16, 0, 12]);
+  const { crime, trees } = sources as Record<string, { tiles: string[]; minzoom: number; maxzoom: number; attribution: string }>;
+  assert.deepEqual(crime!.tiles, tileJson("crime").tiles);
+  assert.deepEqual([crime!.minzoom, crime!.maxzoom], [13, 16]);
   assert.deepEqual([trees!.minzoom, trees!.maxzoom], [0, 16]);
   assert.equal("url" in crime!, false);
   assert.equal(crime!.attribution, "&#60;b&#62;A &#38; B&#60;/b&#62;");
@@ -54,4 +49,11 @@ test("what is selected is marked above everything", () => {
   assert.match(layers.at(-1)!.id, /^selection/);
 });
 
-test("a source of squares belongs to its layer", () => assert.deepEqual(["crime", "crime:bins"].map(layerOf), ["crime", "crime"]));
+test("a layer whose areas are outlined is known by the style", () => {
+  const style = { metadata: { "geoserver:outlined": ["wards"] } };
+  assert.equal(isOutlined(style, "wards"), true);
+  assert.equal(isOutlined(style, "crime"), false);
+  assert.equal(isOutlined({ metadata: {} }, "wards"), false);
+  assert.equal(isOutlined({}, "wards"), false);
+  assert.equal(isOutlined(undefined, "wards"), false);
+});

@@ -5,19 +5,17 @@ import type { Scene } from "../state/knowledge.svelte.ts";
 
 export const SELECTION = "selection";
 
-/** The squares of a layer may have a source of their own, named after the layer's. */
-const SQUARES = ":bins";
-
 const NOTHING: GeoJSON.FeatureCollection = { type: "FeatureCollection", features: [] };
 
-/** The layer that a source of the style belongs to. */
-export const layerOf = (source: string): string => (source.endsWith(SQUARES) ? source.slice(0, -SQUARES.length) : source);
+/** Whether the areas of a layer are outlined in the style, beside other layers, and not filled. */
+export const isOutlined = (style: Record<string, unknown> | undefined, layer: string): boolean =>
+  !!(style?.metadata as Record<string, string[]> | undefined)?.["geoserver:outlined"]?.includes(layer);
 
 export function buildStyle(scene: Scene, mark: GeoJSON.Geometry | null): StyleSpecification {
   const style = scene.style as unknown as StyleSpecification;
   const sources: Record<string, SourceSpecification> = {};
   for (const [id, source] of Object.entries(style.sources)) {
-    const tiles = scene.tiles[layerOf(id)];
+    const tiles = scene.tiles[id];
     // What has no tiles is not drawn: it could not be had, or its filter was refused.
     if (source.type !== "vector" || !source.url) sources[id] = source;
     else if (tiles) sources[id] = buildSource(source, tiles);

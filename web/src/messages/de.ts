@@ -5,7 +5,7 @@ export default {
   panel: "Ebenen und Filter",
   tabLayers: "Ebenen",
   tabInView: "Im Ausschnitt",
-  tabRows: "Einträge",
+  tabRows: "Liste",
   showMore: "Liste zeigen",
   showLess: "Mehr Karte zeigen",
   loading: "Kartendaten werden geladen …",
@@ -40,7 +40,7 @@ export default {
   fieldFrom: "{field}, von",
   fieldTo: "{field}, bis",
   searchFor: "{field} enthält",
-  histogram: "{field}: Verteilung der Einträge von {from} bis {to}. Die meisten liegen zwischen {peakFrom} und {peakTo}.",
+  histogram: "{field}: Verteilung ({noun}) von {from} bis {to}. Die meisten liegen zwischen {peakFrom} und {peakTo}.",
   about: "Über diese Daten",
   licence: "Lizenz",
   source: "Quelle",
@@ -112,3 +112,21 @@ export default {
   limitOutside: "{title}: {value} (außerhalb des Diagramms)",
   findSome: "Gefundene Ebenen: {count}",
 } satisfies Messages;
+
+/** What the server itself says in legends; it reads these lines here. */
+export const server = {
+  other: "Andere",
+  missing: "Keine Angabe",
+  span: "{} bis {}",
+  yes: "Ja",
+  no: "Nein",
+  point: ",",
+  map_title: "Stadtkarte",
+  map_tagline: "Die offenen Daten der Stadt auf einer Karte",
+  map_description: "Eine Karte mit den offenen Daten der Stadt: Ebenen einschalten, filtern und teilen, was man sieht.",
+  imprint: "Impressum",
+  contact: "Kontakt",
+  terms: "Nutzungsbedingungen",
+  privacy: "Datenschutz",
+  accessibility: "Barrierefreiheit",
+};

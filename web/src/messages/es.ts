@@ -5,7 +5,7 @@ export default {
   panel: "Capas y filtros",
   tabLayers: "Capas",
   tabInView: "A la vista",
-  tabRows: "Filas",
+  tabRows: "Lista",
   showMore: "Mostrar la lista",
   showLess: "Mostrar más mapa",
   loading: "Cargando los datos del mapa…",
@@ -40,7 +40,7 @@ export default {
   fieldFrom: "{field}, desde",
   fieldTo: "{field}, hasta",
   searchFor: "{field} contiene",
-  histogram: "{field}: reparto de los registros de {from} a {to}. La mayoría está entre {peakFrom} y {peakTo}.",
+  histogram: "{field}: reparto ({noun}) de {from} a {to}. La mayoría está entre {peakFrom} y {peakTo}.",
   about: "Sobre estos datos",
   licence: "Licencia",
   source: "Fuente",
@@ -60,7 +60,7 @@ export default {
   language: "Idioma",
   inViewNone: "No hay datos a la vista. Active una capa, aleje el mapa o cambie un filtro.",
   inViewSome: "{count} a la vista",
-  firstRows: "Las primeras filas de lo que está activado",
+  firstRows: "Los primeros registros de lo que está activado",
   inViewMany: "Los {count} más cercanos al centro del mapa",
   perSquare: "{title}: número en cada cuadrado",
   fromTo: "{from} a {to}",
@@ -112,3 +112,21 @@ export default {
   limitOutside: "{title}: {value} (fuera del gráfico)",
   findSome: "Capas encontradas: {count}",
 } satisfies Messages;
+
+/** What the server itself says in legends; it reads these lines here. */
+export const server = {
+  other: "Otros",
+  missing: "Sin datos",
+  span: "{} a {}",
+  yes: "Sí",
+  no: "No",
+  point: ",",
+  map_title: "Mapa de la ciudad",
+  map_tagline: "Los datos abiertos de la ciudad en un mapa",
+  map_description: "Un mapa con los datos abiertos de la ciudad: activar capas, filtrarlas y compartir lo que se ve.",
+  imprint: "Aviso legal",
+  contact: "Contacto",
+  terms: "Condiciones de uso",
+  privacy: "Privacidad",
+  accessibility: "Accesibilidad",
+};

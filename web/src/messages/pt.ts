@@ -5,7 +5,7 @@ export default {
   panel: "Camadas e filtros",
   tabLayers: "Camadas",
   tabInView: "À vista",
-  tabRows: "Linhas",
+  tabRows: "Lista",
   showMore: "Mostrar a lista",
   showLess: "Mostrar mais mapa",
   loading: "A carregar os dados do mapa…",
@@ -40,7 +40,7 @@ export default {
   fieldFrom: "{field}, de",
   fieldTo: "{field}, até",
   searchFor: "{field} contém",
-  histogram: "{field}: distribuição dos registos de {from} a {to}. A maioria está entre {peakFrom} e {peakTo}.",
+  histogram: "{field}: distribuição ({noun}) de {from} a {to}. A maioria está entre {peakFrom} e {peakTo}.",
   about: "Sobre estes dados",
   licence: "Licença",
   source: "Fonte",
@@ -60,7 +60,7 @@ export default {
   language: "Idioma",
   inViewNone: "Não há dados à vista. Ligue uma camada, afaste o mapa ou mude um filtro.",
   inViewSome: "{count} à vista",
-  firstRows: "As primeiras linhas do que está ligado",
+  firstRows: "Os primeiros registos do que está ligado",
   inViewMany: "Os {count} mais próximos do centro do mapa",
   perSquare: "{title}: número em cada quadrado",
   fromTo: "{from} a {to}",
@@ -112,3 +112,21 @@ export default {
   limitOutside: "{title}: {value} (fora do gráfico)",
   findSome: "Camadas encontradas: {count}",
 } satisfies Messages;
+
+/** What the server itself says in legends; it reads these lines here. */
+export const server = {
+  other: "Outros",
+  missing: "Sem dados",
+  span: "{} a {}",
+  yes: "Sim",
+  no: "Não",
+  point: ",",
+  map_title: "Mapa da cidade",
+  map_tagline: "Os dados abertos da cidade num mapa",
+  map_description: "Um mapa com os dados abertos da cidade: ligar camadas, filtrá-las e partilhar o que se vê.",
+  imprint: "Aviso legal",
+  contact: "Contacto",
+  terms: "Termos de utilização",
+  privacy: "Privacidade",
+  accessibility: "Acessibilidade",
+};

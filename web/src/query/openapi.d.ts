@@ -36,6 +36,11 @@ export interface components {
              */
             title: string | null;
             /**
+             * Title Language
+             * @description Of the title, where it is not the layer's.
+             */
+            title_language?: string;
+            /**
              * Values
              * @description Its values with a count of their own, the most frequent first.
              */
@@ -73,6 +78,11 @@ export interface components {
             kind: "circle" | "line" | "fill";
             /** Label */
             label: string;
+            /**
+             * Language
+             * @description Of the label, where it is not the layer's.
+             */
+            language?: string;
             /** Opacity */
             opacity?: number;
             /**
@@ -95,6 +105,11 @@ export interface components {
              * @description What is measured; it ends in the unit where the labels have no room for it.
              */
             title?: string;
+            /**
+             * Title Language
+             * @description Of the title, where it is not the layer's.
+             */
+            title_language?: string;
             /** To */
             to: number | null;
             /**
@@ -224,6 +239,11 @@ export interface components {
             /** Description */
             description: string;
             /**
+             * Description Language
+             * @description Of the description, where it is another one.
+             */
+            description_language?: string;
+            /**
              * Filter
              * @enum {string}
              */
@@ -245,7 +265,7 @@ export interface components {
             /** Latest */
             latest: boolean;
             /** Limits */
-            limits: components["schemas"]["Limit"][];
+            limits: components["schemas"]["Threshold"][];
             /** Max */
             max?: number | string | null;
             /** Min */
@@ -261,6 +281,11 @@ export interface components {
             type: "text" | "integer" | "number" | "boolean" | "date" | "timestamp";
             /** Unit */
             unit: string;
+            /**
+             * Untranslated Labels
+             * @description Values whose labels are in `data_language` all the same.
+             */
+            untranslated_labels?: string[];
         };
         /** Health */
         Health: {
@@ -312,6 +337,11 @@ export interface components {
             data_language: string | null;
             /** Description */
             description: string;
+            /**
+             * Description Language
+             * @description Of the description, where it is another one.
+             */
+            description_language?: string;
             /**
              * Features From
              * @description The zoom from which on tiles hold every feature.
@@ -369,6 +399,16 @@ export interface components {
             /** Theme */
             theme: string;
             /**
+             * Theme Key
+             * @description The theme in the first language, where it is said in another one: layers are grouped by it.
+             */
+            theme_key?: string;
+            /**
+             * Theme Language
+             * @description Of the theme, where it is another one.
+             */
+            theme_language?: string;
+            /**
              * Tiles
              * @description preparing: right, but slower, until all is made ahead.
              * @enum {string}
@@ -424,6 +464,11 @@ export interface components {
             /** Description */
             description: string;
             /**
+             * Description Language
+             * @description Of the description, where it is another one.
+             */
+            description_language?: string;
+            /**
              * Features From
              * @description The zoom from which on tiles hold every feature.
              */
@@ -470,6 +515,16 @@ export interface components {
             rejected: number;
             /** Theme */
             theme: string;
+            /**
+             * Theme Key
+             * @description The theme in the first language, where it is said in another one: layers are grouped by it.
+             */
+            theme_key?: string;
+            /**
+             * Theme Language
+             * @description Of the theme, where it is another one.
+             */
+            theme_language?: string;
             /**
              * Tiles
              * @description preparing: right, but slower, until all is made ahead.
@@ -536,6 +591,11 @@ export interface components {
             kind: "circle" | "line" | "fill";
             /** Label */
             label: string;
+            /**
+             * Language
+             * @description Of the label, where it is not the layer's.
+             */
+            language?: string;
             /** Opacity */
             opacity?: number;
             /**
@@ -559,20 +619,15 @@ export interface components {
              */
             title?: string;
             /**
+             * Title Language
+             * @description Of the title, where it is not the layer's.
+             */
+            title_language?: string;
+            /**
              * Value
              * @description The value or values that are drawn like this.
              */
             value?: components["schemas"]["Scalar"] | components["schemas"]["Scalar"][];
-        };
-        /**
-         * Limit
-         * @description A value that those of a field are judged by, such as a legal limit.
-         */
-        Limit: {
-            /** Title */
-            title: string;
-            /** Value */
-            value: number;
         };
         /** Link */
         Link: {
@@ -803,6 +858,21 @@ export interface components {
             layer: string;
             /** Total */
             total: number;
+        };
+        /**
+         * Threshold
+         * @description A value that those of a field are judged by, such as a legal limit.
+         */
+        Threshold: {
+            /**
+             * Language
+             * @description Of the title, where it is not the field's.
+             */
+            language?: string;
+            /** Title */
+            title: string;
+            /** Value */
+            value: number;
         };
         /**
          * TileJson

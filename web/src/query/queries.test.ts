@@ -202,3 +202,90 @@ test("answers are kept in number, those that somebody looks at above all", async
   assert.equal(server.asked.length, asked);
   kept.stop();
 });
+
+test("what came with the page is no answer any more once something has changed", async () => {
+  const server = new FakeServer(["crime"]);
+  const told = new Map([["api/layers/crime?late", '{"n": 5}']]);
+  const queries = new Queries({ root: ROOT, fetch: server.fetch, told });
+  closing.push(queries);
+  const watch = queries.watch(ask("a"), () => undefined);
+  for (const n of [1, 1, 2]) {
+    assert.equal(told.size, 1);
+    await rest();
+    server.find("?a").answer({ n });
+    await rest();
+    watch.retry();
+  }
+  assert.equal(told.size, 0);
+  watch.stop();
+});
+
+test("JSON that says nothing is no answer, and is asked again", async () => {
+  const { server, queries } = start();
+  const seen: Answer<unknown>[] = [];
+  const watches = [JSON.parse, (text: string) => (JSON.parse(text) as { layers?: unknown }).layers].map((read, index) =>
+    queries.watch(
+      { address: `nothing?${index}`, version: "", read: read as (text: string) => unknown },
+      (answer) => (seen[index] = answer),
+    ),
+  );
+  await rest();
+  server.find("?0").answer(null);
+  server.find("?1").answer({ error: "of something between us" });
+  await rest();
+  assert.deepEqual(
+    seen.map(({ error, busy }) => [error?.status, busy]),
+    [
+      [0, false],
+      [0, false],
+    ],
+  );
+  await rest(1200);
+  server.find("healthz").answer();
+  await rest();
+  assert.deepEqual(server.waiting.map(({ address }) => address).sort(), ["nothing?0", "nothing?1"]);
+  watches.forEach((watch) => watch.stop());
+});
+
+test("a line that is dead without a word is given up, and asked again", async () => {
+  const { server, queries } = start();
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    let seen: Answer<{ n: number }> | undefined;
+    const watch = queries.watch(ask("a"), (answer) => (seen = answer));
+    await settle();
+    const dead = server.find("?a");
+    mock.timers.tick(60_000);
+    await settle();
+    assert.equal(dead.aborted, true);
+    mock.timers.tick(1_000);
+    assert.deepEqual(server.waiting.map(({ address }) => address).sort(), ["api/layers/crime?a", "healthz"]);
+    server.find("?a").answer({ n: 1 });
+    await settle();
+    assert.deepEqual(seen, { data: { n: 1 }, error: null, busy: false });
+    watch.stop();
+    mock.timers.tick(120_000);
+    assert.equal(server.asked.filter((address) => address.endsWith("?a")).length, 2);
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test("what is looked at again and again is looked at again after a refusal too", async () => {
+  const { server, queries } = start();
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    let seen: Answer<{ n: number }> | undefined;
+    const watch = queries.watch({ ...ask("poll"), again: 30_000 }, (answer) => (seen = answer));
+    for (const status of [404, 403, 200]) {
+      await settle();
+      server.find("?poll").answer({ n: 1 }, status);
+      await settle();
+      mock.timers.tick(30_000);
+    }
+    assert.deepEqual([seen?.data?.n, server.asked.length], [1, 4]);
+    watch.stop();
+  } finally {
+    mock.timers.reset();
+  }
+});

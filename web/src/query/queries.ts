@@ -13,6 +13,8 @@ const FIRST_RETRY = 1_000;
 const LAST_RETRY = 30_000;
 /** Milliseconds that a server has to say that it is there. */
 const PATIENCE = 10_000;
+/** Milliseconds for an answer, longer than a server takes for one: a line may be dead without a word. */
+const LONGEST = 60_000;
 /** Milliseconds since the page was asked for in which what it told is as good as an answer; only then the catalogue is asked for again. */
 const FRESH = 30_000;
 
@@ -146,6 +148,10 @@ export class Queries {
     if (entry.flight) return;
     clearTimeout(entry.timer);
     const flight = (entry.flight = new AbortController());
+    const late = setTimeout(() => {
+      this.presence.doubt();
+      flight.abort();
+    }, LONGEST);
     const before = entry.answer;
     // Without data, an error is forgotten while it is tried once more.
     this.#tell(entry, { ...before, error: before.data === undefined ? null : before.error, busy: true });
@@ -163,10 +169,11 @@ export class Queries {
         },
       )
       .then((answer) => {
+        clearTimeout(late);
         entry.flight = null;
         this.#tell(entry, answer);
         this.#wait(entry);
-        // Somebody came back while it was broken off.
+        // It was late, or somebody came back while it was broken off.
         if (flight.signal.aborted && entry.tellers.size) this.#fly(entry);
       });
   }
@@ -183,9 +190,10 @@ export class Queries {
     clearTimeout(entry.timer);
     const { error } = entry.answer;
     // What got no answer waits until the server is there.
-    const again = error ? !error.refused && !error.unanswered : entry.ask.again !== undefined;
-    if (!again || entry.flight) return;
-    const wait = error ? Math.min(LAST_RETRY, FIRST_RETRY * 2 ** Math.min(entry.failures - 1, 10)) : entry.ask.again!;
+    if (entry.flight || error?.unanswered) return;
+    const failed = error && !error.refused;
+    const wait = failed ? Math.min(LAST_RETRY, FIRST_RETRY * 2 ** Math.min(entry.failures - 1, 10)) : entry.ask.again;
+    if (wait === undefined) return;
     // Of a page that nobody sees it is old by the time that somebody does.
     entry.timer = setTimeout(() => (isHidden() ? this.#wait(entry) : this.#fly(entry)), wait);
   }
@@ -215,8 +223,11 @@ export class Queries {
     const { ask } = entry;
     const text = this.#takeTold(ask.address) ?? (await this.#fetch(ask.address, signal));
     if (text === entry.text) return entry.answer.data;
+    // What came with the page was told of the data before.
+    if (entry.text) this.#options.told?.clear();
     try {
       const data = ask.read(text);
+      if (!data) throw new SyntaxError();
       entry.text = text;
       return data;
     } catch (error) {

@@ -43,7 +43,7 @@ export class ApiError extends Error {
 }
 
 /** How often the catalogue is looked at for layers whose data is another one; an unchanged one is a 304. */
-const LOOK_AGAIN = 30_000;
+const LOOK_AGAIN = 15_000;
 const PATIENCE = 150;
 /** Rows of a layer that are listed where there is no map. */
 const FIRST = 20;
@@ -61,8 +61,8 @@ export function writeQuery(values: Record<string, string>): string {
 export const encodeValue = (text: string): string => id(text).replace(/%(2C|3A|2F|3D)/g, decodeURIComponent);
 
 /** What is asked of all layers at first, and what of them is asked to be searched: a city may have hundreds. */
-const LISTED = "id,title,theme,basemap,visible,order,count,time,nouns,language,version,features_from";
-const SEARCHED = "id,description,keywords,field_titles";
+const LISTED = "id,title,theme,theme_key,theme_language,basemap,visible,order,count,time,nouns,language,version,features_from";
+const SEARCHED = "id,description,description_language,keywords,field_titles";
 
 export function askLayers(lang: string): Ask<Catalogue> {
   return { ...askWords(lang, LISTED), again: LOOK_AGAIN } as Ask<never>;
@@ -92,8 +92,8 @@ export function askFirst(layer: LayerSummary, filter: string): Ask<{ features: F
   return { address: `ogc/collections/${id(layer.id)}/items${query}`, version: layer.version, read: exact, patience: PATIENCE };
 }
 
-export function askReadings(layer: LayerSummary, fid: number): Ask<Readings> {
-  const address = `api/layers/${id(layer.id)}/features/${fid}/readings?limit=1000`;
+export function askReadings(layer: LayerSummary, fid: number, lang: string): Ask<Readings> {
+  const address = `api/layers/${id(layer.id)}/features/${fid}/readings${writeQuery({ limit: "1000", lang })}`;
   return { address, version: layer.version, read: exact, alone: true };
 }
 

@@ -18,11 +18,24 @@ export type Squares = Schemas["BinsEntry"];
 /** Of a layer what the list of all tells (`LISTED` in server.ts). */
 export type LayerSummary = Pick<
   Schemas["LayerEntry"],
-  "id" | "title" | "theme" | "basemap" | "visible" | "order" | "count" | "time" | "nouns" | "language" | "version" | "features_from"
+  | "id"
+  | "title"
+  | "theme"
+  | "theme_key"
+  | "theme_language"
+  | "basemap"
+  | "visible"
+  | "order"
+  | "count"
+  | "time"
+  | "nouns"
+  | "language"
+  | "version"
+  | "features_from"
 >;
 export type LayerDetail = Schemas["LayerDetail"];
 /** What a layer is about, and what else it is found by. */
-export type LayerWords = Pick<Schemas["LayerEntry"], "id" | "description" | "keywords" | "field_titles">;
+export type LayerWords = Pick<Schemas["LayerEntry"], "id" | "description" | "description_language" | "keywords" | "field_titles">;
 /** Whose map this is. */
 export type City = Schemas["CityEntry"];
 export interface Catalogue {

@@ -7,7 +7,7 @@ export interface Reading {
   value: number | null;
 }
 
-export type Limit = Field["limits"][number];
+export type Threshold = Field["limits"][number];
 
 /** So many usual steps without a reading are a gap. */
 const GAP = 3.5;
@@ -49,7 +49,7 @@ export function listRuns(series: readonly Reading[]): { at: number; value: numbe
 }
 
 /** What the scale of values has to hold: the readings, near limits, and zero where it is near. */
-export function findRange(values: readonly number[], limits: readonly Limit[]): { low: number; high: number; shown: Limit[] } {
+export function findRange(values: readonly number[], limits: readonly Threshold[]): { low: number; high: number; shown: Threshold[] } {
   const [min, max] = [Math.min(...values), Math.max(...values)];
   const size = Math.max(Math.abs(min), Math.abs(max));
   const shown = limits.filter(({ value }) => value <= max || (value > 0 && value <= REACH * size));

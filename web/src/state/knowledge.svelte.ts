@@ -139,7 +139,9 @@ export class Knowledge {
   result(id: string): Result | undefined {
     const layer = this.#choice.layer(id);
     if (!layer || layer.count === null) return undefined;
-    const whole = this.#desk.read<Summary>(`${id} summary`).data;
+    const { data, error } = this.#desk.read<Summary>(`${id} summary`);
+    // Where there is an error, data are those of a question before.
+    const whole = error ? undefined : data;
     // All rows are counted in the catalogue.
     if (this.filter(id) === "" && !whole) return { count: layer.count, total: layer.count, facets: {}, histograms: {} };
     if (!whole) return undefined;
@@ -168,7 +170,7 @@ export class Knowledge {
 
   /** A newer result is on its way. */
   counting(id: string): boolean {
-    if (!this.#wantsSummary(id)) return false;
+    if (!this.#wantsSummary(id) || this.#lost(id)) return false;
     const places = [...this.#summaries(id).keys()];
     return !places.length || places.some((place) => !this.#desk.read(place).settled);
   }
@@ -177,7 +179,7 @@ export class Knowledge {
   refusal(id: string): string | null {
     for (const place of ["summary", "tiles"]) {
       const { error } = this.#desk.read(`${id} ${place}`);
-      if (error?.status === 400) return error.message;
+      if (error?.refused) return error.message;
     }
     return null;
   }
@@ -265,8 +267,8 @@ export class Knowledge {
   #loosening(id: string): Wanted {
     const layer = this.#choice.layer(id);
     const detail = this.detail(id);
-    const { data, settled } = this.#desk.read<Summary>(`${id} summary`);
-    if (!layer || !detail || !settled || data?.count !== 0 || this.filter(id) === "") return new Map();
+    const { data, settled, error } = this.#desk.read<Summary>(`${id} summary`);
+    if (!layer || !detail || !settled || error || data?.count !== 0 || this.filter(id) === "") return new Map();
     const texts = writeWithoutEach(parseQuestion(this.#choice.filters[id] ?? "", this.#choice, detail), detail);
     return new Map([...texts].map(([part, text]) => [`${id} without ${part}`, askSummary(layer, text, [])]));
   }
@@ -289,7 +291,7 @@ export class Knowledge {
     const layer = selection && this.#choice.layer(selection.layer);
     if (layer && selection.fid !== undefined) {
       wanted.set("selected feature", askFeature(layer, selection.fid));
-      if (this.detail(layer.id)?.readings) wanted.set("selected readings", askReadings(layer, selection.fid));
+      if (this.detail(layer.id)?.readings) wanted.set("selected readings", askReadings(layer, selection.fid, this.#choice.speaks));
     }
     const style = this.#choice.blind ? null : (this.#nextStyle() ?? untrack(() => this.#style));
     if (style) wanted.set("style", style);
@@ -299,11 +301,16 @@ export class Knowledge {
     return wanted;
   }
 
-  /** Layers whose filter the server refused are not drawn: all rows would be a wrong answer. */
+  /** Details that it takes to write a layer's filter could not be had. */
+  #lost(id: string): boolean {
+    return this.filter(id) === null && this.#desk.read(`${id} detail`).error !== null;
+  }
+
+  /** Layers whose filter the server refused, or that cannot be written, are not drawn: all rows would be a wrong answer. */
   #drawn(): LayerSummary[] {
     // The server decides what lies above what, so the order of switching on does not matter, and sorted ids share a cache.
     const ids = [...this.#choice.on].sort();
-    return ids.filter((id) => this.refusal(id) === null).map((id) => this.#choice.layer(id)!);
+    return ids.filter((id) => this.refusal(id) === null && !this.#lost(id)).map((id) => this.#choice.layer(id)!);
   }
 
   /** The style that goes with the filters; null while a filter's plan is not known. */
@@ -343,7 +350,7 @@ export class Knowledge {
       style: style.data,
       tiles: Object.fromEntries(tiles.flatMap(([layer, { data, error }]) => (data && !error ? [[layer.id, data]] : []))),
       versions: Object.fromEntries(layers.map((layer) => [layer.id, layer.version])),
-      failed: tiles.filter(([, { error }]) => error !== null).map(([layer]) => layer.id),
+      failed: this.#choice.on.filter((id) => this.#lost(id) || tiles.some(([layer, { error }]) => layer.id === id && error !== null)),
     };
   }
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
+import { after, mock, test } from "node:test";
 import { flushSync } from "svelte";
 import fr from "../messages/fr.ts";
 import { Queries } from "../query/queries.ts";
@@ -366,7 +366,7 @@ test("words are asked for in the language of the page, and asked anew when it is
   other.setLanguage("en");
   await serve(server);
   assert.deepEqual(words().slice(3), ["lang=fr", "lang=fr", "lang=fr", "lang=en", "lang=en", "lang=en"]);
-  assert.equal(other.words.t("rows"), "rows");
+  assert.equal(other.words.t("rows"), "entries");
   other.close();
   queries.close();
 });
@@ -469,3 +469,129 @@ test("a map that nobody has moved tells its place, unless the address holds some
   other.state.stands({ zoom: 10, lat: 45, lon: -28 });
   assert.match(other.bar.address, /#chapter$/);
 });
+
+test("where a layer's time field cannot be had, it is said, and the other layers are drawn", async () => {
+  const { server, state } = open("?layers=crime,bike-paths&time=2024-01-01/2024-02-01");
+  await rest();
+  server.find("api/layers").answer();
+  await rest();
+  server.find("api/layers/crime").answer({ title: "Gone" }, 404);
+  await serve(server);
+  assert.deepEqual([state.known.drawing, state.known.counting("crime"), state.known.failed("crime")], [false, false, true]);
+  assert.deepEqual(Object.keys(state.known.scene!.tiles), ["bike-paths"]);
+  assert.deepEqual(state.known.scene!.failed, ["crime"]);
+  state.known.retry("crime");
+  await serve(server);
+  assert.deepEqual(Object.keys(state.known.scene!.tiles).sort(), ["bike-paths", "crime"]);
+  assert.deepEqual(state.known.scene!.failed, []);
+});
+
+test("the number of one filter never stands beside another whose own could not be had", async () => {
+  const { server, state } = open("?layers=crime&filter.crime=height >= 1");
+  await serve(server);
+  assert.equal(state.known.result("crime")?.count, countOf("crime", "height >= 1"));
+  state.setFilter("crime", "height >= 2222");
+  await new Promise((done) => setTimeout(done, 200));
+  await rest();
+  server.find("summary").answer({ title: "Busy" }, 503);
+  await rest();
+  assert.equal(state.known.result("crime"), undefined);
+  await new Promise((done) => setTimeout(done, 1200));
+  await serve(server);
+  assert.equal(state.known.result("crime")?.count, countOf("crime", "height >= 2222"));
+});
+
+test("a filter that is refused for another reason than its words is told like one", async () => {
+  const { server, state } = open("?layers=crime,trees&filter.trees=height >= 1");
+  state.opened = [];
+  await rest();
+  server.find("api/layers").answer();
+  await rest();
+  for (const address of ["tiles/trees.json", "trees/summary"]) server.find(address).answer({ title: "Too long" }, 431);
+  await serve(server);
+  assert.equal(state.known.refusal("trees"), "Too long");
+  assert.deepEqual([state.known.drawing, state.known.counting("trees")], [false, false]);
+  assert.deepEqual(Object.keys(state.known.scene!.tiles), ["crime"]);
+});
+
+for (let seed = 1; seed <= 25; seed += 1) {
+  test(`whatever is chosen and however it is answered, in the end nothing is waited for (${seed})`, async () => {
+    mock.timers.enable({ apis: ["setTimeout", "Date"] });
+    try {
+      await walk(seed);
+    } finally {
+      mock.timers.reset();
+    }
+  });
+}
+
+/** Choose and answer at random while time passes; then answer all, and see that what is known is that of the last choice. */
+async function walk(seed: number): Promise<void> {
+  const draw = (most: number): number => Math.floor(((seed = (seed * 1103515245 + 12345) % 2 ** 31) / 2 ** 31) * most);
+  const { server, state } = open("?layers=crime,trees");
+  const pause = async (): Promise<void> => {
+    flushSync();
+    for (let turn = 0; turn < 30; turn += 1) await Promise.resolve();
+    flushSync();
+  };
+  const choose = [
+    () => state.setFilter(state.on[draw(state.on.length)] ?? "crime", ["", "height >= 1", "height >= 22", "kind = 'a'"][draw(4)]!),
+    () => state.toggle(SEVEN[draw(3)]!),
+    () => state.setWindow(draw(2) ? { from: "2024-01-01", to: null } : null),
+    () => state.setBase(draw(2) ? "dark" : "light"),
+    () => state.openFilters("crime", draw(2) === 1),
+    () => state.undo(),
+    () => (state.blind = draw(4) === 0),
+    () => state.known.look(),
+    () => state.known.retryAll(),
+    () => {
+      const edited = draw(SEVEN.length);
+      server.layers = server.layers.map((layer, index) => (index === edited ? { ...layer, version: `${draw(1000)}` } : layer));
+    },
+  ];
+  for (let step = 0; step < 60; step += 1) {
+    const request = server.waiting[draw(server.waiting.length)];
+    const what = draw(10);
+    if (!request || what < 4) choose[draw(choose.length)]!();
+    else if (what < 8) request.answer();
+    else if (what === 8) request.lose();
+    else request.answer({ title: "no" }, [400, 404, 500, 503][draw(4)]);
+    await pause();
+    mock.timers.tick([0, 20, 150, 1500][draw(4)]!);
+    await pause();
+  }
+  state.blind = false;
+  // The last choices come quickly, one after the other.
+  for (const choice of [0, 0, draw(4), draw(4), 0, 0]) {
+    choose[choice]!();
+    await pause();
+    mock.timers.tick(20);
+    await pause();
+  }
+  const come = async (): Promise<void> => {
+    for (let round = 0; round < 40; round += 1) {
+      mock.timers.tick(2_000);
+      await pause();
+      while (server.waiting.length) {
+        server.waiting[0]!.answer();
+        await pause();
+      }
+    }
+  };
+  await come();
+  assert.equal(state.known.drawing, false);
+  for (const id of state.on) assert.equal(state.known.counting(id), false, id);
+  // What was refused is not asked again unless somebody wants it.
+  state.known.retryAll();
+  await come();
+  assert.deepEqual([state.status, state.known.drawing, state.known.baseFailed], ["ready", false, false]);
+  for (const id of state.on) {
+    assert.equal(state.known.counting(id), false, id);
+    const filter = state.known.filter(id)!;
+    assert.equal(state.known.result(id)?.count, filter || state.opened.includes(id) ? countOf(id, filter) : state.layer(id)!.count);
+    const tiles = state.known.scene!.tiles[id]!.tiles[0]!;
+    assert.ok(tiles.includes(`filter=${filter}&`), `${tiles} is not of ${filter}`);
+    assert.equal(state.known.scene!.versions[id], server.layers.find((layer) => layer.id === id)!.version);
+  }
+  assert.deepEqual([state.known.scene!.base, state.known.scene!.failed], [state.theme, []]);
+}

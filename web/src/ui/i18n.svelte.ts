@@ -81,6 +81,14 @@ export class Words {
     return one ? (layer.nouns?.one ?? this.t("row")) : (layer.nouns?.many ?? this.t("rows"));
   };
 
+  /** "308 reports", or "308 of 60,000 reports" where a total is told that is not the count itself. */
+  readonly countText = (layer: Pick<LayerSummary, "nouns">, count: number, total = count): string => {
+    const noun = this.nounOf(layer, total);
+    return count === total
+      ? this.t("countAll", { total, noun })
+      : this.t("countSome", { count, total, noun, few: this.nounOf(layer, count) });
+  };
+
   /** What a feature is called: "Burglary, 3 April 2025". */
   readonly titleOf = (layer: LayerDetail | undefined, properties: Record<string, Scalar>, fid: number): Title =>
     titleOf(this, layer, properties, fid);
@@ -93,11 +101,3 @@ export class Words {
   readonly langOf = (layer: LayerDetail | undefined, field: Field, value: Scalar | undefined): string | undefined =>
     this.lang(languageOf(layer, field, value));
 }
-
-/** The words of the page's own map. */
-export const page = { words: new Words() };
-
-export const t: Words["t"] = (key, values) => page.words.t(key, values);
-export const formatNumber: Words["formatNumber"] = (value) => page.words.formatNumber(value);
-export const formatDate: Words["formatDate"] = (text, time) => page.words.formatDate(text, time);
-export const locale = (): string => page.words.locale;

@@ -1,7 +1,7 @@
 /** Titles of features, from the layer's template of fields: "{category}, {reported_at}". */
 import type { Field, LayerDetail, Scalar } from "../query/types.ts";
 import type { Words } from "./i18n.svelte.ts";
-import { languageOf } from "./values.ts";
+import { labelOf, languageOf } from "./values.ts";
 
 export interface Title {
   text: string;
@@ -49,4 +49,4 @@ export function titleOf(words: Words, layer: LayerDetail | undefined, properties
   return { text: `${noun.charAt(0).toLocaleUpperCase(words.code)}${noun.slice(1)} ${fid}`, lang: undefined };
 }
 
-const isText = (field: Field, value: Scalar): boolean => field.type === "text" || String(value) in (field.labels ?? {});
+const isText = (field: Field, value: Scalar): boolean => field.type === "text" || labelOf(field, value) !== undefined;

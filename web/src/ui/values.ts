@@ -1,11 +1,11 @@
 /** Values of fields as people read them. */
 import type { Field, LayerDetail, Scalar } from "../query/types.ts";
-import { page, type Words } from "./i18n.svelte.ts";
+import type { Words } from "./i18n.svelte.ts";
 
 /** A value with the field's label or unit; "no value" for null. */
 export function showValue(words: Words, field: Field, value: Scalar | undefined): string {
   if (value === null || value === undefined || value === "") return words.t("noValue");
-  const label = field.labels?.[String(value)];
+  const label = labelOf(field, value);
   if (label) return label;
   if (typeof value === "boolean") return words.t(value ? "yes" : "no");
   if (field.type === "timestamp") return words.formatDate(String(value), true);
@@ -14,10 +14,16 @@ export function showValue(words: Words, field: Field, value: Scalar | undefined)
   return field.unit ? `${text}\u00a0${field.unit}` : text;
 }
 
+/** What the layer says for a value; "constructor" and the like are values as well. */
+export const labelOf = ({ labels }: Field, value: Scalar): string | undefined =>
+  Object.hasOwn(labels, String(value)) ? labels[String(value)] : undefined;
+
 /** The language of a value as it is shown; null for numbers, dates and what the page says itself. */
 export function languageOf(layer: LayerDetail | undefined, field: Field, value: Scalar | undefined): string | null {
   if (value === null || value === undefined || value === "") return null;
-  if (field.labels?.[String(value)]) return field.labels_language;
+  const foreign = field.untranslated_labels?.includes(String(value));
+  if (foreign) return layer?.data_language ?? null;
+  if (labelOf(field, value)) return field.labels_language;
   const speaks = typeof value === "string" && field.type === "text" && /\p{L}{2}/u.test(value);
   return speaks ? (layer?.data_language ?? null) : null;
 }
@@ -28,9 +34,12 @@ function isYear(field: Field, value: number | bigint): boolean {
   return [field.min ?? value, field.max ?? value].every((end) => Number(end) >= 1500 && Number(end) <= 2200);
 }
 
+/** Marks in a text that turn the writing of what follows it too. */
+const TURNING = /[\u202a-\u202e\u2066-\u2069]/g;
+
 /** Stored words such as "no_action" as text; anything with capitals or spaces of its own is left alone. */
 function sentence(text: string): string {
-  if (!/^[a-z]+(?:_[a-z]+)*$/.test(text)) return text;
+  if (!/^[a-z]+(?:_[a-z]+)*$/.test(text)) return text.replace(TURNING, "");
   const words = text.replaceAll("_", " ");
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
@@ -48,7 +57,3 @@ export function showArea(words: Words, squareMetres: number): string {
 }
 
 const rounded = (value: number): number => Number(value.toPrecision(3));
-
-export const formatValue: Words["formatValue"] = (field, value) => page.words.formatValue(field, value);
-export const formatLength: Words["formatLength"] = (metres) => page.words.formatLength(metres);
-export const formatArea: Words["formatArea"] = (squareMetres) => page.words.formatArea(squareMetres);

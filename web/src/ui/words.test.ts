@@ -62,7 +62,7 @@ test("a language whose file is lost leaves English, unless another one is wanted
 
 test("two maps on a page speak each their own language", async () => {
   const [one, two] = [await french(), new Words()];
-  assert.deepEqual([one.t("rows"), two.t("rows")], ["lignes", "rows"]);
+  assert.deepEqual([one.t("rows"), two.t("rows")], ["entrées", "entries"]);
   assert.deepEqual([one.formatNumber(1234567), two.formatNumber(1234567)], [new Intl.NumberFormat("fr").format(1234567), "1,234,567"]);
 });
 
@@ -84,7 +84,7 @@ test("rows are called by their layer's noun, one or many as the language counts"
   );
   assert.deepEqual(
     [0, 1, 2].map((count) => en.nounOf({ nouns: null }, count)),
-    ["rows", "row", "rows"],
+    ["entries", "entry", "entries"],
   );
 });
 
@@ -141,4 +141,21 @@ test("a text is marked with its language where the page speaks another one", asy
   }
   assert.equal(en.lang("en-GB"), undefined);
   assert.equal(en.lang(null), undefined);
+});
+
+test("a value that every object has by its nature is a value like others", () => {
+  const words = new Words();
+  const field = { ...makeField("kind", "text", "choice"), labels: { oak: "Oak" }, labels_language: "en" };
+  for (const value of ["constructor", "__proto__", "toString", "hasOwnProperty"]) {
+    assert.equal(words.formatValue(field, value).toLowerCase(), value.toLowerCase());
+    assert.equal(words.langOf({ data_language: "fr" } as LayerDetail, field, value), "fr");
+  }
+  assert.equal(words.formatValue(field, "oak"), "Oak");
+});
+
+test("no value turns the words beside it", () => {
+  const words = new Words();
+  const kind = makeField("kind", "text", "choice");
+  assert.equal(words.formatValue(kind, "\u202egnitrever\u202c \u2066x"), "gnitrever x");
+  assert.equal(words.formatValue(kind, "\u0634\u200f!"), "\u0634\u200f!");
 });

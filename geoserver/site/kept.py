@@ -1,0 +1,66 @@
+"""Bytes that are made once for all who ask the same within a short time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import TYPE_CHECKING, NamedTuple
+
+from geoserver.turns import Shared
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Hashable
+
+__all__ = ["Kept", "Made"]
+
+_WEIGHT = 500  # bytes that an entry takes beside its own, roughly: addresses stand in its key
+
+
+class Made(NamedTuple):
+    """What was made, and whether it may be given to those who come later."""
+
+    body: bytes
+    keep: bool = True
+
+
+class Kept[K: Hashable]:
+    """`seconds` is how long an entry is given out, `most` how many bytes there may be; the oldest use goes first."""
+
+    def __init__(self, seconds: float, most: int) -> None:
+        self._seconds = seconds
+        self._most = most
+        self._entries: OrderedDict[K, tuple[float, bytes]] = OrderedDict()
+        self._shared: Shared[K, Made] = Shared()
+        self.size = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    async def get(self, key: K, make: Callable[[], Coroutine[None, None, Made]]) -> Made:
+        """What there is under this key, made now if there is nothing; raises what the making raises."""
+        if (entry := self._entries.get(key)) is not None:
+            if asyncio.get_running_loop().time() < entry[0]:
+                self._entries.move_to_end(key)
+                return Made(entry[1])
+            self._drop(key)
+        return await self._shared.get(key, lambda: self._make(key, make))
+
+    def clear(self) -> None:
+        """What there is and what is being made is nothing for those who come from now on."""
+        self._entries.clear()
+        self.size = 0
+        self._shared.part(lambda _: True)
+
+    async def _make(self, key: K, make: Callable[[], Coroutine[None, None, Made]]) -> Made:
+        made = await make()
+        body, keep = made
+        # What was begun before all was cleared is given to those who waited for it, and not kept.
+        if keep and self._shared.is_current(key) and len(body) + _WEIGHT <= self._most:
+            self._entries[key] = asyncio.get_running_loop().time() + self._seconds, body
+            self.size += len(body) + _WEIGHT
+            while self.size > self._most:
+                self._drop(next(iter(self._entries)))
+        return made
+
+    def _drop(self, key: K) -> None:
+        self.size -= len(self._entries.pop(key)[1]) + _WEIGHT
