@@ -18,7 +18,7 @@ from geoserver.catalog.files import list_files, read_signature, sign
 from geoserver.catalog.labels import list_fields
 from geoserver.catalog.layer_file import read_layer
 from geoserver.catalog.names import natural_key, near
-from geoserver.catalog.schemas import Schema, read_schemas
+from geoserver.catalog.schemas import FOLDER, Schema, read_schemas
 from geoserver.catalog.styles import find_geometry, read_recipes, read_styles
 from geoserver.errors import CatalogError, NotFoundError
 from geoserver.model import BINS, ROWLESS_KINDS, City, Layer
@@ -122,8 +122,14 @@ class LiveCatalog:
                 layers=_in_order(layers),
                 styles={**fresh.styles, **styles},
                 recipes={**fresh.recipes, **recipes},
+                schemas={**fresh.schemas, **self._keep_schemas(broken)},
             )
             return self.current
+
+    def _keep_schemas(self, broken: set[str]) -> dict[str, Schema]:
+        """The last good state of schemas whose files broke."""
+        names = {path.stem for path in map(Path, broken) if path.parent.name == FOLDER}
+        return {name: schema for name, schema in self.current.schemas.items() if name in names}
 
 
 def layer_folders(settings: Settings) -> list[Path]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic import Field as Key
 
 from geoserver import assets
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["FOLDER", "Part", "Schema", "find_schema", "read_schemas", "schema_folders"]
 
 FOLDER = "schemas"
+_DEEPEST = 20  # lists within lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +50,41 @@ class Schema:
     land: bool = False  # whether there are areas of land; else all that is not water is land
 
 
+def _check_value(value: object) -> object:
+    """A value that a style may hold: MapLibre judges the rest."""
+    if isinstance(value, str | bool | int | float) or _is_expression(value):
+        return value
+    raise ValueError(f"a text, a number, true, false or a MapLibre expression at most {_DEEPEST} levels deep")
+
+
+def _check_expression(value: object) -> object:
+    if value is None or _is_expression(value):
+        return value
+    raise ValueError(f"a MapLibre expression at most {_DEEPEST} levels deep")
+
+
+def _is_expression(value: object) -> bool:
+    if not isinstance(value, list) or len(value) < 2 or not isinstance(value[0], str):  # noqa: PLR2004 - [operator, argument]
+        return False
+    level: list[object] = [value]
+    for _ in range(_DEEPEST):
+        level = [part for item in level if isinstance(item, list) for part in item]
+        if any(not isinstance(part, str | bool | int | float | list) for part in level):
+            return False
+    return not level
+
+
+Value = Annotated[Any, AfterValidator(_check_value)]
+
+
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class _PartFile(_File):
     layer: str = Key(min_length=1)
-    filter: list[Any] | None = None
-    fields: dict[str, Any] = Key(default_factory=dict)
+    filter: Annotated[list[Any] | None, AfterValidator(_check_expression)] = None
+    fields: dict[str, Value] = Key(default_factory=dict)
     types: list[Literal["fill", "line", "symbol", "circle"]] = Key(default_factory=list)
 
 
@@ -99,7 +127,8 @@ def _read(path: Path) -> Schema:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise CatalogError(str(path), key, first["msg"].lower()) from error
+        expected = str(first["ctx"]["error"]) if first["type"] == "value_error" else first["msg"].lower()
+        raise CatalogError(str(path), key, expected) from error
     except (ValueError, RecursionError) as error:
         raise CatalogError(str(path), "", f"valid TOML: {error}") from error
     draw = {

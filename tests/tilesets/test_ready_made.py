@@ -18,7 +18,7 @@ from shapely.geometry import Point
 
 from geoserver import styling
 from geoserver.app import create_app
-from geoserver.catalog import read_catalog
+from geoserver.catalog import LiveCatalog, read_catalog
 from geoserver.check import check_files
 from geoserver.model import Tile, TilePlan
 from geoserver.settings import Settings
@@ -38,6 +38,8 @@ basemap = true
 """
 TILE = Tile(14, *mercantile.tile(-28.6, 45.2, 14)[:2])
 OURS = {"class", "rank", "kind", "level", "number"}  # fields of ours that no schema has under that name with our values
+
+DRAW = "title = 'x'\nlayers = ['a']\n[[draw.streets]]\nlayer = 'a'\n"
 
 
 def make_workspace(folder: Path, schema: str, layer: str = LAYER, extra: Any = (), **metadata: Any) -> Settings:
@@ -166,7 +168,17 @@ def test_a_workspace_brings_a_schema_of_its_own_in_one_file(tmp_path: Path, ask:
 
 
 @pytest.mark.parametrize(
-    ("text", "key"), [("title = 'x'", "layers"), ("title = 'x'\nlayers = []\ndraw = 3", "layers"), ("[[", "")]
+    ("text", "key"),
+    [
+        ("title = 'x'", "layers"),
+        ("title = 'x'\nlayers = []\ndraw = 3", "layers"),
+        ("[[", ""),
+        (f"{DRAW}fields.class = []", "draw.streets.0.fields.class"),
+        (f"{DRAW}fields.class = ['get']", "draw.streets.0.fields.class"),
+        (f"{DRAW}fields.class = 2026-01-01", "draw.streets.0.fields.class"),
+        (f"{DRAW}filter = {'[' * 90}1{']' * 90}", "draw.streets.0.filter"),
+        (f"{DRAW}filter = {'["!", ' * 60}true{']' * 60}", "draw.streets.0.filter"),
+    ],
 )
 def test_a_broken_schema_is_a_problem_and_the_others_are_read(tmp_path: Path, text: str, key: str) -> None:
     (tmp_path / "styles" / "schemas").mkdir(parents=True)
@@ -174,6 +186,18 @@ def test_a_broken_schema_is_a_problem_and_the_others_are_read(tmp_path: Path, te
     catalog = read_catalog(Settings(workspace=tmp_path, database_url=None, samples=True))
     assert [(Path(problem.file).name, problem.key) for problem in catalog.problems] == [("mine.toml", key)]
     assert set(catalog.schemas) == set(SCHEMAS)
+
+
+def test_a_schema_that_breaks_stays_in_service_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "styles" / "schemas").mkdir(parents=True)
+    path = tmp_path / "styles" / "schemas" / "mine.toml"
+    path.write_text(DRAW)
+    live = LiveCatalog(Settings(workspace=tmp_path, database_url=None, samples=True))
+    before = live.current.schemas["mine"]
+    path.write_text("[[")
+    assert live.reload().schemas["mine"] is before
+    path.unlink()
+    assert "mine" not in live.reload().schemas
 
 
 def test_names_are_in_the_language_that_is_asked_for_with_the_local_one_beside_them(
