@@ -17,6 +17,7 @@ ROWS = [
     {"server"},
     {"app"},
     {"api", "ogc", "site"},
+    {"basemap"},
     {"services", "check", "formats", "loading", "questions", "styling"},
     {"tiling"},
     {"tilesets"},

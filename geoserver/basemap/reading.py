@@ -1,0 +1,299 @@
+"""An extract (.osm.pbf), read by osmium in three goes: what there is, what is drawn, and what relations are made of."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import osmium
+import shapely
+from osmium.filter import IdFilter, KeyFilter
+from osmium.geom import WKBFactory
+
+from geoserver.basemap.coast import Run, assemble
+from geoserver.basemap.rings import Cut, build_area
+from geoserver.basemap.shapes import as_polygon
+from geoserver.basemap.tags import KEYS, Row, read_area, read_line, read_node
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from geoserver.basemap.writing import Writer
+
+__all__ = ["Survey", "read_extract", "survey"]
+
+type Tell = Callable[[str, int], None]
+type Box = tuple[float, float, float, float]
+
+_LANGUAGE = re.compile(r"name:([a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-[A-Za-z0-9]{2,8})?)")
+_NO_LANGUAGES = ("name:old", "name:alt", "name:loc", "name:int", "name:off", "name:reg", "name:nat")
+_MOST_LANGUAGES = 8
+_SHARE = 200  # one in so many named things has to have a name in a language
+_EVERY = 20_000  # things, between two words of progress
+_LOWEST_BORDER = 10
+_BORDERS = {2: "country", 3: "state", 4: "state", 5: "district", 6: "district", 7: "municipality", 8: "municipality"}
+_MAIN = ("motorway", "primary")
+_TOO_WIDE = 30  # times the area of what is in it: the header's box is of something else
+_MOST_CORNERS = 8_000
+
+
+@dataclass(slots=True)
+class Survey:
+    """What a look at all named things and all relations tells."""
+
+    box: Box | None = None  # of the header
+    languages: tuple[str, ...] = ()
+    relations: dict[int, tuple[dict[str, str], list[Row], list[int]]] = field(default_factory=dict)
+    borders: dict[int, int] = field(default_factory=dict)  # way -> the highest level of what it bounds
+
+
+def _read(path: Path, entities: Any, *filters: Any, locations: Any = None) -> Iterator[Any]:
+    with osmium.io.Reader(osmium.io.File(str(path), "pbf"), entities) as reader:
+        handlers = list(filters)
+        if locations is not None:
+            placing = osmium.NodeLocationsForWays(locations)
+            placing.ignore_errors()
+            handlers.insert(0, placing)
+        yield from osmium.OsmFileIterator(reader, *handlers)
+
+
+def survey(path: Path, tell: Tell) -> Survey:
+    """The first go; raises RuntimeError where the file is none or ends too early, ValueError where it will not do."""
+    found = Survey()
+    with osmium.io.Reader(osmium.io.File(str(path), "pbf"), osmium.osm.NOTHING) as reader:
+        header = reader.header()
+        if header.has_multiple_object_versions:
+            raise ValueError("holds several versions of things; take an extract without history")
+        box = header.box()
+        if box.valid():
+            low, high = box.bottom_left, box.top_right
+            if low.lon < high.lon and low.lat < high.lat:
+                found.box = (low.lon, low.lat, high.lon, high.lat)
+    named = 0
+    languages: Counter[str] = Counter()
+    for number, thing in enumerate(_read(path, osmium.osm.ALL, KeyFilter("name", "type", "boundary"))):
+        if number % _EVERY == 0:
+            tell("looking", number)
+        tags = thing.tags
+        if "name" in tags:
+            named += 1
+            languages.update(
+                match[1] for tag in tags if tag.k not in _NO_LANGUAGES and (match := _LANGUAGE.fullmatch(tag.k))
+            )
+        if thing.is_relation():
+            _note_relation(found, thing)
+    common = [(tag, count) for tag, count in languages.most_common() if count * _SHARE >= named]
+    found.languages = tuple(tag for tag, _ in common[:_MOST_LANGUAGES])
+    return found
+
+
+def _note_relation(found: Survey, relation: Any) -> None:
+    tags = dict(relation.tags)
+    ways = [member.ref for member in relation.members if member.type == "w"]
+    if tags.get("boundary") == "administrative":
+        level = tags.get("admin_level", "")
+        if level.isascii() and level.isdigit() and 2 <= int(level) <= _LOWEST_BORDER and tags.get("maritime") != "yes":  # noqa: PLR2004 - a country's
+            for way in ways:
+                found.borders[way] = min(int(level), found.borders.get(way, _LOWEST_BORDER))
+    elif tags.get("type") == "multipolygon" and (rows := read_area(tags)):
+        found.relations[relation.id] = (tags, rows, list(dict.fromkeys(ways)))
+
+
+def read_extract(path: Path, found: Survey, writer: Writer, tell: Tell, storage: str) -> None:
+    """The second go and the third, and then the coast."""
+    extract = _Extract(writer, osmium.index.create_map(storage), tell)
+    extract.read_things(path)
+    extract.read_members(path, found)
+    writer.flush()
+    box = choose_box(found.box, writer.box)
+    extract.finish(found, box)
+
+
+def choose_box(header: Box | None, seen: np.ndarray) -> Box | None:
+    """The header's box, where it is one of what was read; else the box around houses, streets and places."""
+    if not np.isfinite(seen).all():
+        return header
+    west, south, east, north = (float(edge) for edge in seen)
+    if header:
+        meets = header[0] <= east and west <= header[2] and header[1] <= north and south <= header[3]
+        size = (header[2] - header[0]) * (header[3] - header[1])
+        if meets and size <= _TOO_WIDE * max((east - west) * (north - south), 1e-6):
+            return header
+    return (west, south, east, north) if west < east and south < north else header
+
+
+@dataclass(slots=True)
+class _Extract:
+    """What is collected while things go by."""
+
+    writer: Writer
+    locations: Any
+    tell: Tell
+    coasts: list[Run] = field(default_factory=list)
+    open_areas: list[tuple[dict[str, str], list[Row], list[np.ndarray]]] = field(default_factory=list)
+    members: dict[int, list[np.ndarray]] = field(default_factory=dict)
+    roads: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    ways: int = 0
+    lost: int = 0
+    _factory: Any = field(default_factory=WKBFactory)
+
+    def read_things(self, path: Path) -> None:
+        """Everything with a tag that is drawn, of nodes and ways."""
+        kinds = osmium.osm.NODE | osmium.osm.WAY
+        for number, thing in enumerate(_read(path, kinds, KeyFilter(*KEYS), locations=self.locations)):
+            if number % _EVERY == 0:
+                self.tell("reading", number)
+            if thing.is_way():
+                self.ways += 1
+                self._take_way(thing)
+            elif self.ways:
+                raise ValueError("has nodes behind ways; sort it first (osmium sort)")
+            else:
+                self._take_node(thing)
+        if self.ways and self.lost == self.ways:
+            raise ValueError("has ways, and none of the nodes that they lead along")
+
+    def _take_node(self, node: Any) -> None:
+        tags = dict(node.tags)
+        if rows := read_node(tags):
+            try:
+                shape = self._factory.create_point(node)
+            except (osmium.InvalidLocationError, RuntimeError):
+                self.writer.notes["points without a position left out"] += 1
+                return
+            for row in rows:
+                self.writer.add(row, shape, tags)
+
+    def _take_way(self, way: Any) -> None:
+        tags = dict(way.tags)
+        if tags.get("natural") == "coastline":
+            self.coasts += [Run(way.id, run) for run in self._read_runs(way)]
+        closed = way.is_closed() and tags.get("area") != "no"
+        areas = read_area(tags) if closed else []
+        lines = [] if areas and tags.get("area") == "yes" else read_line(tags)
+        lines = [row for row in lines if row.layer != "land" or not areas]
+        if not areas and not lines:
+            return
+        try:
+            shape = self._factory.create_linestring(way)
+        except osmium.InvalidLocationError:
+            self._take_cut(way, tags, areas, lines)
+            return
+        except RuntimeError:
+            self.writer.notes["lines of fewer than two positions left out"] += 1
+            return
+        for row in lines:
+            self._add_line(row, shape, tags)
+        if areas:
+            polygon = as_polygon(shape)
+            for row in areas:
+                self.writer.add(row, polygon, tags)
+
+    def _add_line(self, row: Row, shape: str, tags: dict[str, str]) -> None:
+        self.writer.add(row, shape, tags)
+        if row.layer == "streets" and row.values["class"] in _MAIN and "ref" in tags:
+            ref = tags["ref"].split(";")[0].strip()
+            if 0 < len(ref) <= 12:  # noqa: PLR2004 - as much as fits on a shield
+                self.roads.setdefault((row.values["class"], ref), []).append(shape)
+
+    def _take_cut(self, way: Any, tags: dict[str, str], areas: list[Row], lines: list[Row]) -> None:
+        """A way some of whose nodes are not in the extract: lines end where it ends, areas are closed later."""
+        runs = self._read_runs(way)
+        if not runs:
+            self.lost += 1
+            self.writer.notes["ways without a single stretch inside the extract left out"] += 1
+            return
+        if lines:
+            self.writer.notes["lines that end where the extract does"] += 1
+        for run in runs:
+            text = shapely.to_wkb(shapely.linestrings(run), hex=True)
+            for row in lines:
+                self._add_line(row, text, tags)
+        if areas:
+            self.open_areas.append((tags, areas, runs))
+
+    def _read_runs(self, way: Any) -> list[np.ndarray]:
+        """Its positions in degrees, broken where nodes are missing; a run has two positions at least."""
+        runs: list[list[tuple[float, float]]] = [[]]
+        for node in way.nodes:
+            if not node.location.valid():
+                runs.append([])
+            elif not runs[-1] or (node.lon, node.lat) != runs[-1][-1]:
+                runs[-1].append((node.lon, node.lat))
+        return [np.array(run) for run in runs if len(run) > 1]
+
+    def read_members(self, path: Path, found: Survey) -> None:
+        """The ways that relations are made of: borders are written, those of areas kept."""
+        wanted = {way for _, _, ways in found.relations.values() for way in ways}
+        ids = wanted | found.borders.keys()
+        if not ids:
+            return
+        for number, way in enumerate(_read(path, osmium.osm.WAY, IdFilter(ids), locations=self.locations)):
+            if number % _EVERY == 0:
+                self.tell("joining", number)
+            runs = self._read_runs(way)
+            level = found.borders.get(way.id)
+            if level and way.tags.get("natural") != "coastline" and way.tags.get("maritime") != "yes":
+                values = {"class": _BORDERS.get(level, "quarter"), "level": level}
+                self.writer.add_shapes("boundaries", [shapely.linestrings(run) for run in runs], values)
+            if way.id in wanted:
+                self.members[way.id] = runs
+
+    def finish(self, found: Survey, box: Box | None) -> None:
+        """Areas of relations, what the edge has cut, numbers of roads, and land."""
+        self.tell("joining", 0)
+        for tags, rows, ways in found.relations.values():
+            lines = [run for way in ways for run in self.members.get(way, [])]
+            if any(way not in self.members for way in ways) and lines:
+                self.writer.notes["areas of which ways are not in the extract"] += 1
+            self._add_area(tags, rows, lines, box)
+        for tags, rows, runs in self.open_areas:
+            self._add_area(tags, rows, runs, box)
+        self.members.clear()
+        for (kind, ref), texts in self.roads.items():
+            merged = shapely.line_merge(shapely.multilinestrings(list(shapely.from_wkb(texts))))
+            self.writer.add_shapes("road-numbers", list(shapely.get_parts(merged)), {"class": kind, "ref": ref})
+        if box:
+            self._add_land(box)
+
+    def _add_area(self, tags: dict[str, str], rows: list[Row], lines: list[np.ndarray], box: Box | None) -> None:
+        try:
+            area = build_area(lines, None)
+        except Cut:
+            area = build_area(lines, box) if box else None
+            if area:
+                self.writer.notes["areas that the extract's edge cuts, closed along it"] += 1
+        if area is None:
+            self.writer.notes["areas that do not close left out"] += 1
+            return
+        text = shapely.to_wkb(area, hex=True)
+        for row in rows:
+            self.writer.add(row, text, tags)
+
+    def _add_land(self, box: Box) -> None:
+        self.tell("land and sea", 0)
+        evidence = np.concatenate(self.writer.evidence) if self.writer.evidence else np.empty((0, 2))
+        made = assemble(self.coasts, box, evidence)
+        self.writer.notes.update(made.notes)
+        land = [part for shape in made.land for part in _subdivide(shape)]
+        self.writer.add_shapes("land", land, {"class": "ground"})
+        self.writer.add_shapes("coast", [shapely.linestrings(line) for line in made.coast], {"class": "coast"})
+
+
+def _subdivide(shape: shapely.Geometry) -> list[shapely.Geometry]:
+    """Pieces of at most some thousand corners: a tile takes as long as the largest that reaches into it."""
+    if shapely.get_num_coordinates(shape) <= _MOST_CORNERS:
+        return [shape]
+    west, south, east, north = shapely.bounds(shape)
+    if east - west > north - south:
+        middle = (west + east) / 2
+        halves = [(west, south, middle, north), (middle, south, east, north)]
+    else:
+        middle = (south + north) / 2
+        halves = [(west, south, east, middle), (west, middle, east, north)]
+    parts = [part for half in halves for part in shapely.get_parts(shapely.intersection(shape, shapely.box(*half)))]
+    return [piece for part in parts if shapely.get_dimensions(part) == 2 for piece in _subdivide(part)]  # noqa: PLR2004 - areas

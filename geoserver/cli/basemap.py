@@ -1,0 +1,76 @@
+"""`geoserver basemap`: a map of any city out of an extract of OpenStreetMap."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from geoserver.cli.common import Workspace, console, database, read_settings, say, say_error
+from geoserver.cli.reports import build_details, build_table, loading_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["basemap"]
+
+
+def basemap(
+    extract: Annotated[Path, typer.Argument(metavar="EXTRACT.osm.pbf", help="An extract of OpenStreetMap.")],
+    workspace: Workspace = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Load even what would shrink a layer by more than a tenth.")
+    ] = False,
+) -> None:
+    """Make the basemap of this workspace from an extract of OpenStreetMap, in place of the one that is there.
+
+    Land and sea, water, parks, streets, buildings and names become layers; the city's own layers stay as they are.
+    Readers see the old basemap until the new one is loaded, and it stays when the new one fails.
+    """
+    from geoserver.basemap import make_basemap
+
+    settings = read_settings(workspace)
+    with database(settings) as url:
+        made = make_basemap(
+            extract,
+            settings.workspace,
+            url,
+            reading=lambda: _reading(extract.name),
+            loading=loading_progress,
+            force=force,
+        )
+    console().print(build_table(made.reports))
+    if any(report.reasons or report.changed for report in made.reports):
+        console().print(build_details(made.reports))
+    for what, count in made.notes.items():
+        say(f"{count:,} {what}")
+    if made.languages:
+        say(f"names beside the local ones: {', '.join(made.languages)}")
+    for name in made.foreign:
+        say(f"layers/{name}.toml is the city's own and stays: the basemap has no {name}")
+    for line in made.warnings:
+        say_error(line)
+
+
+@contextlib.contextmanager
+def _reading(name: str) -> Iterator[Callable[[str, int], None]]:
+    """A line with what is being read; nothing where there is no terminal."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.completed:,.0f} things"),
+        TimeElapsedColumn(),
+    )
+    with contextlib.ExitStack() as stack:
+        shown = stack.enter_context(
+            Progress(*columns, console=console(), transient=True, disable=not console().is_terminal)
+        )
+        task = shown.add_task(name, total=None)
+
+        def advance(phase: str, done: int) -> None:
+            shown.update(task, description=f"{name} [dim]{phase}[/]", completed=done)
+
+        yield advance
