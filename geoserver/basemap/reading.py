@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import osmium
 import shapely
-from osmium.filter import IdFilter, KeyFilter
+from osmium.filter import IdFilter, KeyFilter, TagFilter
 from osmium.geom import WKBFactory
 
 from geoserver.basemap.coast import Run, assemble
 from geoserver.basemap.rings import Cut, build_area
 from geoserver.basemap.shapes import as_polygon
-from geoserver.basemap.tags import KEYS, Row, read_area, read_line, read_node
+from geoserver.basemap.tags import KEYS, NODE_KEYS, Row, Tags, read_area, read_line, read_node
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from geoserver.basemap.writing import Writer
+    from geoserver.basemap.writing import Names, Writer
 
 __all__ = ["Survey", "read_extract", "survey"]
 
@@ -34,8 +35,10 @@ _NO_LANGUAGES = ("name:old", "name:alt", "name:loc", "name:int", "name:off", "na
 _MOST_LANGUAGES = 8
 _SHARE = 200  # one in so many named things has to have a name in a language
 _EVERY = 20_000  # things, between two words of progress
+_LOOKED_AT = 50_000  # named nodes, and as many ways, to find the languages of names
 _LOWEST_BORDER = 10
 _BORDERS = {2: "country", 3: "state", 4: "state", 5: "district", 6: "district", 7: "municipality", 8: "municipality"}
+_OF_AREAS = (("type", "multipolygon"), ("boundary", "administrative"))
 _MAIN = ("motorway", "primary")
 _TOO_WIDE = 30  # times the area of what is in it: the header's box is of something else
 _MOST_CORNERS = 8_000
@@ -61,6 +64,13 @@ def _read(path: Path, entities: Any, *filters: Any, locations: Any = None) -> It
         yield from osmium.OsmFileIterator(reader, *handlers)
 
 
+def _filter(keys: Sequence[str], kind: Any) -> KeyFilter:
+    """Leaves of things of one kind those with one of the keys."""
+    wanted = KeyFilter(*keys)
+    wanted.enable_for(kind)
+    return wanted
+
+
 def survey(path: Path, tell: Tell) -> Survey:
     """The first go; raises RuntimeError where the file is none or ends too early, ValueError where it will not do."""
     found = Survey()
@@ -73,34 +83,42 @@ def survey(path: Path, tell: Tell) -> Survey:
             low, high = box.bottom_left, box.top_right
             if low.lon < high.lon and low.lat < high.lat:
                 found.box = (low.lon, low.lat, high.lon, high.lat)
-    named = 0
-    languages: Counter[str] = Counter()
-    for number, thing in enumerate(_read(path, osmium.osm.ALL, KeyFilter("name", "type", "boundary"))):
+    for number, relation in enumerate(_read(path, osmium.osm.RELATION, TagFilter(*_OF_AREAS))):
         if number % _EVERY == 0:
             tell("looking", number)
-        tags = thing.tags
-        if "name" in tags:
-            named += 1
-            languages.update(
-                match[1] for tag in tags if tag.k not in _NO_LANGUAGES and (match := _LANGUAGE.fullmatch(tag.k))
-            )
-        if thing.is_relation():
-            _note_relation(found, thing)
-    common = [(tag, count) for tag, count in languages.most_common() if count * _SHARE >= named]
-    found.languages = tuple(tag for tag, _ in common[:_MOST_LANGUAGES])
+        _note_relation(found, relation)
+    found.languages = _find_languages(path, tell)
     return found
+
+
+def _find_languages(path: Path, tell: Tell) -> tuple[str, ...]:
+    """Languages in which some of the names are, by the first named nodes and ways; the most common first."""
+    named = 0
+    languages: Counter[str] = Counter()
+    for kind in (osmium.osm.NODE, osmium.osm.WAY):
+        for number, thing in enumerate(islice(_read(path, kind, KeyFilter("name")), _LOOKED_AT)):
+            if number % _EVERY == 0:
+                tell("looking", named)
+            named += 1
+            keys = [tag.k for tag in thing.tags if tag.k.startswith("name:") and tag.k not in _NO_LANGUAGES]
+            languages.update(match[1] for key in keys if (match := _LANGUAGE.fullmatch(key)))
+    common = [tag for tag, count in languages.most_common() if count * _SHARE >= named]
+    return tuple(common[:_MOST_LANGUAGES])
 
 
 def _note_relation(found: Survey, relation: Any) -> None:
     tags = dict(relation.tags)
-    ways = [member.ref for member in relation.members if member.type == "w"]
     if tags.get("boundary") == "administrative":
         level = tags.get("admin_level", "")
         if level.isascii() and level.isdigit() and 2 <= int(level) <= _LOWEST_BORDER and tags.get("maritime") != "yes":  # noqa: PLR2004 - a country's
-            for way in ways:
+            for way in _read_ways(relation):
                 found.borders[way] = min(int(level), found.borders.get(way, _LOWEST_BORDER))
     elif tags.get("type") == "multipolygon" and (rows := read_area(tags)):
-        found.relations[relation.id] = (tags, rows, list(dict.fromkeys(ways)))
+        found.relations[relation.id] = (tags, rows, list(dict.fromkeys(_read_ways(relation))))
+
+
+def _read_ways(relation: Any) -> list[int]:
+    return [member.ref for member in relation.members if member.type == "w"]
 
 
 def read_extract(path: Path, found: Survey, writer: Writer, tell: Tell, storage: str) -> None:
@@ -134,7 +152,7 @@ class _Extract:
     locations: Any
     tell: Tell
     coasts: list[Run] = field(default_factory=list)
-    open_areas: list[tuple[dict[str, str], list[Row], list[np.ndarray]]] = field(default_factory=list)
+    open_areas: list[tuple[Names, list[Row], list[np.ndarray]]] = field(default_factory=list)
     members: dict[int, list[np.ndarray]] = field(default_factory=dict)
     roads: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     ways: int = 0
@@ -144,7 +162,8 @@ class _Extract:
     def read_things(self, path: Path) -> None:
         """Everything with a tag that is drawn, of nodes and ways."""
         kinds = osmium.osm.NODE | osmium.osm.WAY
-        for number, thing in enumerate(_read(path, kinds, KeyFilter(*KEYS), locations=self.locations)):
+        filters = [_filter(keys, osmium.osm.NODE) for keys in NODE_KEYS] + [_filter(KEYS, osmium.osm.WAY)]
+        for number, thing in enumerate(_read(path, kinds, *filters, locations=self.locations)):
             if number % _EVERY == 0:
                 self.tell("reading", number)
             if thing.is_way():
@@ -158,49 +177,48 @@ class _Extract:
             raise ValueError("has ways, and none of the nodes that they lead along")
 
     def _take_node(self, node: Any) -> None:
-        tags = dict(node.tags)
+        tags = node.tags
         if rows := read_node(tags):
             try:
                 shape = self._factory.create_point(node)
             except (osmium.InvalidLocationError, RuntimeError):
                 self.writer.notes["points without a position left out"] += 1
                 return
+            names = self.writer.read_names(tags)
             for row in rows:
-                self.writer.add(row, shape, tags)
+                self.writer.add(row, shape, names)
 
     def _take_way(self, way: Any) -> None:
-        tags = dict(way.tags)
+        tags = way.tags
         if tags.get("natural") == "coastline":
             self.coasts += [Run(way.id, run) for run in self._read_runs(way)]
-        closed = way.is_closed() and tags.get("area") != "no"
-        areas = read_area(tags) if closed else []
-        lines = [] if areas and tags.get("area") == "yes" else read_line(tags)
-        lines = [row for row in lines if row.layer != "land" or not areas]
+        areas, lines = _sort_out(tags, closed=way.is_closed())
         if not areas and not lines:
             return
+        names = self.writer.read_names(tags)
         try:
             shape = self._factory.create_linestring(way)
         except osmium.InvalidLocationError:
-            self._take_cut(way, tags, areas, lines)
+            self._take_cut(way, names, areas, lines)
             return
         except RuntimeError:
             self.writer.notes["lines of fewer than two positions left out"] += 1
             return
         for row in lines:
-            self._add_line(row, shape, tags)
+            self._add_line(row, shape, names)
         if areas:
             polygon = as_polygon(shape)
             for row in areas:
-                self.writer.add(row, polygon, tags)
+                self.writer.add(row, polygon, names)
 
-    def _add_line(self, row: Row, shape: str, tags: dict[str, str]) -> None:
-        self.writer.add(row, shape, tags)
-        if row.layer == "streets" and row.values["class"] in _MAIN and "ref" in tags:
-            ref = tags["ref"].split(";")[0].strip()
+    def _add_line(self, row: Row, shape: str, names: Names) -> None:
+        self.writer.add(row, shape, names)
+        if row.layer == "streets" and row.values[0] in _MAIN and (refs := row.values[1]):
+            ref = refs.split(";")[0].strip()
             if 0 < len(ref) <= 12:  # noqa: PLR2004 - as much as fits on a shield
-                self.roads.setdefault((row.values["class"], ref), []).append(shape)
+                self.roads.setdefault((row.values[0], ref), []).append(shape)
 
-    def _take_cut(self, way: Any, tags: dict[str, str], areas: list[Row], lines: list[Row]) -> None:
+    def _take_cut(self, way: Any, names: Names, areas: list[Row], lines: list[Row]) -> None:
         """A way some of whose nodes are not in the extract: lines end where it ends, areas are closed later."""
         runs = self._read_runs(way)
         if not runs:
@@ -212,9 +230,9 @@ class _Extract:
         for run in runs:
             text = shapely.to_wkb(shapely.linestrings(run), hex=True)
             for row in lines:
-                self._add_line(row, text, tags)
+                self._add_line(row, text, names)
         if areas:
-            self.open_areas.append((tags, areas, runs))
+            self.open_areas.append((names, areas, runs))
 
     def _read_runs(self, way: Any) -> list[np.ndarray]:
         """Its positions in degrees, broken where nodes are missing; a run has two positions at least."""
@@ -238,8 +256,8 @@ class _Extract:
             runs = self._read_runs(way)
             level = found.borders.get(way.id)
             if level and way.tags.get("natural") != "coastline" and way.tags.get("maritime") != "yes":
-                values = {"class": _BORDERS.get(level, "quarter"), "level": level}
-                self.writer.add_shapes("boundaries", [shapely.linestrings(run) for run in runs], values)
+                row = Row("boundaries", (_BORDERS.get(level, "quarter"), level))
+                self._add_shapes(row, [shapely.linestrings(run) for run in runs])
             if way.id in wanted:
                 self.members[way.id] = runs
 
@@ -250,17 +268,17 @@ class _Extract:
             lines = [run for way in ways for run in self.members.get(way, [])]
             if any(way not in self.members for way in ways) and lines:
                 self.writer.notes["areas of which ways are not in the extract"] += 1
-            self._add_area(tags, rows, lines, box)
-        for tags, rows, runs in self.open_areas:
-            self._add_area(tags, rows, runs, box)
+            self._add_area(self.writer.read_names(tags), rows, lines, box)
+        for names, rows, runs in self.open_areas:
+            self._add_area(names, rows, runs, box)
         self.members.clear()
         for (kind, ref), texts in self.roads.items():
             merged = shapely.line_merge(shapely.multilinestrings(list(shapely.from_wkb(texts))))
-            self.writer.add_shapes("road-numbers", list(shapely.get_parts(merged)), {"class": kind, "ref": ref})
+            self._add_shapes(Row("road-numbers", (kind, ref)), shapely.get_parts(merged))
         if box:
             self._add_land(box)
 
-    def _add_area(self, tags: dict[str, str], rows: list[Row], lines: list[np.ndarray], box: Box | None) -> None:
+    def _add_area(self, names: Names, rows: list[Row], lines: list[np.ndarray], box: Box | None) -> None:
         try:
             area = build_area(lines, None)
         except Cut:
@@ -272,7 +290,12 @@ class _Extract:
             return
         text = shapely.to_wkb(area, hex=True)
         for row in rows:
-            self.writer.add(row, text, tags)
+            self.writer.add(row, text, names)
+
+    def _add_shapes(self, row: Row, shapes: Sequence[shapely.Geometry]) -> None:
+        """Geometries that have no names."""
+        for text in shapely.to_wkb(np.array(shapes, object), hex=True):
+            self.writer.add(row, text, ())
 
     def _add_land(self, box: Box) -> None:
         self.tell("land and sea", 0)
@@ -280,8 +303,20 @@ class _Extract:
         made = assemble(self.coasts, box, evidence)
         self.writer.notes.update(made.notes)
         land = [part for shape in made.land for part in _subdivide(shape)]
-        self.writer.add_shapes("land", land, {"class": "ground"})
-        self.writer.add_shapes("coast", [shapely.linestrings(line) for line in made.coast], {"class": "coast"})
+        self._add_shapes(Row("land", ("ground",)), land)
+        self._add_shapes(Row("coast", ("coast",)), [shapely.linestrings(line) for line in made.coast])
+
+
+def _sort_out(tags: Tags, *, closed: bool) -> tuple[list[Row], list[Row]]:
+    """What a way is as an area, and as a line: a street that ends where it began bounds nothing by itself."""
+    area = tags.get("area")
+    if not closed or area == "no":
+        return [], read_line(tags)
+    if "highway" in tags and area != "yes" and "building" not in tags:
+        return [], read_line(tags)
+    areas = read_area(tags)
+    lines = [] if area == "yes" else read_line(tags)
+    return areas, [row for row in lines if row.layer != "land" or not areas]
 
 
 def _subdivide(shape: shapely.Geometry) -> list[shapely.Geometry]:

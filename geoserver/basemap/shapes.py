@@ -11,7 +11,15 @@ import shapely
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["as_polygon", "build_strips", "measure_hectares", "read_shapes", "split_at_antimeridian", "to_mercator"]
+__all__ = [
+    "as_polygon",
+    "build_strips",
+    "measure_hectares",
+    "project",
+    "read_shapes",
+    "split_at_antimeridian",
+    "to_mercator",
+]
 
 _RADIUS = 6378137.0
 _NORTHMOST = 85.0511287  # of Web Mercator
@@ -58,13 +66,14 @@ def _split(shape: shapely.Geometry) -> shapely.Geometry:
     return build(parts) if len(parts) > 1 else parts[0] if parts else shape
 
 
+def project(xy: np.ndarray) -> np.ndarray:
+    """Degrees -> metres of EPSG:3857, n x 2; what lies beyond its northern and southern edge is put on it."""
+    latitude = np.radians(np.clip(xy[:, 1], -_NORTHMOST, _NORTHMOST))
+    return np.column_stack([np.radians(xy[:, 0]) * _RADIUS, np.log(np.tan(np.pi / 4 + latitude / 2)) * _RADIUS])
+
+
 def to_mercator(shapes: np.ndarray) -> np.ndarray:
-    """Degrees -> metres of EPSG:3857; what lies beyond its northern and southern edge is put on it."""
-
-    def project(xy: np.ndarray) -> np.ndarray:
-        latitude = np.radians(np.clip(xy[:, 1], -_NORTHMOST, _NORTHMOST))
-        return np.column_stack([np.radians(xy[:, 0]) * _RADIUS, np.log(np.tan(np.pi / 4 + latitude / 2)) * _RADIUS])
-
+    """Geometries in EPSG:3857."""
     moved: np.ndarray = shapely.transform(shapes, project)
     return moved
 

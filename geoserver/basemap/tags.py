@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Protocol, overload
 
-__all__ = ["KEYS", "Row", "parse_height", "parse_level", "read_area", "read_line", "read_node"]
+__all__ = ["KEYS", "NODE_KEYS", "Row", "Tags", "parse_height", "parse_level", "read_area", "read_line", "read_node"]
 
-type Tags = Mapping[str, str]
+
+class Tags(Protocol):
+    """What a thing says of itself: a dict, or osmium's list, which is quickest when little is asked of it."""
+
+    @overload
+    def get(self, key: str, /) -> str | None: ...
+    @overload
+    def get(self, key: str, default: str, /) -> str: ...
+    def __contains__(self, key: object, /) -> bool: ...
+    def __getitem__(self, key: str, /) -> str: ...
 
 
 class Row(NamedTuple):
-    """What one thing is on one layer; names are added by who knows the languages."""
+    """What one thing is on one layer: values in the order of the layer's fields, without those of names."""
 
     layer: str
-    values: dict[str, Any]
+    values: tuple[Any, ...]
+    width: float = 0.0  # in metres, of lines that are drawn as areas
 
 
-# What a thing must have one of to be of any interest; the rest of a file is never looked at.
+# What a way must have one of to be of any interest, and a node one of each: the rest of a file is never looked at.
 KEYS = (
     "highway", "building", "natural", "landuse", "leisure", "waterway", "railway", "place", "man_made", "aeroway",
-    "amenity", "tourism", "addr:housenumber", "public_transport", "boundary", "water", "historic", "area:highway",
+    "amenity", "tourism", "addr:housenumber", "historic", "area:highway",
 )  # fmt: skip
+NODE_KEYS = (
+    ("name", "addr:housenumber"),
+    ("addr:housenumber", "place", "natural", "aeroway", "railway", "amenity", "tourism", "historic", "leisure"),
+)
 
 _STREETS = {
     "motorway": ("motorway", 1, 22.0), "motorway_link": ("motorway", 3, 8.0),
@@ -134,12 +148,16 @@ def parse_level(text: str | None, most: int = _MOST_LEVELS) -> int | None:
 
 def read_area(tags: Tags) -> list[Row]:
     """What a closed line or a multipolygon is; empty where it bounds nothing that is drawn."""
+    if row := _building(tags):
+        return [row, *_read_points(tags)]
     rows = [row for read in _AREAS if (row := read(tags))]
-    return rows + list(_read_points(tags)) if rows or "name" in tags or "addr:housenumber" in tags else []
+    return rows + list(_read_points(tags))
 
 
 def read_line(tags: Tags) -> list[Row]:
     """What a line is."""
+    if row := _street(tags):
+        return [row]
     return [row for read in _LINES if (row := read(tags))]
 
 
@@ -150,35 +168,43 @@ def read_node(tags: Tags) -> list[Row]:
 
 def _land(tags: Tags) -> Row | None:
     found = _LAND.get(tags.get("landuse", ""))
-    aeroway, highway = tags.get("aeroway", ""), tags.get("highway") or tags.get("area:highway")
+    aeroway = tags.get("aeroway", "")
     if aeroway in ("aerodrome", "heliport"):
         found = "airport"
     elif aeroway in ("runway", "taxiway", "apron"):
         found = "runway"
-    elif tags.get("man_made") in _PIERS:
+    elif tags.get("man_made", "") in _PIERS:
         found = "pier"
     elif tags.get("natural") == "glacier":
         found = "glacier"
-    elif highway in ("pedestrian", "footway") or tags.get("place") == "square":
+    elif _is_plaza(tags):
         found = "plaza"
-    return Row("land", {"class": found}) if found else None
+    return Row("land", (found,)) if found else None
+
+
+def _is_plaza(tags: Tags) -> bool:
+    on_foot = (tags.get("highway") or tags.get("area:highway")) in ("pedestrian", "footway")
+    return on_foot or tags.get("place") == "square"
 
 
 def _water(tags: Tags) -> Row | None:
     natural, landuse, waterway = tags.get("natural"), tags.get("landuse"), tags.get("waterway")
+    found = None
     if natural == "water":
-        return Row("water", {"class": _WATERS.get(tags.get("water", ""), "lake")})
-    if landuse in ("reservoir", "basin"):
-        return Row("water", {"class": _WATERS[landuse]})
-    if waterway in ("riverbank", "dock"):
-        return Row("water", {"class": _WATERS[waterway]})
-    return Row("water", {"class": "basin"}) if tags.get("leisure") == "swimming_pool" else None
+        found = _WATERS.get(tags.get("water", ""), "lake")
+    elif landuse in ("reservoir", "basin"):
+        found = _WATERS[landuse]
+    elif waterway in ("riverbank", "dock"):
+        found = _WATERS[waterway]
+    elif tags.get("leisure") == "swimming_pool":
+        found = "basin"
+    return Row("water", (found,)) if found else None
 
 
 def _park(tags: Tags) -> Row | None:
     for key in ("leisure", "landuse", "natural", "amenity"):
         if found := _PARKS.get((key, tags.get(key, ""))):
-            return Row("parks", {"class": found})
+            return Row("parks", (found, None))
     return None
 
 
@@ -190,13 +216,8 @@ def _building(tags: Tags) -> Row | None:
     if height is None and levels:
         height = round(levels * 3.1 + 1.5, 1)
     year = tags.get("start_date", "")[:4]
-    values = {
-        "class": _BUILDINGS.get(kind, "building"),
-        "height": height,
-        "levels": levels,
-        "year": int(year) if year.isascii() and year.isdigit() and len(year) == 4 else None,  # noqa: PLR2004 - digits
-    }
-    return Row("buildings", values)
+    made = int(year) if year.isascii() and year.isdigit() and len(year) == 4 else None  # noqa: PLR2004 - digits
+    return Row("buildings", (_BUILDINGS.get(kind, "building"), height, levels, made))
 
 
 def _street(tags: Tags) -> Row | None:
@@ -207,18 +228,10 @@ def _street(tags: Tags) -> Row | None:
     tunnel = tags.get("tunnel", "no") not in ("no", "building_passage") or tags.get("location") == "underground"
     if tunnel and rank >= _MINOR:
         kind = "tunnel"
-    return Row(
-        "streets",
-        {
-            "class": kind,
-            "ref": tags.get("ref"),
-            "rank": rank,
-            "bridge": tags.get("bridge", "no") != "no",
-            "tunnel": tunnel,
-            "oneway": tags.get("oneway") in ("yes", "1", "true", "-1"),
-            "width": parse_height(tags.get("width"), _WIDEST) or width,
-        },
-    )
+    bridge = tags.get("bridge", "no") != "no"
+    oneway = tags.get("oneway") in ("yes", "1", "true", "-1")
+    width = parse_height(tags.get("width"), _WIDEST) or width
+    return Row("streets", (kind, tags.get("ref"), rank, bridge, tunnel, oneway, width))
 
 
 def _railway(tags: Tags) -> Row | None:
@@ -228,21 +241,20 @@ def _railway(tags: Tags) -> Row | None:
     tunnel = tags.get("tunnel", "no") != "no" or (kind == "subway" and tags.get("location") == "underground")
     side = tags.get("service") in ("yard", "siding", "spur", "crossover")
     bridge = tags.get("bridge", "no") != "no"
-    return Row("railways", {"class": "siding" if side and kind == "rail" else kind, "bridge": bridge, "tunnel": tunnel})
+    return Row("railways", ("siding" if side and kind == "rail" else kind, bridge, tunnel))
 
 
 def _waterway(tags: Tags) -> Row | None:
     kind = _WATERWAYS.get(tags.get("waterway", ""))
     hidden = tags.get("tunnel", "no") != "no" or tags.get("location") == "underground"
-    return Row("waterways", {"class": kind}) if kind and not hidden else None
+    return Row("waterways", (kind,)) if kind and not hidden else None
 
 
 def _strip(tags: Tags) -> Row | None:
     """Runways and piers that are drawn as lines: areas as wide as their tags say."""
-    if width := _RUNWAYS.get(tags.get("aeroway", "")):
-        return Row("land", {"class": "runway", "width": parse_height(tags.get("width"), _WIDEST) or width})
-    if width := _PIERS.get(tags.get("man_made", "")):
-        return Row("land", {"class": "pier", "width": parse_height(tags.get("width"), _WIDEST) or width})
+    for kind, widths, key in (("runway", _RUNWAYS, "aeroway"), ("pier", _PIERS, "man_made")):
+        if width := widths.get(tags.get(key, "")):
+            return Row("land", (kind,), parse_height(tags.get("width"), _WIDEST) or width)
     return None
 
 
@@ -251,7 +263,7 @@ def _read_points(tags: Tags) -> Iterator[Row]:
         yield found
     if number := tags.get("addr:housenumber"):
         street = tags.get("addr:street") or tags.get("addr:place")
-        yield Row("house-numbers", {"number": number, "street": street, "postcode": tags.get("addr:postcode")})
+        yield Row("house-numbers", (number, street, tags.get("addr:postcode")))
 
 
 def _find_place(tags: Tags) -> Row | None:
@@ -266,17 +278,16 @@ def _find_place(tags: Tags) -> Row | None:
     population = int(people) if people.isascii() and people.isdigit() and len(people) < 10 else None  # noqa: PLR2004 - billions
     if kind == "city" and (population or 0) < 300_000 and tags.get("capital") not in ("yes", "2"):  # noqa: PLR2004 - where large cities begin
         rank = 2
-    return Row("places", {"kind": kind, "class": exact, "rank": rank, "population": population})
+    return Row("places", (kind, exact, rank, population))
 
 
 def _find_landmark(tags: Tags) -> Row | None:
     for key in ("railway", "amenity", "aeroway", "tourism", "historic", "leisure"):
-        if found := _LANDMARKS.get((key, tags.get(key, ""))):
+        if found := _LANDMARKS.get((key, value := tags.get(key, ""))):
             kind, rank = found
-            exact = "subway" if tags.get("station") == "subway" else tags[key]
-            return Row("landmarks", {"kind": kind, "class": exact, "rank": rank})
+            return Row("landmarks", (kind, "subway" if tags.get("station") == "subway" else value, rank))
     return None
 
 
-_AREAS: tuple[Callable[[Tags], Row | None], ...] = (_building, _land, _water, _park)
-_LINES: tuple[Callable[[Tags], Row | None], ...] = (_street, _railway, _waterway, _strip)
+_AREAS: tuple[Callable[[Tags], Row | None], ...] = (_land, _water, _park)
+_LINES: tuple[Callable[[Tags], Row | None], ...] = (_railway, _waterway, _strip)
