@@ -47,7 +47,7 @@ class _Things:
 
 
 def write_large(small: Path, large: Path, copies: int) -> None:
-    """Write that many copies, in rows of a square, sorted as extracts are: nodes, ways, relations, each by their ids."""
+    """Write that many copies in rows of a square, sorted as extracts are: nodes, ways, relations, by their ids."""
     things = _Things(small)
     lons, lats = [node[1] for node in things.nodes], [node[2] for node in things.nodes]
     width, height = max(lons) - min(lons), max(lats) - min(lats)

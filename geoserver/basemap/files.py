@@ -19,7 +19,7 @@ MARK = "# Made by `geoserver basemap`"
 DATA = "data/basemap"
 STAGING = ".basemap"
 _ORDER = {name: 10 * (index + 1) for index, name in enumerate(SHEETS)}
-_LABELS = {"house-numbers": "{street} {number}", "coast": "", "boundaries": "", "road-numbers": "ref"}
+_LABELS = {"house-numbers": "{street} {number}", "coast": "", "beyond": "", "boundaries": "", "road-numbers": "ref"}
 
 
 def render_layer_file(sheet: Sheet, extract: str, languages: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Made", "make_basemap"]
 
 _MEMORY = 2 << 30  # bytes that the reading process may take
+_AT_ONCE = 2  # layers that are loaded side by side
 _PATIENCE = 300.0  # seconds without a word
 _LONGEST = 1 << 20  # bytes of a line that the process says
 _SECRET = ("DATABASE_URL", "PG", "PASSWORD", "SECRET", "TOKEN", "KEY")
@@ -44,8 +46,7 @@ class Made:
 
 
 type Loading = Callable[[str], contextlib.AbstractContextManager[Progress]]
-type Advance = Callable[[str, int], None]
-type Reading = Callable[[], contextlib.AbstractContextManager[Advance]]
+type Reading = Callable[[str, int], None]
 
 
 def make_basemap(
@@ -58,8 +59,7 @@ def make_basemap(
             f"{workspace / 'layers'}: every layer of a basemap is there, written by hand; none was replaced"
         )
     with staging_folder(workspace) as staging:
-        with reading() as advance:
-            told = _read_apart(extract, staging / DATA, advance)
+        told = _read_apart(extract, staging / DATA, reading)
         names = [name for name in SHEETS if told["counts"].get(name) and name not in foreign]
         if not names:
             raise LoadError(f"{extract}: holds nothing that a basemap draws")
@@ -85,20 +85,34 @@ class _Work:
     warnings: list[str] = field(default_factory=list)
 
     def load(self, names: list[str]) -> None:
-        """Load layer after layer; when one fails, those that were swapped get their old rows back."""
-        for index, name in enumerate(names):
-            layer = read_layer(self.staging / "layers" / f"{name}.toml")
+        """Load two layers at a time, the large ones first; when one fails, the others get their old rows back."""
+        files = {name: self.staging / DATA / f"{name}.parquet" for name in names}
+        largest = sorted(names, key=lambda name: -files[name].stat().st_size)
+        with ThreadPoolExecutor(_AT_ONCE, "geoserver-basemap") as pool:
+            jobs = {name: pool.submit(self._load, name) for name in largest}
             try:
-                with self.loading(name) as progress:
-                    self.reports.append(load(layer, self.url, progress=progress, force=self.force))
-            except PreparationError as error:
-                self.warnings.append(f"{name}: loaded, without its tiles prepared: {error}")
+                for job in as_completed(jobs.values()):
+                    job.result()
             except BaseException as error:
-                self._take_back(names[:index])
-                if not isinstance(error, LoadError):
-                    raise
-                why = str(error).replace(f"geoserver load {name} --force", "geoserver basemap EXTRACT --force")
-                raise LoadError(f"The basemap stays as it was. {why}") from error
+                for job in jobs.values():
+                    job.cancel()
+                wait(jobs.values())
+                self._take_back([name for name, job in jobs.items() if not job.cancelled() and not job.exception()])
+                if isinstance(error, LoadError):
+                    why = str(error)
+                    for name in names:
+                        why = why.replace(f"geoserver load {name} --force", "geoserver basemap EXTRACT --force")
+                    raise LoadError(f"The basemap stays as it was. {why}") from error
+                raise
+        self.reports.sort(key=lambda report: names.index(report.layer_id))
+
+    def _load(self, name: str) -> None:
+        layer = read_layer(self.staging / "layers" / f"{name}.toml")
+        try:
+            with self.loading(name) as progress:
+                self.reports.append(load(layer, self.url, progress=progress, force=self.force))
+        except PreparationError as error:
+            self.warnings.append(f"{name}: loaded, without its tiles prepared: {error}")
 
     def _take_back(self, names: list[str]) -> None:
         """The rows of before, of layers that had any."""
@@ -109,7 +123,7 @@ class _Work:
                     load(read_layer(path), self.url, progress=progress, accept_losses=True)
 
 
-def _read_apart(extract: Path, folder: Path, advance: Advance) -> dict[str, Any]:
+def _read_apart(extract: Path, folder: Path, reading: Reading) -> dict[str, Any]:
     """Have another process read the extract into files; gives what it tells at the end."""
     if not extract.is_file():
         raise LoadError(f"{extract}: {'is a folder' if extract.is_dir() else 'there is no such file'}")
@@ -125,14 +139,14 @@ def _read_apart(extract: Path, folder: Path, advance: Advance) -> dict[str, Any]
             assert process.stdin is not None  # noqa: S101 - a pipe
             process.stdin.write(json.dumps(order).encode() + b"\n")
             process.stdin.close()
-            return _listen(extract, process, advance)
+            return _listen(extract, process, reading)
         except BrokenPipeError:
             raise LoadError(f"{extract}: the process that reads it could not be started") from None
         finally:
             process.kill()
 
 
-def _listen(extract: Path, process: subprocess.Popen[bytes], advance: Advance) -> dict[str, Any]:
+def _listen(extract: Path, process: subprocess.Popen[bytes], reading: Reading) -> dict[str, Any]:
     assert process.stdout is not None  # noqa: S101 - a pipe
     while True:
         if not select.select([process.stdout], [], [], _PATIENCE)[0]:
@@ -147,7 +161,7 @@ def _listen(extract: Path, process: subprocess.Popen[bytes], advance: Advance) -
             raise LoadError(f"{extract}: {_explain(shorten(str(told['error']), 500))}")
         if "counts" in told:
             return told
-        advance(str(told["phase"]), int(told["done"]))
+        reading(str(told["phase"]), int(told["done"]))
 
 
 def _explain(said: str) -> str:

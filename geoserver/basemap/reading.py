@@ -40,7 +40,9 @@ _LOWEST_BORDER = 10
 _BORDERS = {2: "country", 3: "state", 4: "state", 5: "district", 6: "district", 7: "municipality", 8: "municipality"}
 _OF_AREAS = (("type", "multipolygon"), ("boundary", "administrative"))
 _MAIN = ("motorway", "primary")
-_TOO_WIDE = 30  # times the area of what is in it: the header's box is of something else
+_ANTIMERIDIAN, _NORTHMOST = 180.0, 85.0
+_FRAME, _LEAST_FRAME = 6, 3.0  # around the extract: times its size, degrees
+_TOO_WIDE, _NOT_WIDE = 30, 4.0  # times the area of what is in it, square degrees: the box is of something else
 _MOST_CORNERS = 8_000
 
 
@@ -48,7 +50,7 @@ _MOST_CORNERS = 8_000
 class Survey:
     """What a look at all named things and all relations tells."""
 
-    box: Box | None = None  # of the header
+    box: Box | None = None  # of the header; west > east where it crosses the antimeridian
     languages: tuple[str, ...] = ()
     relations: dict[int, tuple[dict[str, str], list[Row], list[int]]] = field(default_factory=dict)
     borders: dict[int, int] = field(default_factory=dict)  # way -> the highest level of what it bounds
@@ -81,7 +83,7 @@ def survey(path: Path, tell: Tell) -> Survey:
         box = header.box()
         if box.valid():
             low, high = box.bottom_left, box.top_right
-            if low.lon < high.lon and low.lat < high.lat:
+            if low.lon != high.lon and low.lat < high.lat:
                 found.box = (low.lon, low.lat, high.lon, high.lat)
     for number, relation in enumerate(_read(path, osmium.osm.RELATION, TagFilter(*_OF_AREAS))):
         if number % _EVERY == 0:
@@ -127,21 +129,30 @@ def read_extract(path: Path, found: Survey, writer: Writer, tell: Tell, storage:
     extract.read_things(path)
     extract.read_members(path, found)
     writer.flush()
-    box = choose_box(found.box, writer.box)
-    extract.finish(found, box)
+    extract.finish(found, choose_boxes(found.box, writer.seen))
 
 
-def choose_box(header: Box | None, seen: np.ndarray) -> Box | None:
-    """The header's box, where it is one of what was read; else the box around houses, streets and places."""
-    if not np.isfinite(seen).all():
-        return header
-    west, south, east, north = (float(edge) for edge in seen)
+def choose_boxes(header: Box | None, seen: tuple[Box | None, Box | None]) -> list[Box]:
+    """The header's box, where it is one of what was read; else the box around houses, streets and places.
+
+    `seen` is that box west and east of Greenwich. Where the two are nearer to each other over the antimeridian, there
+    are two boxes that end at it.
+    """
+    west, east = seen
+    if header and header[0] > header[2]:
+        return [(header[0], header[1], _ANTIMERIDIAN, header[3]), (-_ANTIMERIDIAN, header[1], header[2], header[3])]
+    if west and east and east[0] - west[2] > _ANTIMERIDIAN:
+        return [(east[0], east[1], _ANTIMERIDIAN, east[3]), (-_ANTIMERIDIAN, west[1], west[2], west[3])]
+    halves = [half for half in seen if half]
+    if not halves:
+        return [header] if header else []
+    data = (min(h[0] for h in halves), min(h[1] for h in halves), max(h[2] for h in halves), max(h[3] for h in halves))
     if header:
-        meets = header[0] <= east and west <= header[2] and header[1] <= north and south <= header[3]
+        meets = header[0] <= data[2] and data[0] <= header[2] and header[1] <= data[3] and data[1] <= header[3]
         size = (header[2] - header[0]) * (header[3] - header[1])
-        if meets and size <= _TOO_WIDE * max((east - west) * (north - south), 1e-6):
-            return header
-    return (west, south, east, north) if west < east and south < north else header
+        if meets and size <= max(_TOO_WIDE * (data[2] - data[0]) * (data[3] - data[1]), _NOT_WIDE):
+            return [header]
+    return [data] if data[0] < data[2] and data[1] < data[3] else [header] if header else []
 
 
 @dataclass(slots=True)
@@ -198,11 +209,8 @@ class _Extract:
         names = self.writer.read_names(tags)
         try:
             shape = self._factory.create_linestring(way)
-        except osmium.InvalidLocationError:
+        except (osmium.InvalidLocationError, RuntimeError):  # of nodes that are missing, or too few
             self._take_cut(way, names, areas, lines)
-            return
-        except RuntimeError:
-            self.writer.notes["lines of fewer than two positions left out"] += 1
             return
         for row in lines:
             self._add_line(row, shape, names)
@@ -222,8 +230,12 @@ class _Extract:
         """A way some of whose nodes are not in the extract: lines end where it ends, areas are closed later."""
         runs = self._read_runs(way)
         if not runs:
-            self.lost += 1
-            self.writer.notes["ways without a single stretch inside the extract left out"] += 1
+            missing = any(not node.location.valid() for node in way.nodes)
+            self.lost += missing and not any(node.location.valid() for node in way.nodes)
+            what = (
+                "ways without a single stretch inside the extract" if missing else "lines of fewer than two positions"
+            )
+            self.writer.notes[f"{what} left out"] += 1
             return
         if lines:
             self.writer.notes["lines that end where the extract does"] += 1
@@ -261,27 +273,30 @@ class _Extract:
             if way.id in wanted:
                 self.members[way.id] = runs
 
-    def finish(self, found: Survey, box: Box | None) -> None:
+    def finish(self, found: Survey, boxes: list[Box]) -> None:
         """Areas of relations, what the edge has cut, numbers of roads, and land."""
         self.tell("joining", 0)
         for tags, rows, ways in found.relations.values():
             lines = [run for way in ways for run in self.members.get(way, [])]
             if any(way not in self.members for way in ways) and lines:
                 self.writer.notes["areas of which ways are not in the extract"] += 1
-            self._add_area(self.writer.read_names(tags), rows, lines, box)
+            self._add_area(self.writer.read_names(tags), rows, lines, boxes)
         for names, rows, runs in self.open_areas:
-            self._add_area(names, rows, runs, box)
+            self._add_area(names, rows, runs, boxes)
         self.members.clear()
         for (kind, ref), texts in self.roads.items():
             merged = shapely.line_merge(shapely.multilinestrings(list(shapely.from_wkb(texts))))
             self._add_shapes(Row("road-numbers", (kind, ref)), shapely.get_parts(merged))
-        if box:
+        for box in boxes:
             self._add_land(box)
+        if len(boxes) == 1:
+            self._add_beyond(boxes[0])
 
-    def _add_area(self, names: Names, rows: list[Row], lines: list[np.ndarray], box: Box | None) -> None:
+    def _add_area(self, names: Names, rows: list[Row], lines: list[np.ndarray], boxes: list[Box]) -> None:
         try:
             area = build_area(lines, None)
         except Cut:
+            box = next((box for box in boxes if _reaches(lines, box)), None)
             area = build_area(lines, box) if box else None
             if area:
                 self.writer.notes["areas that the extract's edge cuts, closed along it"] += 1
@@ -297,6 +312,16 @@ class _Extract:
         for text in shapely.to_wkb(np.array(shapes, object), hex=True):
             self.writer.add(row, text, ())
 
+    def _add_beyond(self, box: Box) -> None:
+        """A wide frame around the extract, so that its surroundings are neither sea nor cut off from it."""
+        wide = max(_FRAME * (box[2] - box[0]), _LEAST_FRAME)
+        high = max(_FRAME * (box[3] - box[1]), _LEAST_FRAME)
+        south, north = max(box[1] - high, -_NORTHMOST), min(box[3] + high, _NORTHMOST)
+        outer = (max(box[0] - wide, -_ANTIMERIDIAN), south, min(box[2] + wide, _ANTIMERIDIAN), north)
+        frame = shapely.difference(shapely.box(*outer), shapely.box(*box))
+        inland = not self.coasts and self.writer.evidence
+        self._add_shapes(Row("beyond", ("land" if inland else "unknown",)), shapely.get_parts(frame))
+
     def _add_land(self, box: Box) -> None:
         self.tell("land and sea", 0)
         evidence = np.concatenate(self.writer.evidence) if self.writer.evidence else np.empty((0, 2))
@@ -305,6 +330,11 @@ class _Extract:
         land = [part for shape in made.land for part in _subdivide(shape)]
         self._add_shapes(Row("land", ("ground",)), land)
         self._add_shapes(Row("coast", ("coast",)), [shapely.linestrings(line) for line in made.coast])
+
+
+def _reaches(lines: list[np.ndarray], box: Box) -> bool:
+    x, y = np.concatenate(lines).T
+    return bool(((x >= box[0]) & (x <= box[2]) & (y >= box[1]) & (y <= box[3])).any())
 
 
 def _sort_out(tags: Tags, *, closed: bool) -> tuple[list[Row], list[Row]]:

@@ -36,6 +36,15 @@ _LIST = (
         {"class": "text"},
         languages=False,
     ),
+    Sheet(
+        "beyond",
+        "Beyond the extract",
+        "Where nothing is known: around the extract. Without a coast in it, it is taken to be land.",
+        "polygons",
+        {"class": "text"},
+        languages=False,
+        minzoom=7,
+    ),
     Sheet("water", "Water", "Lakes, reservoirs, docks and wide rivers; the sea is where no land is.", "polygons"),
     Sheet("waterways", "Waterways", "Rivers, canals and streams as lines.", "lines", minzoom=8),
     Sheet(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LONGEST_NAME", "Names", "Writer", "clean_text"]
 
+type Box = tuple[float, float, float, float]
 type Names = tuple[str | None, ...]
 """The local name and those in other languages, in their order; empty for what has no name."""
 
@@ -75,11 +76,20 @@ class Writer:
         self.notes = notes
         self.counts: Counter[str] = Counter()
         self.evidence: list[np.ndarray] = []
-        self.box = np.array([np.inf, np.inf, -np.inf, -np.inf])  # of houses, streets and places
+        self._boxes = np.tile([np.inf, np.inf, -np.inf, -np.inf], (2, 1))  # of houses, streets, places: west and east
         self._keys = tuple(f"name:{language}" for language in languages)
         self._sheets = {name: _Sheet(sheet) for name, sheet in SHEETS.items()}
         self._files: dict[str, pq.ParquetWriter] = {}
         self._places: set[tuple[str, str, int, int]] = set()
+
+    @property
+    def seen(self) -> tuple[Box | None, Box | None]:
+        """The box around houses, streets and places, west and east of Greenwich."""
+        west, east = (
+            (float(box[0]), float(box[1]), float(box[2]), float(box[3])) if np.isfinite(box).all() else None
+            for box in self._boxes
+        )
+        return west, east
 
     def read_names(self, tags: Tags) -> Names:
         """The local name and those in other languages; empty without a name."""
@@ -158,9 +168,10 @@ class Writer:
 
     def _remember(self, name: str, corners: np.ndarray, firsts: np.ndarray) -> None:
         """Where houses and streets stand, which is on land; and where the city is."""
-        if name in (*_EVIDENCE_OF, "places") and len(corners):
-            self.box[:2] = np.minimum(self.box[:2], corners.min(axis=0))
-            self.box[2:] = np.maximum(self.box[2:], corners.max(axis=0))
+        if name in (*_EVIDENCE_OF, "places"):
+            for box, side in zip(self._boxes, (corners[:, 0] < 0, corners[:, 0] >= 0), strict=True):
+                if len(here := corners[side]):
+                    box[:2], box[2:] = np.minimum(box[:2], here.min(axis=0)), np.maximum(box[2:], here.max(axis=0))
         if name in _EVIDENCE_OF and sum(map(len, self.evidence)) < _MOST_EVIDENCE:
             self.evidence.append(corners[firsts[:: max(1, len(firsts) // 1000)]])
 

@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from geoserver.cli.common import Workspace, console, database, read_settings, say, say_error
-from geoserver.cli.reports import build_details, build_table, loading_progress
+from geoserver.cli.reports import build_details, build_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from geoserver.basemap import Made
+    from geoserver.loading.report import Progress as ProgressCallback
 
 __all__ = ["basemap"]
 
@@ -33,15 +36,12 @@ def basemap(
     from geoserver.basemap import make_basemap
 
     settings = read_settings(workspace)
-    with database(settings) as url:
-        made = make_basemap(
-            extract,
-            settings.workspace,
-            url,
-            reading=lambda: _reading(extract.name),
-            loading=loading_progress,
-            force=force,
-        )
+    with database(settings) as url, _progress(extract.name) as (reading, loading):
+        made = make_basemap(extract, settings.workspace, url, reading=reading, loading=loading, force=force)
+    _tell(made)
+
+
+def _tell(made: Made) -> None:
     console().print(build_table(made.reports))
     if any(report.reasons or report.changed for report in made.reports):
         console().print(build_details(made.reports))
@@ -55,22 +55,33 @@ def basemap(
         say_error(line)
 
 
+type _Loading = Callable[[str], contextlib.AbstractContextManager[ProgressCallback]]
+
+
 @contextlib.contextmanager
-def _reading(name: str) -> Iterator[Callable[[str, int], None]]:
-    """A line with what is being read; nothing where there is no terminal."""
+def _progress(extract: str) -> Iterator[tuple[Callable[[str, int], None], _Loading]]:
+    """A line for what is read, and one for each layer that is loaded; nothing where there is no terminal."""
     columns = (
-        SpinnerColumn(),
         TextColumn("{task.description}"),
-        TextColumn("{task.completed:,.0f} things"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f}"),
         TimeElapsedColumn(),
     )
-    with contextlib.ExitStack() as stack:
-        shown = stack.enter_context(
-            Progress(*columns, console=console(), transient=True, disable=not console().is_terminal)
-        )
-        task = shown.add_task(name, total=None)
+    with Progress(*columns, console=console(), transient=True, disable=not console().is_terminal) as shown:
+        task = shown.add_task(extract, total=None)
 
-        def advance(phase: str, done: int) -> None:
-            shown.update(task, description=f"{name} [dim]{phase}[/]", completed=done)
+        def read(phase: str, done: int) -> None:
+            shown.update(task, description=f"{extract} [dim]{phase}[/]", completed=done)
 
-        yield advance
+        @contextlib.contextmanager
+        def load(name: str) -> Iterator[ProgressCallback]:
+            shown.update(task, visible=False)
+            line = shown.add_task(name, total=None)
+
+            def advance(done: int, total: int | None, phase: str) -> None:
+                shown.update(line, description=f"{name} [dim]{phase}[/]", completed=done, total=total)
+
+            yield advance
+            shown.remove_task(line)
+
+        yield read, load
