@@ -37,7 +37,9 @@ def main() -> None:
         writer.close()
     except MemoryError:
         _say({"error": "takes more memory than it may"})
-    except (RuntimeError, ValueError, OSError) as error:
+    except RuntimeError as error:  # of osmium
+        _say({"error": f"is no extract in the PBF format, or ends too early ({error}); download it again"})
+    except (ValueError, OSError) as error:
         _say({"error": str(error)})
     else:
         (folder / "positions").unlink(missing_ok=True)

@@ -61,7 +61,7 @@ def make_basemap(
     with staging_folder(workspace) as staging:
         told = _read_apart(extract, staging / DATA, reading)
         names = [name for name in SHEETS if told["counts"].get(name) and name not in foreign]
-        if not names:
+        if not set(names) - {"beyond"}:
             raise LoadError(f"{extract}: holds nothing that a basemap draws")
         for name in names:
             text = render_layer_file(SHEETS[name], extract.name, told["languages"])
@@ -158,14 +158,7 @@ def _listen(extract: Path, process: subprocess.Popen[bytes], reading: Reading) -
             raise LoadError(f"{extract}: it is broken, or too large: the process that read it ended {how}")
         told: dict[str, Any] = json.loads(line)
         if "error" in told:
-            raise LoadError(f"{extract}: {_explain(shorten(str(told['error']), 500))}")
+            raise LoadError(f"{extract}: {shorten(str(told['error']), 500)}")
         if "counts" in told:
             return told
         reading(str(told["phase"]), int(told["done"]))
-
-
-def _explain(said: str) -> str:
-    """What osmium says, in words that help."""
-    if "runcated" in said or "unexpected EOF" in said or "PBF error" in said:
-        return f"is no extract in the PBF format, or ends too early ({said}); download it again"
-    return said
