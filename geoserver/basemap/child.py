@@ -43,7 +43,7 @@ def main() -> None:
         _say({"error": str(error)})
     else:
         (folder / "positions").unlink(missing_ok=True)
-        _say({"counts": dict(writer.counts), "notes": dict(notes), "languages": list(found.languages)})
+        _say({"counts": dict(writer.counts), "notes": dict(+notes), "languages": list(found.languages)})
 
 
 def _tell(phase: str, done: int) -> None:

@@ -15,7 +15,11 @@ from geoserver.basemap.shapes import project
 
 __all__ = ["Plain", "read_plain"]
 
-_HEADS = {"0101000000": 5, "0102000000": 9, "0103000000": 13}  # bytes before the positions
+_HEADS = {  # how the geometries of a layer begin, and how many bytes stand before the positions
+    "points": ("0101000000", 5),
+    "lines": ("0102000000", 9),
+    "polygons": ("0103000000", 13),
+}
 _ONE_RING = "01000000"
 _POSITION = 16
 _RING = 4  # positions, of a triangle
@@ -47,15 +51,15 @@ class Plain:
         return pa.Array.from_buffers(pa.binary(), len(self.ends), buffers)
 
 
-def read_plain(texts: Sequence[str]) -> Plain | None:
-    """None where one of them is of another kind, or a ring of fewer than three corners."""
-    heads = [_HEADS.get(text[:10], 0) for text in texts]
-    if len(set(heads)) != 1 or not heads[0]:
+def read_plain(texts: Sequence[str], kind: str) -> Plain | None:
+    """None where one of them is not of the layer's kind, has several rings, or one of fewer than three corners."""
+    begin, head = _HEADS[kind]
+    if not all(text.startswith(begin) for text in texts):
         return None
-    head = heads[0]
     sizes = np.array([len(text) // 2 for text in texts])
-    is_ring = head == _HEADS["0103000000"]
-    if is_ring and ((sizes < head + _RING * _POSITION).any() or any(text[10:18] != _ONE_RING for text in texts)):
+    if kind == "polygons" and (
+        (sizes < head + _RING * _POSITION).any() or any(text[10:18] != _ONE_RING for text in texts)
+    ):
         return None
     data = np.frombuffer(bytes.fromhex("".join(texts)), np.uint8)
     ends = np.cumsum(sizes)

@@ -121,7 +121,7 @@ class Writer:
         rows, self._sheets[name] = self._sheets[name], _Sheet(SHEETS[name])
         if not rows.shapes:
             return
-        plain = read_plain(rows.shapes) if name in _PLAIN else None
+        plain = read_plain(rows.shapes, rows.about.kind) if name in _PLAIN else None
         if plain is not None and not plain.is_wide():
             self._remember(name, plain.corners, plain.firsts)
             geometry = plain.to_mercator()

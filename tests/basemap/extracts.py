@@ -51,6 +51,7 @@ class Extract:
         self.things.append(("relation", (self._last, members, spell({"type": "multipolygon"} | tags))))
 
     def write(self, path: Path) -> Path:
+        path.unlink(missing_ok=True)
         header = osmium.io.Header()
         if self.box:
             low, high = osmium.osm.Location(*self.box[:2]), osmium.osm.Location(*self.box[2:])

@@ -111,7 +111,7 @@ def test_what_one_finds_ones_way_by_and_house_numbers(tmp_path: Path) -> None:
     extract.node((10.01, 50.01), railway="station", name="Hauptbahnhof")
     extract.way(ring(10.02, 50.02, 10.03, 50.03), amenity="hospital", name="Klinikum", building="yes")
     extract.node((10.04, 50.04), amenity="cafe", name="Café")
-    extract.node((10.05, 50.05), addr__housenumber="12a", addr__street="Am Markt")
+    extract.way(ring(10.05, 50.05, 10.06, 50.06), addr__housenumber="12a", addr__street="Am Markt", building="yes")
     result = read(extract, tmp_path)
     assert {(row["kind"], row["name"]) for row in result.rows["landmarks"]} == {
         ("station", "Hauptbahnhof"),
@@ -119,6 +119,7 @@ def test_what_one_finds_ones_way_by_and_house_numbers(tmp_path: Path) -> None:
     }
     row = only(result, "house-numbers")
     assert (row["number"], row["street"]) == ("12a", "Am Markt")
+    assert row["geometry"].geom_type == "Point"
 
 
 def test_borders_have_the_highest_level_of_what_they_bound(tmp_path: Path) -> None:
