@@ -166,6 +166,7 @@ class _Extract:
     open_areas: list[tuple[Names, list[Row], list[np.ndarray]]] = field(default_factory=list)
     members: dict[int, list[np.ndarray]] = field(default_factory=dict)
     roads: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    rails: dict[tuple[Row, Names], list[str]] = field(default_factory=dict)
     ways: int = 0
     lost: int = 0
     _factory: Any = field(default_factory=WKBFactory)
@@ -220,6 +221,9 @@ class _Extract:
                 self.writer.add(row, polygon, names)
 
     def _add_line(self, row: Row, shape: str, names: Names) -> None:
+        if row.layer == "railways":
+            self.rails.setdefault((row, names), []).append(shape)
+            return
         self.writer.add(row, shape, names)
         if row.layer == "streets" and row.values[0] in _MAIN and (refs := row.values[1]):
             ref = refs.split(";")[0].strip()
@@ -285,8 +289,9 @@ class _Extract:
             self._add_area(names, rows, runs, boxes)
         self.members.clear()
         for (kind, ref), texts in self.roads.items():
-            merged = shapely.line_merge(shapely.multilinestrings(list(shapely.from_wkb(texts))))
-            self._add_shapes(Row("road-numbers", (kind, ref)), shapely.get_parts(merged))
+            self._add_shapes(Row("road-numbers", (kind, ref)), _merge(texts))
+        for (row, names), texts in self.rails.items():
+            self._add_shapes(row, _merge(texts), names)
         for box in boxes:
             self._add_land(box)
         if len(boxes) == 1:
@@ -307,10 +312,10 @@ class _Extract:
         for row in rows:
             self.writer.add(row, text, names)
 
-    def _add_shapes(self, row: Row, shapes: Sequence[shapely.Geometry]) -> None:
-        """Geometries that have no names."""
+    def _add_shapes(self, row: Row, shapes: Sequence[shapely.Geometry], names: Names = ()) -> None:
+        """Several geometries that are the same else."""
         for text in shapely.to_wkb(np.array(shapes, object), hex=True):
-            self.writer.add(row, text, ())
+            self.writer.add(row, text, names)
 
     def _add_beyond(self, box: Box) -> None:
         """A wide frame around the extract, so that its surroundings are neither sea nor cut off from it."""
@@ -330,6 +335,14 @@ class _Extract:
         land = [part for shape in made.land for part in _subdivide(shape)]
         self._add_shapes(Row("land", ("ground",)), land)
         self._add_shapes(Row("coast", ("coast",)), [shapely.linestrings(line) for line in made.coast])
+
+
+def _merge(lines: list[str]) -> Sequence[shapely.Geometry]:
+    """Lines that meet as one, so that from afar there are fewer and longer ones."""
+    parts: Sequence[shapely.Geometry] = shapely.get_parts(
+        shapely.line_merge(shapely.multilinestrings(list(shapely.from_wkb(lines))))
+    )
+    return parts
 
 
 def _reaches(lines: list[np.ndarray], box: Box) -> bool:

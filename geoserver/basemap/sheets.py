@@ -10,6 +10,15 @@ LICENCE = "ODbL-1.0"
 ATTRIBUTION = "© OpenStreetMap contributors"
 
 _NAMED = {"class": "text", "name": "text"}
+_STREET = {
+    **_NAMED,
+    "ref": "text",
+    "rank": "integer",
+    "bridge": "boolean",
+    "tunnel": "boolean",
+    "oneway": "boolean",
+    "width": "number",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,7 @@ class Sheet:
 
 _LIST = (
     Sheet("land", "Land", "Land as the coast bounds it, and what stands or grows on it.", "polygons"),
+    Sheet("plazas", "Plazas", "Squares and what else belongs to those on foot.", "polygons", minzoom=13),
     Sheet(
         "coast",
         "Coast",
@@ -56,6 +66,14 @@ _LIST = (
         {"hectares": "ha"},
     ),
     Sheet(
+        "greens",
+        "Lawns and pitches",
+        "Lawns, gardens, pitches and playgrounds: what is too small to be seen from afar.",
+        "polygons",
+        languages=False,
+        minzoom=13,
+    ),
+    Sheet(
         "boundaries",
         "Boundaries",
         "Borders of countries, states, districts and municipalities on land.",
@@ -70,24 +88,10 @@ _LIST = (
         "lines",
         {**_NAMED, "bridge": "boolean", "tunnel": "boolean"},
         languages=False,
-        minzoom=8,
+        minzoom=9,
     ),
-    Sheet(
-        "streets",
-        "Streets",
-        "Streets and paths by class.",
-        "lines",
-        {
-            **_NAMED,
-            "ref": "text",
-            "rank": "integer",
-            "bridge": "boolean",
-            "tunnel": "boolean",
-            "oneway": "boolean",
-            "width": "number",
-        },
-        {"width": "m"},
-    ),
+    Sheet("streets", "Streets", "Streets by class.", "lines", _STREET, {"width": "m"}),
+    Sheet("paths", "Paths", "Paths, service roads and underground ways.", "lines", _STREET, {"width": "m"}, minzoom=14),
     Sheet(
         "road-numbers",
         "Road numbers",
@@ -105,7 +109,7 @@ _LIST = (
         {**_NAMED, "height": "number", "levels": "integer", "year": "integer"},
         {"height": "m"},
         languages=False,
-        minzoom=13,
+        minzoom=14,
     ),
     Sheet(
         "places",

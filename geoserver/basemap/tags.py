@@ -51,6 +51,7 @@ _STREETS = {
     "track": ("path", 14, 3.0), "cycleway": ("path", 14, 3.0), "bridleway": ("path", 15, 2.0),
     "footway": ("path", 15, 2.0), "path": ("path", 15, 2.0), "steps": ("path", 16, 2.0),
 }  # fmt: skip
+_BY_THE_WAY = 13  # from this rank on it is a path or leads to a house
 _MINOR = 10  # from this rank on a street in a tunnel is not drawn as one on the ground
 _RAILS = {
     "rail": "rail", "narrow_gauge": "rail", "preserved": "rail", "light_rail": "light_rail", "monorail": "light_rail",
@@ -79,7 +80,7 @@ _PARKS = {
     ("natural", "beach"): "beach", ("natural", "sand"): "beach", ("natural", "dune"): "beach",
     ("natural", "wetland"): "wetland", ("natural", "mud"): "wetland", ("amenity", "grave_yard"): "cemetery",
 }  # fmt: skip
-_SMALL = ("grass", "scrub", "wetland", "pitch", "playground")  # whose names would be many
+_GREENS = ("grass", "garden", "pitch", "playground")  # small ones: from afar nothing of them is seen
 _WATERS = {
     "river": "river", "riverbank": "river", "stream": "river", "canal": "canal", "lock": "canal", "moat": "canal",
     "ditch": "canal", "dock": "dock", "basin": "basin", "reservoir": "lake", "pond": "lake", "lake": "lake",
@@ -177,14 +178,12 @@ def _land(tags: Tags) -> Row | None:
         found = "pier"
     elif tags.get("natural") == "glacier":
         found = "glacier"
-    elif _is_plaza(tags):
-        found = "plaza"
     return Row("land", (found,)) if found else None
 
 
-def _is_plaza(tags: Tags) -> bool:
+def _plaza(tags: Tags) -> Row | None:
     on_foot = (tags.get("highway") or tags.get("area:highway")) in ("pedestrian", "footway")
-    return on_foot or tags.get("place") == "square"
+    return Row("plazas", ("plaza",)) if on_foot or tags.get("place") == "square" else None
 
 
 def _water(tags: Tags) -> Row | None:
@@ -204,7 +203,7 @@ def _water(tags: Tags) -> Row | None:
 def _park(tags: Tags) -> Row | None:
     for key in ("leisure", "landuse", "natural", "amenity"):
         if found := _PARKS.get((key, tags.get(key, ""))):
-            return Row("parks", (found, None))
+            return Row("greens", (found,)) if found in _GREENS else Row("parks", (found, None))
     return None
 
 
@@ -231,7 +230,8 @@ def _street(tags: Tags) -> Row | None:
     bridge = tags.get("bridge", "no") != "no"
     oneway = tags.get("oneway") in ("yes", "1", "true", "-1")
     width = parse_height(tags.get("width"), _WIDEST) or width
-    return Row("streets", (kind, tags.get("ref"), rank, bridge, tunnel, oneway, width))
+    layer = "streets" if rank < _BY_THE_WAY and kind != "tunnel" else "paths"
+    return Row(layer, (kind, tags.get("ref"), rank, bridge, tunnel, oneway, width))
 
 
 def _railway(tags: Tags) -> Row | None:
@@ -289,5 +289,5 @@ def _find_landmark(tags: Tags) -> Row | None:
     return None
 
 
-_AREAS: tuple[Callable[[Tags], Row | None], ...] = (_land, _water, _park)
+_AREAS: tuple[Callable[[Tags], Row | None], ...] = (_land, _plaza, _water, _park)
 _LINES: tuple[Callable[[Tags], Row | None], ...] = (_railway, _waterway, _strip)

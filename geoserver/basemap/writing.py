@@ -37,10 +37,10 @@ LONGEST_NAME = 100  # characters; OpenStreetMap takes 255
 _TYPES = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
 _CORNERS = "areas of fewer than three corners left out"
 _SHORTENED = f"names longer than {LONGEST_NAME} letters shortened"
-_SMALL = ("grass", "scrub", "wetland", "pitch", "playground", "basin", "dock", "river")  # whose names say little
+_SMALL = ("scrub", "wetland", "basin", "dock", "river")  # whose names say little
 _RANKS = {"parks": ((100, 4), (20, 5), (5, 6), (1, 7), (0, 8)), "water": ((1000, 3), (50, 4), (5, 6), (0, 8))}
 _KINDS = {"parks": "park", "water": "water"}
-_PLAIN = ("streets", "buildings", "house-numbers", "railways", "waterways", "landmarks")
+_PLAIN = ("streets", "paths", "buildings", "house-numbers", "railways", "waterways", "landmarks")
 _CELLS = 50  # in a degree
 _MOST_EVIDENCE, _EVIDENCE_OF = 20_000, ("buildings", "streets")
 
