@@ -6,6 +6,7 @@ what came of it.
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections import Counter
@@ -26,6 +27,7 @@ def main() -> None:
     from geoserver.basemap.reading import read_extract, survey  # noqa: PLC0415
     from geoserver.basemap.writing import Writer  # noqa: PLC0415
 
+    gc.disable()  # millions of small tuples, none of them in a circle
     limit_memory(order["memory"])
     confine([path], folder)
     notes: Counter[str] = Counter()
