@@ -221,7 +221,7 @@ class _Extract:
                 self.writer.add(row, polygon, names)
 
     def _add_line(self, row: Row, shape: str, names: Names) -> None:
-        if row.layer == "railways":
+        if row.layer in ("railways", "tracks"):
             self.rails.setdefault((row, names), []).append(shape)
             return
         self.writer.add(row, shape, names)

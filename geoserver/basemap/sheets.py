@@ -10,6 +10,7 @@ LICENCE = "ODbL-1.0"
 ATTRIBUTION = "© OpenStreetMap contributors"
 
 _NAMED = {"class": "text", "name": "text"}
+_RAILWAY = {**_NAMED, "bridge": "boolean", "tunnel": "boolean"}
 _STREET = {
     **_NAMED,
     "ref": "text",
@@ -84,13 +85,23 @@ _LIST = (
     Sheet(
         "railways",
         "Railways",
-        "Railways, light railways, trams and underground railways.",
+        "Railways and light railways.",
         "lines",
-        {**_NAMED, "bridge": "boolean", "tunnel": "boolean"},
+        _RAILWAY,
         languages=False,
         minzoom=9,
     ),
-    Sheet("streets", "Streets", "Streets by class.", "lines", _STREET, {"width": "m"}),
+    Sheet(
+        "tracks",
+        "Trams and sidings",
+        "Trams, underground railways, sidings and yards.",
+        "lines",
+        _RAILWAY,
+        languages=False,
+        minzoom=13,
+    ),
+    Sheet("streets", "Streets", "Main streets by class.", "lines", _STREET, {"width": "m"}),
+    Sheet("side-streets", "Side streets", "Streets where people live.", "lines", _STREET, {"width": "m"}, minzoom=12),
     Sheet("paths", "Paths", "Paths, service roads and underground ways.", "lines", _STREET, {"width": "m"}, minzoom=14),
     Sheet(
         "road-numbers",
@@ -124,7 +135,7 @@ _LIST = (
         "What one finds one's way by: stations, hospitals, schools, museums.",
         "points",
         {"kind": "text", **_NAMED, "rank": "integer"},
-        minzoom=10,
+        minzoom=13,
     ),
     Sheet(
         "house-numbers",

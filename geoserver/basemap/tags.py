@@ -230,7 +230,7 @@ def _street(tags: Tags) -> Row | None:
     bridge = tags.get("bridge", "no") != "no"
     oneway = tags.get("oneway") in ("yes", "1", "true", "-1")
     width = parse_height(tags.get("width"), _WIDEST) or width
-    layer = "streets" if rank < _BY_THE_WAY and kind != "tunnel" else "paths"
+    layer = "streets" if rank < _MINOR else "side-streets" if rank < _BY_THE_WAY and not tunnel else "paths"
     return Row(layer, (kind, tags.get("ref"), rank, bridge, tunnel, oneway, width))
 
 
@@ -241,7 +241,9 @@ def _railway(tags: Tags) -> Row | None:
     tunnel = tags.get("tunnel", "no") != "no" or (kind == "subway" and tags.get("location") == "underground")
     side = tags.get("service") in ("yard", "siding", "spur", "crossover")
     bridge = tags.get("bridge", "no") != "no"
-    return Row("railways", ("siding" if side and kind == "rail" else kind, bridge, tunnel))
+    if side and kind == "rail":
+        kind = "siding"
+    return Row("railways" if kind in ("rail", "light_rail") else "tracks", (kind, bridge, tunnel))
 
 
 def _waterway(tags: Tags) -> Row | None:

@@ -40,9 +40,19 @@ _SHORTENED = f"names longer than {LONGEST_NAME} letters shortened"
 _SMALL = ("scrub", "wetland", "basin", "dock", "river")  # whose names say little
 _RANKS = {"parks": ((100, 4), (20, 5), (5, 6), (1, 7), (0, 8)), "water": ((1000, 3), (50, 4), (5, 6), (0, 8))}
 _KINDS = {"parks": "park", "water": "water"}
-_PLAIN = ("streets", "paths", "buildings", "house-numbers", "railways", "waterways", "landmarks")
+_PLAIN = (
+    "streets",
+    "side-streets",
+    "paths",
+    "buildings",
+    "house-numbers",
+    "railways",
+    "tracks",
+    "waterways",
+    "landmarks",
+)
 _CELLS = 50  # in a degree
-_MOST_EVIDENCE, _EVIDENCE_OF = 20_000, ("buildings", "streets")
+_MOST_EVIDENCE, _EVIDENCE_OF = 20_000, ("buildings", "streets", "side-streets")
 
 
 @lru_cache(1 << 16)

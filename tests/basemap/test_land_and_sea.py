@@ -139,7 +139,7 @@ def test_a_city_on_the_antimeridian_has_land_on_both_sides_and_nothing_in_betwee
     assert result.is_land(179.95, -16.95)
     assert result.is_land(-179.95, -16.95)
     assert not result.is_land(0.0, -16.95)
-    [across] = [row for row in result.rows["streets"] if row["name"] == "Meridian Road"]
+    [across] = [row for row in result.rows["side-streets"] if row["name"] == "Meridian Road"]
     assert across["geometry"].length < 2 * 2500
     assert result.said("cut at the antimeridian") == 1
 

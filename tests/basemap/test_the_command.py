@@ -44,7 +44,7 @@ def town(houses: int = 20, name: str = "Lange Straße") -> Extract:
 
 def street_names(url: str) -> set[str]:
     with psycopg.connect(url) as connection:
-        return {row[0] for row in connection.execute("SELECT name FROM layers.streets").fetchall()}
+        return {row[0] for row in connection.execute("SELECT name FROM layers.side_streets").fetchall()}
 
 
 def files_in(workspace: Path) -> set[str]:
@@ -63,12 +63,12 @@ def test_a_workspace_gets_layers_that_are_served_and_checked_with_licence_and_at
     checked = CliRunner().invoke(app, ["check", "--workspace", str(workspace)])
     assert checked.exit_code == 0, checked.output
     catalog = read_catalog(Settings(workspace=workspace, database_url=None))
-    assert set(catalog.layers) == {"land", "coast", "beyond", "streets", "buildings"}
+    assert set(catalog.layers) == {"land", "coast", "beyond", "side-streets", "buildings"}
     for layer in catalog.layers.values():
         assert layer.basemap
         assert layer.license == "ODbL-1.0"
         assert layer.attribution == "© OpenStreetMap contributors"
-    assert "name_fr" in catalog.layers["streets"].fields
+    assert "name_fr" in catalog.layers["side-streets"].fields
     assert street_names(empty_database) == {"Lange Straße"}
 
 
@@ -84,7 +84,7 @@ def test_a_new_extract_takes_the_place_of_the_old_one_and_layers_that_it_lacks_g
     assert street_names(empty_database) == {"Neue Straße"}
     kept = {path.stem for path in (tmp_path / "layers").iterdir()}
     assert kept == {path.stem for path in (tmp_path / "data/basemap").iterdir()}
-    assert kept == {"land", "beyond", "streets", "places"}
+    assert kept == {"land", "beyond", "side-streets", "places"}
 
 
 def test_the_basemap_stays_as_it_was_when_the_new_one_would_lose_most_of_a_layer(
@@ -166,6 +166,6 @@ def test_the_middle_of_helsinki_has_its_bay_in_the_north_and_land_in_the_south_w
         (24.9525, 60.1789, True),  # Siltasaari
     ):
         assert result.is_land(lon, lat) == land, (lon, lat)
-    names = {row["name"]: row["name_sv"] for row in result.rows["streets"]}
+    names = {row["name"]: row["name_sv"] for row in result.rows["side-streets"] + result.rows["streets"]}
     assert names["Aleksanterinkatu"] == "Alexandersgatan"
     assert len(result.rows["house-numbers"]) > 1400

@@ -62,7 +62,7 @@ def test_names_come_in_the_languages_that_most_of_them_have_and_only_where_they_
         extract.way([(10.0, y), (10.1, y)], highway="residential", **names, **rare, **strange)
     result = read(extract, tmp_path)
     assert set(result.languages) == {"fi", "sv"}
-    row = result.rows["streets"][7]
+    row = result.rows["side-streets"][7]
     assert (row["name"], row["name_fi"], row["name_sv"]) == ("Katu 7", None, "Gatan 7")
 
 
@@ -188,7 +188,7 @@ def test_a_street_one_of_whose_nodes_is_missing_is_two_streets(tmp_path: Path) -
     extract.way(line, without=(2,), highway="residential", name="Lücke")
     extract.way([(10.08, 50.01), (10.09, 50.01)], without=(0,), highway="residential")
     result = read(extract, tmp_path)
-    assert len(result.rows["streets"]) == 2
+    assert len(result.rows["side-streets"]) == 2
     assert result.said("lines that end where the extract does") == 1
     assert result.said("without a single stretch") == 1
 
