@@ -39,6 +39,7 @@ _LOOKED_AT = 10_000  # named nodes, and as many ways, to find the languages of n
 _LOWEST_BORDER = 10
 _BORDERS = {2: "country", 3: "state", 4: "state", 5: "district", 6: "district", 7: "municipality", 8: "municipality"}
 _OF_AREAS = (("type", "multipolygon"), ("boundary", "administrative"))
+_JOINED = ("streets", "railways", "tracks")
 _MAIN = ("motorway", "primary")
 _ANTIMERIDIAN, _NORTHMOST = 180.0, 85.0
 _FRAME, _LEAST_FRAME = 6, 3.0  # around the extract: times its size, degrees
@@ -128,6 +129,7 @@ def read_extract(path: Path, found: Survey, writer: Writer, tell: Tell, storage:
     extract = _Extract(writer, osmium.index.create_map(storage), tell)
     extract.read_things(path)
     extract.read_members(path, found)
+    extract.join_lines()
     writer.flush()
     extract.finish(found, choose_boxes(found.box, writer.seen))
 
@@ -166,7 +168,7 @@ class _Extract:
     open_areas: list[tuple[Names, list[Row], list[np.ndarray]]] = field(default_factory=list)
     members: dict[int, list[np.ndarray]] = field(default_factory=dict)
     roads: dict[tuple[str, str], list[str]] = field(default_factory=dict)
-    rails: dict[tuple[Row, Names], list[str]] = field(default_factory=dict)
+    alike: dict[tuple[Row, Names], list[str]] = field(default_factory=dict)
     ways: int = 0
     lost: int = 0
     _factory: Any = field(default_factory=WKBFactory)
@@ -221,10 +223,10 @@ class _Extract:
                 self.writer.add(row, polygon, names)
 
     def _add_line(self, row: Row, shape: str, names: Names) -> None:
-        if row.layer in ("railways", "tracks"):
-            self.rails.setdefault((row, names), []).append(shape)
+        if row.layer not in _JOINED:
+            self.writer.add(row, shape, names)
             return
-        self.writer.add(row, shape, names)
+        self.alike.setdefault((row, names), []).append(shape)
         if row.layer == "streets" and row.values[0] in _MAIN and (refs := row.values[1]):
             ref = refs.split(";")[0].strip()
             if 0 < len(ref) <= 12:  # noqa: PLR2004 - as much as fits on a shield
@@ -277,8 +279,15 @@ class _Extract:
             if way.id in wanted:
                 self.members[way.id] = runs
 
+    def join_lines(self) -> None:
+        """Make one of main streets and railways that are the same and meet: few and long ones are seen from afar."""
+        for (kind, ref), texts in self.roads.items():
+            self._add_shapes(Row("road-numbers", (kind, ref)), _merge(texts))
+        for (row, names), texts in self.alike.items():
+            self._add_shapes(row, _merge(texts), names)
+
     def finish(self, found: Survey, boxes: list[Box]) -> None:
-        """Areas of relations, what the edge has cut, numbers of roads, and land."""
+        """Areas of relations, what the edge has cut, and land."""
         self.tell("joining", 0)
         for tags, rows, ways in found.relations.values():
             lines = [run for way in ways for run in self.members.get(way, [])]
@@ -288,10 +297,6 @@ class _Extract:
         for names, rows, runs in self.open_areas:
             self._add_area(names, rows, runs, boxes)
         self.members.clear()
-        for (kind, ref), texts in self.roads.items():
-            self._add_shapes(Row("road-numbers", (kind, ref)), _merge(texts))
-        for (row, names), texts in self.rails.items():
-            self._add_shapes(row, _merge(texts), names)
         for box in boxes:
             self._add_land(box)
         if len(boxes) == 1:
@@ -338,7 +343,7 @@ class _Extract:
 
 
 def _merge(lines: list[str]) -> Sequence[shapely.Geometry]:
-    """Lines that meet as one, so that from afar there are fewer and longer ones."""
+    """Lines that meet as one."""
     parts: Sequence[shapely.Geometry] = shapely.get_parts(
         shapely.line_merge(shapely.multilinestrings(list(shapely.from_wkb(lines))))
     )

@@ -12,6 +12,7 @@ import pytest
 from extracts import Extract, read_file, ring
 from typer.testing import CliRunner
 
+from geoserver import styling
 from geoserver.basemap import make_basemap
 from geoserver.basemap.files import staging_folder
 from geoserver.catalog import read_catalog
@@ -110,6 +111,8 @@ def test_layers_that_the_city_wrote_itself_stay_and_are_said(tmp_path: Path, emp
     assert made.foreign == ["buildings"]
     assert "buildings" not in {report.layer_id for report in made.reports}
     assert (own.read_text(), other.read_text()) == before
+    catalog = read_catalog(Settings(workspace=tmp_path, database_url=None))
+    assert styling.check(catalog) == []  # the basemap's styles do not draw what is not theirs
 
 
 @pytest.mark.parametrize(
