@@ -32,7 +32,7 @@ type Box = tuple[float, float, float, float]
 type Names = tuple[str | None, ...]
 """The local name and those in other languages, in their order; empty for what has no name."""
 
-_BATCH = 16_384
+_BATCH = 8_192
 LONGEST_NAME = 100  # characters; OpenStreetMap takes 255
 _TYPES = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
 _CORNERS = "areas of fewer than three corners left out"
