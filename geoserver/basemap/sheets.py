@@ -89,7 +89,7 @@ _LIST = (
         "lines",
         _RAILWAY,
         languages=False,
-        minzoom=9,
+        minzoom=10,
     ),
     Sheet(
         "tracks",
