@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Made", "make_basemap"]
 
 _MEMORY = 2 << 30  # bytes that the reading process may take
-_AT_ONCE = 2  # layers that are loaded side by side
+_AT_ONCE = 3  # layers that are loaded side by side
 _PATIENCE = 300.0  # seconds without a word
 _LONGEST = 1 << 20  # bytes of a line that the process says
 _SECRET = ("DATABASE_URL", "PG", "PASSWORD", "SECRET", "TOKEN", "KEY")
@@ -85,7 +85,7 @@ class _Work:
     warnings: list[str] = field(default_factory=list)
 
     def load(self, names: list[str]) -> None:
-        """Load two layers at a time, the large ones first; when one fails, the others get their old rows back."""
+        """Load some layers at a time, the large ones first; when one fails, the others get their old rows back."""
         files = {name: self.staging / DATA / f"{name}.parquet" for name in names}
         largest = sorted(names, key=lambda name: -files[name].stat().st_size)
         with ThreadPoolExecutor(_AT_ONCE, "geoserver-basemap") as pool:
