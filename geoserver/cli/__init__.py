@@ -1,4 +1,4 @@
-"""The command line: `geoserver demo|serve|load|check|tiles|db`."""
+"""The command line: `geoserver demo|serve|load|check|basemap|tiles|db`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import socket
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.progress import BarColumn, Progress, TextColumn
 
 from geoserver import __version__
 from geoserver.cli import tiles
+from geoserver.cli.basemap import basemap
 from geoserver.cli.common import Workspace, console, database, find_layer, read_settings, say, say_error
+from geoserver.cli.reports import build_details, build_table, loading_progress
 from geoserver.errors import CatalogError, GeoserverError, LoadError, NotFoundError, PreparationError, SetupError
 from geoserver.settings import Settings
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from geoserver.catalog import Catalog
     from geoserver.loading.report import LoadReport
-    from geoserver.loading.report import Progress as ProgressCallback
     from geoserver.model import City, Layer
 
 __all__ = ["app", "main"]
@@ -39,6 +38,7 @@ app = typer.Typer(
 db = typer.Typer(help="The workspace's private PostGIS, used when there is no DATABASE_URL.", no_args_is_help=True)
 app.add_typer(db, name="db")
 app.add_typer(tiles.app, name="tiles")
+app.command("basemap")(basemap)
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on. (default: 127.0.0.1)")]
 Workers = Annotated[int | None, typer.Option(help="Processes that answer requests. (default: 1)")]
@@ -286,7 +286,7 @@ def _load(layers: Iterable[Layer], url: str, city: City, *, force: bool) -> list
             say(f"{layer.id}: its tiles come from {layer.source}, so there is nothing to load")
             continue
         try:
-            with _progress(layer) as progress:
+            with loading_progress(layer.id) as progress:
                 reports.append(load_layer(layer, url, progress=progress, force=force, city=city))
         except LoadError as error:
             what = "loaded, without its tiles prepared" if isinstance(error, PreparationError) else "not loaded"
@@ -294,9 +294,9 @@ def _load(layers: Iterable[Layer], url: str, city: City, *, force: bool) -> list
         except Exception as error:
             failures.append(f"{layer.id}: not loaded, by a fault of geoserver's own: {type(error).__name__}: {error}")
     if reports:
-        console().print(_build_table(reports))
+        console().print(build_table(reports))
     if any(report.reasons or report.changed for report in reports):
-        console().print(_build_details(reports))
+        console().print(build_details(reports))
     return failures
 
 
@@ -314,57 +314,6 @@ def _each(layers: list[Layer], doing: str) -> Iterator[Iterator[Layer]]:
                 shown.advance(task)
 
         yield each()
-
-
-@contextlib.contextmanager
-def _progress(layer: Layer) -> Iterator[ProgressCallback]:
-    """A line with rows, rate and time left while a layer loads; nothing where there is no terminal."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:,.0f} rows"),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console(), transient=True, disable=not console().is_terminal) as shown:
-        task = shown.add_task(layer.id, total=None, rate="")
-
-        def advance(done: int, total: int | None, phase: str) -> None:
-            speed = shown.tasks[0].speed
-            words = f"{layer.id} [dim]{phase}[/]"
-            shown.update(task, description=words, completed=done, total=total, rate=f"{speed:,.0f}/s" if speed else "")
-
-        yield advance
-
-
-def _build_table(reports: list[LoadReport]) -> Table:
-    """Rows per layer and seconds, as `demo` and `load` end."""
-    table = Table("layer", box=None, pad_edge=False, header_style="dim")
-    for name in ("rows", "readings", "rejected", "seconds"):
-        table.add_column(name, justify="right")
-    for report in reports:
-        seconds = "unchanged" if report.skipped else f"{report.seconds:.1f}"
-        readings = f"{report.readings:,}" if report.readings else ""
-        rejected = f"[yellow]{report.rejected:,}[/]" if report.rejected else ""
-        table.add_row(report.layer_id, f"{report.rows:,}", readings, rejected, seconds)
-    return table
-
-
-def _build_details(reports: list[LoadReport]) -> Table:
-    """What was rejected, left empty, suppressed or repaired, and why, with an example."""
-    table = Table("layer", box=None, pad_edge=False, header_style="dim")
-    table.add_column("rows", justify="right")
-    table.add_column("what")
-    examples = any(note.example for report in reports for note in report.changed)
-    if examples:
-        table.add_column("for example")
-    for report in reports:
-        rows = [(count, f"rejected: {reason}", "") for reason, count in report.reasons.items()]
-        rows += [(note.count, note.text, note.example) for note in report.changed]
-        for index, (count, what, example) in enumerate(rows):
-            cells = ("" if index else report.layer_id, f"{count:,}", escape(what), escape(example))
-            table.add_row(*cells if examples else cells[:-1])
-    return table
 
 
 def _check_database(url: str, catalog: Catalog) -> list[str]:

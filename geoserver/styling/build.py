@@ -187,7 +187,8 @@ def _fit_base(style: Style, catalog: Catalog, statuses: Mapping[str, LayerStatus
         _fit_ready_made(style, found, base_url)
         return
     drawn = dict.fromkeys(item["source-layer"] for item in style["layers"] if item.get("source") == BASE)
-    present = [catalog.layers[name] for name in drawn if name in catalog.layers and name in statuses]
+    known = [catalog.layers[name] for name in drawn if name in catalog.layers and name in statuses]
+    present = [layer for layer in known if layer.basemap]  # others of these names are the city's own data
     names = {layer.id for layer in present}
     before = style["layers"]
     style["layers"] = [item for item in before if item.get("source") != BASE or item["source-layer"] in names]

@@ -89,7 +89,7 @@ def _problems_of_layer(
     # The layers inside ready-made tiles have names and fields of their own.
     ready_made = _draws_ready_made(catalog, style.get("sources", {}).get(source, {}))
     layer = None if ready_made else catalog.layers.get(name.removesuffix(SUFFIX))
-    if layer is None:
+    if layer is None or (source == BASE and not layer.basemap):
         if source not in (BASE, *WORLD) and not ready_made:  # a basemap draws what there is of its layers
             yield f"{where}.source-layer", f"a layer of the catalogue; got {name!r}"
         return

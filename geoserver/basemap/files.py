@@ -1,0 +1,113 @@
+"""The files of a basemap in a workspace: layer files that say whose data it is, and what lies where."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from geoserver.basemap.sheets import ATTRIBUTION, LICENCE, SHEETS, Sheet
+from geoserver.errors import SetupError
+
+__all__ = ["DATA", "STAGING", "find_foreign", "is_ours", "put_in_place", "render_layer_file", "staging_folder"]
+
+MARK = "# Made by `geoserver basemap`"
+DATA = "data/basemap"
+STAGING = ".basemap"
+_ORDER = {name: 10 * (index + 1) for index, name in enumerate(SHEETS)}
+_LABELS = {"house-numbers": "{street} {number}", "coast": "", "beyond": "", "boundaries": "", "road-numbers": "ref"}
+
+
+def render_layer_file(sheet: Sheet, extract: str, languages: Sequence[str]) -> str:
+    """The layer file of one sheet. Attribution and licence are those of OpenStreetMap, always."""
+    lines = [
+        f"{MARK} from {_plain(extract)}, and made anew by it: what is changed here is lost then.",
+        f"title = {_quote(sheet.title)}",
+        f"description = {_quote(sheet.description)}",
+        'theme = "Basemap"',
+        'keywords = ["basemap"]',
+        f"license = {_quote(LICENCE)}",
+        f"attribution = {_quote(ATTRIBUTION)}",
+        f"source = {_quote(f'{DATA}/{sheet.id}.parquet')}",
+        f"kind = {_quote(sheet.kind)}",
+        "basemap = true",
+        f"order = {_ORDER[sheet.id]}",
+    ]
+    if label := _LABELS.get(sheet.id, "name"):
+        lines.append(f"label = {_quote(label)}")
+    if sheet.minzoom:
+        lines.append(f"minzoom = {sheet.minzoom}")
+    for name, kind in sheet.fields.items():
+        lines += ["", f"[fields.{name}]", f"type = {_quote(kind)}"]
+        if name in sheet.units:
+            lines.append(f"unit = {_quote(sheet.units[name])}")
+    for language in languages if sheet.languages else ():
+        name = f"name_{language.lower().replace('-', '_')}"
+        lines += ["", f"[fields.{name}]", f"title = {_quote(f'Name ({language})')}"]
+        lines += ['description = "Where it is another than the local name."', 'type = "text"']
+    return "\n".join(lines) + "\n"
+
+
+def _quote(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _plain(name: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a layer file was made by this command."""
+    try:
+        return path.read_text("utf-8", errors="replace").startswith(MARK)
+    except OSError:
+        return False
+
+
+def find_foreign(workspace: Path) -> list[str]:
+    """Sheets whose layer files somebody wrote: they stay as they are."""
+    folder = workspace / "layers"
+    return [name for name in SHEETS if (path := folder / f"{name}.toml").is_file() and not is_ours(path)]
+
+
+@contextlib.contextmanager
+def staging_folder(workspace: Path) -> Iterator[Path]:
+    """A folder laid out like the workspace, for what is not in service yet; one process at a time has it."""
+    folder = workspace / STAGING
+    try:
+        folder.mkdir(exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise SetupError(f"{folder} cannot be written: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SetupError(f"another `geoserver basemap` is at work in {workspace}; wait for it") from None
+        for left in folder.iterdir():  # of one that was killed
+            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+        (folder / "layers").mkdir()
+        (folder / DATA).mkdir(parents=True)
+        if (workspace / "tiles").is_dir():
+            (folder / "tiles").symlink_to(workspace.resolve() / "tiles")
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def put_in_place(staging: Path, workspace: Path, names: Sequence[str]) -> None:
+    """Data first and then the layer files, each by a rename; what is there no longer goes."""
+    for kind in (DATA, "layers"):
+        (workspace / kind).mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (staging / DATA / f"{name}.parquet").replace(workspace / DATA / f"{name}.parquet")
+        (staging / "layers" / f"{name}.toml").replace(workspace / "layers" / f"{name}.toml")
+    for name in SHEETS.keys() - set(names):
+        if is_ours(workspace / "layers" / f"{name}.toml"):
+            (workspace / "layers" / f"{name}.toml").unlink()
+            (workspace / DATA / f"{name}.parquet").unlink(missing_ok=True)

@@ -1,0 +1,151 @@
+"""The layers of a basemap made from OpenStreetMap: the sample city's own, and a few that it has no need of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = ["ATTRIBUTION", "LICENCE", "SHEETS", "Sheet"]
+
+LICENCE = "ODbL-1.0"
+ATTRIBUTION = "© OpenStreetMap contributors"
+
+_NAMED = {"class": "text", "name": "text"}
+_RAILWAY = {**_NAMED, "bridge": "boolean", "tunnel": "boolean"}
+_STREET = {
+    **_NAMED,
+    "ref": "text",
+    "rank": "integer",
+    "bridge": "boolean",
+    "tunnel": "boolean",
+    "oneway": "boolean",
+    "width": "number",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One layer: what its file says. `languages` is whether names in other languages stand beside `name`."""
+
+    id: str
+    title: str
+    description: str
+    kind: str
+    fields: dict[str, str] = field(default_factory=lambda: dict(_NAMED))
+    units: dict[str, str] = field(default_factory=dict)
+    languages: bool = True
+    minzoom: int = 0
+
+
+_LIST = (
+    Sheet("land", "Land", "Land as the coast bounds it, and what stands or grows on it.", "polygons"),
+    Sheet("plazas", "Plazas", "Squares and what else belongs to those on foot.", "polygons", minzoom=13),
+    Sheet(
+        "coast",
+        "Coast",
+        "Where land and sea meet, inside the extract.",
+        "lines",
+        {"class": "text"},
+        languages=False,
+    ),
+    Sheet(
+        "beyond",
+        "Beyond the extract",
+        "Where nothing is known: around the extract. Without a coast in it, it is taken to be land.",
+        "polygons",
+        {"class": "text"},
+        languages=False,
+        minzoom=7,
+    ),
+    Sheet("water", "Water", "Lakes, reservoirs, docks and wide rivers; the sea is where no land is.", "polygons"),
+    Sheet("waterways", "Waterways", "Rivers, canals and streams as lines.", "lines", minzoom=8),
+    Sheet(
+        "parks",
+        "Parks and woods",
+        "Parks, gardens, woods, cemeteries, golf courses and beaches.",
+        "polygons",
+        {**_NAMED, "hectares": "number"},
+        {"hectares": "ha"},
+    ),
+    Sheet(
+        "greens",
+        "Lawns and pitches",
+        "Lawns, gardens, pitches and playgrounds: what is too small to be seen from afar.",
+        "polygons",
+        languages=False,
+        minzoom=13,
+    ),
+    Sheet(
+        "boundaries",
+        "Boundaries",
+        "Borders of countries, states, districts and municipalities on land.",
+        "lines",
+        {"class": "text", "level": "integer"},
+        languages=False,
+    ),
+    Sheet(
+        "railways",
+        "Railways",
+        "Railways and light railways.",
+        "lines",
+        _RAILWAY,
+        languages=False,
+        minzoom=10,
+    ),
+    Sheet(
+        "tracks",
+        "Trams and sidings",
+        "Trams, underground railways, sidings and yards.",
+        "lines",
+        _RAILWAY,
+        languages=False,
+        minzoom=13,
+    ),
+    Sheet("streets", "Streets", "Main streets by class.", "lines", _STREET, {"width": "m"}),
+    Sheet("side-streets", "Side streets", "Streets where people live.", "lines", _STREET, {"width": "m"}, minzoom=12),
+    Sheet("paths", "Paths", "Paths, service roads and underground ways.", "lines", _STREET, {"width": "m"}, minzoom=14),
+    Sheet(
+        "road-numbers",
+        "Road numbers",
+        "Main roads with their numbers.",
+        "lines",
+        {"class": "text", "ref": "text"},
+        languages=False,
+        minzoom=8,
+    ),
+    Sheet(
+        "buildings",
+        "Buildings",
+        "Footprints with height.",
+        "polygons",
+        {**_NAMED, "height": "number", "levels": "integer", "year": "integer"},
+        {"height": "m"},
+        languages=False,
+        minzoom=14,
+    ),
+    Sheet(
+        "places",
+        "Places",
+        "Names of places, with their importance.",
+        "points",
+        {"kind": "text", **_NAMED, "rank": "integer", "population": "integer"},
+    ),
+    Sheet(
+        "landmarks",
+        "Landmarks",
+        "What one finds one's way by: stations, hospitals, schools, museums.",
+        "points",
+        {"kind": "text", **_NAMED, "rank": "integer"},
+        minzoom=13,
+    ),
+    Sheet(
+        "house-numbers",
+        "House numbers",
+        "Numbers of houses, with their street.",
+        "points",
+        {"number": "text", "street": "text", "postcode": "text"},
+        languages=False,
+        minzoom=16,
+    ),
+)
+
+SHEETS: dict[str, Sheet] = {sheet.id: sheet for sheet in _LIST}

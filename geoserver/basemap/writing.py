@@ -1,0 +1,242 @@
+"""Rows of the basemap's layers into one GeoParquet file each, in batches, so that memory stays small."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import compress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import shapely
+from pyproj import CRS
+
+from geoserver.basemap.plain import read_plain
+from geoserver.basemap.shapes import build_strips, measure_hectares, read_shapes, split_at_antimeridian, to_mercator
+from geoserver.basemap.sheets import SHEETS
+from geoserver.basemap.tags import Row
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from geoserver.basemap.sheets import Sheet
+    from geoserver.basemap.tags import Tags
+
+__all__ = ["LONGEST_NAME", "Names", "Writer", "clean_text"]
+
+type Box = tuple[float, float, float, float]
+type Names = tuple[str | None, ...]
+"""The local name and those in other languages, in their order; empty for what has no name."""
+
+_BATCH = 8_192
+LONGEST_NAME = 100  # characters; OpenStreetMap takes 255
+_TYPES = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
+_CORNERS = "areas of fewer than three corners left out"
+_SHORTENED = f"names longer than {LONGEST_NAME} letters shortened"
+_SMALL = ("scrub", "wetland", "basin", "dock", "river")  # whose names say little
+_RANKS = {"parks": ((100, 4), (20, 5), (5, 6), (1, 7), (0, 8)), "water": ((1000, 3), (50, 4), (5, 6), (0, 8))}
+_KINDS = {"parks": "park", "water": "water"}
+_PLAIN = (
+    "streets",
+    "side-streets",
+    "paths",
+    "buildings",
+    "house-numbers",
+    "railways",
+    "tracks",
+    "waterways",
+    "landmarks",
+)
+_CELLS = 50  # in a degree
+_MOST_EVIDENCE, _EVIDENCE_OF = 20_000, ("buildings", "streets", "side-streets")
+
+
+@lru_cache(1 << 16)
+def clean_text(text: str) -> str | None:
+    """A name in one line, without what cannot be seen, and not longer than people read."""
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else " " for letter in text)
+    text = " ".join(text.split())
+    if len(text) > LONGEST_NAME:
+        text = text[: LONGEST_NAME - 1].rstrip() + "…"
+    return text or None
+
+
+class _Sheet:
+    """Rows of one layer that wait to be written."""
+
+    def __init__(self, sheet: Sheet) -> None:
+        self.about = sheet
+        self.shapes: list[str] = []
+        self.values: list[tuple[Any, ...]] = []
+        self.names: list[Names] = []
+        self.widths: list[float] = []
+
+
+class Writer:
+    """Takes rows with geometries in degrees (WKB, hexadecimal) and writes what is full."""
+
+    def __init__(self, folder: Path, languages: Sequence[str], notes: Counter[str]) -> None:
+        self.folder = folder
+        self.languages = tuple(languages)
+        self.notes = notes
+        self.counts: Counter[str] = Counter()
+        self.evidence: list[np.ndarray] = []
+        self._boxes = np.tile([np.inf, np.inf, -np.inf, -np.inf], (2, 1))  # of houses, streets, places: west and east
+        self._keys = tuple(f"name:{language}" for language in languages)
+        self._sheets = {name: _Sheet(sheet) for name, sheet in SHEETS.items()}
+        self._files: dict[str, pq.ParquetWriter] = {}
+        self._places: set[tuple[str, str, int, int]] = set()
+
+    @property
+    def seen(self) -> tuple[Box | None, Box | None]:
+        """The box around houses, streets and places, west and east of Greenwich."""
+        west, east = (
+            (float(box[0]), float(box[1]), float(box[2]), float(box[3])) if np.isfinite(box).all() else None
+            for box in self._boxes
+        )
+        return west, east
+
+    def read_names(self, tags: Tags) -> Names:
+        """The local name and those in other languages; empty without a name."""
+        if (name := tags.get("name")) is None:
+            return ()
+        return (name, *(tags.get(key) for key in self._keys))
+
+    def add(self, row: Row, shape: str, names: Names) -> None:
+        """One row."""
+        sheet = self._sheets[row.layer]
+        sheet.shapes.append(shape)
+        sheet.values.append(row.values)
+        sheet.names.append(names)
+        sheet.widths.append(row.width)
+        if len(sheet.shapes) >= _BATCH:
+            self._flush(row.layer)
+
+    def flush(self) -> None:
+        """Write what is there; places last, because names of areas become places."""
+        for name in sorted(SHEETS, key=lambda name: name == "places"):
+            self._flush(name)
+
+    def close(self) -> None:
+        self.flush()
+        for file in self._files.values():
+            file.close()
+
+    def _flush(self, name: str) -> None:
+        rows, self._sheets[name] = self._sheets[name], _Sheet(SHEETS[name])
+        if not rows.shapes:
+            return
+        plain = read_plain(rows.shapes, rows.about.kind) if name in _PLAIN else None
+        if plain is not None and not plain.is_wide():
+            self._remember(name, plain.corners, plain.firsts)
+            geometry = plain.to_mercator()
+        else:
+            shapes = self._shape(name, rows)
+            corners, index = shapely.get_coordinates(shapes, return_index=True)
+            self._remember(name, corners, np.flatnonzero(np.diff(index, prepend=-1)))
+            geometry = pa.array(shapely.to_wkb(to_mercator(shapes)), pa.binary())
+        if len(geometry):
+            self._write(rows, geometry)
+
+    def _shape(self, name: str, rows: _Sheet) -> np.ndarray:
+        """Geometries of the layer's kind, and rows without what has none: lines become strips, areas points."""
+        shapes = read_shapes(rows.shapes)
+        missing = shapely.is_missing(shapes) | shapely.is_empty(shapes)
+        if missing.any():
+            self.notes[_CORNERS] += int(missing.sum())
+            _keep(rows, ~missing)
+            shapes = shapes[~missing]
+        dimensions = shapely.get_dimensions(shapes)
+        if rows.about.kind == "points" and (other := dimensions > 0).any():
+            shapes[other] = shapely.point_on_surface(shapes[other])
+        if rows.about.kind == "polygons" and (other := dimensions == 1).any():
+            shapes[other] = build_strips(shapes[other], np.array(rows.widths)[other])
+        shapes = split_at_antimeridian(shapes, self.notes)
+        if name in _KINDS:
+            self._measure(name, shapes, rows)
+        if name == "places":
+            fresh = self._find_new(shapes, rows)
+            _keep(rows, fresh)
+            shapes = shapes[fresh]
+        return shapes
+
+    def _measure(self, name: str, shapes: np.ndarray, rows: _Sheet) -> None:
+        """Hectares of parks; names of parks and lakes become places, the larger the more important."""
+        hectares = [round(float(size), 2) for size in measure_hectares(shapes)]
+        for shape, size, values, names in zip(shapes, hectares, rows.values, rows.names, strict=True):
+            if names and values[0] not in _SMALL:
+                rank = next(rank for least, rank in _RANKS[name] if size >= least)
+                point = shapely.to_wkb(shapely.point_on_surface(shape), hex=True)
+                self.add(Row("places", (_KINDS[name], values[0], rank, None)), point, names)
+        if name == "parks":
+            rows.values = [(values[0], size) for values, size in zip(rows.values, hectares, strict=True)]
+
+    def _remember(self, name: str, corners: np.ndarray, firsts: np.ndarray) -> None:
+        """Where houses and streets stand, which is on land; and where the city is."""
+        if name in (*_EVIDENCE_OF, "places"):
+            for box, side in zip(self._boxes, (corners[:, 0] < 0, corners[:, 0] >= 0), strict=True):
+                if len(here := corners[side]):
+                    box[:2], box[2:] = np.minimum(box[:2], here.min(axis=0)), np.maximum(box[2:], here.max(axis=0))
+        if name in _EVIDENCE_OF and sum(map(len, self.evidence)) < _MOST_EVIDENCE:
+            self.evidence.append(corners[firsts[:: max(1, len(firsts) // 1000)]])
+
+    def _find_new(self, shapes: np.ndarray, rows: _Sheet) -> np.ndarray:
+        """Places that no other of the same kind and name stands beside: many are drawn as a point and as an area."""
+        fresh = np.zeros(len(shapes), bool)
+        cells = np.floor(shapely.get_coordinates(shapes) * _CELLS).astype(int)
+        for index, ((x, y), values, names) in enumerate(zip(cells, rows.values, rows.names, strict=True)):
+            kind, name = values[0], names[0] or ""
+            near = [(kind, name, int(x) + dx, int(y) + dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1)]
+            if self._places.isdisjoint(near):
+                self._places.add((kind, name, int(x), int(y)))
+                fresh[index] = True
+        return fresh
+
+    def _write(self, rows: _Sheet, geometry: pa.Array) -> None:
+        sheet = rows.about
+        columns: dict[str, pa.Array] = {}
+        plain = dict(
+            zip((name for name in sheet.fields if name != "name"), zip(*rows.values, strict=True), strict=True)
+        )
+        for name, kind in sheet.fields.items():
+            if name == "name":
+                columns |= self._build_names(sheet, rows.names)
+            elif kind == "text" and name not in ("class", "kind"):
+                columns[name] = pa.array([text and clean_text(text) for text in plain[name]], pa.string())
+            else:
+                columns[name] = pa.array(plain[name], _TYPES[kind])
+        columns["geometry"] = geometry
+        table = pa.table(columns)
+        if sheet.id not in self._files:
+            schema = table.schema.with_metadata({"geo": json.dumps(_describe())})
+            path = self.folder / f"{sheet.id}.parquet"
+            self._files[sheet.id] = pq.ParquetWriter(path, schema, compression="zstd", compression_level=1)
+        self._files[sheet.id].write_table(table.cast(self._files[sheet.id].schema))
+        self.counts[sheet.id] += len(geometry)
+
+    def _build_names(self, sheet: Sheet, names: Sequence[Names]) -> dict[str, pa.Array]:
+        """The local names, and others where they differ from them."""
+        local = [clean_text(name[0]) if name and name[0] else None for name in names]
+        self.notes[_SHORTENED] += sum(1 for name in names if name and name[0] and len(name[0]) > LONGEST_NAME)
+        columns = {"name": pa.array(local, pa.string())}
+        for at, language in enumerate(self.languages if sheet.languages else (), start=1):
+            texts = [clean_text(text) if name and (text := name[at]) else None for name in names]
+            other = [None if text == own else text for text, own in zip(texts, local, strict=True)]
+            columns[f"name_{language.lower().replace('-', '_')}"] = pa.array(other, pa.string())
+        return columns
+
+
+def _keep(rows: _Sheet, mask: np.ndarray) -> None:
+    for name in ("shapes", "values", "names", "widths"):
+        setattr(rows, name, list(compress(getattr(rows, name), mask)))
+
+
+def _describe() -> dict[str, Any]:
+    """The metadata of GeoParquet 1.1."""
+    column = {"encoding": "WKB", "geometry_types": [], "crs": CRS.from_epsg(3857).to_json_dict()}
+    return {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}

@@ -1,0 +1,174 @@
+"""`geoserver basemap` from an extract to layers that are served: files, rows, what stays when it fails."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from extracts import Extract, read_file, ring
+from typer.testing import CliRunner
+
+from geoserver import styling
+from geoserver.basemap import make_basemap
+from geoserver.basemap.files import staging_folder
+from geoserver.catalog import read_catalog
+from geoserver.cli import app
+from geoserver.errors import LoadError, SetupError
+from geoserver.settings import Settings
+
+REAL = os.environ.get("GEOSERVER_REAL_DATA")
+
+
+@contextlib.contextmanager
+def quiet(name: str) -> Iterator[Callable[..., None]]:
+    yield lambda *_: None
+
+
+def make(extract: Path, workspace: Path, url: str, *, force: bool = False) -> dict[str, int]:
+    made = make_basemap(extract, workspace, url, reading=lambda *_: None, loading=quiet, force=force)
+    return {report.layer_id: report.rows for report in made.reports}
+
+
+def town(houses: int = 20, name: str = "Lange Straße") -> Extract:
+    extract = Extract()
+    extract.way([(9.9, 50.05), (10.2, 50.05)], natural="coastline")
+    for index in range(houses):
+        x = 10.01 + index * 1e-4
+        extract.way(ring(x, 50.06, x + 5e-5, 50.0605), building="house")
+    extract.way([(10.01, 50.07), (10.02, 50.07)], highway="residential", name=name, name__fr="Rue longue")
+    return extract
+
+
+def street_names(url: str) -> set[str]:
+    with psycopg.connect(url) as connection:
+        return {row[0] for row in connection.execute("SELECT name FROM layers.side_streets").fetchall()}
+
+
+def files_in(workspace: Path) -> set[str]:
+    return {str(path.relative_to(workspace)) for path in workspace.rglob("*") if path.is_file()}
+
+
+def test_a_workspace_gets_layers_that_are_served_and_checked_with_licence_and_attribution(
+    tmp_path: Path, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = tmp_path / "city"
+    (workspace / "layers").mkdir(parents=True)
+    town().write(tmp_path / "town.osm.pbf")
+    monkeypatch.setenv("DATABASE_URL", empty_database)
+    ran = CliRunner().invoke(app, ["basemap", str(tmp_path / "town.osm.pbf"), "--workspace", str(workspace)])
+    assert ran.exit_code == 0, ran.output
+    checked = CliRunner().invoke(app, ["check", "--workspace", str(workspace)])
+    assert checked.exit_code == 0, checked.output
+    catalog = read_catalog(Settings(workspace=workspace, database_url=None))
+    assert set(catalog.layers) == {"land", "coast", "beyond", "side-streets", "buildings"}
+    for layer in catalog.layers.values():
+        assert layer.basemap
+        assert layer.license == "ODbL-1.0"
+        assert layer.attribution == "© OpenStreetMap contributors"
+    assert "name_fr" in catalog.layers["side-streets"].fields
+    assert street_names(empty_database) == {"Lange Straße"}
+
+
+def test_a_new_extract_takes_the_place_of_the_old_one_and_layers_that_it_lacks_go(
+    tmp_path: Path, empty_database: str
+) -> None:
+    make(town().write(tmp_path / "old.osm.pbf"), tmp_path, empty_database)
+    assert make(town().write(tmp_path / "old.osm.pbf"), tmp_path, empty_database)["buildings"] == 20
+    newer = Extract()
+    newer.way([(10.01, 50.07), (10.02, 50.07)], highway="residential", name="Neue Straße")
+    newer.node((10.05, 50.05), place="town", name="Neustadt")
+    make(newer.write(tmp_path / "new.osm.pbf"), tmp_path, empty_database, force=True)
+    assert street_names(empty_database) == {"Neue Straße"}
+    kept = {path.stem for path in (tmp_path / "layers").iterdir()}
+    assert kept == {path.stem for path in (tmp_path / "data/basemap").iterdir()}
+    assert kept == {"land", "beyond", "side-streets", "places"}
+
+
+def test_the_basemap_stays_as_it_was_when_the_new_one_would_lose_most_of_a_layer(
+    tmp_path: Path, empty_database: str
+) -> None:
+    make(town().write(tmp_path / "old.osm.pbf"), tmp_path, empty_database)
+    before = {name: (tmp_path / name).read_bytes() for name in files_in(tmp_path)}
+    with pytest.raises(LoadError, match=r"stays as it was.*geoserver basemap EXTRACT --force"):
+        make(town(3, "Andere Straße").write(tmp_path / "new.osm.pbf"), tmp_path, empty_database)
+    assert street_names(empty_database) == {"Lange Straße"}
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+
+
+def test_layers_that_the_city_wrote_itself_stay_and_are_said(tmp_path: Path, empty_database: str) -> None:
+    (tmp_path / "layers").mkdir()
+    own = tmp_path / "layers/buildings.toml"
+    own.write_text('title = "Our buildings"\nlicense = "CC0-1.0"\nsource = "data/own.csv"\nkind = "polygons"\n')
+    other = tmp_path / "layers/benches.toml"
+    other.write_text('title = "Benches"\nlicense = "CC0-1.0"\nsource = "data/benches.csv"\nkind = "points"\n')
+    before = own.read_text(), other.read_text()
+    extract = town().write(tmp_path / "town.osm.pbf")
+    made = make_basemap(extract, tmp_path, empty_database, reading=lambda *_: None, loading=quiet)
+    assert made.foreign == ["buildings"]
+    assert "buildings" not in {report.layer_id for report in made.reports}
+    assert (own.read_text(), other.read_text()) == before
+    catalog = read_catalog(Settings(workspace=tmp_path, database_url=None))
+    assert styling.check(catalog) == []  # the basemap's styles do not draw what is not theirs
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (lambda whole: whole[: len(whole) // 2], "ends too early"),
+        (lambda whole: whole[:-7], "ends too early"),
+        (lambda _: b"", "ends too early|nothing that a basemap draws"),
+        (lambda _: b"<?xml version='1.0'?><osm></osm>", "no extract in the PBF format"),
+        (lambda _: b"PK\x03\x04" + bytes(500), "no extract in the PBF format"),
+        (lambda whole: whole[:-120] + bytes(60) + whole[-60:], "no extract in the PBF format"),
+    ],
+)
+def test_a_file_that_is_no_whole_extract_is_refused_in_one_line_and_changes_nothing(
+    content: Callable[[bytes], bytes], said: str, tmp_path: Path, empty_database: str
+) -> None:
+    file = town().write(tmp_path / "town.osm.pbf")
+    file.write_bytes(content(file.read_bytes()))
+    before = files_in(tmp_path)
+    with pytest.raises(LoadError, match=said) as raised:
+        make(file, tmp_path, empty_database)
+    assert "\n" not in str(raised.value)
+    assert files_in(tmp_path) == before
+
+
+def test_an_extract_that_holds_nothing_is_refused(tmp_path: Path, empty_database: str) -> None:
+    with pytest.raises(LoadError, match="nothing that a basemap draws"):
+        make(Extract().write(tmp_path / "empty.osm.pbf"), tmp_path, empty_database)
+    with pytest.raises(LoadError, match="no such file"):
+        make(tmp_path / "absent.osm.pbf", tmp_path, empty_database)
+
+
+def test_a_second_import_into_the_same_workspace_waits_its_turn(tmp_path: Path) -> None:
+    with (
+        staging_folder(tmp_path),
+        pytest.raises(SetupError, match="another `geoserver basemap`"),
+        staging_folder(tmp_path),
+    ):
+        raise AssertionError
+    with staging_folder(tmp_path) as folder:
+        assert folder.is_dir()
+    assert not folder.exists()
+
+
+@pytest.mark.skipif(not REAL, reason="GEOSERVER_REAL_DATA does not say where real extracts are")
+def test_the_middle_of_helsinki_has_its_bay_in_the_north_and_land_in_the_south_west(tmp_path: Path) -> None:
+    result = read_file(Path(str(REAL)) / "osm/Helsinki.osm.pbf", tmp_path)
+    assert result.languages[:2] == ("sv", "fi")
+    for lon, lat, land in (
+        (24.9492, 60.1765, False),  # Kaisaniemenlahti
+        (24.9352, 60.1645, True),
+        (24.9530, 60.1660, True),
+        (24.9440, 60.1710, True),
+        (24.9525, 60.1789, True),  # Siltasaari
+    ):
+        assert result.is_land(lon, lat) == land, (lon, lat)
+    names = {row["name"]: row["name_sv"] for row in result.rows["side-streets"] + result.rows["streets"]}
+    assert names["Aleksanterinkatu"] == "Alexandersgatan"
+    assert len(result.rows["house-numbers"]) > 1400

@@ -1,0 +1,200 @@
+"""What things of OpenStreetMap become on the layers, and what becomes of broken ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from extracts import Extract, Result, mercator, read, ring
+from shapely import Point
+
+from geoserver.basemap.tags import parse_height, parse_level
+
+
+def only(result: Result, layer: str) -> dict[str, object]:
+    [row] = result.rows[layer]
+    return row
+
+
+@pytest.mark.parametrize(
+    ("text", "metres"),
+    [("12", 12.0), ("12.5 m", 12.5), ("7,5", 7.5), ("40 ft", 12.2), ("12'6\"", 3.8), ("tall", None), ("-3", None),
+     ("", None), (None, None), ("99999", None), ("1e400", None), ("٣", None), ("0", None)],
+)  # fmt: skip
+def test_heights_are_read_as_people_write_them(text: str | None, metres: float | None) -> None:
+    assert parse_height(text) == metres
+
+
+def test_levels_are_whole_and_not_absurd() -> None:
+    assert [parse_level(text) for text in ("3", "3.5", "0", "999", "two", None)] == [3, 3, None, None, None, None]
+
+
+def test_a_building_has_height_levels_and_a_class(tmp_path: Path) -> None:
+    extract = Extract()
+    extract.way(ring(10.01, 50.01, 10.02, 50.02), building="apartments", building__levels="4", start_date="1931-05")
+    row = only(read(extract, tmp_path), "buildings")
+    assert (row["class"], row["height"], row["levels"], row["year"]) == ("apartments", 13.9, 4, 1931)
+
+
+def test_streets_have_class_name_number_and_what_bears_them(tmp_path: Path) -> None:
+    extract = Extract()
+    line = [(10.01, 50.01), (10.02, 50.02)]
+    extract.way(line, highway="motorway", name="Ring", ref="A 1;E 20", bridge="yes", oneway="yes")
+    extract.way([(10.02, 50.02), (10.03, 50.03)], highway="motorway", ref="A 1")
+    extract.way(line, highway="footway", tunnel="yes")
+    extract.way(line, highway="proposed")
+    result = read(extract, tmp_path)
+    first, second = result.rows["streets"]
+    assert (first["class"], first["rank"], first["name"], first["ref"]) == ("motorway", 1, "Ring", "A 1;E 20")
+    assert (first["bridge"], first["tunnel"], first["oneway"]) == (True, False, True)
+    assert second["name"] is None
+    assert only(result, "paths")["class"] == "tunnel"
+    assert only(result, "road-numbers")["ref"] == "A 1"
+
+
+def test_names_come_in_the_languages_that_most_of_them_have_and_only_where_they_differ(tmp_path: Path) -> None:
+    extract = Extract()
+    for index in range(300):
+        y = 50.0 + index * 1e-4
+        names = {"name": f"Katu {index}", "name__fi": f"Katu {index}", "name__sv": f"Gatan {index}"}
+        rare = {"name__ja": "通り"} if index == 0 else {}
+        strange = {"name__etymology": "x", "name__old": "y"}
+        extract.way([(10.0, y), (10.1, y)], highway="residential", **names, **rare, **strange)
+    result = read(extract, tmp_path)
+    assert set(result.languages) == {"fi", "sv"}
+    row = result.rows["side-streets"][7]
+    assert (row["name"], row["name_fi"], row["name_sv"]) == ("Katu 7", None, "Gatan 7")
+
+
+def test_long_names_are_shortened_and_unseen_signs_taken_out(tmp_path: Path) -> None:
+    extract = Extract()
+    for index in range(10_000):
+        place = (10 + index % 100 * 1e-3, 50 + index // 100 * 1e-3)
+        extract.node(place, place="hamlet", name=f"{index} " + "x" * 500)
+    extract.node((10.05, 50.0999), place="village", name="Ober\u202edorf\n am\x07 See")
+    result = read(extract, tmp_path)
+    names = [row["name"] for row in result.rows["places"]]
+    assert max(map(len, names)) == 100
+    assert result.said("names longer than 100 letters shortened") == 10_000
+    assert "Ober dorf am See" in names
+
+
+def test_a_place_that_is_drawn_as_a_point_and_as_an_area_is_named_once(tmp_path: Path) -> None:
+    extract = Extract()
+    extract.node((10.05, 50.05), place="island", name="Skär")
+    extract.way(ring(10.04, 50.04, 10.06, 50.06), place="island", name="Skär")
+    assert only(read(extract, tmp_path), "places")["name"] == "Skär"
+
+
+def test_a_park_has_its_size_and_its_name_is_a_place_within_it(tmp_path: Path) -> None:
+    extract = Extract()
+    extract.way(ring(10.04, 50.04, 10.05, 50.05), leisure="park", name="Mittelpark")
+    result = read(extract, tmp_path)
+    assert only(result, "parks")["hectares"] == pytest.approx(79.6, abs=0.5)
+    place = only(result, "places")
+    assert (place["kind"], place["name"], place["rank"]) == ("park", "Mittelpark", 5)
+    assert only(result, "parks")["geometry"].contains(place["geometry"])
+
+
+def test_runways_and_piers_that_are_lines_become_areas_as_wide_as_they_are(tmp_path: Path) -> None:
+    extract = Extract()
+    extract.way([(10.01, 50.01), (10.03, 50.01)], aeroway="runway", width="60")
+    extract.way([(10.01, 50.02), (10.011, 50.02)], man_made="pier")
+    rows = {row["class"]: row["geometry"] for row in read(extract, tmp_path).rows["land"] if row["class"] != "ground"}
+    south, north = rows["runway"].bounds[1::2]
+    assert (north - south) * 0.6428 == pytest.approx(60, abs=0.5)
+    assert rows["pier"].geom_type == "Polygon"
+
+
+def test_what_one_finds_ones_way_by_and_house_numbers(tmp_path: Path) -> None:
+    extract = Extract()
+    extract.node((10.01, 50.01), railway="station", name="Hauptbahnhof")
+    extract.way(ring(10.02, 50.02, 10.03, 50.03), amenity="hospital", name="Klinikum", building="yes")
+    extract.node((10.04, 50.04), amenity="cafe", name="Café")
+    extract.way(ring(10.05, 50.05, 10.06, 50.06), addr__housenumber="12a", addr__street="Am Markt", building="yes")
+    result = read(extract, tmp_path)
+    assert {(row["kind"], row["name"]) for row in result.rows["landmarks"]} == {
+        ("station", "Hauptbahnhof"),
+        ("hospital", "Klinikum"),
+    }
+    row = only(result, "house-numbers")
+    assert (row["number"], row["street"]) == ("12a", "Am Markt")
+    assert row["geometry"].geom_type == "Point"
+
+
+def test_borders_have_the_highest_level_of_what_they_bound(tmp_path: Path) -> None:
+    extract = Extract()
+    way = extract.way([(10.01, 50.01), (10.02, 50.02)])
+    coast = extract.way([(9.9, 50.05), (10.2, 50.05)], natural="coastline")
+    extract.relation([way, coast], type="boundary", boundary="administrative", admin_level="8")
+    extract.relation([way], type="boundary", boundary="administrative", admin_level="4")
+    row = only(read(extract, tmp_path), "boundaries")
+    assert (row["class"], row["level"]) == ("state", 4)
+
+
+def test_rings_of_a_multipolygon_become_one_area_with_a_hole(tmp_path: Path) -> None:
+    extract = Extract()
+    outer = ring(10.02, 50.02, 10.08, 50.08)
+    halves = [extract.way(outer[:3]), extract.way(outer[2:])]
+    inner = extract.way(ring(10.04, 50.04, 10.06, 50.06))
+    extract.relation([*halves, inner], natural="water", water="lake", name="Lago")
+    lake = only(read(extract, tmp_path), "water")["geometry"]
+    assert lake.contains(Point(mercator(10.03, 50.05)))
+    assert not lake.contains(Point(mercator(10.05, 50.05)))
+
+
+def test_a_lake_that_the_edge_cuts_is_closed_along_it_where_ways_are_missing(tmp_path: Path) -> None:
+    extract = Extract()
+    half = extract.way([(10.07, 49.99), (10.06, 50.03), (10.12, 50.04)])
+    extract.relation([half, 4711], natural="water")
+    result = read(extract, tmp_path)
+    lake = only(result, "water")["geometry"]
+    assert lake.contains(Point(mercator(10.099, 50.001)))
+    assert not lake.contains(Point(mercator(10.001, 50.001)))
+    assert result.said("of which ways are not in the extract") == 1
+    assert result.said("closed along it") == 1
+
+
+def test_a_closed_way_of_which_nodes_are_missing_is_closed_along_the_edge(tmp_path: Path) -> None:
+    extract = Extract()
+    points = [(10.098, 50.02), (10.098, 50.04), (10.11, 50.04), (10.11, 50.02), (10.098, 50.02)]
+    extract.way(points, without=(2, 3), leisure="park")
+    park = only(read(extract, tmp_path), "parks")["geometry"]
+    assert park.bounds[2] == pytest.approx(mercator(10.1, 50)[0])
+
+
+def test_a_multipolygon_that_bounds_nothing_is_left_out_and_counted(tmp_path: Path) -> None:
+    extract = Extract()
+    lone = extract.way([(10.04, 50.04), (10.05, 50.05)])
+    extract.relation([lone], natural="water")
+    extract.relation([12345], landuse="forest")
+    extract.way(ring(10.01, 50.01, 10.02, 50.02), building="yes")
+    result = read(extract, tmp_path)
+    assert "water" not in result.rows
+    assert "parks" not in result.rows
+    assert result.said("areas that do not close left out") == 2
+
+
+def test_an_extract_without_ways_still_has_its_places(tmp_path: Path) -> None:
+    extract = Extract()
+    extract.node((10.05, 50.05), place="city", name="Nirgends", population="1 200 000")
+    place = only(read(extract, tmp_path), "places")
+    assert (place["kind"], place["rank"], place["population"]) == ("city", 1, 1_200_000)
+
+
+def test_a_street_one_of_whose_nodes_is_missing_is_two_streets(tmp_path: Path) -> None:
+    extract = Extract()
+    line = [(10.01 + index * 0.01, 50.05) for index in range(5)]
+    extract.way(line, without=(2,), highway="residential", name="Lücke")
+    extract.way([(10.08, 50.01), (10.09, 50.01)], without=(0,), highway="residential")
+    result = read(extract, tmp_path)
+    assert len(result.rows["side-streets"]) == 2
+    assert result.said("lines that end where the extract does") == 1
+    assert result.said("without a single stretch") == 1
+
+
+def test_ways_without_any_of_their_nodes_are_refused(tmp_path: Path) -> None:
+    extract = Extract()
+    extract.way([(10.01, 50.05), (10.02, 50.05)], without=(0, 1), highway="residential")
+    with pytest.raises(ValueError, match="none of the nodes"):
+        read(extract, tmp_path)
