@@ -30,6 +30,7 @@ class TypeOf:
     kind: Kind  # what its values are to a filter, and which controls fit
     column: LiteralString  # the type of its columns, as PostgreSQL's `format_type` names it
     also: tuple[str, ...] = ()  # other types of columns that are served as this one
+    arrow: str  # Arrow's name of the type of its values in files; times are in UTC
     schema: Mapping[str, str]  # JSON Schema of a value in an answer
     json: LiteralString = "{0}"  # a column as JSON can hold it
     tile: LiteralString = ""  # a column as a tile holds it; empty: as it is
@@ -107,6 +108,7 @@ FIELD_TYPES: Mapping[FieldType, TypeOf] = {
         kind="text",
         column="text",
         also=("character varying",),
+        arrow="string",
         schema={"type": "string"},
         cursor=re.compile(r"[^\0]*"),
         expected=f"text of at most {MAX_TEXT:,} characters",
@@ -116,6 +118,7 @@ FIELD_TYPES: Mapping[FieldType, TypeOf] = {
         kind="number",
         column="bigint",
         also=("integer", "smallint"),
+        arrow="int64",
         schema={"type": "integer"},
         travels=">i8",
         step=1,
@@ -127,6 +130,7 @@ FIELD_TYPES: Mapping[FieldType, TypeOf] = {
         kind="number",
         column="double precision",
         also=("real",),
+        arrow="double",
         schema={"type": "number"},
         # NaN is above infinity in PostgreSQL's order.
         json="CASE WHEN {0} > '-Infinity' AND {0} < 'Infinity' THEN {0} END",
@@ -138,6 +142,7 @@ FIELD_TYPES: Mapping[FieldType, TypeOf] = {
     "boolean": TypeOf(
         kind="boolean",
         column="boolean",
+        arrow="bool",
         schema={"type": "boolean"},
         travels="?",
         cursor=re.compile("true|false"),
@@ -147,6 +152,7 @@ FIELD_TYPES: Mapping[FieldType, TypeOf] = {
     "date": TypeOf(
         kind="time",
         column="date",
+        arrow="date32[day]",
         schema={"type": "string", "format": "date"},
         json="CASE WHEN isfinite({0}) THEN to_json({0}) #>> '{{}}' END",
         # Every connection writes dates as ISO 8601 does; beyond what `to_char` can write, too.
@@ -162,6 +168,7 @@ FIELD_TYPES: Mapping[FieldType, TypeOf] = {
     "timestamp": TypeOf(
         kind="time",
         column="timestamp with time zone",
+        arrow="timestamp[us]",
         schema={"type": "string", "format": "date-time"},
         json="CASE WHEN isfinite({0}) THEN (to_json({0} AT TIME ZONE 'UTC') #>> '{{}}') || 'Z' END",
         # Seconds without fractions and always in UTC: such texts compare as the times do.

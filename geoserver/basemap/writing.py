@@ -19,6 +19,7 @@ from geoserver.basemap.plain import read_plain
 from geoserver.basemap.shapes import build_strips, measure_hectares, read_shapes, split_at_antimeridian, to_mercator
 from geoserver.basemap.sheets import SHEETS
 from geoserver.basemap.tags import Row
+from geoserver.fieldtypes import FIELD_TYPES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +35,6 @@ type Names = tuple[str | None, ...]
 
 _BATCH = 8_192
 LONGEST_NAME = 100  # characters; OpenStreetMap takes 255
-_TYPES = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
 _CORNERS = "areas of fewer than three corners left out"
 _SHORTENED = f"names longer than {LONGEST_NAME} letters shortened"
 _SMALL = ("scrub", "wetland", "basin", "dock", "river")  # whose names say little
@@ -209,7 +209,7 @@ class Writer:
             elif kind == "text" and name not in ("class", "kind"):
                 columns[name] = pa.array([text and clean_text(text) for text in plain[name]], pa.string())
             else:
-                columns[name] = pa.array(plain[name], _TYPES[kind])
+                columns[name] = pa.array(plain[name], pa.type_for_alias(FIELD_TYPES[kind].arrow))
         columns["geometry"] = geometry
         table = pa.table(columns)
         if sheet.id not in self._files:

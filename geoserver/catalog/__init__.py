@@ -243,7 +243,7 @@ def _join(
         )
     if not layer.has_rows:
         return replace(layer, tile_fields=tuple(layer.fields))
-    layer = replace(layer, geometry=find_geometry(recipes[layer.kind]))
+    layer = replace(layer, geometry=find_geometry(layer.kind, recipes[layer.kind]))
     drawn_by = styles if layer.basemap else {layer.style} & styles.keys()  # basemaps name their layers themselves
     styled = set()
     for name in sorted(drawn_by):

@@ -90,8 +90,10 @@ def _depth_fault(style: Any) -> tuple[str, str] | None:
     return ("layers", f"lists and tables that are nested at most {_DEEPEST} deep") if too_deep else None
 
 
-def find_geometry(recipe: str) -> str:
-    """Which geometries a recipe is for: points, lines or polygons; empty where its head does not say."""
+def find_geometry(kind: str, recipe: str) -> str:
+    """Which geometries a recipe is for, by its name or its head: points, lines or polygons; empty where neither says."""
+    if kind in GEOMETRIES:
+        return kind
     found = _GEOMETRY.search(recipe)
     return found[1] if found else ""
 

@@ -211,8 +211,8 @@ def _serve(settings: Settings, prepare: Callable[[str], None] | None = None) -> 
     from geoserver.catalog import read_catalog
 
     _stop_in_order()
-    say(styling.describe_basemap(read_catalog(settings)))
     with contextlib.suppress(KeyboardInterrupt), server.listen(settings) as listener, database(settings) as url:
+        say(styling.describe_basemap(read_catalog(settings)))
         if prepare:
             prepare(url)
         server.run(settings, url, listener, lambda: _announce(listener))

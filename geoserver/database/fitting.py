@@ -60,7 +60,7 @@ def fit(layer: Layer, status: LayerStatus, recipes: Mapping[str, str]) -> Fit:
         readings=readings,
         time=time,
         kind=kind,
-        geometry=find_geometry(recipes[kind]),
+        geometry=find_geometry(kind, recipes[kind]),
         facet=layer.facet if layer.facet in fields else "",
         label=keep_fields(layer.label, fields),
         languages={tag: _fit_words(words, fields) for tag, words in layer.languages.items()},
@@ -88,7 +88,7 @@ def _find_fault(layer: Layer, status: LayerStatus, kind: str, recipes: Mapping[s
         return f"its table layers.{layer.table} is gone"
     if kind not in recipes:
         return f"it was loaded as kind {kind!r}, of which there is no recipe in tiles/"
-    points = find_geometry(recipes[kind]) == "points"
+    points = find_geometry(kind, recipes[kind]) == "points"
     needed = _NEEDED if points or not status.plan.zooms else (*_NEEDED, "visible_from")
     if missing := [name for name in needed if name not in columns]:
         return f"column {missing[0]} of its table layers.{layer.table} is gone"
