@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from geoserver.fieldtypes import FieldType
 
 __all__ = ["ATTRIBUTION", "LICENCE", "SHEETS", "Sheet"]
 
 LICENCE = "ODbL-1.0"
 ATTRIBUTION = "© OpenStreetMap contributors"
 
-_NAMED = {"class": "text", "name": "text"}
-_RAILWAY = {**_NAMED, "bridge": "boolean", "tunnel": "boolean"}
-_STREET = {
+_NAMED: dict[str, FieldType] = {"class": "text", "name": "text"}
+_RAILWAY: dict[str, FieldType] = {**_NAMED, "bridge": "boolean", "tunnel": "boolean"}
+_STREET: dict[str, FieldType] = {
     **_NAMED,
     "ref": "text",
     "rank": "integer",
@@ -30,7 +34,7 @@ class Sheet:
     title: str
     description: str
     kind: str
-    fields: dict[str, str] = field(default_factory=lambda: dict(_NAMED))
+    fields: dict[str, FieldType] = field(default_factory=lambda: dict(_NAMED))
     units: dict[str, str] = field(default_factory=dict)
     languages: bool = True
     minzoom: int = 0

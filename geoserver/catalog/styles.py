@@ -91,7 +91,7 @@ def _depth_fault(style: Any) -> tuple[str, str] | None:
 
 
 def find_geometry(kind: str, recipe: str) -> str:
-    """Which geometries a recipe is for, by its name or its head: points, lines or polygons; empty where neither says."""
+    """Which geometries a recipe is for, by its name or its head: points, lines or polygons; empty for any."""
     if kind in GEOMETRIES:
         return kind
     found = _GEOMETRY.search(recipe)

@@ -120,6 +120,7 @@ def test_what_is_selected_on_a_phone_is_seen_above_its_card_and_beside_the_legen
     assert legend["y"] + legend["height"] <= card["y"]
 
 
+@pytest.mark.slow
 def test_each_task_is_done_by_keyboard_alone(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/")
     page = viewer.page
@@ -161,6 +162,7 @@ def test_each_task_is_done_by_keyboard_alone(open_viewer: Callable[..., Any]) ->
     expect(chips).to_be_focused()
 
 
+@pytest.mark.slow
 def test_each_task_is_done_by_roles_and_names_alone(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/?layers=crime,bike-paths,air-quality")
     page = viewer.page

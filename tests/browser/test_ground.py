@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PLACE = (-28.5945, 45.2052)
 TILE = Tile(14, *mercantile.tile(*PLACE, 14)[:2])
