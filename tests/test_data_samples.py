@@ -69,6 +69,7 @@ def _date(text: str) -> datetime | None:
         return None
 
 
+@pytest.mark.slow
 def test_making_the_city_again_gives_the_same_bytes(tmp_path: Path) -> None:
     made = json.loads((SAMPLES / "manifest.json").read_text(encoding="utf-8"))
     subprocess.run([sys.executable, "-W", "error", SAMPLES / "make.py", tmp_path], check=True, timeout=600)

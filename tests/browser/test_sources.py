@@ -29,7 +29,7 @@ def run(script: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     "script",
-    ["test", "size"],
+    [pytest.param("test", marks=pytest.mark.slow), "size"],
     ids=["the filters and links are read and written", "the size keeps to its budget"],
 )
 def test_the_viewer_s_own_checks_pass(script: str) -> None:
