@@ -145,13 +145,18 @@ def test_every_value_is_plain_or_stops_of_the_zoom_with_plain_outputs(
     assert seen > 500
 
 
-def test_the_converter_of_qgis_takes_every_plain_style_without_a_warning(styles: dict[str, dict[str, Any]]) -> None:
+def test_the_converter_of_qgis_takes_every_plain_style_without_a_warning(
+    styles: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
     found = PYTHON.exists() and subprocess.run([PYTHON, "-c", "import qgis.core"], capture_output=True, check=False)
     if not found or found.returncode:
         pytest.skip("QGIS is not installed: apt-get install python3-qgis")
-    environment = {"QT_QPA_PLATFORM": "offscreen", "PATH": "/usr/bin:/bin"}
+    # QGIS writes its own library of symbols to where it is at home.
+    environment = {"QT_QPA_PLATFORM": "offscreen", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     asked = [PYTHON, "-c", CONVERT]
-    done = subprocess.run(asked, input=json.dumps(styles), capture_output=True, text=True, env=environment, check=True)
+    done = subprocess.run(
+        asked, input=json.dumps(styles), capture_output=True, text=True, env=environment, cwd=tmp_path, check=True
+    )
     told = json.loads(done.stdout.splitlines()[-1])
     assert told == {name: [0, [], len(style["layers"])] for name, style in styles.items()}
 

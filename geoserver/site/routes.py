@@ -42,7 +42,6 @@ MAX_LAYERS = 32
 MANY = 9  # datasets from which on the page folds its list (web/src/state/map-state.svelte.ts)
 
 _UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has these bytes already."}}
-_MVT = "application/vnd.mapbox-vector-tile"
 _NUMBER = re.compile(r"^\d{1,8}$", re.ASCII)
 _RANGE = re.compile(r"^(\d{1,5})-(\d{1,5})$", re.ASCII)
 _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>City map</title>
@@ -220,7 +219,7 @@ async def font_file(request: Request, script: str) -> Response:
     tags=["styles"],
     response_class=Response,
     responses={
-        200: {"description": "Layers `land` and `borders`, or `graticule`.", "content": {_MVT: {}}},
+        200: {"description": "Layers `land` and `borders`, or `graticule`.", "content": {tiling.VECTOR.media_type: {}}},
         204: {"description": "There is only sea."},
         **_UNCHANGED,
     },
@@ -240,7 +239,7 @@ async def world(request: Request, part: str, z: str, x: str, y: str) -> Response
     if encoding != IDENTITY:
         headers["Content-Encoding"] = encoding
         body = await compress_apart(body, encoding)
-    return Response(body, headers=headers, media_type=_MVT)
+    return Response(body, headers=headers, media_type=tiling.VECTOR.media_type)
 
 
 @router.get("/favicon.svg", include_in_schema=False)
