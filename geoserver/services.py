@@ -119,6 +119,8 @@ class Services:
         known = self._fits.get(layer.id)
         if known is None or known[0] is not layer or known[1] is not status:
             fitted = fit(layer, status, self.live.current.recipes)
+            if known is not None and known[2].layer == fitted.layer:
+                fitted = replace(fitted, layer=known[2].layer)  # and with it what was made from it
             known = self._fits[layer.id] = (layer, status, fitted)
         return known[2]
 
@@ -166,7 +168,7 @@ class Services:
         if self._untold or self.database_problem or statuses != self.statuses:
             # Of a layer that stayed the same the very object is kept, and with it what was made from it.
             known = self.statuses
-            self.statuses = {key: known[key] if known.get(key) == new else new for key, new in statuses.items()}
+            self.statuses = {key: _keep(known.get(key), new) for key, new in statuses.items()}
             self.database_problem = ""
             self._tell()
         for layer_id in list(self._owed):
@@ -331,3 +333,11 @@ class Services:
                 kept = "is out of service" if self.find(layer_id) is None else "stays in service as it was loaded"
                 log.warning("Layer %s %s (%s): run geoserver load %s", layer_id, kept, told, layer_id)
         self._outdated = outdated
+
+
+def _keep(known: LayerStatus | None, new: LayerStatus) -> LayerStatus:
+    """The object that there was where it says the same, else the new one with the old one's plan if that is the same:
+    statements are made of a plan, and an edit leaves it as it is."""
+    if known is None or known == new:
+        return known or new
+    return replace(new, plan=known.plan) if known.plan == new.plan else new

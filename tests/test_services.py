@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+import mercantile
 import psycopg
 import pytest
 from fastapi.testclient import TestClient
@@ -14,8 +15,10 @@ from psycopg.sql import SQL, Identifier
 from geoserver import assets
 from geoserver.app import create_app
 from geoserver.catalog import read_catalog, read_layer
+from geoserver.database import summaries
 from geoserver.loading import load
 from geoserver.settings import Settings
+from geoserver.tiling import texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -147,3 +150,92 @@ def test_a_recipe_of_another_name_is_as_good_as_the_one_it_copies(workspace: Pat
         styles = [client.get(f"/styles/{kind}-x.json").json()["layers"] for kind in ("points", "scatts")]
         assert [item["type"] for item in styles[0]] == [item["type"] for item in styles[1]]
         assert "circle" in {item["type"] for item in styles[0]}
+
+
+@pytest.fixture
+def two_layers(workspace: Path, empty_database: str) -> Iterator[TestClient]:
+    """An app over benches and lamps, both loaded; tests change the benches."""
+    (workspace / "layers" / "lamps.toml").write_text(LAYER.replace("Benches", "Lamps"), encoding="utf-8")
+    for layer in read_catalog(Settings(workspace=workspace, database_url=None)).layers.values():
+        load(layer, empty_database)
+    app = create_app(Settings(workspace=workspace, database_url=None), empty_database)
+    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        yield client
+
+
+def ask_all(client: TestClient) -> None:
+    """Have everything made that is kept of each layer."""
+    for name in ("benches", "lamps"):
+        tile = mercantile.tile(-28.6, 45.2, 14)
+        for address in (
+            f"/tiles/{name}/{tile.z}/{tile.x}/{tile.y}.mvt",
+            f"/api/layers/{name}",
+            f"/api/layers/{name}/summary?filter=name='oak'",
+            f"/ogc/collections/{name}?f=json",
+            f"/ogc/collections/{name}/items?f=json",
+            f"/?layers={name}",
+        ):
+            assert client.get(address).status_code in {200, 404}, address  # 404: the viewer is not built
+
+
+def list_kept(client: TestClient, layer_id: str) -> dict[str, object]:
+    """What is kept of a layer, by what it is."""
+    state = client.app.state  # type: ignore[attr-defined]
+    tiles, services, answers = state.tiles, state.services, state.answers
+    layer, status = services.find(layer_id)
+    kept: dict[str, object] = {"layer": layer, "status": status}
+    kept |= {f"text {text}": text for subject, held in texts._known.values() if subject.layer is layer for text in held}
+    kept |= {f"tile {target}": hot for (target, _), hot in tiles.cache.shortcuts.items() if layer_id in str(target)}
+    kept |= {
+        f"answer {question}": answer
+        for question, (_, answer) in summaries._kept(services.database)._kept.items()
+        if question[0] == layer_id
+    }
+    for snapshot in state.ogc._snapshots.values():
+        part = snapshot.part(layer_id)
+        kept |= {f"part {snapshot.url}": part, f"collection {snapshot.url}": vars(part).get("collection")}
+    kept |= {f"page {key.of}": body for key, (_, body) in answers.kept._entries.items() if key.layers == {layer_id}}
+    return kept
+
+
+def edit_row(url: str, workspace: Path) -> None:
+    assert workspace
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DELETE FROM layers.benches WHERE name = 'elm'")
+
+
+def load_anew(url: str, workspace: Path) -> None:
+    rows = "name,lon,lat\noak,-28.6,45.2\nelm,-28.61,45.21\nash,-28.6,45.21\n"
+    (workspace / "data" / "benches.csv").write_text(rows, encoding="utf-8")
+    load(read_layer(workspace / "layers" / "benches.toml"), url)
+
+
+def edit_file(url: str, workspace: Path) -> None:
+    assert url
+    text = LAYER.replace("Benches", "Seats")
+    (workspace / "layers" / "benches.toml").write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("change", [edit_row, load_anew, edit_file])
+def test_a_change_of_one_layer_leaves_what_is_kept_of_another(
+    two_layers: TestClient, workspace: Path, empty_database: str, change: Callable[[str, Path], None]
+) -> None:
+    client = two_layers
+    client.app.state.answers.kept._seconds = 600  # type: ignore[attr-defined]
+    ask_all(client)
+    before, own = list_kept(client, "lamps"), list_kept(client, "benches")
+    kinds = {name.partition(" ")[0] for name in before}
+    assert kinds >= {"layer", "status", "text", "tile", "answer", "part", "collection"}
+
+    def told() -> tuple[str, int]:
+        answer = client.get("/api/layers/benches").json()
+        return answer["title"], answer["count"]
+
+    first = told()
+    change(empty_database, workspace)
+    wait_for(lambda: told() != first)
+    client.get("/?layers=benches")
+    after = list_kept(client, "lamps")
+    assert after.keys() == before.keys()
+    assert [name for name in before if after[name] is not before[name]] == []
+    assert list_kept(client, "benches") != own

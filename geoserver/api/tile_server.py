@@ -355,22 +355,22 @@ class TileServer:
         return [(b"content-type", content.media_type.encode()), *coding, *lines]
 
     def _follow_catalog(self) -> None:
-        """A layer that went or is declared otherwise must not be seen as it was; new rows only make tiles old."""
-        services, before = self.services, self._known
-        catalog = services.live.current
-        self._known = {}
+        """A layer that went or is declared otherwise must not be seen as it was; new rows only make tiles old.
+
+        What there is of a layer that stayed as it was stays, whatever happened to others.
+        """
+        before, self._known = self._known, {}
         for layer_id, known in before.items():
-            found = services.find(layer_id)
-            if catalog is not known.catalog:
-                self.cache.drop_shortcuts(layer_id)
-                self.results.drop(layer_id)
-            if found is None or found[0] != known.layer:
-                self.flights.forget(layer_id)
-            elif self._version(Part(*found, Asked(Where()))) != known.version:
-                if found[1].loaded_at == known.status.loaded_at:
-                    self.flights.forget(layer_id)  # another recipe
-                else:
-                    self.flights.drop(layer_id, None)
+            found = self.services.find(layer_id)
+            other = found is None or found[0] != known.layer
+            if found is not None and not other and self._version(Part(*found, Asked(Where()))) == known.version:
+                continue
+            self.cache.drop_shortcuts(layer_id)
+            self.results.drop(layer_id)
+            if found is None or other or found[1].loaded_at == known.status.loaded_at:
+                self.flights.forget(layer_id)  # not there, declared otherwise, or of another recipe
+            else:
+                self.flights.drop(layer_id, None)
 
     def _follow_rows(self, notice: Notice) -> None:
         self.results.drop(notice.layer, notice.version)

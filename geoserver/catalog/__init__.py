@@ -117,12 +117,15 @@ class LiveCatalog:
             # Of a layer that stayed the same the very object is kept, and with it what was made from it.
             known = self.current.layers
             layers = {key: known[key] if known.get(key) == layer else layer for key, layer in layers.items()}
+            # So it is of what all layers share: what was made from it stays where only a layer's file is another.
+            before, schemas = self.current, self._keep_schemas(broken)
             self.current = replace(
                 fresh,
                 layers=_in_order(layers),
-                styles={**fresh.styles, **styles},
-                recipes={**fresh.recipes, **recipes},
-                schemas={**fresh.schemas, **self._keep_schemas(broken)},
+                styles=_same(before.styles, {**fresh.styles, **styles}),
+                recipes=_same(before.recipes, {**fresh.recipes, **recipes}),
+                schemas=_same(before.schemas, {**fresh.schemas, **schemas}),
+                city=_same(before.city, fresh.city),
             )
             return self.current
 
@@ -130,6 +133,11 @@ class LiveCatalog:
         """The last good state of schemas whose files broke."""
         names = {path.stem for path in map(Path, broken) if path.parent.name == FOLDER}
         return {name: schema for name, schema in self.current.schemas.items() if name in names}
+
+
+def _same[T](before: T, now: T) -> T:
+    """The object that there was, where the new one says the same."""
+    return before if before == now else now
 
 
 def layer_folders(settings: Settings) -> list[Path]:

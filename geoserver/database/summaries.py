@@ -36,6 +36,8 @@ _KEPT = 512  # answers per database; one is a few kilobytes
 
 type Number = int | float
 type Summary = dict[str, Any]
+type _Question = tuple[object, ...]  # the layer's id, and what is asked of it
+type _State = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +49,25 @@ class Range:
 
 
 class _Answers:
-    """The latest answers for one database; a key holds the layer's version, so that none outlives a change."""
+    """The latest answers for one database, each with the state of the layer that it is about.
+
+    A new answer takes the place of the old one to the same question, so that a layer that changes again and again does
+    not push out what is known of others.
+    """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[object, Any] = OrderedDict()
+        self._kept: OrderedDict[_Question, tuple[_State, Any]] = OrderedDict()
 
-    def get(self, key: object) -> Any:
-        if key in self._kept:
-            self._kept.move_to_end(key)
-        return self._kept.get(key)
+    def get(self, question: _Question, state: _State) -> Any:
+        known = self._kept.get(question)
+        if known is None or known[0] != state:
+            return None
+        self._kept.move_to_end(question)
+        return known[1]
 
-    def put(self, key: object, answer: Any) -> Any:
-        self._kept[key] = answer
+    def put(self, question: _Question, state: _State, answer: Any) -> Any:
+        self._kept[question] = state, answer
+        self._kept.move_to_end(question)
         if len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
         return answer
@@ -76,8 +85,9 @@ async def summarise(
     the most frequent values.
     """
     names = tuple(item.name for item in fields)
-    answers, key = _kept(database), (*_key(layer, status), "summary", where.canonical, names)
-    if (known := answers.get(key)) is not None:
+    answers, state = _kept(database), _state(layer, status)
+    question = (layer.id, "summary", where.canonical, names)
+    if (known := answers.get(question, state)) is not None:
         return known  # type: ignore[no-any-return]  # what `put` was given below
     ranges = await read_ranges(database, layer, status, [item for item in fields if _has_range(item)])
     scales = {item.name: _Scale.over(item, ranges[item.name]) for item in fields if _has_range(item)}
@@ -93,7 +103,7 @@ async def summarise(
     facets = {name: _facet(found[name]) for name in names if name not in scales}
     histograms = {name: scale.bins(dict(found[name])) for name, scale in scales.items()}
     answer: Summary = {"count": total, "facets": facets, "histograms": histograms}
-    return answers.put(key, answer)  # type: ignore[no-any-return]  # `put` gives back what it is given
+    return answers.put(question, state, answer)  # type: ignore[no-any-return]  # `put` gives back what it is given
 
 
 async def read_choices(
@@ -101,8 +111,8 @@ async def read_choices(
 ) -> dict[str, list[dict[str, Any]]]:
     """The values of each field with their counts over the whole layer, most frequent first, at most 100 each."""
     answers, names = _kept(database), tuple(item.name for item in fields)
-    key = (*_key(layer, status), "choices", names)
-    if (known := answers.get(key)) is not None:
+    question, state = (layer.id, "choices", names), _state(layer, status)
+    if (known := answers.get(question, state)) is not None:
         return known  # type: ignore[no-any-return]  # what `put` was given below
     choices: dict[str, list[dict[str, Any]]] = {}
     for item in fields:
@@ -110,7 +120,7 @@ async def read_choices(
             "SELECT {column} AS value, count(*) AS count FROM {table} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %(limit)s"
         ).format(column=show(item.name, item.type), table=table_of(layer.table))
         choices[item.name] = await database.fetch(query, {"limit": MAX_CHOICES})
-    return answers.put(key, choices)  # type: ignore[no-any-return]  # `put` gives back what it is given
+    return answers.put(question, state, choices)  # type: ignore[no-any-return]  # `put` gives back what it is given
 
 
 async def read_ranges(
@@ -118,8 +128,8 @@ async def read_ranges(
 ) -> dict[str, Range | None]:
     """Least and greatest finite value of each field over the whole layer; None for a field without any."""
     answers = _kept(database)
-    key = (*_key(layer, status), "ranges")
-    ranges: dict[str, Range | None] = answers.get(key) or {}
+    question, state = (layer.id, "ranges"), _state(layer, status)
+    ranges: dict[str, Range | None] = answers.get(question, state) or {}
     if missing := [item for item in fields if item.name not in ranges]:
         columns = [
             SQL("({}) AS {}, ({}) AS {}").format(
@@ -129,7 +139,7 @@ async def read_ranges(
         ]
         row = await database.fetch_row(SQL("SELECT {}").format(SQL(", ").join(columns))) or {}
         ranges = ranges | {item.name: _range(item, row[f"l{i}"], row[f"h{i}"]) for i, item in enumerate(missing)}
-        answers.put(key, ranges)
+        answers.put(question, state, ranges)
     return {item.name: ranges[item.name] for item in fields}
 
 
@@ -176,10 +186,10 @@ def _kept(database: Database) -> _Answers:
     return _answers.setdefault(database, _Answers())
 
 
-def _key(layer: Layer, status: LayerStatus) -> tuple[object, ...]:
+def _state(layer: Layer, status: LayerStatus) -> _State:
     """Changes with the rows, and with the types and controls of the fields, which need no load to change."""
     controls = tuple((item.name, item.type, item.filter) for item in layer.fields.values())
-    return layer.id, status.version, status.loaded_at, controls
+    return status.version, status.loaded_at, controls
 
 
 def _has_range(item: Field) -> bool:

@@ -4,8 +4,9 @@ Each answer is that of the address itself, in a block of JSON that no browser ru
 data-address="tiles/crime.json">`. The page takes it instead of asking (web/src/query/told.ts); what is not there it
 asks for.
 
-Visitors share them for some seconds, as long as catalogue and data are the same. An answer that is shared depends on
-nothing but its address, the address of the site and the page's language: nothing else of a request is passed on.
+Visitors share them for some seconds, as long as catalogue and data are the same: a change of one layer leaves answers
+that tell of others. An answer that is shared depends on nothing but its address, the address of the site and the
+page's language: nothing else of a request is passed on.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
 
 from geoserver.catalog.city_words import offered_languages
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from starlette.datastructures import QueryParams
     from starlette.types import Message, Scope
 
+    from geoserver.database.status import LayerStatus
     from geoserver.model import Layer
     from geoserver.services import Services
     from geoserver.site.files import BuiltFile
@@ -52,7 +54,21 @@ _PASSED = ("type", "asgi", "http_version", "scheme", "server", "client", "root_p
 _KEPT = 5.0  # seconds
 _ROOM = 8 * 2**20  # bytes of answers and pages that are kept
 
-type _Key = tuple[object, ...]
+type _State = tuple[object, ...]
+
+
+class _Asked(NamedTuple):
+    """An address that the page asks for, and the layers of which its answer tells; None for all of them."""
+
+    address: str
+    layers: frozenset[str] | None = None
+
+
+class _Key(NamedTuple):
+    """What is kept depends on this alone, and on the present state of these layers; None for all of them."""
+
+    layers: frozenset[str] | None
+    of: tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +78,7 @@ class _Visit:
     request: Request
     site: str
     language: str
-    addresses: tuple[str, ...]
+    asked: tuple[_Asked, ...]
     parts: tuple[str, ...]
 
 
@@ -71,7 +87,8 @@ class Answers:
 
     def __init__(self) -> None:
         self.kept: Kept[_Key] = Kept(_KEPT, _ROOM)
-        self._state: tuple[object, ...] = ()
+        self._common: _State = ()
+        self._layers: dict[str, _State] = {}
 
     async def render(self, request: Request, page: BuiltFile, encoding: str, parts: Sequence[str] = ()) -> bytes:
         """The page for this request, in the city's dress and in an encoding; `parts` of the build are named ahead.
@@ -80,21 +97,37 @@ class Answers:
         """
         services: Services = request.app.state.services
         loaded = services.loaded()
-        self._renew((services.live.current, *(part for found in loaded for part in found)))
+        self._renew(services, loaded)
         accepted = request.headers.getlist("accept-language")
         language = page_language(stated_language(request), accepted, offered_languages(services.live.current.city))
-        addresses = _list_addresses(request.query_params, [layer for layer, _ in loaded], language)
-        visit = _Visit(request, str(request.base_url).rstrip("/"), language, addresses, tuple(parts))
+        asked = _list_addresses(request.query_params, [layer for layer, _ in loaded], language)
+        visit = _Visit(request, str(request.base_url).rstrip("/"), language, asked, tuple(parts))
         return (await self._pack(visit, page, encoding)).body
 
-    def _renew(self, state: tuple[object, ...]) -> None:
-        """Forget everything when a layer's file or rows are others: what is told of both is an object of its own."""
-        if len(state) != len(self._state) or any(new is not old for new, old in zip(state, self._state, strict=True)):
+    def _renew(self, services: Services, loaded: Sequence[tuple[Layer, LayerStatus]]) -> None:
+        """Forget what is told of layers whose files or rows are others: what is told of each is an object of its own.
+
+        What the whole page is made of, such as styles and the city's dress, changes too rarely to look closer.
+        """
+        catalog = services.live.current
+        common = (catalog.city, catalog.styles, catalog.recipes, catalog.schemas)
+        layers: dict[str, _State] = {found[0].id: (catalog.layers[found[0].id], *found) for found in loaded}
+        before, self._layers = self._layers, layers
+        if _differ(common, self._common):
+            self._common = common
             self.kept.clear()
-            self._state = state
+            return
+        changed = {
+            layer_id
+            for layer_id in before.keys() | layers.keys()
+            if _differ(layers.get(layer_id, ()), before.get(layer_id, ()))
+        }
+        if changed or list(before) != list(layers):
+            self.kept.drop(lambda key: key.layers is None or not changed.isdisjoint(key.layers))
 
     async def _pack(self, visit: _Visit, page: BuiltFile, encoding: str) -> Made:
-        key = (page.digest, visit.site, visit.language, visit.addresses, visit.parts)
+        of = (page.digest, visit.site, visit.language, visit.asked, visit.parts)
+        key = _Key(None, of)
 
         async def pack() -> Made:
             body, whole = await self.kept.get(key, lambda: self._fill(visit, page))
@@ -102,26 +135,32 @@ class Answers:
 
         if encoding == IDENTITY:
             return await self.kept.get(key, lambda: self._fill(visit, page))
-        return await self.kept.get((*key, encoding), pack)
+        return await self.kept.get(_Key(None, (*of, encoding)), pack)
 
     async def _fill(self, visit: _Visit, page: BuiltFile) -> Made:
         """The page with the blocks that could be had, and whether these are all."""
         services: Services = visit.request.app.state.services
         dressed = dress_page(page.body, services.live.current.city, visit.site, visit.language, visit.parts)
         before, end, after = dressed.rpartition(b"</body>")
-        answers = await asyncio.gather(*(self._ask(visit, address) for address in visit.addresses))
-        told = [_render(address, body) for address, body in zip(visit.addresses, answers, strict=True) if body]
+        answers = await asyncio.gather(*(self._ask(visit, asked) for asked in visit.asked))
+        told = [_render(asked.address, body) for asked, body in zip(visit.asked, answers, strict=True) if body]
         return Made(b"".join((before, *told, end, after)), all(answers))
 
-    async def _ask(self, visit: _Visit, address: str) -> bytes:
+    async def _ask(self, visit: _Visit, asked: _Asked) -> bytes:
         """The body of our own answer at an address; empty when it is anything but 200, or late."""
+        address = asked.address
         try:
             async with asyncio.timeout(_PATIENCE):
-                key = (visit.site, visit.language, address)
+                key = _Key(asked.layers, (visit.site, visit.language, address))
                 return (await self.kept.get(key, lambda: ask_ourselves(visit.request, address, visit.language))).body
         except TimeoutError:
             log.info("The page goes without %s: it is late", address)
             return b""
+
+
+def _differ(one: _State, other: _State) -> bool:
+    """Whether the parts of two states are not the very same objects."""
+    return len(one) != len(other) or any(new is not old for new, old in zip(one, other, strict=True))
 
 
 def stated_language(request: Request) -> str | None:
@@ -136,11 +175,11 @@ def _render(address: str, body: bytes) -> bytes:
     return b'<script type="application/json" data-address="' + name + b'">' + safe + b"</script>\n"
 
 
-def _list_addresses(query: QueryParams, layers: Sequence[Layer], lang: str) -> tuple[str, ...]:
+def _list_addresses(query: QueryParams, layers: Sequence[Layer], lang: str) -> tuple[_Asked, ...]:
     """What the page asks for at once, as it writes it: about its layers, where their tiles are, and its style."""
     data = [layer for layer in layers if not layer.basemap]
-    asked = [_LISTED, *([_SEARCHED] if len(data) <= _FEW else [])]
-    catalogue = [f"api/layers?fields={fields}&lang={lang}" for fields in asked]
+    listed = [_LISTED, *([_SEARCHED] if len(data) <= _FEW else [])]
+    catalogue = [_Asked(f"api/layers?fields={fields}&lang={lang}") for fields in listed]
     if "layers" in query:
         stated = set(",".join(query.getlist("layers")).split(","))
         on = [layer.id for layer in data if layer.id in stated]
@@ -148,17 +187,18 @@ def _list_addresses(query: QueryParams, layers: Sequence[Layer], lang: str) -> t
         on = [layer.id for layer in data if layer.visible] or [layer.id for layer in data[:1]]
     if len(on) > _MOST:
         return tuple(catalogue)
-    details = [f"api/layers/{quote(layer)}?lang={lang}" for layer in on]
+    details = [_Asked(f"api/layers/{quote(layer)}?lang={lang}", frozenset((layer,))) for layer in on]
     if any(name.startswith("filter.") or name in _NARROWING for name in query):
         return (*catalogue, *details)
     base = next((base for base in query.getlist("base") if base in _BASES), "")
     style = "?" + (f"layers={','.join(sorted(on))}&" if on else "") + f"lang={lang}"
+    drawn = frozenset(layer.id for layer in layers if layer.basemap or layer.id in on)
     return (
         *catalogue,
         *details,
-        *(f"tiles/{quote(layer)}.json" for layer in on),
+        *(_Asked(f"tiles/{quote(layer)}.json", frozenset((layer,))) for layer in on),
         # Which base a reader's system likes is not told; the second one takes a tenth of the first when compressed.
-        *(f"styles/{name}.json{style}" for name in ([base] if base else _BASES)),
+        *(_Asked(f"styles/{name}.json{style}", drawn) for name in ([base] if base else _BASES)),
     )
 
 

@@ -47,14 +47,18 @@ class Kept[K: Hashable]:
 
     def clear(self) -> None:
         """What there is and what is being made is nothing for those who come from now on."""
-        self._entries.clear()
-        self.size = 0
-        self._shared.part(lambda _: True)
+        self.drop(lambda _: True)
+
+    def drop(self, fits: Callable[[K], bool]) -> None:
+        """The same for the keys of which that is true."""
+        for key in [key for key in self._entries if fits(key)]:
+            self._drop(key)
+        self._shared.part(fits)
 
     async def _make(self, key: K, make: Callable[[], Coroutine[None, None, Made]]) -> Made:
         made = await make()
         body, keep = made
-        # What was begun before all was cleared is given to those who waited for it, and not kept.
+        # What was begun before it was dropped is given to those who waited for it, and not kept.
         if keep and self._shared.is_current(key) and len(body) + _WEIGHT <= self._most:
             self._entries[key] = asyncio.get_running_loop().time() + self._seconds, body
             self.size += len(body) + _WEIGHT
