@@ -150,6 +150,8 @@ def test_a_recipe_of_another_name_is_as_good_as_the_one_it_copies(workspace: Pat
         styles = [client.get(f"/styles/{kind}-x.json").json()["layers"] for kind in ("points", "scatts")]
         assert [item["type"] for item in styles[0]] == [item["type"] for item in styles[1]]
         assert "circle" in {item["type"] for item in styles[0]}
+        told = client.get("/api/layers/scatts-x").json()
+        assert (told["kind"], told["geometry"]) == ("scatts", "points")  # by which the page shows squares or points
 
 
 @pytest.fixture

@@ -182,6 +182,7 @@ _MEMBERS: dict[str, Callable[[_Told], Any]] = {
     "description": lambda of: of.layer.description,
     "theme": lambda of: of.layer.theme,
     "kind": lambda of: of.layer.kind,
+    "geometry": lambda of: of.layer.geometry or None,
     "keywords": lambda of: list(of.layer.keywords),
     "field_titles": lambda of: [item.title for item in of.layer.listed_fields],
     "license": lambda of: of.layer.license,

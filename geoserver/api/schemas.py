@@ -53,7 +53,10 @@ class LayerEntry(BaseModel):
     title: str
     description: str
     theme: str
-    kind: str = Field(description="points, lines, polygons, tiles or function.")
+    kind: str = Field(description="The recipe that its tiles are made by, or where else they come from.")
+    geometry: Literal["points", "lines", "polygons"] | None = Field(
+        description="What its rows are on the map; null when that is not one of these, or not known."
+    )
     keywords: list[str]
     field_titles: list[str] = Field(description="What its fields are called, to be searched.")
     license: str = Field(description="SPDX identifier.")

@@ -24,10 +24,15 @@ export interface Tally {
   area: number;
 }
 
-/** What a layer shows at a zoom; `some` tells whether squares of it are on the map at all. */
-export function shownAt(kind: string, featuresFrom: number, zoom: number | null, some: boolean): { features: boolean; squares: boolean } {
+/** What a layer of this geometry shows at a zoom; `some` tells whether squares of it are on the map at all. */
+export function shownAt(
+  geometry: string | null,
+  featuresFrom: number,
+  zoom: number | null,
+  some: boolean,
+): { features: boolean; squares: boolean } {
   if (zoom === null) return { features: true, squares: false };
-  const start = kind === "points" ? featuresFrom : 0;
+  const start = geometry === "points" ? featuresFrom : 0;
   return { features: zoom >= start, squares: some || zoom < start };
 }
 

@@ -354,13 +354,18 @@ export interface components {
             field_titles: string[];
             /** Fields */
             fields: components["schemas"]["FieldEntry"][];
+            /**
+             * Geometry
+             * @description What its rows are on the map; null when that is not one of these, or not known.
+             */
+            geometry: ("points" | "lines" | "polygons") | null;
             /** Id */
             id: string;
             /** Keywords */
             keywords: string[];
             /**
              * Kind
-             * @description points, lines, polygons, tiles or function.
+             * @description The recipe that its tiles are made by, or where else they come from.
              */
             kind: string;
             /**
@@ -478,13 +483,18 @@ export interface components {
              * @description What its fields are called, to be searched.
              */
             field_titles: string[];
+            /**
+             * Geometry
+             * @description What its rows are on the map; null when that is not one of these, or not known.
+             */
+            geometry: ("points" | "lines" | "polygons") | null;
             /** Id */
             id: string;
             /** Keywords */
             keywords: string[];
             /**
              * Kind
-             * @description points, lines, polygons, tiles or function.
+             * @description The recipe that its tiles are made by, or where else they come from.
              */
             kind: string;
             /**

@@ -129,6 +129,7 @@ function detailOf(layer: LayerSummary): LayerDetail {
     keywords: [],
     field_titles: [],
     kind: "points",
+    geometry: "points",
     license: "CC0-1.0",
     attribution: "",
     bounds: [0, 0, 1, 1],
