@@ -8,7 +8,7 @@ from geoserver.catalog import layer_folders, source_path
 from geoserver.catalog.names import find_likely
 from geoserver.errors import CatalogError
 from geoserver.sources import parse_table, read_suffixes
-from geoserver.tilesets import open_layer
+from geoserver.tiling import open_layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,9 +43,7 @@ def split_by_source(catalog: Catalog) -> tuple[list[Layer], list[Layer]]:
 
 
 def _check_sources(layer: Layer) -> Iterator[CatalogError]:
-    if layer.kind == "function":
-        return  # proved in the database
-    if layer.kind == "tiles":
+    if not layer.has_rows:
         try:
             open_layer(layer)
         except CatalogError as error:

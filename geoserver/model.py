@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 __all__ = [
     "BINS",
     "GEOMETRIES",
-    "ROWLESS_KINDS",
     "Bounds",
     "City",
     "CityWords",
@@ -37,7 +36,6 @@ __all__ = [
 BINS = "bins"  # the recipe in tiles/ that is no kind of layer, and the end of the name of its MVT layers
 GEOMETRIES = ("points", "lines", "polygons")
 FilterKind = Literal["choice", "range", "search", "none"]
-ROWLESS_KINDS = ("tiles", "function")  # every other kind is a recipe in `tiles/` over the layer's table
 type TimeUnit = Literal["yyyymmdd", "year", "s", "ms"]  # what a number in a time field counts
 
 
@@ -249,9 +247,10 @@ class Layer:
     license: str
     attribution: str
     source: str
-    kind: str
+    kind: str  # a recipe in `tiles/` over the layer's table, or else a module in `tiling/sources/`
     file: Path  # the layer file itself
     fields: Mapping[str, Field]
+    has_rows: bool = True  # it is loaded into a table; else an archive, say, gives its tiles, and nothing but tiles
     style: str = ""
     key: str = ""
     time: str = ""
@@ -291,11 +290,6 @@ class Layer:
     def __post_init__(self) -> None:
         if self.kind in GEOMETRIES:
             object.__setattr__(self, "geometry", self.kind)
-
-    @property
-    def has_rows(self) -> bool:
-        """Whether it is loaded into a table; else an archive or a function gives its tiles, and nothing but tiles."""
-        return self.kind not in ROWLESS_KINDS
 
     def deepened(self, plan: TilePlan) -> Layer:
         """The layer as it is served: with tiles down to the zoom that draws every feature."""

@@ -27,7 +27,7 @@ from geoserver.database.status import CHANNEL, LayerStatus, read_statuses
 from geoserver.errors import GeoserverError, NotFoundError, SetupError, UnavailableError
 from geoserver.grid import join
 from geoserver.tasks import Keeper
-from geoserver.tilesets import Tilesets
+from geoserver.tiling import Rowless
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +55,7 @@ class Services:
         self.settings = settings
         self.live = LiveCatalog(settings)
         self.database = Database(database_url, settings)
-        self.tilesets = Tilesets()
+        self.rowless = Rowless()
         self.statuses: dict[str, LayerStatus] = {}
         self.database_problem = "not connected yet"
         self.keeper = Keeper()
@@ -102,7 +102,7 @@ class Services:
         """A layer that can be served, and its state."""
         layer = self.live.current.layers.get(layer_id)
         if layer is not None and not layer.has_rows:
-            return self.tilesets.held.get(layer_id)
+            return self.rowless.held.get(layer_id)
         if layer is None or (fitted := self._fit(layer)) is None or fitted.layer is None:
             return None
         return fitted.layer, fitted.status
@@ -126,7 +126,7 @@ class Services:
 
     async def start(self) -> None:
         """Open the pools and begin to watch; waits for a first answer of the database, though not for long."""
-        await asyncio.to_thread(self.tilesets.refresh, self.live.current)
+        await asyncio.to_thread(self.rowless.refresh, self.live.current)
         self._report_problems()
         await self.database.open()
         ready = asyncio.Event()
@@ -300,11 +300,11 @@ class Services:
                 await asyncio.to_thread(self.live.reload)
                 read, since = seen, time.monotonic()
             # Archives lie anywhere, and are looked at each time.
-            renewed = await asyncio.to_thread(self.tilesets.refresh, self.live.current)
+            renewed = await asyncio.to_thread(self.rowless.refresh, self.live.current)
             if changed or renewed:
                 self._report_problems()
                 self._tell()
-            for layer, status in self.tilesets.renew():
+            for layer, status in self.rowless.renew():
                 self._hand_on(Notice(layer.id, status.version))
             await asyncio.sleep(_LOOK)
 
@@ -318,7 +318,7 @@ class Services:
 
     def _report_problems(self) -> None:
         """Log what is broken, once."""
-        problems = [str(problem) for problem in (*self.live.current.problems, *self.tilesets.problems)]
+        problems = [str(problem) for problem in (*self.live.current.problems, *self.rowless.problems)]
         for problem in problems:
             if problem not in self._problems:
                 log.error("Catalogue: %s (the last good state stays in service)", problem)

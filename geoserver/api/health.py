@@ -38,7 +38,7 @@ async def readyz(request: Request) -> JSONResponse:
 
 def _readiness(services: Services) -> dict[str, Any]:
     catalog = services.live.current
-    found = [*catalog.problems, *services.tilesets.problems]
+    found = [*catalog.problems, *services.rowless.problems]
     problems = [{"file": item.file, "key": item.key, "expected": item.expected} for item in found]
     served = services.loaded()
     missing = sorted(catalog.layers.keys() - {layer.id for layer, _ in served})

@@ -18,10 +18,11 @@ from geoserver.catalog.files import list_files, read_signature, sign
 from geoserver.catalog.labels import list_fields
 from geoserver.catalog.layer_file import read_layer
 from geoserver.catalog.names import natural_key, near
+from geoserver.catalog.rowless import read_kinds
 from geoserver.catalog.schemas import FOLDER, Schema, read_schemas
 from geoserver.catalog.styles import find_geometry, read_recipes, read_styles
 from geoserver.errors import CatalogError, NotFoundError
-from geoserver.model import BINS, ROWLESS_KINDS, City, Layer
+from geoserver.model import BINS, City, Layer
 from geoserver.settings import Settings
 
 __all__ = [
@@ -237,14 +238,12 @@ def _join(
 
     A style that reads a field which is declared no more is a problem, but must not keep that field in service.
     """
-    kinds = [*sorted(recipes.keys() - {BINS}), *ROWLESS_KINDS]
+    rowless = sorted(read_kinds())
+    kinds = [*sorted(recipes.keys() - {BINS}), *rowless]
     if layer.kind not in kinds:
-        raise CatalogError(
-            str(layer.file),
-            "kind",
-            f"a recipe in tiles/, `tiles` or `function`: {', '.join(kinds)}; got {layer.kind!r}"
-            + near(layer.kind, kinds),
-        )
+        words = ", ".join(f"`{word}`" for word in rowless[:-1]) + f" or `{rowless[-1]}`"
+        expected = f"a recipe in tiles/, or {words}: {', '.join(kinds)}"
+        raise CatalogError(str(layer.file), "kind", f"{expected}; got {layer.kind!r}{near(layer.kind, kinds)}")
     if layer.style and layer.style not in styles:
         raise CatalogError(
             str(layer.file), "style", f"a style in styles/: {layer.style}.json was not found or is broken"

@@ -17,7 +17,7 @@ from pyproj.exceptions import CRSError
 from geoserver.catalog.labels import read_label
 from geoserver.catalog.languages import TAG
 from geoserver.catalog.names import INBORN, LONGEST, near, why_not
-from geoserver.catalog.rowless import build_parameters, check_keys, check_rowless
+from geoserver.catalog.rowless import build_parameters, check_keys, check_rowless, find_rules
 from geoserver.catalog.toml import Part, explain, read_toml
 from geoserver.catalog.wording import check_words
 from geoserver.errors import CatalogError
@@ -211,8 +211,9 @@ def _build_layer(path: Path, parsed: LayerFile) -> Layer:
     fields = {name: _speak(entry, spoken) for name, entry in fields.items()}
     if readings:
         readings = replace(readings, fields={name: replace(fields[name], latest=False) for name in readings.fields})
-    if parsed.kind == "tiles" and "maxzoom" not in parsed.model_fields_set:
-        plain["maxzoom"] = MAX_TILE_ZOOM  # the archive knows better
+    rules = find_rules(parsed.kind)
+    if rules and rules.knows_zooms and "maxzoom" not in parsed.model_fields_set:
+        plain["maxzoom"] = MAX_TILE_ZOOM
     plain["deepens"] = "maxzoom" not in parsed.model_fields_set
     return Layer(
         id=path.stem,
@@ -222,6 +223,7 @@ def _build_layer(path: Path, parsed: LayerFile) -> Layer:
         csv=CsvOptions(**parsed.csv.model_dump()),
         keywords=tuple(parsed.keywords),
         parameters=build_parameters(path, {name: item.model_dump() for name, item in parsed.parameters.items()}),
+        has_rows=rules is None,
         bounds=Bounds(*parsed.bounds) if parsed.bounds else None,
         spoken=spoken,
         description_language=spoken,

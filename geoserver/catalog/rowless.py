@@ -1,10 +1,12 @@
-"""What a layer file may say when its tiles do not come from rows: `kind = "tiles"` and `kind = "function"`."""
+"""What a layer file may say when its tiles do not come from rows: each kind in `tiling/sources/` brings its rules."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
+import importlib
+import pkgutil
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from geoserver.errors import BadParameterError, CatalogError
@@ -13,57 +15,95 @@ from geoserver.model import Parameter
 from geoserver.parameters import parse_parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
+    from types import ModuleType
 
     from geoserver.fieldtypes import Scalar
     from geoserver.model import Layer
 
-__all__ = ["build_parameters", "check_keys", "check_rowless"]
+__all__ = [
+    "OF_FUNCTIONS",
+    "OF_ROWS",
+    "Rules",
+    "build_parameters",
+    "check_keys",
+    "check_rowless",
+    "find_rules",
+    "read_kinds",
+]
 
-_OF_ROWS = frozenset(
+OF_ROWS = frozenset(
     {"source_layer", "crs", "swap_axes", "csv", "key", "time", "facet", "features_from", "label", "readings"}
 )
-_OF_FUNCTIONS = frozenset({"parameters", "bounds", "max_age"})
+OF_FUNCTIONS = frozenset({"parameters", "bounds", "max_age"})
 _TAKEN = frozenset({"filter", "bbox", "datetime"})  # parameters of every tile request
-_FUNCTION = re.compile(r"[^.\0]{1,63}\.[^.\0]{1,63}")
+_FOLDER = "geoserver.tiling.sources"
+
+
+def _accept(path: Path, layer: Layer) -> None:
+    """Nothing else is asked of the layer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the layer file of such a kind may say."""
+
+    idle: frozenset[str]  # keys that would mean nothing, because:
+    why: str
+    what: str = ""  # its source is, where that is a file
+    endings: tuple[str, ...] = ()  # of the file that `source` must name; none where it names something else
+    schemas: bool = False  # it may be the basemap, in a schema of styles/schemas/
+    knows_zooms: bool = False  # where the file does not say `maxzoom`, the source does
+    check: Callable[[Path, Layer], None] = _accept  # what else is asked of the layer; raises CatalogError
+
+
+@cache
+def read_kinds() -> dict[str, ModuleType]:
+    """Modules in `tiling/sources/` that name a kind of layer without rows, by that word: `KIND`, `RULES`, `SOURCE`.
+
+    They are found by their place, as plug-ins are, when the first layer file is read: what is here knows only their
+    rules, so that a new kind is one file there.
+    """
+    folder = importlib.import_module(_FOLDER)
+    modules = [importlib.import_module(f"{_FOLDER}.{item.name}") for item in pkgutil.iter_modules(folder.__path__)]
+    return {module.KIND: module for module in modules if hasattr(module, "KIND")}
+
+
+def find_rules(kind: str) -> Rules | None:
+    """The rules of a kind without rows; None for every other word, which is the name of a recipe."""
+    module = read_kinds().get(kind)
+    rules: Rules | None = module.RULES if module else None
+    return rules
 
 
 def check_keys(path: Path, kind: str, given: Collection[str]) -> None:
     """Refuse keys that would mean nothing for a layer of this kind; raises CatalogError."""
-    match kind:
-        case "tiles":
-            idle, why = (
-                _OF_ROWS | _OF_FUNCTIONS | {"fields"},
-                'no such key with kind = "tiles": the archive says it all',
-            )
-        case "function":
-            idle, why = _OF_ROWS, 'no such key with kind = "function": it has no rows'
-        case _:
-            idle, why = _OF_FUNCTIONS, 'no such key without kind = "function"'
+    if rules := find_rules(kind):
+        idle, why = rules.idle, f'no such key with kind = "{kind}": {rules.why}'
+    else:
+        idle, why = OF_FUNCTIONS, 'no such key without kind = "function"'
     for key in sorted(idle & set(given)):
         raise CatalogError(str(path), key, why)
 
 
 def check_rowless(path: Path, layer: Layer) -> None:
-    """What a layer without rows must keep to; raises CatalogError."""
-    if layer.kind == "tiles" and not layer.source.lower().endswith(".pmtiles"):
-        raise CatalogError(str(path), "source", f'a file *.pmtiles, because kind = "tiles"; got {layer.source!r}')
-    if layer.kind not in ("tiles", "function") and layer.source.lower().endswith(".pmtiles"):
-        raise CatalogError(str(path), "kind", f'"tiles", because the source is an archive of tiles; got {layer.kind!r}')
-    if layer.schema and layer.kind != "tiles":
+    """What a layer must keep to because its tiles come from rows, or because they do not; raises CatalogError."""
+    rules, source = find_rules(layer.kind), layer.source.lower()
+    if rules and rules.endings and not source.endswith(rules.endings):
+        files = " or ".join(f"*{ending}" for ending in rules.endings)
+        raise CatalogError(str(path), "source", f'a file {files}, because kind = "{layer.kind}"; got {layer.source!r}')
+    for word, module in read_kinds().items():
+        if rules is None and module.RULES.endings and source.endswith(module.RULES.endings):
+            raise CatalogError(
+                str(path), "kind", f'"{word}", because the source is {module.RULES.what}; got {layer.kind!r}'
+            )
+    if layer.schema and not (rules and rules.schemas):
         raise CatalogError(
             str(path), "basemap", f"true or false; {layer.schema!r} would be the schema of an archive of tiles"
         )
-    if layer.kind != "function":
-        return
-    if not _FUNCTION.fullmatch(layer.source):
-        raise CatalogError(str(path), "source", f"a function as schema.name; got {layer.source!r}")
-    for name, item in layer.fields.items():
-        if item.filter != "none":
-            raise CatalogError(str(path), f"fields.{name}.filter", "none: a function's tiles cannot be filtered")
-    if (box := layer.bounds) and not (-180 <= box.west < box.east <= 180 and -90 <= box.south < box.north <= 90):  # noqa: PLR2004 - degrees
-        raise CatalogError(str(path), "bounds", f"[west, south, east, north] in degrees; got {box.as_list()}")
+    if rules:
+        rules.check(path, layer)
 
 
 def build_parameters(path: Path, declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Parameter]:

@@ -123,7 +123,7 @@ async def _find(pool: Database, catalog: Catalog, layer: Layer) -> tuple[Layer, 
     """The layer as it is loaded, with its state, or that of its archive; raises NotFoundError."""
     from geoserver.database.fitting import fit
     from geoserver.database.status import read_statuses
-    from geoserver.tilesets import open_layer
+    from geoserver.tiling import open_layer
 
     if not layer.has_rows:
         return open_layer(layer)

@@ -8,7 +8,8 @@ from geoserver.catalog.schemas import find_schema
 from geoserver.errors import CatalogError
 from geoserver.styling.build import BASE
 from geoserver.styling.ready_made import find_ready_made, list_layers
-from geoserver.tilesets import ArchiveStatus, open_layer
+from geoserver.tiling import open_layer
+from geoserver.tiling.sources.archive import ArchiveStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +65,7 @@ def _open_archives(catalog: Catalog) -> dict[str, ArchiveStatus]:
     """Archives of the basemap that can be opened; the others are told of where sources are checked."""
     found = {}
     for layer in catalog.layers.values():
-        if layer.basemap and layer.kind == "tiles":
+        if layer.basemap and not layer.has_rows:
             try:
                 status = open_layer(layer)[1]
             except CatalogError:

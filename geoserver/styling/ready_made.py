@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from geoserver.catalog.schemas import Part, Schema, find_schema
 from geoserver.styling.expressions import UnsupportedError, evaluate, fields_in
-from geoserver.tilesets import ArchiveStatus
+from geoserver.tiling.sources.archive import ArchiveStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -62,7 +62,7 @@ class ReadyMade:
 
 def find_ready_made(catalog: Catalog, statuses: Mapping[str, LayerStatus]) -> ReadyMade | None:
     """The first archive of the basemap in a schema that we know; one whose file names the schema comes first."""
-    layers = [layer for layer in catalog.layers.values() if layer.basemap and layer.kind == "tiles"]
+    layers = [layer for layer in catalog.layers.values() if layer.basemap and not layer.has_rows]
     for layer in sorted(layers, key=lambda layer: not layer.schema):
         status = statuses.get(layer.id)
         if not isinstance(status, ArchiveStatus):

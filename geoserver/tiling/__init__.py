@@ -5,6 +5,7 @@ from geoserver.tiling.check import check
 from geoserver.tiling.compose import BUDGET
 from geoserver.tiling.preparing import Prepared, look_ahead, prepare
 from geoserver.tiling.results import Result, ResultKey, Results, is_dear, read_result, read_rows
+from geoserver.tiling.rowless import Rowless, open_layer
 from geoserver.tiling.sources import VECTOR, TileContent, parse_question, render, source_of, tile_content, tile_version
 from geoserver.tiling.tilejson import PLAN, build_tilejson, parse_plans
 
@@ -18,6 +19,7 @@ __all__ = [
     "Result",
     "ResultKey",
     "Results",
+    "Rowless",
     "TileContent",
     "build_archive",
     "build_tilejson",
@@ -25,6 +27,7 @@ __all__ = [
     "count_tiles",
     "is_dear",
     "look_ahead",
+    "open_layer",
     "parse_plans",
     "parse_question",
     "prepare",

@@ -17,10 +17,9 @@ from geoserver import __version__
 from geoserver.errors import SetupError
 from geoserver.grid import MAX_LATITUDE, intersects, tile_bounds, tile_count
 from geoserver.model import Bounds, Tile
-from geoserver.tiling import functions
 from geoserver.tiling.postgis import BUFFER, EXTENT
 from geoserver.tiling.results import Result, read_result, read_rows
-from geoserver.tiling.sources import render, tile_version
+from geoserver.tiling.sources import render, rowless_source_of, tile_version
 from geoserver.tiling.tilejson import build_tilejson, join_bounds
 from geoserver.tiling.workfile import Frame, WorkFile
 
@@ -245,12 +244,10 @@ def _build_plan(
 
     `zooms` are the first, the last, and the one from which all is drawn.
     """
-    declared: object = functions.depends_on(layer)  # a function's version moves with time
-    if layer.kind != "function":
-        declared = tile_version(catalog, layer, status)
+    version = tile_version if layer.has_rows else rowless_source_of(layer).follows_from
     return {
         "the layer": layer.id,
-        "its fields, recipe or source": repr(declared),
+        "its fields, recipe or source": version(catalog, layer, status),
         "its rows": f"{status.version} {status.loaded_at.isoformat()}" if layer.has_rows else "",
         "the filter": where.canonical,
         "the zooms": list(zooms),

@@ -19,8 +19,8 @@ from geoserver.filtering import Where
 from geoserver.model import BINS, Field, Layer, Tile, TilePlan
 from geoserver.tiling.bins import Subject, build_bins
 from geoserver.tiling.compose import build_values
-from geoserver.tiling.functions import check_function
 from geoserver.tiling.recipes import build_statement
+from geoserver.tiling.sources import rowless_source_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,8 +50,8 @@ def check(database_url: str, catalog: Catalog) -> list[CatalogError]:
         if found:
             return found  # recipes would stumble over the same
         found = [problem for name in sorted(catalog.recipes) for problem in _check_recipe(connection, name, catalog)]
-        functions = [layer for layer in catalog.layers.values() if layer.kind == "function"]
-        tried = {layer.file: check_function(connection, layer) for layer in functions}
+        rowless = [layer for layer in catalog.layers.values() if not layer.has_rows]
+        tried = {layer.file: rowless_source_of(layer).check(connection, layer) for layer in rowless}
         return found + [CatalogError(str(file), "source", problem) for file, problem in tried.items() if problem]
 
 

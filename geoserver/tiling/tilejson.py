@@ -9,9 +9,8 @@ from geoserver.errors import BadParameterError
 from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.grid import MAX_LATITUDE
 from geoserver.model import Bounds
-from geoserver.tilesets import ArchiveStatus
 from geoserver.tiling.bins import bins_layer, describe_bins, find_bins
-from geoserver.tiling.sources import tile_content
+from geoserver.tiling.sources import list_layers, tile_content
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,9 +105,9 @@ def _centre(bounds: Bounds) -> list[float]:
 
 
 def _vector_layers(catalog: Catalog, layer: Layer, status: LayerStatus, start: int) -> list[dict[str, Any]]:
-    """The features, and the bins that count the others below `features_from`; an archive's are its own."""
-    if isinstance(status, ArchiveStatus):
-        return list(status.archive.metadata["vector_layers"])
+    """The features, and the bins that count the others below `features_from`; or what the source itself tells."""
+    if (told := list_layers(layer, status)) is not None:
+        return told
     plan = status.plan
     fields = {name: _describe(layer.fields[name]) for name in layer.tile_fields}
     found = {"id": layer.id, "fields": fields, "minzoom": layer.minzoom, "maxzoom": layer.maxzoom}

@@ -26,9 +26,9 @@ from geoserver.database.pool import Database
 from geoserver.database.status import read_statuses
 from geoserver.model import Tile
 from geoserver.settings import Settings
-from geoserver.tilesets import Tilesets, open_archive
+from geoserver.tilesets import open_archive
 from geoserver.tilesets.archive import ChangedError
-from geoserver.tiling import build_archive, parse_question
+from geoserver.tiling import Rowless, build_archive, parse_question
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -385,8 +385,8 @@ def test_the_zooms_of_the_layer_file_narrow_those_of_the_archive(trees: Path, tm
         (tmp_path / name).mkdir()
     shutil.copy(trees, tmp_path / "data" / "trees.pmtiles")
     (tmp_path / "layers" / "ready-made.toml").write_text(LAYER + "minzoom = 3\nmaxzoom = 12\n")
-    tilesets = Tilesets()
-    assert tilesets.refresh(read_catalog(Settings(workspace=tmp_path, database_url=None)))
-    layer, _ = tilesets.held["ready-made"]
+    rowless = Rowless()
+    assert rowless.refresh(read_catalog(Settings(workspace=tmp_path, database_url=None)))
+    layer, _ = rowless.held["ready-made"]
     assert (layer.minzoom, layer.maxzoom) == (8, 12)
-    assert not tilesets.refresh(read_catalog(Settings(workspace=tmp_path, database_url=None)))
+    assert not rowless.refresh(read_catalog(Settings(workspace=tmp_path, database_url=None)))

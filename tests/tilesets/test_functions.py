@@ -22,8 +22,7 @@ from geoserver.errors import BadParameterError
 from geoserver.model import Parameter
 from geoserver.parameters import canonical_json, parse_parameter
 from geoserver.settings import Settings
-from geoserver.tilesets import Tilesets
-from geoserver.tiling import check, tile_version
+from geoserver.tiling import Rowless, check, tile_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -360,14 +359,14 @@ def test_check_says_which_functions_are_missing_wrong_or_do_not_run(workspace: P
 
 def test_the_version_changes_every_max_age_seconds(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     catalog = read_catalog(Settings(workspace=workspace, database_url=None))
-    tilesets = Tilesets()
-    assert tilesets.refresh(catalog)
+    rowless = Rowless()
+    assert rowless.refresh(catalog)
     versions = []
     renewed = []
     for second in range(200):
-        monkeypatch.setattr("geoserver.tilesets.holder.time.time", lambda second=second: 1e9 + second)
-        renewed.append("echo" in {layer.id for layer, _ in tilesets.renew()})
-        versions.append(tile_version(catalog, *tilesets.held["echo"]))
+        monkeypatch.setattr("geoserver.tiling.sources.function.time.time", lambda second=second: 1e9 + second)
+        renewed.append("echo" in {layer.id for layer, _ in rowless.renew()})
+        versions.append(tile_version(catalog, *rowless.held["echo"]))
     changes = [second for second in range(1, 200) if versions[second] != versions[second - 1]]
     assert len(changes) in (3, 4)
     assert {later - earlier for earlier, later in pairwise(changes)} == {60}

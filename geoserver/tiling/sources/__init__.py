@@ -1,18 +1,16 @@
 """Where a layer's tiles come from: rows by a recipe, or a kind that a module here names, found by being here.
 
 Everything above (HTTP, cache, `geoserver tiles build`) treats them alike. A new kind is a module with `KIND`, the word
-for it in layer files, and `SOURCE`, a `TileSource`.
+for it in layer files, `RULES`, what these may say, and `SOURCE`, a `RowlessSource`.
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from functools import cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
+from geoserver.catalog.rowless import read_kinds
 from geoserver.errors import BadParameterError
-from geoserver.tiling.sources.base import VECTOR, TileContent, TileSource, View
+from geoserver.tiling.sources.base import VECTOR, RowlessSource, TileContent, TileSource, View
 from geoserver.tiling.sources.rows import Rows
 
 if TYPE_CHECKING:
@@ -27,10 +25,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "VECTOR",
+    "RowlessSource",
     "TileContent",
     "TileSource",
+    "list_layers",
     "parse_question",
     "render",
+    "rowless_source_of",
     "source_of",
     "tile_content",
     "tile_version",
@@ -39,15 +40,20 @@ __all__ = [
 _ROWS = Rows()
 
 
-@cache
-def _read_sources() -> dict[str, TileSource]:
-    modules = [importlib.import_module(f"{__name__}.{item.name}") for item in pkgutil.iter_modules(__path__)]
-    return {module.KIND: cast("TileSource", module.SOURCE) for module in modules if hasattr(module, "KIND")}
-
-
 def source_of(layer: Layer) -> TileSource:
     """The source of a layer's tiles, by its kind; every kind that no module names is a recipe."""
-    return _read_sources().get(layer.kind, _ROWS)
+    return _ROWS if layer.has_rows else rowless_source_of(layer)
+
+
+def rowless_source_of(layer: Layer) -> RowlessSource:
+    """That of a layer without rows."""
+    source: RowlessSource = read_kinds()[layer.kind].SOURCE
+    return source
+
+
+def list_layers(layer: Layer, status: LayerStatus) -> list[dict[str, Any]] | None:
+    """The layers in a layer's tiles where their source tells them, as TileJSON has them."""
+    return None if layer.has_rows else rowless_source_of(layer).list_layers(status)
 
 
 def tile_content(layers: Sequence[tuple[Layer, LayerStatus]]) -> TileContent:

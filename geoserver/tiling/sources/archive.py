@@ -1,55 +1,78 @@
 """`kind = "tiles"`: the tiles of a PMTiles archive."""
 
-# ruff: noqa: ARG002 - one protocol, of which no source needs everything
-
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
-from geoserver.errors import BadParameterError, UnavailableError
-from geoserver.filtering import Where
-from geoserver.tilesets import ArchiveStatus
-from geoserver.tiling.sources.base import VECTOR, digest, spoken
+from geoserver.catalog import source_path
+from geoserver.catalog.rowless import OF_FUNCTIONS, OF_ROWS, Rules
+from geoserver.database.status import LayerStatus
+from geoserver.errors import CatalogError, UnavailableError
+from geoserver.model import TilePlan
+from geoserver.tilesets import Archive, open_archive, read_signature
+from geoserver.tiling.sources.base import RowlessSource, build_common, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from geoserver.catalog import Catalog
     from geoserver.database.pool import Database
-    from geoserver.database.status import LayerStatus
     from geoserver.model import Layer, Tile
-    from geoserver.tiling.sources.base import TileContent, View
+    from geoserver.tiling.sources.base import View
 
-__all__ = ["KIND", "SOURCE"]
+__all__ = ["KIND", "RULES", "SOURCE", "ArchiveStatus"]
 
 log = logging.getLogger("geoserver")
 
 
-class Archive:
+@dataclass(frozen=True, slots=True)
+class ArchiveStatus(LayerStatus):
+    """The state of a layer whose tiles lie in an archive; whoever holds it reads from that very file to the end."""
+
+    archive: Archive = field(kw_only=True)
+
+
+class ReadyMade(RowlessSource):
     """Ready-made tiles, handed on as they are."""
 
-    needs_database = False
+    def open(self, layer: Layer) -> tuple[Layer, LayerStatus]:
+        path = source_path(layer)
+        try:
+            archive = open_archive(path)
+        except OSError as error:
+            raise CatalogError(str(layer.file), "source", f"a readable file at {path}: {error.strerror}") from error
+        except ValueError as error:
+            raise CatalogError(str(layer.file), "source", f"{error} ({path})") from error
+        low, high = archive.zooms
+        narrowed = replace(layer, minzoom=max(layer.minzoom, low), maxzoom=min(layer.maxzoom, high))
+        if narrowed.minzoom > narrowed.maxzoom:
+            raise CatalogError(str(layer.file), "minzoom", f"zooms that the archive has: {low} to {high}")
+        changed = archive.signature[2] / 1e9
+        said = archive.metadata.get("features_from")
+        plan = TilePlan(features_from=said if isinstance(said, int) and 0 <= said <= high else 0)
+        common = build_common(layer, int(changed), changed, archive.bounds)
+        return narrowed, ArchiveStatus(**common, plan=plan, archive=archive)
 
-    def content(self, status: LayerStatus) -> TileContent:
-        return VECTOR
+    def sign(self, layer: Layer) -> object:
+        return read_signature(source_path(layer))
 
-    def parse(
-        self, layer: Layer, status: LayerStatus, filters: Mapping[str, str], properties: Mapping[str, str]
-    ) -> Where:
-        for name, text in [*spoken(filters).items(), *properties.items()]:
-            raise BadParameterError(
-                name, text, f"no filter: the tiles of {layer.id} are ready-made and stay as they are"
-            )
-        return Where()
+    def list_layers(self, status: LayerStatus) -> list[dict[str, Any]] | None:
+        return list(status.archive.metadata["vector_layers"]) if isinstance(status, ArchiveStatus) else None
 
-    def version(self, catalog: Catalog, layer: Layer, status: LayerStatus) -> str:
+    def version(self, catalog: Catalog, layer: Layer, status: LayerStatus) -> str:  # noqa: ARG002 - see base
         signature = status.archive.signature if isinstance(status, ArchiveStatus) else ()
         return digest(layer.id, layer.minzoom, layer.maxzoom, signature)
 
     async def render(
-        self, database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile, *, view: View
+        self,
+        database: Database,  # noqa: ARG002 - see base
+        catalog: Catalog,  # noqa: ARG002
+        layer: Layer,
+        status: LayerStatus,
+        tile: Tile,
+        *,
+        view: View,  # noqa: ARG002
     ) -> bytes:
         if not isinstance(status, ArchiveStatus) or not layer.minzoom <= tile.z <= layer.maxzoom:
             return b""
@@ -61,4 +84,12 @@ class Archive:
 
 
 KIND = "tiles"
-SOURCE = Archive()
+SOURCE = ReadyMade()
+RULES = Rules(
+    idle=OF_ROWS | OF_FUNCTIONS | {"fields"},
+    why="the archive says it all",
+    what="an archive of tiles",
+    endings=(".pmtiles",),
+    schemas=True,
+    knows_zooms=True,
+)

@@ -1,23 +1,29 @@
 """What a source of tiles is: how a request is read, what its tiles depend on and are, and how one is made."""
 
+# ruff: noqa: ARG002 - what most sources answer alike needs little of what it is given
+
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
 
+from geoserver.errors import BadParameterError
 from geoserver.filtering import Where
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import psycopg
+
     from geoserver.catalog import Catalog
     from geoserver.database.pool import Database
     from geoserver.database.status import LayerStatus
-    from geoserver.model import Layer, Tile
+    from geoserver.model import Bounds, Layer, Tile
     from geoserver.tiling.cells import Cells
 
-__all__ = ["VECTOR", "TileContent", "TileSource", "View", "digest", "spoken"]
+__all__ = ["VECTOR", "RowlessSource", "TileContent", "TileSource", "View", "build_common", "digest", "spoken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,74 @@ class TileSource(Protocol):
         self, database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile, *, view: View
     ) -> bytes:
         """The layer's part of a tile, not compressed, `b""` when it holds nothing; raises UnavailableError."""
+
+
+class RowlessSource:
+    """Tiles that come from no table: `open`, `version` and `render` are a source's own, the rest is what most say."""
+
+    needs_database = False
+
+    def open(self, layer: Layer) -> tuple[Layer, LayerStatus]:
+        """The layer, its zooms narrowed to those there are, and its state; raises CatalogError."""
+        raise NotImplementedError
+
+    def version(self, catalog: Catalog, layer: Layer, status: LayerStatus) -> str:
+        """As of every source."""
+        raise NotImplementedError
+
+    async def render(
+        self, database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile, *, view: View
+    ) -> bytes:
+        """As of every source."""
+        raise NotImplementedError
+
+    def sign(self, layer: Layer) -> object:
+        """What differs when the layer must be opened anew, though its file stayed; raises OSError."""
+        return None
+
+    def is_over(self, layer: Layer, status: LayerStatus) -> bool:
+        """Whether its tiles hold no longer, though nothing tells that they changed."""
+        return False
+
+    def follows_from(self, catalog: Catalog, layer: Layer, status: LayerStatus) -> str:
+        """What the tiles of an archive that is built from it follow from, where `version` moves with time alone."""
+        return self.version(catalog, layer, status)
+
+    def check(self, connection: psycopg.Connection, layer: Layer) -> str:
+        """What the database shows to be wrong with the layer's source; empty when nothing is."""
+        return ""
+
+    def content(self, status: LayerStatus) -> TileContent:
+        return VECTOR
+
+    def list_layers(self, status: LayerStatus) -> list[dict[str, Any]] | None:
+        """The layers in its tiles, as TileJSON has them; None for one of the layer's own name."""
+        return None
+
+    def parse(
+        self, layer: Layer, status: LayerStatus, filters: Mapping[str, str], properties: Mapping[str, str]
+    ) -> Where:
+        for name, text in [*spoken(filters).items(), *properties.items()]:
+            raise BadParameterError(
+                name, text, f"no filter: the tiles of {layer.id} are ready-made and stay as they are"
+            )
+        return Where()
+
+
+def build_common(layer: Layer, version: int, since: float, bounds: Bounds | None) -> dict[str, Any]:
+    """What the status of every layer without rows says alike; `since` is in seconds since 1970."""
+    return {
+        "id": layer.id,
+        "version": version,
+        "rows": 0,
+        "rejected": 0,
+        "readings": 0,
+        "bounds": bounds,
+        "srid": 4326,
+        "geometry_type": "",
+        "loaded_at": datetime.fromtimestamp(since, UTC),
+        "seconds": 0.0,
+    }
 
 
 def spoken(filters: Mapping[str, str]) -> dict[str, str]:

@@ -1,34 +1,51 @@
 """`kind = "function"`: tiles that a SQL function makes."""
 
-# ruff: noqa: ARG002 - one protocol, of which no source needs everything
+# ruff: noqa: ARG002 - no source needs all that it is given
 
 from __future__ import annotations
 
+import re
+import time
+import zlib
 from typing import TYPE_CHECKING
 
+from geoserver.catalog.rowless import OF_ROWS, Rules
+from geoserver.database.status import LayerStatus
+from geoserver.errors import CatalogError
 from geoserver.tiling import functions
-from geoserver.tiling.sources.base import VECTOR, digest, spoken
+from geoserver.tiling.sources.base import RowlessSource, build_common, digest, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
+
+    import psycopg
 
     from geoserver.catalog import Catalog
     from geoserver.database.pool import Database
-    from geoserver.database.status import LayerStatus
     from geoserver.filtering import Where
     from geoserver.model import Layer, Tile
-    from geoserver.tiling.sources.base import TileContent, View
+    from geoserver.tiling.sources.base import View
 
-__all__ = ["KIND", "SOURCE"]
+__all__ = ["KIND", "RULES", "SOURCE", "period_of"]
+
+_FUNCTION = re.compile(r"[^.\0]{1,63}\.[^.\0]{1,63}")
 
 
-class Function:
+class Function(RowlessSource):
     """A function in the database, with declared parameters."""
 
     needs_database = True
 
-    def content(self, status: LayerStatus) -> TileContent:
-        return VECTOR
+    def open(self, layer: Layer) -> tuple[Layer, LayerStatus]:
+        since = period_of(layer)
+        return layer, LayerStatus(**build_common(layer, since, since, layer.bounds))
+
+    def is_over(self, layer: Layer, status: LayerStatus) -> bool:
+        return period_of(layer) != status.version
+
+    def check(self, connection: psycopg.Connection, layer: Layer) -> str:
+        return functions.check_function(connection, layer)
 
     def parse(
         self, layer: Layer, status: LayerStatus, filters: Mapping[str, str], properties: Mapping[str, str]
@@ -38,11 +55,32 @@ class Function:
     def version(self, catalog: Catalog, layer: Layer, status: LayerStatus) -> str:
         return digest(*functions.depends_on(layer), status.loaded_at)
 
+    def follows_from(self, catalog: Catalog, layer: Layer, status: LayerStatus) -> str:
+        return repr(functions.depends_on(layer))
+
     async def render(
         self, database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile, *, view: View
     ) -> bytes:
         return await functions.render(database, layer, tile, view.where)
 
 
+def period_of(layer: Layer) -> int:
+    """When the present `max_age` seconds began for the tiles of a function, in seconds since 1970: at moments of the
+    layer's own, which are the same in every process."""
+    shift = zlib.crc32(layer.id.encode()) % layer.max_age
+    return (int(time.time()) + shift) // layer.max_age * layer.max_age - shift
+
+
+def _check(path: Path, layer: Layer) -> None:
+    if not _FUNCTION.fullmatch(layer.source):
+        raise CatalogError(str(path), "source", f"a function as schema.name; got {layer.source!r}")
+    for name, item in layer.fields.items():
+        if item.filter != "none":
+            raise CatalogError(str(path), f"fields.{name}.filter", "none: a function's tiles cannot be filtered")
+    if (box := layer.bounds) and not (-180 <= box.west < box.east <= 180 and -90 <= box.south < box.north <= 90):  # noqa: PLR2004 - degrees
+        raise CatalogError(str(path), "bounds", f"[west, south, east, north] in degrees; got {box.as_list()}")
+
+
 KIND = "function"
 SOURCE = Function()
+RULES = Rules(idle=OF_ROWS, why="it has no rows", check=_check)
