@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from geoserver.catalog import layer_folders, source_path
+from geoserver.catalog import layer_folders
 from geoserver.catalog.names import find_likely
 from geoserver.errors import CatalogError
-from geoserver.sources import parse_table, read_suffixes
+from geoserver.sources.location import list_locations
 from geoserver.tiling import open_layer
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ def split_by_source(catalog: Catalog) -> tuple[list[Layer], list[Layer]]:
     files: list[Layer] = []
     tables: list[Layer] = []
     for layer in catalog.layers.values():
-        sources = [layer.source, *([layer.readings.source] if layer.readings else [])]
-        (files if all(map(_is_file, sources)) else tables).append(layer)
+        (tables if any(place.is_table for _, place in list_locations(layer)) else files).append(layer)
     return files, tables
 
 
@@ -49,10 +48,8 @@ def _check_sources(layer: Layer) -> Iterator[CatalogError]:
         except CatalogError as error:
             yield error
         return
-    sources = {"source": layer.source} | ({"readings.source": layer.readings.source} if layer.readings else {})
-    for key, source in sources.items():
-        if _is_file(source) and not source_path(layer, source).is_file():
-            path = source_path(layer, source)
+    for key, place in list_locations(layer):
+        if (path := place.path) and not path.is_file():
             yield CatalogError(str(layer.file), key, f"a file; there is none at {path}{_suggest_file(path)}")
 
 
@@ -63,8 +60,3 @@ def _suggest_file(path: Path) -> str:
     beside = [other.name for other in path.parent.iterdir() if other.is_file()] if path.parent.is_dir() else []
     likely = find_likely(path.name, beside)
     return f"; did you mean {likely!r}?" if likely else ""
-
-
-def _is_file(source: str) -> bool:
-    """Not an address, and not a table `schema.table`, which has no known ending."""
-    return "://" not in source and (parse_table(source) is None or source.lower().endswith(read_suffixes()))

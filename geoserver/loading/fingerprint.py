@@ -1,26 +1,22 @@
-"""Where a layer's source is, and a short text that changes when its content or the way to load it changes."""
+"""What to ask of a layer's source, and a short text that changes when its content or the way to load it changes."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 from typing import TYPE_CHECKING
 
-from geoserver.catalog import source_path
 from geoserver.catalog.declared import build_declaration
 from geoserver.errors import LoadError
-from geoserver.sources import Request, parse_table, read_parts, read_suffixes
+from geoserver.sources import Request, read_parts
+from geoserver.sources.location import find_location, list_locations
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from geoserver.model import Layer, Readings
 
 __all__ = ["build_request", "read_fingerprint"]
 
 _RULES = 3  # grows when a rule of loading changes, so that unchanged files are loaded again
-_REMOTE = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 def build_request(
@@ -30,7 +26,7 @@ def build_request(
     source = readings.source if readings else layer.source
     return Request(
         source,
-        find_path(layer, source),
+        find_location(layer, source).find_path(),
         columns,
         positions=readings is None,
         layer="" if readings else layer.source_layer,
@@ -41,25 +37,13 @@ def build_request(
     )
 
 
-def find_path(layer: Layer, source: str) -> Path | None:
-    """The file that is meant, or None for a table "schema.table"; raises LoadError for an address."""
-    if _REMOTE.match(source):
-        raise LoadError(f"{source}: sources are files and tables; download it first")
-    path = source_path(layer, source)
-    if parse_table(source) and not source.lower().endswith(read_suffixes()) and not path.is_file():
-        return None
-    return path
-
-
 def read_fingerprint(layer: Layer) -> str:
     """Of file contents and of what the layer file says about loading; empty for a table: always loaded anew."""
-    sources = [layer.source, *([layer.readings.source] if layer.readings else [])]
     digest = hashlib.blake2b(digest_size=16)
     indexed = sorted((item.name, item.filter, item.latest) for item in layer.fields.values())
     digest.update(repr((_RULES, build_declaration(layer), indexed)).encode())
-    for source in dict.fromkeys(sources):
-        path = find_path(layer, source)
-        if path is None:
+    for place in dict.fromkeys(place for _, place in list_locations(layer)):
+        if (path := place.find_path()) is None:
             return ""
         for part in read_parts(path):
             digest.update(os.fsencode(part.name))
@@ -68,5 +52,5 @@ def read_fingerprint(layer: Layer) -> str:
                     while block := file.read(1 << 20):
                         digest.update(block)
             except OSError as error:
-                raise LoadError(f"{source}: cannot be read: {error.strerror}") from error
+                raise LoadError(f"{place.written}: cannot be read: {error.strerror}") from error
     return digest.hexdigest()

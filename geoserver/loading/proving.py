@@ -21,11 +21,12 @@ from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.loading.area import LONLAT, MANY, find_place
 from geoserver.loading.convert import Converter
 from geoserver.loading.features import as_keys, key_column, wanted_columns
-from geoserver.loading.fingerprint import build_request, find_path
+from geoserver.loading.fingerprint import build_request
 from geoserver.loading.geometry import NOWHERE, Located, locate
 from geoserver.loading.limits import find_limits, is_limited, prove_limits
 from geoserver.loading.readings import wanted_reading_columns
 from geoserver.sources import FEATURE_ID, Batch, open_source
+from geoserver.sources.location import find_location
 from geoserver.sources.names import has_name, suggest
 from geoserver.sources.nesting import read_wkb
 
@@ -77,7 +78,7 @@ def prove_sources(
 
 def _can_open(layer: Layer, source: str, database_url: str) -> bool:
     """Whether it is there to be looked at: a missing file is told by `check`, a table needs a database."""
-    path = find_path(layer, source)
+    path = find_location(layer, source).find_path()
     return bool(database_url) if path is None else path.is_file()
 
 
