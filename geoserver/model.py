@@ -15,6 +15,7 @@ __all__ = [
     "BINS",
     "GEOMETRIES",
     "ROWLESS_KINDS",
+    "AccessKind",
     "Bounds",
     "City",
     "CityWords",
@@ -36,6 +37,7 @@ __all__ = [
 
 BINS = "bins"  # the recipe in tiles/ that is no kind of layer, and the end of the name of its MVT layers
 GEOMETRIES = ("points", "lines", "polygons")
+AccessKind = Literal["public", "restricted", "draft"]
 FilterKind = Literal["choice", "range", "search", "none"]
 ROWLESS_KINDS = ("tiles", "function")  # every other kind is a recipe in `tiles/` over the layer's table
 type TimeUnit = Literal["yyyymmdd", "year", "s", "ms"]  # what a number in a time field counts
@@ -116,6 +118,7 @@ class Field:
     description_language: str = ""
     labels_language: str = ""
     untranslated_labels: tuple[str, ...] = ()  # values whose labels are still in the first language
+    restricted: bool = False  # given out under a grant that names it, and never in tiles
 
     @property
     def source_column(self) -> str:
@@ -286,6 +289,10 @@ class Layer:
     bounds: Bounds | None = None  # outside of which a function has no tiles
     max_age: int = 60  # seconds for which a function's tile holds
     tile_fields: tuple[str, ...] = ()  # what style, filter and title need; filled by the catalogue
+    access: AccessKind = "public"  # who may know of it; see access.py
+    scope: str = ""  # names what its reader may see of it; empty where that is what everybody may
+    rows: object = None  # tree (filtering.syntax.Node) that every question about it is joined with; None: all rows
+    hidden: Mapping[str, Field] = field(default_factory=dict)  # that the reader may not see, and `rows` may name
     geometry: str = ""  # points, lines or polygons, as the recipe of its kind says; empty where it takes all of them
 
     def __post_init__(self) -> None:

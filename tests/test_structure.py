@@ -24,7 +24,7 @@ ROWS = [
     {"server"},
     {"app"},
     {"api", "ogc", "site"},
-    {"basemap"},
+    {"access", "basemap"},
     {"services", "check", "loading", "questions", "styling"},
     {"tiling"},
     {"tilesets"},

@@ -22,7 +22,18 @@ from geoserver.catalog.toml import Part, explain, read_toml
 from geoserver.catalog.wording import check_words
 from geoserver.errors import CatalogError
 from geoserver.fieldtypes import FieldType
-from geoserver.model import Bounds, CsvOptions, Field, FieldWords, Layer, Readings, Threshold, TimeUnit, Words
+from geoserver.model import (
+    AccessKind,
+    Bounds,
+    CsvOptions,
+    Field,
+    FieldWords,
+    Layer,
+    Readings,
+    Threshold,
+    TimeUnit,
+    Words,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,6 +79,7 @@ class _FieldFile(Part):
     column: str = ""
     labels: dict[str, str] = Key(default_factory=dict)
     limits: list[_LimitFile] = Key(default_factory=list)
+    restricted: bool = False
 
 
 class _CsvFile(Part):
@@ -144,6 +156,7 @@ class LayerFile(Part):
     swap_axes: bool = False
     csv: _CsvFile = Key(default_factory=_CsvFile)
     key: str = ""
+    access: AccessKind = "public"
     kind: str
     style: str = ""
     time: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import orjson
 from psycopg.sql import SQL, Composable
@@ -77,11 +77,14 @@ def build(
     datetime: str | None = None,
     properties: Mapping[str, str] | None = None,
 ) -> Where:
-    """The rows of a layer that a request asks for; raises BadParameterError that names the parameter at fault."""
+    """The rows of a layer that a request asks for, of those that its reader may see (`layer.rows`).
+
+    Raises BadParameterError that names the parameter at fault.
+    """
     resolver = Resolver(layer, status.srid, parse_crs(filter_crs, "filter-crs"))
     if filter_lang and filter_lang not in _PARSERS:
         raise wrong(filter_lang, "one of " + ", ".join(LANGUAGES), "filter-lang")
-    conditions: list[Node] = []
+    conditions: list[Node] = [cast("Node", layer.rows)] if layer.rows is not None else []
     if filter and filter.strip():
         conditions.append(resolver.condition(_PARSERS[filter_lang or "cql2-text"](filter)))
     box = _inside(bbox, bbox_crs, status.srid)
@@ -93,7 +96,7 @@ def build(
     if not conditions:
         return Where()
     tree = join("and", conditions)
-    compiler = Compiler(layer.fields)
+    compiler = Compiler({**layer.hidden, **layer.fields})
     return Where(compiler.condition(tree), compiler.params, orjson.dumps(to_json(tree)).decode(), tree)
 
 
