@@ -1,8 +1,8 @@
 """The gate: who asks (`Access`), and what they may see and do (`View`). Doors to rows and names take a `View`.
 
 A layer that a reader may see in part is a `Layer` and a `LayerStatus` of its own: restricted fields are not
-among its fields, `Layer.rows` is joined into every question about it by `filtering.build`, and so stands in `canonical`,
-in every cache key and in every ETag; its count, bounds and values are those of the rows that are left.
+among its fields, `Layer.rows` is joined into every question about it by `filtering.build`, and so stands in
+`canonical`, in every cache key and in every ETag; its count, bounds and values are those of the rows that are left.
 """
 
 from __future__ import annotations
