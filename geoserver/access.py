@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from geoserver.errors import ForbiddenError, NotFoundError
+from geoserver.model import ANY, Grant, May
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,22 +22,6 @@ if TYPE_CHECKING:
     from geoserver.services import Services
 
 __all__ = ["ANY", "NOBODY", "Access", "Grant", "May", "Sight", "View", "combine"]
-
-ANY = "*"  # every layer, or every restricted field
-May = Literal["read", "write", "manage"]
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What someone may do with layers. `fields` are those of their restricted fields that may be seen, too."""
-
-    layers: frozenset[str] = frozenset()  # ids, or ANY
-    may: frozenset[May] = frozenset({"read"})
-    rows: str = ""  # CQL2 text; empty: all rows
-    fields: frozenset[str] = frozenset()  # names, or ANY
-
-    def covers(self, layer_id: str) -> bool:
-        return layer_id in self.layers or ANY in self.layers
 
 
 @dataclass(frozen=True, slots=True)

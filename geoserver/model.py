@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from geoserver.fieldtypes import FieldType, Scalar
 
 __all__ = [
+    "ANY",
     "BINS",
     "GEOMETRIES",
     "ROWLESS_KINDS",
@@ -23,7 +24,9 @@ __all__ = [
     "Field",
     "FieldWords",
     "FilterKind",
+    "Grant",
     "Layer",
+    "May",
     "Parameter",
     "Picture",
     "Readings",
@@ -35,12 +38,27 @@ __all__ = [
     "ZoomPlan",
 ]
 
+ANY = "*"  # of a grant: every layer, or every restricted field
 BINS = "bins"  # the recipe in tiles/ that is no kind of layer, and the end of the name of its MVT layers
 GEOMETRIES = ("points", "lines", "polygons")
 AccessKind = Literal["public", "restricted", "draft"]
+May = Literal["read", "write", "manage"]
 FilterKind = Literal["choice", "range", "search", "none"]
 ROWLESS_KINDS = ("tiles", "function")  # every other kind is a recipe in `tiles/` over the layer's table
 type TimeUnit = Literal["yyyymmdd", "year", "s", "ms"]  # what a number in a time field counts
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What someone may do with layers. `fields` are those of their restricted fields that may be seen, too."""
+
+    layers: frozenset[str] = frozenset()  # ids, or ANY
+    may: frozenset[May] = frozenset({"read"})
+    rows: str = ""  # CQL2 text; empty: all rows
+    fields: frozenset[str] = frozenset()  # names, or ANY
+
+    def covers(self, layer_id: str) -> bool:
+        return layer_id in self.layers or ANY in self.layers
 
 
 @dataclass(frozen=True, slots=True)
