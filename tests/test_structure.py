@@ -26,6 +26,7 @@ ROWS = [
     {"api", "ogc", "site"},
     {"access", "basemap"},
     {"services", "check", "loading", "questions", "styling"},
+    {"sights"},
     {"tiling"},
     {"tilesets"},
     {"filtering", "sources"},

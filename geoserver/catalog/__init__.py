@@ -255,7 +255,11 @@ def _join(
     wanted = styled | filtered | {name for label in labels for name in list_fields(label)}
     if layer.basemap and "name" in styled:  # labels are in the reader's language
         wanted |= {name for name in layer.fields if name.startswith("name_")}
-    return replace(layer, tile_fields=tuple(name for name in layer.fields if name in wanted))
+    return replace(
+        layer,
+        # Tiles are the same for all who may see the rows.
+        tile_fields=tuple(name for name, item in layer.fields.items() if name in wanted and not item.restricted),
+    )
 
 
 def styled_fields(style: Mapping[str, Any], layer_id: str) -> set[str]:

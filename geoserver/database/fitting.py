@@ -151,7 +151,7 @@ def _fit_plan(
     """The plan without what is hidden, what is gone, and what was made for other types."""
     plan, loaded = status.plan, status.loaded
     assert loaded is not None  # noqa: S101 - the caller has looked
-    if plan.facet and plan.facet not in fields:
+    if plan.facet and (plan.facet not in fields or fields[plan.facet].restricted):
         plan = replace(plan, facet="", values=(), prebuilt=-1)
     before = (loaded.declared or {}).get("fields", {}).get(time, {})
     if time and before and before.get("type") != fields[time].type:
