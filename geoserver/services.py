@@ -16,7 +16,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from geoserver import assets
-from geoserver.catalog import LiveCatalog, find_city, layer_folders, list_city_files, read_signature
+from geoserver.catalog import LiveCatalog, find_access, find_city, layer_folders, list_city_files, read_signature
 from geoserver.catalog.schemas import schema_folders
 from geoserver.database.connecting import connect_async
 from geoserver.database.fitting import Fit, fit
@@ -312,15 +312,22 @@ class Services:
         return list(dict.fromkeys([*folders, *schema_folders(workspace)]))
 
     def _city_files(self) -> list[Path]:
-        return list_city_files(find_city(self.settings))
+        access = find_access(self.settings)
+        return [*list_city_files(find_city(self.settings)), *([access] if access else [])]
 
     def _report_problems(self) -> None:
         """Log what is broken, once."""
-        problems = [str(problem) for problem in (*self.live.current.problems, *self.tilesets.problems)]
-        for problem in problems:
+        granting = str(self.live.current.access_file)
+        problems = {
+            str(problem): "what it grants is closed"
+            if problem.file == granting
+            else "the last good state stays in service"
+            for problem in (*self.live.current.problems, *self.tilesets.problems)
+        }
+        for problem, told in problems.items():
             if problem not in self._problems:
-                log.error("Catalogue: %s (the last good state stays in service)", problem)
-        self._problems = problems
+                log.error("Catalogue: %s (%s)", problem, told)
+        self._problems = list(problems)
 
     def _report_outdated(self) -> None:
         """Log once what of each layer is declared otherwise than loaded."""

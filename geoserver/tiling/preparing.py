@@ -218,7 +218,7 @@ class _Work:
         Where `rows` says how many there are, found from a sample, and no codes are given.
         """
         layer = self.layer
-        choices = [item.name for item in layer.fields.values() if item.filter == "choice"]
+        choices = [item.name for item in layer.fields.values() if item.filter == "choice" and not item.restricted]
         facet = layer.facet or (choices[0] if choices else "")
         if not facet:
             return
