@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Path, Query, Request
 
+from geoserver.access import View
+from geoserver.api.identify import access_of
 from geoserver.catalog.languages import choose_languages
 from geoserver.errors import BadParameterError, NotFoundError
 from geoserver.questions import FILTERS as FILTER_NAMES
@@ -43,6 +45,7 @@ __all__ = [
     "read_languages",
     "read_parameters",
     "read_question",
+    "view_of",
 ]
 
 LayerId = Annotated[str, Path(description="The layer's id, as `/api/layers` lists it.", examples=["crime"])]
@@ -118,6 +121,11 @@ def _declare_filters(
 
 
 FILTERS = [Depends(_declare_filters)]
+
+
+def view_of(request: Request) -> View:
+    """What the caller may see: what every door is given."""
+    return View(request.app.state.services, access_of(request.scope))
 
 
 def find_layer(request: Request, layer_id: str) -> tuple[Layer, LayerStatus]:
