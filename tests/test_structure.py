@@ -24,6 +24,7 @@ ROWS = [
     {"server"},
     {"app"},
     {"api", "ogc", "site"},
+    {"gate"},
     {"access", "basemap"},
     {"services", "check", "loading", "questions", "styling"},
     {"sights"},

@@ -295,6 +295,19 @@ def _check_fields(path: Path, layer: Layer) -> None:
             raise CatalogError(str(path), "key", "the column that readings refer to, because there is [readings]")
     if layer.minzoom > layer.maxzoom:
         raise CatalogError(str(path), "minzoom", "at most maxzoom")
+    _check_restricted(path, layer)
+
+
+def _check_restricted(path: Path, layer: Layer) -> None:
+    """A restricted field may be asked for by those who may see it; what is made for everybody cannot depend on it."""
+    open_to_all = {
+        "time": layer.time,
+        "facet": layer.facet,
+        "readings.time": layer.readings.time if layer.readings else "",
+    }
+    for key, name in open_to_all.items():
+        if name and layer.fields[name].restricted:
+            raise CatalogError(str(path), key, f"a field that is not restricted, for tiles are made by it; {name!r} is")
 
 
 def _part_of(places: list[str]) -> type[Part]:

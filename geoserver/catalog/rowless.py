@@ -60,6 +60,9 @@ def check_rowless(path: Path, layer: Layer) -> None:
     if not _FUNCTION.fullmatch(layer.source):
         raise CatalogError(str(path), "source", f"a function as schema.name; got {layer.source!r}")
     for name, item in layer.fields.items():
+        if item.restricted:
+            expected = 'no such key with kind = "function": its tiles are handed on as they are'
+            raise CatalogError(str(path), f"fields.{name}.restricted", expected)
         if item.filter != "none":
             raise CatalogError(str(path), f"fields.{name}.filter", "none: a function's tiles cannot be filtered")
     if (box := layer.bounds) and not (-180 <= box.west < box.east <= 180 and -90 <= box.south < box.north <= 90):  # noqa: PLR2004 - degrees

@@ -142,7 +142,7 @@ def _find_time(layer: Layer, status: LayerStatus, fields: Mapping[str, Field]) -
     """The time field by which the layer was loaded, for its points are packed by that; empty where it is hidden."""
     declared = status.loaded.declared if status.loaded else None
     time = str(declared.get("time", "")) if declared else layer.time
-    return time if time in fields and _is_time(fields[time]) else ""
+    return time if time in fields and _is_time(fields[time]) and not fields[time].restricted else ""
 
 
 def _fit_plan(
