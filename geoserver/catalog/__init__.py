@@ -55,7 +55,6 @@ class Catalog:
     schemas: Mapping[str, Schema] = field(default_factory=dict)
     problems: tuple[CatalogError, ...] = ()
     city: City = field(default_factory=City)
-    city_file: Path | None = None  # where the city is from, or should be
 
     def layer(self, layer_id: str) -> Layer:
         """The layer of that id; raises NotFoundError that lists the ones there are."""
@@ -185,7 +184,7 @@ def read_catalog(
         problems += check_city(city_path, city, layers.keys(), seen.__contains__)
     problems += _find_unknown_schemas(layers, schemas)
     layers = {layer.id: _belong(layer, city) for layer in layers.values()}
-    return Catalog(_in_order(layers), styles, recipes, schemas, tuple(problems), city, city_path)
+    return Catalog(_in_order(layers), styles, recipes, schemas, tuple(problems), city)
 
 
 def _read_city(path: Path, last: City, problems: list[CatalogError]) -> City:
