@@ -9,12 +9,13 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import mercantile
 from pmtiles.tile import zxy_to_tileid
 from psycopg.sql import SQL, Identifier
 
 from geoserver import __version__
 from geoserver.errors import SetupError
-from geoserver.grid import MAX_LATITUDE, intersects, tile_bounds, tile_count
+from geoserver.grid import MAX_LATITUDE, MERCATOR_HALF, intersects, tile_bounds, tile_count
 from geoserver.model import Bounds, Tile
 from geoserver.tiling.postgis import BUFFER, EXTENT
 from geoserver.tiling.results import Result, read_result, read_rows
@@ -219,8 +220,8 @@ def _clip(start: float, end: float, first: int, last: int) -> tuple[int, int]:
 
 def _row(latitude: float) -> float:
     """Share of the way from the northern to the southern edge of the tile matrix."""
-    radians = math.radians(min(max(latitude, -MAX_LATITUDE), MAX_LATITUDE))
-    return (1 - math.asinh(math.tan(radians)) / math.pi) / 2
+    _, y = mercantile.xy(0.0, min(max(latitude, -MAX_LATITUDE), MAX_LATITUDE))
+    return float(0.5 - y / (2 * MERCATOR_HALF))
 
 
 def _children(tile: Tile) -> list[Tile]:
