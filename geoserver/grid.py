@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import mercantile
 
 from geoserver.model import Bounds, Tile
 
@@ -48,15 +48,11 @@ def tile_bounds(tile: Tile, margin: float = 0.0) -> Bounds:
 
     The margin goes beyond 180 degrees rather than around the earth: tiles do not wrap.
     """
-    count = tile_count(tile.z)
-    west, east = ((column / count * 360 - 180) for column in (tile.x - margin, tile.x + 1 + margin))
-    north, south = (_latitude(row / count) for row in (tile.y - margin, tile.y + 1 + margin))
+    left, bottom, right, top = mercantile.xy_bounds(tile.x, tile.y, tile.z)
+    wider = margin * (right - left)
+    west, south = mercantile.lnglat(left - wider, bottom - wider)
+    east, north = mercantile.lnglat(right + wider, top + wider)
     return Bounds(west, south, east, north)
-
-
-def _latitude(down: float) -> float:
-    """Latitude at this share of the way from the northern to the southern edge of the tile matrix."""
-    return math.degrees(math.atan(math.sinh(math.pi * (1 - 2 * down))))
 
 
 def intersects(a: Bounds, b: Bounds) -> bool:

@@ -21,7 +21,7 @@ __all__ = ["Shared", "Turns", "client_of", "outlast"]
 
 MOST_WAITING = 256
 MOST_WAITING_EACH = 64  # of one client, so that it leaves room in the queue for others
-PATIENCE = 30.0  # seconds that a question waits; few clients would hear of it later
+LONGEST_WAIT = 30.0  # seconds that a question waits; few clients would hear of it later
 _NETWORK = 64  # bits of an IPv6 address that name a household; the rest is its own to choose
 
 
@@ -35,7 +35,7 @@ class Turns:
         each: int | None = None,
         most: int = MOST_WAITING,
         most_each: int = MOST_WAITING_EACH,
-        patience: float = PATIENCE,
+        patience: float = LONGEST_WAIT,
     ) -> None:
         self._slots = slots
         self._each = slots if each is None else each

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 from pyproj import Transformer
-from shapely import LineString, Polygon
+from shapely import Polygon
 from shapely.geometry.base import BaseGeometry
 
 Coordinates = npt.NDArray[np.float64]
@@ -100,7 +100,3 @@ def parts(geometry: BaseGeometry, kind: type[BaseGeometry] = Polygon) -> list[Ba
         return found
     corners = shapely.bounds(np.array(found, dtype=object))
     return [found[i] for i in np.lexsort(np.round(corners.T, 3))]
-
-
-def snap_line(points: Coordinates) -> LineString:
-    return LineString(np.round(points, 2))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from shapely import LineString, Point
+from shapely import LineString
 from shapely.geometry.base import BaseGeometry
 
 from antillia.field import Field
@@ -189,7 +189,3 @@ def _drop_stubs(edges: list[Edge]) -> list[Edge]:
             continue
         kept.append(edge)
     return kept
-
-
-def point_of(x: float, y: float) -> Point:
-    return Point(x * 1000, y * 1000)

@@ -58,7 +58,6 @@ class Catalog:
     schemas: Mapping[str, Schema] = field(default_factory=dict)
     problems: tuple[CatalogError, ...] = ()
     city: City = field(default_factory=City)
-    city_file: Path | None = None  # where the city is from, or should be
     groups: Mapping[str, tuple[Grant, ...]] = field(default_factory=dict)  # of people who sign in; see access.toml
     access_file: Path | None = None
 
@@ -199,7 +198,7 @@ def read_catalog(
     problems += _find_unknown_schemas(layers, schemas)
     layers = {layer.id: _belong(layer, city) for layer in layers.values()}
     ordered = _in_order(layers)
-    return Catalog(ordered, styles, recipes, schemas, tuple(problems), city, city_path, groups, access_path)
+    return Catalog(ordered, styles, recipes, schemas, tuple(problems), city, groups, access_path)
 
 
 def _read_city(path: Path, last: City, problems: list[CatalogError]) -> City:

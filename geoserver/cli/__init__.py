@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from geoserver.catalog import Catalog
     from geoserver.loading.report import LoadReport
-    from geoserver.model import City, Layer
+    from geoserver.model import Layer
 
 __all__ = ["app", "main"]
 
@@ -97,7 +97,7 @@ def load(
     wanted, failures = _pick(catalog, layers or [])
     if wanted:
         with database(settings) as url:
-            failures += _load(wanted, url, catalog.city, force=force)
+            failures += _load(wanted, url, catalog, force=force)
     for line in failures:
         say_error(line)
     if failures:
@@ -254,7 +254,7 @@ def _load_for_demo(settings: Settings, url: str) -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches the parent too, which is the one to speak of it
     catalog = read_catalog(settings)
-    failures = _load(catalog.layers.values(), url, catalog.city, force=False)
+    failures = _load(catalog.layers.values(), url, catalog, force=False)
     for line in [*map(str, catalog.problems), *failures]:
         say_error(line)
 
@@ -273,7 +273,7 @@ def _pick(catalog: Catalog, names: list[str]) -> tuple[list[Layer], list[str]]:
     return wanted, failures
 
 
-def _load(layers: Iterable[Layer], url: str, city: City, *, force: bool) -> list[str]:
+def _load(layers: Iterable[Layer], url: str, catalog: Catalog, *, force: bool) -> list[str]:
     """Load layer after layer with a progress bar, show what came of it, and give what went wrong in lines.
 
     Whatever goes wrong with one, a fault of our own included, the others are loaded. The city's limits come first.
@@ -282,13 +282,16 @@ def _load(layers: Iterable[Layer], url: str, city: City, *, force: bool) -> list
 
     reports: list[LoadReport] = []
     failures: list[str] = []
-    for layer in sorted(layers, key=lambda layer: layer.id != city.limits):
+    for layer in sorted(layers, key=lambda layer: layer.id != catalog.city.limits):
         if not layer.has_rows:
             say(f"{layer.id}: its tiles come from {layer.source}, so there is nothing to load")
             continue
         try:
             with loading_progress(layer.id) as progress:
-                reports.append(load_layer(layer, url, progress=progress, force=force, city=city))
+                report = load_layer(
+                    layer, url, progress=progress, force=force, city=catalog.city, recipes=catalog.recipes
+                )
+                reports.append(report)
         except LoadError as error:
             what = "loaded, without its tiles prepared" if isinstance(error, PreparationError) else "not loaded"
             failures.append(f"{layer.id}: {what}: {str(error).removeprefix(f'{layer.id}: ')}")

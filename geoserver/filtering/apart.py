@@ -36,7 +36,7 @@ __all__ = ["Apart", "serve"]
 log = logging.getLogger("geoserver")
 
 LONG = 1_000  # characters of a canonical filter beyond which its digest stands for it
-PATIENCE = 10.0  # seconds for one filter; the longest that is allowed takes a tenth of one
+LONGEST_READING = 10.0  # seconds for one filter; the longest that is allowed takes a tenth of one
 IDLE = 300.0  # seconds without a question after which the process ends
 _NICE = 5  # it gives way to the one that answers
 _LENGTH = struct.Struct("!I")
@@ -101,16 +101,17 @@ class Apart:
     async def build(self, layer: Layer, status: Stored, arguments: Arguments) -> Where:
         """The same as `filtering.build`, with a digest as `canonical` of long filters.
 
-        Raises BadParameterError, also for a filter that ends the process twice, and UnavailableError after PATIENCE.
+        Raises BadParameterError, also for a filter that ends the process twice, and
+        UnavailableError after LONGEST_READING.
         """
         if self._sleeping is not None:
             self._sleeping.cancel()
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(LONGEST_READING):
                 reply = await self._ask_twice(layer, status.srid, arguments)
         except TimeoutError as error:
             await self._end()
-            raise UnavailableError(f"The filter could not be read within {PATIENCE:g} s; shorten it.") from error
+            raise UnavailableError(f"The filter could not be read within {LONGEST_READING:g} s; shorten it.") from error
         except asyncio.CancelledError:
             await self._end()  # whatever it answers now would be taken for the next answer
             raise

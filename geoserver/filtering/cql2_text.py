@@ -1,7 +1,7 @@
 """CQL2 text -> syntax tree (OGC 21-065r2), by recursive descent.
 
-Why not pygeofilter, which the OGC front end brings along: its CQL2 text grammar (0.4) gives AND and OR one rank, so
-that `a=1 OR b=2 AND c=3` selects other rows than the standard says; it knows neither `''` inside a text, nor
+Why not the parser that pygeoapi brings along: its CQL2 text grammar (0.4) gives AND and OR one rank, so that
+`a=1 OR b=2 AND c=3` selects other rows than the standard says; it knows neither `''` inside a text, nor
 `NOT (a AND b)`, nor line breaks, nor `T_AFTER(a, b)`, nor open intervals, nor one-letter names. One filter with two
 meanings is the one thing this server must not have. This parser is linear in the length, stops at a stated depth, and
 says at which character it stumbled.

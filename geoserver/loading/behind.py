@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 from psycopg.types.json import Jsonb
 
 from geoserver import tiling
-from geoserver.catalog import read_recipes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import psycopg
 
@@ -26,7 +25,11 @@ _OFTEN = 1.0  # seconds between two words about how far it is
 
 
 def prepare_behind(
-    connection: psycopg.Connection, helper: psycopg.Connection, layer: Layer, progress: Callable[[float], None]
+    connection: psycopg.Connection,
+    helper: psycopg.Connection,
+    layer: Layer,
+    recipes: Mapping[str, str],
+    progress: Callable[[float], None],
 ) -> None:
     """Prepare the layer's tiles if its rows went into service without; the caller is the only one who loads the layer.
 
@@ -52,7 +55,7 @@ def prepare_behind(
     prepared = tiling.prepare(
         connection,
         layer,
-        read_recipes(layer.file.parent.parent),
+        recipes,
         geometry_type=row[0],
         table=layer.table,
         helper=helper,

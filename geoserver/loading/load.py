@@ -32,6 +32,8 @@ from geoserver.loading.staging import Staging, build_indexes, drop_leftovers
 from geoserver.sources import open_source
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from geoserver.loading.limits import Limits
     from geoserver.loading.report import Notes
     from geoserver.model import Bounds, City, Layer
@@ -49,16 +51,19 @@ def load(
     force: bool = False,
     accept_losses: bool | None = None,
     city: City | None = None,
+    recipes: Mapping[str, str] | None = None,
 ) -> LoadReport:
     """Load a layer and its readings; without `force`, not again when neither files nor layer file have changed.
 
-    Of `city` the limits count: rows outside of them are told of.
+    Of `city` the limits count: rows outside of them are told of. `recipes` are those that its tiles are served by: a
+    workspace's come before ours for the sample layers, too. Without them it is those beside the layer file, and ours.
 
     Raises LoadError when a source cannot be read, no row of it can be stored, or, without `accept_losses` (by default
     the same as `force`), much would be lost: the old rows then stay in service. Raises PreparationError when the new
     rows are in service, and their tiles could not be prepared.
     """
     tell = progress or ignore_progress
+    recipes = read_recipes(layer.file.parent.parent) if recipes is None else recipes
     started = time.monotonic()
     try:
         with (
@@ -77,12 +82,14 @@ def load(
                 report = LoadReport(layer.id, before.rows, before.rejected, readings=before.readings, skipped=True)
             else:
                 accepting = force if accept_losses is None else accept_losses
-                work = _Load(connection, helper, layer, database_url, rejects, before, started, accepting=accepting)
+                work = _Load(
+                    connection, helper, layer, database_url, rejects, before, started, recipes, accepting=accepting
+                )
                 work.limits = find_limits(city, database_url) if city and is_limited(layer, city) else None
                 report = work.run(fingerprint, tell)
             connection.commit()
             try:
-                prepare_behind(connection, helper, layer, lambda _: tell(report.rows, report.rows, PREPARING))
+                prepare_behind(connection, helper, layer, recipes, lambda _: tell(report.rows, report.rows, PREPARING))
             except Exception as error:
                 why = explain_fault(error) if isinstance(error, psycopg.Error) else f"{type(error).__name__}: {error}"
                 raise PreparationError(f"{layer.id}: {why}") from error
@@ -129,6 +136,7 @@ class _Load:
     rejects: Rejects
     before: _Before | None
     started: float
+    recipes: Mapping[str, str]
     accepting: bool = False  # whatever is lost
     limits: Limits | None = None
 
@@ -203,7 +211,7 @@ class _Load:
         return tiling.look_ahead(
             self.connection,
             self.layer,
-            read_recipes(self.layer.file.parent.parent),
+            self.recipes,
             geometry_type=staging.geometry_type.upper(),
             table=table,
             rows=rows,

@@ -16,7 +16,7 @@ from geoserver.catalog.labels import list_fields
 from geoserver.model import City
 from geoserver.ogc.crs import CRS84, list_crs, storage_crs
 from geoserver.ogc.openapi import amend_openapi
-from geoserver.ogc.provider import PROVIDER, PostgisProvider, Source
+from geoserver.ogc.provider import PROVIDER, PostgisProvider, ServedLayer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -67,7 +67,7 @@ def build_definition(
     return amend_openapi(json.loads(unshield(json.dumps(document))), loaded, config["server"]["limits"])
 
 
-def build_provider(source: Source) -> PostgisProvider:
+def build_provider(source: ServedLayer) -> PostgisProvider:
     """The provider that the configuration names for a layer."""
     found: PostgisProvider = load_plugin("provider", _build_provider(source))
     return found
@@ -98,7 +98,9 @@ def build_config(
         "logging": {"level": "ERROR"},
         "metadata": _build_metadata(url, city),
         "resources": {
-            layer.id: _build_resource(Source(database, layer, status), url.removesuffix("/ogc"), times.get(layer.id))
+            layer.id: _build_resource(
+                ServedLayer(database, layer, status), url.removesuffix("/ogc"), times.get(layer.id)
+            )
             for layer, status in loaded
         },
     }
@@ -134,7 +136,7 @@ def _build_metadata(url: str, city: City) -> dict[str, Any]:
     }
 
 
-def _build_resource(source: Source, site: str, times: Times | None) -> dict[str, Any]:
+def _build_resource(source: ServedLayer, site: str, times: Times | None) -> dict[str, Any]:
     layer, status = source.layer, source.status
     bounds = status.bounds.as_list() if status.bounds else _WORLD
     extents: dict[str, Any] = {"spatial": {"bbox": bounds, "crs": CRS84.uri}}
@@ -151,7 +153,7 @@ def _build_resource(source: Source, site: str, times: Times | None) -> dict[str,
     }
 
 
-def _build_provider(source: Source) -> dict[str, Any]:
+def _build_provider(source: ServedLayer) -> dict[str, Any]:
     layer, status = source.layer, source.status
     return {
         "type": "feature",

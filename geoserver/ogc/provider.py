@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from geoserver.database.status import LayerStatus
     from geoserver.model import Field, Layer
 
-__all__ = ["PROVIDER", "PostgisProvider", "Source", "describe_field"]
+__all__ = ["PROVIDER", "PostgisProvider", "ServedLayer", "describe_field"]
 
 PROVIDER = "geoserver.ogc.provider.PostgisProvider"
 MAX_FID = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Source:
+class ServedLayer:
     """What a provider reads from: pygeoapi's `data`. pygeoapi copies its configuration deeply; this it shares."""
 
     database: Database
     layer: Layer
     status: LayerStatus
 
-    def __deepcopy__(self, _: dict[int, object]) -> Source:
+    def __deepcopy__(self, _: dict[int, object]) -> ServedLayer:
         return self
 
 
@@ -43,7 +43,7 @@ class PostgisProvider(BaseProvider):  # type: ignore[misc]  # pygeoapi has no ty
 
     def __init__(self, provider_def: dict[str, Any]) -> None:
         super().__init__(provider_def)
-        self.source: Source = provider_def["data"]
+        self.source: ServedLayer = provider_def["data"]
         self._fields = self.get_fields()
 
     def get_fields(self) -> dict[str, dict[str, Any]]:

@@ -20,7 +20,7 @@ from geoserver.errors import NotFoundError
 from geoserver.ogc import documents
 from geoserver.ogc.config import build_api, build_definition, build_provider
 from geoserver.ogc.page import read_times
-from geoserver.ogc.provider import PostgisProvider, Source
+from geoserver.ogc.provider import PostgisProvider, ServedLayer
 from geoserver.questions import COSTLY, count_characters
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Part:
     @functools.cached_property
     def provider(self) -> PostgisProvider:
         """The provider that pygeoapi's configuration names for the collection."""
-        return build_provider(Source(self._service.services.database, self.layer, self.status))
+        return build_provider(ServedLayer(self._service.services.database, self.layer, self.status))
 
     @functools.cached_property
     def tag(self) -> str:

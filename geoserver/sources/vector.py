@@ -96,7 +96,7 @@ class Vector:
         if request.positions and not info["geometry_type"]:
             raise request.fail(f"layer {layer!r} has no geometry")
         clamps = info["driver"] == "GeoJSONSeq"
-        source = _Source(address, layer, _find_id(request, str(info["driver"]), fields), clamps=clamps)
+        source = _GdalLayer(address, layer, _find_id(request, str(info["driver"]), fields), clamps=clamps)
         if source.id_field == "osm_id" and _WAY in fields:
             source = replace(source, way_field=_WAY)
         total = info["features"] if info["features"] >= 0 else None
@@ -121,7 +121,7 @@ def _look_into(pyogrio: Any, address: str, request: Request) -> tuple[str, dict[
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
+class _GdalLayer:
     """What is read: a layer of a file, and the field that holds features' ids (empty: GDAL's own numbers do)."""
 
     address: str
@@ -216,7 +216,7 @@ def _find_id(request: Request, driver: str, fields: list[str]) -> str:
     return wanted if wanted in fields else ""
 
 
-def _read(pyogrio: Any, source: _Source, request: Request) -> Iterator[Batch]:
+def _read(pyogrio: Any, source: _GdalLayer, request: Request) -> Iterator[Batch]:
     row = 1
     try:
         with ExitStack() as stack:
@@ -244,7 +244,7 @@ def _read(pyogrio: Any, source: _Source, request: Request) -> Iterator[Batch]:
 
 
 @contextmanager
-def _open_stream(pyogrio: Any, source: _Source, request: Request) -> Iterator[tuple[dict[str, Any], Any]]:
+def _open_stream(pyogrio: Any, source: _GdalLayer, request: Request) -> Iterator[tuple[dict[str, Any], Any]]:
     wanted = [source.id_field if name == FEATURE_ID else name for name in request.columns]
     if FEATURE_ID in request.columns:
         wanted.append(source.way_field)

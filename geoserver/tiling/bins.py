@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MOST_VALUES",
-    "Source",
+    "CountedTables",
     "Subject",
     "anchor_of",
     "bins_layer",
@@ -132,7 +132,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class CountedTables:
     """The tables that bins are counted from: rows, packed points, and cells of `level` counted before."""
 
     table: str
@@ -194,30 +194,30 @@ def build_bins(
     *,
     cells: int,
     shown: int = -1,
-    source: Source | None = None,
+    tables: CountedTables | None = None,
 ) -> tuple[Composed, dict[str, Any]]:
     """The statement that makes a tile's bins with its values: of features not visible at `shown`, `cells` across.
 
-    `source` names other tables than the layer's own.
+    `tables` names other tables than the layer's own.
     """
     layer, plan = subject.layer, subject.plan
-    source = source or Source(layer.table, pack_table(layer))
+    tables = tables or CountedTables(layer.table, pack_table(layer))
     bits = cells.bit_length() - 1
     values: dict[str, Any] = {"z": Int4(tile.z), "x": Int4(tile.x), "y": Int4(tile.y)}
     values |= {"cells": Int4(cells), "bits": Int4(bits)}
     parts = split_packed(layer, plan, where) if shown < 0 else None
-    if source.cells and source.level >= tile.z + bits:
-        counted = _FROM_CELLS.format(cells=Identifier(source.cells))
-        values |= {"shift": Int4(source.level - tile.z - bits), "shown": Int4(shown)}
+    if tables.cells and tables.level >= tile.z + bits:
+        counted = _FROM_CELLS.format(cells=Identifier(tables.cells))
+        values |= {"shift": Int4(tables.level - tile.z - bits), "shown": Int4(shown)}
     elif parts is not None and plan.level >= tile.z + bits:
-        counted, more = _count_packed(layer, plan, tile, parts, source.packed)
+        counted, more = _count_packed(layer, plan, tile, parts, tables.packed)
         values |= more | {"shift": Int4(plan.level - tile.z - bits)}
     else:
         counted = _FROM_ROWS.format(
             anchor=anchor_of(subject.geometry_type),
             hidden=SQL("visible_from > %(shown)s" if shown >= 0 else "TRUE"),
             where=where.sql,
-            **_measures(subject, source.table),
+            **_measures(subject, tables.table),
         )
         values |= where.params | {"level": Int4(tile.z + bits)} | ({"shown": Int4(shown)} if shown >= 0 else {})
     statement = SQL(plain_recipe(subject.recipes[BINS])).format(
@@ -238,21 +238,21 @@ def place_values(plan: TilePlan, tile: Tile) -> dict[str, Any]:
     return values
 
 
-def build_cells(subject: Subject, source: Source, cells: str, level: int) -> Composed:
+def build_cells(subject: Subject, tables: CountedTables, cells: str, level: int) -> Composed:
     """Count features in cells of `level` into the temporary table `cells`, to make many tiles from.
 
-    From the cells of `source` where it has some, else from packed points or rows. It is run with parameters, of which
+    From the cells of `tables` where it has some, else from packed points or rows. It is run with parameters, of which
     it has none.
     """
-    if source.cells:
+    if tables.cells:
         return _COARSEN.format(
-            coarse=Identifier(cells), fine=Identifier(source.cells), shift=Literal(source.level - level)
+            coarse=Identifier(cells), fine=Identifier(tables.cells), shift=Literal(tables.level - level)
         )
     plan = subject.plan
     if plan.block >= 0:
         return _COUNT_PACKED.format(
             cells=Identifier(cells),
-            packed=Identifier("layers", source.packed),
+            packed=Identifier("layers", tables.packed),
             inner=Literal(plan.level - plan.block),
             shift=Literal(plan.level - level),
             last_slot=Literal(MOST_VALUES - 1),
@@ -260,7 +260,7 @@ def build_cells(subject: Subject, source: Source, cells: str, level: int) -> Com
         )
     anchor = anchor_of(subject.geometry_type)
     return _COUNT_ROWS.format(
-        cells=Identifier(cells), level=Literal(level), anchor=anchor, **_measures(subject, source.table)
+        cells=Identifier(cells), level=Literal(level), anchor=anchor, **_measures(subject, tables.table)
     )
 
 

@@ -9,17 +9,17 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import orjson
+import mercantile
 from pmtiles.tile import zxy_to_tileid
 from psycopg.sql import SQL, Identifier
 
 from geoserver import __version__
 from geoserver.errors import SetupError
-from geoserver.grid import MAX_LATITUDE, intersects, tile_bounds, tile_count
+from geoserver.grid import MAX_LATITUDE, MERCATOR_HALF, intersects, tile_bounds, tile_count
 from geoserver.model import Bounds, Tile
 from geoserver.tiling.postgis import BUFFER, EXTENT
 from geoserver.tiling.results import Result, read_result, read_rows
-from geoserver.tiling.sources import render, rowless_source_of, tile_version
+from geoserver.tiling.sources import VECTOR, render, rowless_source_of, tile_content, tile_version
 from geoserver.tiling.tilejson import build_tilejson, join_bounds
 from geoserver.tiling.workfile import Frame, WorkFile
 
@@ -155,6 +155,8 @@ async def build_archive(
     Raises SetupError for too many tiles and for what the disk does not allow, UnavailableError when the database goes
     away; the next build then goes on from there.
     """
+    if tile_content([(layer, status)]) != VECTOR:
+        raise SetupError(f"The tiles of layer {layer.id} are no vector tiles, and only those can be built.")
     if layer.has_rows and status.bounds is None:
         raise SetupError(f"Layer {layer.id} has no rows, so there are no tiles to build.")
     total = count_tiles(layer, status, zooms)
@@ -167,7 +169,7 @@ async def build_archive(
             rows = await read_rows(database, layer, status, where)
             result = replace(result, held=result.held if rows.held is None else rows.held)
     document = build_tilejson(catalog, [(layer, status)], "", "", [result.features_from if result else None])
-    metadata = _pack_metadata(document, zooms)
+    metadata = _build_metadata(document, zooms)
     work = WorkFile(target, _build_plan(catalog, layer, status, (*zooms, document["features_from"]), where))
     try:
         if work.differs:
@@ -178,7 +180,7 @@ async def build_archive(
         await build.run(workers)
         longitude, latitude, zoom = document["center"]
         centre = (longitude, latitude, min(max(zoom, zooms[0]), zooms[1]))
-        tiles, size = work.finish(Frame(metadata, zooms, Bounds(*document["bounds"]), centre))
+        tiles, size = work.finish(Frame(metadata, Bounds(*document["bounds"]), centre))
     finally:
         work.close()
     return Built(tiles, size)
@@ -218,8 +220,8 @@ def _clip(start: float, end: float, first: int, last: int) -> tuple[int, int]:
 
 def _row(latitude: float) -> float:
     """Share of the way from the northern to the southern edge of the tile matrix."""
-    radians = math.radians(min(max(latitude, -MAX_LATITUDE), MAX_LATITUDE))
-    return (1 - math.asinh(math.tan(radians)) / math.pi) / 2
+    _, y = mercantile.xy(0.0, min(max(latitude, -MAX_LATITUDE), MAX_LATITUDE))
+    return float(0.5 - y / (2 * MERCATOR_HALF))
 
 
 def _children(tile: Tile) -> list[Tile]:
@@ -255,8 +257,8 @@ def _build_plan(
     }
 
 
-def _pack_metadata(document: dict[str, Any], zooms: tuple[int, int]) -> bytes:
-    """The archive's JSON from the TileJSON, compressed; the same bytes for the same content."""
+def _build_metadata(document: dict[str, Any], zooms: tuple[int, int]) -> dict[str, Any]:
+    """The archive's JSON from the TileJSON."""
     kept = ("name", "description", "attribution", "features_from")
     plain = {key: document[key] for key in kept if key in document}
     layers = [
@@ -265,4 +267,4 @@ def _pack_metadata(document: dict[str, Any], zooms: tuple[int, int]) -> bytes:
         for item in document["vector_layers"]
     ]
     shown = [item for item in layers if item["minzoom"] <= item["maxzoom"]]
-    return gzip.compress(orjson.dumps({**plain, "vector_layers": shown}, option=orjson.OPT_SORT_KEYS), 9, mtime=0)
+    return {**plain, "vector_layers": shown}

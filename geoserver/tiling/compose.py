@@ -10,7 +10,7 @@ from psycopg.types.numeric import Float8, Int4
 
 from geoserver.grid import MAX_ZOOM, most_cells
 from geoserver.model import BINS, ZoomPlan
-from geoserver.tiling.bins import Source, Subject, build_bins, find_bins
+from geoserver.tiling.bins import CountedTables, Subject, build_bins, find_bins
 from geoserver.tiling.recipes import build_statement, pixel_metres
 
 if TYPE_CHECKING:
@@ -48,11 +48,11 @@ def list_steps(subject: Subject, zoom: int) -> Iterator[ZoomPlan | None]:
 
 
 def build_statements(
-    subject: Subject, tile: Tile, step: ZoomPlan | None, where: Where, source: Source | None = None
+    subject: Subject, tile: Tile, step: ZoomPlan | None, where: Where, tables: CountedTables | None = None
 ) -> list[Statement]:
     """Statements of which each gives one bytea, to be put in a row.
 
-    `source` names other tables than the layer's own.
+    `tables` names other tables than the layer's own.
     """
     statements: list[Statement] = []
     if step is None or step.shown >= 0:
@@ -65,9 +65,9 @@ def build_statements(
             condition = SQL("visible_from <= %(shown)s AND ({})").format(condition)
             values["shown"] = Int4(step.shown)
         recipe = subject.recipes[subject.layer.kind]
-        statements.append((build_statement(recipe, subject.layer, condition, source.table if source else ""), values))
+        statements.append((build_statement(recipe, subject.layer, condition, tables.table if tables else ""), values))
     if step is not None and subject.kind:
-        statements.append(build_bins(subject, tile, where, cells=step.cells, shown=step.shown, source=source))
+        statements.append(build_bins(subject, tile, where, cells=step.cells, shown=step.shown, tables=tables))
     return statements
 
 

@@ -25,7 +25,7 @@ __all__ = ["BUCKETS", "Flights", "Found", "Made"]
 
 log = logging.getLogger("geoserver")
 
-PATIENCE = 1.0  # seconds that a client waits for new bytes while there are old ones
+WAIT_FOR_FRESH = 1.0  # seconds that a client waits for new bytes while there are old ones
 HOLD = 5.0  # seconds without another attempt after one failed, while there are old bytes
 MOST_FLIGHTS = 512  # tiles under way at once; far more than connections, and what is beyond would time out anyway
 MOST_WAITING = 8192  # requests that wait for them
@@ -190,7 +190,7 @@ class Flights:
             raise UnavailableError("Too many requests wait for tiles; try again in a few seconds.")
         flight.waiting += 1
         self._waiting += 1
-        timeout = None if old is None else max(0.0, flight.started + PATIENCE - _now())
+        timeout = None if old is None else max(0.0, flight.started + WAIT_FOR_FRESH - _now())
         try:
             done, _ = await asyncio.wait([flight.task], timeout=timeout)
             if done:

@@ -16,7 +16,7 @@ from psycopg.sql import SQL, Identifier, Literal
 
 from geoserver.grid import most_cells
 from geoserver.model import Tile, TilePlan, ZoomPlan
-from geoserver.tiling.bins import MOST_VALUES, Source, Subject, build_cells, find_bins
+from geoserver.tiling.bins import MOST_VALUES, CountedTables, Subject, build_cells, find_bins
 from geoserver.tiling.compose import recipe_digest
 from geoserver.tiling.density import EVERYTHING, Density, count_densest, read_density, sampling, tile_at
 from geoserver.tiling.packing import build_pack_index, build_pack_statement
@@ -120,13 +120,13 @@ class _Work:
     helper: psycopg.Connection | None = None
     progress: Callable[[float], None] = lambda _: None
     where: Where = EVERYTHING
-    source: Source = field(init=False)
+    counted: CountedTables = field(init=False)
     ready: ReadyTiles = field(init=False)
     plan: TilePlan = field(default_factory=TilePlan)
     _made: dict[tuple[Tile, ZoomPlan | None], bytes] = field(default_factory=dict)  # tiles of one zoom
 
     def __post_init__(self) -> None:
-        self.source = Source(self.table, f"{self.layer.table}__packed{self.suffix}")
+        self.counted = CountedTables(self.table, f"{self.layer.table}__packed{self.suffix}")
         self.ready = ReadyTiles(self.connection, f"{self.layer.table}__bins{self.suffix}", self.helper)
 
     @property
@@ -158,7 +158,7 @@ class _Work:
 
     def _begin(self) -> None:
         """Away with what an interrupted preparation left; few rows in many groups will be sorted, one at a time."""
-        self.connection.execute(SQL("DROP TABLE IF EXISTS {}").format(Identifier("layers", self.source.packed)))
+        self.connection.execute(SQL("DROP TABLE IF EXISTS {}").format(Identifier("layers", self.counted.packed)))
         self.ready.drop()
         self.connection.execute("DELETE FROM geoserver.facets WHERE layer = %s", [self.layer.id])
         self.connection.execute("SET LOCAL work_mem = '128MB'")
@@ -274,10 +274,10 @@ class _Work:
             level=level,
             whole=self.plan.whole,
             table=self.table,
-            packed=self.source.packed,
+            packed=self.counted.packed,
         )
         self.connection.execute(pack)
-        self.connection.execute(build_pack_index(self.source.packed))
+        self.connection.execute(build_pack_index(self.counted.packed))
         return repack.as_string(self.connection)
 
     def _choose_block(self, density: Density, start: int, level: int) -> int:
@@ -369,8 +369,8 @@ class _Work:
             self._keep(heavy, step or ZoomPlan(last, most_cells(zoom)), by_cells=by_cells)
             ready = max(ready, zoom) if heavy else ready
             self.progress(0.4 + 0.4 * (start - zoom) / start)
-        if self.source.cells:
-            self.connection.execute(SQL("DROP TABLE {}").format(Identifier(self.source.cells)))
+        if self.counted.cells:
+            self.connection.execute(SQL("DROP TABLE {}").format(Identifier(self.counted.cells)))
         zooms.reverse()
         self._set_zooms(zooms, last)
         self.plan = replace(self.plan, prebuilt=ready, digest=recipe_digest(self.recipes, self.layer))
@@ -378,20 +378,20 @@ class _Work:
     def _keep(self, tiles: list[Tile], step: ZoomPlan, *, by_cells: bool) -> None:
         """Tiles from counted cells are made at once, because no one else sees those."""
         if not by_cells:
-            self.ready.add(self.subject, replace(self.source, cells=""), [(tile, step) for tile in tiles])
+            self.ready.add(self.subject, replace(self.counted, cells=""), [(tile, step) for tile in tiles])
         for tile in tiles if by_cells else ():
-            self.ready.keep(self.connection, self.subject, self.source, tile, step)
+            self.ready.keep(self.connection, self.subject, self.counted, tile, step)
 
     def _count_cells(self, zoom: int) -> None:
         """Cells for the tiles of a zoom, counted from those of the zoom before where there are some."""
         level = min(zoom + 7, _FINEST)
-        if self.source.cells and self.source.level == level:
+        if self.counted.cells and self.counted.level == level:
             return
         cells = f"geoserver_cells_{level}"
-        self.connection.execute(build_cells(self.subject, self.source, cells, level), {})
-        if self.source.cells:
-            self.connection.execute(SQL("DROP TABLE {}").format(Identifier(self.source.cells)))
-        self.source = replace(self.source, cells=cells, level=level)
+        self.connection.execute(build_cells(self.subject, self.counted, cells, level), {})
+        if self.counted.cells:
+            self.connection.execute(SQL("DROP TABLE {}").format(Identifier(self.counted.cells)))
+        self.counted = replace(self.counted, cells=cells, level=level)
 
     def _fit_points(self, density: Density, zoom: int) -> ZoomPlan:
         """The smallest bins with which the densest tile of a zoom keeps to the budget."""
@@ -416,6 +416,6 @@ class _Work:
     def _render(self, tile: Tile, step: ZoomPlan | None) -> bytes:
         if (known := self._made.get((tile, step))) is None:
             known = self._made[tile, step] = make_tile(
-                self.connection, self.subject, tile, step, self.source, where=self.where
+                self.connection, self.subject, tile, step, self.counted, where=self.where
             )
         return known

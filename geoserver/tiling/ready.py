@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from geoserver.filtering import Where
     from geoserver.model import Tile
-    from geoserver.tiling.bins import Source, Subject
+    from geoserver.tiling.bins import CountedTables, Subject
 
 __all__ = ["ReadyTiles", "make_tile"]
 
@@ -31,13 +31,13 @@ def make_tile(
     subject: Subject,
     tile: Tile,
     step: ZoomPlan | None,
-    source: Source,
+    tables: CountedTables,
     *,
     where: Where = EVERYTHING,
 ) -> bytes:
-    """A tile's bytes from the tables of `source`, of all rows or of some."""
+    """A tile's bytes from these tables, of all rows or of some."""
     parts: list[bytes] = []
-    for statement, values in build_statements(subject, tile, step, where, source):
+    for statement, values in build_statements(subject, tile, step, where, tables):
         with connection.cursor(binary=True) as cursor:
             row = cursor.execute(statement, values, prepare=False).fetchone()
         parts.append(bytes(row[0]) if row and row[0] else b"")
@@ -51,7 +51,7 @@ class ReadyTiles:
     connection: psycopg.Connection
     table: str
     helper: psycopg.Connection | None = None
-    _waiting: deque[tuple[Subject, Source, Tile, ZoomPlan]] = field(default_factory=deque)
+    _waiting: deque[tuple[Subject, CountedTables, Tile, ZoomPlan]] = field(default_factory=deque)
     _helping: list[Future[None]] = field(default_factory=list)
     _pool: ThreadPoolExecutor | None = None
 
@@ -78,9 +78,9 @@ class ReadyTiles:
             finally:
                 self._waiting.clear()
 
-    def add(self, subject: Subject, source: Source, tiles: list[tuple[Tile, ZoomPlan]]) -> None:
+    def add(self, subject: Subject, tables: CountedTables, tiles: list[tuple[Tile, ZoomPlan]]) -> None:
         """Have these tiles made some time before the end."""
-        self._waiting += [(subject, source, tile, step) for tile, step in tiles]
+        self._waiting += [(subject, tables, tile, step) for tile, step in tiles]
         if self.helper and self._pool and tiles:
             self._helping.append(self._pool.submit(self._work, self.helper))
 
@@ -93,11 +93,11 @@ class ReadyTiles:
             self.keep(connection, *one)
 
     def keep(
-        self, connection: psycopg.Connection, subject: Subject, source: Source, tile: Tile, planned: ZoomPlan
+        self, connection: psycopg.Connection, subject: Subject, tables: CountedTables, tile: Tile, planned: ZoomPlan
     ) -> None:
         """Make a tile as planned, or with fewer bins where that is too large, and store it."""
         for step in (planned, ZoomPlan(-1, planned.cells // 2), ZoomPlan(-1, planned.cells // 4)):
-            body = make_tile(connection, subject, tile, step, source)
+            body = make_tile(connection, subject, tile, step, tables)
             if len(body) <= BUDGET:
                 connection.execute(
                     SQL("INSERT INTO {} (z, x, y, tile) VALUES (%s, %s, %s, %s)").format(

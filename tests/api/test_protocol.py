@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import socket
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from counted_tiles import World
+from packaging.requirements import Requirement
 from test_tile_cache import ADDRESS
+from uvicorn.protocols.http import flow_control, httptools_impl
+from uvicorn.server import ServerState
+
+from geoserver.api import connections, protocol
 
 
 def talk(world: World, text: str, replies: int) -> list[tuple[str, bytes]]:
@@ -90,3 +100,37 @@ def test_other_methods_find_no_tile(served: World) -> None:
     served.ask(ADDRESS)
     for method in ("POST", "DELETE", "PUT"):
         assert served.ask(ADDRESS, method=method).status == 405
+
+
+# uvicorn's inside
+
+
+def test_uvicorn_is_the_version_that_this_was_written_against() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (pin,) = (item for item in map(Requirement, project["dependencies"]) if item.name == "uvicorn")
+    assert pin.specifier.contains(version("uvicorn"))
+    major, minor = map(int, version("uvicorn").split(".")[:2])
+    assert not pin.specifier.contains(f"{major}.{minor + 1}.0"), "read api/connections.py beside the new one first"
+
+
+def read_attributes(kind: type) -> set[str]:
+    """Those that a class has or sets."""
+    return {*dir(kind), *re.findall(r"self\.(\w+)", inspect.getsource(kind))}
+
+
+def test_what_the_protocol_leans_on_of_uvicorns_inside_is_there() -> None:
+    ours = "".join(inspect.getsource(module) for module in (connections, protocol))
+    there = {
+        "super()": read_attributes(httptools_impl.HttpToolsProtocol) | read_attributes(flow_control.FlowControl),
+        "cycle": read_attributes(httptools_impl.RequestResponseCycle),
+        "flow": {*read_attributes(flow_control.FlowControl), "shut"},  # `_Flow` adds that
+        "server_state": read_attributes(ServerState) | vars(ServerState()).keys(),
+    }
+    for part in ("super()", "cycle", "flow", "server_state"):
+        used = set(re.findall(rf"{re.escape(part)}\.(\w+)", ours))
+        assert used
+        assert used <= there[part], part
+    inside = {"cycle", "flow", "headers", "loop", "parser", "pipeline", "server_state", "transport", "url"}
+    inside |= {"_start_asgi_task", "access_log", "client", "on_response_complete", "data_received"}
+    assert inside <= there["super()"]
+    assert httptools_impl.STATUS_LINE[204] == b"HTTP/1.1 204 No Content\r\n"

@@ -7,6 +7,7 @@ import random
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import mercantile
 import pytest
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def draw_query(draw: random.Random) -> str:
 def draw_address(draw: random.Random) -> str:
     """Mostly tiles over the city and around it, and anything else that fits the pattern or does not."""
     zoom = draw.randint(0, 18)
-    x, y = int((180 - 28.6) / 360 * 2**zoom), int(0.3585 * 2**zoom)
+    x, y, _ = mercantile.tile(-28.6, 45.2, zoom)
     place = [str(zoom), str(x + draw.randint(-1, 1)), str(y + draw.randint(-1, 1))]
     if draw.random() < 0.3:
         place[draw.randrange(3)] = draw.choice(NUMBERS)

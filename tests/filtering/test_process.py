@@ -133,7 +133,7 @@ def test_a_filter_that_takes_for_ever_is_cut(layer: Layer, monkeypatch: pytest.M
         async with started() as process:
             await process.build(layer, STATUS, FILTERS[0])
             os.kill(process.pid, signal.SIGSTOP)
-            monkeypatch.setattr(apart, "PATIENCE", 0.2)
+            monkeypatch.setattr(apart, "LONGEST_READING", 0.2)
             with pytest.raises(UnavailableError, match="shorten"):
                 await process.build(layer, STATUS, FILTERS[0])
             monkeypatch.undo()

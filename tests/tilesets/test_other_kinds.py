@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,11 @@ from geoserver.app import create_app
 from geoserver.catalog import read_catalog
 from geoserver.catalog.rowless import read_kinds
 from geoserver.check import check_files
+from geoserver.database.pool import Database
+from geoserver.errors import SetupError
+from geoserver.filtering import Where
 from geoserver.settings import Settings
-from geoserver.tiling import sources
+from geoserver.tiling import build_archive, open_layer, sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,6 +110,17 @@ def test_a_kind_of_tiles_is_one_file(settings: Settings, empty_database: str) ->
         told = client.get("/api/layers/photo").json()
         assert (told["kind"], told["geometry"], told["count"]) == ("chequers", None, None)
         assert client.get("/readyz").status_code == 200
+
+
+def test_an_archive_is_built_of_vector_tiles_only(settings: Settings) -> None:
+    catalog = read_catalog(settings)
+    layer, status = open_layer(catalog.layers["photo"])
+    database = Database("", settings)  # of which nothing is asked
+    target = settings.workspace / "a.pmtiles"
+    building = build_archive(database, catalog, layer, status, target, zooms=(0, 1), where=Where())
+    with pytest.raises(SetupError, match="The tiles of layer photo are no vector tiles"):
+        asyncio.run(building)
+    assert not target.exists()
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 import shapely
 from known_shapes import Shapes
 from psycopg.sql import SQL
+from typer.testing import CliRunner
 
+from geoserver import assets
 from geoserver.catalog import Catalog
+from geoserver.cli import app
 from geoserver.grid import MERCATOR_HALF
 from geoserver.model import Tile
 from geoserver.tiling import check
@@ -19,6 +23,7 @@ from geoserver.tiling.recipes import build_statement, pixel_metres
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 
 def problems_of(shapes: Shapes, recipes: Mapping[str, str], *layers: str) -> list[str]:
@@ -108,3 +113,18 @@ def test_a_recipe_for_bins_that_does_not_run_is_named_with_the_reason(
 def test_a_pixel_is_a_512th_of_a_tile() -> None:
     assert pixel_metres(0) == 2 * MERCATOR_HALF / 512
     assert pixel_metres(3) == pixel_metres(0) / 8
+
+
+def test_a_workspaces_recipe_is_used_when_its_sample_layers_are_planned(
+    tmp_path: Path, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tiles").mkdir()
+    ours = (assets.root("tiles") / "polygons.sql").read_text(encoding="utf-8")
+    (tmp_path / "tiles" / "polygons.sql").write_text(ours.replace("-- bins: polygons\n", ""), encoding="utf-8")
+    monkeypatch.setenv("DATABASE_URL", empty_database)
+    monkeypatch.setenv("GEOSERVER_SAMPLES", "true")
+    made = CliRunner().invoke(app, ["load", "districts", "--workspace", str(tmp_path)])
+    assert made.exit_code == 0, made.output
+    with psycopg.connect(empty_database) as connection:
+        row = connection.execute("SELECT rows > 0, plan FROM geoserver.layers WHERE id = 'districts'").fetchone()
+    assert row == (True, {})  # nothing is counted in bins where the recipe names none

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from geoserver.model import Layer, Tile
     from geoserver.tiling.sources.base import View
 
-__all__ = ["KIND", "RULES", "SOURCE", "period_of"]
+__all__ = ["KIND", "RULES", "SOURCE"]
 
 _FUNCTION = re.compile(r"[^.\0]{1,63}\.[^.\0]{1,63}")
 
@@ -38,11 +38,11 @@ class Function(RowlessSource):
     needs_database = True
 
     def open(self, layer: Layer) -> tuple[Layer, LayerStatus]:
-        since = period_of(layer)
+        since = _period_of(layer)
         return layer, LayerStatus(**build_common(layer, since, since, layer.bounds))
 
     def is_over(self, layer: Layer, status: LayerStatus) -> bool:
-        return period_of(layer) != status.version
+        return _period_of(layer) != status.version
 
     def check(self, connection: psycopg.Connection, layer: Layer) -> str:
         return functions.check_function(connection, layer)
@@ -64,7 +64,7 @@ class Function(RowlessSource):
         return await functions.render(database, layer, tile, view.where)
 
 
-def period_of(layer: Layer) -> int:
+def _period_of(layer: Layer) -> int:
     """When the present `max_age` seconds began for the tiles of a function, in seconds since 1970: at moments of the
     layer's own, which are the same in every process."""
     shift = zlib.crc32(layer.id.encode()) % layer.max_age
