@@ -8,20 +8,20 @@ among its fields, `Layer.rows` is joined into every question about it by `filter
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from geoserver.errors import ForbiddenError, NotFoundError
 from geoserver.model import ANY, Grant, May
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from geoserver.catalog import Catalog
     from geoserver.database.status import LayerStatus
     from geoserver.model import Layer
     from geoserver.services import Services
 
-__all__ = ["ANY", "NOBODY", "Access", "Grant", "May", "Sight", "View", "combine"]
+__all__ = ["ANY", "NOBODY", "Access", "Grant", "May", "Sight", "View", "access_of", "combine"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,12 @@ def combine(layer: Layer, grants: Iterable[Grant]) -> Sight | None:
         return None
     shared = frozenset.intersection(*(fields_of(grant) for grant in found))
     return Sight(frozenset(grant.rows for grant in found), shared)
+
+
+def access_of(scope: Mapping[str, Any]) -> Access:
+    """Who asks by this request, as `api.identify` found it; nobody where it found none."""
+    found = scope.get("state", {}).get("access")
+    return found if isinstance(found, Access) else NOBODY
 
 
 @dataclass(slots=True)

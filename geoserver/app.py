@@ -38,10 +38,11 @@ from geoserver.site.routes import router as site_router
 from geoserver.site.signin import router as signin_router
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
     from starlette.routing import BaseRoute
 
+    from geoserver.model import Grant
     from geoserver.settings import Settings
 
 __all__ = ["create_app"]
@@ -73,8 +74,11 @@ def create_app(
         services = Services(settings, database_url, revive)
         app.state.services = services
         tiles.attach(services)
-        gate.open()
-        gate.grants_of = lambda groups: services.live.current.grants_of(tuple(groups))
+
+        def grants_of(groups: Collection[str]) -> tuple[Grant, ...]:
+            return services.live.current.grants_of(groups)  # of the newest catalogue
+
+        gate.open(grants_of)
         services.on_access(gate.tell)
         await services.start()
         services.keeper.keep("meter", meter.run)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
-from geoserver.access import NOBODY, Access
+from geoserver.access import NOBODY
 from geoserver.api.problems import PROBLEM_TYPE, build_problem
 from geoserver.errors import GeoserverError
 from geoserver.gate import MisplacedKeyError, read_given, take_keys
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from geoserver.access import Access
     from geoserver.gate import Gate
 
-__all__ = ["Identify", "access_of", "is_local"]
+__all__ = ["Identify", "is_local"]
 
 _FORWARDING = frozenset(
     [b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"]
@@ -65,13 +66,6 @@ class Identify:
         headers = [(name.lower().encode(), value.encode()) for name, value in told.items()]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
-
-
-def access_of(scope: Scope) -> Access:
-    """Who asks, as it was read at the door."""
-    access = scope.get("state", {}).get("access", NOBODY)
-    assert isinstance(access, Access)  # noqa: S101 - for the type checker
-    return access
 
 
 def is_local(scope: Scope) -> bool:

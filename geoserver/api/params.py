@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Path, Query, Request
 
-from geoserver.access import View
-from geoserver.api.identify import access_of
+from geoserver.access import View, access_of
 from geoserver.catalog.languages import choose_languages
 from geoserver.errors import BadParameterError, NotFoundError
 from geoserver.questions import FILTERS as FILTER_NAMES
@@ -124,8 +123,9 @@ FILTERS = [Depends(_declare_filters)]
 
 
 def view_of(request: Request) -> View:
-    """What the caller may see: what every door is given."""
-    return View(request.app.state.services, access_of(request.scope))
+    """What whoever sent this request may see: all that a door is given."""
+    services: Services = request.app.state.services
+    return View(services, access_of(request.scope))
 
 
 def find_layer(request: Request, layer_id: str) -> tuple[Layer, LayerStatus]:

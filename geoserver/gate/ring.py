@@ -22,7 +22,7 @@ from geoserver.gate.grants import parse_grant
 from geoserver.gate.uses import Uses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection
 
     from geoserver.gate.credentials import Given
 
@@ -51,10 +51,8 @@ class _Held:
 class Gate:
     """Knows keys and sessions, and counts how often keys are used."""
 
-    def __init__(self, url: str, grants_of: Callable[[Iterable[str]], tuple[Grant, ...]] = lambda _: ()) -> None:
-        """`grants_of` gives what the groups of a signed-in person may do."""
+    def __init__(self, url: str) -> None:
         self._url = url
-        self.grants_of = grants_of
         self._keys: dict[bytes, _Held] = {}
         self._by_id: dict[str, _Held] = {}
         self._sessions: dict[bytes, StoredSession] = {}
@@ -62,10 +60,11 @@ class Gate:
         self._uses = Uses()
         self._connection: psycopg.Connection | None = None
         self._cleaned = 0.0
-        self.open()
+        self.open(lambda _: ())
 
-    def open(self) -> None:
-        """Begin anew, in the event loop that is to run it."""
+    def open(self, grants_of: Callable[[Collection[str]], tuple[Grant, ...]]) -> None:
+        """Begin anew, in the event loop that is to run it; `grants_of` gives what groups of people may do."""
+        self._grants_of = grants_of
         self._mark, self._whole = "0", True
         self._changed = asyncio.Event()
         self._changed.set()
@@ -161,7 +160,7 @@ class Gate:
         if session is None or session.expires_at.timestamp() <= time.time():
             return NOBODY
         if session.key is None:
-            grants = self.grants_of(session.groups)
+            grants = self._grants_of(session.groups)
             return Access("person", f"person:{session.subject}", session.name, grants, by_cookie=True)
         held = self._by_id.get(session.key)
         if held is None or held.until <= time.time():

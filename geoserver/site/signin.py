@@ -19,7 +19,14 @@ from geoserver.api.identify import access_of
 from geoserver.api.origin import is_from_us
 from geoserver.catalog.city_words import offered_languages, speak
 from geoserver.catalog.languages import page_language, read_words
-from geoserver.errors import ForbiddenError, GeoserverError, NotFoundError, TooManyError, UnauthorizedError, UnavailableError
+from geoserver.errors import (
+    ForbiddenError,
+    GeoserverError,
+    NotFoundError,
+    TooManyError,
+    UnauthorizedError,
+    UnavailableError,
+)
 from geoserver.gate import read_given
 from geoserver.site.openid import Begun
 from geoserver.site.sessions import begin_session, close_session, cookie_path, is_secure

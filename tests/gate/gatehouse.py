@@ -14,6 +14,7 @@ from geoserver.access import Grant
 from geoserver.api.params import view_of
 from geoserver.app import create_app
 from geoserver.database.connecting import connect
+from geoserver.gate.grants import render_grant
 from geoserver.gate.making import Wish, make
 from geoserver.settings import Settings
 
@@ -76,7 +77,8 @@ def build_app(house: House, **settings: Any) -> FastAPI:
     async def who(request: Request) -> dict[str, Any]:
         access = view_of(request).access
         told = {name: getattr(access, name) for name in ("kind", "subject", "name", "by_cookie", "read_only")}
-        return {**told, "query": request.url.query, "local": request.scope["state"]["local"]}
+        grants = [render_grant(grant) for grant in access.grants]
+        return {**told, "grants": grants, "query": request.url.query, "local": request.scope["state"]["local"]}
 
     app.router.routes.insert(0, APIRoute("/who", who, methods=["GET", "POST"]))
     return app

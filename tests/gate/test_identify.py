@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from gatehouse import basic, bearer
+from fastapi.testclient import TestClient
+from gatehouse import basic, bearer, build_app
 
 from geoserver.database.connecting import connect
 from geoserver.database.keys import StoredSession, add_session, end_session
@@ -17,7 +18,6 @@ from geoserver.gate import COOKIE, make_session, take_keys
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastapi.testclient import TestClient
     from gatehouse import House
 
 WRONG = "gsk_" + "x" * 43
@@ -169,6 +169,17 @@ def test_a_cookie_of_a_session_is_its_key_or_its_person_and_else_nobody(asked: T
     wait_for(lambda: ask(by_person[0])["kind"] == "nobody")
     house.do("UPDATE geoserver.keys SET revoked_at = now() WHERE id = %s", [stored.id])
     wait_for(lambda: ask(by_key[0])["kind"] == "nobody")
+
+
+def test_a_person_may_do_what_the_groups_in_access_toml_may(house: House) -> None:
+    (house.workspace / "access.toml").write_text('[groups.staff]\nlayers = ["wells"]\n', encoding="utf-8")
+    token, digest = make_session()
+    later = datetime.now(UTC) + timedelta(hours=1)
+    with connect(house.database_url, autocommit=True) as connection:
+        add_session(connection, StoredSession(digest, None, "ann", "Ann", ("staff", "others"), later))
+    with TestClient(build_app(house), base_url="http://127.0.0.1") as client:
+        told = client.get("/who", headers={"Cookie": f"{COOKIE}={token}"}).json()
+    assert told["grants"] == [{"layers": ["wells"], "may": ["read"], "rows": "", "fields": []}]
 
 
 def test_a_query_without_a_key_is_left_as_it_is() -> None:
