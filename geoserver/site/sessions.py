@@ -39,7 +39,7 @@ async def begin_session(request: Request, response: Response, who: StoredKey | P
     until = datetime.now(UTC) + timedelta(hours=services.settings.session_hours)
     session = _build_session(digest, who, until)
     before = _read_cookie(request)
-    await _write(services.database.url, begun=session, ended=before)
+    await _write(request, begun=session, ended=before)
     log.info("Signed in: %s (%s)", session.subject, session.name)
     response.set_cookie(
         COOKIE,
@@ -54,8 +54,7 @@ async def begin_session(request: Request, response: Response, who: StoredKey | P
 
 async def close_session(request: Request, response: Response) -> None:
     """End the session of the browser's cookie, for whoever holds a copy of it, too. Raises UnavailableError."""
-    services: Services = request.app.state.services
-    await _write(services.database.url, ended=_read_cookie(request))
+    await _write(request, ended=_read_cookie(request))
     response.delete_cookie(COOKIE, path=cookie_path(request), secure=is_secure(request), httponly=True, samesite="lax")
 
 
@@ -81,7 +80,10 @@ def _read_cookie(request: Request) -> bytes | None:
     return given.digest if given else None
 
 
-async def _write(url: str, begun: StoredSession | None = None, ended: bytes | None = None) -> None:
+async def _write(request: Request, begun: StoredSession | None = None, ended: bytes | None = None) -> None:
+    """Keep it and let the gate see it; other workers hear of it by a notice."""
+    url, gate = request.app.state.services.database.url, request.app.state.gate
+
     def write() -> None:
         with connect(url, settings=SettingsOf(statement_timeout=_PATIENCE)) as connection:  # one transaction
             if ended is not None:
@@ -91,5 +93,6 @@ async def _write(url: str, begun: StoredSession | None = None, ended: bytes | No
 
     try:
         await asyncio.to_thread(write)
+        await gate.look()
     except (psycopg.Error, OSError) as error:
         raise UnavailableError("Nobody can sign in or out while the database is away; try again.") from error

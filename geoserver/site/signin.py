@@ -15,8 +15,7 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from geoserver.api.identify import access_of
-from geoserver.api.origin import is_from_us
+from geoserver.access import access_of
 from geoserver.catalog.city_words import offered_languages, speak
 from geoserver.catalog.languages import page_language, read_words
 from geoserver.errors import (
@@ -27,7 +26,7 @@ from geoserver.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from geoserver.gate import read_given
+from geoserver.gate import is_from, read_given
 from geoserver.site.openid import Begun
 from geoserver.site.sessions import begin_session, close_session, cookie_path, is_secure
 from geoserver.turns import client_of
@@ -128,7 +127,7 @@ async def finish_openid(request: Request) -> Response:
 
 
 def _demand_own_page(request: Request) -> None:
-    if not is_from_us(request):
+    if not is_from(_site(request), request.headers.getlist("origin")):
         raise ForbiddenError("The form must be sent from the page of this server.")
 
 
