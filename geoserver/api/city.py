@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from geoserver.catalog.city_words import link_titles, offered_languages, speak
+from geoserver.catalog.languages import page_words
 from geoserver.grid import join
 from geoserver.model import Bounds
 
@@ -30,6 +31,7 @@ def build_city(services: Services, languages: Collection[str], base: str) -> dic
     if isinstance(limits, str):
         limits = next((status.bounds for layer, status in loaded if layer.id == limits), None)
     home = city.home or find_extent(loaded, limits)
+    signin = {"rel": "signin", "title": page_words(languages).signin, "href": f"{base}/signin"}
     return {
         "title": spoken.title,
         "tagline": spoken.tagline,
@@ -43,7 +45,10 @@ def build_city(services: Services, languages: Collection[str], base: str) -> dic
             "camera": {"lon": city.center[0], "lat": city.center[1], "zoom": city.zoom} if city.center else None,
         },
         "limits": limits.as_list() if limits else None,
-        "links": [{"rel": name, "title": titles[name], "href": href} for name, href in spoken.links.items()],
+        "links": [
+            *({"rel": name, "title": titles[name], "href": href} for name, href in spoken.links.items()),
+            *([signin] if services.settings.links_to_signin else []),
+        ],
     }
 
 

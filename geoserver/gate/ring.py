@@ -20,6 +20,7 @@ from geoserver.database.keys import Known, StoredKey, StoredSession, add_uses, f
 from geoserver.errors import BadParameterError, UnauthorizedError, UnavailableError
 from geoserver.gate.grants import parse_grant
 from geoserver.gate.uses import Uses
+from geoserver.turns import outlast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -178,14 +179,17 @@ class Gate:
     # -- the database ---------------------------------------------------------------------------------------------
 
     async def _visit(self, *, look: bool) -> None:
-        """Write what was counted, and read what has changed where that is wanted."""
+        """Write what was counted, and read what has changed where that is wanted.
+
+        A thread that works on the connection is waited for, so that nobody closes it meanwhile.
+        """
         counts = self._uses.collect()
         if counts:
-            self._uses.settle(counts, await asyncio.to_thread(self._write_counts, counts))
+            self._uses.settle(counts, await outlast(asyncio.to_thread(self._write_counts, counts)))
         if look:
             began, whole, self._whole = time.monotonic(), self._whole, False  # a notice may ask for all again meanwhile
             try:
-                known, held = await asyncio.to_thread(self._read, "0" if whole else self._mark)
+                known, held = await outlast(asyncio.to_thread(self._read, "0" if whole else self._mark))
             except BaseException:
                 self._whole |= whole
                 raise
@@ -196,7 +200,7 @@ class Gate:
         if time.time() - self._cleaned > _EVERY:
             self._cleaned = time.time()
             self._uses.forget(self._cleaned)
-            await asyncio.to_thread(lambda: forget_sessions(self._connect()))
+            await outlast(asyncio.to_thread(lambda: forget_sessions(self._connect())))
 
     def _read(self, mark: str) -> tuple[Known, list[_Held | None]]:
         known = read_known(self._connect(), mark)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
+from geoserver.access import access_of
 from geoserver.catalog.city_words import offered_languages
 from geoserver.catalog.languages import page_language
 from geoserver.encodings import IDENTITY
@@ -42,6 +43,7 @@ _BASES = ("light", "dark")
 # What the page's list needs of each layer, and what it is searched by, as the page asks (web/src/query/server.ts).
 _LISTED = (
     "id,title,theme,theme_key,theme_language,basemap,visible,order,count,time,nouns,language,version,features_from"
+    ",access_title"
 )
 _SEARCHED = "id,description,description_language,keywords,field_titles"
 _FEW = 8  # layers up to which the page shows what each is about
@@ -64,6 +66,7 @@ class _Visit:
     language: str
     addresses: tuple[str, ...]
     parts: tuple[str, ...]
+    signed_in: bool
 
 
 class Answers:
@@ -84,7 +87,8 @@ class Answers:
         accepted = request.headers.getlist("accept-language")
         language = page_language(stated_language(request), accepted, offered_languages(services.live.current.city))
         addresses = _list_addresses(request.query_params, [layer for layer, _ in loaded], language)
-        visit = _Visit(request, str(request.base_url).rstrip("/"), language, addresses, tuple(parts))
+        signed_in = access_of(request.scope).by_cookie
+        visit = _Visit(request, str(request.base_url).rstrip("/"), language, addresses, tuple(parts), signed_in)
         return (await self._pack(visit, page, encoding)).body
 
     def _renew(self, state: tuple[object, ...]) -> None:
@@ -94,7 +98,7 @@ class Answers:
             self._state = state
 
     async def _pack(self, visit: _Visit, page: BuiltFile, encoding: str) -> Made:
-        key = (page.digest, visit.site, visit.language, visit.addresses, visit.parts)
+        key = (page.digest, visit.site, visit.language, visit.addresses, visit.parts, visit.signed_in)
 
         async def pack() -> Made:
             body, whole = await self.kept.get(key, lambda: self._fill(visit, page))
@@ -107,7 +111,8 @@ class Answers:
     async def _fill(self, visit: _Visit, page: BuiltFile) -> Made:
         """The page with the blocks that could be had, and whether these are all."""
         services: Services = visit.request.app.state.services
-        dressed = dress_page(page.body, services.live.current.city, visit.site, visit.language, visit.parts)
+        city = services.live.current.city
+        dressed = dress_page(page.body, city, visit.site, visit.language, visit.parts, signed_in=visit.signed_in)
         before, end, after = dressed.rpartition(b"</body>")
         answers = await asyncio.gather(*(self._ask(visit, address) for address in visit.addresses))
         told = [_render(address, body) for address, body in zip(visit.addresses, answers, strict=True) if body]

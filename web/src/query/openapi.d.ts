@@ -186,7 +186,7 @@ export interface components {
              * Rel
              * @enum {string}
              */
-            rel: "imprint" | "contact" | "terms" | "privacy" | "accessibility";
+            rel: "imprint" | "contact" | "terms" | "privacy" | "accessibility" | "signin";
             /** Title */
             title: string;
         };
@@ -314,6 +314,17 @@ export interface components {
         };
         /** LayerDetail */
         LayerDetail: {
+            /**
+             * Access
+             * @description Who sees it, where not everybody does.
+             * @enum {string}
+             */
+            access?: "restricted" | "draft";
+            /**
+             * Access Title
+             * @description The same as a word in the reader's language.
+             */
+            access_title?: string;
             /** Attribution */
             attribution: string;
             /**
@@ -442,6 +453,17 @@ export interface components {
          * @description A layer as the catalogue lists it.
          */
         LayerEntry: {
+            /**
+             * Access
+             * @description Who sees it, where not everybody does.
+             * @enum {string}
+             */
+            access?: "restricted" | "draft";
+            /**
+             * Access Title
+             * @description The same as a word in the reader's language.
+             */
+            access_title?: string;
             /** Attribution */
             attribution: string;
             /**
@@ -657,6 +679,32 @@ export interface components {
             stroke?: string;
             /** Stroke Width */
             stroke_width?: number;
+        };
+        /**
+         * Me
+         * @description Who asks, and what the page says about it.
+         */
+        Me: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "nobody" | "key" | "person";
+            /**
+             * Name
+             * @description The person's name, or what the key is for.
+             */
+            name: string | null;
+            /**
+             * Sign Out
+             * @description What the way out is called there.
+             */
+            sign_out: string | null;
+            /**
+             * Signed In
+             * @description Of whoever signed in: that they did, in the reader's language.
+             */
+            signed_in: string | null;
         };
         /**
          * Note
