@@ -25,6 +25,7 @@ from geoserver.api.tile_requests import TileRequests
 from geoserver.api.tile_server import TileServer
 from geoserver.errors import BadParameterError, GeoserverError, OvertakenError
 from geoserver.gate import Gate
+from geoserver.gate.misfits import Misfits
 from geoserver.ogc.routes import router as ogc_router
 from geoserver.questions import Questions
 from geoserver.services import Services
@@ -110,6 +111,7 @@ def create_app(
     app.state.questions = questions
     app.state.meter = meter
     app.state.gate = gate
+    app.state.misfits = Misfits(gate)
     app.state.hosts = Hosts(settings, {str(getattr(route, "path", "/")).split("/")[1] for route in routes})
     app.add_middleware(TileRequests, tiles=tiles)  # a tile passes nothing else but the next two
     app.add_middleware(Departures)
