@@ -26,6 +26,7 @@ from geoserver.api.tile_requests import TileRequests
 from geoserver.api.tile_server import TileServer
 from geoserver.errors import BadParameterError, GeoserverError, OvertakenError
 from geoserver.gate import Gate
+from geoserver.gate.misfits import Misfits
 from geoserver.ogc.routes import router as ogc_router
 from geoserver.questions import Questions
 from geoserver.services import Services
@@ -115,6 +116,7 @@ def create_app(
     app.state.questions = questions
     app.state.meter = meter
     app.state.gate = gate
+    app.state.misfits = Misfits(gate)
     app.state.attempts = Attempts()
     app.state.openid = OpenID(settings) if settings.oidc_issuer else None
     app.state.hosts = Hosts(settings, {str(getattr(route, "path", "/")).split("/")[1] for route in routes})

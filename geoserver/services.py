@@ -27,6 +27,7 @@ from geoserver.database.pool import Database
 from geoserver.database.status import CHANNEL, LayerStatus, read_statuses
 from geoserver.errors import GeoserverError, NotFoundError, SetupError, UnavailableError
 from geoserver.grid import join
+from geoserver.sights import Sights
 from geoserver.tasks import Keeper
 from geoserver.tilesets import Tilesets
 
@@ -57,6 +58,7 @@ class Services:
         self.live = LiveCatalog(settings)
         self.database = Database(database_url, settings)
         self.tilesets = Tilesets()
+        self.sights = Sights(self.database)
         self.statuses: dict[str, LayerStatus] = {}
         self.database_problem = "not connected yet"
         self.keeper = Keeper()
@@ -149,6 +151,7 @@ class Services:
     async def stop(self) -> None:
         """End the watching tasks and close every connection."""
         await self.keeper.stop()
+        await self.sights.stop()
         await self.database.close()
 
     async def look_again(self) -> bool:

@@ -27,6 +27,7 @@ ROWS = [
     {"gate"},
     {"access", "basemap"},
     {"services", "check", "loading", "questions", "styling"},
+    {"sights"},
     {"tiling"},
     {"tilesets"},
     {"filtering", "sources"},

@@ -14,24 +14,31 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from geoserver.database.status import LayerStatus
-    from geoserver.model import Layer
-    from geoserver.services import Services
+    from geoserver.model import City, Layer
 
 __all__ = ["build_city", "find_extent"]
 
 _STRAY = 8  # times the middle one that a layer's extent may be before it is taken for stray rows
 
 
-def build_city(services: Services, languages: Collection[str], base: str) -> dict[str, Any]:
-    """The member `city` of `/api/layers`; `base` is the server's address, without a slash at the end."""
-    city = services.live.current.city
+def build_city(
+    city: City,
+    loaded: Sequence[tuple[Layer, LayerStatus]],
+    languages: Collection[str],
+    base: str,
+    *,
+    signin: bool = False,
+) -> dict[str, Any]:
+    """The member `city` of `/api/layers`; `base` is the server's address, without a slash at the end.
+
+    `loaded` are the layers that the reader may see; with `signin` there is a link to where one signs in.
+    """
     spoken, titles = speak(city, languages), link_titles(languages)
-    loaded = services.loaded()
     limits = city.limits
     if isinstance(limits, str):
         limits = next((status.bounds for layer, status in loaded if layer.id == limits), None)
     home = city.home or find_extent(loaded, limits)
-    signin = {"rel": "signin", "title": page_words(languages).signin, "href": f"{base}/signin"}
+    link = {"rel": "signin", "title": page_words(languages).signin, "href": f"{base}/signin"}
     return {
         "title": spoken.title,
         "tagline": spoken.tagline,
@@ -47,7 +54,7 @@ def build_city(services: Services, languages: Collection[str], base: str) -> dic
         "limits": limits.as_list() if limits else None,
         "links": [
             *({"rel": name, "title": titles[name], "href": href} for name, href in spoken.links.items()),
-            *([signin] if services.settings.links_to_signin else []),
+            *([link] if signin else []),
         ],
     }
 

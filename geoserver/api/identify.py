@@ -8,17 +8,16 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
-from geoserver.access import NOBODY
+from geoserver.access import NOBODY, Access
 from geoserver.api.problems import PROBLEM_TYPE, build_problem
-from geoserver.errors import GeoserverError
-from geoserver.gate import MisplacedKeyError, read_given, take_keys
+from geoserver.errors import BadParameterError, GeoserverError
+from geoserver.gate import MisplacedKeyError, has_key, read_given, take_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from geoserver.access import Access
     from geoserver.gate import Gate
 
 __all__ = ["Identify", "is_local"]
@@ -43,6 +42,9 @@ class Identify:
             await self.app(scope, receive, send)
             return
         state = scope.setdefault("state", {})
+        if isinstance(state.get("access"), Access):  # the page asks for its own answers, as who asks for the page
+            await self.app(scope, receive, send)
+            return
         state["local"] = _is_local(scope)
         try:
             state["access"] = await self._identify(scope)
@@ -57,6 +59,8 @@ class Identify:
         except MisplacedKeyError as error:
             scope["query_string"] = error.query
             raise
+        if has_key(scope["path"]):
+            raise BadParameterError("path", "a key", "the key as Authorization: Bearer KEY, and nowhere in the address")
         given = read_given(scope["headers"], keys)
         return NOBODY if given is None else await self._gate.identify(given)
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
+import orjson
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from geoserver.access import access_of
+from geoserver.access import BY_CALLER, PRIVATE, access_of
 from geoserver.api import params
-from geoserver.api.answers import answer
 from geoserver.catalog.languages import page_words
 
 router = APIRouter(prefix="/api/me", tags=["access"])
-
-_PRIVATE = {"Cache-Control": "private, no-store", "Vary": "Authorization, Cookie, Accept-Language"}
 
 
 class Me(BaseModel):
@@ -32,13 +30,11 @@ async def read_me(request: Request, lang: params.Lang = None) -> Response:
     params.read_parameters(request, ("lang",))
     languages, _ = params.read_languages(request, lang)
     access, words = access_of(request.scope), page_words(languages)
-    return answer(
-        request,
-        {
-            "kind": access.kind,
-            "name": access.name or None,
-            "signed_in": words.signed_in.format(access.name) if access.by_cookie else None,
-            "sign_out": words.signout if access.by_cookie else None,
-        },
-        vary=_PRIVATE,
-    )
+    told = {
+        "kind": access.kind,
+        "name": access.name or None,
+        "signed_in": words.signed_in.format(access.name) if access.by_cookie else None,
+        "sign_out": words.signout if access.by_cookie else None,
+    }
+    headers = {"Cache-Control": PRIVATE, "Vary": f"{BY_CALLER}, Accept-Language"}
+    return Response(orjson.dumps(told), media_type="application/json", headers=headers)

@@ -36,7 +36,6 @@ __all__ = [
     "Limit",
     "Members",
     "base_url",
-    "find_layer",
     "find_rows",
     "parse_feature_id",
     "parse_fields",
@@ -128,15 +127,9 @@ def view_of(request: Request) -> View:
     return View(services, access_of(request.scope))
 
 
-def find_layer(request: Request, layer_id: str) -> tuple[Layer, LayerStatus]:
-    """The layer of the path and its loaded state; raises NotFoundError."""
-    services: Services = request.app.state.services
-    return services.layer(layer_id)
-
-
-def find_rows(request: Request, layer_id: str) -> tuple[Layer, LayerStatus]:
-    """The same for what is asked of rows; raises NotFoundError for a layer that has tiles and nothing else."""
-    layer, status = find_layer(request, layer_id)
+async def find_rows(view: View, layer_id: str) -> tuple[Layer, LayerStatus]:
+    """The layer of the path, of which rows are asked; raises NotFoundError also for one that has tiles alone."""
+    layer, status = await view.layer(layer_id)
     if not layer.has_rows:
         raise NotFoundError("table of layer", layer_id, "a layer with rows; this one has tiles and nothing else")
     return layer, status

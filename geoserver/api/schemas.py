@@ -373,17 +373,25 @@ class Failing(BaseModel):
     problem: str
 
 
+class ClosedGrant(BaseModel):
+    key: str = sometimes("Id of the key.")
+    group: str = sometimes("Name of the group in access.toml.")
+    layer: str
+    expected: str
+
+
 class Readiness(BaseModel):
     """Whether requests can be answered; `degraded` when something is not as declared, or does not work."""
 
     status: Literal["ready", "degraded", "unavailable"]
-    database: str
-    layers: int
-    notLoaded: list[str]  # noqa: N815 - as it stands in the answer
-    preparing: list[Preparing]
-    outdated: list[Outdated]
-    problems: list[Trouble]
-    tasks: list[Failing]
+    database: str = sometimes("Like all that follows for operators alone.")
+    layers: int = sometimes()
+    notLoaded: list[str] = sometimes()  # noqa: N815 - as it stands in the answer
+    preparing: list[Preparing] = sometimes()
+    outdated: list[Outdated] = sometimes()
+    problems: list[Trouble] = sometimes()
+    tasks: list[Failing] = sometimes()
+    closed: list[ClosedGrant] = sometimes("Grants that open nothing of a layer, for their row filter does not fit it.")
 
 
 class Problem(BaseModel):

@@ -285,7 +285,9 @@ def _join(
     if layer.basemap and "name" in styled:  # labels are in the reader's language
         wanted |= {name for name in layer.fields if name.startswith("name_")}
     return replace(
-        layer, tile_fields=tuple(name for name, item in layer.fields.items() if name in wanted and not item.restricted)
+        layer,
+        # Tiles are the same for all who may see the rows.
+        tile_fields=tuple(name for name, item in layer.fields.items() if name in wanted and not item.restricted),
     )
 
 

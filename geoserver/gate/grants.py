@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from geoserver.filtering.syntax import Node
     from geoserver.model import Layer
 
-__all__ = ["check_grant", "contains", "parse_count", "parse_expiry", "parse_grant", "parse_label", "render_grant"]
+__all__ = [
+    "check_grant",
+    "contains",
+    "fit_rows",
+    "parse_count",
+    "parse_expiry",
+    "parse_grant",
+    "parse_label",
+    "render_grant",
+]
 
 _MAY = get_args(May)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -86,10 +95,11 @@ def check_grant(grant: Grant, layers: Mapping[str, Layer]) -> None:
         raise BadParameterError("fields", name, f"restricted fields of these layers ({known}), or {ANY}")
     if grant.rows:
         for layer in named:
-            _fit_rows(layer, grant.rows)
+            fit_rows(layer, grant.rows)
 
 
-def _fit_rows(layer: Layer, rows: str) -> None:
+def fit_rows(layer: Layer, rows: str) -> None:
+    """Raises BadParameterError for a filter that is none, or none of this layer's rows."""
     tree = _parse_rows(rows)
     try:
         Resolver(layer, 4326, parse_crs(None, "rows")).condition(tree)

@@ -18,7 +18,7 @@ from geoserver.access import NOBODY, Access, Grant
 from geoserver.database.connecting import SettingsOf, connect
 from geoserver.database.keys import Known, StoredKey, StoredSession, add_uses, forget_sessions, read_known
 from geoserver.errors import BadParameterError, UnauthorizedError, UnavailableError
-from geoserver.gate.grants import parse_grant
+from geoserver.gate.making import read_grants
 from geoserver.gate.uses import Uses
 from geoserver.turns import outlast
 
@@ -61,6 +61,7 @@ class Gate:
         self._uses = Uses()
         self._connection: psycopg.Connection | None = None
         self._cleaned = 0.0
+        self.revision = 0  # another number whenever keys may have changed
         self.open(lambda _: ())
 
     def open(self, grants_of: Callable[[Collection[str]], tuple[Grant, ...]]) -> None:
@@ -197,6 +198,7 @@ class Gate:
                 self._keys, self._by_id, self._sessions = {}, {}, {}
             self._take(known, held)
             self._mark, self._read_at = known.mark, began
+            self.revision += bool(known.keys) or whole
         if time.time() - self._cleaned > _EVERY:
             self._cleaned = time.time()
             self._uses.forget(self._cleaned)
@@ -238,8 +240,8 @@ def _hold(stored: StoredKey) -> _Held | None:
     if stored.revoked_at is not None:
         return None
     try:
-        grants = tuple(parse_grant(item) for item in stored.grants)
-    except (BadParameterError, AttributeError, TypeError) as error:
+        grants = read_grants(stored)
+    except BadParameterError as error:
         log.warning("The grants of key %s cannot be read, so it opens nothing: %s", stored.id, error)
         return None
     until = stored.expires_at.timestamp() if stored.expires_at else float("inf")

@@ -5,7 +5,8 @@ data-address="tiles/crime.json">`. The page takes it instead of asking (web/src/
 asks for.
 
 Visitors share them for some seconds, as long as catalogue and data are the same. An answer that is shared depends on
-nothing but its address, the address of the site and the page's language: nothing else of a request is passed on.
+nothing but its address, the address of the site, the page's language and what its reader may see: nothing else of a
+request is passed on.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-from geoserver.access import access_of
 from geoserver.catalog.city_words import offered_languages
 from geoserver.catalog.languages import page_language
 from geoserver.encodings import IDENTITY
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from starlette.datastructures import QueryParams
     from starlette.types import Message, Scope
 
+    from geoserver.access import View
     from geoserver.model import Layer
-    from geoserver.services import Services
     from geoserver.site.files import BuiltFile
 
 __all__ = ["Answers", "ask_ourselves", "stated_language"]
@@ -62,11 +62,15 @@ class _Visit:
     """All of a request that the page depends on."""
 
     request: Request
+    view: View
     site: str
     language: str
     addresses: tuple[str, ...]
     parts: tuple[str, ...]
-    signed_in: bool
+
+    @property
+    def signed_in(self) -> bool:
+        return self.view.access.by_cookie
 
 
 class Answers:
@@ -76,19 +80,21 @@ class Answers:
         self.kept: Kept[_Key] = Kept(_KEPT, _ROOM)
         self._state: tuple[object, ...] = ()
 
-    async def render(self, request: Request, page: BuiltFile, encoding: str, parts: Sequence[str] = ()) -> bytes:
+    async def render(
+        self, request: Request, view: View, page: BuiltFile, encoding: str, parts: Sequence[str] = ()
+    ) -> bytes:
         """The page for this request, in the city's dress and in an encoding; `parts` of the build are named ahead.
 
-        Answers that could not be had in time are left out of it.
+        It tells of what `view` sees, and is kept for those who see the same. Answers that could not be had in time are
+        left out of it.
         """
-        services: Services = request.app.state.services
-        loaded = services.loaded()
-        self._renew((services.live.current, *(part for found in loaded for part in found)))
+        services = view.services
+        self._renew((services.live.current, *(part for found in services.loaded() for part in found)))
+        loaded = await view.layers()
         accepted = request.headers.getlist("accept-language")
         language = page_language(stated_language(request), accepted, offered_languages(services.live.current.city))
         addresses = _list_addresses(request.query_params, [layer for layer, _ in loaded], language)
-        signed_in = access_of(request.scope).by_cookie
-        visit = _Visit(request, str(request.base_url).rstrip("/"), language, addresses, tuple(parts), signed_in)
+        visit = _Visit(request, view, str(request.base_url).rstrip("/"), language, addresses, tuple(parts))
         return (await self._pack(visit, page, encoding)).body
 
     def _renew(self, state: tuple[object, ...]) -> None:
@@ -98,7 +104,15 @@ class Answers:
             self._state = state
 
     async def _pack(self, visit: _Visit, page: BuiltFile, encoding: str) -> Made:
-        key = (page.digest, visit.site, visit.language, visit.addresses, visit.parts, visit.signed_in)
+        key = (
+            page.digest,
+            visit.site,
+            visit.language,
+            visit.addresses,
+            visit.parts,
+            visit.view.grants,
+            visit.signed_in,
+        )
 
         async def pack() -> Made:
             body, whole = await self.kept.get(key, lambda: self._fill(visit, page))
@@ -110,9 +124,9 @@ class Answers:
 
     async def _fill(self, visit: _Visit, page: BuiltFile) -> Made:
         """The page with the blocks that could be had, and whether these are all."""
-        services: Services = visit.request.app.state.services
-        city = services.live.current.city
-        dressed = dress_page(page.body, city, visit.site, visit.language, visit.parts, signed_in=visit.signed_in)
+        dressed = dress_page(
+            page.body, visit.view.catalog.city, visit.site, visit.language, visit.parts, signed_in=visit.signed_in
+        )
         before, end, after = dressed.rpartition(b"</body>")
         answers = await asyncio.gather(*(self._ask(visit, address) for address in visit.addresses))
         told = [_render(address, body) for address, body in zip(visit.addresses, answers, strict=True) if body]
@@ -122,7 +136,7 @@ class Answers:
         """The body of our own answer at an address; empty when it is anything but 200, or late."""
         try:
             async with asyncio.timeout(_PATIENCE):
-                key = (visit.site, visit.language, address)
+                key = (visit.site, visit.language, address, visit.view.grants)
                 return (await self.kept.get(key, lambda: ask_ourselves(visit.request, address, visit.language))).body
         except TimeoutError:
             log.info("The page goes without %s: it is late", address)
@@ -168,7 +182,10 @@ def _list_addresses(query: QueryParams, layers: Sequence[Layer], lang: str) -> t
 
 
 async def ask_ourselves(request: Request, address: str, language: str) -> Made:
-    """Our own answer at an address, to nobody in particular who speaks this language; empty unless it is a 200."""
+    """Our own answer at an address, to who asks for the page, in this language; empty unless it is a 200.
+
+    Who asks stands in the scope's `state`, where `api.identify` finds it.
+    """
     path, _, query = address.partition("?")
     host = [(name, value) for name, value in request.scope["headers"] if name == b"host"]
     scope: Scope = {
