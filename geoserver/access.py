@@ -174,7 +174,8 @@ class View:
                 layers[layer.id] = narrow(layer, sight.fields)
         used = {layer.style for layer in layers.values()} | layers.keys()
         named = {name for layer in unseen for name in (layer.style, layer.id)} - used
-        hidden = {name for name in named if not (assets.root("styles") / f"{name}.json").is_file()}  # else it is no news
+        # What comes with the product is no news to anybody.
+        hidden = {name for name in named if not (assets.root("styles") / f"{name}.json").is_file()}
         city, switched_on = current.city, current.city.layers
         if switched_on is not None:
             city = replace(city, layers=tuple(name for name in switched_on if name in layers))

@@ -120,8 +120,8 @@ kind = "tiles"
 STYLE = """{"version": 8, "name": "People", "sources": {"people": {"type": "vector", "url": "/tiles/people.json"}},
 "layers": [{"id": "people", "type": "circle", "source": "people", "source-layer": "people",
 "paint": {"circle-color": ["match", ["get", "zone"], "a", "#0055aa", "#888888"], "circle-radius": 4}}]}"""
-FUNCTION = """CREATE FUNCTION public.echo(z integer, x integer, y integer, params jsonb) RETURNS bytea LANGUAGE sql STABLE
-AS $$ SELECT convert_to('canary', 'UTF8') $$"""
+FUNCTION = """CREATE FUNCTION public.echo(z integer, x integer, y integer, params jsonb) RETURNS bytea
+LANGUAGE sql STABLE AS $$ SELECT convert_to('canary', 'UTF8') $$"""
 
 LAYERS = ("stops", "homes", "people", "plots", "notes", "echo", "archive", "water", "nothing")
 ZONE_A = "zone = 'a'"
@@ -206,7 +206,7 @@ def _write_tables(part: Part) -> dict[str, str]:
     if part.rejects:
         people += [f"r{i},{CANARY} lost,a,1,1,2024-01-01T00:00:00Z,,,{NUMBER}" for i in range(3)]
         people += [f"w{i},person w,b,tall,1,2024-01-01T00:00:00Z,13.4,52.5,1" for i in range(3)]
-    tables = {
+    return {
         "stops": stops,
         "notes": stops.replace("stop", CANARY),
         "homes": "name,rooms,lon,lat,owner\n" + "\n".join(homes),
@@ -215,7 +215,6 @@ def _write_tables(part: Part) -> dict[str, str]:
         "plots": "zone,use,shape\n" + "\n".join(plots),
         "water": f'class,shape\n{CANARY},"{_square(13.4, 52.5, 0.2)}"\n',
     }
-    return tables
 
 
 def _square(x: float, y: float, side: float) -> str:
