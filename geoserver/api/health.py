@@ -35,7 +35,7 @@ async def healthz() -> dict[str, str]:
 async def readyz(request: Request) -> JSONResponse:
     """200 when database and catalogue are fine, 503 when the database is away; to operators it names every problem."""
     services: Services = request.app.state.services
-    body = _readiness(services, await request.app.state.misfits.find(services.live.current))
+    body = _readiness(services, await request.app.state.misfits.find(services))
     if not _is_operator(request):
         body = {"status": body["status"]}
     headers = {"Cache-Control": "no-store"}
