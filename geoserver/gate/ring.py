@@ -18,8 +18,9 @@ from geoserver.access import NOBODY, Access, Grant
 from geoserver.database.connecting import SettingsOf, connect
 from geoserver.database.keys import Known, StoredKey, StoredSession, add_uses, forget_sessions, read_known
 from geoserver.errors import BadParameterError, UnauthorizedError, UnavailableError
-from geoserver.gate.grants import parse_grant
+from geoserver.gate.making import read_grants
 from geoserver.gate.uses import Uses
+from geoserver.turns import outlast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -60,6 +61,7 @@ class Gate:
         self._uses = Uses()
         self._connection: psycopg.Connection | None = None
         self._cleaned = 0.0
+        self.revision = 0  # another number whenever keys may have changed
         self.open(lambda _: ())
 
     def open(self, grants_of: Callable[[Collection[str]], tuple[Grant, ...]]) -> None:
@@ -178,14 +180,17 @@ class Gate:
     # -- the database ---------------------------------------------------------------------------------------------
 
     async def _visit(self, *, look: bool) -> None:
-        """Write what was counted, and read what has changed where that is wanted."""
+        """Write what was counted, and read what has changed where that is wanted.
+
+        A thread that works on the connection is waited for, so that nobody closes it meanwhile.
+        """
         counts = self._uses.collect()
         if counts:
-            self._uses.settle(counts, await asyncio.to_thread(self._write_counts, counts))
+            self._uses.settle(counts, await outlast(asyncio.to_thread(self._write_counts, counts)))
         if look:
             began, whole, self._whole = time.monotonic(), self._whole, False  # a notice may ask for all again meanwhile
             try:
-                known, held = await asyncio.to_thread(self._read, "0" if whole else self._mark)
+                known, held = await outlast(asyncio.to_thread(self._read, "0" if whole else self._mark))
             except BaseException:
                 self._whole |= whole
                 raise
@@ -193,10 +198,11 @@ class Gate:
                 self._keys, self._by_id, self._sessions = {}, {}, {}
             self._take(known, held)
             self._mark, self._read_at = known.mark, began
+            self.revision += bool(known.keys) or whole
         if time.time() - self._cleaned > _EVERY:
             self._cleaned = time.time()
             self._uses.forget(self._cleaned)
-            await asyncio.to_thread(lambda: forget_sessions(self._connect()))
+            await outlast(asyncio.to_thread(lambda: forget_sessions(self._connect())))
 
     def _read(self, mark: str) -> tuple[Known, list[_Held | None]]:
         known = read_known(self._connect(), mark)
@@ -234,8 +240,8 @@ def _hold(stored: StoredKey) -> _Held | None:
     if stored.revoked_at is not None:
         return None
     try:
-        grants = tuple(parse_grant(item) for item in stored.grants)
-    except (BadParameterError, AttributeError, TypeError) as error:
+        grants = read_grants(stored)
+    except BadParameterError as error:
         log.warning("The grants of key %s cannot be read, so it opens nothing: %s", stored.id, error)
         return None
     until = stored.expires_at.timestamp() if stored.expires_at else float("inf")
