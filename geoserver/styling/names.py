@@ -55,10 +55,18 @@ def _list_tags(language: str, template: str) -> list[str]:
 
 
 def _say_both(fields: list[str], between: str) -> list[Any]:
-    """The name in another language and the local one; the local one alone where it holds the other, as "Bruxelles -
-    Brussel" does, and the other alone where there is no local one."""
+    """The name in another language and the local one. The local one alone where it holds the other, as "Bruxelles -
+    Brussel" does; the other alone where it holds the local one, as "Berlin-Mitte" does, or where there is none."""
     local = ["to-string", ["get", "name"]]
     wanted = ["to-string", ["coalesce", *(["get", field] for field in fields), ["get", "name"]]]
     both = ["format", wanted, {}, between, {}, local, {"font-scale": _SMALLER}]
     alone = ["format", ["case", ["has", "name"], local, wanted], {}]
-    return ["case", ["any", ["in", wanted, local], ["!", ["has", "name"]]], alone, both]
+    longer = ["all", ["has", "name"], ["in", local, wanted]]
+    return [
+        "case",
+        ["any", ["in", wanted, local], ["!", ["has", "name"]]],
+        alone,
+        longer,
+        ["format", wanted, {}],
+        both,
+    ]
