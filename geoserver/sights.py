@@ -124,7 +124,7 @@ class Sights:
         before = self._find(("last", id(layer), sight))
         part = before if before == part else part
         self._keep(("last", id(layer), sight), (layer,), part)
-        return self._keep(key, seen, (part, own))  # type: ignore[return-value]  # what is kept
+        return self._keep(key, seen, (part, own))
 
     def _count(self, part: Layer, status: LayerStatus, recipes: Mapping[str, str], whole: Layer) -> Seen:
         """Count, bounds and plan of the rows that are left; in a thread."""

@@ -32,7 +32,7 @@ def main() -> None:
     confine([path], folder)
     notes: Counter[str] = Counter()
     try:
-        found = survey(path, _tell)
+        found = survey(path, _tell, order["languages"])
         writer = Writer(folder, found.languages, notes)
         storage = "flex_mem" if path.stat().st_size < _IN_MEMORY else f"sparse_file_array,{folder / 'positions'}"
         read_extract(path, found, writer, _tell, storage)

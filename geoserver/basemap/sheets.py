@@ -54,11 +54,11 @@ _LIST = (
     Sheet(
         "beyond",
         "Beyond the extract",
-        "Where nothing is known: around the extract. Without a coast in it, it is taken to be land.",
+        "Around the extract, where nothing is known: without a coast in it, it is taken to be land. And its inside.",
         "polygons",
         {"class": "text"},
         languages=False,
-        minzoom=7,
+        minzoom=5,
     ),
     Sheet("water", "Water", "Lakes, reservoirs, docks and wide rivers; the sea is where no land is.", "polygons"),
     Sheet("waterways", "Waterways", "Rivers, canals and streams as lines.", "lines", minzoom=8),

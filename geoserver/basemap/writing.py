@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
@@ -52,7 +53,9 @@ _PLAIN = (
     "landmarks",
 )
 _CELLS = 50  # in a degree
-_MOST_EVIDENCE, _EVIDENCE_OF = 20_000, ("buildings", "streets", "side-streets")
+_MOST_EVIDENCE = 20_000
+_EVIDENCE_OF = ("buildings", "streets", "side-streets", "house-numbers", "landmarks")
+_SETTLEMENTS = ("city", "town", "village", "hamlet", "district", "suburb")
 
 
 @lru_cache(1 << 16)
@@ -186,12 +189,17 @@ class Writer:
             self.evidence.append(corners[firsts[:: max(1, len(firsts) // 1000)]])
 
     def _find_new(self, shapes: np.ndarray, rows: _Sheet) -> np.ndarray:
-        """Places that no other of the same kind and name stands beside: many are drawn as a point and as an area."""
+        """Places that no other of the same kind and name stands beside: many are drawn as a point and as an area.
+
+        An island that is called as what stands on it, as most small ones are, is named once, too.
+        """
         fresh = np.zeros(len(shapes), bool)
         cells = np.floor(shapely.get_coordinates(shapes) * _CELLS).astype(int)
         for index, ((x, y), values, names) in enumerate(zip(cells, rows.values, rows.names, strict=True)):
             kind, name = values[0], names[0] or ""
-            near = [(kind, name, int(x) + dx, int(y) + dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1)]
+            kinds = (kind, *_SETTLEMENTS) if kind == "island" else (kind,)
+            around = [(int(x) + dx, int(y) + dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1)]
+            near = [(each, name, *cell) for each in kinds for cell in around]
             if self._places.isdisjoint(near):
                 self._places.add((kind, name, int(x), int(y)))
                 fresh[index] = True
@@ -226,9 +234,21 @@ class Writer:
         columns = {"name": pa.array(local, pa.string())}
         for at, language in enumerate(self.languages if sheet.languages else (), start=1):
             texts = [clean_text(text) if name and (text := name[at]) else None for name in names]
-            other = [None if text == own else text for text, own in zip(texts, local, strict=True)]
+            other = [text if text and _differs(text, own) else None for text, own in zip(texts, local, strict=True)]
             columns[f"name_{language.lower().replace('-', '_')}"] = pa.array(other, pa.string())
         return columns
+
+
+def _differs(text: str, own: str | None) -> bool:
+    """Whether a name is another one than the local name to who reads both, and not "Art-Science" for "ArtScience"."""
+    return text != own and (own is None or _find_letters(text) != _find_letters(own))
+
+
+@lru_cache(1 << 14)
+def _find_letters(text: str) -> str:
+    """Letters and digits alone, of one size and without accents; of scripts without either all signs."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in plain if unicodedata.category(letter)[0] in "LN") or plain
 
 
 def _keep(rows: _Sheet, mask: np.ndarray) -> None:

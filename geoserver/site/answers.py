@@ -136,8 +136,9 @@ class Answers:
             self.kept.drop(lambda key: key.layers is None or not changed.isdisjoint(key.layers))
 
     async def _pack(self, visit: _Visit, page: BuiltFile, encoding: str) -> Made:
-        page_key = (page.digest, visit.site, visit.language, visit.asked, visit.parts, visit.view.grants, visit.signed_in)
-        key = _Key(None, page_key)
+        reader = (visit.language, visit.view.grants, visit.signed_in)
+        of = (page.digest, visit.site, visit.asked, visit.parts, reader)
+        key = _Key(None, of)
 
         async def pack() -> Made:
             body, whole = await self.kept.get(key, lambda: self._fill(visit, page))
