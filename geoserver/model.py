@@ -286,6 +286,7 @@ class Layer:
     bounds: Bounds | None = None  # outside of which a function has no tiles
     max_age: int = 60  # seconds for which a function's tile holds
     tile_fields: tuple[str, ...] = ()  # what style, filter and title need; filled by the catalogue
+    tile_zooms: Mapping[str, int] = field(default_factory=dict)  # of these, the zoom from which tiles carry it
     geometry: str = ""  # points, lines or polygons, as the recipe of its kind says; empty where it takes all of them
 
     def __post_init__(self) -> None:
