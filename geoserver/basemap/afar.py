@@ -120,11 +120,11 @@ def _merge_areas(kind: str, shapes: Shapes, zoom: int) -> Shapes:
     """Areas of a class for a zoom: what nearly touches is one, what is small is gone."""
     pixel = _PIXEL / 2**zoom
     if kind in _WHOLE:
-        whole = shapely.simplify(shapely.union_all(shapes), pixel / 2)
+        parts = shapely.get_parts(shapely.disjoint_subset_union_all(shapes))
     else:
-        grown = shapely.union_all(_grow(shapes, _GAP * pixel))
-        whole = shapely.simplify(_grow(grown, -_GAP * pixel), pixel / 2)
-    parts: Shapes = shapely.get_parts(shapely.buffer(whole, 0) if not shapely.is_valid(whole) else whole)
+        grown = shapely.disjoint_subset_union_all(_grow(shapes, _GAP * pixel))
+        parts = _grow(shapely.get_parts(grown), -_GAP * pixel)  # part by part, which is ten times as quick
+    parts = shapely.get_parts(shapely.make_valid(shapely.simplify(parts, pixel / 2)))
     parts = parts[shapely.get_dimensions(parts) == 2]  # noqa: PLR2004 - areas
     least = (1 if kind in _WHOLE else _LEAST) * pixel**2
     return np.array([_fill_holes(part, least) for part in parts[shapely.area(parts) >= least]], object)
