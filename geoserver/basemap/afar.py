@@ -48,7 +48,7 @@ _AREAS = {
 _WHOLE = ("ground",)  # what the coast bounds: no strait may close, and no islet vanish before it has to
 _LINES = {  # class -> what it is, the first zoom that draws it, and the grid on which it is merged, in pixels
     "streets": {"motorway": ("motorway", 6, 0.5), "primary": ("primary", 9, 0.5), "secondary": ("secondary", 10, 0.5)},
-    "railways": {"rail": ("rail", 10, 1.0), "light_rail": ("rail", 10, 1.0)},
+    "railways": {"rail": ("rail", 10, 2.0), "light_rail": ("rail", 10, 2.0)},
     "waterways": {"river": ("river", 8, 0.5), "canal": ("canal", 10, 0.5)},
 }
 _FIRST = {kind: (zoom, grid) for classes in _LINES.values() for kind, zoom, grid in classes.values()}
