@@ -17,7 +17,7 @@ from osmium.geom import WKBFactory
 
 from geoserver.basemap.coast import Run, assemble
 from geoserver.basemap.rings import Cut, build_area
-from geoserver.basemap.shapes import as_polygon
+from geoserver.basemap.shapes import as_polygon, subdivide
 from geoserver.basemap.tags import KEYS, NODE_KEYS, Row, Tags, read_area, read_line, read_node
 
 if TYPE_CHECKING:
@@ -346,7 +346,7 @@ class _Extract:
         evidence = np.concatenate(self.writer.evidence) if self.writer.evidence else np.empty((0, 2))
         made = assemble(self.coasts, box, evidence)
         self.writer.notes.update(made.notes)
-        land = [part for shape in made.land for part in _subdivide(shape)]
+        land = [part for shape in made.land for part in subdivide(shape, _MOST_CORNERS)]
         self._add_shapes(Row("land", ("ground",)), land)
         self._add_shapes(Row("coast", ("coast",)), [shapely.linestrings(line) for line in made.coast])
 
@@ -374,18 +374,3 @@ def _sort_out(tags: Tags, *, closed: bool) -> tuple[list[Row], list[Row]]:
     areas = read_area(tags)
     lines = [] if area == "yes" else read_line(tags)
     return areas, [row for row in lines if row.layer != "land" or not areas]
-
-
-def _subdivide(shape: shapely.Geometry) -> list[shapely.Geometry]:
-    """Pieces of at most some thousand corners: a tile takes as long as the largest that reaches into it."""
-    if shapely.get_num_coordinates(shape) <= _MOST_CORNERS:
-        return [shape]
-    west, south, east, north = shapely.bounds(shape)
-    if east - west > north - south:
-        middle = (west + east) / 2
-        halves = [(west, south, middle, north), (middle, south, east, north)]
-    else:
-        middle = (south + north) / 2
-        halves = [(west, south, east, middle), (west, middle, east, north)]
-    parts = [part for half in halves for part in shapely.get_parts(shapely.intersection(shape, shapely.box(*half)))]
-    return [piece for part in parts if shapely.get_dimensions(part) == 2 for piece in _subdivide(part)]  # noqa: PLR2004 - areas

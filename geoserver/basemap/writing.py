@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from geoserver.basemap.sheets import Sheet
     from geoserver.basemap.tags import Tags
 
-__all__ = ["LONGEST_NAME", "Names", "Writer", "clean_text"]
+__all__ = ["LONGEST_NAME", "Names", "Writer", "clean_text", "describe_columns"]
 
 type Box = tuple[float, float, float, float]
 type Names = tuple[str | None, ...]
@@ -221,7 +221,7 @@ class Writer:
         columns["geometry"] = geometry
         table = pa.table(columns)
         if sheet.id not in self._files:
-            schema = table.schema.with_metadata({"geo": json.dumps(_describe())})
+            schema = table.schema.with_metadata(describe_columns())
             path = self.folder / f"{sheet.id}.parquet"
             self._files[sheet.id] = pq.ParquetWriter(path, schema, compression="zstd", compression_level=1)
         self._files[sheet.id].write_table(table.cast(self._files[sheet.id].schema))
@@ -256,7 +256,7 @@ def _keep(rows: _Sheet, mask: np.ndarray) -> None:
         setattr(rows, name, list(compress(getattr(rows, name), mask)))
 
 
-def _describe() -> dict[str, Any]:
-    """The metadata of GeoParquet 1.1."""
+def describe_columns() -> dict[str, str]:
+    """The metadata of GeoParquet 1.1 of a file whose geometries are in EPSG:3857."""
     column = {"encoding": "WKB", "geometry_types": [], "crs": CRS.from_epsg(3857).to_json_dict()}
-    return {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
+    return {"geo": json.dumps({"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}})}

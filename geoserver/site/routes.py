@@ -221,6 +221,26 @@ async def font_file(request: Request, script: str) -> Response:
 
 
 @router.get(
+    "/sprites/{name}.{ending}",
+    summary="Icons for the map",
+    tags=["styles"],
+    response_class=Response,
+    responses={200: {"description": "A PNG, or where on it each icon is.", "content": {"image/png": {}}}, **_UNCHANGED},
+)
+async def sprites(request: Request, name: str, ending: str) -> Response:
+    """The icons of the basemap (`icons`, `icons@2x`) as `png`, and as `json` where on it each of them is."""
+    if name not in (styling.SPRITE, f"{styling.SPRITE}@2x") or ending not in ("json", "png"):
+        raise NotFoundError("sprite", f"{name}.{ending}", "icons or icons@2x, as .json or .png")
+    made = await asyncio.to_thread(styling.build_sprite, 2 if name.endswith("@2x") else 1)
+    body = made.picture if ending == "png" else made.places
+    tag = build_etag(body)
+    headers = {"ETag": tag, "Cache-Control": A_DAY}
+    if is_known(request.headers.get("if-none-match", ""), tag):
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type="image/png" if ending == "png" else "application/json")
+
+
+@router.get(
     "/world/{part}/{z}/{x}/{y}.mvt",
     summary="A tile of the world around the city",
     tags=["styles"],
