@@ -17,12 +17,14 @@ from geoserver.api import find_routers
 from geoserver.api.departures import Departures
 from geoserver.api.description import describe
 from geoserver.api.hosts import CheckHost, Hosts
+from geoserver.api.identify import Identify
 from geoserver.api.metrics import Board, Meter
 from geoserver.api.problems import PROBLEM_TYPE, build_plain_problem, build_problem
 from geoserver.api.retrying import Retrying, note_change
 from geoserver.api.tile_requests import TileRequests
 from geoserver.api.tile_server import TileServer
 from geoserver.errors import BadParameterError, GeoserverError, OvertakenError
+from geoserver.gate import Gate
 from geoserver.ogc.routes import router as ogc_router
 from geoserver.questions import Questions
 from geoserver.services import Services
@@ -32,10 +34,11 @@ from geoserver.site.methods import list_methods
 from geoserver.site.routes import router as site_router
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
     from starlette.routing import BaseRoute
 
+    from geoserver.model import Grant
     from geoserver.settings import Settings
 
 __all__ = ["create_app"]
@@ -60,20 +63,29 @@ def create_app(
     questions = Questions(settings)
     tiles = TileServer(settings, SECURITY | OPEN_DATA, questions)
     meter = Meter(tiles, board, worker)
+    gate = Gate(database_url)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services = Services(settings, database_url, revive)
         app.state.services = services
         tiles.attach(services)
+
+        def grants_of(groups: Collection[str]) -> tuple[Grant, ...]:
+            return services.live.current.grants_of(groups)  # of the newest catalogue
+
+        gate.open(grants_of)
+        services.on_access(gate.tell)
         await services.start()
         services.keeper.keep("meter", meter.run)
+        services.keeper.keep("keys", gate.run)
         try:
             yield
         finally:
             await tiles.stop()
             await questions.stop()
             await services.stop()
+            await gate.stop()
 
     app = FastAPI(
         title="City map server",
@@ -97,10 +109,12 @@ def create_app(
     app.state.answers = Answers()
     app.state.questions = questions
     app.state.meter = meter
+    app.state.gate = gate
     app.state.hosts = Hosts(settings, {str(getattr(route, "path", "/")).split("/")[1] for route in routes})
     app.add_middleware(TileRequests, tiles=tiles)  # a tile passes nothing else but the next two
     app.add_middleware(Departures)
     app.add_middleware(CheckHost, hosts=app.state.hosts, headers=SECURITY | OPEN_DATA)
+    app.add_middleware(Identify, gate=gate, headers=SECURITY | OPEN_DATA)
     return app
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from geoserver.catalog import layer_folders
+from geoserver import filtering
+from geoserver.catalog import layer_folders, name_grant
 from geoserver.catalog.names import find_likely
-from geoserver.errors import CatalogError
+from geoserver.errors import BadParameterError, CatalogError
 from geoserver.sources.location import list_locations
 from geoserver.tiling import open_layer
 
@@ -29,7 +31,29 @@ def check_files(settings: Settings, catalog: Catalog) -> list[CatalogError]:
         found.append(CatalogError(folders, "", "at least one layer file (docs/add-a-layer.md)"))
     for layer in catalog.layers.values():
         found.extend(_check_sources(layer))
-    return found
+    return [*found, *_check_rows(catalog)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Anywhere:
+    """Stands for the table of a layer that need not be loaded: rows are told by filters of any CRS."""
+
+    srid: int = 4326
+
+
+def _check_rows(catalog: Catalog) -> Iterator[CatalogError]:
+    """Row filters of groups that do not fit one of their layers, which is then not there for these people."""
+    for group, grants in catalog.groups.items():
+        for at, grant in enumerate(grants):
+            for layer in catalog.layers.values():
+                if not (grant.rows and layer.has_rows and grant.covers(layer.id)):
+                    continue
+                try:
+                    filtering.build(layer, _Anywhere(), filter=grant.rows)
+                except BadParameterError as error:
+                    key = f"{name_grant(catalog.groups, group, at)}.rows"
+                    expected = f"a filter of the rows of {layer.id}: {error.expected}; got {error.value!r}"
+                    yield CatalogError(str(catalog.access_file), key, expected)
 
 
 def split_by_source(catalog: Catalog) -> tuple[list[Layer], list[Layer]]:

@@ -2,7 +2,10 @@
 
     GeoserverError                  500
     ├── BadParameterError           400   one query parameter or path part is wrong
-    ├── NotFoundError               404   no such layer, feature, tile, style
+    ├── UnauthorizedError           401   a key or session that is wrong, revoked or expired
+    ├── ForbiddenError              403   a key that may not write here, or not manage
+    ├── NotFoundError               404   no such layer, feature, tile, style; or not for whoever asks
+    ├── TooManyError                429   a key asks more often than it may; comes with Retry-After
     ├── UnavailableError            503   the database is away or too slow; comes with Retry-After
     │   └── OvertakenError          503   a table changed under the question; asked again, it is answered
     ├── CatalogError                -     a layer file, style or recipe is wrong: file, key, expectation
@@ -18,12 +21,15 @@ from __future__ import annotations
 __all__ = [
     "BadParameterError",
     "CatalogError",
+    "ForbiddenError",
     "GeoserverError",
     "LoadError",
     "NotFoundError",
     "OvertakenError",
     "PreparationError",
     "SetupError",
+    "TooManyError",
+    "UnauthorizedError",
     "UnavailableError",
 ]
 
@@ -53,6 +59,34 @@ class BadParameterError(GeoserverError):
 
     def members(self) -> dict[str, object]:
         return {"parameter": self.parameter, "value": self.value, "expected": self.expected}
+
+
+class UnauthorizedError(GeoserverError):
+    """Who asks is not known by what they sent: a key or a session that is wrong, revoked or expired."""
+
+    status = 401
+    title = "Not signed in"
+
+
+class ForbiddenError(GeoserverError):
+    """It is known who asks, and they may not do this: write, or manage. What they may not read is not found."""
+
+    status = 403
+    title = "Not allowed"
+
+
+class TooManyError(GeoserverError):
+    """A key asks more often than it may; again after `retry_after` seconds."""
+
+    status = 429
+    title = "Too many requests"
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__(detail)
+
+    def members(self) -> dict[str, object]:
+        return {"retryAfter": self.retry_after}
 
 
 class NotFoundError(GeoserverError):

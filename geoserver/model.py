@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from geoserver.fieldtypes import FieldType, Scalar
 
 __all__ = [
+    "ANY",
     "BINS",
     "GEOMETRIES",
+    "AccessKind",
     "Bounds",
     "City",
     "CityWords",
@@ -21,7 +23,9 @@ __all__ = [
     "Field",
     "FieldWords",
     "FilterKind",
+    "Grant",
     "Layer",
+    "May",
     "Parameter",
     "Picture",
     "Readings",
@@ -33,10 +37,26 @@ __all__ = [
     "ZoomPlan",
 ]
 
+ANY = "*"  # of a grant: every layer, or every restricted field
 BINS = "bins"  # the recipe in tiles/ that is no kind of layer, and the end of the name of its MVT layers
 GEOMETRIES = ("points", "lines", "polygons")
+AccessKind = Literal["public", "restricted", "draft"]
+May = Literal["read", "write", "manage"]
 FilterKind = Literal["choice", "range", "search", "none"]
 type TimeUnit = Literal["yyyymmdd", "year", "s", "ms"]  # what a number in a time field counts
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What someone may do with layers. `fields` are those of their restricted fields that may be seen, too."""
+
+    layers: frozenset[str] = frozenset()  # ids, or ANY
+    may: frozenset[May] = frozenset({"read"})
+    rows: str = ""  # CQL2 text; empty: all rows
+    fields: frozenset[str] = frozenset()  # names, or ANY
+
+    def covers(self, layer_id: str) -> bool:
+        return layer_id in self.layers or ANY in self.layers
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +134,7 @@ class Field:
     description_language: str = ""
     labels_language: str = ""
     untranslated_labels: tuple[str, ...] = ()  # values whose labels are still in the first language
+    restricted: bool = False  # given out under a grant that names it, and never in tiles
 
     @property
     def source_column(self) -> str:
@@ -285,6 +306,10 @@ class Layer:
     bounds: Bounds | None = None  # outside of which a function has no tiles
     max_age: int = 60  # seconds for which a function's tile holds
     tile_fields: tuple[str, ...] = ()  # what style, filter and title need; filled by the catalogue
+    access: AccessKind = "public"  # who may know of it; see access.py
+    scope: str = ""  # names what its reader may see of it; empty where that is what everybody may
+    rows: object = None  # tree (filtering.syntax.Node) that every question about it is joined with; None: all rows
+    hidden: Mapping[str, Field] = field(default_factory=dict)  # that the reader may not see, and `rows` may name
     geometry: str = ""  # points, lines or polygons, as the recipe of its kind says; empty where it takes all of them
 
     def __post_init__(self) -> None:

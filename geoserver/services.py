@@ -16,8 +16,9 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from geoserver import assets
-from geoserver.catalog import LiveCatalog, find_city, layer_folders, list_city_files, read_signature
+from geoserver.catalog import LiveCatalog, find_access, find_city, layer_folders, list_city_files, read_signature
 from geoserver.catalog.schemas import schema_folders
+from geoserver.database import keys
 from geoserver.database.connecting import connect_async
 from geoserver.database.fitting import Fit, fit
 from geoserver.database.migrate import apply_migrations
@@ -26,6 +27,7 @@ from geoserver.database.pool import Database
 from geoserver.database.status import CHANNEL, LayerStatus, read_statuses
 from geoserver.errors import GeoserverError, NotFoundError, SetupError, UnavailableError
 from geoserver.grid import join
+from geoserver.sights import Sights
 from geoserver.tasks import Keeper
 from geoserver.tiling import Rowless
 
@@ -56,6 +58,7 @@ class Services:
         self.live = LiveCatalog(settings)
         self.database = Database(database_url, settings)
         self.rowless = Rowless()
+        self.sights = Sights(self.database)
         self.statuses: dict[str, LayerStatus] = {}
         self.database_problem = "not connected yet"
         self.keeper = Keeper()
@@ -65,6 +68,7 @@ class Services:
         self._revive = revive
         self._callbacks: list[Callable[[], None]] = []
         self._listeners: list[Callable[[Notice], None]] = []
+        self._access_listeners: list[Callable[[str], None]] = []
         self._seen: dict[str, int] = {}  # the newest version of each layer whose notice was handed on
         self._since: dict[str, LayerStatus] = {}  # what notices told since the reading of the state began
         self._untold = True  # whether something changed since everyone was told
@@ -79,6 +83,10 @@ class Services:
     def on_notice(self, listener: Callable[[Notice], None]) -> None:
         """Call back, in the event loop and at once, when rows of a layer changed; a change is told at least once."""
         self._listeners.append(listener)
+
+    def on_access(self, listener: Callable[[str], None]) -> None:
+        """Call back, in the event loop, with what is told of keys; with 'gone' when something was missed."""
+        self._access_listeners.append(listener)
 
     def layer(self, layer_id: str) -> tuple[Layer, LayerStatus]:
         """A layer and its loaded state; raises NotFoundError, or UnavailableError while nothing is known yet."""
@@ -145,6 +153,7 @@ class Services:
     async def stop(self) -> None:
         """End the watching tasks and close every connection."""
         await self.keeper.stop()
+        await self.sights.stop()
         await self.database.close()
 
     async def look_again(self) -> bool:
@@ -205,7 +214,9 @@ class Services:
                 await asyncio.to_thread(apply_migrations, self.database.url)
                 connection = await connect_async(self.database.url)
                 async with connection:
-                    await connection.execute(SQL("LISTEN {}").format(Identifier(CHANNEL)))
+                    for channel in (CHANNEL, keys.CHANNEL):
+                        await connection.execute(SQL("LISTEN {}").format(Identifier(channel)))
+                    self._tell_access("gone")
                     await self.refresh()
                     self._catch_up()
                     established = True
@@ -221,6 +232,9 @@ class Services:
     async def _listen(self, connection: psycopg.AsyncConnection) -> None:
         while True:
             async for message in connection.notifies(timeout=_QUIET):
+                if message.channel == keys.CHANNEL:
+                    self._tell_access(message.payload)
+                    continue
                 if (notice := parse_notice(message.payload)) is None:
                     log.warning("A notice of a change could not be read: %.200s", message.payload)
                 else:
@@ -238,6 +252,10 @@ class Services:
         self._seen[notice.layer] = notice.version
         self._untold = True
         self._hand_on(notice)
+
+    def _tell_access(self, payload: str) -> None:
+        for listener in self._access_listeners:
+            self._call(listener, payload)
 
     def _hand_on(self, notice: Notice) -> None:
         for listener in self._listeners:
@@ -314,15 +332,22 @@ class Services:
         return list(dict.fromkeys([*folders, *schema_folders(workspace)]))
 
     def _city_files(self) -> list[Path]:
-        return list_city_files(find_city(self.settings))
+        access = find_access(self.settings)
+        return [*list_city_files(find_city(self.settings)), *([access] if access else [])]
 
     def _report_problems(self) -> None:
         """Log what is broken, once."""
-        problems = [str(problem) for problem in (*self.live.current.problems, *self.rowless.problems)]
-        for problem in problems:
+        granting = str(self.live.current.access_file)
+        problems = {
+            str(problem): "what it grants is closed"
+            if problem.file == granting
+            else "the last good state stays in service"
+            for problem in (*self.live.current.problems, *self.rowless.problems)
+        }
+        for problem, told in problems.items():
             if problem not in self._problems:
-                log.error("Catalogue: %s (the last good state stays in service)", problem)
-        self._problems = problems
+                log.error("Catalogue: %s (%s)", problem, told)
+        self._problems = list(problems)
 
     def _report_outdated(self) -> None:
         """Log once what of each layer is declared otherwise than loaded."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import quote, unquote, urlsplit
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 __all__ = ["Settings", "parse_prefix"]
@@ -69,6 +69,24 @@ class Settings(BaseSettings):
     )
     workers: int = Field(default=1, ge=1, le=64, description="Processes that answer requests.")
     max_items: int = Field(default=10_000, ge=1, description="Largest `limit` of one page of OGC items.")
+    oidc_issuer: str | None = Field(
+        default=None, description="OpenID Connect: address of the provider by which people sign in; none."
+    )
+    oidc_client_id: str = Field(default="", description="OpenID Connect: the name under which the provider knows us.")
+    oidc_client_secret: SecretStr | None = Field(
+        default=None, description="OpenID Connect: the secret that goes with it; none for a public client."
+    )
+    oidc_groups_claim: str = Field(
+        default="groups",
+        min_length=1,
+        description="OpenID Connect: the claim that names a person's groups; realm_access.roles is one inside another.",
+    )
+    oidc_scopes: str = Field(default="openid profile", description="OpenID Connect: what the provider is asked for.")
+    oidc_title: str = Field(default="", description="OpenID Connect: what people call it; else the provider's host.")
+    signin_link: bool | None = Field(
+        default=None, description="Whether the map links to /signin; without it, where there is OpenID Connect."
+    )
+    session_hours: float = Field(default=12.0, gt=0, le=8760, description="Hours after which one signs in again.")
     log_level: str = Field(default="info", description="debug, info, warning or error.")
 
     @field_validator("public_url")
@@ -87,6 +105,40 @@ class Settings(BaseSettings):
         if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment or "@" in parts.netloc:
             raise ValueError(_PUBLIC)
         return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}{path}"
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _check_issuer(cls, given: str | None) -> str | None:
+        """An address that nobody between us can change the answers of, or nothing at all."""
+        if not given or not given.strip():
+            return None
+        parts = urlsplit(given.strip())
+        here = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        if (
+            not parts.hostname
+            or parts.query
+            or parts.fragment
+            or not (parts.scheme == "https" or (here and parts.scheme == "http"))
+        ):
+            raise ValueError("expected the provider's address, such as https://login.example.org/realms/city")
+        return given.strip()
+
+    @field_validator("oidc_scopes")
+    @classmethod
+    def _check_scopes(cls, given: str) -> str:
+        if "openid" not in given.split():
+            raise ValueError(f"got {given!r}; expected scopes with blanks between, openid among them")
+        return given
+
+    @model_validator(mode="after")
+    def _check_client(self) -> Self:
+        if self.oidc_issuer and not self.oidc_client_id:
+            raise ValueError("GEOSERVER_OIDC_ISSUER needs GEOSERVER_OIDC_CLIENT_ID, as the provider gave it")
+        return self
+
+    @property
+    def links_to_signin(self) -> bool:
+        return self.oidc_issuer is not None if self.signin_link is None else self.signin_link
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod

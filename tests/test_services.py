@@ -193,9 +193,9 @@ def list_kept(client: TestClient, layer_id: str) -> dict[str, object]:
         for question, (_, answer) in summaries._kept(services.database)._kept.items()
         if question[0] == layer_id
     }
-    for snapshot in state.ogc._snapshots.values():
-        part = snapshot.part(layer_id)
-        kept |= {f"part {snapshot.url}": part, f"collection {snapshot.url}": vars(part).get("collection")}
+    for url, parts in state.ogc._parts.items():
+        part = state.ogc.part(url, *services.find(layer_id))
+        kept |= {f"part {url}": part, f"collection {url}": vars(part).get("collection")} if layer_id in parts else {}
     kept |= {f"page {key.of}": body for key, (_, body) in answers.kept._entries.items() if key.layers == {layer_id}}
     return kept
 

@@ -14,6 +14,8 @@ from geoserver.etags import build_etag, is_known
 if TYPE_CHECKING:
     from fastapi import Request
 
+    from geoserver.access import View
+
 __all__ = ["UNCHANGED", "GeoJson", "answer", "unchanged"]
 
 CACHE_CONTROL = "public, max-age=0, must-revalidate"  # a 304 is cheap, and rows may change at any moment
@@ -29,25 +31,28 @@ class GeoJson(JSONResponse):
     media_type = "application/geo+json"
 
 
-def unchanged(request: Request, etag: str, vary: Mapping[str, str] = _ALWAYS) -> Response | None:
+def unchanged(request: Request, view: View, etag: str, vary: Mapping[str, str] = _ALWAYS) -> Response | None:
     """304 when the client has this very state already; `vary` is the header of that name, where one is needed."""
     if is_known(request.headers.get("if-none-match", ""), etag):
-        return Response(status_code=304, headers=_headers(etag, vary))
+        return Response(status_code=304, headers=_headers(view, etag, vary))
     return None
 
 
 def answer(
     request: Request,
+    view: View,
     body: object,
+    *,
     etag: str | None = None,
     media_type: str = "application/json",
     vary: Mapping[str, str] = _ALWAYS,
 ) -> Response:
-    """The body as JSON, times as UTC with a Z; without an ETag it is the body's digest."""
+    """The body as JSON, times as UTC with a Z; without an ETag it is the body's digest, with what `view` looked at."""
     text = orjson.dumps(body, option=orjson.OPT_UTC_Z)
-    tag = etag or build_etag(text)
-    return unchanged(request, tag, vary) or Response(text, media_type=media_type, headers=_headers(tag, vary))
+    tag = etag or build_etag(text, *([view.scope] if view.scope else []))
+    known = unchanged(request, view, tag, vary)
+    return known or Response(text, media_type=media_type, headers=_headers(view, tag, vary))
 
 
-def _headers(etag: str, vary: Mapping[str, str]) -> dict[str, str]:
-    return {"ETag": etag, "Cache-Control": CACHE_CONTROL, **vary}
+def _headers(view: View, etag: str, vary: Mapping[str, str]) -> dict[str, str]:
+    return {"ETag": etag, **view.headers(CACHE_CONTROL, vary)}

@@ -13,19 +13,21 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from geoserver.database.status import LayerStatus
-    from geoserver.model import Layer
-    from geoserver.services import Services
+    from geoserver.model import City, Layer
 
 __all__ = ["build_city", "find_extent"]
 
 _STRAY = 8  # times the middle one that a layer's extent may be before it is taken for stray rows
 
 
-def build_city(services: Services, languages: Collection[str], base: str) -> dict[str, Any]:
-    """The member `city` of `/api/layers`; `base` is the server's address, without a slash at the end."""
-    city = services.live.current.city
+def build_city(
+    city: City, loaded: Sequence[tuple[Layer, LayerStatus]], languages: Collection[str], base: str
+) -> dict[str, Any]:
+    """The member `city` of `/api/layers`; `base` is the server's address, without a slash at the end.
+
+    `loaded` are the layers that the reader may see.
+    """
     spoken, titles = speak(city, languages), link_titles(languages)
-    loaded = services.loaded()
     limits = city.limits
     if isinstance(limits, str):
         limits = next((status.bounds for layer, status in loaded if layer.id == limits), None)

@@ -24,6 +24,7 @@ from geoserver.turns import client_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from geoserver.catalog import Catalog
     from geoserver.catalog.languages import ServerWords
     from geoserver.database.status import LayerStatus
     from geoserver.model import Field, Layer, Parameter
@@ -46,19 +47,18 @@ async def list_layers(request: Request, fields: params.Members = None, lang: par
     params.read_parameters(request, ("fields", "lang"))
     names = _parse_members(fields)
     languages, vary = params.read_languages(request, lang)
-    services: Services = request.app.state.services
-    base = params.base_url(request)
-    entries = []
-    for found, status in services.loaded():
-        told = _Told(in_language(found, languages), status, base)
-        entries.append(_entry(told, names))
-    return answer(request, {"city": build_city(services, languages, base), "layers": entries}, vary=vary)
+    view, base = params.view_of(request), params.base_url(request)
+    layers = await view.layers()
+    entries = [_entry(_Told(in_language(found, languages), status, base), names) for found, status in layers]
+    city = build_city(view.catalog.city, layers, languages, base)
+    return answer(request, view, {"city": city, "layers": entries}, vary=vary)
 
 
 @router.get("/{layer_id}", summary="One layer", response_model=LayerDetail)
 async def read_layer(request: Request, layer_id: params.LayerId, lang: params.Lang = None) -> Response:
     """The entry of the list, with fields, their choices and ranges, readings and legend."""
-    found, status = params.find_layer(request, layer_id)
+    view = params.view_of(request)
+    found, status = await view.layer(layer_id)
     params.read_parameters(request, ("lang",))
     languages, vary = params.read_languages(request, lang)
     layer, words = in_language(found, languages), words_for(found, languages)
@@ -69,10 +69,10 @@ async def read_layer(request: Request, layer_id: params.LayerId, lang: params.La
         "parameters": [_parameter_entry(item) for item in layer.parameters.values()],
         "readings": _readings_entry(layer),
         "notes": await queries.read_notes(services.database, layer) if layer.has_rows else [],
-        "legend": mark_languages(styling.build_legend(services.live.current, layer, words), layer, words),
-        "bins": _bins_entry(services, layer, status, words) if layer.has_rows else None,
+        "legend": mark_languages(styling.build_legend(view.catalog, layer, words), layer, words),
+        "bins": _bins_entry(view.catalog, layer, status, words) if layer.has_rows else None,
     }
-    return answer(request, body, vary=vary)
+    return answer(request, view, body, vary=vary)
 
 
 @router.get(
@@ -83,27 +83,31 @@ async def read_layer(request: Request, layer_id: params.LayerId, lang: params.La
 )
 async def summarise(request: Request, layer_id: params.LayerId, fields: params.Fields = None) -> Response:
     """Count, facets and histograms of the rows that the filter leaves. `field=value` filters too."""
-    layer, status = params.find_rows(request, layer_id)
+    view = params.view_of(request)
+    layer, status = await params.find_rows(view, layer_id)
     asked = await params.read_question(request, layer, status, also=("fields",))
     where = asked.where
     wanted = params.parse_fields(layer, fields)
-    etag = build_etag(layer.id, status.version, status.loaded_at, where.canonical, wanted)
-    if (same := unchanged(request, etag)) is not None:
+    scope = [layer.scope] if layer.scope else []
+    etag = build_etag(layer.id, status.version, status.loaded_at, where.canonical, wanted, *scope)
+    if (same := unchanged(request, view, etag)) is not None:
         return same
     services: Services = request.app.state.services
     questions: Questions = request.app.state.questions
     async with questions.turn(client_of(request.scope), asked):
-        found = await summaries.summarise(services.database, layer, status, where, wanted)
-    return answer(request, {"layer": layer.id, "total": status.rows, **found}, etag)
+        whole = build(layer, status)
+        found = await summaries.summarise(services.database, layer, status, where, wanted, whole=whole)
+    return answer(request, view, {"layer": layer.id, "total": status.rows, **found}, etag=etag)
 
 
 @router.get("/{layer_id}/features/{fid}", summary="One feature", response_model=Feature, response_class=GeoJson)
 async def read_feature(request: Request, layer_id: params.LayerId, fid: params.FeatureId) -> Response:
     """A GeoJSON feature with every declared field, geometry in lon/lat."""
-    layer, _ = params.find_rows(request, layer_id)
+    view = params.view_of(request)
+    layer, status = await params.find_rows(view, layer_id)
     params.read_parameters(request, ())
     number = params.parse_feature_id(layer, fid)
-    row = await _read_row(request, layer, number)
+    row = await _read_row(request, layer, status, number)
     geometry = row.pop("geometry")
     base = f"{params.base_url(request)}/api/layers/{layer.id}/features/{number}"
     links = [_link("self", "application/geo+json", base, "This feature")]
@@ -116,7 +120,7 @@ async def read_feature(request: Request, layer_id: params.LayerId, fid: params.F
         "properties": row,
         "links": links,
     }
-    return answer(request, body, media_type="application/geo+json")
+    return answer(request, view, body, media_type="application/geo+json")
 
 
 @router.get("/{layer_id}/features/{fid}/readings", summary="A feature's readings", response_model=ReadingList)
@@ -130,7 +134,8 @@ async def read_readings(
     lang: params.Lang = None,
 ) -> Response:
     """The newest readings, at most `limit` (1,000 by default, 10,000 at most), oldest of them first."""
-    found, status = params.find_rows(request, layer_id)
+    view = params.view_of(request)
+    found, status = await params.find_rows(view, layer_id)
     params.read_parameters(request, ("datetime", "limit", "lang"))
     languages, vary = params.read_languages(request, lang)
     layer = in_language(found, languages)
@@ -138,30 +143,33 @@ async def read_readings(
     if layer.readings is None:
         raise NotFoundError("readings", layer.id, "a layer that has readings; its layer file has no [readings]")
     most = params.parse_limit(limit, 1_000, MAX_READINGS)
-    related = replace(layer, fields=layer.readings.fields, time=layer.readings.time)
+    related = replace(layer, fields=layer.readings.fields, time=layer.readings.time, rows=None, hidden={})
     where = build(related, status, datetime=datetime)
     services: Services = request.app.state.services
+    if layer.rows is not None:
+        await _read_row(request, layer, status, number)  # 404 when the feature is not for them
     rows = await queries.read_readings(services.database, layer, number, where, most)
     if not rows:
-        await _read_row(request, layer, number)  # 404 when there is no such feature
+        await _read_row(request, layer, status, number)  # 404 when there is no such feature
     entry = {"layer": layer.id, "fid": number, "time": layer.readings.time}
-    return answer(request, entry | {"fields": _plain_fields(layer.readings.fields), "readings": rows}, vary=vary)
+    return answer(request, view, entry | {"fields": _plain_fields(layer.readings.fields), "readings": rows}, vary=vary)
 
 
 @router.get("/{layer_id}/rejects", summary="Rows that could not be served", response_model=RejectList)
 async def read_rejects(request: Request, layer_id: params.LayerId, limit: params.Limit = None) -> Response:
     """Where they stand in the source, and why; at most `limit` (100 by default, 1,000 at most) of `count`."""
-    layer, status = params.find_rows(request, layer_id)
+    view = params.view_of(request)
+    layer, status = await params.find_rows(view, layer_id)
     params.read_parameters(request, ("limit",))
     most = params.parse_limit(limit, 100, MAX_REJECTS)
     services: Services = request.app.state.services
     rows = await queries.read_rejects(services.database, layer, most)
-    return answer(request, {"count": status.rejected, "rejects": rows})
+    return answer(request, view, {"count": status.rejected, "rejects": rows})
 
 
-async def _read_row(request: Request, layer: Layer, fid: int) -> dict[str, Any]:
+async def _read_row(request: Request, layer: Layer, status: LayerStatus, fid: int) -> dict[str, Any]:
     services: Services = request.app.state.services
-    row = await queries.read_feature(services.database, layer, fid)
+    row = await queries.read_feature(services.database, layer, fid, build(layer, status))
     if row is None:
         raise NotFoundError("feature", fid, f"the id of a feature of {layer.id}")
     return row
@@ -252,8 +260,9 @@ async def _fields(services: Services, layer: Layer, status: LayerStatus) -> list
     """The declared fields; those to choose from with their values, those with a range with its ends."""
     by_choice = [item for item in layer.listed_fields if item.filter == "choice"]
     by_range = [item for item in layer.listed_fields if item.filter == "range"]
-    choices = await summaries.read_choices(services.database, layer, status, by_choice)
-    ranges = await summaries.read_ranges(services.database, layer, status, by_range)
+    whole = build(layer, status)
+    choices = await summaries.read_choices(services.database, layer, status, by_choice, whole)
+    ranges = await summaries.read_ranges(services.database, layer, status, by_range, whole)
     entries = _plain_fields(layer.fields)
     for entry in entries:
         if (name := entry["name"]) in choices:
@@ -305,8 +314,8 @@ def _plain_fields(fields: Mapping[str, Field]) -> list[dict[str, Any]]:
     ]
 
 
-def _bins_entry(services: Services, layer: Layer, status: LayerStatus, words: ServerWords) -> dict[str, Any] | None:
-    bins = styling.describe_bins(services.live.current, layer, status, words)
+def _bins_entry(catalog: Catalog, layer: Layer, status: LayerStatus, words: ServerWords) -> dict[str, Any] | None:
+    bins = styling.describe_bins(catalog, layer, status, words)
     return bins and bins | title_language(bins["title"], layer)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Path, Query, Request
 
+from geoserver.access import View, access_of
 from geoserver.catalog.languages import choose_languages
 from geoserver.errors import BadParameterError, NotFoundError
 from geoserver.questions import FILTERS as FILTER_NAMES
@@ -35,7 +36,6 @@ __all__ = [
     "Limit",
     "Members",
     "base_url",
-    "find_layer",
     "find_rows",
     "parse_feature_id",
     "parse_fields",
@@ -43,6 +43,7 @@ __all__ = [
     "read_languages",
     "read_parameters",
     "read_question",
+    "view_of",
 ]
 
 LayerId = Annotated[str, Path(description="The layer's id, as `/api/layers` lists it.", examples=["crime"])]
@@ -120,15 +121,15 @@ def _declare_filters(
 FILTERS = [Depends(_declare_filters)]
 
 
-def find_layer(request: Request, layer_id: str) -> tuple[Layer, LayerStatus]:
-    """The layer of the path and its loaded state; raises NotFoundError."""
+def view_of(request: Request) -> View:
+    """What whoever sent this request may see: all that a door is given."""
     services: Services = request.app.state.services
-    return services.layer(layer_id)
+    return View(services, access_of(request.scope))
 
 
-def find_rows(request: Request, layer_id: str) -> tuple[Layer, LayerStatus]:
-    """The same for what is asked of rows; raises NotFoundError for a layer that has tiles and nothing else."""
-    layer, status = find_layer(request, layer_id)
+async def find_rows(view: View, layer_id: str) -> tuple[Layer, LayerStatus]:
+    """The layer of the path, of which rows are asked; raises NotFoundError also for one that has tiles alone."""
+    layer, status = await view.layer(layer_id)
     if not layer.has_rows:
         raise NotFoundError("table of layer", layer_id, "a layer with rows; this one has tiles and nothing else")
     return layer, status

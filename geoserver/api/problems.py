@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import orjson
 
-from geoserver.errors import GeoserverError, UnavailableError, shorten
+from geoserver.errors import GeoserverError, TooManyError, UnauthorizedError, UnavailableError, shorten
 
 __all__ = ["PROBLEM_TYPE", "build_plain_problem", "build_problem", "build_refusal"]
 
 PROBLEM_TYPE = "application/problem+json"
+_CHALLENGE = 'Basic realm="geoserver", charset="UTF-8", Bearer realm="geoserver"'
 
 
 def build_problem(error: GeoserverError) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body of the answer that says this error."""
     headers = {"Cache-Control": "no-store"}
-    if isinstance(error, UnavailableError):
+    if isinstance(error, UnavailableError | TooManyError):
         headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, UnauthorizedError):
+        headers["WWW-Authenticate"] = _CHALLENGE
     body = {"type": "about:blank", "title": error.title, "status": error.status, "detail": str(error)}
     return error.status, headers, orjson.dumps(body | error.members(), default=str)
 

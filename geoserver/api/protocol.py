@@ -13,6 +13,7 @@ from geoserver.api.connections import Guard, GuardedProtocol
 from geoserver.api.tile_server import Hot, TileServer
 from geoserver.encodings import choose_encoding
 from geoserver.etags import is_known
+from geoserver.gate import COOKIE
 
 if TYPE_CHECKING:
     import asyncio
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["build_protocol"]
 
-_UNUSUAL = frozenset([b"content-length", b"transfer-encoding", b"expect", b"upgrade"])
+_UNUSUAL = frozenset([b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"authorization"])
+_COOKIE = COOKIE.encode()
 
 
 class TileProtocol(GuardedProtocol):
@@ -60,7 +62,11 @@ class TileProtocol(GuardedProtocol):
                 accepted = value
             elif name == b"if-none-match" and not known:
                 known = value
-            elif name in _UNUSUAL or name in (b"accept-encoding", b"if-none-match", b"host"):
+            elif (
+                name in _UNUSUAL
+                or (name == b"cookie" and _COOKIE in value)
+                or name in (b"accept-encoding", b"if-none-match", b"host")
+            ):
                 return False
         if not host or not self.parser.should_keep_alive() or self.parser.get_http_version() != "1.1":
             return False

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from geoserver import tiling
+from geoserver.access import BY_CALLER, NOBODY, PRIVATE, Access, View
 from geoserver.api.tiles import Part, build_parts, parse_content, parse_tile
 from geoserver.encodings import IDENTITY
 from geoserver.errors import OvertakenError
@@ -42,6 +43,7 @@ STALE_IF_ERROR = 86_400  # seconds for which a proxy may go on with what it has 
 _REVALIDATE = 6  # times `tile_max_age` in which a proxy may answer with the old tile while it fetches the new one
 _IN_THREAD = 50_000  # bytes; compressing more than that would hold up the other requests for a millisecond
 _FILLED = 0.85  # of the memory set for tiles; the rest is what lies idle between tiles of many sizes that come and go
+_VERSIONS_KEPT = 4_096  # of layers, and of those in part
 _LONGEST = 2_000  # bytes of an address that is worth to be remembered
 
 
@@ -55,6 +57,7 @@ class Request:
     target: bytes = b""  # the address
     encoding: str = IDENTITY  # that the client would like best
     if_none_match: str = ""
+    access: Access = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class Question:
     content: tiling.TileContent
     parts: list[Part]
     client: str
+    scope: str = ""  # of what the caller may see of the layers; empty where everybody sees that
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,7 @@ class Hot:
     headers: RawHeaders  # those that all such answers share
     shared: bytes  # the same as lines
     own: bytes  # header lines and the empty one
+    private: bool = False  # not everybody sees that
 
 
 @dataclass(slots=True)
@@ -116,8 +121,9 @@ class TileServer:
         age = settings.tile_max_age
         fresh = f"public, max-age={age}, stale-while-revalidate={_REVALIDATE * age}, stale-if-error={STALE_IF_ERROR}"
         self._fresh = fresh
-        self._shared: dict[tuple[int, str, str], tuple[RawHeaders, bytes]] = {}
-        self._known: dict[str, _Known] = {}
+        self._shared: dict[tuple[int, str, str, bool], tuple[RawHeaders, bytes]] = {}
+        self._known: dict[tuple[str, str], _Known] = {}  # by layer and sight
+        self._restricted: set[str] = set()  # layers of which some tile is remembered for some callers
         self._packing: dict[tuple[int, str], asyncio.Task[bytes]] = {}
 
     def attach(self, services: Services) -> None:
@@ -134,9 +140,13 @@ class TileServer:
         await self.results.stop()
         self.cache.clear()
 
-    def find_hot(self, target: bytes, encoding: str) -> Hot | None:
-        """The remembered answer to a request for these very bytes of an address, if it is still the newest."""
-        hot = self.cache.shortcuts.get((target, encoding))
+    def find_hot(self, target: bytes, encoding: str, access: Access = NOBODY) -> Hot | None:
+        """The remembered answer to a request for these very bytes of an address, if it is still the newest.
+
+        Those with other grants have answers of their own.
+        """
+        grants = access.grants
+        hot = self.cache.shortcuts.get((target, encoding, grants) if grants else (target, encoding))
         if hot is None:
             return None
         assert isinstance(hot, Hot)  # noqa: S101 - for the type checker
@@ -147,17 +157,17 @@ class TileServer:
     def head_of(self, hot: Hot, *, unchanged: bool) -> bytes:
         """The header lines of a remembered answer, or of the 304 in its place."""
         if unchanged:
-            return self._without_content()[1] + b"etag: " + hot.etag + b"\r\n\r\n"
+            return self._without_content(hot)[1] + b"etag: " + hot.etag + b"\r\n\r\n"
         return hot.shared + hot.own
 
-    def _without_content(self) -> tuple[RawHeaders, bytes]:
-        return self._find_shared(304, IDENTITY, tiling.VECTOR)
+    def _without_content(self, hot: Hot) -> tuple[RawHeaders, bytes]:
+        return self._find_shared(304, IDENTITY, tiling.VECTOR, private=hot.private)
 
     def build_hot_answer(self, hot: Hot, if_none_match: str) -> Answer:
         """The same for ASGI."""
         etag = (b"etag", hot.etag)
         if is_known(if_none_match, hot.etag.decode()):
-            return Answer(304, [*self._without_content()[0], etag])
+            return Answer(304, [*self._without_content(hot)[0], etag])
         if hot.status == 204:  # noqa: PLR2004
             return Answer(204, [*hot.headers, etag])
         body = hot.entry.encodings[hot.encoding]
@@ -188,18 +198,20 @@ class TileServer:
             self.stale += found.stale
             self.misses += not found.stale
         body = await self._encode(found.entry, encoding)
-        return self._build_answer(found, encoding, asked.content, body, request)
+        return self._build_answer(found, encoding, asked, body, request)
 
     async def parse(self, request: Request) -> Question:
         """What is asked for; raises NotFoundError, BadParameterError, UnavailableError while no layer is known yet."""
         layers, z, x, y, ending = request.path
-        parts = await build_parts(self.services, self.questions, request.client, layers, request.query)
+        view = View(self.services, request.access)
+        parts = await build_parts(view, self.questions, request.client, layers, request.query)
         tile = parse_tile(z, x, y, [part.layer for part in parts])
         content = parse_content(ending, parts)
         ids = tuple(part.layer.id for part in parts)
         filters, plans = tuple(part.where.canonical for part in parts), tuple(part.features_from for part in parts)
-        key = Key(ids, tile.z, tile.x, tile.y, filters, plans)
-        return Question(key, tuple(self._version(part) for part in parts), tile, content, parts, request.client)
+        key = Key(ids, tile.z, tile.x, tile.y, filters, plans, tuple(map(_sight_of, parts)))
+        versions = tuple(self._version(part) for part in parts)
+        return Question(key, versions, tile, content, parts, request.client, view.scope)
 
     async def obtain(self, asked: Question) -> Found:
         """The tile from memory or from its layers, each of which is kept for itself, too."""
@@ -242,12 +254,14 @@ class TileServer:
             async with self.questions.turn(asked.client, part.asked):
                 return Made(await make())
 
-        own = Key((part.layer.id,), key.z, key.x, key.y, (key.filters[at],), (key.plans[at],))
+        own = Key((part.layer.id,), key.z, key.x, key.y, (key.filters[at],), (key.plans[at],), (key.sights[at],))
         away = bool(services.database_problem) and tiling.source_of(part.layer).needs_database
         return await self.flights.get(own, (asked.versions[at],), render, away=away)
 
     async def find_plan(self, part: Part, client: str) -> int | None:
         """The zoom from which on all that the filter leaves is drawn; None for the layer's own, without a filter."""
+        if not part.where.asked:
+            return None
         result = await self._find_result(part, client)
         return None if result is None else result.features_from
 
@@ -289,11 +303,24 @@ class TileServer:
     def _version(self, part: Part) -> str:
         """`tiling.tile_version`, made anew when the catalogue or the layer's state is another."""
         catalog, layer, status = self.services.live.current, part.layer, part.status
-        known = self._known.get(layer.id)
+        if layer.rows is None:
+            # Restricted fields are in no tile: who sees all rows sees the same tiles.
+            layer, status = self.services.find(layer.id) or (layer, status)
+        name = (layer.id, _sight_of(part))
+        known = self._known.get(name)
         if known is None or known.catalog is not catalog or known.layer is not layer or known.status is not status:
             known = _Known(catalog, layer, status, tiling.tile_version(catalog, layer, status))
-            self._known[layer.id] = known
+            self._known[name] = known
+            if len(self._known) > _VERSIONS_KEPT:
+                self._forget_sight()
         return known.version
+
+    def _forget_sight(self) -> None:
+        """Let go of the oldest version that is of a part of a layer's rows: it is made anew when it is asked for."""
+        for name in self._known:
+            if name[1]:
+                del self._known[name]
+                return
 
     async def _encode(self, entry: Entry, encoding: str) -> bytes:
         """The entry's bytes in an encoding: made once, in a thread where it takes long."""
@@ -319,36 +346,42 @@ class TileServer:
         self.cache.keep(entry, encoding, body)
         return body
 
-    def _build_answer(
-        self, found: Found, encoding: str, content: tiling.TileContent, body: bytes, request: Request
-    ) -> Answer:
-        entry = found.entry
-        suffix = "" if encoding == IDENTITY else f"-{encoding}"
+    def _build_answer(self, found: Found, encoding: str, asked: Question, body: bytes, request: Request) -> Answer:
+        entry, content, private = found.entry, asked.content, bool(asked.scope)
+        suffix = ("" if encoding == IDENTITY else f"-{encoding}") + (f"-{asked.scope}" if private else "")
         etag = f'"{entry.digest}{suffix}"'
         status = 200 if body else 204
         own = [(b"etag", etag.encode()), *([(b"content-length", str(len(body)).encode())] if body else [])]
         if found.stale:
-            shared = [*self._build_shared(status, encoding, content, "public, max-age=0"), (b"x-tile-stale", b"1")]
+            kept = PRIVATE if private else "public, max-age=0"
+            shared = [*self._build_shared(status, encoding, content, kept), (b"x-tile-stale", b"1")]
         else:
-            shared, lines = self._find_shared(status, encoding, content)
-            if len(request.target) <= _LONGEST:
-                hot = Hot(entry, encoding, status, own[0][1], shared, lines, _build_lines(own, end=True))
-                self.cache.add_shortcut(entry, (request.target, request.encoding), hot, len(request.target))
+            shared, lines = self._find_shared(status, encoding, content, private=private)
+            if len(request.target) <= _LONGEST and not request.access.read_only:
+                hot = Hot(entry, encoding, status, own[0][1], shared, lines, _build_lines(own, end=True), private)
+                grants = request.access.grants
+                if private:
+                    self._restricted.update(entry.key.layers)
+                name = (request.target, request.encoding, *([grants] if grants else []))
+                self.cache.add_shortcut(entry, name, hot, len(request.target))
         if is_known(request.if_none_match, etag):
             shared = [line for line in shared if line[0] not in (b"content-type", b"content-encoding")]
             return Answer(304, [*shared, own[0]])
         return Answer(status, [*shared, *own], body)
 
-    def _find_shared(self, status: int, encoding: str, content: tiling.TileContent) -> tuple[RawHeaders, bytes]:
+    def _find_shared(
+        self, status: int, encoding: str, content: tiling.TileContent, *, private: bool
+    ) -> tuple[RawHeaders, bytes]:
         """The headers that all fresh tiles of this kind share, for ASGI and as lines: made once."""
-        key = (status, encoding, content.media_type)
+        key = (status, encoding, content.media_type, private)
         if (found := self._shared.get(key)) is None:
-            headers = self._build_shared(status, encoding, content, self._fresh)
+            headers = self._build_shared(status, encoding, content, PRIVATE if private else self._fresh)
             found = self._shared[key] = (headers, _build_lines(headers))
         return found
 
     def _build_shared(self, status: int, encoding: str, content: tiling.TileContent, cache_control: str) -> RawHeaders:
-        lines = [(b"cache-control", cache_control.encode()), (b"vary", b"Accept-Encoding"), *self.everywhere]
+        vary = f"Accept-Encoding, {BY_CALLER}" if cache_control == PRIVATE else "Accept-Encoding"
+        lines = [(b"cache-control", cache_control.encode()), (b"vary", vary.encode()), *self.everywhere]
         if status != 200:  # noqa: PLR2004
             return lines
         coding = [] if encoding == IDENTITY else [(b"content-encoding", encoding.encode())]
@@ -360,10 +393,15 @@ class TileServer:
         What there is of a layer that stayed as it was stays, whatever happened to others.
         """
         before, self._known = self._known, {}
-        for layer_id, known in before.items():
+        for layer_id in self._restricted:  # who may see what of them may be another matter now
+            self.cache.drop_shortcuts(layer_id)
+        self._restricted.clear()
+        for (layer_id, sight), known in before.items():
+            if sight:
+                continue  # what they see has a version of its own, which is found when they ask
             found = self.services.find(layer_id)
             other = found is None or found[0] != known.layer
-            if found is not None and not other and self._version(Part(*found, Asked(Where()))) == known.version:
+            if found is not None and not other and self._is_version(found, known.version):
                 continue
             self.cache.drop_shortcuts(layer_id)
             self.results.drop(layer_id)
@@ -372,10 +410,18 @@ class TileServer:
             else:
                 self.flights.drop(layer_id, None)
 
+    def _is_version(self, found: tuple[Layer, LayerStatus], version: str) -> bool:
+        return self._version(Part(*found, Asked(Where(asked=False)))) == version
+
     def _follow_rows(self, notice: Notice) -> None:
         self.results.drop(notice.layer, notice.version)
         ranges = None if notice.tiles is None else [TileRange(*item) for item in notice.tiles]
         self.flights.drop(notice.layer, ranges)
+
+
+def _sight_of(part: Part) -> str:
+    """Names the rows that may be seen of the layer; empty for all of them, whichever fields may be seen."""
+    return "" if part.layer.rows is None else part.layer.scope
 
 
 def encode_headers(headers: Mapping[str, str]) -> RawHeaders:

@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 
 from geoserver import tiling
 from geoserver.api.answers import CACHE_CONTROL, UNCHANGED
-from geoserver.api.params import FILTERS, Lang, base_url, read_languages
+from geoserver.api.params import FILTERS, Lang, base_url, read_languages, view_of
 from geoserver.api.schemas import TileJson
 from geoserver.catalog.languages import in_language
 from geoserver.errors import BadParameterError, NotFoundError
@@ -27,12 +27,13 @@ from geoserver.turns import client_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from geoserver.access import View
     from geoserver.api.tile_server import TileServer
+    from geoserver.catalog import Catalog
     from geoserver.database.status import LayerStatus
     from geoserver.filtering import Where
     from geoserver.model import Layer
     from geoserver.questions import Questions
-    from geoserver.services import Services
     from geoserver.tiling import TileContent
 
 __all__ = ["Part", "build_parts", "parse_content", "parse_query", "parse_tile", "router"]
@@ -86,11 +87,11 @@ async def tilejson(request: Request, layers: Layers, lang: Lang = None) -> JSONR
     `features_from` is planned for what the filter leaves: few points are drawn at every zoom. The tiles' address
     carries it as `features-from`, so that all tiles of a map follow one plan.
     """
-    services: Services = request.app.state.services
+    view = view_of(request)
     tiles: TileServer = request.app.state.tiles
     languages, vary = read_languages(request, lang)
-    client, query = client_of(request.scope), _without_language(services, layers, request.url.query)
-    parts = await build_parts(services, request.app.state.questions, client, layers, query)
+    client, query = client_of(request.scope), _without_language(view.catalog, layers, request.url.query)
+    parts = await build_parts(view, request.app.state.questions, client, layers, query)
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(tiles.find_plan(part, client)) for part in parts]
@@ -98,8 +99,8 @@ async def tilejson(request: Request, layers: Layers, lang: Lang = None) -> JSONR
         raise failed.exceptions[0] from None
     plans = [task.result() for task in tasks]
     loaded = [(in_language(part.layer, languages), part.status) for part in parts]
-    body = tiling.build_tilejson(services.live.current, loaded, base_url(request), _without_plan(query), plans)
-    return JSONResponse(body, headers={"Cache-Control": CACHE_CONTROL} | vary)
+    body = tiling.build_tilejson(view.catalog, loaded, base_url(request), _without_plan(query), plans)
+    return JSONResponse(body, headers=view.headers(CACHE_CONTROL, vary))
 
 
 @router.get(
@@ -122,12 +123,12 @@ async def tile(layers: Layers, z: str, x: str, y: str) -> None:  # noqa: ARG001 
     raise AssertionError("tile_requests answers these addresses before they are routed")
 
 
-async def build_parts(services: Services, questions: Questions, client: str, layers: str, query: str) -> list[Part]:
+async def build_parts(view: View, questions: Questions, client: str, layers: str, query: str) -> list[Part]:
     """The layers of a request with their filters; a filter applies to each of them and must fit each."""
     ids = layers.split(",")
     if len(ids) > MAX_LAYERS or len(set(ids)) < len(ids):
         raise BadParameterError("layers", layers, f"at most {MAX_LAYERS} different layers")
-    found = [services.layer(layer_id) for layer_id in ids]
+    found = [await view.layer(layer_id) for layer_id in ids]
     arguments, properties = parse_query(query)
     plans = tiling.parse_plans(properties.pop(tiling.PLAN, ""), ids)
     filters = cast("dict[str, str]", arguments)
@@ -138,7 +139,7 @@ async def build_parts(services: Services, questions: Questions, client: str, lay
 def _build_part(layer: Layer, status: LayerStatus, asked: Asked, plan: int | None) -> Part:
     """Without a filter a layer has its own plan, and a filter can only let features begin earlier."""
     own = status.plan.features_from
-    filtered = layer.has_rows and asked.where.canonical
+    filtered = layer.has_rows and asked.where.canonical and asked.where.asked
     return Part(layer, status, asked, min(own, plan) if filtered and plan is not None else own)
 
 
@@ -147,10 +148,10 @@ def _without_plan(query: str) -> str:
     return _without(query, tiling.PLAN)
 
 
-def _without_language(services: Services, layers: str, query: str) -> str:
+def _without_language(catalog: Catalog, layers: str, query: str) -> str:
     """The query string without `lang`, which tiles know nothing of, unless a layer's function takes it."""
-    catalog = services.live.current.layers
-    taken = any("lang" in catalog[name].parameters for name in layers.split(",") if name in catalog)
+    known = [catalog.layers[name] for name in layers.split(",") if name in catalog.layers]
+    taken = any("lang" in layer.parameters for layer in known)
     return query if taken else _without(query, "lang")
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from geoserver import assets
+from geoserver.catalog.access_file import check_access, close_broken, find_access, name_grant, read_access
 from geoserver.catalog.city_file import check_city, find_city, list_city_files, read_city
 from geoserver.catalog.files import list_files, read_signature, sign
 from geoserver.catalog.labels import list_fields
@@ -22,16 +23,18 @@ from geoserver.catalog.rowless import read_kinds
 from geoserver.catalog.schemas import FOLDER, Schema, read_schemas
 from geoserver.catalog.styles import find_geometry, read_recipes, read_styles
 from geoserver.errors import CatalogError, NotFoundError
-from geoserver.model import BINS, City, Layer
+from geoserver.model import ANY, BINS, City, Grant, Layer
 from geoserver.settings import Settings
 
 __all__ = [
     "Catalog",
     "LiveCatalog",
+    "find_access",
     "find_city",
     "find_geometry",
     "layer_folders",
     "list_city_files",
+    "name_grant",
     "read_catalog",
     "read_layer",
     "read_recipes",
@@ -55,6 +58,8 @@ class Catalog:
     schemas: Mapping[str, Schema] = field(default_factory=dict)
     problems: tuple[CatalogError, ...] = ()
     city: City = field(default_factory=City)
+    groups: Mapping[str, tuple[Grant, ...]] = field(default_factory=dict)  # of people who sign in; see access.toml
+    access_file: Path | None = None
 
     def layer(self, layer_id: str) -> Layer:
         """The layer of that id; raises NotFoundError that lists the ones there are."""
@@ -63,6 +68,10 @@ class Catalog:
                 "layer", layer_id, f"one of {', '.join(self.layers)}{near(layer_id, list(self.layers))}"
             )
         return layer
+
+    def grants_of(self, groups: Collection[str]) -> tuple[Grant, ...]:
+        """What people in these groups may do, and what everybody may who has signed in (`*`)."""
+        return tuple(grant for name, grants in self.groups.items() if name in groups or name == ANY for grant in grants)
 
     def datasets(self) -> list[Layer]:
         """The layers that people are shown as data: all but the basemap's."""
@@ -96,7 +105,7 @@ class LiveCatalog:
             fresh = read_catalog(self._settings, self._folders, self._read_layer, self.current.city)
             broken = {problem.file for problem in fresh.problems}
             kept = {
-                layer.id: layer
+                layer.id: close_broken(layer)
                 for layer in self.current.layers.values()
                 if layer.id not in fresh.layers and not broken.isdisjoint((str(layer.file), str(layer.file.parent)))
             }
@@ -182,9 +191,14 @@ def read_catalog(
                 problems.append(CatalogError(str(path), "", f"a layer file that can be read: {error}"))
     if city_path:
         problems += check_city(city_path, city, layers.keys(), seen.__contains__)
+    access_path = find_access(settings)
+    groups = _read_access(access_path, problems) if access_path else {}
+    if access_path:
+        problems += check_access(access_path, groups, layers, seen.__contains__)
     problems += _find_unknown_schemas(layers, schemas)
     layers = {layer.id: _belong(layer, city) for layer in layers.values()}
-    return Catalog(_in_order(layers), styles, recipes, schemas, tuple(problems), city)
+    ordered = _in_order(layers)
+    return Catalog(ordered, styles, recipes, schemas, tuple(problems), city, groups, access_path)
 
 
 def _read_city(path: Path, last: City, problems: list[CatalogError]) -> City:
@@ -197,6 +211,18 @@ def _read_city(path: Path, last: City, problems: list[CatalogError]) -> City:
         log.exception("%s cannot be read", path)
         problems.append(CatalogError(str(path), "", f"a file that can be read: {error}"))
     return last
+
+
+def _read_access(path: Path, problems: list[CatalogError]) -> Mapping[str, tuple[Grant, ...]]:
+    """What groups may do; nothing where the file is broken, for it may have been changed to close something."""
+    try:
+        return read_access(path)
+    except CatalogError as error:
+        problems.append(error)
+    except Exception as error:  # as with layer files
+        log.exception("%s cannot be read", path)
+        problems.append(CatalogError(str(path), "", f"a file that can be read: {error}"))
+    return {}
 
 
 def _belong(layer: Layer, city: City) -> Layer:
@@ -255,13 +281,20 @@ def _join(
     for name in sorted(drawn_by):
         if missing := (found := styled_fields(styles[name], layer.id)) - layer.fields.keys():
             problems.append(CatalogError(str(layer.file), "fields", f"{min(missing)!r}, which styles/{name}.json uses"))
+        if closed := sorted(name for name in found & layer.fields.keys() if layer.fields[name].restricted):
+            expected = f"no such key: styles/{name}.json draws by this field, and no restricted field is in any tile"
+            problems.append(CatalogError(str(layer.file), f"fields.{closed[0]}.restricted", expected))
         styled |= found
     filtered = {name for name, item in layer.fields.items() if item.filter in ("choice", "range")}
     labels = [layer.label, *(words.label for words in layer.languages.values())]
     wanted = styled | filtered | {name for label in labels for name in list_fields(label)}
     if layer.basemap and "name" in styled:  # labels are in the reader's language
         wanted |= {name for name in layer.fields if name.startswith("name_")}
-    return replace(layer, tile_fields=tuple(name for name in layer.fields if name in wanted))
+    return replace(
+        layer,
+        # Tiles are the same for all who may see the rows.
+        tile_fields=tuple(name for name, item in layer.fields.items() if name in wanted and not item.restricted),
+    )
 
 
 def styled_fields(style: Mapping[str, Any], layer_id: str) -> set[str]:

@@ -22,7 +22,18 @@ from geoserver.catalog.toml import Part, explain, read_toml
 from geoserver.catalog.wording import check_words
 from geoserver.errors import CatalogError
 from geoserver.fieldtypes import FieldType
-from geoserver.model import Bounds, CsvOptions, Field, FieldWords, Layer, Readings, Threshold, TimeUnit, Words
+from geoserver.model import (
+    AccessKind,
+    Bounds,
+    CsvOptions,
+    Field,
+    FieldWords,
+    Layer,
+    Readings,
+    Threshold,
+    TimeUnit,
+    Words,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,6 +79,7 @@ class _FieldFile(Part):
     column: str = ""
     labels: dict[str, str] = Key(default_factory=dict)
     limits: list[_LimitFile] = Key(default_factory=list)
+    restricted: bool = False
 
 
 class _CsvFile(Part):
@@ -144,6 +156,7 @@ class LayerFile(Part):
     swap_axes: bool = False
     csv: _CsvFile = Key(default_factory=_CsvFile)
     key: str = ""
+    access: AccessKind = "public"
     kind: str
     style: str = ""
     time: str = ""
@@ -284,6 +297,19 @@ def _check_fields(path: Path, layer: Layer) -> None:
             raise CatalogError(str(path), "key", "the column that readings refer to, because there is [readings]")
     if layer.minzoom > layer.maxzoom:
         raise CatalogError(str(path), "minzoom", "at most maxzoom")
+    _check_restricted(path, layer)
+
+
+def _check_restricted(path: Path, layer: Layer) -> None:
+    """A restricted field may be asked for by those who may see it; what is made for everybody cannot depend on it."""
+    open_to_all = {
+        "time": layer.time,
+        "facet": layer.facet,
+        "readings.time": layer.readings.time if layer.readings else "",
+    }
+    for key, name in open_to_all.items():
+        if name and layer.fields[name].restricted:
+            raise CatalogError(str(path), key, f"a field that is not restricted, for tiles are made by it; {name!r} is")
 
 
 def _part_of(places: list[str]) -> type[Part]:

@@ -103,6 +103,9 @@ def check_rowless(path: Path, layer: Layer) -> None:
             str(path), "basemap", f"true or false; {layer.schema!r} would be the schema of an archive of tiles"
         )
     if rules:
+        for name in (name for name, item in layer.fields.items() if item.restricted):
+            expected = f'no such key with kind = "{layer.kind}": its tiles are handed on as they are'
+            raise CatalogError(str(path), f"fields.{name}.restricted", expected)
         rules.check(path, layer)
 
 

@@ -143,3 +143,5 @@ def _faults_of_label(key: str, label: str, layer: Layer) -> Iterator[tuple[str, 
     for name in names:
         if name not in layer.fields:
             yield key, f"a declared field; got {name!r}{near(name, list(layer.fields))}"
+        elif layer.fields[name].restricted:
+            yield key, f"fields that are not restricted, for everybody reads the titles of features; {name!r} is"

@@ -1,4 +1,4 @@
-"""The command line: `geoserver demo|serve|load|check|basemap|tiles|db`."""
+"""The command line: `geoserver demo|serve|load|check|basemap|tiles|keys|db`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
 from geoserver import __version__
-from geoserver.cli import tiles
+from geoserver.cli import keys, tiles
 from geoserver.cli.basemap import basemap
 from geoserver.cli.common import Workspace, console, database, find_layer, read_settings, say, say_error
 from geoserver.cli.reports import build_details, build_table, loading_progress
@@ -38,6 +38,7 @@ app = typer.Typer(
 db = typer.Typer(help="The workspace's private PostGIS, used when there is no DATABASE_URL.", no_args_is_help=True)
 app.add_typer(db, name="db")
 app.add_typer(tiles.app, name="tiles")
+app.add_typer(keys.app, name="keys")
 app.command("basemap")(basemap)
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on. (default: 127.0.0.1)")]

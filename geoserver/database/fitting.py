@@ -142,7 +142,7 @@ def _find_time(layer: Layer, status: LayerStatus, fields: Mapping[str, Field]) -
     """The time field by which the layer was loaded, for its points are packed by that; empty where it is hidden."""
     declared = status.loaded.declared if status.loaded else None
     time = str(declared.get("time", "")) if declared else layer.time
-    return time if time in fields and _is_time(fields[time]) else ""
+    return time if time in fields and _is_time(fields[time]) and not fields[time].restricted else ""
 
 
 def _fit_plan(
@@ -151,7 +151,7 @@ def _fit_plan(
     """The plan without what is hidden, what is gone, and what was made for other types."""
     plan, loaded = status.plan, status.loaded
     assert loaded is not None  # noqa: S101 - the caller has looked
-    if plan.facet and plan.facet not in fields:
+    if plan.facet and (plan.facet not in fields or fields[plan.facet].restricted):
         plan = replace(plan, facet="", values=(), prebuilt=-1)
     before = (loaded.declared or {}).get("fields", {}).get(time, {})
     if time and before and before.get("type") != fields[time].type:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Protocol
 
 from psycopg.sql import SQL, Composed, Identifier
@@ -9,7 +10,7 @@ from psycopg.sql import SQL, Composed, Identifier
 from geoserver.fieldtypes import FIELD_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from psycopg.sql import Composable
 
@@ -28,6 +29,7 @@ __all__ = [
     "table_of",
 ]
 
+_UNTOLD = "one of its values cannot be read"  # instead of a reason that names a field which the reader may not see
 _INT64 = 2**63
 _DIGITS = 7  # decimals of a degree: a centimetre
 
@@ -67,15 +69,18 @@ async def count(database: Database, layer: Layer, where: Condition) -> int:
     return int(await database.fetch_value(query, where.params))
 
 
-async def read_feature(database: Database, layer: Layer, fid: int) -> dict[str, Any] | None:
-    """One row: every declared field by name, and `geometry` as GeoJSON text in lon/lat; None when there is none."""
+async def read_feature(database: Database, layer: Layer, fid: int, where: Condition) -> dict[str, Any] | None:
+    """One row: every declared field by name, and `geometry` as GeoJSON text in lon/lat; None when there is none.
+
+    `where` leaves the rows that may be seen.
+    """
     if not -_INT64 <= fid < _INT64:
         return None
     comma = SQL(", ") if layer.fields else SQL("")
-    query = SQL("SELECT ST_AsGeoJSON(ST_Transform(geom, 4326), {}) AS geometry{}{} FROM {} WHERE fid = %(fid)s").format(
-        _DIGITS, comma, show_list(layer.fields), table_of(layer.table)
-    )
-    return await database.fetch_row(query, {"fid": fid})
+    query = SQL(
+        "SELECT ST_AsGeoJSON(ST_Transform(geom, 4326), {}) AS geometry{}{} FROM {} WHERE fid = %(fid)s AND {}"
+    ).format(_DIGITS, comma, show_list(layer.fields), table_of(layer.table), where.sql)
+    return await database.fetch_row(query, {**where.params, "fid": fid})
 
 
 async def read_readings(
@@ -101,25 +106,41 @@ async def read_readings(
 async def read_rejects(database: Database, layer: Layer, limit: int) -> list[dict[str, Any]]:
     """Rows of the layer's last load that could not be served, in the order of the source.
 
+    Nobody can tell whose rows they would have been, so they are for those who see all rows.
     `raw` has the values of fields that are declared now, whatever was declared when the rows were loaded.
     """
+    if layer.rows is not None:
+        return []
     query = SQL(
         "SELECT line, reason, fields FROM geoserver.rejects WHERE layer = %(layer)s"
         " ORDER BY line, reason LIMIT %(limit)s"
     )
     rows = await database.fetch(query, {"layer": layer.id, "limit": limit})
+    names_hidden = _build_search(layer.hidden)
     return [
         {
             "line": row["line"],
-            "reason": row["reason"],
+            "reason": _UNTOLD if names_hidden(row["reason"]) else row["reason"],
             "raw": "; ".join(f"{name}={row['fields'][name]}" for name in layer.fields if name in row["fields"]),
         }
         for row in rows
     ]
 
 
+def _build_search(hidden: Collection[str]) -> Callable[[str], object]:
+    """Finds whether a text names one of these fields."""
+    if not hidden:
+        return lambda _: None
+    return re.compile(rf"(?<!\w)({'|'.join(map(re.escape, hidden))})(?!\w)").search
+
+
 async def read_notes(database: Database, layer: Layer) -> list[dict[str, Any]]:
-    """What the layer's last load changed in the rows that it kept; of fields that are declared now."""
+    """What the layer's last load changed in the rows that it kept; of fields that are declared now.
+
+    As with rejects, for those who see all rows.
+    """
+    if layer.rows is not None:
+        return []
     notes = await database.fetch_value(
         SQL("SELECT notes FROM geoserver.layers WHERE id = %(layer)s"), {"layer": layer.id}
     )

@@ -77,7 +77,13 @@ _answers: WeakKeyDictionary[Database, _Answers] = WeakKeyDictionary()
 
 
 async def summarise(
-    database: Database, layer: Layer, status: LayerStatus, where: Condition, fields: Sequence[Field]
+    database: Database,
+    layer: Layer,
+    status: LayerStatus,
+    where: Condition,
+    fields: Sequence[Field],
+    *,
+    whole: Condition,
 ) -> Summary:
     """count, facets {field: [{value, count}]} and histograms {field: {min, max, bins: [{from, to, count}]}}.
 
@@ -86,10 +92,10 @@ async def summarise(
     """
     names = tuple(item.name for item in fields)
     answers, state = _kept(database), _state(layer, status)
-    question = (layer.id, "summary", where.canonical, names)
+    question = (layer.id, layer.scope, "summary", where.canonical, names)
     if (known := answers.get(question, state)) is not None:
         return known  # type: ignore[no-any-return]  # what `put` was given below
-    ranges = await read_ranges(database, layer, status, [item for item in fields if _has_range(item)])
+    ranges = await read_ranges(database, layer, status, [item for item in fields if _has_range(item)], whole)
     scales = {item.name: _Scale.over(item, ranges[item.name]) for item in fields if _has_range(item)}
     rows = await _scan(database, layer, where, fields, scales)
     found: dict[str, list[tuple[Any, int]]] = {name: [] for name in names}
@@ -107,37 +113,47 @@ async def summarise(
 
 
 async def read_choices(
-    database: Database, layer: Layer, status: LayerStatus, fields: Sequence[Field]
+    database: Database, layer: Layer, status: LayerStatus, fields: Sequence[Field], whole: Condition
 ) -> dict[str, list[dict[str, Any]]]:
-    """The values of each field with their counts over the whole layer, most frequent first, at most 100 each."""
+    """The values of each field with their counts over the whole layer, most frequent first, at most 100 each.
+
+    `whole` leaves the rows that the reader may see.
+    """
     answers, names = _kept(database), tuple(item.name for item in fields)
-    question, state = (layer.id, "choices", names), _state(layer, status)
+    question, state = (layer.id, layer.scope, "choices", names), _state(layer, status)
     if (known := answers.get(question, state)) is not None:
         return known  # type: ignore[no-any-return]  # what `put` was given below
     choices: dict[str, list[dict[str, Any]]] = {}
     for item in fields:
         query = SQL(
-            "SELECT {column} AS value, count(*) AS count FROM {table} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %(limit)s"
-        ).format(column=show(item.name, item.type), table=table_of(layer.table))
-        choices[item.name] = await database.fetch(query, {"limit": MAX_CHOICES})
+            "SELECT {column} AS value, count(*) AS count FROM {table} WHERE {whole}"
+            " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %(limit)s"
+        ).format(column=show(item.name, item.type), table=table_of(layer.table), whole=whole.sql)
+        choices[item.name] = await database.fetch(query, {**whole.params, "limit": MAX_CHOICES})
     return answers.put(question, state, choices)  # type: ignore[no-any-return]  # `put` gives back what it is given
 
 
 async def read_ranges(
-    database: Database, layer: Layer, status: LayerStatus, fields: Sequence[Field]
+    database: Database, layer: Layer, status: LayerStatus, fields: Sequence[Field], whole: Condition
 ) -> dict[str, Range | None]:
-    """Least and greatest finite value of each field over the whole layer; None for a field without any."""
+    """Least and greatest finite value of each field over the whole layer; None for a field without any.
+
+    `whole` leaves the rows that the reader may see.
+    """
     answers = _kept(database)
-    question, state = (layer.id, "ranges"), _state(layer, status)
+    question, state = (layer.id, layer.scope, "ranges"), _state(layer, status)
     ranges: dict[str, Range | None] = answers.get(question, state) or {}
     if missing := [item for item in fields if item.name not in ranges]:
         columns = [
             SQL("({}) AS {}, ({}) AS {}").format(
-                _extreme("min", item, layer), Identifier(f"l{i}"), _extreme("max", item, layer), Identifier(f"h{i}")
+                _extreme("min", item, layer, whole),
+                Identifier(f"l{i}"),
+                _extreme("max", item, layer, whole),
+                Identifier(f"h{i}"),
             )
             for i, item in enumerate(missing)
         ]
-        row = await database.fetch_row(SQL("SELECT {}").format(SQL(", ").join(columns))) or {}
+        row = await database.fetch_row(SQL("SELECT {}").format(SQL(", ").join(columns)), whole.params or None) or {}
         ranges = ranges | {item.name: _range(item, row[f"l{i}"], row[f"h{i}"]) for i, item in enumerate(missing)}
         answers.put(question, state, ranges)
     return {item.name: ranges[item.name] for item in fields}
@@ -200,17 +216,17 @@ def _is_time(item: Field) -> bool:
     return FIELD_TYPES[item.type].kind == "time"
 
 
-def _extreme(which: Literal["min", "max"], item: Field, layer: Layer) -> Composable:
+def _extreme(which: Literal["min", "max"], item: Field, layer: Layer, whole: Condition) -> Composable:
     """The least or greatest finite value, by the field's index where it has one; times as seconds since 1970."""
     column, table = Identifier(item.name), table_of(layer.table)
     found = SQL("{}({})").format(SQL(which), column)
     kind = FIELD_TYPES[item.type]
     if kind.step and kind.kind == "number":  # whole numbers are all finite
-        return SQL("SELECT {} FROM {}").format(found, table)
+        return SQL("SELECT {} FROM {} WHERE {}").format(found, table, whole.sql)
     # NaN is above infinity in PostgreSQL's order, so this leaves it out too.
     finite = SQL("{c} > '-Infinity' AND {c} < 'Infinity'").format(c=column)
     shown = SQL(kind.seconds).format(found)
-    return SQL("SELECT {} FROM {} WHERE {}").format(shown, table, finite)
+    return SQL("SELECT {} FROM {} WHERE {} AND {}").format(shown, table, finite, whole.sql)
 
 
 def _range(item: Field, low: Number | None, high: Number | None) -> Range | None:

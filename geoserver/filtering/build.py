@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import orjson
 from psycopg.sql import SQL, Composable
@@ -14,7 +14,7 @@ from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.filtering import cql2_json, cql2_text
 from geoserver.filtering.compile import Compiler
 from geoserver.filtering.places import parse_bbox, parse_crs, to_column
-from geoserver.filtering.resolve import Resolver, join
+from geoserver.filtering.resolve import Resolver, join, may_fail
 from geoserver.filtering.syntax import (
     Call,
     Geometry,
@@ -30,11 +30,11 @@ from geoserver.filtering.syntax import (
 from geoserver.filtering.times import parse_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from geoserver.model import Field, Layer
 
-__all__ = ["LANGUAGES", "Stored", "Where", "build"]
+__all__ = ["LANGUAGES", "Stored", "Where", "build", "join_rows", "parse_rows"]
 
 _parse_text = lru_cache(32)(cql2_text.parse)
 _PARSERS = {
@@ -57,12 +57,14 @@ class Where:
     """A boolean SQL expression over the columns of the layer's table, unqualified, with its bound values.
 
     `canonical` is equal for filters that differ only in how they are written, and empty when nothing is filtered.
+    `asked` says that a request asks for less than its reader may see; else it is all rows that they may.
     """
 
     sql: Composable = field(default_factory=lambda: SQL("TRUE"))
     params: dict[str, object] = field(default_factory=dict)
     canonical: str = ""
     tree: Node | None = None  # what `sql` was compiled from
+    asked: bool = True
 
 
 def build(
@@ -77,7 +79,10 @@ def build(
     datetime: str | None = None,
     properties: Mapping[str, str] | None = None,
 ) -> Where:
-    """The rows of a layer that a request asks for; raises BadParameterError that names the parameter at fault."""
+    """The rows of a layer that a request asks for, of those that its reader may see (`layer.rows`).
+
+    Raises BadParameterError that names the parameter at fault.
+    """
     resolver = Resolver(layer, status.srid, parse_crs(filter_crs, "filter-crs"))
     if filter_lang and filter_lang not in _PARSERS:
         raise wrong(filter_lang, "one of " + ", ".join(LANGUAGES), "filter-lang")
@@ -90,11 +95,37 @@ def build(
         conditions.append(resolver.condition(time))
     for name, value in (properties or {}).items():
         conditions.append(resolver.condition(_equal(layer, name, value)))
+    rows = [cast("Node", layer.rows)] if layer.rows is not None else []
+    if not (conditions or rows):
+        return Where(asked=False)
+    tree = join("and", rows + conditions)
+    compiler = Compiler({**layer.hidden, **layer.fields})
+    sql = _compile_within(compiler, rows, conditions) if rows else compiler.condition(tree)
+    return Where(sql, compiler.params, orjson.dumps(to_json(tree)).decode(), tree, bool(conditions))
+
+
+def parse_rows(layer: Layer, srid: int, text: str) -> Node:
+    """A filter of the rows that someone may see, in CQL2 text over all fields; raises BadParameterError."""
+    return Resolver(layer, srid, parse_crs(None, "filter-crs")).condition(_parse_text(check_text(text, "filter")))
+
+
+def join_rows(trees: Sequence[Node]) -> Node:
+    """The rows of any of these filters."""
+    return join("or", list(trees))
+
+
+def _compile_within(compiler: Compiler, rows: list[Node], conditions: list[Node]) -> Composable:
+    """The conditions on these rows. What may fail on values is not computed for other rows: that would tell theirs."""
+    own = compiler.condition(join("and", rows))
     if not conditions:
-        return Where()
-    tree = join("and", conditions)
-    compiler = Compiler(layer.fields)
-    return Where(compiler.condition(tree), compiler.params, orjson.dumps(to_json(tree)).decode(), tree)
+        return own
+    flat = join("and", conditions)
+    parts = flat.args if isinstance(flat, Call) and flat.op == "and" else (flat,)
+    safe = [compiler.condition(part) for part in parts if not may_fail(part)]
+    safe += [near for part in parts if (near := compiler.near(part)) is not None]
+    unsafe = [compiler.condition(part) for part in parts if may_fail(part)]
+    guarded = [SQL("CASE WHEN {} THEN {} END").format(own, SQL(" AND ").join(unsafe))] if unsafe else []
+    return SQL("({})").format(SQL(" AND ").join([own, *safe, *guarded]))
 
 
 def _inside(bbox: str | None, bbox_crs: str | None, srid: int) -> Node | None:

@@ -192,6 +192,13 @@ class Compiler:
         one, other = (self._shape(side) if isinstance(side, Geometry) else Identifier(column) for side in (left, right))
         return SQL("{}({}, {})").format(_SPATIAL[op], one, other)
 
+    def near(self, node: Node) -> Composable | None:
+        """What an index can tell of a spatial condition, which fails for no shape; None where it tells nothing."""
+        match node:
+            case Call(op, (_, Geometry(_, _, column) as shape)) if op in SPATIAL and op != "s_disjoint" and column:
+                return SQL("({} && {})").format(Identifier(column), self._shape(shape))
+        return None
+
     def _shape(self, node: Geometry) -> Composable:
         return SQL("ST_GeomFromWKB({}, {})").format(
             self._bind(node.wkb, SQL("bytea")), self._bind(node.srid, SQL("int"))

@@ -33,7 +33,7 @@ from geoserver.filtering.times import INSTANT_FORMS, parse_instant
 if TYPE_CHECKING:
     from geoserver.model import Field, Layer
 
-__all__ = ["GEOMETRY_NAMES", "Resolver"]
+__all__ = ["GEOMETRY_NAMES", "Resolver", "join", "may_fail"]
 
 type Kind = Choice["text", "number", "boolean", "time", "interval", "geometry", "condition"]
 
@@ -246,6 +246,11 @@ def join(op: str, nodes: list[Node]) -> Node:
         flat |= {_key(part): part for part in parts}
     ordered = [flat[key] for key in sorted(flat)]
     return ordered[0] if len(ordered) == 1 else Call(op, tuple(ordered))
+
+
+def may_fail(node: Node) -> bool:
+    """Whether the database may give up computing it for some values: arithmetic beyond its numbers, invalid shapes."""
+    return isinstance(node, Call) and (node.op in ARITHMETIC or node.op in SPATIAL or any(map(may_fail, node.args)))
 
 
 def _key(node: Node) -> str:

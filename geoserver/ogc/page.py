@@ -13,6 +13,7 @@ from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from geoserver.database.queries import show
 from geoserver.errors import GeoserverError
+from geoserver.filtering import build
 from geoserver.ogc.crs import CRS84, Crs
 from geoserver.ogc.keyset import Position, SortKey, build_condition, build_order, select_keys
 
@@ -34,7 +35,7 @@ _MERCATOR_SRID = 3857
 
 @dataclass(frozen=True, slots=True)
 class ItemsQuery:
-    """What a client asked of a collection's items. `where` is None when nothing is filtered."""
+    """What a client asked of a collection's items. `where` is None where all rows are for who asks, and asked for."""
 
     limit: int = 100
     offset: int = 0
@@ -81,25 +82,28 @@ _counts = _Counts()
 
 
 def read_feature(database: Database, layer: Layer, status: LayerStatus, fid: int, crs: Crs) -> str | None:
-    """One feature as GeoJSON text, or None."""
-    select = _select_features(layer, status, ItemsQuery(crs=crs))
-    query = SQL("SELECT {} AS feature FROM {} AS t WHERE fid = %(fid)s").format(select, Identifier(SCHEMA, layer.table))
-    rows = database.fetch_sync(query, {"fid": fid})
+    """One feature of those that the layer's reader may see, as GeoJSON text, or None."""
+    select, where = _select_features(layer, status, ItemsQuery(crs=crs)), build(layer, status)
+    query = SQL("SELECT {} AS feature FROM {} AS t WHERE fid = %(fid)s AND {}").format(
+        select, Identifier(SCHEMA, layer.table), where.sql
+    )
+    rows = database.fetch_sync(query, {**where.params, "fid": fid})
     return rows[0]["feature"] if rows else None
 
 
-def read_times(database: Database, layer: Layer) -> tuple[datetime, datetime] | None:
+def read_times(database: Database, layer: Layer, status: LayerStatus) -> tuple[datetime, datetime] | None:
     """First and last time of a layer's features; None without a time field, without a time in it, or just now."""
     if not layer.time:
         return None
     # Python knows the years 1 to 9999 alone.
     text = SQL(
         "SELECT greatest(min({0}), '0001-01-02')::timestamptz AS first,"
-        " least(max({0}), '9999-12-30')::timestamptz AS last FROM {1} WHERE isfinite({0})"
+        " least(max({0}), '9999-12-30')::timestamptz AS last FROM {1} WHERE isfinite({0}) AND {2}"
     )
-    query = text.format(Identifier(layer.time), Identifier(SCHEMA, layer.table))
+    where = build(layer, status)
+    query = text.format(Identifier(layer.time), Identifier(SCHEMA, layer.table), where.sql)
     try:
-        (row,) = database.fetch_sync(query)
+        (row,) = database.fetch_sync(query, where.params or None)
     except (GeoserverError, psycopg.Error):
         return None
     return (row["first"], row["last"]) if row["first"] else None
@@ -188,7 +192,7 @@ def _shape(srid: int, crs: Crs) -> Composable:
 
 def _count(database: Database, layer: Layer, status: LayerStatus, where: Where | None) -> int:
     """How many rows match: known from the load when unfiltered, else counted once per version and filter."""
-    if where is None or not where.canonical:
+    if where is None or not (where.canonical and where.asked):
         return status.rows
     key = (database.url, layer.id, status.version, where.canonical)
     if (known := _counts.get(key)) is not None:

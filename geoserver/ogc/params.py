@@ -79,7 +79,7 @@ def _parse_filters(values: Mapping[str, str], layer: Layer, status: LayerStatus,
     """The same Where as everywhere, or None when nothing is filtered."""
     equal = {name: value for name, value in values.items() if name in layer.fields and name not in RESERVED}
     if not equal and not any(name in values for name in FILTERS):
-        return None
+        return None if layer.rows is None else read(layer, status, {}, {})
     for name in ("bbox-crs", "filter-crs"):
         pick_crs(name, values.get(name), status)
         if name in values and name.removesuffix("-crs") not in values:

@@ -12,6 +12,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from geoserver.access import View, access_of
 from geoserver.catalog.city_words import speak
 from geoserver.catalog.labels import title_feature
 from geoserver.etags import build_etag, is_known
@@ -64,6 +65,7 @@ class Call:
     known_tags: str
     client: str
     loop: asyncio.AbstractEventLoop
+    view: View
 
     def read(self, layer: Layer, status: LayerStatus, filters: dict[str, str], properties: dict[str, str]) -> Where:
         """The condition that the request's filters make."""
@@ -89,18 +91,19 @@ def _endpoint(handler: Callable[[Call, Snapshot], Response]) -> Callable[[Reques
     async def endpoint(request: Request) -> Response:
         call = _read_call(request)
         async with call.service.turn(call.client, call.values):
-            return await _run_in_thread(handler, call)
+            snapshot = await call.service.snapshot(call.url, call.view, call.path.get("layer_id"))
+            return await _run_in_thread(handler, call, snapshot)
 
     return endpoint
 
 
-async def _run_in_thread(handler: Callable[[Call, Snapshot], Response], call: Call) -> Response:
+async def _run_in_thread(handler: Callable[[Call, Snapshot], Response], call: Call, snapshot: Snapshot) -> Response:
     """The handler's answer. When the client leaves, the handler's query is ended, and with it the thread is free."""
     interrupt = Interrupt()
 
     def run() -> Response:
         with interrupt:
-            return handler(call, call.service.snapshot(call.url))
+            return handler(call, snapshot)
 
     work = asyncio.ensure_future(anyio.to_thread.run_sync(run, limiter=call.service.limiter))
     try:
@@ -121,7 +124,8 @@ def _read_call(request: Request) -> Call:
     known = request.headers.get("if-none-match", "")
     path = dict(request.path_params)
     client = client_of(request.scope)
-    return Call(service, site + "/ogc", path, values, form, known, client, asyncio.get_running_loop())
+    view = View(service.services, access_of(request.scope))
+    return Call(service, site + "/ogc", path, values, form, known, client, asyncio.get_running_loop(), view)
 
 
 def _service(request: Request) -> OgcService:
@@ -163,7 +167,7 @@ def collections(call: Call, snapshot: Snapshot) -> Response:
 
 @answers("/ogc/collections/{layer_id}")
 def collection(call: Call, snapshot: Snapshot) -> Response:
-    part = call.service.part(snapshot, call.path["layer_id"])
+    part = snapshot.parts[call.path["layer_id"]]
     check_names(call.values, _DOCUMENT_PARAMETERS)
     map_link = build_map_link(call.site, part.layer, {})
     return _answer(
@@ -173,31 +177,31 @@ def collection(call: Call, snapshot: Snapshot) -> Response:
 
 @answers("/ogc/collections/{layer_id}/schema")
 def schema(call: Call, snapshot: Snapshot) -> Response:
-    part = call.service.part(snapshot, call.path["layer_id"])
+    part = snapshot.parts[call.path["layer_id"]]
     check_names(call.values, _DOCUMENT_PARAMETERS)
     return _answer(call, part.schema, SCHEMA, "schema.html", layer=part.layer, heading="Schema")
 
 
 @answers("/ogc/collections/{layer_id}/queryables")
 def queryables(call: Call, snapshot: Snapshot) -> Response:
-    part = call.service.part(snapshot, call.path["layer_id"])
+    part = snapshot.parts[call.path["layer_id"]]
     check_names(call.values, _DOCUMENT_PARAMETERS)
     return _answer(call, part.queryables, SCHEMA, "schema.html", layer=part.layer, heading="Queryables")
 
 
 @answers("/ogc/collections/{layer_id}/items")
 def items(call: Call, snapshot: Snapshot) -> Response:
-    part = call.service.part(snapshot, call.path["layer_id"])
+    part = snapshot.parts[call.path["layer_id"]]
     layer, status = part.layer, part.status
     most = call.service.services.settings.max_items
     query = parse_items_query(call.values, layer, status, min(DEFAULT_LIMIT, most), most, read=call.read)
     tag = _tag(part.tag, call)
     if is_known(call.known_tags, tag):
-        return _unchanged(tag)
+        return _unchanged(call, tag)
     page = part.provider.read(query)
     links = build_page_links(call.url, layer, call.values, query=query, page=page, form=call.form)
     if call.form == "json":
-        return _respond(render_page(page, links), GEOJSON, tag, query.crs)
+        return _respond(call, render_page(page, links), GEOJSON, tag, query.crs)
     body = _render_html(
         call,
         "items.html",
@@ -209,23 +213,23 @@ def items(call: Call, snapshot: Snapshot) -> Response:
         map_link=build_map_link(call.site, layer, call.values),
         filters={name: value for name, value in call.values.items() if name not in UNFILTERED},
     )
-    return _respond(body, "text/html", tag, query.crs)
+    return _respond(call, body, "text/html", tag, query.crs)
 
 
 @answers("/ogc/collections/{layer_id}/items/{fid}")
 def item(call: Call, snapshot: Snapshot) -> Response:
-    part = call.service.part(snapshot, call.path["layer_id"])
+    part = snapshot.parts[call.path["layer_id"]]
     layer, status = part.layer, part.status
     check_names(call.values, _FEATURE_PARAMETERS)
     crs = pick_crs("crs", call.values.get("crs"), status)
     tag = _tag(part.tag, call)
     if is_known(call.known_tags, tag):
-        return _unchanged(tag)
+        return _unchanged(call, tag)
     fid = call.path["fid"]
     text = part.provider.read_text(fid, crs)
     links = build_feature_links(call.url, layer, fid, call.values, call.form)
     if call.form == "json":
-        return _respond(render_feature(text, links), GEOJSON, tag, crs)
+        return _respond(call, render_feature(text, links), GEOJSON, tag, crs)
     feature = orjson.loads(text)
     map_link = build_map_link(call.site, layer, {})
     middle = point_on(orjson.loads(part.provider.read_text(fid))["geometry"])
@@ -233,7 +237,7 @@ def item(call: Call, snapshot: Snapshot) -> Response:
         map_link += f"#16/{middle[1]:.6f}/{middle[0]:.6f}"
     title = title_feature(layer, feature["properties"])
     values = {"layer": layer, "links": links, "feature": feature, "title": title, "map_link": map_link}
-    return _respond(_render_html(call, "item.html", **values), "text/html", tag, crs)
+    return _respond(call, _render_html(call, "item.html", **values), "text/html", tag, crs)
 
 
 async def _style(_: Request) -> Response:
@@ -248,8 +252,8 @@ def _answer(call: Call, body: bytes, kind: str, template: str, **values: Any) ->
     """A document, given as JSON, as JSON or HTML; revalidated by its own hash."""
     if call.form == "html":
         body, kind = _render_html(call, template, document=orjson.loads(body), **values), "text/html"
-    tag = build_etag(body)
-    return _unchanged(tag) if is_known(call.known_tags, tag) else _respond(body, kind, tag)
+    tag = build_etag(body, *([call.view.scope] if call.view.scope else []))
+    return _unchanged(call, tag) if is_known(call.known_tags, tag) else _respond(call, body, kind, tag)
 
 
 def _render_html(call: Call, template: str, **values: Any) -> bytes:
@@ -257,15 +261,15 @@ def _render_html(call: Call, template: str, **values: Any) -> bytes:
     return render_html(template, url=call.url, site=call.site, city=city, **values)
 
 
-def _respond(body: bytes, kind: str, tag: str, crs: Crs | None = None) -> Response:
-    headers = {"ETag": tag, **_SHARED_HEADERS}
+def _respond(call: Call, body: bytes, kind: str, tag: str, crs: Crs | None = None) -> Response:
+    headers = {"ETag": tag, **_shared_headers(call)}
     if crs is not None:
         headers["Content-Crs"] = f"<{crs.uri}>"
     return Response(body, media_type=kind, headers=headers)
 
 
-def _unchanged(tag: str) -> Response:
-    return Response(status_code=304, headers={"ETag": tag, **_SHARED_HEADERS})
+def _unchanged(call: Call, tag: str) -> Response:
+    return Response(status_code=304, headers={"ETag": tag, **_shared_headers(call)})
 
 
 def _tag(state: str, call: Call) -> str:
@@ -274,4 +278,5 @@ def _tag(state: str, call: Call) -> str:
     return f"W/{build_etag(request)}"
 
 
-_SHARED_HEADERS = {"Cache-Control": "no-cache", "Vary": "Accept", "Content-Language": "en-US"}
+def _shared_headers(call: Call) -> dict[str, str]:
+    return {**call.view.headers("no-cache", {"Vary": "Accept"}), "Content-Language": "en-US"}

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from pygeoapi.api import API
 
+    from geoserver.access import View
     from geoserver.database.status import LayerStatus
     from geoserver.model import City, Layer
     from geoserver.questions import Questions
@@ -37,6 +38,12 @@ if TYPE_CHECKING:
 __all__ = ["OgcService", "Part", "Snapshot"]
 
 _ADDRESSES_KEPT = 16  # a client may ask under several names; more addresses than these are made anew each time
+_DOCUMENTS_KEPT = 64  # addresses, each for those who see the same
+_SCOPED_KEPT = 256  # collections that not everybody sees
+_TIMES_KEPT = 4096
+
+type Seen = tuple[Layer, LayerStatus]
+type Documents = dict[str, tuple[int, bytes]]  # by name, with the generation that they were made of
 
 
 class Part:
@@ -85,48 +92,30 @@ class Part:
 
 
 class Snapshot:
-    """The present state under one address. Parts are looked up as they are asked for, and what is made of all is kept
-    until anything changes.
-    """
+    """The present state under one address, as one caller sees it: `seen` are the collections that were looked up."""
 
-    def __init__(self, service: OgcService, url: str) -> None:
+    def __init__(self, service: OgcService, url: str, view: View, seen: Sequence[Seen]) -> None:
         self.service = service
         self.url = url  # of the landing page, without a slash at the end
-        self._parts: dict[str, Part] = {}
-        self._documents: dict[str, tuple[int, bytes]] = {}  # with the generation that they were made of
-
-    def part(self, layer_id: str) -> Part | None:
-        """A collection; the same one as long as the layer and what is loaded of it stay."""
-        found = self.service.services.find(layer_id)
-        if found is None or not found[0].has_rows:
-            return None
-        part = self._parts.get(layer_id)
-        if part is None or part.layer is not found[0] or part.status is not found[1]:
-            part = self._parts[layer_id] = Part(self.service, self.url, *found)
-        return part
+        self.view = view
+        self.generation = service.generation
+        self.loaded = [found for found in seen if found[0].has_rows]
 
     @property
     def parts(self) -> dict[str, Part]:
-        """Every collection, in display order."""
-        ids = [layer.id for layer, _ in self.service.services.loaded()]
-        self._parts = {layer_id: part for layer_id in ids if (part := self.part(layer_id)) is not None}
-        return dict(self._parts)
-
-    @property
-    def loaded(self) -> list[tuple[Layer, LayerStatus]]:
-        """What every collection is made from."""
-        return [(part.layer, part.status) for part in self.parts.values()]
+        """Every collection that was looked up, in display order."""
+        return {layer.id: self.service.part(self.url, layer, status) for layer, status in self.loaded}
 
     @property
     def city(self) -> City:
         return self.service.services.live.current.city
 
     def document(self, name: str) -> bytes:
-        """`landing`, `conformance`, `collections` or `openapi`, as JSON."""
-        generation = self.service.generation
-        known = self._documents.get(name)
-        if known is None or known[0] != generation:
-            known = self._documents[name] = (generation, getattr(self, f"_build_{name}")())
+        """`landing`, `conformance`, `collections` or `openapi`, as JSON; all collections must have been looked up."""
+        kept = self.service.documents(self.url, self.view.scope)
+        known = kept.get(name)
+        if known is None or known[0] != self.generation:
+            known = kept[name] = (self.generation, getattr(self, f"_build_{name}")())
         return known[1]
 
     @property
@@ -186,14 +175,16 @@ class Snapshot:
 
 
 class OgcService:
-    """Hands out snapshots; a change of catalogue or rows swaps them."""
+    """Hands out snapshots, and keeps what they are made of until catalogue or rows change."""
 
     def __init__(self, services: Services, questions: Questions) -> None:
         self.services = services
         self.questions = questions
         self.limiter = anyio.CapacityLimiter(services.settings.ogc_threads)
-        self._snapshots: OrderedDict[str, Snapshot] = OrderedDict()
-        self._times: dict[str, tuple[tuple[str, int], tuple[datetime, datetime]]] = {}
+        self._parts: OrderedDict[str, dict[str, Part]] = OrderedDict()  # by address, those that everybody sees
+        self._scoped: OrderedDict[tuple[str, str, str], Part] = OrderedDict()  # and others
+        self._documents: OrderedDict[tuple[str, str], Documents] = OrderedDict()  # by address and scope
+        self._times: OrderedDict[tuple[str, str], tuple[tuple[str, int], tuple[datetime, datetime]]] = OrderedDict()
         self.generation = 0  # another one after any change
         self._lock = threading.Lock()
         services.on_change(self.forget)
@@ -214,28 +205,61 @@ class OgcService:
         """Let what is made of all layers be made anew when it is next asked for."""
         self.generation += 1
 
-    def snapshot(self, url: str) -> Snapshot:
-        """The state under the address of the landing page."""
+    def part(self, url: str, layer: Layer, status: LayerStatus) -> Part:
+        """A collection; the same one as long as the layer and what is loaded of it stay."""
         with self._lock:
-            found = self._snapshots.pop(url, None) or Snapshot(self, url)
-            self._snapshots[url] = found  # the latest used is the last
-            while len(self._snapshots) > _ADDRESSES_KEPT:
-                self._snapshots.popitem(last=False)
-        return found
+            if layer.scope:
+                name = (url, layer.id, layer.scope)
+                part = self._scoped.pop(name, None)
+                if part is None or part.layer is not layer or part.status is not status:
+                    part = Part(self, url, layer, status)
+                self._scoped[name] = part
+                _shorten(self._scoped, _SCOPED_KEPT)
+                return part
+            parts = self._parts.pop(url, {})
+            self._parts[url] = parts  # the latest used is the last
+            _shorten(self._parts, _ADDRESSES_KEPT)
+            part = parts.get(layer.id)
+            if part is None or part.layer is not layer or part.status is not status:
+                part = parts[layer.id] = Part(self, url, layer, status)
+            for gone in parts.keys() - self.services.live.current.layers.keys():
+                del parts[gone]
+            return part
+
+    def documents(self, url: str, scope: str) -> Documents:
+        """What was made of all collections under an address, for those who see the same of them."""
+        with self._lock:
+            found = self._documents.pop((url, scope), {})
+            self._documents[url, scope] = found
+            _shorten(self._documents, _DOCUMENTS_KEPT)
+            return found
+
+    async def snapshot(self, url: str, view: View, layer_id: str | None) -> Snapshot:
+        """The state under the address of the landing page: of one collection, or of all.
+
+        Raises NotFoundError that lists those there are, UnavailableError while none are known.
+        """
+        if layer_id is None:
+            return Snapshot(self, url, view, await view.layers())
+        found = await view.layer(layer_id)
+        if not found[0].has_rows:
+            others = [layer.id for layer, _ in await view.layers() if layer.has_rows]
+            raise NotFoundError("collection", layer_id, "one of " + ", ".join(others))
+        return Snapshot(self, url, view, [found])
 
     def read_times(self, layer: Layer, status: LayerStatus) -> tuple[datetime, datetime] | None:
         """First and last time of a layer, asked for once per version and name of the time field."""
-        key = (layer.time, status.version)
-        if (known := self._times.get(layer.id)) is not None and known[0] == key:
+        key, name = (layer.time, status.version), (layer.id, layer.scope)
+        if (known := self._times.get(name)) is not None and known[0] == key:
             return known[1]
-        times = read_times(self.services.database, layer)
+        times = read_times(self.services.database, layer, status)
         if times is not None:
-            self._times[layer.id] = (key, times)
+            self._times[name] = (key, times)
+            _shorten(self._times, _TIMES_KEPT)
         return times
 
-    def part(self, snapshot: Snapshot, layer_id: str) -> Part:
-        """A collection; raises NotFoundError that lists those there are, UnavailableError while none are known."""
-        if (found := snapshot.part(layer_id)) is not None:
-            return found
-        self.services.layer(layer_id)  # explains a layer that is not loaded, or a database that is away
-        raise NotFoundError("collection", layer_id, "one of " + ", ".join(snapshot.parts))
+
+def _shorten(kept: OrderedDict[Any, Any], most: int) -> None:
+    """Let go of the oldest."""
+    while len(kept) > most:
+        kept.popitem(last=False)

@@ -5,8 +5,8 @@ data-address="tiles/crime.json">`. The page takes it instead of asking (web/src/
 asks for.
 
 Visitors share them for some seconds, as long as catalogue and data are the same: a change of one layer leaves answers
-that tell of others. An answer that is shared depends on nothing but its address, the address of the site and the
-page's language: nothing else of a request is passed on.
+that tell of others. An answer that is shared depends on nothing but its address, the address of the site, the page's
+language and what its reader may see: nothing else of a request is passed on.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from starlette.datastructures import QueryParams
     from starlette.types import Message, Scope
 
+    from geoserver.access import View
     from geoserver.database.status import LayerStatus
     from geoserver.model import Layer
     from geoserver.services import Services
@@ -76,6 +77,7 @@ class _Visit:
     """All of a request that the page depends on."""
 
     request: Request
+    view: View
     site: str
     language: str
     asked: tuple[_Asked, ...]
@@ -90,18 +92,21 @@ class Answers:
         self._common: _State = ()
         self._layers: dict[str, _State] = {}
 
-    async def render(self, request: Request, page: BuiltFile, encoding: str, parts: Sequence[str] = ()) -> bytes:
+    async def render(
+        self, request: Request, view: View, page: BuiltFile, encoding: str, parts: Sequence[str] = ()
+    ) -> bytes:
         """The page for this request, in the city's dress and in an encoding; `parts` of the build are named ahead.
 
-        Answers that could not be had in time are left out of it.
+        It tells of what `view` sees, and is kept for those who see the same. Answers that could not be had in time are
+        left out of it.
         """
-        services: Services = request.app.state.services
-        loaded = services.loaded()
-        self._renew(services, loaded)
+        services = view.services
+        self._renew(services, services.loaded())
+        loaded = await view.layers()
         accepted = request.headers.getlist("accept-language")
         language = page_language(stated_language(request), accepted, offered_languages(services.live.current.city))
         asked = _list_addresses(request.query_params, [layer for layer, _ in loaded], language)
-        visit = _Visit(request, str(request.base_url).rstrip("/"), language, asked, tuple(parts))
+        visit = _Visit(request, view, str(request.base_url).rstrip("/"), language, asked, tuple(parts))
         return (await self._pack(visit, page, encoding)).body
 
     def _renew(self, services: Services, loaded: Sequence[tuple[Layer, LayerStatus]]) -> None:
@@ -126,7 +131,7 @@ class Answers:
             self.kept.drop(lambda key: key.layers is None or not changed.isdisjoint(key.layers))
 
     async def _pack(self, visit: _Visit, page: BuiltFile, encoding: str) -> Made:
-        of = (page.digest, visit.site, visit.language, visit.asked, visit.parts)
+        of = (page.digest, visit.site, visit.language, visit.asked, visit.parts, visit.view.grants)
         key = _Key(None, of)
 
         async def pack() -> Made:
@@ -139,8 +144,7 @@ class Answers:
 
     async def _fill(self, visit: _Visit, page: BuiltFile) -> Made:
         """The page with the blocks that could be had, and whether these are all."""
-        services: Services = visit.request.app.state.services
-        dressed = dress_page(page.body, services.live.current.city, visit.site, visit.language, visit.parts)
+        dressed = dress_page(page.body, visit.view.catalog.city, visit.site, visit.language, visit.parts)
         before, end, after = dressed.rpartition(b"</body>")
         answers = await asyncio.gather(*(self._ask(visit, asked) for asked in visit.asked))
         told = [_render(asked.address, body) for asked, body in zip(visit.asked, answers, strict=True) if body]
@@ -151,7 +155,7 @@ class Answers:
         address = asked.address
         try:
             async with asyncio.timeout(_PATIENCE):
-                key = _Key(asked.layers, (visit.site, visit.language, address))
+                key = _Key(asked.layers, (visit.site, visit.language, address, visit.view.grants))
                 return (await self.kept.get(key, lambda: ask_ourselves(visit.request, address, visit.language))).body
         except TimeoutError:
             log.info("The page goes without %s: it is late", address)
@@ -203,7 +207,10 @@ def _list_addresses(query: QueryParams, layers: Sequence[Layer], lang: str) -> t
 
 
 async def ask_ourselves(request: Request, address: str, language: str) -> Made:
-    """Our own answer at an address, to nobody in particular who speaks this language; empty unless it is a 200."""
+    """Our own answer at an address, to who asks for the page, in this language; empty unless it is a 200.
+
+    Who asks stands in the scope's `state`, where `api.identify` finds it.
+    """
     path, _, query = address.partition("?")
     host = [(name, value) for name, value in request.scope["headers"] if name == b"host"]
     scope: Scope = {

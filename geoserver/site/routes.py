@@ -13,6 +13,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from geoserver import assets, styling, tiling
+from geoserver.access import View, access_of
 from geoserver.catalog.city_words import speak
 from geoserver.catalog.languages import choose_languages, in_language
 from geoserver.encodings import IDENTITY
@@ -57,12 +58,12 @@ async def viewer(request: Request) -> Response:
     if page is None:
         return HTMLResponse(_NOT_BUILT, 503)
     answers: Answers = request.app.state.answers
-    encoding = read_encoding(request.scope)
-    body = await answers.render(request, page, encoding, _list_parts(request.app.state.services))
-    tag = build_etag(body)
+    view, encoding = _view(request), read_encoding(request.scope)
+    body = await answers.render(request, view, page, encoding, _list_parts(view))
+    tag = build_etag(body, *([view.scope] if view.scope else []))
     # An address that names a language says all that the page depends on.
     vary = "Accept-Encoding" if stated_language(request) else "Accept-Encoding, Accept-Language"
-    headers = {"ETag": tag, "Cache-Control": CHECKED, "Vary": vary}
+    headers = {"ETag": tag, **view.headers(CHECKED, {"Vary": vary})}
     if is_known(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers=headers)
     if encoding != IDENTITY:
@@ -70,9 +71,9 @@ async def viewer(request: Request) -> Response:
     return Response(body, headers=headers, media_type=page.media_type)
 
 
-def _list_parts(services: Services) -> list[str]:
+def _list_parts(view: View) -> list[str]:
     """Files that this city's page will ask for soon: the list for many layers, which the page has no other need of."""
-    if len(services.live.current.datasets()) < MANY:
+    if len(view.catalog.datasets()) < MANY:
         return []
     return sorted(f"assets/{path.name}" for path in (_built().folder / "assets").glob("ManyLayers-*.[jc]s*s"))
 
@@ -150,12 +151,13 @@ async def style(  # noqa: PLR0917 - FastAPI passes them by name
     ),
 ) -> Response:
     """A basemap (`light`, `dark`) or the style of one layer, valid for MapLibre, with absolute addresses inside."""
-    services: Services = request.app.state.services
+    view = _view(request)
     ids = layers.split(",") if layers else []
     if len(ids) > MAX_LAYERS or len(set(ids)) < len(ids):
         raise BadParameterError("layers", layers, f"at most {MAX_LAYERS} different layers")
-    catalog = services.live.current
-    served = {layer.id: status for layer, status in services.loaded()}
+    catalog = view.catalog
+    seen = await view.layers()
+    served = {layer.id: status for layer, status in seen}
     drawn = ids or (styling.drawn_layers(catalog, name) if features_from else [])
     plans = zip(drawn, tiling.parse_plans(features_from, drawn), strict=True)
     starts = {layer_id: zoom for layer_id, zoom in plans if zoom is not None}
@@ -166,9 +168,12 @@ async def style(  # noqa: PLR0917 - FastAPI passes them by name
     languages, vary = choose_languages(lang, request.headers.getlist("accept-language"))
     styling.translate_style(made, name, {key: in_language(layer, languages) for key, layer in catalog.layers.items()})
     styling.translate_labels(made, languages, catalog, served)
+    # Who may see more than others gets the same style as they do where it draws nothing of that.
+    drawn_from = styling.list_drawn(made, name, ids)
+    view = view.of([layer for layer, _ in seen if layer.id in drawn_from])
     body = orjson.dumps(made)
-    tag = build_etag(body)
-    headers = {"ETag": tag, "Cache-Control": CHECKED} | vary
+    tag = build_etag(body, *([view.scope] if view.scope else []))
+    headers = {"ETag": tag, **view.headers(CHECKED, vary)}
     if is_known(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type="application/json")
@@ -257,6 +262,10 @@ async def robots(request: Request) -> Response:
     closed = "".join(f"Disallow: {path}{part}\n" for part in ("/tiles/", "/ogc/collections/*/items", "/api/"))
     text = f"User-agent: *\n{closed}Allow: {path}/\n"
     return Response(text, media_type="text/plain", headers={"Cache-Control": A_DAY})
+
+
+def _view(request: Request) -> View:
+    return View(request.app.state.services, access_of(request.scope))
 
 
 def _site(request: Request) -> str:

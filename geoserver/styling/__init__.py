@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from geoserver.styling.basemap import describe_basemap
-from geoserver.styling.build import build_style, drawn_layers, style_names
+from geoserver.styling.build import build_style, drawn_layers, list_drawn, style_names
 from geoserver.styling.check import check
 from geoserver.styling.legend import build_legend, describe_bins, translate_style
 from geoserver.styling.names import translate_labels
@@ -15,6 +15,7 @@ __all__ = [
     "describe_basemap",
     "describe_bins",
     "drawn_layers",
+    "list_drawn",
     "style_names",
     "translate_labels",
     "translate_style",

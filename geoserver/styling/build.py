@@ -33,6 +33,7 @@ __all__ = [
     "darken",
     "drawn_layers",
     "fragment_of",
+    "list_drawn",
     "style_names",
 ]
 
@@ -59,6 +60,21 @@ def drawn_layers(catalog: Catalog, name: str) -> list[str]:
     """Ids of the data layers that the style `name` draws. Raises NotFoundError for an unknown style."""
     drawn = dict.fromkeys(item.get("source-layer", "").removesuffix(SUFFIX) for item in _find(catalog, name)["layers"])
     return [layer_id for layer_id in drawn if layer_id in catalog.layers and not catalog.layers[layer_id].basemap]
+
+
+def list_drawn(style: Mapping[str, Any], name: str, layers: Iterable[str]) -> set[str]:
+    """Ids of all layers that a made style tells of: `name`, if it is one, `layers`, and what its basemap draws."""
+    drawn = {str(item.get("source-layer", "")).removesuffix(SUFFIX) for item in style["layers"]}
+    sources = [
+        address.partition("/tiles/")[2].partition("/")[0].removesuffix(".json")
+        for source in style["sources"].values()
+        for address in _addresses(source)
+    ]
+    return {name, *layers, *drawn, *(layer_id for ids in sources for layer_id in ids.split(","))}
+
+
+def _addresses(source: Mapping[str, Any]) -> list[str]:
+    return [*source.get("tiles", []), *([source["url"]] if "url" in source else [])]
 
 
 def build_style(

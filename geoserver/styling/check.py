@@ -116,8 +116,11 @@ def _unknown_fields(layer: Layer, item: Mapping[str, Any]) -> Iterator[tuple[str
         return
     for name in sorted(read - OF_BINS):
         field, colon, _ = name.partition(":")
-        if not colon or field not in layer.fields:
-            yield name, f"one of {', '.join(sorted(OF_BINS))}, or a field of layers/{layer.id}.toml with :value behind"
+        if not colon or field not in layer.fields or layer.fields[field].restricted:
+            known = (
+                f"one of {', '.join(sorted(OF_BINS))}, or an open field of layers/{layer.id}.toml with :value behind"
+            )
+            yield name, known
 
 
 def _shipped_fonts() -> set[str]:

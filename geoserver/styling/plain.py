@@ -50,7 +50,9 @@ def _draw(layer: Layer, theme: int) -> list[dict[str, Any]]:
 def _colour_of(layer: Layer, theme: int) -> Any:
     """One colour, or one for each value of the main choice field that has a label, if they are not too many."""
     choices = [
-        item for item in layer.fields.values() if item.filter == "choice" and FIELD_TYPES[item.type].kind == "text"
+        item
+        for item in layer.fields.values()
+        if item.filter == "choice" and not item.restricted and FIELD_TYPES[item.type].kind == "text"
     ]
     main = next((item for item in choices if item.name == layer.facet), next(iter(choices), None))
     if main is None or not 2 <= len(main.labels) <= len(_CATEGORIES):  # noqa: PLR2004 - one alone is no choice

@@ -40,6 +40,7 @@ class Key(NamedTuple):
     y: int
     filters: tuple[str, ...]
     plans: tuple[int, ...] = ()
+    sights: tuple[str, ...] = ()  # names the rows that whoever asks may see of each; empty for all
 
 
 class Entry:

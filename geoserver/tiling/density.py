@@ -11,16 +11,18 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
+from geoserver.filtering import Where
 from geoserver.model import Tile
 from geoserver.tiling.bins import anchor_of
 
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["Density", "count_densest", "read_density", "sampling", "tile_at"]
+__all__ = ["EVERYTHING", "Density", "count_densest", "read_density", "sampling", "tile_at"]
 
 _SAMPLE = 100_000  # rows of which a sample is told: enough to see where a city is dense, and read in no time
 _FEW_TILES = 50  # that are looked into one by one
+EVERYTHING = Where()
 
 
 @dataclass(slots=True)
@@ -56,20 +58,28 @@ def tile_at(zoom: int, key: int) -> Tile:
 
 
 def read_density(
-    connection: psycopg.Connection, table: str, zoom: int, *, geometry_type: str, points: bool, rows: int = 0
+    connection: psycopg.Connection,
+    table: str,
+    zoom: int,
+    *,
+    geometry_type: str,
+    points: bool,
+    rows: int = 0,
+    where: Where = EVERYTHING,
 ) -> Density:
-    """Count all rows of `layers.table`; where `rows` says how many there are, a sample, scaled to them."""
+    """Count the rows of `layers.table`; where `rows` says how many there are, a sample, scaled to them."""
     query = SQL(
         "COPY (SELECT geoserver.cell(ST_X({anchor}), {zoom}), geoserver.cell(-ST_Y({anchor}), {zoom}), {visible},"
-        " count(*) FROM {table} {sample} GROUP BY 1, 2, 3) TO STDOUT (FORMAT csv)"
+        " count(*) FROM {table} {sample} WHERE {where} GROUP BY 1, 2, 3) TO STDOUT (FORMAT csv)"
     ).format(
         anchor=anchor_of(geometry_type),
         zoom=Literal(zoom),
         visible=SQL("0" if points else "visible_from"),
         table=Identifier("layers", table),
         sample=sampling(rows),
+        where=where.sql,
     )
-    with connection.cursor() as cursor, cursor.copy(query) as copy:
+    with connection.cursor() as cursor, cursor.copy(query, where.params or None) as copy:
         text = b"".join(copy)
     if not text:
         return Density(zoom, *(np.array([], dtype=np.int64) for _ in range(4)))
@@ -91,7 +101,14 @@ def sampling(rows: int) -> Composed:
 
 
 def count_densest(
-    connection: psycopg.Connection, table: str, zoom: int, *, density: Density, most: float, geometry_type: str
+    connection: psycopg.Connection,
+    table: str,
+    zoom: int,
+    *,
+    density: Density,
+    most: float,
+    geometry_type: str,
+    where: Where = EVERYTHING,
 ) -> tuple[int, int]:
     """Features in the densest tile of a zoom beyond that of `density`, and in all tiles that hold more than `most`.
 
@@ -108,7 +125,7 @@ def count_densest(
         row = connection.execute(
             SQL(
                 "SELECT max(n), sum(n) FILTER (WHERE n > {most})"
-                " FROM (SELECT count(*) AS n FROM {table} WHERE geom_3857 && {place}"
+                " FROM (SELECT count(*) AS n FROM {table} WHERE geom_3857 && {place} AND ({where})"
                 " GROUP BY geoserver.cell(ST_X({anchor}), {zoom}), geoserver.cell(-ST_Y({anchor}), {zoom})) AS tiles"
             ).format(
                 table=Identifier("layers", table),
@@ -116,7 +133,9 @@ def count_densest(
                 anchor=anchor_of(geometry_type),
                 zoom=Literal(zoom),
                 most=Literal(most),
-            )
+                where=where.sql,
+            ),
+            where.params or None,
         ).fetchone()
         densest, more = row or (0, 0)
         best, crowded = max(best, int(densest or 0)), crowded + int(more or 0)

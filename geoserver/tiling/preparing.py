@@ -18,7 +18,7 @@ from geoserver.grid import most_cells
 from geoserver.model import Tile, TilePlan, ZoomPlan
 from geoserver.tiling.bins import MOST_VALUES, CountedTables, Subject, build_cells, find_bins
 from geoserver.tiling.compose import recipe_digest
-from geoserver.tiling.density import Density, count_densest, read_density, sampling, tile_at
+from geoserver.tiling.density import EVERYTHING, Density, count_densest, read_density, sampling, tile_at
 from geoserver.tiling.packing import build_pack_index, build_pack_statement
 from geoserver.tiling.plans import MOST_DRAWN, ROOM
 from geoserver.tiling.ready import ReadyTiles, make_tile
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from geoserver.filtering import Where
     from geoserver.model import Layer
 
 __all__ = ["Prepared", "look_ahead", "prepare"]
@@ -94,12 +95,16 @@ def look_ahead(
     geometry_type: str,
     table: str,
     rows: int,
+    where: Where = EVERYTHING,
 ) -> dict[str, Any]:
-    """A plan guessed from a sample of so many rows, with which they can be served at once; nothing is written."""
+    """A plan guessed from a sample of so many rows, with which they can be served at once; nothing is written.
+
+    `where` leaves these rows of the table.
+    """
     kind = find_bins(recipes.get(layer.kind, ""))
     if not (kind and rows):
         return {}
-    return _Work(connection, layer, recipes, kind, geometry_type, table, "").look_ahead(rows)
+    return _Work(connection, layer, recipes, kind, geometry_type, table, "", where=where).look_ahead(rows)
 
 
 @dataclass(slots=True)
@@ -114,6 +119,7 @@ class _Work:
     most: int = 0
     helper: psycopg.Connection | None = None
     progress: Callable[[float], None] = lambda _: None
+    where: Where = EVERYTHING
     counted: CountedTables = field(init=False)
     ready: ReadyTiles = field(init=False)
     plan: TilePlan = field(default_factory=TilePlan)
@@ -210,6 +216,7 @@ class _Work:
             geometry_type=self.geometry_type,
             points=points,
             rows=rows,
+            where=self.where,
         )
 
     def _find_facet(self, rows: int = 0) -> None:
@@ -218,20 +225,23 @@ class _Work:
         Where `rows` says how many there are, found from a sample, and no codes are given.
         """
         layer = self.layer
-        choices = [item.name for item in layer.fields.values() if item.filter == "choice"]
+        choices = [item.name for item in layer.fields.values() if item.filter == "choice" and not item.restricted]
         facet = layer.facet or (choices[0] if choices else "")
         if not facet:
             return
         values = self.connection.execute(
             SQL(
-                "SELECT {facet}::text FROM {table} {sample} WHERE {facet} IS NOT NULL GROUP BY {facet}::text"
+                "SELECT {facet}::text FROM {table} {sample} WHERE {facet} IS NOT NULL AND ({where})"
+                " GROUP BY {facet}::text"
                 " ORDER BY count(*) DESC, 1 LIMIT {most}"
             ).format(
                 facet=Identifier(facet),
                 table=Identifier("layers", self.table),
                 sample=sampling(rows),
                 most=Literal(_MOST_CODES + 1),
-            )
+                where=self.where.sql,
+            ),
+            self.where.params or None,
         ).fetchall()
         found = [str(value) for (value,) in values]
         named = [value for value in found if len(f"{facet}:{value}".encode()) <= _NAME][:MOST_VALUES]
@@ -302,7 +312,13 @@ class _Work:
         roomy = [layer.maxzoom] if counts[counts > most].sum() <= left else []
         for zoom in range(layer.maxzoom + 1, _FARTHEST + 1) if layer.deepens else ():
             densest, crowded = count_densest(
-                self.connection, self.table, zoom, density=density, most=most, geometry_type=kind
+                self.connection,
+                self.table,
+                zoom,
+                density=density,
+                most=most,
+                geometry_type=kind,
+                where=self.where,
             )
             if densest <= most:
                 return zoom
@@ -399,5 +415,7 @@ class _Work:
 
     def _render(self, tile: Tile, step: ZoomPlan | None) -> bytes:
         if (known := self._made.get((tile, step))) is None:
-            known = self._made[tile, step] = make_tile(self.connection, self.subject, tile, step, self.counted)
+            known = self._made[tile, step] = make_tile(
+                self.connection, self.subject, tile, step, self.counted, where=self.where
+            )
         return known

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 
 from psycopg.sql import SQL, Identifier
 
-from geoserver.filtering import Where
 from geoserver.model import ZoomPlan
 from geoserver.tiling.compose import BUDGET, build_statements
+from geoserver.tiling.density import EVERYTHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import psycopg
 
+    from geoserver.filtering import Where
     from geoserver.model import Tile
     from geoserver.tiling.bins import CountedTables, Subject
 
@@ -26,11 +27,17 @@ __all__ = ["ReadyTiles", "make_tile"]
 
 
 def make_tile(
-    connection: psycopg.Connection, subject: Subject, tile: Tile, step: ZoomPlan | None, tables: CountedTables
+    connection: psycopg.Connection,
+    subject: Subject,
+    tile: Tile,
+    step: ZoomPlan | None,
+    tables: CountedTables,
+    *,
+    where: Where = EVERYTHING,
 ) -> bytes:
-    """A tile's bytes without a filter, from these tables."""
+    """A tile's bytes from these tables, of all rows or of some."""
     parts: list[bytes] = []
-    for statement, values in build_statements(subject, tile, step, Where(), tables):
+    for statement, values in build_statements(subject, tile, step, where, tables):
         with connection.cursor(binary=True) as cursor:
             row = cursor.execute(statement, values, prepare=False).fetchone()
         parts.append(bytes(row[0]) if row and row[0] else b"")

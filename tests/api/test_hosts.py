@@ -235,7 +235,7 @@ def test_a_trusted_proxy_tells_the_path_that_it_took_away(start: Callable[..., A
 def test_documents_under_many_names_do_not_pile_up(bare: TestClient) -> None:
     for port in range(1, 60):
         assert bare.get("/ogc", headers={"Host": f"localhost:{port}"}).status_code == 200
-    assert len(bare.app.state.ogc._snapshots) <= 16  # type: ignore[attr-defined]
+    assert len(bare.app.state.ogc._parts) <= 16  # type: ignore[attr-defined]
 
 
 def test_settings_say_what_is_wrong_with_them(tmp_path: Path) -> None:

@@ -1,0 +1,207 @@
+"""The gate: who asks (`Access`), and what they may see and do (`View`). Doors to rows and names take a `View`.
+
+A layer that a reader may see in part is a `Layer` and a `LayerStatus` of its own: restricted fields are not
+among its fields, `Layer.rows` is joined into every question about it by `filtering.build`, and so stands in
+`canonical`, in every cache key and in every ETag; its count, bounds and values are those of the rows that are left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from geoserver.errors import ForbiddenError, NotFoundError
+from geoserver.model import ANY, Grant, May
+from geoserver.sights import Sight, restricted_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from geoserver.catalog import Catalog
+    from geoserver.database.status import LayerStatus
+    from geoserver.model import Layer
+    from geoserver.services import Services
+
+__all__ = [
+    "ANY",
+    "BY_CALLER",
+    "NOBODY",
+    "PRIVATE",
+    "Access",
+    "Grant",
+    "May",
+    "Sight",
+    "View",
+    "access_of",
+    "combine",
+]
+
+PRIVATE = "private, no-store"  # Cache-Control of what not everybody may see
+BY_CALLER = "Authorization, Cookie"  # and by which it varies
+EVERYBODYS = Sight()
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who asks, by a key or signed in; `name` is for people, `subject` for the audit and for quotas."""
+
+    kind: Literal["nobody", "key", "person"] = "nobody"
+    subject: str = ""
+    name: str = ""
+    grants: tuple[Grant, ...] = ()
+    by_cookie: bool = False  # a write must come from our own pages then
+    read_only: bool = False  # by `?key=`, which stands in histories and logs
+
+    def may(self, what: May, layer_id: str) -> bool:
+        """Whether a grant says so. Reading of public layers needs none; see `View`."""
+        if self.read_only and what != "read":
+            return False
+        return any(what in grant.may and grant.covers(layer_id) for grant in self.grants)
+
+
+NOBODY = Access()
+
+
+def combine(layer: Layer, grants: Iterable[Grant]) -> Sight | None:
+    """What the grants give to see of a layer; None where it is not there for whom they are of.
+
+    Grants for all rows are added up, and then others say no more. Of grants for some rows each shows its own;
+    restricted fields are those that all of them give, so that no row shows more than a grant for that very row.
+    """
+    needed: May = "manage" if layer.access == "draft" else "read"
+    found = [grant for grant in grants if needed in grant.may and grant.covers(layer.id)]
+    restricted = restricted_fields(layer)
+
+    def fields_of(grant: Grant) -> frozenset[str]:
+        return restricted if ANY in grant.fields else restricted & grant.fields
+
+    whole = [fields_of(grant) for grant in found if not grant.rows]
+    if layer.access == "public":
+        whole.append(frozenset())
+    if whole:
+        return Sight(fields=frozenset().union(*whole))
+    if not found:
+        return None
+    shared = frozenset.intersection(*(fields_of(grant) for grant in found))
+    return Sight(frozenset(grant.rows for grant in found), shared)
+
+
+def access_of(scope: Mapping[str, Any]) -> Access:
+    """Who asks by this request, as `api.identify` found it; nobody where it found none."""
+    found = scope.get("state", {}).get("access")
+    return found if isinstance(found, Access) else NOBODY
+
+
+class View:
+    """What one caller may see, for as long as one request; the only thing that doors are given.
+
+    `scope` names what was looked at that not everybody sees, and is empty where there was no such thing: such answers
+    are `public` and the same for all. Others are `private`, and `scope` belongs into the key of whatever is kept.
+    """
+
+    def __init__(self, services: Services, access: Access = NOBODY) -> None:
+        self.services = services
+        self.access = access
+        self._scopes: dict[str, None] = {}
+
+    @property
+    def scope(self) -> str:
+        return ".".join(self._scopes)
+
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        """By what they may see more than everybody; whoever has the same sees the same."""
+        return self.access.grants
+
+    async def layer(self, layer_id: str) -> tuple[Layer, LayerStatus]:
+        """A layer as the caller sees it. Raises NotFoundError, in the same words for one that is not there and one that
+        is not for them, and UnavailableError while nothing is known yet.
+        """
+        services = self.services
+        declared = services.live.current.layers.get(layer_id)
+        if declared is None or self._sight(declared) is None:
+            self.catalog.layer(layer_id)  # says what there is
+            raise NotFoundError("layer", layer_id, "a layer that is there")
+        found = services.find(layer_id)
+        seen = None if found is None else await self._see(found)
+        if seen is None:
+            services.layer(layer_id)  # says what it waits for
+            raise NotFoundError("layer", layer_id, "a layer that is there")
+        return seen
+
+    async def layers(self) -> list[tuple[Layer, LayerStatus]]:
+        """Every layer that can be served and that the caller may see, in display order."""
+        found = [await self._see(found) for found in self.services.loaded()]
+        return [seen for seen in found if seen is not None]
+
+    def of(self, layers: Iterable[Layer]) -> View:
+        """The same caller's view, having looked at these layers alone."""
+        view = View(self.services, self.access)
+        view._scopes = {layer.scope: None for layer in layers if layer.scope}
+        return view
+
+    async def _see(self, found: tuple[Layer, LayerStatus]) -> tuple[Layer, LayerStatus] | None:
+        layer, status = found
+        sight = self._sight(layer, status)
+        if sight is None:
+            return None
+        sights, catalog = self.services.sights, self.services.live.current
+        if sight.rows:
+            declared = catalog.layers.get(layer.id, layer)
+            layer, status = await sights.see(catalog.recipes, found, sight, declared.maxzoom)
+        else:
+            layer = sights.narrow(layer, sight.fields)
+        if layer.scope:
+            self._scopes[layer.scope] = None
+        return layer, status
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalogue with the layers, styles and city words that the caller may know of, and no others."""
+        current, sights = self.services.live.current, self.services.sights
+        return sights.find_catalog(current, self.grants, self._build_catalog)
+
+    def _build_catalog(self) -> Catalog:
+        current, narrow = self.services.live.current, self.services.sights.narrow
+        layers, unseen = {}, []
+        for layer in current.layers.values():
+            found = self.services.find(layer.id)
+            sight = self._sight(layer, found[1] if found else None)
+            if sight is None:
+                unseen.append(layer)
+            else:
+                layers[layer.id] = narrow(layer, sight.fields)
+        used = {layer.style for layer in layers.values()} | layers.keys()
+        hidden = {name for layer in unseen for name in (layer.style, layer.id)} - used
+        city, switched_on = current.city, current.city.layers
+        if switched_on is not None:
+            city = replace(city, layers=tuple(name for name in switched_on if name in layers))
+        styles = {name: style for name, style in current.styles.items() if name not in hidden}
+        return replace(current, layers=layers, styles=styles, city=city, problems=())
+
+    def _sight(self, layer: Layer, status: LayerStatus | None = None) -> Sight | None:
+        """What of a layer is for the caller; a grant whose filter of rows does not fit the layer gives nothing."""
+        grants = self.access.grants
+        if not grants and layer.access == "public":
+            return EVERYBODYS
+        if any(grant.rows and grant.covers(layer.id) for grant in grants):
+            if status is None and (found := self.services.find(layer.id)) is not None:
+                layer, status = found
+            fits = self.services.sights.find_misfit
+            grants = tuple(grant for grant in grants if not (grant.rows and fits(layer, status, grant.rows)))
+        return combine(layer, grants)
+
+    def headers(self, cache_control: str, vary: Mapping[str, str] = {}) -> dict[str, str]:
+        """How an answer about what was looked at may be kept: as said, or by nobody where not everybody sees it."""
+        if not self._scopes:
+            return {"Cache-Control": cache_control, **vary}
+        return {"Cache-Control": PRIVATE, "Vary": ", ".join([*vary.values(), BY_CALLER])}
+
+    def require(self, what: May, layer_id: str) -> None:
+        """Raises ForbiddenError unless the caller may do this with a layer that they see; else NotFoundError."""
+        layer = self.services.live.current.layers.get(layer_id)
+        if layer is None or self._sight(layer) is None:
+            self.catalog.layer(layer_id)
+            raise NotFoundError("layer", layer_id, "a layer that is there")
+        if not self.access.may(what, layer_id):
+            raise ForbiddenError(f"This needs a key that may {what} the layer {layer_id}.")

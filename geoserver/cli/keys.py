@@ -1,0 +1,153 @@
+"""`geoserver keys add|list|revoke|audit`: who may see and write what is not public."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from geoserver.cli.common import Workspace, database, read_settings, say
+from geoserver.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import psycopg
+
+    from geoserver.database.keys import StoredKey
+    from geoserver.settings import Settings
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Keys for layers and fields that are not public, and for writing.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="As JSON, one document a line.")]
+
+
+@app.command("add")
+def add(
+    *,
+    label: Annotated[str, typer.Option("--label", help="Who or what it is for.")],
+    layers: Annotated[list[str], typer.Option("--layer", metavar="ID", help="A layer; * for all. May be repeated.")],
+    may: Annotated[str, typer.Option("--may", help="read, write, manage, with commas between.")] = "read",
+    rows: Annotated[str, typer.Option("--rows", metavar="CQL2", help="Only rows that fit.")] = "",
+    fields: Annotated[str, typer.Option("--fields", help="Restricted fields to show, with commas; * for all.")] = "",
+    expires: Annotated[str, typer.Option("--expires", metavar="DATE", help="The last day, or a time.")] = "",
+    rate: Annotated[int | None, typer.Option("--rate", help="Requests a minute.")] = None,
+    quota: Annotated[int | None, typer.Option("--quota", help="Requests a day.")] = None,
+    workspace: Workspace = None,
+) -> None:
+    """Make a key, and print it on the last line: it is shown this once, and kept nowhere."""
+    from geoserver.catalog import read_catalog
+    from geoserver.gate.grants import check_grant, parse_grant
+    from geoserver.gate.making import Wish, make
+
+    settings = read_settings(workspace)
+    document = {"layers": layers, "may": _split(may), "rows": rows, "fields": _split(fields)}
+    grant = parse_grant(document)
+    check_grant(grant, read_catalog(settings).layers)
+    subject, name = _who()
+    wish = Wish(label, (grant,), expires, rate, quota)
+    with _connected(settings) as connection:
+        stored, key = make(connection, wish, subject, name)
+    say(f"key {stored.id} for {stored.label}; it is not shown again. To revoke it: geoserver keys revoke {stored.id}")
+    print(key)
+
+
+@app.command("list")
+def list_(as_json: Json = False, workspace: Workspace = None) -> None:
+    """Every key with what it opens, when it was used last, and whether it holds; never the key itself."""
+    from geoserver.database.keys import list_keys
+    from geoserver.gate.making import describe
+
+    with _connected(read_settings(workspace)) as connection:
+        keys = list_keys(connection)
+    if as_json:
+        for key in keys:
+            print(json.dumps(describe(key), ensure_ascii=False))
+        return
+    table = Table("id", "label", "layers", "may", "rows", "fields", "limits", "expires", "last used", "state", box=None)
+    for key in keys:
+        table.add_row(*(escape(cell) for cell in _build_row(key)))
+    Console(soft_wrap=True).print(table)
+
+
+@app.command("revoke")
+def revoke(key_id: Annotated[str, typer.Argument(metavar="ID")], workspace: Workspace = None) -> None:
+    """End a key, and whoever is signed in with it; servers that run hear of it at once."""
+    from geoserver.database.keys import revoke_key, write_audit
+
+    subject, name = _who()
+    with _connected(read_settings(workspace)) as connection, connection.transaction():
+        if not revoke_key(connection, key_id):
+            raise NotFoundError("key", key_id, "the id of a key that holds, as `geoserver keys list` tells it")
+        write_audit(connection, subject, name, "revoke key", details={"key": key_id})
+    print(f"revoked {key_id}")
+
+
+@app.command("audit")
+def audit(
+    most: Annotated[int, typer.Option("--most", min=1, help="How many entries.")] = 100,
+    as_json: Json = False,
+    workspace: Workspace = None,
+) -> None:
+    """Who made and revoked keys, and who wrote what; the newest last."""
+    from geoserver.database.keys import list_audit
+
+    with _connected(read_settings(workspace)) as connection:
+        entries = list_audit(connection, most)
+    table = Table("at", "who", "name", "what", "layer", "details", box=None)
+    for entry in entries:
+        if as_json:
+            print(json.dumps(entry, ensure_ascii=False, default=str))
+            continue
+        told = json.dumps(entry["details"], ensure_ascii=False) if entry["details"] else ""
+        cells = (entry["subject"], entry["name"], entry["action"], entry["layer"] or "", told)
+        table.add_row(_build_time(entry["at"]), *(escape(cell) for cell in cells))
+    if not as_json:
+        Console(soft_wrap=True).print(table)
+
+
+@contextlib.contextmanager
+def _connected(settings: Settings) -> Iterator[psycopg.Connection]:
+    from geoserver.database.connecting import connect
+
+    with database(settings) as url, connect(url, autocommit=True) as connection:
+        yield connection
+
+
+def _split(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _who() -> tuple[str, str]:
+    """For the audit: the user of the system who gave the command."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        user = "unknown"
+    return f"command:{user}", user
+
+
+def _build_row(key: StoredKey) -> list[str]:
+    from geoserver.gate.making import describe
+
+    told = describe(key)
+    grants = told["grants"]
+    joined = ["; ".join(", ".join(grant[name]) for grant in grants) for name in ("layers", "may")]
+    rows = "; ".join(grant["rows"] or "all" for grant in grants)
+    fields = "; ".join(", ".join(grant["fields"]) for grant in grants)
+    limits = [f"{number:,} a {span}" for number, span in ((key.rate, "minute"), (key.quota, "day")) if number]
+    times = [_build_time(key.expires_at), _build_time(key.last_at)]
+    return [key.id, key.label, *joined, rows, fields, ", ".join(limits), *times, str(told["state"])]
+
+
+def _build_time(instant: datetime | None) -> str:
+    return instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if instant else ""

@@ -1,0 +1,46 @@
+"""How many of a layer's rows a condition leaves, and where they lie: counted anew, where not all rows may be seen."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from psycopg.sql import SQL
+from pyproj import Transformer
+from pyproj.exceptions import CRSError, ProjError
+
+from geoserver.database.queries import Condition, table_of
+from geoserver.model import Bounds
+
+if TYPE_CHECKING:
+    from geoserver.database.pool import Database
+    from geoserver.model import Layer
+
+__all__ = ["read_extent"]
+
+_LONLAT = 4326
+_READ = SQL("""
+    SELECT n, ST_XMin(e) AS west, ST_YMin(e) AS south, ST_XMax(e) AS east, ST_YMax(e) AS north
+      FROM (SELECT count(*) AS n, ST_Extent(geom) AS e FROM {} WHERE {}) AS found
+""")
+
+
+def read_extent(database: Database, layer: Layer, srid: int, where: Condition) -> tuple[int, Bounds | None]:
+    """The number of rows, and their extent in lon/lat as a load finds it; for threads. Raises UnavailableError."""
+    (row,) = database.fetch_sync(_READ.format(table_of(layer.table), where.sql), where.params)
+    if row["west"] is None:
+        return row["n"], None
+    box = (row["west"], row["south"], row["east"], row["north"])
+    return row["n"], Bounds(*box) if srid == _LONLAT else _to_lonlat(srid, box)
+
+
+def _to_lonlat(srid: int, box: tuple[float, float, float, float]) -> Bounds | None:
+    """As `loading.area` does it."""
+    try:
+        west, south, east, north = Transformer.from_crs(srid, _LONLAT, always_xy=True).transform_bounds(
+            *box, densify_pts=21
+        )
+    except (CRSError, ProjError):
+        return None
+    edges = (max(west, -180.0), max(south, -90.0), min(east, 180.0), min(north, 90.0))
+    return Bounds(*edges) if all(map(math.isfinite, edges)) else None

@@ -1,0 +1,194 @@
+"""Keys and sessions as the database keeps them: read by the gate, written by whoever manages, and the audit of that.
+
+Everything here works on a plain connection; secrets come as digests only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from psycopg.rows import dict_row
+from psycopg.sql import SQL
+from psycopg.types.json import Jsonb
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    import psycopg
+
+__all__ = [
+    "CHANNEL",
+    "Known",
+    "StoredKey",
+    "StoredSession",
+    "add_key",
+    "add_session",
+    "add_uses",
+    "end_session",
+    "forget_sessions",
+    "list_audit",
+    "list_keys",
+    "read_known",
+    "revoke_key",
+    "write_audit",
+]
+
+CHANNEL = "geoserver_access"  # NOTIFY payload: 'changed', or 'gone' when rows were deleted
+_KEYS = SQL("""
+    SELECT k.id, k.digest, k.label, k.grants, k.rate, k.quota, k.created_at, k.created_by, k.expires_at, k.revoked_at,
+           CASE WHEN u.day = (now() AT TIME ZONE 'UTC')::date THEN u.requests ELSE 0 END AS used, u.last_at
+      FROM geoserver.keys AS k LEFT JOIN geoserver.uses AS u ON u.key = k.id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A row of `geoserver.keys`; `grants` as they are stored, `used` is how often it was today."""
+
+    id: str
+    digest: bytes
+    label: str
+    grants: Sequence[Mapping[str, Any]]
+    rate: int | None
+    quota: int | None
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    used: int = 0
+    last_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    """A row of `geoserver.sessions`: of a key, or of a person with groups."""
+
+    digest: bytes
+    key: str | None
+    subject: str
+    name: str
+    groups: tuple[str, ...]
+    expires_at: datetime
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What changed since a reading; `mark` is what the next one begins from."""
+
+    mark: str
+    keys: list[StoredKey] = field(default_factory=list)
+    sessions: list[StoredSession] = field(default_factory=list)
+
+
+def read_known(connection: psycopg.Connection, since: str = "0") -> Known:
+    """Keys and sessions that may have changed since the mark of an earlier reading; all of them without one.
+
+    The mark is the eldest transaction that was under way before we read: whatever is older was to be seen.
+    """
+    with connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS mark").fetchone()
+        keys = cursor.execute(_KEYS + SQL("WHERE k.changed >= %s::xid8"), [since]).fetchall()
+        sessions = cursor.execute(
+            "SELECT digest, key, subject, name, groups, expires_at, ended_at FROM geoserver.sessions"
+            " WHERE changed >= %s::xid8 AND expires_at > now()",
+            [since],
+        ).fetchall()
+    return Known(
+        str(row["mark"]) if row else since,
+        [StoredKey(**item) for item in keys],
+        [StoredSession(**item | {"groups": tuple(item["groups"])}) for item in sessions],
+    )
+
+
+def list_keys(connection: psycopg.Connection) -> list[StoredKey]:
+    """All of them, the newest last."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(_KEYS + SQL("ORDER BY k.created_at, k.id")).fetchall()
+    return [StoredKey(**row) for row in rows]
+
+
+def add_key(connection: psycopg.Connection, key: StoredKey) -> None:
+    """Keep a new key."""
+    connection.execute(
+        "INSERT INTO geoserver.keys (id, digest, label, grants, rate, quota, created_at, created_by, expires_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        [
+            *(key.id, key.digest, key.label, Jsonb(list(key.grants)), key.rate, key.quota),
+            *(key.created_at, key.created_by, key.expires_at),
+        ],
+    )
+
+
+def revoke_key(connection: psycopg.Connection, key_id: str) -> bool:
+    """Whether there is such a key that was not revoked yet; its sessions end with it."""
+    found = connection.execute(
+        "UPDATE geoserver.keys SET revoked_at = now() WHERE id = %s AND revoked_at IS NULL", [key_id]
+    )
+    return found.rowcount > 0
+
+
+def add_session(connection: psycopg.Connection, session: StoredSession) -> None:
+    """Keep a new session."""
+    connection.execute(
+        "INSERT INTO geoserver.sessions (digest, key, subject, name, groups, expires_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s)",
+        [session.digest, session.key, session.subject, session.name, list(session.groups), session.expires_at],
+    )
+
+
+def end_session(connection: psycopg.Connection, digest: bytes) -> bool:
+    """Whether there was such a session that had not ended."""
+    found = connection.execute(
+        "UPDATE geoserver.sessions SET ended_at = now() WHERE digest = %s AND ended_at IS NULL", [digest]
+    )
+    return found.rowcount > 0
+
+
+def forget_sessions(connection: psycopg.Connection) -> None:
+    """Delete what has been over for a day."""
+    connection.execute("DELETE FROM geoserver.sessions WHERE expires_at < now() - interval '1 day'")
+
+
+def add_uses(connection: psycopg.Connection, counts: Mapping[str, int]) -> dict[str, int]:
+    """Add requests of keys to those of today, in one order so that writers do not wait in circles; gives the sums."""
+    keys = sorted(counts)
+    rows = connection.execute(
+        """
+        INSERT INTO geoserver.uses AS u (key, day, requests, last_at)
+        SELECT key, (now() AT TIME ZONE 'UTC')::date, requests, now()
+          FROM unnest(%s::text[], %s::bigint[]) AS t (key, requests) ORDER BY key
+        ON CONFLICT (key) DO UPDATE SET last_at = excluded.last_at, day = excluded.day,
+            requests = excluded.requests + CASE WHEN u.day = excluded.day THEN u.requests ELSE 0 END
+        RETURNING key, requests
+        """,
+        [keys, [counts[key] for key in keys]],
+    )
+    return {str(key): int(requests) for key, requests in rows}
+
+
+def write_audit(
+    connection: psycopg.Connection,
+    subject: str,
+    name: str,
+    action: str,
+    *,
+    layer: str | None = None,
+    details: Mapping[str, object] | None = None,
+) -> None:
+    """Keep who did what; in the transaction of the deed, so that neither is without the other."""
+    connection.execute(
+        "INSERT INTO geoserver.audit (subject, name, action, layer, details) VALUES (%s, %s, %s, %s, %s)",
+        [subject, name, action, layer, Jsonb(dict(details or {}))],
+    )
+
+
+def list_audit(connection: psycopg.Connection, most: int = 100) -> list[dict[str, Any]]:
+    """The newest entries, the newest last."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(
+            "SELECT at, subject, name, action, layer, details FROM geoserver.audit ORDER BY id DESC LIMIT %s", [most]
+        ).fetchall()
+    return rows[::-1]

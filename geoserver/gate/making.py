@@ -1,0 +1,76 @@
+"""New keys: what is wished for is checked, the key made and kept, and the deed written down; and keys as documents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from geoserver.database.keys import StoredKey, add_key, write_audit
+from geoserver.gate.credentials import make_key
+from geoserver.gate.grants import parse_count, parse_expiry, parse_label, render_grant
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from geoserver.access import Grant
+
+__all__ = ["Wish", "describe", "make"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A key that someone wants; the grants are parsed and checked already."""
+
+    label: str
+    grants: tuple[Grant, ...]
+    expires: str | None = None
+    rate: int | None = None
+    quota: int | None = None
+
+
+def make(connection: psycopg.Connection, wish: Wish, subject: str, name: str) -> tuple[StoredKey, str]:
+    """Keep a new key, with who made it; gives the key, too, which is known nowhere else."""
+    now = datetime.now(UTC)
+    key_id, key, digest = make_key()
+    stored = StoredKey(
+        id=key_id,
+        digest=digest,
+        label=parse_label(wish.label),
+        grants=[render_grant(grant) for grant in wish.grants],
+        rate=parse_count(wish.rate, "rate"),
+        quota=parse_count(wish.quota, "quota"),
+        created_at=now,
+        created_by=subject,
+        expires_at=parse_expiry(wish.expires, now),
+        revoked_at=None,
+    )
+    with connection.transaction():
+        add_key(connection, stored)
+        details = {"key": stored.id, "label": stored.label, "grants": list(stored.grants)}
+        write_audit(connection, subject, name, "add key", details=details)
+    return stored, key
+
+
+def describe(key: StoredKey) -> dict[str, Any]:
+    """A key as JSON, without the key."""
+    now = datetime.now(UTC)
+    expired = key.expires_at is not None and key.expires_at <= now
+    return {
+        "id": key.id,
+        "label": key.label,
+        "state": "revoked" if key.revoked_at else "expired" if expired else "holds",
+        "grants": [dict(grant) for grant in key.grants],
+        "rate": key.rate,
+        "quota": key.quota,
+        "created": _render_time(key.created_at),
+        "createdBy": key.created_by,
+        "expires": _render_time(key.expires_at),
+        "revoked": _render_time(key.revoked_at),
+        "lastUsed": _render_time(key.last_at),
+        "usedToday": key.used,
+    }
+
+
+def _render_time(instant: datetime | None) -> str | None:
+    return instant.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if instant else None

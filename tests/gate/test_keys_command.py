@@ -1,0 +1,101 @@
+"""`geoserver keys`: what it prints, what it refuses, and that a running server hears of it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from gatehouse import bearer
+from test_identify import wait_for
+from typer.testing import CliRunner
+
+from geoserver.cli import app
+from geoserver.errors import BadParameterError, NotFoundError
+
+if TYPE_CHECKING:
+    from fastapi.testclient import TestClient
+    from gatehouse import House
+
+
+def run(house: House, *arguments: str) -> str:
+    """What the command prints for scripts; raises what it fails with."""
+    environment = {"DATABASE_URL": house.database_url, "GEOSERVER_WORKSPACE": str(house.workspace), "COLUMNS": "400"}
+    done = CliRunner().invoke(app, ["keys", *arguments], env=environment)
+    if done.exception:
+        raise done.exception
+    return done.stdout
+
+
+def add(house: House, *arguments: str) -> str:
+    return run(house, "add", "--label", "Wells of Ann", "--layer", "wells", *arguments).splitlines()[-1]
+
+
+def listed(house: House) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in run(house, "list", "--json").splitlines()]
+
+
+def test_a_key_is_made_listed_used_and_revoked(asked: TestClient, house: House) -> None:
+    limits = ("--expires", "2090-12-31", "--rate", "600", "--quota", "5000")
+    key = add(house, "--may", "read,write", "--rows", "owner = 'Ann'", "--fields", "owner", *limits)
+    assert key.startswith("gsk_")
+    assert len(key) == 47
+    assert asked.get("/who", headers=bearer(key)).json()["name"] == "Wells of Ann"
+    told = listed(house)[-1]
+    assert told["grants"] == [
+        {"layers": ["wells"], "may": ["read", "write"], "rows": "owner = 'Ann'", "fields": ["owner"]}
+    ]
+    assert (told["rate"], told["quota"], told["expires"]) == (600, 5000, "2091-01-01T00:00:00Z")
+    assert told["state"] == "holds"
+    shown = run(house, "list")
+    assert "Wells of Ann" in shown
+    assert "5,000 a day" in shown
+    for text in (shown, run(house, "list", "--json"), run(house, "audit")):
+        assert key[4:] not in text
+    assert "add key" in run(house, "audit")
+    assert run(house, "revoke", told["id"]).strip() == f"revoked {told['id']}"
+    wait_for(lambda: asked.get("/who", headers=bearer(key)).status_code == 401)
+    assert listed(house)[-1]["state"] == "revoked"
+    entry = json.loads(run(house, "audit", "--json", "--most", "1"))
+    assert (entry["action"], entry["details"]) == ("revoke key", {"key": told["id"]})
+    assert entry["subject"].startswith("command:")
+    with pytest.raises(NotFoundError):
+        run(house, "revoke", told["id"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parameter"),
+    [
+        (("--may", "fly"), "may"),
+        (("--may", ""), "may"),
+        (("--layer", "nowhere"), "layers"),
+        (("--layer", ""), "layers"),
+        (("--rows", "owner = "), "rows"),
+        (("--rows", "nosuch = 1"), "rows"),
+        (("--rows", "owner"), "rows"),
+        (("--rows", "a" * 9_000), "rows"),
+        (("--fields", "wood"), "fields"),
+        (("--expires", "2001-01-01"), "expires"),
+        (("--expires", "soon"), "expires"),
+        (("--expires", "2090-12-31T00:00:00"), "expires"),
+        (("--expires", "9999-12-31"), "expires"),
+        (("--rate", "0"), "rate"),
+        (("--quota", "99999999999"), "quota"),
+        (("--label", " "), "label"),
+        (("--label", "a\0b"), "label"),
+        (("--label", "x" * 300), "label"),
+    ],
+)
+def test_a_key_that_would_not_be_what_was_meant_is_not_made(
+    house: House, arguments: tuple[str, ...], parameter: str
+) -> None:
+    before = len(listed(house))
+    with pytest.raises(BadParameterError) as caught:
+        add(house, *arguments)
+    assert caught.value.parameter == parameter
+    assert len(listed(house)) == before
+
+
+def test_a_grant_for_all_layers_may_fit_some_of_them(house: House) -> None:
+    key = run(house, "add", "--label", "all", "--layer", "*", "--rows", "owner = 'Ann'", "--fields", "*")
+    assert key.strip().startswith("gsk_")
