@@ -47,7 +47,7 @@ WITHOUT_BASE = "geoserver:without-base"  # the same where nothing of a basemap i
 BELOW = "geoserver:below"  # in the metadata of a fragment's layer: the basemap layer that it goes under instead
 Style = dict[str, Any]
 
-_STACK = {"fill": 0, "line": 1, "circle": 2}
+_STACK = {"raster": -1, "fill": 0, "line": 1, "circle": 2}
 _OUTLINES, _SQUARES = 0.25, 0.5  # over areas, under lines
 
 
@@ -299,7 +299,7 @@ def _place(layers: list[Style], item: Mapping[str, Any], anchor: str | None) -> 
 
 
 def _anchor_of(metadata: Mapping[str, Any], item: Mapping[str, Any]) -> str | None:
-    if item["type"] != "fill":
+    if item["type"] not in ("fill", "raster"):
         return metadata.get(DATA_BELOW)
     return (metadata.get(SQUARES_BELOW) if _is_square(item) else None) or metadata.get(FILLS_BELOW)
 
@@ -309,7 +309,7 @@ def _is_square(item: Mapping[str, Any]) -> bool:
 
 
 def _stack_of(item: Mapping[str, Any]) -> float:
-    """Areas, their outlines, squares that stand for features, lines, points, labels: what is higher lies above."""
+    """Pictures, areas, their outlines, bins, lines, points, labels: what is higher lies above."""
     if _is_square(item):
         return _SQUARES
     if item.get("metadata", {}).get(OUTLINED):

@@ -79,6 +79,7 @@ class RowlessSource:
     """Tiles that come from no table: `open`, `version` and `render` are a source's own, the rest is what most say."""
 
     needs_database = False
+    pictures = False  # its tiles are pictures of 256 pixels, not vector tiles; `content` says of which kind
 
     def open(self, layer: Layer) -> tuple[Layer, LayerStatus]:
         """The layer, its zooms narrowed to those there are, and its state; raises CatalogError."""
