@@ -151,7 +151,7 @@ def test_a_recipe_of_another_name_is_as_good_as_the_one_it_copies(workspace: Pat
         assert [item["type"] for item in styles[0]] == [item["type"] for item in styles[1]]
         assert "circle" in {item["type"] for item in styles[0]}
         told = client.get("/api/layers/scatts-x").json()
-        assert (told["kind"], told["geometry"]) == ("scatts", "points")  # by which the page shows squares or points
+        assert (told["kind"], told["geometry"]) == ("scatts", "points")  # by which the page shows bins or points
 
 
 @pytest.fixture
