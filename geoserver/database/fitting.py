@@ -148,7 +148,7 @@ def _find_time(layer: Layer, status: LayerStatus, fields: Mapping[str, Field]) -
 def _fit_plan(
     layer: Layer, status: LayerStatus, fields: Mapping[str, Field], time: str, changes: dict[str, str]
 ) -> TilePlan:
-    """The plan without what is hidden, what is gone, and what was made for other types."""
+    """The plan without the parts that can no longer be used: fields now hidden, tables now gone, types now changed."""
     plan, loaded = status.plan, status.loaded
     assert loaded is not None  # noqa: S101 - the caller has looked
     if plan.facet and (plan.facet not in fields or fields[plan.facet].restricted):

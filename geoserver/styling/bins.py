@@ -321,7 +321,7 @@ def note_faults(note: Any) -> Iterator[tuple[str, str]]:
 
 
 def _ramps_for(items: Iterable[Mapping[str, Any]]) -> Iterator[list[str]]:
-    """Ramps from light to dark: first the one near in hue to what the layer is drawn with, then all others."""
+    """Ramps from light to dark: first the one nearest in hue to the layer's own colour, then all others."""
     hue = next((hue for item in items for hue in _hues(_paint_colour(item))), None)
     scheme = _GREY if hue is None else next(colours for limit, colours in _SCHEMES if hue <= limit)
     for colours in dict.fromkeys([scheme, _GREY, *(other for _, other in _SCHEMES)]):

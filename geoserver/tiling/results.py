@@ -1,6 +1,6 @@
 """What filters leave, kept in memory: the plan of their tiles, and for few points the points; bounded by bytes.
 
-A result is of one version of a layer's rows, so an edit makes it void: the next question reads anew. It is read once
+A result is of one version of a layer's rows, so an edit makes it void: the next question reads again. It is read once
 for all who ask at the same time, and given up when all of them have left.
 """
 
@@ -234,7 +234,7 @@ class Results:
 
     def _keep(self, key: ResultKey, result: Result) -> None:
         own = len(key.filter) + _ENTRY_BYTES
-        if result.size + own > self.limit:  # the plan alone, lest what is too large is read for every tile
+        if result.size + own > self.limit:  # keep the plan alone: else it would be read for every tile
             result = replace(result, held=None, few=False)
         size, most = result.size + own, self.limit or _PLANS
         if size > most or key in self._kept:

@@ -96,7 +96,7 @@ class RowlessSource:
         raise NotImplementedError
 
     def sign(self, layer: Layer) -> object:
-        """What differs when the layer must be opened anew, though its file stayed; raises OSError."""
+        """What differs when the layer must be opened again, though its file stayed; raises OSError."""
         return None
 
     def is_over(self, layer: Layer, status: LayerStatus) -> bool:

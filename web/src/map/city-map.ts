@@ -83,7 +83,7 @@ export class CityMap {
   /**
    * Sources of which a tile failed, or is on its way as they change: MapLibre 6.17 may wait for ever for such a tile once
    * its source's tiles change. Of a source whose look changes too it would go on to draw the old tiles. So these sources
-   * are made anew instead.
+   * are made again instead.
    */
   #faulty = new Set<string>();
 
@@ -232,7 +232,7 @@ export class CityMap {
     this.#map.triggerRepaint();
   }
 
-  /** A source whose zooms change is made anew with the style; one whose tiles change keeps the rest. */
+  /** A source whose zooms change is made again with the style; one whose tiles change keeps the rest. */
   #setTiles(id: string, source: VectorTileSource, next: VectorSourceSpecification): void {
     const outdated = this.#outdated.delete(id);
     const same = source.minzoom === (next.minzoom ?? 0) && source.maxzoom === (next.maxzoom ?? 22);
