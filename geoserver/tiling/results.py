@@ -133,7 +133,7 @@ async def _read_result(database: Database, catalog: Catalog, layer: Layer, statu
 
 
 async def is_dear(database: Database, layer: Layer, status: LayerStatus, where: Where, zoom: int) -> bool:
-    """Whether one tile of a zoom by PostGIS is worth less than to ask what the filter leaves of the whole layer."""
+    """Whether reading all that the filter leaves costs more than letting PostGIS make one tile of this zoom."""
     if zoom < status.plan.features_from and _cost_packed(layer, status, where):
         return False
     return await estimate_cost(database, layer, where) > _DEAR
