@@ -102,7 +102,7 @@ def _fit_fields(
     fields: dict[str, Field] = {}
     for name, item in declared.items():
         inside = f"readings.fields.{name}" if item.latest else f"{where}.{name}"
-        loaded = type_of_column(columns.get(name, ""))
+        loaded = type_of_column(columns.get(name, ""), item.type)
         if loaded is None:
             changes.setdefault(inside, "it is not loaded")
         elif loaded != item.type or (item.filter == "range" and not FIELD_TYPES[loaded].has_range):
