@@ -49,9 +49,13 @@ class TypeOf:
         return self.kind in ("number", "time")
 
 
-def type_of_column(name: str) -> FieldType | None:
-    """The type as which a column of this type is served; None where it cannot be."""
-    return _BY_COLUMN.get(name)
+def type_of_column(name: str, declared: FieldType) -> FieldType | None:
+    """The type as which a column of this type is served: the declared one where it fits, else the first that does.
+
+    None where the column cannot be served.
+    """
+    fitting = [kind for kind, entry in FIELD_TYPES.items() if name in (entry.column, *entry.also)]
+    return declared if declared in fitting else next(iter(fitting), None)
 
 
 _INTEGER = re.compile(r"[+-]?\d{1,15}", re.ASCII)  # a JSON number that every reader takes exactly
@@ -181,7 +185,4 @@ FIELD_TYPES: Mapping[FieldType, TypeOf] = {
         described="timestamp as ISO 8601 text in UTC",
         parse=_parse_timestamp,
     ),
-}
-_BY_COLUMN: Mapping[str, FieldType] = {
-    column: name for name, entry in FIELD_TYPES.items() for column in (entry.column, *entry.also)
 }

@@ -182,9 +182,7 @@ _HIDING = _HideKeys()
 
 
 class Forwarded(ProxyHeadersMiddleware):
-    """What trusted proxies tell of a request: whose it is and by which scheme (as uvicorn reads it), and the path that
-    they have taken from its address.
-    """
+    """Reads headers of trusted proxies: client and scheme, as uvicorn does, and the path prefix they removed."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and scope["client"] and scope["client"][0] in self.trusted_hosts:

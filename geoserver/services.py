@@ -361,8 +361,10 @@ class Services:
 
 
 def _keep(known: LayerStatus | None, new: LayerStatus) -> LayerStatus:
-    """The object that there was where it says the same, else the new one with the old one's plan if that is the same:
-    statements are made of a plan, and an edit leaves it as it is."""
+    """The known object if nothing changed, else the new one, with the known plan if that did not change.
+
+    Statements are kept by the plan object, and an edit of rows does not change the plan.
+    """
     if known is None or known == new:
         return known or new
     return replace(new, plan=known.plan) if known.plan == new.plan else new

@@ -124,7 +124,7 @@ def test_a_style_that_draws_by_a_restricted_field_is_named(workspace: Path) -> N
     assert "applicant" not in catalog.layers["permits"].tile_fields
 
 
-def test_a_style_whose_squares_count_a_restricted_field_is_named(workspace: Path) -> None:
+def test_a_style_whose_bins_count_a_restricted_field_is_named(workspace: Path) -> None:
     write_layer(workspace, PERMITS + 'style = "permits"')
     (workspace / "styles/permits.json").write_text(style_of("permits:bins", "applicant:1"))
     problems = [str(problem) for problem in styling.check(read_catalog(settings_for(workspace)))]

@@ -99,7 +99,7 @@ def make_foreign(sample: Catalog) -> Iterator[Layer]:
 
 @pytest.fixture(scope="module")
 def statuses(catalog: Catalog) -> dict[str, LayerStatus]:
-    """Every layer of points in squares below zoom 15."""
+    """Every layer of points in bins below zoom 15."""
     zooms = tuple(ZoomPlan(-1, most_cells(zoom)) for zoom in range(START))
     plan = TilePlan(START, "kind", ("oak", "elm"), zooms)
     made = datetime(2026, 1, 1, tzinfo=UTC)
@@ -156,8 +156,8 @@ def test_every_class_of_every_layer_stands_out_from_land_water_parks_and_buildin
     assert len(floor) >= 10
     faint, measured = {}, 0
     for layer in catalog.datasets():
-        squares = describe_bins(catalog, layer, statuses[layer.id]) or {"legends": []}
-        for entry in [*build_legend(catalog, layer), *(e for each in squares["legends"] for e in each["legend"])]:
+        bins = describe_bins(catalog, layer, statuses[layer.id]) or {"legends": []}
+        for entry in [*build_legend(catalog, layer), *(e for each in bins["legends"] for e in each["legend"])]:
             colour = mark_of(entry, theme, floor)
             least = min(contrast(colour, ground) for ground in floor)
             if least < LEAST_CONTRAST:
@@ -221,8 +221,8 @@ def test_no_two_categories_look_alike_and_no_two_neighbouring_classes_do(
         legend = build_legend(catalog, layer)
         categories = [mark_of(entry, theme, floor) for entry in legend if entry.get("value") is not None]
         classes = [mark_of(entry, theme, floor) for entry in legend if "value" not in entry and entry.get("title")]
-        squares = describe_bins(catalog, layer, statuses[layer.id]) or {"legend": []}
-        counts = [mark_of(entry, theme, floor) for entry in squares["legend"]]
+        bins = describe_bins(catalog, layer, statuses[layer.id]) or {"legend": []}
+        counts = [mark_of(entry, theme, floor) for entry in bins["legend"]]
         wanted = [
             *((pair, APART) for pair in combinations(dict.fromkeys(categories), 2)),
             *((pair, NEIGHBOURS) for pair in pairwise(classes) if pair[0] != pair[1]),
@@ -244,8 +244,8 @@ def test_a_colour_that_is_like_another_for_some_eyes_is_found() -> None:
 def test_more_is_further_from_the_ground_in_both_themes(catalog: Catalog, statuses: dict[str, LayerStatus]) -> None:
     ordered = 0
     for layer in catalog.datasets():
-        squares = describe_bins(catalog, layer, statuses[layer.id]) or {"legends": []}
-        for legend in (each["legend"] for each in squares["legends"]):
+        bins = describe_bins(catalog, layer, statuses[layer.id]) or {"legends": []}
+        for legend in (each["legend"] for each in bins["legends"]):
             for theme, ground in (("light", "#ffffff"), ("dark", "#000000")):
                 told = [contrast(seen(entry, theme)["color"], ground) for entry in legend]
                 assert told == sorted(told)
@@ -261,9 +261,9 @@ def test_no_layer_has_more_than_seven_classes(catalog: Catalog, statuses: dict[s
             <= len({(entry["color"], entry.get("stroke")) for entry in legend if entry["color"] != GREY})
             <= MOST_CLASSES
         )
-        squares = describe_bins(catalog, layer, statuses[layer.id]) or {"legends": []}
-        assert all(2 <= len(each["legend"]) <= MOST_CLASSES for each in squares["legends"])
-        assert squares["legends"]
+        bins = describe_bins(catalog, layer, statuses[layer.id]) or {"legends": []}
+        assert all(2 <= len(each["legend"]) <= MOST_CLASSES for each in bins["legends"])
+        assert bins["legends"]
 
 
 def test_points_are_never_smaller_than_the_eye_wants_have_a_casing_and_let_nothing_shine_through(
@@ -307,13 +307,13 @@ def test_lines_are_never_thinner_than_a_pixel_and_their_dashes_begin_where_they_
 
 
 def measure(marks: dict[str, Any], side: float, count: int, zoom: float) -> tuple[float, float]:
-    """Outer and inner width, in pixels, of the mark in the middle of a square of that side."""
+    """Outer and inner width, in pixels, of the mark in the middle of a bin of that side."""
     width, inside = (evaluate(marks["paint"][f"line-{name}"], {"count": count}, zoom) for name in ("width", "offset"))
     return side - 2 * (inside - width / 2), side - 2 * (inside + width / 2)
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_squares_are_wide_enough_and_so_are_the_marks_in_them(
+def test_bins_are_wide_enough_and_so_are_the_marks_in_them(
     theme: str, catalog: Catalog, statuses: dict[str, LayerStatus]
 ) -> None:
     style = build_style(catalog, statuses, theme, BASE_URL, ["crime"])
@@ -328,12 +328,12 @@ def test_squares_are_wide_enough_and_so_are_the_marks_in_them(
             assert measure(casing, side, count, zoom)[0] - measure(marks, side, count, zoom)[0] == pytest.approx(
                 1.6, abs=0.05
             )
-        # Halfway to the next zoom they have grown as their square has.
+        # Halfway to the next zoom they have grown as their bin has.
         wider, _ = measure(marks, side * 2**0.5, 1, zoom + 0.5)
         assert wider == pytest.approx(few * 2**0.5, rel=0.01)
 
 
-def test_the_classes_of_squares_fit_what_is_counted_at_the_zoom_and_under_the_filter(
+def test_the_classes_of_bins_fit_what_is_counted_at_the_zoom_and_under_the_filter(
     catalog: Catalog, statuses: dict[str, LayerStatus]
 ) -> None:
     def breaks(zoom: int, **asked: int) -> list[float]:
@@ -349,7 +349,7 @@ def test_the_classes_of_squares_fit_what_is_counted_at_the_zoom_and_under_the_fi
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_the_legend_of_squares_says_at_each_zoom_what_the_style_draws(
+def test_the_legend_of_bins_says_at_each_zoom_what_the_style_draws(
     theme: str, catalog: Catalog, statuses: dict[str, LayerStatus]
 ) -> None:
     style = build_style(catalog, statuses, theme, BASE_URL, ["crime"])
@@ -368,7 +368,7 @@ def test_the_legend_of_squares_says_at_each_zoom_what_the_style_draws(
 
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("ids", [["crime", "trees"], ["trees", "air-quality", "crime"]])
-def test_layers_in_squares_share_them_and_no_mark_lies_on_another(
+def test_layers_in_bins_share_them_and_no_mark_lies_on_another(
     theme: str, ids: list[str], catalog: Catalog, statuses: dict[str, LayerStatus]
 ) -> None:
     style = build_style(catalog, statuses, theme, BASE_URL, ids)
@@ -391,7 +391,7 @@ def test_layers_in_squares_share_them_and_no_mark_lies_on_another(
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_a_zoom_has_squares_or_features_of_a_layer_and_squares_of_one_width(
+def test_a_zoom_has_bins_or_features_of_a_layer_and_squares_of_one_width(
     theme: str, catalog: Catalog, statuses: dict[str, LayerStatus]
 ) -> None:
     style = build_style(catalog, statuses, theme, BASE_URL, ["crime", "trees"], features_from={"trees": 13})
@@ -467,7 +467,7 @@ def test_sensors_of_two_sorts_differ_in_shape_and_the_legend_shows_it(catalog: C
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_squares_have_the_colours_of_their_layer_s_own_legend_unless_another_layer_has_them(
+def test_bins_have_the_colours_of_their_layer_s_own_legend_unless_another_layer_has_them(
     theme: str, catalog: Catalog, statuses: dict[str, LayerStatus]
 ) -> None:
     def marks(style: dict[str, Any], name: str) -> Any:
@@ -486,7 +486,7 @@ def test_squares_have_the_colours_of_their_layer_s_own_legend_unless_another_lay
 
 
 @pytest.mark.parametrize("kind", ["lines", "polygons"])
-def test_squares_of_lines_and_areas_are_filled_alone_and_framed_beside_other_layers(
+def test_bins_of_lines_and_areas_are_filled_alone_and_framed_beside_other_layers(
     kind: str, catalog: Catalog, statuses: dict[str, LayerStatus]
 ) -> None:
     name = f"{kind}-number"

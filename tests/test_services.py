@@ -151,7 +151,7 @@ def test_a_recipe_of_another_name_is_as_good_as_the_one_it_copies(workspace: Pat
         assert [item["type"] for item in styles[0]] == [item["type"] for item in styles[1]]
         assert "circle" in {item["type"] for item in styles[0]}
         told = client.get("/api/layers/scatts-x").json()
-        assert (told["kind"], told["geometry"]) == ("scatts", "points")  # by which the page shows squares or points
+        assert (told["kind"], told["geometry"]) == ("scatts", "points")  # by which the page shows bins or points
 
 
 @pytest.fixture
@@ -194,8 +194,8 @@ def list_kept(client: TestClient, layer_id: str) -> dict[str, object]:
         if question[0] == layer_id
     }
     for url, parts in state.ogc._parts.items():
-        if (part := parts.get(layer_id)) is not None:
-            kept |= {f"part {url}": part, f"collection {url}": vars(part).get("collection")}
+        part = state.ogc.part(url, *services.find(layer_id))
+        kept |= {f"part {url}": part, f"collection {url}": vars(part).get("collection")} if layer_id in parts else {}
     kept |= {f"page {key.of}": body for key, (_, body) in answers.kept._entries.items() if key.layers == {layer_id}}
     return kept
 

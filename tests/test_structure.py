@@ -13,7 +13,7 @@ import pytest
 
 from geoserver import assets
 from geoserver.catalog.languages import read_words
-from geoserver.fieldtypes import FIELD_TYPES, FieldType
+from geoserver.fieldtypes import FIELD_TYPES, FieldType, type_of_column
 
 PACKAGE = Path(__file__).parent.parent / "geoserver"
 
@@ -114,6 +114,15 @@ def test_a_type_of_field_is_one_entry() -> None:
     for path in MODULES:
         told = {found[1] for found in names.finditer(path.read_text(encoding="utf-8"))}
         assert path.name == "fieldtypes.py" or len(told) < 4, f"{path.name} maps types anew: {told}"
+
+
+def test_types_may_share_a_type_of_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    web_address = replace(FIELD_TYPES["text"], schema={"type": "string", "format": "uri"})
+    monkeypatch.setitem(FIELD_TYPES, "url", web_address)  # type: ignore[arg-type]
+    assert type_of_column("text", "url") == "url"  # type: ignore[arg-type]
+    assert type_of_column("text", "text") == "text"
+    assert type_of_column("text", "integer") == "text"
+    assert type_of_column("bytea", "text") is None
 
 
 def test_the_table_of_rows_is_the_one_that_is_proved() -> None:

@@ -1,4 +1,4 @@
-"""Squares that stand for features: every style draws them, features take their place, and the legend says the same."""
+"""Bins that stand for features: every style draws them, features take their place, and the legend says the same."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def circles(**paint: Any) -> dict[str, Any]:
     return {"type": "circle", "paint": {"circle-color": "#0072b2"} | paint}
 
 
-def squares(style: dict[str, Any]) -> list[dict[str, Any]]:
+def bins_in(style: dict[str, Any]) -> list[dict[str, Any]]:
     return [item for item in style["layers"] if item.get("source-layer", "").endswith(":bins")]
 
 
@@ -77,21 +77,21 @@ def lightness(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-# Squares
+# Bins
 
 
 @pytest.mark.parametrize("features_from", [0, 9, 13, 16])
 @pytest.mark.parametrize("base", ["light", "dark"])
-def test_a_basemap_with_every_layer_and_its_squares_is_valid(
+def test_a_basemap_with_every_layer_and_its_bins_is_valid(
     base: str, features_from: int, catalog: Catalog, tmp_path: Path
 ) -> None:
     ids = [layer.id for layer in catalog.datasets()]
     style = build_style(catalog, make_statuses(catalog, features_from), base, BASE_URL, ids)
     assert validate(style, tmp_path) == ""
-    assert {item["source-layer"] for item in squares(style)} == {f"{name}:bins" for name in ids}
+    assert {item["source-layer"] for item in bins_in(style)} == {f"{name}:bins" for name in ids}
 
 
-def test_a_layer_s_own_style_has_its_squares_too(catalog: Catalog, tmp_path: Path) -> None:
+def test_a_layer_s_own_style_has_its_bins_too(catalog: Catalog, tmp_path: Path) -> None:
     style = styled(catalog, "crime")
     assert [item["id"] for item in style["layers"]] == [
         "crime:bins",
@@ -102,7 +102,7 @@ def test_a_layer_s_own_style_has_its_squares_too(catalog: Catalog, tmp_path: Pat
     assert validate(style, tmp_path) == ""
 
 
-def test_squares_lie_over_areas_and_under_lines_points_and_labels(catalog: Catalog) -> None:
+def test_bins_lie_over_areas_and_under_lines_points_and_labels(catalog: Catalog) -> None:
     ids = ["crime", "districts", "bike-paths"]
     style = build_style(catalog, make_statuses(catalog), "light", BASE_URL, ids)
     order = [item["id"] for item in style["layers"]]
@@ -110,7 +110,7 @@ def test_squares_lie_over_areas_and_under_lines_points_and_labels(catalog: Catal
     assert order.index("bike-paths-track") < order.index("crime") < order.index("label-park")
 
 
-def test_filled_squares_lie_over_buildings_and_under_streets_and_marks_in_them_over_both(catalog: Catalog) -> None:
+def test_filled_bins_lie_over_buildings_and_under_streets_and_marks_in_them_over_both(catalog: Catalog) -> None:
     for start in (0, START):
         style = build_style(catalog, make_statuses(catalog, start), "light", BASE_URL, ["crime", "bike-paths"])
         order = [item["id"] for item in style["layers"]]
@@ -122,18 +122,18 @@ def test_filled_squares_lie_over_buildings_and_under_streets_and_marks_in_them_o
             assert marks < order.index("bike-paths-casing") < order.index("crime")
 
 
-def test_the_squares_of_a_basemap_are_not_drawn(catalog: Catalog) -> None:
+def test_the_bins_of_a_basemap_are_not_drawn(catalog: Catalog) -> None:
     style = build_style(catalog, make_statuses(catalog), "light", BASE_URL)
-    assert squares(style) == []
+    assert bins_in(style) == []
     hidden = make_catalog(circles(), basemap=True)
-    assert squares(styled(hidden)) == []
+    assert bins_in(styled(hidden)) == []
     assert describe_bins(hidden, hidden.layers["things"], make_status("things")) is None
 
 
 @pytest.mark.parametrize("base", ["light", "dark"])
-def test_squares_are_coloured_by_count_and_more_is_further_from_the_ground(base: str, catalog: Catalog) -> None:
+def test_bins_are_coloured_by_count_and_more_is_further_from_the_ground(base: str, catalog: Catalog) -> None:
     ids = [layer.id for layer in catalog.datasets()]
-    for item in squares(build_style(catalog, make_statuses(catalog), base, BASE_URL, ids)):
+    for item in bins_in(build_style(catalog, make_statuses(catalog), base, BASE_URL, ids)):
         colour = item["paint"].get("fill-color", item["paint"].get("line-color"))
         if not isinstance(colour, list):
             continue  # a casing
@@ -146,9 +146,9 @@ def test_squares_are_coloured_by_count_and_more_is_further_from_the_ground(base:
         assert item["paint"].get("fill-antialias", False) is False
 
 
-def test_squares_have_a_hue_near_that_of_their_layer() -> None:
+def test_bins_have_a_hue_near_that_of_their_layer() -> None:
     def most(colour: Any) -> str:
-        return str(squares(styled(make_catalog(circles(**{"circle-color": colour}))))[0]["paint"]["fill-color"][-1][-1])
+        return str(bins_in(styled(make_catalog(circles(**{"circle-color": colour}))))[0]["paint"]["fill-color"][-1][-1])
 
     red, green, blue, grey = most("#d00"), most("#11866f"), most("#0072b2"), most("#888888")
     assert len({red, green, blue, grey}) == 4
@@ -162,7 +162,7 @@ def test_a_style_says_its_own_colours_and_classes(tmp_path: Path) -> None:
     catalog = make_catalog(circles(), metadata={"geoserver:bins": note})
     assert check(catalog) == []
     style = styled(catalog)
-    hidden, _, marks = squares(style)
+    hidden, _, marks = bins_in(style)
     assert (hidden["paint"]["fill-opacity"], marks["paint"]["line-opacity"]) == (0, 0.5)
     for colour in (hidden["paint"]["fill-color"], marks["paint"]["line-color"]):
         assert colour == ["step", ["get", "count"], "#eeeeee", 5, "#999999", 50, "#333333"]
@@ -181,19 +181,19 @@ def test_a_style_says_its_own_colours_and_classes(tmp_path: Path) -> None:
     }
 
 
-def test_a_style_without_squares_says_so() -> None:
+def test_a_style_without_bins_says_so() -> None:
     catalog = make_catalog(circles(), metadata={"geoserver:bins": False})
-    assert squares(styled(catalog)) == []
+    assert bins_in(styled(catalog)) == []
     assert describe_bins(catalog, catalog.layers["things"], make_status("things")) is None
 
 
-def test_a_style_draws_its_squares_itself(tmp_path: Path) -> None:
+def test_a_style_draws_its_bins_itself(tmp_path: Path) -> None:
     paint = {"fill-color": ["step", ["get", "kind:oak"], "#ffffff", 10, "#000000"]}
     own = {"type": "fill", "id": "own", "source-layer": "things:bins", "paint": paint}
     catalog = make_catalog(circles(), own)
     assert check(catalog) == []
     style = styled(catalog)
-    assert squares(style) == [own | {"source": "things"}]
+    assert bins_in(style) == [own | {"source": "things"}]
     assert validate(style, tmp_path) == ""
     told = describe_bins(catalog, catalog.layers["things"], make_status("things"))
     assert told
@@ -213,13 +213,13 @@ def test_a_style_draws_its_squares_itself(tmp_path: Path) -> None:
         ({"title": 3}, "geoserver:bins.title"),
     ],
 )
-def test_what_a_style_says_wrongly_of_its_squares_is_told_and_the_usual_ones_are_drawn(note: Any, key: str) -> None:
+def test_what_a_style_says_wrongly_of_its_bins_is_told_and_the_usual_ones_are_drawn(note: Any, key: str) -> None:
     catalog = make_catalog(circles(), metadata={"geoserver:bins": note})
     assert [problem.key for problem in check(catalog)] == [f"metadata.{key}"]
-    assert squares(styled(catalog)) == squares(styled(make_catalog(circles())))
+    assert bins_in(styled(catalog)) == bins_in(styled(make_catalog(circles())))
 
 
-def test_a_field_that_squares_do_not_have_is_named() -> None:
+def test_a_field_that_bins_do_not_have_is_named() -> None:
     paint = {"fill-color": ["step", ["get", "many"], "#ffffff", 10, "#000000"]}
     (problem,) = check(make_catalog(circles(), {"type": "fill", "source-layer": "things:bins", "paint": paint}))
     assert "one of area, count" in str(problem)
@@ -229,7 +229,7 @@ def test_a_field_that_squares_do_not_have_is_named() -> None:
 # Legend
 
 
-def test_the_legend_of_squares_is_that_of_their_style(catalog: Catalog) -> None:
+def test_the_legend_of_bins_is_that_of_their_style(catalog: Catalog) -> None:
     told = describe_bins(catalog, catalog.layers["crime"], make_status("crime"))
     assert told
     assert (told["facet"], told["values"], told["title"]) == ("kind", ["oak", "elm"], None)
@@ -244,16 +244,16 @@ def test_the_legend_of_squares_is_that_of_their_style(catalog: Catalog) -> None:
     assert [entry["label"] for entry in told["legend"]][::5] == ["1", "≥ 50"]
     for base in ("light", "dark"):
         style = build_style(catalog, make_statuses(catalog), base, BASE_URL, ["crime"])
-        colours = squares(style)[-1]["paint"]["line-color"][-1]
+        colours = bins_in(style)[-1]["paint"]["line-color"][-1]
         legend = [(entry | entry["dark"] if base == "dark" else entry)["color"] for entry in told["legend"]]
         assert legend == [colours[2], *colours[4::2]]
 
 
-# The switch from squares to features
+# The switch from bins to features
 
 
 @pytest.mark.parametrize("kind", ["points", "lines", "polygons"])
-def test_squares_and_features_come_from_one_source_and_what_a_tile_holds_is_drawn_as_its_style_says(
+def test_bins_and_features_come_from_one_source_and_what_a_tile_holds_is_drawn_as_its_style_says(
     kind: str, tmp_path: Path
 ) -> None:
     drawn = {"points": circles(**{"circle-opacity": 0.5}), "lines": {"type": "line", "paint": {"line-opacity": 0.5}}}
@@ -267,9 +267,9 @@ def test_squares_and_features_come_from_one_source_and_what_a_tile_holds_is_draw
         assert validate(style, tmp_path) == ""
 
 
-def test_from_the_switch_on_a_square_of_whatever_width_is_framed_along_its_inside() -> None:
+def test_from_the_switch_on_a_bin_of_whatever_width_is_framed_along_its_inside() -> None:
     """It is of a tile that has too many for its zoom, or stands in for tiles that are on their way."""
-    for item in squares(styled(make_catalog(circles())))[1:]:
+    for item in bins_in(styled(make_catalog(circles())))[1:]:
         for zoom in (START, START + 0.5, 18, 22):
             for count in (1, 10**6):
                 width = evaluate(item["paint"]["line-width"], {"count": count}, zoom)
@@ -281,9 +281,9 @@ def test_a_plan_that_is_asked_for_moves_the_switch_of_its_layer_alone(catalog: C
     asked = {"crime": 0, "trees": 11, "air-quality": 20, "bike-paths": 3}
     style = build_style(catalog, make_statuses(catalog), "dark", BASE_URL, list(asked), features_from=asked)
     widths = {
-        item["source"]: item["paint"]["line-width"] for item in squares(style) if item["id"].endswith("bins-marks")
+        item["source"]: item["paint"]["line-width"] for item in bins_in(style) if item["id"].endswith("bins-marks")
     }
     ends = {name: width[-2] if isinstance(width, list) else None for name, width in widths.items()}
-    # Where all crimes are drawn no tile has squares of a known width, and no tile of lines ever has.
+    # Where all crimes are drawn no tile has bins of a known width, and no tile of lines ever has.
     assert ends == {"crime": None, "trees": 11, "air-quality": START, "bike-paths": None}
     assert validate(style, tmp_path) == ""

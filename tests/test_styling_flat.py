@@ -102,10 +102,10 @@ def features_of(layer: str, source_layer: str) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("layer", ["crime", "trees", "bike-paths", "districts", "air-quality", "sewage-sampling"])
-def test_a_plain_style_draws_each_feature_and_square_as_the_other_one_does(
+def test_a_plain_style_draws_each_feature_and_bin_as_the_other_one_does(
     layer: str, catalog: Catalog, statuses: dict[str, LayerStatus], styles: dict[str, dict[str, Any]]
 ) -> None:
-    """Of squares it is the fill, for what is drawn in them is no plain value; of heights those that are not known."""
+    """Of bins it is the fill, for what is drawn in them is no plain value; of heights those that are not known."""
     usual = build_style(catalog, statuses, layer, BASE_URL)["layers"]
     compared = 0
     for source_layer in (layer, f"{layer}:bins"):

@@ -123,7 +123,7 @@ def test_what_is_half_translated_tells_the_language_of_each_text(tmp_path: Path)
     assert [entry.get("language", "fr") for entry in marked] == ["fr", "en", "en", "fr", "fr", "fr", "fr", "en"]
     assert [entry.get("title_language", "fr") for entry in marked[:2]] == ["fr", "en"]
     assert title_language("Cassé", layer) == {}
-    assert title_language("Benches in each square", layer) == {"title_language": "en"}
+    assert title_language("Benches in each bin", layer) == {"title_language": "en"}
     # A reader whose language the layer does not have still reads the server's own words in it.
     italian = in_language(read(tmp_path, worded + noise), ("de",))
     assert mark_languages([{"label": "2 bis 5"}], italian, words_for(italian, ("de",)))[0]["language"] == "de"

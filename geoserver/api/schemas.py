@@ -227,18 +227,18 @@ class BinsLegendEntry(LegendEntry):
 
 
 class BinsLegendAt(BaseModel):
-    """The classes of squares from a zoom on."""
+    """The classes of bins from a zoom on."""
 
     minzoom: int
     legend: list[BinsLegendEntry]
 
 
 class BinsEntry(BaseModel):
-    """The squares that stand for features in tiles below `features_from`, in MVT layer `{id}:bins`."""
+    """The bins, square cells that stand for features in tiles below `features_from`, in MVT layer `{id}:bins`."""
 
     title: str | None = Field(description="What the style calls them; null leaves it to the reader.")
     title_language: str = sometimes("Of the title, where it is not the layer's.")
-    facet: str | None = Field(description="The field whose values are counted in each square.")
+    facet: str | None = Field(description="The field whose values are counted in each bin.")
     values: list[str] = Field(description="Its values with a count of their own, the most frequent first.")
     legend: list[BinsLegendEntry]
     legends: list[BinsLegendAt]
@@ -259,7 +259,7 @@ class LayerDetail(LayerEntry):
     parameters: list[ParameterEntry]
     readings: ReadingsEntry | None
     legend: list[LegendEntry]
-    bins: BinsEntry | None = Field(description="null where the style draws no squares.")
+    bins: BinsEntry | None = Field(description="null where the style draws no bins.")
 
 
 class Count(BaseModel):
@@ -325,7 +325,7 @@ class RejectList(BaseModel):
 
 
 class VectorLayer(BaseModel):
-    """A layer inside the tiles; `bins_of` names the layer whose features it counts in squares."""
+    """A layer inside the tiles; `bins_of` names the layer whose features it counts in bins."""
 
     model_config = ConfigDict(extra="allow")
 

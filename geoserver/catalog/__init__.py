@@ -227,7 +227,7 @@ def _read_access(path: Path, problems: list[CatalogError]) -> Mapping[str, tuple
 
 
 def _belong(layer: Layer, city: City) -> Layer:
-    """The layer with what the city says of all: who is named where its file names nobody, and what is on at first."""
+    """The layer with the city's settings: its publisher where the file names none, and whether it starts visible."""
     visible = layer.visible if city.layers is None else layer.id in city.layers
     attribution = layer.attribution or city.publisher
     same = visible == layer.visible and attribution == layer.attribution

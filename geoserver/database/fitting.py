@@ -102,7 +102,7 @@ def _fit_fields(
     fields: dict[str, Field] = {}
     for name, item in declared.items():
         inside = f"readings.fields.{name}" if item.latest else f"{where}.{name}"
-        loaded = type_of_column(columns.get(name, ""))
+        loaded = type_of_column(columns.get(name, ""), item.type)
         if loaded is None:
             changes.setdefault(inside, "it is not loaded")
         elif loaded != item.type or (item.filter == "range" and not FIELD_TYPES[loaded].has_range):
@@ -148,7 +148,7 @@ def _find_time(layer: Layer, status: LayerStatus, fields: Mapping[str, Field]) -
 def _fit_plan(
     layer: Layer, status: LayerStatus, fields: Mapping[str, Field], time: str, changes: dict[str, str]
 ) -> TilePlan:
-    """The plan without what is hidden, what is gone, and what was made for other types."""
+    """The plan without the parts that can no longer be used: fields now hidden, tables now gone, types now changed."""
     plan, loaded = status.plan, status.loaded
     assert loaded is not None  # noqa: S101 - the caller has looked
     if plan.facet and (plan.facet not in fields or fields[plan.facet].restricted):

@@ -152,7 +152,7 @@ async def run(
     *,
     prepare: bool | None = None,
 ) -> None:
-    """Execute; where a load gave the table other columns, what this session prepared before is void and made anew."""
+    """Execute; where a load gave the table other columns, what this session prepared before is void and made again."""
     try:
         await cursor.execute(query, params, prepare=prepare)
     except psycopg.errors.FeatureNotSupported:

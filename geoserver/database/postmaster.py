@@ -184,7 +184,7 @@ class Cluster:
             raise SetupError(f"{program} failed: {self._explain(done.stdout, seen)} (log: {self.log})")
 
     def _explain(self, output: str, seen: int) -> str:
-        """The telling line of what a program printed or the server wrote to its log since it was `seen` bytes long."""
+        """The line that explains a failure: of what the program printed, or of what the log got after `seen` bytes."""
         text = output
         if self.log.exists():
             with self.log.open("rb") as file:

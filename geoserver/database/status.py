@@ -101,7 +101,7 @@ def build_status(row: dict[str, Any]) -> LayerStatus:
 
 def build_plan(document: dict[str, Any]) -> TilePlan:
     """A plan from the JSON in `geoserver.layers`; an empty one is that of a layer without bins."""
-    # A plan of an earlier version may have smaller squares.
+    # A plan of an earlier version may have smaller bins.
     zooms = tuple(
         ZoomPlan(shown, min(cells, most_cells(zoom))) for zoom, (shown, cells) in enumerate(document.get("zooms", ()))
     )

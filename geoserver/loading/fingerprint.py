@@ -38,7 +38,7 @@ def build_request(
 
 
 def read_fingerprint(layer: Layer) -> str:
-    """Of file contents and of what the layer file says about loading; empty for a table: always loaded anew."""
+    """Of file contents and of what the layer file says about loading; empty for a table: always loaded again."""
     digest = hashlib.blake2b(digest_size=16)
     indexed = sorted((item.name, item.filter, item.latest) for item in layer.fields.values())
     digest.update(repr((_RULES, build_declaration(layer), indexed)).encode())

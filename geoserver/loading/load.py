@@ -162,7 +162,7 @@ class _Load:
             layer,
             staging,
             place,
-            # Ids go on from the highest ever given where keys hold on to them, and start anew where there are none.
+            # Ids go on from the highest ever given where keys hold on to them, and start again where there are none.
             FidGiver(self.connection, old, before.last_fid if before and old else 0),
             self.rejects,
             merge_keys=bool(layer.readings and layer.readings.source == layer.source),

@@ -52,7 +52,7 @@ def _quote(token: bytes) -> bytes:
 
 
 def unclamp(column: pa.Array) -> pa.Array:
-    """Integers of which the least and the greatest are what GDAL makes of any that are beyond: those as such a text."""
+    """GDAL cuts integers beyond 64 bits to the ends of its range; give those as a text beyond it."""
     if not pa.types.is_int64(column.type):
         return column
     ends = pc.min_max(column).as_py()

@@ -26,7 +26,7 @@ _FDS = 2
 
 
 class _Without:
-    """Keeps out what pyogrio and pyarrow load if they can: nothing here needs it, and it takes most of a second."""
+    """Stops pyogrio and pyarrow from importing pandas and geopandas: unused here, and slow to import."""
 
     @staticmethod
     def find_spec(name: str, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""Bins, the squares that stand for many features: how a style draws them."""
+"""Bins, square cells that stand for many features: how a style draws them."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ __all__ = [
     "has_bins",
     "note_faults",
     "read_note",
-    "share_squares",
+    "share_bins",
 ]
 
 SUFFIX = f":{BINS}"  # ends the name of the MVT layer that holds a layer's bins
-MARKS, CASING = "-marks", "-casing"  # end the ids of what is drawn in the middle of each square
+MARKS, CASING = "-marks", "-casing"  # end the ids of what is drawn in the middle of each bin
 SIZES = "geoserver:marks"  # in the metadata of marks: whether they are frames, their widths for few and for many
 NOTE = "geoserver:bins"  # in the metadata of a layer's style: false, or an object with colors, dark, breaks, opacity
 
 Style = dict[str, Any]
 
 _CLASSES = 6
-_FEWEST = 2  # the first break in squares of 16 pixels at the last zoom that has any
-_GROWTH = 2.5  # by which a square of twice the width counts more: things lie along streets and in clusters
+_FEWEST = 2  # the first break in bins of 16 pixels at the last zoom that has any
+_GROWTH = 2.5  # by which a bin of twice the width counts more: things lie along streets and in clusters
 _PER_DECADE = 3  # breaks are 1, 2, 5, 10, ...
 _DEEP = 7  # zooms before the last one that have classes of their own
 _TILE = 512  # pixels across a tile
-_NEARBY = 32  # squares across a tile that are 16 pixels wide
-# Widths of the marks of few and of many, as parts of their square's: by how many layers of squares are on the map, and
+_NEARBY = 32  # bins across a tile that are 16 pixels wide
+# Widths of the marks of few and of many, as parts of their bin's: by how many layers of bins are on the map, and
 # by which of them it is. The first layer's marks are filled; those of the next are frames around them.
 _SHARES = (
     ((0.42, 0.86),),
@@ -59,7 +59,7 @@ _SHARES = (
 )
 _FRAME = 0.1  # the same of the line of a frame
 _CASED = 1.6  # pixels by which the casing of a mark is wider
-_WIDE = 2.0  # pixels of the line around a square whose width is not known
+_WIDE = 2.0  # pixels of the line around a bin whose width is not known
 _PALE = {"light": "#ffffff", "dark": "#0d1216"}  # the casing that tells a mark from what it lies on
 _MOST_BREAKS = 6
 _CLEAR = 0.25  # saturation from which a colour has a hue of its own
@@ -78,30 +78,30 @@ _GREY = "ffffd9 edf8b1 c7e9b4 7fcdbb 41b6c4 1d91c0 225ea8 253494 081d58"  # for 
 
 
 def has_bins(catalog: Catalog, layer: Layer, style: Mapping[str, Any]) -> bool:
-    """Whether the squares of a layer are drawn: those of a basemap are not, nor where the style says `false`."""
+    """Whether the bins of a layer are drawn: those of a basemap are not, nor where the style says `false`."""
     made = find_bins(catalog.recipes.get(layer.kind, ""))
     return bool(made) and not layer.basemap and style.get("metadata", {}).get(NOTE) is not False
 
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """The squares of a zoom: how many there are across a tile, and the counts at which their classes change."""
+    """The bins of a zoom: how many there are across a tile, and the counts at which their classes change."""
 
     zoom: int
     cells: int
     breaks: tuple[float, ...]
-    place: int = 0  # among the layers that are in squares
-    mark: tuple[float, float] = _SHARES[0][0]  # widths for few and for many, as parts of the square's
+    place: int = 0  # among the layers that are in bins
+    mark: tuple[float, float] = _SHARES[0][0]  # widths for few and for many, as parts of the bin's
 
 
-type Ladder = list[Rung]  # by zoom, up to the last one that has squares as a rule; none where there is no such zoom
+type Ladder = list[Rung]  # by zoom, up to the last one that has bins as a rule; none where there is no such zoom
 
 
 def find_ladder(plan: TilePlan, start: int | None = None) -> Ladder:
-    """Classes for the squares of each zoom before `start`, the zoom from which features are drawn.
+    """Classes for the bins of each zoom before `start`, the zoom from which features are drawn.
 
     The fullest tile before that holds about as many features whatever the layer and the filter, which moves `start`: so
-    do its squares, and from zoom to zoom they count some 2.5 times less.
+    do its bins, and from zoom to zoom they count some 2.5 times less.
     """
     last = (plan.features_from if start is None else min(start, plan.features_from)) - 1
     ladder: Ladder = []
@@ -111,7 +111,7 @@ def find_ladder(plan: TilePlan, start: int | None = None) -> Ladder:
     return ladder
 
 
-def share_squares(ladders: Sequence[Ladder]) -> list[Ladder]:
+def share_bins(ladders: Sequence[Ladder]) -> list[Ladder]:
     """The same, for layers that are on the map together: the marks of each leave room for those of the others.
 
     They do at every zoom: where the others are features, these are better seen between small marks, too.
@@ -125,7 +125,7 @@ def share_squares(ladders: Sequence[Ladder]) -> list[Ladder]:
 
 
 def _breaks_of(doublings: float) -> tuple[float, ...]:
-    """Rising round numbers for squares that are so many times twice as wide as 16 pixels at the last zoom."""
+    """Rising round numbers for bins that are so many times twice as wide as 16 pixels at the last zoom."""
     first = max(1, round(_PER_DECADE * math.log10(_FEWEST * _GROWTH**doublings)))
     return tuple((1, 2, 5)[at % _PER_DECADE] * 10 ** (at // _PER_DECADE) for at in range(first, first + _CLASSES - 1))
 
@@ -140,11 +140,11 @@ def add_bins(
     marked: bool = True,
     shared: bool = False,
 ) -> None:
-    """Draw, under the features of each layer in the style, the squares that stand for them at low zooms.
+    """Draw, under the features of each layer in the style, the bins that stand for them at low zooms.
 
-    Also at zooms that hold no squares as a rule: a tile that would grow too large has them anywhere. Colours that are
-    `taken`, by squares of another layer, are not used where the style does not ask for them. Unless they are `marked`,
-    all squares are filled; where the map is `shared` with other layers, none is.
+    Also at zooms that hold no bins as a rule: a tile that would grow too large has them anywhere. Colours that are
+    `taken`, by bins of another layer, are not used where the style does not ask for them. Unless they are `marked`,
+    all bins are filled; where the map is `shared` with other layers, none is.
     """
     drawn = dict.fromkeys(item.get("source-layer", "") for item in style["layers"])
     for layer in [catalog.layers[name] for name in drawn if name in catalog.layers]:
@@ -158,7 +158,7 @@ def add_bins(
 
 
 def bins_layers(style: Mapping[str, Any], layer: Layer, ladder: Ladder, *, dark: bool = False) -> list[Style]:
-    """The style's layers that draw the squares: its own when it has any, else those that are added to it."""
+    """The style's layers that draw the bins: its own when it has any, else those that are added to it."""
     own = [item for item in style["layers"] if item.get("source-layer") == layer.id + SUFFIX]
     return copy.deepcopy(own) or _default_layers(style, layer, ladder, dark=dark)
 
@@ -173,7 +173,7 @@ def _default_layers(
     marked: bool = True,
     shared: bool = False,
 ) -> list[Style]:
-    """Filled squares; for points, where a tile's squares are of a known size, a mark in the middle of each instead."""
+    """Filled bins; for points, where a tile's bins are of a known size, a mark in the middle of each instead."""
     note = read_note(style)
     breaks = tuple(note.get("breaks", ()))
     ladder = [replace(rung, breaks=breaks or rung.breaks) for rung in ladder]
@@ -207,7 +207,7 @@ def _default_layers(
 
 
 def _edges(filled: Style, *, pale: str) -> Iterator[Style]:
-    """A frame along the inside of each square, however wide it is, with a casing."""
+    """A frame along the inside of each bin, however wide it is, with a casing."""
     for suffix, cased in ((CASING, _CASED), (MARKS, 0.0)):
         yield {
             "id": filled["id"] + suffix,
@@ -226,7 +226,7 @@ def _edges(filled: Style, *, pale: str) -> Iterator[Style]:
 
 
 def _marks(filled: Style, ladder: Ladder, *, pale: str) -> Iterator[Style]:
-    """A mark in the middle of each square, the larger the more, with a casing: filled, or a frame.
+    """A mark in the middle of each bin, the larger the more, with a casing: filled, or a frame.
 
     The outline of a square, moved inwards, is a frame; one that is half as wide as the frame leaves no hole in it. So
     no other shape is needed than the one that tiles hold.
@@ -257,9 +257,9 @@ def _marks(filled: Style, ladder: Ladder, *, pale: str) -> Iterator[Style]:
 
 
 def _growing(ladder: Ladder, share: Callable[[float], float], more: float, later: float) -> list[Any]:
-    """Pixels that are a share of a square's width, by class, as the squares grow between two zooms.
+    """Pixels that are a share of a bin's width, by class, as the bins grow between two zooms.
 
-    After the last zoom of the ladder nobody knows how wide a square is: it belongs to a tile that was to hold features
+    After the last zoom of the ladder nobody knows how wide a bin is: it belongs to a tile that was to hold features
     and has too many, or to one that stands in for those that are on their way. There it is so many pixels: `later`.
     """
     stops: list[Any] = []
@@ -290,7 +290,7 @@ def _steps(breaks: Sequence[float], values: Sequence[Any]) -> list[Any]:
 
 
 def read_note(style: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What the style says of its squares; nothing when it says it wrongly."""
+    """What the style says of its bins; nothing when it says it wrongly."""
     note = style.get("metadata", {}).get(NOTE)
     return note if isinstance(note, dict) and not [*note_faults(note)] else {}
 
@@ -321,7 +321,7 @@ def note_faults(note: Any) -> Iterator[tuple[str, str]]:
 
 
 def _ramps_for(items: Iterable[Mapping[str, Any]]) -> Iterator[list[str]]:
-    """Ramps from light to dark: first the one near in hue to what the layer is drawn with, then all others."""
+    """Ramps from light to dark: first the one nearest in hue to the layer's own colour, then all others."""
     hue = next((hue for item in items for hue in _hues(_paint_colour(item))), None)
     scheme = _GREY if hue is None else next(colours for limit, colours in _SCHEMES if hue <= limit)
     for colours in dict.fromkeys([scheme, _GREY, *(other for _, other in _SCHEMES)]):

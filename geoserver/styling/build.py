@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from geoserver.catalog import Catalog
 from geoserver.errors import NotFoundError
 from geoserver.model import Layer
-from geoserver.styling.bins import SUFFIX, Ladder, add_bins, find_ladder, has_bins, share_squares
+from geoserver.styling.bins import SUFFIX, Ladder, add_bins, find_ladder, has_bins, share_bins
 from geoserver.styling.colours import list_colours
 from geoserver.styling.flat import flatten
 from geoserver.styling.fonts import add_font_faces
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 __all__ = [
     "BASE",
     "BELOW",
+    "BINS_BELOW",
     "DATA_BELOW",
     "FILLS_BELOW",
-    "SQUARES_BELOW",
     "build_style",
     "darken",
     "drawn_layers",
@@ -40,15 +40,15 @@ __all__ = [
 BASE = "base"  # the source of every basemap
 WORLD = ("world", "graticule")  # the sources of what lies around a city
 FILLS_BELOW = "geoserver:fills-below"  # id of the basemap layer that areas go under
-SQUARES_BELOW = "geoserver:squares-below"  # id of the basemap layer that squares go under: its first street
+BINS_BELOW = "geoserver:bins-below"  # id of the basemap layer that bins go under: its first street
 DATA_BELOW = "geoserver:data-below"  # id of the basemap layer that lines and points go under: its first greater label
 WITHOUT_LAND = "geoserver:without-land"  # layer id -> paint where no `land` is loaded, so that it is not all sea
 WITHOUT_BASE = "geoserver:without-base"  # the same where nothing of a basemap is loaded
 BELOW = "geoserver:below"  # in the metadata of a fragment's layer: the basemap layer that it goes under instead
 Style = dict[str, Any]
 
-_STACK = {"fill": 0, "line": 1, "circle": 2}
-_OUTLINES, _SQUARES = 0.25, 0.5  # over areas, under lines
+_STACK = {"raster": -1, "fill": 0, "line": 1, "circle": 2}
+_OUTLINES, _BINS = 0.25, 0.5  # over areas, under lines
 
 
 def style_names(catalog: Catalog) -> list[str]:
@@ -90,9 +90,9 @@ def build_style(
     """A complete MapLibre style: the basemap or fragment `name`, with the fragments of `layers` under its labels.
 
     `statuses` tells by id what is loaded; a basemap draws those layers of it that it knows, and each layer of points
-    has squares below the zoom of its plan, or below the one in `features_from` where that is less: of what few rows
+    has bins below the zoom of its plan, or below the one in `features_from` where that is less: of what few rows
     are left by a filter no mark is then very small. `base_url` has no slash at its end. Raises NotFoundError for an
-    unknown style or layer. `plain` is for programs that know few expressions: squares are filled, and no value depends
+    unknown style or layer. `plain` is for programs that know few expressions: bins are filled, and no value depends
     on the zoom and the feature at once.
     """
     style = _find(catalog, name)
@@ -123,14 +123,14 @@ def _add_fragments(
     *,
     marked: bool,
 ) -> None:
-    """Put layers on the basemap, with their squares, so that each can be seen beside the others.
+    """Put layers on the basemap, with their bins, so that each can be seen beside the others.
 
-    Layers in squares share them. Areas are filled where they are alone, and outlined under layers of another kind;
+    Layers in bins share them. Areas are filled where they are alone, and outlined under layers of another kind;
     of several layers of areas the first is filled.
     """
     dark = style.get("metadata", {}).get("geoserver:theme") == "dark"
     counted = [name for fragment in fragments if (name := _counted_in(fragment, catalog, ladders))]
-    shared = dict(zip(counted, share_squares([ladders[name] for name in counted]), strict=True))
+    shared = dict(zip(counted, share_bins([ladders[name] for name in counted]), strict=True))
     filled = all(map(areas_in, fragments))
     outlined = [each for each in fragments if areas_in(each) and not (filled and each is fragments[0])]
     if outlined:
@@ -146,14 +146,12 @@ def _add_fragments(
         known = {**ladders, **shared}
         add_bins(fragment, catalog, known, dark=dark, taken=taken, marked=marked, shared=apart)
         if _counted_in(fragment, catalog, ladders):
-            taken |= {
-                colour for item in fragment["layers"] if _is_square(item) for colour in list_colours(item["paint"])
-            }
+            taken |= {colour for item in fragment["layers"] if _is_bin(item) for colour in list_colours(item["paint"])}
     _merge(style, fragments, {name for name, ladder in ladders.items() if ladder})
 
 
 def _counted_in(fragment: Mapping[str, Any], catalog: Catalog, ladders: Mapping[str, Ladder]) -> str | None:
-    """Id of the layer of points whose squares it has at some zooms; squares of lines and areas stand for few."""
+    """Id of the layer of points whose bins it has at some zooms; bins of lines and areas stand for few."""
     drawn = {item.get("source-layer") for item in fragment["layers"]}
     return next(
         (
@@ -271,7 +269,7 @@ def _move_anchors(style: Style, before: list[str]) -> None:
     """An anchor whose layer is not drawn becomes the next one above it that is."""
     metadata = style.get("metadata", {})
     left = {item["id"] for item in style["layers"]}
-    for key in (FILLS_BELOW, SQUARES_BELOW, DATA_BELOW):
+    for key in (FILLS_BELOW, BINS_BELOW, DATA_BELOW):
         if (anchor := metadata.get(key)) in before:
             above = (layer_id for layer_id in before[before.index(anchor) :] if layer_id in left)
             metadata[key] = next(above, None)
@@ -301,19 +299,19 @@ def _place(layers: list[Style], item: Mapping[str, Any], anchor: str | None) -> 
 
 
 def _anchor_of(metadata: Mapping[str, Any], item: Mapping[str, Any]) -> str | None:
-    if item["type"] != "fill":
+    if item["type"] not in ("fill", "raster"):
         return metadata.get(DATA_BELOW)
-    return (metadata.get(SQUARES_BELOW) if _is_square(item) else None) or metadata.get(FILLS_BELOW)
+    return (metadata.get(BINS_BELOW) if _is_bin(item) else None) or metadata.get(FILLS_BELOW)
 
 
-def _is_square(item: Mapping[str, Any]) -> bool:
+def _is_bin(item: Mapping[str, Any]) -> bool:
     return str(item.get("source-layer", "")).endswith(SUFFIX)
 
 
 def _stack_of(item: Mapping[str, Any]) -> float:
-    """Areas, their outlines, squares that stand for features, lines, points, labels: what is higher lies above."""
-    if _is_square(item):
-        return _SQUARES
+    """Pictures, areas, their outlines, bins, lines, points, labels: what is higher lies above."""
+    if _is_bin(item):
+        return _BINS
     if item.get("metadata", {}).get(OUTLINED):
         return _OUTLINES
     return _STACK.get(item["type"], len(_STACK))

@@ -13,7 +13,7 @@ from geoserver.errors import CatalogError
 from geoserver.model import Layer
 from geoserver.styling.basemap import check_basemap
 from geoserver.styling.bins import NOTE, SUFFIX, note_faults
-from geoserver.styling.build import BASE, DATA_BELOW, FILLS_BELOW, SQUARES_BELOW, WORLD
+from geoserver.styling.build import BASE, BINS_BELOW, DATA_BELOW, FILLS_BELOW, WORLD
 from geoserver.styling.expressions import fields_in
 from geoserver.styling.outlines import LEGEND
 
@@ -64,7 +64,7 @@ def _problems(catalog: Catalog, style: Mapping[str, Any]) -> Iterator[tuple[str,
     for twice in sorted({layer_id for layer_id in ids if ids.count(layer_id) > 1}):
         yield f"layers.{twice}", "an id that no other layer of the style has"
     metadata = style.get("metadata", {})
-    for key in (FILLS_BELOW, SQUARES_BELOW, DATA_BELOW):
+    for key in (FILLS_BELOW, BINS_BELOW, DATA_BELOW):
         if key in metadata and metadata[key] not in ids:
             yield f"metadata.{key}", f"the id of one of the style's layers; got {metadata[key]!r}"
     for layer_id in metadata.get("geoserver:dark", {}):

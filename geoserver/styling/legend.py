@@ -66,7 +66,7 @@ def build_legend(catalog: Catalog, layer: Layer, words: ServerWords = ENGLISH) -
 def describe_bins(
     catalog: Catalog, layer: Layer, status: LayerStatus, words: ServerWords = ENGLISH
 ) -> dict[str, Any] | None:
-    """{title, facet, values, legend, legends} of the squares that stand for several features; None when none are drawn.
+    """{title, facet, values, legend, legends} of the bins that stand for several features; None when none are drawn.
 
     Legend entries are {kind: circle|fill, label, color, from, to, size?, opacity?, dark?}: `from` and `to` are the
     least and the greatest count of a class, `to` is null in the last. It is empty where colours are not steps of
@@ -95,7 +95,7 @@ def describe_bins(
 
 
 def _zooms_of(item: Mapping[str, Any]) -> list[int]:
-    """The zooms from which on squares have other classes."""
+    """The zooms from which on bins have other classes."""
     match item.get("paint", {}).get("fill-color"):
         case ["step", ["zoom"], _, *rest]:
             return [0, *rest[::2]]
@@ -110,7 +110,7 @@ def _counts_in(items: list[dict[str, Any]], zoom: float, words: ServerWords) -> 
 def _counts_of(item: Mapping[str, Any], zoom: float, words: ServerWords) -> Iterator[dict[str, Any]]:
     paint = item.get("paint", {})
     marked = item["id"].endswith(MARKS)
-    # Squares that are not filled have marks, which tell the same.
+    # Bins that are not filled have marks, which tell the same.
     hidden = item["type"] == "fill" and paint.get("fill-opacity") == 0
     told = (marked or item["type"] == "fill") and not hidden
     colour = paint.get(_COLOUR["line" if marked else "fill"]) if told else None

@@ -47,8 +47,8 @@ def outline_areas(fragment: Style) -> None:
 
 def _is_area(item: Mapping[str, Any]) -> bool:
     """Whether it fills areas with a colour; a pattern is no fill that hides what is below."""
-    squares = str(item.get("source-layer", "")).endswith(f":{BINS}")
-    return bool(item["type"] == "fill" and not squares and "fill-pattern" not in item.get("paint", {}))
+    bins = str(item.get("source-layer", "")).endswith(f":{BINS}")
+    return bool(item["type"] == "fill" and not bins and "fill-pattern" not in item.get("paint", {}))
 
 
 def _hide(item: Style) -> Style:

@@ -8,6 +8,7 @@ from typing import Any
 from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.model import Layer
 from geoserver.styling.outlines import LEGEND
+from geoserver.tiling.sources import rowless_source_of
 
 __all__ = ["plain_fragment"]
 
@@ -29,8 +30,12 @@ _CASING = ("#ffffff", "#0d1216")
 def plain_fragment(layer: Layer) -> dict[str, Any]:
     """A complete small style for the layer: by category where its file labels a few, else in one colour.
 
-    That one is chosen by the layer's id, so that it stays the same.
+    That one is chosen by the layer's id, so that it stays the same. Tiles that are pictures are shown as they are.
     """
+    if not layer.has_rows and rowless_source_of(layer).pictures:
+        source = {"type": "raster", "url": f"/tiles/{layer.id}.json", "tileSize": 256}
+        shown = {"id": layer.id, "type": "raster", "source": layer.id}
+        return {"version": 8, "name": layer.title, "sources": {layer.id: source}, "layers": [shown]}
     light, dark = (_draw(layer, theme) for theme in (0, 1))
     return {
         "version": 8,

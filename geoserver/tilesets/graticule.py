@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from shapely import LineString
+
 from geoserver.grid import MAX_LATITUDE, tile_bounds
 
 if TYPE_CHECKING:
@@ -18,22 +20,17 @@ DEEPEST = 14  # the last zoom with lines of its own
 _STEPS = (3000, 1000, 500, 200, 100, 50, 20, 10, 5, 2, 1)  # hundredths of a degree
 _EXTENT = 4096
 _BEYOND = 64  # grid steps that a line goes on beyond the tile
-_LINE = 2  # a geometry's type
 
 
 def render_graticule(tile: Tile) -> bytes:
     """A tile with one layer `graticule`: two to a dozen lines each way, with `label` such as "45.2° N"."""
+    import mapbox_vector_tile  # noqa: PLC0415 - takes as long as the rest of the start to read, and is rarely needed
+
     bounds = tile_bounds(tile)
-    step = _find_step(bounds.east - bounds.west)
-    labels: list[str] = []
-    features = b""
-    for label, line in _list_lines(bounds, step):
-        tags = _varint(0) + _varint(len(labels))
-        labels.append(label)
-        features += _field(2, _field(2, tags) + _number(3, _LINE) + _field(4, line))
-    texts = b"".join(_field(4, _field(1, label.encode())) for label in labels)
-    layer = _field(1, b"graticule") + features + _field(3, b"label") + texts + _number(5, _EXTENT) + _number(15, 2)
-    return _field(3, layer) if labels else b""
+    lines = _list_lines(bounds, _find_step(bounds.east - bounds.west))
+    features = [{"geometry": line, "properties": {"label": label}} for label, line in lines]
+    layer = {"name": "graticule", "features": features}
+    return mapbox_vector_tile.encode(layer, default_options={"y_coord_down": True}) if features else b""
 
 
 def _find_step(width: float) -> int:
@@ -41,16 +38,16 @@ def _find_step(width: float) -> int:
     return next((step for step in _STEPS if step * 2 <= width * 100), _STEPS[-1])
 
 
-def _list_lines(bounds: Bounds, step: int) -> Iterator[tuple[str, bytes]]:
+def _list_lines(bounds: Bounds, step: int) -> Iterator[tuple[str, LineString]]:
     width = bounds.east - bounds.west
     south, north = (_down(latitude) for latitude in (bounds.south, bounds.north))
     for at in range(math.ceil(bounds.west * 100 / step) * step, math.floor(bounds.east * 100) + 1, step):
         x = round((at / 100 - bounds.west) / width * _EXTENT)
-        yield _label(at, "E", "W"), _line(x, -_BEYOND, 0, _EXTENT + 2 * _BEYOND)
+        yield _label(at, "E", "W"), LineString([(x, -_BEYOND), (x, _EXTENT + _BEYOND)])
     for at in range(math.ceil(bounds.south * 100 / step) * step, math.floor(bounds.north * 100) + 1, step):
         if abs(at) <= MAX_LATITUDE * 100:
             y = round((_down(at / 100) - north) / (south - north) * _EXTENT)
-            yield _label(at, "N", "S"), _line(-_BEYOND, y, _EXTENT + 2 * _BEYOND, 0)
+            yield _label(at, "N", "S"), LineString([(-_BEYOND, y), (_EXTENT + _BEYOND, y)])
 
 
 def _down(latitude: float) -> float:
@@ -60,28 +57,3 @@ def _down(latitude: float) -> float:
 def _label(at: int, positive: str, negative: str) -> str:
     degrees = f"{abs(at) / 100:g}°"
     return degrees if at % 18000 == 0 else f"{degrees} {positive if at > 0 else negative}"
-
-
-def _line(x: int, y: int, right: int, down: int) -> bytes:
-    """Commands of a straight line: begin at a place, go on by that much (Mapbox Vector Tile 2, section 4.3)."""
-    return bytes([9]) + _signed(x) + _signed(y) + bytes([10]) + _signed(right) + _signed(down)
-
-
-def _signed(number: int) -> bytes:
-    return _varint(number << 1 ^ number >> 63)
-
-
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 127:  # noqa: PLR2004 - seven bits to a byte
-        out.append(number & 127 | 128)
-        number >>= 7
-    return bytes(out) + bytes([number])
-
-
-def _number(field: int, number: int) -> bytes:
-    return _varint(field << 3) + _varint(number)
-
-
-def _field(field: int, body: bytes) -> bytes:
-    return _varint(field << 3 | 2) + _varint(len(body)) + body

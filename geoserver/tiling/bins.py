@@ -167,7 +167,7 @@ def named_values(plan: TilePlan) -> list[str]:
 
 def describe_bins(layer: Layer, plan: TilePlan, kind: str) -> dict[str, str]:
     """Each property of a bin, and what it holds."""
-    fields = {"count": "Features in this square. Integer."}
+    fields = {"count": "Features in this bin. Integer."}
     fields |= {
         name: f"Those with {plan.facet} = {name[len(plan.facet) + 1 :]}. Integer." for name in named_values(plan)
     }

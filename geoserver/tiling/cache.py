@@ -1,7 +1,7 @@
 """Rendered tiles in memory, bounded by bytes: the least recently used go first. Knows nothing of HTTP or database.
 
 An entry is one tile of one layer, or of several in a row, under one filter. It keeps the encodings that were asked for,
-and after a change of its rows its last good bytes, marked as stale, until it is rendered anew or falls out.
+and after a change of its rows its last good bytes, marked as stale, until it is rendered again or falls out.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ class TileCache:
             self._remove(entry)
 
     def drop_shortcuts(self, layer: str) -> None:
-        """Let every request for a layer be read anew; the bytes stay."""
+        """Let every request for a layer be read again; the bytes stay."""
         for entry in self._of(layer):
             self._drop_shortcuts(entry)
 

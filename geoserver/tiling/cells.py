@@ -98,7 +98,7 @@ class Cells:
         return np.concatenate(tiles), np.concatenate(places)
 
     def render_bins(self, layer: Layer, plan: TilePlan, tile: Tile, cells: int) -> bytes:
-        """The tile's points counted in squares, `cells` across; `b""` for none."""
+        """The tile's points counted in bins, `cells` of them across; `b""` for none."""
         own = self.within(tile)
         if own.start == own.stop:
             return b""

@@ -1,7 +1,7 @@
 """Packed points: per block of the map and value of the main choice field, all positions and times, sorted by time.
 
 A filter on that field and a stretch of time is then answered from a few arrays, by binary search, and unfiltered bins
-from all of them: no row of the layer is visited. A point takes 12 bytes. An edit packs the blocks that it touches anew.
+from all of them: no row of the layer is visited. A point takes 12 bytes. An edit repacks the blocks that it touches.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ ALTER TABLE {packed} ALTER c SET STATISTICS 0, ALTER t SET STATISTICS 0;
 CREATE INDEX {index} ON {packed} (x, y);
 ANALYZE {packed}""")
 
-# After an edit: packs the blocks in $1 anew (NULL: all), each its column << 32 + its row, and gives new values codes.
+# After an edit: packs the blocks in $1 again (NULL: all), each its column << 32 + its row, and gives new values codes.
 _REPACK = SQL("""
 WITH blocks AS (
     SELECT (key >> 32)::integer AS x, (key & 4294967295)::integer AS y FROM unnest($1::bigint[]) AS b (key)
@@ -82,7 +82,7 @@ def build_pack_index(packed: str) -> Composed:
 def build_pack_statement(
     layer: Layer, facet: str, geometry_type: str, *, block: int, level: int, whole: bool, table: str, packed: str
 ) -> tuple[Composed, Composed]:
-    """Two statements: one that packs every row of `table` into a new one, and one for PL/pgSQL: blocks in $1 anew.
+    """Two statements: one that packs every row of `table` into a new one, and one for PL/pgSQL: blocks in $1 again.
 
     The second is of the layer's tables in service, whatever `table` and `packed` are.
     """

@@ -43,7 +43,7 @@ def plan_features(layer: Layer, plan: TilePlan, found: Points | Shapes) -> int:
 
 
 def plan_cells(layer: Layer, plan: TilePlan, cells: Cells) -> int:
-    """The same for points of which no more is known than where they lie, by what a point of the layer takes."""
+    """The same for points of which only the places are known; each is taken to be as large as usual in the layer."""
     most = ROOM / (plan.weight * _HEAVIER)
 
     def fits(zoom: int) -> bool:

@@ -38,7 +38,7 @@ _HEAVY = 20_000  # features behind a tile that is kept ready, at least; fewer ar
 _SHARE = 400  # the least part of the layer behind such a tile, so that they stay few
 _FEW = 12  # ready tiles of a zoom that are made of counted cells
 _MOST_CODES = 500  # values of the main choice field that packed points tell apart
-_BLOCK = 60_000  # points in the largest packed block, so that an edit packs no more than those anew
+_BLOCK = 60_000  # points in the largest packed block, so that an edit packs no more than those again
 _ARRAY = 8  # points of one value in a packed block, on an average, at least: each array costs time of its own
 _ROOMY = 0.9  # of the features in tiles that can hold theirs: enough to draw them, though some zoom deeper all could
 _SIDE = 15  # bits of a position inside a block
@@ -51,7 +51,7 @@ _NAME = 63  # bytes of a column's name
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The plan as `geoserver.layers` keeps it, and the statement by which an edit packs points anew (or none)."""
+    """The plan as `geoserver.layers` keeps it, and the statement by which an edit packs points again (or none)."""
 
     plan: dict[str, Any]
     pack: str = ""

@@ -1,6 +1,6 @@
 """What filters leave, kept in memory: the plan of their tiles, and for few points the points; bounded by bytes.
 
-A result is of one version of a layer's rows, so an edit makes it void: the next question reads anew. It is read once
+A result is of one version of a layer's rows, so an edit makes it void: the next question reads again. It is read once
 for all who ask at the same time, and given up when all of them have left.
 """
 
@@ -133,7 +133,7 @@ async def _read_result(database: Database, catalog: Catalog, layer: Layer, statu
 
 
 async def is_dear(database: Database, layer: Layer, status: LayerStatus, where: Where, zoom: int) -> bool:
-    """Whether one tile of a zoom by PostGIS is worth less than to ask what the filter leaves of the whole layer."""
+    """Whether reading all that the filter leaves costs more than letting PostGIS make one tile of this zoom."""
     if zoom < status.plan.features_from and _cost_packed(layer, status, where):
         return False
     return await estimate_cost(database, layer, where) > _DEAR
@@ -234,7 +234,7 @@ class Results:
 
     def _keep(self, key: ResultKey, result: Result) -> None:
         own = len(key.filter) + _ENTRY_BYTES
-        if result.size + own > self.limit:  # the plan alone, lest what is too large is read for every tile
+        if result.size + own > self.limit:  # keep the plan alone: else it would be read for every tile
             result = replace(result, held=None, few=False)
         size, most = result.size + own, self.limit or _PLANS
         if size > most or key in self._kept:

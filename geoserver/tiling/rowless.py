@@ -24,7 +24,7 @@ def open_layer(layer: Layer) -> tuple[Layer, LayerStatus]:
 
 
 class Rowless:
-    """Opens what such layers' tiles come from, and anew when it changes; what breaks keeps its last good state."""
+    """Opens what such layers' tiles come from, and again when it changes; what breaks keeps its last good state."""
 
     def __init__(self) -> None:
         self.held: dict[str, tuple[Layer, LayerStatus]] = {}
@@ -67,7 +67,7 @@ class Rowless:
 
 
 def _sign(layer: Layer) -> object:
-    """What differs when the layer must be opened anew."""
+    """What differs when the layer must be opened again."""
     try:
         return rowless_source_of(layer).sign(layer)
     except OSError:

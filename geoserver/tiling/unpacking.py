@@ -58,7 +58,7 @@ class Blocks(NamedTuple):
 def build_read(
     layer: Layer, plan: TilePlan, parts: Parts, tile: Tile | None = None, most: int = MOST
 ) -> tuple[Composed, dict[str, Any]]:
-    """The statement that reads what a filter leaves of the packed points, in a tile or everywhere, if not too many."""
+    """The statement that reads packed points that pass a filter, in a tile or everywhere, unless there are too many."""
     chosen, values = choose_packed(layer, plan, parts)
     within = SQL("TRUE")
     if tile is not None:

@@ -242,7 +242,7 @@ def test_a_style_follows_the_plan_that_is_asked_for_up_to_the_layer_s_own(client
     assert own > 9
 
     def switch(address: str) -> int | None:
-        """The zoom at which the marks of squares end; None where there are none."""
+        """The zoom at which the marks of bins end; None where there are none."""
         style = client.get(address).json()
         assert [name for name in style["sources"] if name.startswith("crime")] == ["crime"]
         assert style["sources"]["crime"].keys() == {"type", "url"}

@@ -35,6 +35,8 @@ from geoserver.tiling.sources.base import RowlessSource, TileContent, build_comm
 
 
 class Chequers(RowlessSource):
+    pictures = True
+
     def open(self, layer):
         path = source_path(layer)
         if not path.is_file():
@@ -109,7 +111,13 @@ def test_a_kind_of_tiles_is_one_file(settings: Settings, empty_database: str) ->
         assert client.get("/tiles/photo/3/1/2.mvt").status_code == 404
         told = client.get("/api/layers/photo").json()
         assert (told["kind"], told["geometry"], told["count"]) == ("chequers", None, None)
+        assert told["legend"] == []
         assert client.get("/readyz").status_code == 200
+        style = client.get("/styles/photo.json").json()
+        assert style["sources"]["photo"]["type"] == "raster"
+        drawn = client.get("/styles/dark.json?layers=photo").json()["layers"]
+        assert [item["type"] for item in drawn if item.get("source") == "photo"] == ["raster"]
+        assert drawn[-1]["type"] == "symbol"  # under the labels
 
 
 def test_an_archive_is_built_of_vector_tiles_only(settings: Settings) -> None:

@@ -79,6 +79,7 @@ class RowlessSource:
     """Tiles that come from no table: `open`, `version` and `render` are a source's own, the rest is what most say."""
 
     needs_database = False
+    pictures = False  # its tiles are pictures of 256 pixels, not vector tiles; `content` says of which kind
 
     def open(self, layer: Layer) -> tuple[Layer, LayerStatus]:
         """The layer, its zooms narrowed to those there are, and its state; raises CatalogError."""
@@ -95,7 +96,7 @@ class RowlessSource:
         raise NotImplementedError
 
     def sign(self, layer: Layer) -> object:
-        """What differs when the layer must be opened anew, though its file stayed; raises OSError."""
+        """What differs when the layer must be opened again, though its file stayed; raises OSError."""
         return None
 
     def is_over(self, layer: Layer, status: LayerStatus) -> bool:

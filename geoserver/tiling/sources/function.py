@@ -65,8 +65,10 @@ class Function(RowlessSource):
 
 
 def _period_of(layer: Layer) -> int:
-    """When the present `max_age` seconds began for the tiles of a function, in seconds since 1970: at moments of the
-    layer's own, which are the same in every process."""
+    """When the current period of `max_age` seconds began, in seconds since 1970.
+
+    Each layer has its own start times, so that not all change at once; they are the same in every process.
+    """
     shift = zlib.crc32(layer.id.encode()) % layer.max_age
     return (int(time.time()) + shift) // layer.max_age * layer.max_age - shift
 

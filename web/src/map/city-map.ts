@@ -19,8 +19,8 @@ import type { InView } from "../state/map-state.svelte.ts";
 import { pick, type Selection } from "../state/selection.ts";
 import type { Ahead } from "./ahead.ts";
 import { freePart, shiftInto, type Part } from "./room.ts";
-import { isSquare, Seen, toSquare, toStack } from "./seen.ts";
-import type { Square } from "./squares.ts";
+import { isBin, Seen, toBin, toStack } from "./seen.ts";
+import type { Bin } from "./bins.ts";
 import { SELECTION } from "./style.ts";
 
 setWorkerUrl(workerUrl);
@@ -33,7 +33,7 @@ const NUDGE = 1_000;
 export interface Events {
   moved(camera: Camera): void;
   zoomed(zoom: number): void;
-  idle(features: InView[], squares: Square[]): void;
+  idle(features: InView[], bins: Bin[]): void;
   busy(): void;
   selected(selection: Selection | null): void;
   /** A part of the map did not come; `status` is that of the answer, 0 for none. */
@@ -83,7 +83,7 @@ export class CityMap {
   /**
    * Sources of which a tile failed, or is on its way as they change: MapLibre 6.17 may wait for ever for such a tile once
    * its source's tiles change. Of a source whose look changes too it would go on to draw the old tiles. So these sources
-   * are made anew instead.
+   * are made again instead.
    */
   #faulty = new Set<string>();
 
@@ -130,7 +130,7 @@ export class CityMap {
       if (this.#waiting) return;
       this.#busy = false;
       this.#options.ahead.stop();
-      this.#events.idle(this.#seen.nearest(), this.#seen.squares());
+      this.#events.idle(this.#seen.nearest(), this.#seen.bins());
     });
     map.on("zoom", () => this.#events.zoomed(map.getZoom()));
     map.on("dataloading", () => this.#change());
@@ -155,7 +155,7 @@ export class CityMap {
       const found = this.#seen.pick(point.x, point.y);
       const at: [number, number] = [lngLat.lng, lngLat.lat];
       if (!found[0]) this.#events.selected(null);
-      else if (isSquare(found[0])) this.#events.selected({ layer: found[0].source, square: toSquare(found[0]), at });
+      else if (isBin(found[0])) this.#events.selected({ layer: found[0].source, bin: toBin(found[0]), at });
       else this.#events.selected(pick(toStack(found, at), 0));
     });
     map.on("webglcontextlost", () => {
@@ -232,7 +232,7 @@ export class CityMap {
     this.#map.triggerRepaint();
   }
 
-  /** A source whose zooms change is made anew with the style; one whose tiles change keeps the rest. */
+  /** A source whose zooms change is made again with the style; one whose tiles change keeps the rest. */
   #setTiles(id: string, source: VectorTileSource, next: VectorSourceSpecification): void {
     const outdated = this.#outdated.delete(id);
     const same = source.minzoom === (next.minzoom ?? 0) && source.maxzoom === (next.maxzoom ?? 22);

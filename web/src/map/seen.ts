@@ -4,7 +4,7 @@ import type { Scalar } from "../query/types.ts";
 import type { InView } from "../state/map-state.svelte.ts";
 import type { Stacked } from "../state/selection.ts";
 import { anchor, flatten } from "./geometry.ts";
-import { BINS, keyOf, type Square } from "./squares.ts";
+import { BINS, keyOf, type Bin } from "./bins.ts";
 
 /** Features told to the list beside the map. */
 const MOST = 50;
@@ -24,9 +24,9 @@ const nearer = (a: Far, b: Far): number => a.far - b.far || a.item.fid - b.item.
 
 export class Seen {
   #map: MapLibreMap;
-  /** Of the style, what draws features and what draws squares that stand for many. */
+  /** Of the style, what draws features and what draws bins that stand for many. */
   #features: string[] = [];
-  #squares: string[] = [];
+  #bins: string[] = [];
 
   constructor(map: MapLibreMap) {
     this.#map = map;
@@ -35,9 +35,9 @@ export class Seen {
   /** Take over which layers of a style draw what; `data` are the layers that can be clicked and listed. */
   read(style: StyleSpecification, data: string[]): void {
     const drawn = style.layers.filter((layer) => "source" in layer && data.includes(layer.source));
-    // A square is there once, whatever is drawn in it.
-    this.#squares = drawn.filter((layer) => isSquare(layer) && layer.type === "fill").map(({ id }) => id);
-    this.#features = drawn.filter((layer) => !isSquare(layer)).map(({ id }) => id);
+    // A bin is there once, whatever is drawn in it.
+    this.#bins = drawn.filter((layer) => isBin(layer) && layer.type === "fill").map(({ id }) => id);
+    this.#features = drawn.filter((layer) => !isBin(layer)).map(({ id }) => id);
   }
 
   /** What the layers draw in a box, topmost first. */
@@ -45,7 +45,7 @@ export class Seen {
     const known = layers.filter((id) => this.#map.getLayer(id));
     if (!known.length) return [];
     const found = this.#map.queryRenderedFeatures(box, { layers: known });
-    return found.filter((feature) => isSquare(feature) || Number.isSafeInteger(feature.id));
+    return found.filter((feature) => isBin(feature) || Number.isSafeInteger(feature.id));
   }
 
   /** What lies under a pixel, topmost first. */
@@ -55,7 +55,7 @@ export class Seen {
         [x, y],
         [x, y],
       ],
-      [...this.#features, ...this.#squares],
+      [...this.#features, ...this.#bins],
     );
   }
 
@@ -80,16 +80,16 @@ export class Seen {
     return { width, height: height - (this.#map.getPadding().bottom ?? 0) };
   }
 
-  squares(): Square[] {
+  bins(): Bin[] {
     const { width, height } = this.#room();
     const found = this.#query(
       [
         [0, 0],
         [width, height],
       ],
-      this.#squares,
-    ).map(toSquare);
-    return [...new Map(found.map((square) => [keyOf(square), square])).values()];
+      this.#bins,
+    ).map(toBin);
+    return [...new Map(found.map((bin) => [keyOf(bin), bin])).values()];
   }
 
   /** The features nearest to the middle, some of each layer that has any: a dense one does not hide a sensor or two. */
@@ -135,8 +135,8 @@ export class Seen {
   }
 }
 
-/** Whether a layer of the style, or what it drew, is of squares. */
-export function isSquare(item: object): boolean {
+/** Whether a layer of the style, or what it drew, is of bins. */
+export function isBin(item: object): boolean {
   const layer = "sourceLayer" in item ? item.sourceLayer : "source-layer" in item ? item["source-layer"] : "";
   return String(layer).endsWith(BINS);
 }
@@ -152,7 +152,7 @@ export function toStack(features: MapGeoJSONFeature[], clicked: [number, number]
   return [...new Map(found.reverse().map((item) => [`${item.layer} ${item.fid}`, item])).values()].reverse();
 }
 
-export function toSquare({ source, properties, geometry }: MapGeoJSONFeature): Square {
+export function toBin({ source, properties, geometry }: MapGeoJSONFeature): Bin {
   const corners = "coordinates" in geometry ? flatten(geometry.coordinates) : [];
   const [xs, ys] = [corners.map(([x]) => x), corners.map(([, y]) => y)];
   return { layer: source, properties, bounds: [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)] };

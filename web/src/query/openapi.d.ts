@@ -18,12 +18,12 @@ export interface components {
         };
         /**
          * BinsEntry
-         * @description The squares that stand for features in tiles below `features_from`, in MVT layer `{id}:bins`.
+         * @description The bins, square cells that stand for features in tiles below `features_from`, in MVT layer `{id}:bins`.
          */
         BinsEntry: {
             /**
              * Facet
-             * @description The field whose values are counted in each square.
+             * @description The field whose values are counted in each bin.
              */
             facet: string | null;
             /** Legend */
@@ -48,7 +48,7 @@ export interface components {
         };
         /**
          * BinsLegendAt
-         * @description The classes of squares from a zoom on.
+         * @description The classes of bins from a zoom on.
          */
         BinsLegendAt: {
             /** Legend */
@@ -448,7 +448,7 @@ export interface components {
              * @description Drawn under the data rather than offered as a dataset.
              */
             basemap: boolean;
-            /** @description null where the style draws no squares. */
+            /** @description null where the style draws no bins. */
             bins: components["schemas"]["BinsEntry"] | null;
             /** @description west, south, east, north in degrees; null when the layer is empty. */
             bounds: components["schemas"]["Bounds"] | null;
@@ -1139,7 +1139,7 @@ export interface components {
         };
         /**
          * VectorLayer
-         * @description A layer inside the tiles; `bins_of` names the layer whose features it counts in squares.
+         * @description A layer inside the tiles; `bins_of` names the layer whose features it counts in bins.
          */
         VectorLayer: {
             /** Fields */

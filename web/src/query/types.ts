@@ -12,9 +12,9 @@ export type Field = Schemas["FieldEntry"];
 export type FieldType = Field["type"];
 export type LegendEntry = Schemas["LegendEntry"];
 /** A class of counts, both ends included; the last has no end. */
-export type SquareEntry = Schemas["BinsLegendEntry"];
-/** The squares that stand for many features. */
-export type Squares = Schemas["BinsEntry"];
+export type BinEntry = Schemas["BinsLegendEntry"];
+/** The bins that stand for many features. */
+export type Bins = Schemas["BinsEntry"];
 /** Of a layer what the list of all tells (`LISTED` in server.ts). */
 export type LayerSummary = Pick<
   Schemas["LayerEntry"],
@@ -47,7 +47,6 @@ export interface Catalogue {
 }
 /** What loading changed in rows that it kept. */
 export type Note = Schemas["Note"];
-export type Bin = Schemas["Bin"];
 export type Histogram = Schemas["Histogram"];
 export type Summary = Schemas["Summary"];
 export type Feature = Omit<Schemas["Feature"], "geometry"> & { geometry: GeoJSON.Geometry | null };

@@ -5,7 +5,7 @@
 import { untrack } from "svelte";
 import { parseQuestion, writeQuestion, type Area, type Question, type TimeWindow } from "../filter/question.ts";
 import type { Clause } from "../filter/cql2.ts";
-import type { Square } from "../map/squares.ts";
+import type { Bin } from "../map/bins.ts";
 import type { Queries } from "../query/queries.ts";
 import type { Bounds, City, Field, LayerDetail, LayerSummary, Scalar } from "../query/types.ts";
 import { pickLanguage, Words, type LanguageFiles } from "../ui/i18n.svelte.ts";
@@ -58,8 +58,8 @@ export class MapState {
   tab = $state<string | null>(null);
   #selection = $state.raw<Selection | null>(null);
   inView = $state.raw<InView[]>([]);
-  /** Squares on the map whose features are not on it. */
-  squares = $state.raw<Square[]>([]);
+  /** Bins on the map whose features are not on it. */
+  bins = $state.raw<Bin[]>([]);
   /** Null until there is a map. */
   zoom = $state<number | null>(null);
   /** Layers whose filter controls are open: how the rows are spread is asked for these. */
@@ -179,7 +179,7 @@ export class MapState {
       filters: this.filters,
       window: this.window,
       area: this.area,
-      selection: selected && !selected.square ? { layer: selected.layer, fid: selected.fid } : null,
+      selection: selected && !selected.bin ? { layer: selected.layer, fid: selected.fid } : null,
       tab: this.tab,
       base: this.base,
       language: this.language,
@@ -311,9 +311,9 @@ export class MapState {
     this.#writeAddress(`clear ${id}`);
   }
 
-  /** A square of such a layer counts other rows now. */
+  /** A bin of such a layer counts other rows now. */
   #countAnew(concerns: (layer: string) => boolean): void {
-    if (this.#selection?.square && concerns(this.#selection.layer)) this.#selection = null;
+    if (this.#selection?.bin && concerns(this.#selection.layer)) this.#selection = null;
   }
 
   /** What is asked of a layer. */
@@ -347,16 +347,16 @@ export class MapState {
     this.moved(camera);
   }
 
-  /** The map is at another zoom; squares there are others. */
+  /** The map is at another zoom; bins there are others. */
   zoomed(zoom: number): void {
-    if (this.#selection?.square && this.zoom !== null && Math.floor(zoom) !== Math.floor(this.zoom)) this.select(null);
+    if (this.#selection?.bin && this.zoom !== null && Math.floor(zoom) !== Math.floor(this.zoom)) this.select(null);
     this.zoom = zoom;
   }
 
   /** What the map shows now. */
-  shows(features: InView[], squares: Square[]): void {
+  shows(features: InView[], bins: Bin[]): void {
     this.inView = features;
-    this.squares = squares;
+    this.bins = bins;
   }
 
   dismiss(): void {

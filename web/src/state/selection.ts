@@ -1,4 +1,4 @@
-import { keyOf, type Square } from "../map/squares.ts";
+import { keyOf, type Bin } from "../map/bins.ts";
 import type { Scalar } from "../query/types.ts";
 
 /** One of the features that lie at one place. */
@@ -10,14 +10,14 @@ export interface Stacked {
   at: [lon: number, lat: number] | null;
 }
 
-/** A feature, or a square that stands for many. */
+/** A feature, or a bin that stands for many. */
 export type Selection = {
   layer: string;
   /** Where it was clicked, so that its place is known before the details are there. */
   at: [lon: number, lat: number] | null;
-} & ({ fid: number; square?: undefined; stack?: Stacked[] } | { fid?: undefined; square: Square; stack?: undefined });
+} & ({ fid: number; bin?: undefined; stack?: Stacked[] } | { fid?: undefined; bin: Bin; stack?: undefined });
 
-export const selectionKey = ({ layer, fid, square }: Selection): string => (square ? keyOf(square) : `${layer} ${fid}`);
+export const selectionKey = ({ layer, fid, bin }: Selection): string => (bin ? keyOf(bin) : `${layer} ${fid}`);
 
 /** What one card stays for: a selection, or all that lie at its place. */
 export const cardKey = (selection: Selection): unknown => selection.stack ?? selectionKey(selection);

@@ -1,23 +1,23 @@
-/** What the squares of a layer are drawn as, read from the style itself: classes follow the zoom, and a filter moves them. */
-import { BINS } from "../map/squares.ts";
-import type { SquareEntry } from "../query/types.ts";
+/** What the bins of a layer are drawn as, read from the style itself: classes follow the zoom, and a filter moves them. */
+import { BINS } from "../map/bins.ts";
+import type { BinEntry } from "../query/types.ts";
 
-/** Ends the id of what draws a mark in the middle of each square. */
+/** Ends the id of what draws a mark in the middle of each bin. */
 const MARKS = "-marks";
 /** In the metadata of marks. */
 const SIZES = "geoserver:marks";
 
-/** Filled or a frame, and what part of a square the marks of few and of many are wide. */
+/** Filled or a frame, and what part of a bin the marks of few and of many are wide. */
 export interface Marks {
   framed: boolean;
   few: number;
   many: number;
 }
 
-export interface SquareClasses {
-  /** What each square holds; null where it is filled. */
+export interface BinClasses {
+  /** What each bin holds; null where it is filled. */
   marks: Marks | null;
-  entries: SquareEntry[];
+  entries: BinEntry[];
 }
 
 interface Drawn {
@@ -27,7 +27,7 @@ interface Drawn {
 }
 
 /** The classes at a zoom; null where colours are not steps of the count, and the layer's own legend says what they are. */
-export function squareClasses(style: Record<string, unknown> | undefined, layer: string, zoom: number): SquareClasses | null {
+export function binClasses(style: Record<string, unknown> | undefined, layer: string, zoom: number): BinClasses | null {
   const layers = (style?.layers ?? []) as Drawn[];
   const marks = layers.find(({ id }) => id === layer + BINS + MARKS);
   const item = marks ?? layers.find(({ id }) => id === layer + BINS);
@@ -35,7 +35,7 @@ export function squareClasses(style: Record<string, unknown> | undefined, layer:
   if (!item || !colours) return null;
   const lows = [1, ...colours.slice(3).filter((_, index) => index % 2 === 0)] as number[];
   const shown = colours.slice(2).filter((_, index) => index % 2 === 0) as string[];
-  const entries = shown.map((color, index): SquareEntry => {
+  const entries = shown.map((color, index): BinEntry => {
     const to = index + 1 < lows.length ? lows[index + 1]! - 1 : null;
     return { kind: marks ? "circle" : "fill", label: "", color, from: lows[index]!, to };
   });
