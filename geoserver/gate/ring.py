@@ -17,7 +17,8 @@ import psycopg
 from geoserver.access import NOBODY, Access, Grant
 from geoserver.database.connecting import SettingsOf, connect
 from geoserver.database.keys import Known, StoredKey, StoredSession, add_uses, forget_sessions, read_known
-from geoserver.errors import BadParameterError, UnauthorizedError, UnavailableError
+from geoserver.errors import BadParameterError, GeoserverError, TooManyError, UnauthorizedError, UnavailableError
+from geoserver.gate.credentials import read_given
 from geoserver.gate.making import read_grants
 from geoserver.gate.uses import Uses
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from geoserver.gate.credentials import Given
 
-__all__ = ["Gate"]
+__all__ = ["Gate", "Held"]
 
 log = logging.getLogger("geoserver")
 
@@ -40,7 +41,7 @@ _WRONG = "This key is not known here: it is wrong, revoked or expired."
 
 
 @dataclass(slots=True)
-class _Held:
+class Held:
     """A key as it is asked for: whose access it is, and until when (seconds of the system's clock)."""
 
     stored: StoredKey
@@ -53,8 +54,8 @@ class Gate:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._keys: dict[bytes, _Held] = {}
-        self._by_id: dict[str, _Held] = {}
+        self._keys: dict[bytes, Held] = {}
+        self._by_id: dict[str, Held] = {}
         self._sessions: dict[bytes, StoredSession] = {}
         self._read_at: float | None = None
         self._uses = Uses()
@@ -84,6 +85,27 @@ class Gate:
             raise UnauthorizedError(_WRONG)
         self._count(held)
         return replace(held.access, read_only=True) if given.read_only else held.access
+
+    def recall(self, authorization: bytes) -> Held | None:
+        """The key in a header, where it is known and holds; None for all else, about which `identify` has to say."""
+        try:
+            given = read_given([(b"authorization", authorization)], [])
+        except GeoserverError:
+            return None
+        held = self._keys.get(given.digest) if given else None
+        return held if held is not None and self.holds(held) else None
+
+    def holds(self, held: Held) -> bool:
+        """Whether a key that was recalled in this `revision` holds still."""
+        return held.until > time.time() and self._is_fresh()
+
+    def count(self, held: Held) -> bool:
+        """Count a request by a recalled key; false where it is one too many, which `identify` will say."""
+        try:
+            self._count(held)
+        except TooManyError:
+            return False
+        return True
 
     async def find_key(self, given: Given) -> StoredKey:
         """The key itself, for whoever signs in with it; raises as `identify`."""
@@ -145,7 +167,7 @@ class Gate:
 
     # -- who it is ------------------------------------------------------------------------------------------------
 
-    async def _find_key(self, digest: bytes) -> _Held | None:
+    async def _find_key(self, digest: bytes) -> Held | None:
         held = self._keys.get(digest) if self._is_fresh() else None
         if held is None:
             await self.look()  # it may have been made a moment ago, by another process
@@ -172,7 +194,7 @@ class Gate:
     def _is_fresh(self) -> bool:
         return self._read_at is not None and time.monotonic() - self._read_at <= _OLD
 
-    def _count(self, held: _Held) -> None:
+    def _count(self, held: Held) -> None:
         stored = held.stored
         self._uses.take(stored.id, stored.rate, stored.quota, stored.used, time.time())
 
@@ -200,11 +222,11 @@ class Gate:
             self._uses.forget(self._cleaned)
             await asyncio.to_thread(lambda: forget_sessions(self._connect()))
 
-    def _read(self, mark: str) -> tuple[Known, list[_Held | None]]:
+    def _read(self, mark: str) -> tuple[Known, list[Held | None]]:
         known = read_known(self._connect(), mark)
         return known, [_hold(stored) for stored in known.keys]
 
-    def _take(self, known: Known, every: list[_Held | None]) -> None:
+    def _take(self, known: Known, every: list[Held | None]) -> None:
         for stored, held in zip(known.keys, every, strict=True):
             if held is None:
                 self._keys.pop(stored.digest, None)
@@ -231,7 +253,7 @@ class Gate:
             self._connection = None
 
 
-def _hold(stored: StoredKey) -> _Held | None:
+def _hold(stored: StoredKey) -> Held | None:
     """The key as it is asked for; None for one that is revoked, or whose grants cannot be read."""
     if stored.revoked_at is not None:
         return None
@@ -241,7 +263,7 @@ def _hold(stored: StoredKey) -> _Held | None:
         log.warning("The grants of key %s cannot be read, so it opens nothing: %s", stored.id, error)
         return None
     until = stored.expires_at.timestamp() if stored.expires_at else float("inf")
-    return _Held(stored, Access("key", f"key:{stored.id}", stored.label, grants), until)
+    return Held(stored, Access("key", f"key:{stored.id}", stored.label, grants), until)
 
 
 def _settle(waiting: list[asyncio.Future[None]], error: Exception | None) -> None:
