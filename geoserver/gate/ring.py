@@ -21,6 +21,7 @@ from geoserver.errors import BadParameterError, GeoserverError, TooManyError, Un
 from geoserver.gate.credentials import read_given
 from geoserver.gate.making import read_grants
 from geoserver.gate.uses import Uses
+from geoserver.turns import outlast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -201,14 +202,17 @@ class Gate:
     # -- the database ---------------------------------------------------------------------------------------------
 
     async def _visit(self, *, look: bool) -> None:
-        """Write what was counted, and read what has changed where that is wanted."""
+        """Write what was counted, and read what has changed where that is wanted.
+
+        A thread that works on the connection is waited for, so that nobody closes it meanwhile.
+        """
         counts = self._uses.collect()
         if counts:
-            self._uses.settle(counts, await asyncio.to_thread(self._write_counts, counts))
+            self._uses.settle(counts, await outlast(asyncio.to_thread(self._write_counts, counts)))
         if look:
             began, whole, self._whole = time.monotonic(), self._whole, False  # a notice may ask for all again meanwhile
             try:
-                known, held = await asyncio.to_thread(self._read, "0" if whole else self._mark)
+                known, held = await outlast(asyncio.to_thread(self._read, "0" if whole else self._mark))
             except BaseException:
                 self._whole |= whole
                 raise
@@ -220,7 +224,7 @@ class Gate:
         if time.time() - self._cleaned > _EVERY:
             self._cleaned = time.time()
             self._uses.forget(self._cleaned)
-            await asyncio.to_thread(lambda: forget_sessions(self._connect()))
+            await outlast(asyncio.to_thread(lambda: forget_sessions(self._connect())))
 
     def _read(self, mark: str) -> tuple[Known, list[Held | None]]:
         known = read_known(self._connect(), mark)
