@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Context", "Row", "Server", "Table", "describe_machine", "make_database", "write_results"]
 
+_COLD = {"GEOSERVER_TILE_CACHE_MB": "0"}
 _LIBRARIES = ("fastapi", "uvicorn", "psycopg", "pygeoapi", "pyogrio", "pyarrow", "shapely")
 
 
@@ -165,23 +166,22 @@ class Context:
         """
         for name in names or (POINTS,):
             self.load(name)
-        environment = {"GEOSERVER_TILE_CACHE_MB": "0"} if cold else {}
-        with self._run("serve", self.folder, cores, environment) as server:
+        with self._run("serve", self.folder, cores, _COLD if cold else {}) as server:
             yield server
 
     @contextlib.contextmanager
-    def serve_samples(self) -> Iterator[Server]:
+    def serve_samples(self, *, cold: bool = False) -> Iterator[Server]:
         """Our server over the sample city in a database of its own, loaded first, as `geoserver demo` runs it."""
         workspace = self.folder / "samples"
         workspace.mkdir(exist_ok=True)
         url = make_database(self.database_url, f"{conninfo_to_dict(self.database_url)['dbname']}_samples")
-        with self._run("demo", workspace, environment={"DATABASE_URL": url}) as server:
+        with self._run("demo", workspace, environment={"DATABASE_URL": url} | (_COLD if cold else {})) as server:
             yield server
 
     @contextlib.contextmanager
-    def serve_workspace(self, workspace: Path, url: str) -> Iterator[Server]:
+    def serve_workspace(self, workspace: Path, url: str, *, cold: bool = False) -> Iterator[Server]:
         """Our server over another workspace, loaded into the database at `url`."""
-        with self._run("serve", workspace, environment={"DATABASE_URL": url}) as server:
+        with self._run("serve", workspace, environment={"DATABASE_URL": url} | (_COLD if cold else {})) as server:
             yield server
 
     @contextlib.contextmanager

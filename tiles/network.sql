@@ -11,21 +11,18 @@ SELECT coalesce(
     (
         SELECT ST_AsMVT(features.*, {layer}, 4096, 'geom')
         FROM (
-            SELECT ST_CollectionExtract(ST_Collect(geom ORDER BY fid), 2) AS geom {names}
+            SELECT
+                ST_AsMVTGeom(ST_Collect(line ORDER BY fid), ST_TileEnvelope(%(z)s, %(x)s, %(y)s), 4096, 64, true) AS geom
+                {names}
             FROM (
-                SELECT
-                    fid,
-                    ST_AsMVTGeom(ST_Simplify(geom_3857, %(pixel)s / 2, true), ST_TileEnvelope(%(z)s, %(x)s, %(y)s),
-                                 4096, 64, true) AS geom
-                    {columns}
+                SELECT fid, ST_Simplify(geom_3857, %(pixel)s / 2, true) AS line {columns}
                 FROM {table}
                 WHERE %(z)s < 14
                   AND geom_3857 && ST_TileEnvelope(%(z)s, %(x)s, %(y)s, margin => 64.0 / 4096)
                   AND greatest(ST_XMax(geom_3857) - ST_XMin(geom_3857), ST_YMax(geom_3857) - ST_YMin(geom_3857)) > %(pixel)s / 2
                   AND ({where})
-            ) AS cut
-            WHERE geom IS NOT NULL
-            GROUP BY ST_Dimension(geom) {names}
+            ) AS simple
+            GROUP BY ST_Dimension(line) {names}
             ORDER BY min(fid)
         ) AS features
     ), ''

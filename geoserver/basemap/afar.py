@@ -32,6 +32,7 @@ _PIXEL = 40_075_016.685578488 / 512  # metres at zoom 0
 _GAP = 0.75  # pixels on each side by which areas of a class grow to become one, before they shrink again
 _LEAST = 4.0  # square pixels of an area that is kept, and of a hole
 _SHORT, _LOOSE = 1.0, 4.0  # pixels of a line that is kept between others, and of one that ends by itself
+_BUFFER = 64 / 4096  # of a tile's side, around it
 _CORNERS = 2_000  # of a piece: a tile takes as long as the largest that reaches into it
 # What each class of a file is from afar; what is not named is not drawn there.
 _AREAS = {
@@ -130,6 +131,12 @@ def _merge_areas(kind: str, shapes: Shapes, zoom: int) -> Shapes:
     return np.array([_fill_holes(part, least) for part in parts[shapely.area(parts) >= least]], object)
 
 
+def _put_on_grid(shapes: Shapes, zoom: int) -> Shapes:
+    """Areas whose corners are on the grid of a tile, where they stay valid."""
+    parts: Shapes = shapely.get_parts(shapely.set_precision(shapes, _PIXEL / 2**zoom / 8))
+    return parts
+
+
 def _grow(shapes: Shapes, by: float) -> Shapes:
     grown: Shapes = shapely.buffer(shapes, by, quad_segs=1, join_style="mitre", mitre_limit=2)
     return grown
@@ -168,11 +175,29 @@ def _find_loose(lines: Shapes) -> np.ndarray:
 
 
 def _build_rows(kind: str, zoom: int, shapes: Shapes) -> pa.Table:
-    pieces = [piece for shape in shapes for piece in subdivide(shape, _CORNERS)]
+    pieces = np.array([piece for shape in shapes for piece in subdivide(shape, _CORNERS)], object)
+    if shapely.get_dimensions(pieces[0]) == 2:  # noqa: PLR2004 - areas
+        pieces = _put_on_grid(pieces, zoom)
+    pieces = _collect(pieces, zoom)
     return pa.table(
         {
             "class": pa.array([kind] * len(pieces), pa.string()),
             "zoom": pa.array([zoom] * len(pieces), pa.int64()),
-            "geometry": pa.array(shapely.to_wkb(np.array(pieces, object)), pa.binary()),
+            "geometry": pa.array(shapely.to_wkb(pieces), pa.binary()),
         }
     )
+
+
+def _collect(pieces: Shapes, zoom: int) -> Shapes:
+    """One row of what lies in one tile alone, and each piece that reaches into several as it is: few rows are quick."""
+    tiles = (shapely.bounds(pieces) / (_PIXEL * 512) + 0.5) * 2**zoom
+    margin = np.array([-1, -1, 1, 1]) * _BUFFER
+    low, high = np.floor(tiles + margin)[:, :2], np.floor(tiles + margin)[:, 2:]
+    alone = (low == high).all(axis=1)
+    places, number = np.unique(low[alone], axis=0, return_inverse=True)
+    order = np.argsort(number.reshape(-1), kind="stable")
+    if not len(places):
+        return pieces
+    collect = shapely.multipolygons if shapely.get_dimensions(pieces[0]) == 2 else shapely.multilinestrings  # noqa: PLR2004 - areas
+    whole: Shapes = collect(pieces[alone][order], indices=number.reshape(-1)[order])
+    return np.concatenate([whole, pieces[~alone]])

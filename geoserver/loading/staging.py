@@ -130,6 +130,8 @@ class Staging:
             statements.append(SQL("ALTER TABLE {} RENAME TO {}").format(staged, Identifier(table)))
             statements += _rename_indexes(self.connection, f"{table}__staging", table)
         statements.append(SQL("ALTER TABLE {} RESET (autovacuum_enabled)").format(Identifier("layers", name)))
+        if self.layer.basemap:  # its tiles are of many layers, each of which takes less than to start a second worker
+            statements.append(SQL("ALTER TABLE {} SET (parallel_workers = 0)").format(Identifier("layers", name)))
         for left in reversed(range(_SWAP_TRIES)):
             try:
                 with self.connection.transaction():

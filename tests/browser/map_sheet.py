@@ -44,6 +44,7 @@ VIEWS = {
     "trees": "layers=trees",
     "areas": "layers=districts",
     "sensors": "layers=air-quality,sewage-sampling",
+    "ground": "layers=",  # the basemap alone: with --url and --at that of any city
 }
 THEMES = ("light", "dark")
 DEVICES: dict[str, dict[str, Any]] = {
