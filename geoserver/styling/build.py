@@ -107,11 +107,19 @@ def build_style(
     add_bins(style, catalog, ladders, dark=dark, marked=not plain)
     fragments = [fragment_of(catalog, catalog.layer(layer_id)) for layer_id in dict.fromkeys(layers)]
     _add_fragments(style, fragments, catalog, ladders, base_url, marked=not plain)
-    add_font_faces(style, base_url)
+    add_font_faces(style, base_url, _list_languages(catalog, statuses))
     make_legible(style, [name for name, zoom in asked.items() if zoom < _own_switch(statuses, name)])
     if plain:
         flatten(style)
     return style
+
+
+def _list_languages(catalog: Catalog, statuses: Mapping[str, LayerStatus]) -> list[str]:
+    """Languages of the names of places, the most common first; of an archive, which may have any, one with signs."""
+    if find_ready_made(catalog, statuses):
+        return ["zh"]
+    places = catalog.layers.get("places")
+    return [name.removeprefix("name_").partition("_")[0] for name in (places.fields if places else ())]
 
 
 def _add_fragments(

@@ -25,6 +25,7 @@ from geoserver.site.answers import ask_ourselves
 from geoserver.site.files import BuiltFiles
 from geoserver.site.glyphs import empty_glyphs
 from geoserver.site.headers import SiteHeaders
+from geoserver.styling.fonts import add_font_faces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -162,6 +163,29 @@ def test_every_letter_is_in_a_glyph_file_or_in_a_font_file_that_a_style_names(cl
     for face in faces:
         answer = client.get(face["url"])
         assert (answer.headers["content-type"], answer.content[:4]) == ("font/woff2", b"wOF2")
+
+
+@built
+@pytest.mark.parametrize(
+    ("languages", "han"),
+    [(("en", "ja", "zh"), "jp"), (("zh_hant", "ja"), "sc"), (("ko",), "sc"), (("en", "fr"), None)],
+)
+def test_signs_of_the_far_east_are_drawn_as_the_language_of_the_names_writes_them_and_named_apart(
+    languages: tuple[str, ...], han: str | None
+) -> None:
+    style: dict[str, Any] = {
+        "glyphs": "http://map.example/fonts/{fontstack}/{range}.pbf",
+        "layers": [{"layout": {"text-font": ["Noto Sans Medium"]}}],
+    }
+    add_font_faces(style, "http://map.example", [language.partition("_")[0] for language in languages])
+    assert not any("signs" in face["url"] for face in style["font-faces"]["Noto Sans Medium"])
+    if han is None:
+        assert style["metadata"] == {}
+        return
+    faces = style["metadata"]["geoserver:han"]["font-faces"]["Noto Sans Medium"]
+    files = {face["url"].rpartition("/")[2]: face["unicode-range"] for face in faces}
+    assert {"arabic.woff2", "signs-jp.woff2", "signs-kr.woff2", "signs-sc.woff2"} <= files.keys()
+    assert [name for name, ranges in files.items() if "U+4E00-9FFF" in ranges] == [f"signs-{han}.woff2"]
 
 
 @built

@@ -108,6 +108,16 @@ const FACES = {
 };
 
 /**
+ * Fonts for signs of which most systems have their own, and which are fetched where one has not: files of a megabyte. Each is
+ * asked for its own script; of the signs that several of them have, the one that comes first.
+ */
+const SIGNS = {
+  jp: { subset: "japanese", ranges: ["U+3040-30FF", "U+31F0-31FF", "U+FF65-FF9F"] },
+  kr: { subset: "korean", ranges: ["U+1100-11FF", "U+3130-318F", "U+A960-A97F", "U+AC00-D7FF"] },
+  sc: { subset: "chinese-simplified", ranges: ["U+3100-312F", "U+31A0-31BF"] },
+};
+
+/**
  * Distances from a letter's edge (192; 32 to a pixel of letters 24 pixels high) in few steps, finer near the edge, as far as a
  * halo or a soft edge reaches: the map shows next to no difference, and the files are a quarter as large when packed.
  */
@@ -126,9 +136,9 @@ const source = folderOf(PACKAGE);
 /** What the output is made from: the same text means that there is nothing to do. */
 async function describe() {
   const packages = {};
-  for (const name of [PACKAGE, SCRIPTS, ...Object.keys(FACES).map((script) => `${SCRIPTS}-${script}`)])
+  for (const name of [PACKAGE, SCRIPTS, ...[...Object.keys(FACES), ...Object.keys(SIGNS)].map((script) => `${SCRIPTS}-${script}`)])
     packages[name] = JSON.parse(await readFile(join(folderOf(name), "package.json"), "utf8")).version;
-  return `${JSON.stringify({ packages, fonts: Object.keys(FONTS), blocks: BLOCKS, common: COMMON, faces: FACES, levels: LEVELS }, null, 2)}\n`;
+  return `${JSON.stringify({ packages, fonts: Object.keys(FONTS), blocks: BLOCKS, common: COMMON, faces: FACES, signs: SIGNS, levels: LEVELS }, null, 2)}\n`;
 }
 
 /** The number at a place in Protocol Buffers, and the place after it. */
@@ -200,6 +210,14 @@ async function writeFaces() {
   await copyFile(join(folderOf(SCRIPTS), "files", "noto-sans-latin-ext-400-normal.woff2"), join(target, "rest.woff2"));
   faces.push({ file: "rest.woff2", ranges: listRest() });
   await writeFile(join(target, "faces.json"), JSON.stringify(faces));
+  const signs = [];
+  for (const [region, { subset, ranges }] of Object.entries(SIGNS)) {
+    const folder = folderOf(`${SCRIPTS}-${region}`);
+    await copyFile(join(folder, "files", `noto-sans-${region}-${subset}-400-normal.woff2`), join(target, `signs-${region}.woff2`));
+    await copyFile(join(folder, "LICENSE"), join(target, `OFL-signs-${region}.txt`));
+    signs.push({ file: `signs-${region}.woff2`, ranges });
+  }
+  await writeFile(join(target, "signs.json"), JSON.stringify(signs));
 }
 
 async function build() {

@@ -61,15 +61,15 @@ export function listTiles(style: StyleSpecification, view: View): string[] {
   return Object.entries(style.sources).flatMap(([id, source]) => {
     if (source.type !== "vector" || !source.tiles || !isDrawn(style, id, zoom) || zoom < (source.minzoom ?? 0)) return [];
     const z = Math.min(Math.floor(zoom), source.maxzoom ?? 22);
-    const [west, south, east, north] = source.bounds ?? [-180, -85.0511, 180, 85.0511];
+    const [west, south, east, north] = source.bounds ?? [-180, -85, 180, 85];
     const [first, last] = [project(west, north), project(east, south)];
     const range = (axis: 0 | 1): number[] => {
       const from = Math.floor(Math.max(seen.from[axis], first[axis]) * 2 ** z);
       const to = Math.ceil(Math.min(seen.to[axis], last[axis]) * 2 ** z);
-      return Array.from({ length: Math.max(0, Math.min(to - from, MOST)) }, (_, step) => from + step);
+      return Array.from({ length: Math.min(to - from, MOST) }, (_, step) => from + step);
     };
     const [columns, rows] = [range(0), range(1)];
-    return columns.flatMap((x) => rows.map((y) => source.tiles![0]!.replace("{z}", `${z}`).replace("{x}", `${x}`).replace("{y}", `${y}`)));
+    return columns.flatMap((x) => rows.map((y) => source.tiles![0]!.replace(/\{(.)\}/g, (_, name: "x") => `${{ x, y, z }[name]}`)));
   });
 }
 
@@ -80,10 +80,9 @@ export function listLetters(style: StyleSpecification, view: View): string[] {
   const fonts = style.layers.flatMap((layer) => {
     if (layer.type !== "symbol" || !isAt(layer, zoom)) return [];
     const font = layer.layout?.["text-font"];
-    return Array.isArray(font) && font.every((name) => typeof name === "string") ? [font.join(",")] : [];
+    return Array.isArray(font) && !font.some(Array.isArray) ? [font.join(",")] : [];
   });
-  const address = (font: string): string => style.glyphs!.replace("{fontstack}", encodeURIComponent(font)).replace("{range}", LETTERS);
-  return [...new Set(fonts)].map(address);
+  return [...new Set(fonts)].map((font) => style.glyphs!.replace("{fontstack}", encodeURIComponent(font)).replace("{range}", LETTERS));
 }
 
 const isAt = ({ minzoom = 0, maxzoom = 24 }: { minzoom?: number; maxzoom?: number }, zoom: number): boolean =>
@@ -107,7 +106,7 @@ export class Ahead {
   }
 
   #isNew(address: string): boolean {
-    return !this.#asked.has(address) && Boolean(this.#asked.add(address));
+    return !this.#asked.has(address) && !!this.#asked.add(address);
   }
 
   has(address: string): boolean {

@@ -95,10 +95,9 @@ export class CityMap {
     const { camera, bounds } = options;
     this.#map = new MapLibreMap({
       container: options.container,
-      style: options.style,
+      style: draw(options.style),
       attributionControl: false,
       dragRotate: false,
-      pitchWithRotate: false,
       touchPitch: false,
       maxZoom: 20,
       fadeDuration: 100,
@@ -219,15 +218,15 @@ export class CityMap {
       const changes = String((source as VectorTileSource).tiles) !== String(next.tiles) || this.#outdated.has(id);
       if (changes && (looksOf(style, id) !== looksOf(this.#style, id) || !this.#map.isSourceLoaded(id))) this.#faulty.add(id);
     }
-    if (this.#faulty.size) this.#map.setStyle(without(style, this.#faulty), { diff: true });
+    if (this.#faulty.size) this.#map.setStyle(without(style, this.#faulty));
     this.#faulty.clear();
     for (const [id, next] of Object.entries(style.sources)) {
       const source = this.#map.getSource(id);
-      if (!source || next.type !== source.type) continue;
+      if (next.type !== source?.type) continue;
       if (next.type === "vector" && next.tiles) this.#setTiles(id, source as VectorTileSource, next);
       if (id === SELECTION && next.type === "geojson") (source as GeoJSONSource).setData(next.data);
     }
-    this.#map.setStyle(style, { diff: true });
+    this.#map.setStyle(draw(style));
     this.#style = style;
     this.#map.triggerRepaint();
   }
@@ -300,12 +299,21 @@ export class CityMap {
   }
 }
 
+/**
+ * The style, with fonts for Chinese, Japanese and Korean of which the system has none: then a sign that is a stroke in mid-air
+ * is a box that stands on the line.
+ */
+const draw = (style: StyleSpecification): StyleSpecification =>
+  document.createElement("canvas").getContext("2d")!.measureText("一").actualBoundingBoxDescent < -1
+    ? style
+    : { ...style, ...(style.metadata as Record<string, Partial<StyleSpecification>>)["geoserver:han"] };
+
 /** All that a style draws of a source. */
 const looksOf = ({ layers }: StyleSpecification, source: string): string =>
   JSON.stringify(layers.filter((layer) => "source" in layer && layer.source === source));
 
 /** The layer in the address of a tile; "" for other addresses. */
-const layerOfTile = (url: string): string => decodeURIComponent(/\/tiles\/([^/]+)\/\d+\//.exec(url)?.[1] ?? "");
+const layerOfTile = (url: string): string => decodeURIComponent(/\/tiles\/([^/]+)\/\d/.exec(url)?.[1] ?? "");
 
 /** The style without some of its sources, and without what is drawn from them. */
 function without(style: StyleSpecification, ids: Set<string>): StyleSpecification {

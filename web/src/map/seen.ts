@@ -137,8 +137,8 @@ export class Seen {
 
 /** Whether a layer of the style, or what it drew, is of bins. */
 export function isBin(item: object): boolean {
-  const layer = "sourceLayer" in item ? item.sourceLayer : "source-layer" in item ? item["source-layer"] : "";
-  return String(layer).endsWith(BINS);
+  const named = item as Record<string, unknown>;
+  return String(named["sourceLayer"] ?? named["source-layer"]).endsWith(BINS);
 }
 
 /** Each feature once, however many tiles and layers of the style draw it. */

@@ -46,7 +46,7 @@ function escapeHtml(text: string): string {
 
 /** A halo and a line: it stands out on any colour, and does not speak by colour alone. */
 function selectionLayers(base: "light" | "dark"): StyleSpecification["layers"] {
-  const [ink, halo] = base === "dark" ? ["#ffffff", "#000000"] : ["#111111", "#ffffff"];
+  const [ink, halo] = base === "dark" ? ["#fff", "#000d"] : ["#111", "#fffd"];
   const points: FilterSpecification = ["match", ["geometry-type"], ["Point", "MultiPoint"], true, false];
   const lines: FilterSpecification = ["!", points];
   const round = { "line-cap": "round", "line-join": "round" } as const;
@@ -57,7 +57,7 @@ function selectionLayers(base: "light" | "dark"): StyleSpecification["layers"] {
       source: SELECTION,
       filter: lines,
       layout: round,
-      paint: { "line-color": halo!, "line-width": 7, "line-opacity": 0.85 },
+      paint: { "line-color": halo!, "line-width": 7 },
     },
     { id: "selection-line", type: "line", source: SELECTION, filter: lines, layout: round, paint: { "line-color": ink!, "line-width": 3 } },
     {
@@ -65,13 +65,7 @@ function selectionLayers(base: "light" | "dark"): StyleSpecification["layers"] {
       type: "circle",
       source: SELECTION,
       filter: points,
-      paint: {
-        "circle-radius": 11,
-        "circle-opacity": 0,
-        "circle-stroke-color": halo!,
-        "circle-stroke-width": 5,
-        "circle-stroke-opacity": 0.85,
-      },
+      paint: { "circle-radius": 11, "circle-opacity": 0, "circle-stroke-color": halo!, "circle-stroke-width": 5 },
     },
     {
       id: "selection-ring",
