@@ -17,13 +17,13 @@ import shapely
 
 from geoserver.basemap.shapes import subdivide
 from geoserver.basemap.sheets import FARTHEST
-from geoserver.basemap.writing import describe_columns
+from geoserver.basemap.writing import GEOMETRY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["write_afar"]
+__all__ = ["build_afar"]
 
 type Shapes = np.ndarray  # of geometries in EPSG:3857
 type Layer = dict[str, Shapes]  # by class
@@ -59,23 +59,18 @@ _ORDER = (
 )  # fmt: skip
 
 
-def write_afar(folder: Path, tell: Callable[[str, int], None]) -> int:
-    """Write `afar.parquet` of what other files of the folder hold; gives its rows."""
+def build_afar(folder: Path, tell: Callable[[str, int], None]) -> Iterator[pa.RecordBatch]:
+    """Rows of the sheet `afar`, made of what the files of other sheets in the folder hold."""
     areas = dict(_read_areas(folder))
     lines = dict(_read_lines(folder))
-    batches: list[pa.Table] = []
     for zoom in range(FARTHEST, -1, -1):
         tell("from afar", FARTHEST - zoom)
         areas = {
             kind: found for kind in _ORDER if kind in areas and len(found := _merge_areas(kind, areas[kind], zoom))
         }
         lines = {kind: found for kind in lines if len(found := _merge_lines(kind, lines[kind], zoom))}
-        batches += [_build_rows(kind, zoom, shapes) for kind, shapes in (areas | lines).items()]
-    if not batches:
-        return 0
-    table = pa.concat_tables(batches)
-    pq.write_table(table.replace_schema_metadata(describe_columns()), folder / "afar.parquet", compression="zstd")
-    return int(table.num_rows)
+        for kind, shapes in (areas | lines).items():
+            yield _build_rows(kind, zoom, shapes)
 
 
 def _read_areas(folder: Path) -> Iterator[tuple[str, Shapes]]:
@@ -174,16 +169,16 @@ def _find_loose(lines: Shapes) -> np.ndarray:
     return loose
 
 
-def _build_rows(kind: str, zoom: int, shapes: Shapes) -> pa.Table:
+def _build_rows(kind: str, zoom: int, shapes: Shapes) -> pa.RecordBatch:
     pieces = np.array([piece for shape in shapes for piece in subdivide(shape, _CORNERS)], object)
     if shapely.get_dimensions(pieces[0]) == 2:  # noqa: PLR2004 - areas
         pieces = _put_on_grid(pieces, zoom)
     pieces = _collect(pieces, zoom)
-    return pa.table(
+    return pa.record_batch(
         {
             "class": pa.array([kind] * len(pieces), pa.string()),
             "zoom": pa.array([zoom] * len(pieces), pa.int64()),
-            "geometry": pa.array(shapely.to_wkb(pieces), pa.binary()),
+            GEOMETRY: pa.array(shapely.to_wkb(pieces), pa.binary()),
         }
     )
 

@@ -1,7 +1,7 @@
 """The process that reads an extract: what a broken or hostile file does there ends it, and no other.
 
-Started by `geoserver.basemap.making`, it takes an order as a line of JSON, and tells in such lines how far it is and
-what came of it.
+Started by `geoserver.basemap.apart`, it takes an order as a line of JSON, and sends frames: how far it is, rows of
+layers as soon as there are many, and what came of it.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import json
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
+import pyarrow as pa
+
+from geoserver.sources.frames import write_frame
 from geoserver.sources.sandbox import confine, limit_memory
 
 __all__: list[str] = []
@@ -24,39 +26,45 @@ def main() -> None:
     order = json.loads(sys.stdin.readline())
     path, folder = Path(order["path"]), Path(order["folder"])
     # Loaded before the walls are up.
-    from geoserver.basemap.afar import write_afar  # noqa: PLC0415
-    from geoserver.basemap.reading import read_extract, survey  # noqa: PLC0415
+    from geoserver.basemap.reading import read_extract  # noqa: PLC0415
+    from geoserver.basemap.survey import survey  # noqa: PLC0415
     from geoserver.basemap.writing import Writer  # noqa: PLC0415
 
     gc.disable()  # millions of small tuples, none of them in a circle
     limit_memory(order["memory"])
     confine([path], folder)
     notes: Counter[str] = Counter()
+    pipe = sys.stdout.fileno()
+
+    def tell(phase: str, done: int) -> None:
+        write_frame(pipe, {"kind": "progress", "phase": phase, "done": done})
+
+    def give(layer: str, rows: pa.RecordBatch) -> None:
+        write_frame(pipe, {"kind": "rows", "layer": layer}, _as_stream(rows))
+
+    def fail(message: str) -> None:
+        write_frame(pipe, {"kind": "error", "message": message})
+
     try:
-        found = survey(path, _tell, order["languages"])
-        writer = Writer(folder, found.languages, notes)
+        found = survey(path, tell, order["languages"])
+        write_frame(pipe, {"kind": "languages", "languages": found.languages})
         storage = "flex_mem" if path.stat().st_size < _IN_MEMORY else f"sparse_file_array,{folder / 'positions'}"
-        read_extract(path, found, writer, _tell, storage)
-        writer.close()
-        if rows := write_afar(folder, _tell):
-            writer.counts["afar"] = rows
+        read_extract(found, Writer(give, found.languages, notes, found.edge), tell, storage)
     except MemoryError:
-        _say({"error": "takes more memory than it may"})
+        fail("takes more memory than it may")
     except RuntimeError as error:  # of osmium
-        _say({"error": f"is no extract in the PBF format, or ends too early ({error}); download it again"})
+        fail(f"ends too early, or is broken ({error}); download it again")
     except (ValueError, OSError) as error:
-        _say({"error": str(error)})
+        fail(str(error))
     else:
-        (folder / "positions").unlink(missing_ok=True)
-        _say({"counts": dict(writer.counts), "notes": dict(+notes), "languages": list(found.languages)})
+        write_frame(pipe, {"kind": "end", "notes": dict(+notes)})
 
 
-def _tell(phase: str, done: int) -> None:
-    _say({"phase": phase, "done": done})
-
-
-def _say(what: dict[str, Any]) -> None:
-    print(json.dumps(what), flush=True)
+def _as_stream(rows: pa.RecordBatch) -> pa.Buffer:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as stream:
+        stream.write_batch(rows)
+    return sink.getvalue()
 
 
 if __name__ == "__main__":

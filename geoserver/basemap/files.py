@@ -9,11 +9,30 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+from pyproj import CRS
 
 from geoserver.basemap.sheets import ATTRIBUTION, LICENCE, SHEETS, Sheet
+from geoserver.basemap.writing import GEOMETRY
 from geoserver.errors import SetupError
 
-__all__ = ["DATA", "STAGING", "find_foreign", "is_ours", "put_in_place", "render_layer_file", "staging_folder"]
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import pyarrow as pa
+
+__all__ = [
+    "DATA",
+    "STAGING",
+    "Parquet",
+    "find_foreign",
+    "is_ours",
+    "put_in_place",
+    "render_layer_file",
+    "staging_folder",
+]
 
 MARK = "# Made by `geoserver basemap`"
 DATA = "data/basemap"
@@ -120,3 +139,42 @@ def put_in_place(staging: Path, workspace: Path, names: Sequence[str]) -> None:
         if is_ours(workspace / "layers" / f"{name}.toml"):
             (workspace / "layers" / f"{name}.toml").unlink()
             (workspace / DATA / f"{name}.parquet").unlink(missing_ok=True)
+
+
+class Parquet:
+    """A GeoParquet file for each layer, written batch by batch, as a context."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._files: dict[str, pq.ParquetWriter] = {}
+
+    def __enter__(self) -> Parquet:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def write(self, name: str, rows: pa.RecordBatch) -> None:
+        """Append rows to a layer's file."""
+        if name not in self._files:
+            self._files[name] = pq.ParquetWriter(
+                self.folder / f"{name}.parquet",
+                rows.schema.with_metadata({"geo": json.dumps(_describe())}),
+                compression="zstd",
+                compression_level=1,
+                use_dictionary=[column for column in rows.schema.names if column != GEOMETRY],
+                write_statistics=False,
+            )
+        self._files[name].write_batch(rows.cast(self._files[name].schema))
+
+    def close(self) -> None:
+        """Complete all files."""
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+
+
+def _describe() -> dict[str, Any]:
+    """The metadata of GeoParquet 1.1."""
+    column = {"encoding": "WKB", "geometry_types": [], "crs": CRS.from_epsg(3857).to_json_dict()}
+    return {"version": "1.1.0", "primary_column": GEOMETRY, "columns": {GEOMETRY: column}}

@@ -42,6 +42,12 @@ class Plain:
         high = np.maximum.reduceat(self.corners[:, 0], self.firsts)
         return bool((high - low > _HALF).any())
 
+    def find_leaving(self, box: tuple[float, float, float, float]) -> np.ndarray:
+        """Which of them reach out of a box."""
+        out = ((self.corners < box[:2]) | (self.corners > box[2:])).any(axis=1)
+        leaving: np.ndarray = np.logical_or.reduceat(out, self.firsts)
+        return leaving
+
     def to_mercator(self) -> pa.Array:
         """The same in EPSG:3857, as a column."""
         data = self.data.copy()

@@ -1,12 +1,9 @@
-"""An extract (.osm.pbf), read by osmium in three goes: what there is, what is drawn, and what relations are made of."""
+"""An extract (.osm.pbf), read by osmium in two goes: what is drawn, and what relations are made of."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,26 +14,28 @@ from osmium.geom import WKBFactory
 
 from geoserver.basemap.coast import Run, assemble
 from geoserver.basemap.rings import Cut, build_area
-from geoserver.basemap.shapes import as_polygon, subdivide
-from geoserver.basemap.tags import KEYS, NODE_KEYS, Row, Tags, read_area, read_line, read_node
+from geoserver.basemap.shapes import Shape, as_polygon, as_shapes, read_line_positions, subdivide
+from geoserver.basemap.survey import Box, Survey, Tell, iterate
+from geoserver.basemap.tags import (
+    KEYS,
+    NODE_KEYS,
+    Row,
+    Tags,
+    parse_level,
+    read_area,
+    read_house_number,
+    read_line,
+    read_node,
+    read_street,
+)
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from geoserver.basemap.writing import Names, Writer
 
-__all__ = ["Survey", "read_extract", "survey"]
+__all__ = ["choose_boxes", "read_extract"]
 
-type Tell = Callable[[str, int], None]
-type Box = tuple[float, float, float, float]
-
-_LANGUAGE = re.compile(r"name:([a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-[A-Za-z0-9]{2,8})?)")
-_NO_LANGUAGES = ("name:old", "name:alt", "name:loc", "name:int", "name:off", "name:reg", "name:nat")
-_MOST_LANGUAGES = 8
-_SHARE, _SPOKEN_SHARE = 200, 2_000  # one in so many named things has to have a name in a language; in one of the page
 _EVERY = 20_000  # things, between two words of progress
-_LOOKED_AT = 10_000  # named nodes, and as many ways, to find the languages of names
-_LOWEST_BORDER = 10
+_HIGHEST_BORDER, _LOWEST_BORDER = 2, 10  # a country's, a quarter's
 _BORDERS = {2: "country", 3: "state", 4: "state", 5: "district", 6: "district", 7: "municipality", 8: "municipality"}
 _OF_AREAS = (("type", "multipolygon"), ("boundary", "administrative"))
 _JOINED = ("streets", "railways", "tracks")
@@ -47,26 +46,6 @@ _TOO_WIDE, _NOT_WIDE = 30, 4.0  # times the area of what is in it, square degree
 _MOST_CORNERS = 8_000
 
 
-@dataclass(slots=True)
-class Survey:
-    """What a look at all named things and all relations tells."""
-
-    box: Box | None = None  # of the header; west > east where it crosses the antimeridian
-    languages: tuple[str, ...] = ()
-    relations: dict[int, tuple[dict[str, str], list[Row], list[int]]] = field(default_factory=dict)
-    borders: dict[int, int] = field(default_factory=dict)  # way -> the highest level of what it bounds
-
-
-def _read(path: Path, entities: Any, *filters: Any, locations: Any = None) -> Iterator[Any]:
-    with osmium.io.Reader(osmium.io.File(str(path), "pbf"), entities) as reader:
-        handlers = list(filters)
-        if locations is not None:
-            placing = osmium.NodeLocationsForWays(locations)
-            placing.ignore_errors()
-            handlers.insert(0, placing)
-        yield from osmium.OsmFileIterator(reader, *handlers)
-
-
 def _filter(keys: Sequence[str], kind: Any) -> KeyFilter:
     """Leaves of things of one kind those with one of the keys."""
     wanted = KeyFilter(*keys)
@@ -74,72 +53,15 @@ def _filter(keys: Sequence[str], kind: Any) -> KeyFilter:
     return wanted
 
 
-def survey(path: Path, tell: Tell, spoken: Collection[str] = ()) -> Survey:
-    """The first go; `spoken` are languages of readers.
-
-    Raises RuntimeError where the file is none or ends too early, ValueError where it will not do.
-    """
-    found = Survey()
-    with osmium.io.Reader(osmium.io.File(str(path), "pbf"), osmium.osm.NOTHING) as reader:
-        header = reader.header()
-        if header.has_multiple_object_versions:
-            raise ValueError("holds several versions of things; take an extract without history")
-        box = header.box()
-        if box.valid():
-            low, high = box.bottom_left, box.top_right
-            if low.lon != high.lon and low.lat < high.lat:
-                found.box = (low.lon, low.lat, high.lon, high.lat)
-    for number, relation in enumerate(_read(path, osmium.osm.RELATION, TagFilter(*_OF_AREAS))):
-        if number % _EVERY == 0:
-            tell("looking", number)
-        _note_relation(found, relation)
-    found.languages = _find_languages(path, tell, spoken)
-    return found
-
-
-def _find_languages(path: Path, tell: Tell, spoken: Collection[str]) -> tuple[str, ...]:
-    """Languages in which some of the names are, by the first named nodes and ways; the most common first.
-
-    Languages of readers come before that.
-    """
-    named = 0
-    languages: Counter[str] = Counter()
-    for kind in (osmium.osm.NODE, osmium.osm.WAY):
-        for number, thing in enumerate(islice(_read(path, kind, KeyFilter("name")), _LOOKED_AT)):
-            if number % _EVERY == 0:
-                tell("looking", named)
-            named += 1
-            keys = [tag.k for tag in thing.tags if tag.k.startswith("name:") and tag.k not in _NO_LANGUAGES]
-            languages.update(match[1] for key in keys if (match := _LANGUAGE.fullmatch(key)))
-    common = [
-        tag for tag, count in languages.most_common() if count * (_SPOKEN_SHARE if tag in spoken else _SHARE) >= named
-    ]
-    return tuple(sorted(common, key=lambda tag: tag not in spoken)[:_MOST_LANGUAGES])
-
-
-def _note_relation(found: Survey, relation: Any) -> None:
-    tags = dict(relation.tags)
-    if tags.get("boundary") == "administrative":
-        level = tags.get("admin_level", "")
-        if level.isascii() and level.isdigit() and 2 <= int(level) <= _LOWEST_BORDER and tags.get("maritime") != "yes":  # noqa: PLR2004 - a country's
-            for way in _read_ways(relation):
-                found.borders[way] = min(int(level), found.borders.get(way, _LOWEST_BORDER))
-    elif tags.get("type") == "multipolygon" and (rows := read_area(tags)):
-        found.relations[relation.id] = (tags, rows, list(dict.fromkeys(_read_ways(relation))))
-
-
-def _read_ways(relation: Any) -> list[int]:
-    return [member.ref for member in relation.members if member.type == "w"]
-
-
-def read_extract(path: Path, found: Survey, writer: Writer, tell: Tell, storage: str) -> None:
-    """The second go and the third, and then the coast."""
-    extract = _Extract(writer, osmium.index.create_map(storage), tell)
-    extract.read_things(path)
-    extract.read_members(path, found)
+def read_extract(found: Survey, writer: Writer, tell: Tell, storage: str) -> None:
+    """The two goes after the first look, and then the coast."""
+    extract = _Extract(found, writer, None if found.placed else osmium.index.create_map(storage), tell)
+    extract.read_things()
+    extract.read_members()
     extract.join_lines()
     writer.flush()
-    extract.finish(found, choose_boxes(found.box, writer.seen))
+    extract.finish(choose_boxes(found.box, writer.seen))
+    writer.flush()
 
 
 def choose_boxes(header: Box | None, seen: tuple[Box | None, Box | None]) -> list[Box]:
@@ -169,28 +91,36 @@ def choose_boxes(header: Box | None, seen: tuple[Box | None, Box | None]) -> lis
 class _Extract:
     """What is collected while things go by."""
 
+    found: Survey
     writer: Writer
     locations: Any
     tell: Tell
     coasts: list[Run] = field(default_factory=list)
     open_areas: list[tuple[Names, list[Row], list[np.ndarray]]] = field(default_factory=list)
+    relations: list[tuple[Names, list[Row], list[int]]] = field(default_factory=list)
+    borders: dict[int, int] = field(default_factory=dict)  # way -> the highest level of what it bounds
     members: dict[int, list[np.ndarray]] = field(default_factory=dict)
-    roads: dict[tuple[str, str], list[str]] = field(default_factory=dict)
-    alike: dict[tuple[Row, Names], list[str]] = field(default_factory=dict)
+    roads: dict[tuple[str, str], list[Shape]] = field(default_factory=dict)
+    alike: dict[tuple[Row, Names], list[Shape]] = field(default_factory=dict)
     ways: int = 0
     lost: int = 0
     _factory: Any = field(default_factory=WKBFactory)
 
-    def read_things(self, path: Path) -> None:
-        """Everything with a tag that is drawn, of nodes and ways."""
-        kinds = osmium.osm.NODE | osmium.osm.WAY
-        filters = [_filter(keys, osmium.osm.NODE) for keys in NODE_KEYS] + [_filter(KEYS, osmium.osm.WAY)]
-        for number, thing in enumerate(_read(path, kinds, *filters, locations=self.locations)):
+    def read_things(self) -> None:
+        """Everything with a tag that is drawn, of nodes and ways; and of which ways areas and borders are made."""
+        kinds = osmium.osm.NODE | osmium.osm.WAY | osmium.osm.RELATION
+        relations = TagFilter(*_OF_AREAS)
+        relations.enable_for(osmium.osm.RELATION)
+        filters: list[Any] = [_filter(keys, osmium.osm.NODE) for keys in NODE_KEYS]
+        filters += [_filter(KEYS, osmium.osm.WAY), relations]
+        for number, thing in enumerate(iterate(self.found, kinds, *filters, locations=self.locations)):
             if number % _EVERY == 0:
                 self.tell("reading", number)
             if thing.is_way():
                 self.ways += 1
                 self._take_way(thing)
+            elif thing.is_relation():
+                self._take_relation(thing)
             elif self.ways:
                 raise ValueError("has nodes behind ways; sort it first (osmium sort)")
             else:
@@ -200,22 +130,44 @@ class _Extract:
 
     def _take_node(self, node: Any) -> None:
         tags = node.tags
-        if rows := read_node(tags):
+        rows: list[Row] = []
+        names: Names = ()
+        if "name" in tags:
+            rows, names = read_node(tags), self.writer.read_names(tags)
+        elif row := read_house_number(tags):  # nearly all of them
+            rows = [row]
+        if rows:
             try:
                 shape = self._factory.create_point(node)
             except (osmium.InvalidLocationError, RuntimeError):
                 self.writer.notes["points without a position left out"] += 1
                 return
-            names = self.writer.read_names(tags)
             for row in rows:
                 self.writer.add(row, shape, names)
 
+    def _take_relation(self, relation: Any) -> None:
+        tags = dict(relation.tags)
+        if tags.get("boundary") == "administrative":
+            level = parse_level(tags.get("admin_level"), _LOWEST_BORDER) or 0
+            if level >= _HIGHEST_BORDER and tags.get("maritime") != "yes":
+                for way in _read_ways(relation):
+                    self.borders[way] = min(level, self.borders.get(way, _LOWEST_BORDER))
+        elif tags.get("type") == "multipolygon" and (rows := read_area(tags)):
+            self.relations.append((self.writer.read_names(tags), rows, list(dict.fromkeys(_read_ways(relation)))))
+
     def _take_way(self, way: Any) -> None:
         tags = way.tags
-        if tags.get("natural") == "coastline":
+        highway = tags.get("highway")
+        if highway is None and tags.get("natural") == "coastline":
             self.coasts += [Run(way.id, run) for run in self._read_runs(way)]
-        areas, lines = _sort_out(tags, closed=way.is_closed())
-        if not areas and not lines:
+        street = read_street(tags, highway) if highway else None
+        if street and not way.is_closed():
+            self._take_lines(way, [street], self.writer.read_names(tags))
+            return
+        areas, lines = _sort_out(tags, street, closed=way.is_closed())
+        if not areas:
+            if lines:
+                self._take_lines(way, lines, self.writer.read_names(tags))
             return
         names = self.writer.read_names(tags)
         try:
@@ -225,12 +177,20 @@ class _Extract:
             return
         for row in lines:
             self._add_line(row, shape, names)
-        if areas:
-            polygon = as_polygon(shape)
-            for row in areas:
-                self.writer.add(row, polygon, names)
+        polygon = as_polygon(shape)
+        for row in areas:
+            self.writer.add(row, polygon, names)
 
-    def _add_line(self, row: Row, shape: str, names: Names) -> None:
+    def _take_lines(self, way: Any, lines: list[Row], names: Names) -> None:
+        try:
+            shape = self._factory.create_linestring(way)
+        except (osmium.InvalidLocationError, RuntimeError):
+            self._take_cut(way, names, [], lines)
+            return
+        for row in lines:
+            self._add_line(row, shape, names)
+
+    def _add_line(self, row: Row, shape: Shape, names: Names) -> None:
         if row.layer not in _JOINED:
             self.writer.add(row, shape, names)
             return
@@ -254,14 +214,18 @@ class _Extract:
         if lines:
             self.writer.notes["lines that end where the extract does"] += 1
         for run in runs:
-            text = shapely.to_wkb(shapely.linestrings(run), hex=True)
+            line = shapely.linestrings(run)
             for row in lines:
-                self._add_line(row, text, names)
+                self._add_line(row, line, names)
         if areas:
             self.open_areas.append((names, areas, runs))
 
     def _read_runs(self, way: Any) -> list[np.ndarray]:
         """Its positions in degrees, broken where nodes are missing; a run has two positions at least."""
+        try:
+            return [read_line_positions(self._factory.create_linestring(way))]
+        except (osmium.InvalidLocationError, RuntimeError):
+            pass
         runs: list[list[tuple[float, float]]] = [[]]
         for node in way.nodes:
             if not node.location.valid():
@@ -270,17 +234,17 @@ class _Extract:
                 runs[-1].append((node.lon, node.lat))
         return [np.array(run) for run in runs if len(run) > 1]
 
-    def read_members(self, path: Path, found: Survey) -> None:
+    def read_members(self) -> None:
         """The ways that relations are made of: borders are written, those of areas kept."""
-        wanted = {way for _, _, ways in found.relations.values() for way in ways}
-        ids = wanted | found.borders.keys()
+        wanted = {way for _, _, ways in self.relations for way in ways}
+        ids = wanted | self.borders.keys()
         if not ids:
             return
-        for number, way in enumerate(_read(path, osmium.osm.WAY, IdFilter(ids), locations=self.locations)):
+        for number, way in enumerate(iterate(self.found, osmium.osm.WAY, IdFilter(ids), locations=self.locations)):
             if number % _EVERY == 0:
                 self.tell("joining", number)
             runs = self._read_runs(way)
-            level = found.borders.get(way.id)
+            level = self.borders.get(way.id)
             if level and way.tags.get("natural") != "coastline" and way.tags.get("maritime") != "yes":
                 row = Row("boundaries", (_BORDERS.get(level, "quarter"), level))
                 self._add_shapes(row, [shapely.linestrings(run) for run in runs])
@@ -294,14 +258,14 @@ class _Extract:
         for (row, names), texts in self.alike.items():
             self._add_shapes(row, _merge(texts), names)
 
-    def finish(self, found: Survey, boxes: list[Box]) -> None:
+    def finish(self, boxes: list[Box]) -> None:
         """Areas of relations, what the edge has cut, and land."""
         self.tell("joining", 0)
-        for tags, rows, ways in found.relations.values():
+        for names, rows, ways in self.relations:
             lines = [run for way in ways for run in self.members.get(way, [])]
             if any(way not in self.members for way in ways) and lines:
                 self.writer.notes["areas of which ways are not in the extract"] += 1
-            self._add_area(self.writer.read_names(tags), rows, lines, boxes)
+            self._add_area(names, rows, lines, boxes)
         for names, rows, runs in self.open_areas:
             self._add_area(names, rows, runs, boxes)
         self.members.clear()
@@ -321,14 +285,13 @@ class _Extract:
         if area is None:
             self.writer.notes["areas that do not close left out"] += 1
             return
-        text = shapely.to_wkb(area, hex=True)
         for row in rows:
-            self.writer.add(row, text, names)
+            self.writer.add(row, area, names)
 
     def _add_shapes(self, row: Row, shapes: Sequence[shapely.Geometry], names: Names = ()) -> None:
         """Several geometries that are the same else."""
-        for text in shapely.to_wkb(np.array(shapes, object), hex=True):
-            self.writer.add(row, text, names)
+        for shape in shapes:
+            self.writer.add(row, shape, names)
 
     def _add_beyond(self, box: Box) -> None:
         """A wide frame around the extract, so that its surroundings are neither sea nor cut off from it."""
@@ -351,12 +314,16 @@ class _Extract:
         self._add_shapes(Row("coast", ("coast",)), [shapely.linestrings(line) for line in made.coast])
 
 
-def _merge(lines: list[str]) -> Sequence[shapely.Geometry]:
+def _merge(lines: list[Shape]) -> Sequence[shapely.Geometry]:
     """Lines that meet as one."""
     parts: Sequence[shapely.Geometry] = shapely.get_parts(
-        shapely.line_merge(shapely.multilinestrings(list(shapely.from_wkb(lines))))
+        shapely.line_merge(shapely.multilinestrings(as_shapes(lines)))
     )
     return parts
+
+
+def _read_ways(relation: Any) -> list[int]:
+    return [member.ref for member in relation.members if member.type == "w"]
 
 
 def _reaches(lines: list[np.ndarray], box: Box) -> bool:
@@ -364,13 +331,13 @@ def _reaches(lines: list[np.ndarray], box: Box) -> bool:
     return bool(((x >= box[0]) & (x <= box[2]) & (y >= box[1]) & (y <= box[3])).any())
 
 
-def _sort_out(tags: Tags, *, closed: bool) -> tuple[list[Row], list[Row]]:
+def _sort_out(tags: Tags, street: Row | None, *, closed: bool) -> tuple[list[Row], list[Row]]:
     """What a way is as an area, and as a line: a street that ends where it began bounds nothing by itself."""
-    area = tags.get("area")
-    if not closed or area == "no":
-        return [], read_line(tags)
-    if "highway" in tags and area != "yes" and "building" not in tags:
-        return [], read_line(tags)
+    area = tags.get("area") if closed else "no"
+    if area == "no" or (area != "yes" and "highway" in tags and "building" not in tags):
+        return [], [street] if street else read_line(tags)
     areas = read_area(tags)
-    lines = [] if area == "yes" else read_line(tags)
+    if areas and areas[0].layer == "buildings":
+        return areas, []
+    lines = [] if area == "yes" else [street] if street else read_line(tags)
     return areas, [row for row in lines if row.layer != "land" or not areas]

@@ -14,6 +14,7 @@ __all__ = ["Cut", "build_area"]
 type Box = tuple[float, float, float, float]
 type Point = tuple[float, float]
 
+_TRIANGLE = 3
 _NEAR = 0.05  # of the box's shorter side: what ends so near to the edge was cut by it
 
 
@@ -28,6 +29,10 @@ def build_area(lines: list[np.ndarray], box: Box | None) -> shapely.Geometry | N
     shorter way; ends that are far from the edge are joined by a straight line, the nearest ones first.
     """
     lines = [line for line in lines if len(line) > 1]
+    if len(lines) == 1 and len(lines[0]) > _TRIANGLE and (lines[0][0] == lines[0][-1]).all():
+        ring: shapely.Geometry = shapely.polygons(lines[0])
+        if shapely.is_valid(ring):
+            return ring
     if _find_loose(lines):
         if box is None:
             raise Cut

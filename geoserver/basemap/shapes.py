@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import shapely
@@ -12,26 +12,55 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "Shape",
     "as_polygon",
+    "as_shapes",
+    "as_texts",
     "build_strips",
+    "cut_at_edge",
     "measure_hectares",
     "project",
+    "read_line_positions",
     "read_shapes",
     "split_at_antimeridian",
     "subdivide",
     "to_mercator",
 ]
 
+type Shape = str | shapely.Geometry
+"""A geometry in degrees: as WKB (hexadecimal), in which osmium gives most, or built."""
+
 _RADIUS = 6378137.0
 _NORTHMOST = 85.0511287  # of Web Mercator
 _HALF, _WHOLE = 180.0, 360.0
-_HEAD = 10  # hexadecimal digits of WKB before a line's positions: byte order and type
+_LINE = 18  # hexadecimal digits of WKB before a line's positions
+_HEAD = 10  # hexadecimal digits of WKB of a line that are byte order and type
 _METRES = 111_319.49  # in a degree of latitude
 
 
 def as_polygon(line: str) -> str:
     """The WKB (hexadecimal) of a closed line as that of the area in it."""
     return "010300000001000000" + line[_HEAD:]
+
+
+def read_line_positions(line: str) -> np.ndarray:
+    """The positions, n x 2, of the WKB (hexadecimal) of a line."""
+    return np.frombuffer(bytes.fromhex(line[_LINE:]), "<f8").reshape(-1, 2)
+
+
+def as_texts(shapes: list[Shape]) -> list[str]:
+    """All of them as WKB."""
+    built = [index for index, shape in enumerate(shapes) if not isinstance(shape, str)]
+    if not built:
+        return cast("list[str]", shapes)
+    for index, text in zip(built, shapely.to_wkb([shapes[index] for index in built], hex=True), strict=True):
+        shapes[index] = text
+    return cast("list[str]", shapes)
+
+
+def as_shapes(shapes: list[Shape]) -> np.ndarray:
+    """All of them built."""
+    return read_shapes(as_texts(shapes))
 
 
 def read_shapes(texts: Sequence[str]) -> np.ndarray:
@@ -65,6 +94,36 @@ def _split(shape: shapely.Geometry) -> shapely.Geometry:
     parts = [part for part in parts if shapely.get_dimensions(part) == dimension and not part.is_empty]
     build = shapely.multipolygons if dimension == 2 else shapely.multilinestrings  # noqa: PLR2004 - areas
     return build(parts) if len(parts) > 1 else parts[0] if parts else shape
+
+
+def cut_at_edge(
+    shapes: np.ndarray, box: tuple[float, float, float, float], notes: Counter[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """What is left of geometries inside a box, and which of them have something left."""
+    bounds = shapely.bounds(shapes)
+    out = (bounds[:, :2] < box[:2]).any(axis=1) | (bounds[:, 2:] > box[2:]).any(axis=1)
+    kept = np.ones(len(shapes), bool)
+    if out.any():
+        shapes = shapes.copy()
+        whole = shapes[out]
+        broken = ~shapely.is_valid(whole)
+        whole[broken] = shapely.make_valid(whole[broken])
+        inside = shapely.intersection(whole, shapely.box(*box))
+        shapes[out] = [_keep_dimension(one, before) for one, before in zip(inside, shapes[out], strict=True)]
+        kept[out] = ~shapely.is_empty(shapes[out])
+        notes["cut at the extract's edge"] += int(kept[out].sum())
+        notes["outside of the extract's edge and left out"] += int((~kept[out]).sum())
+    return shapes[kept], kept
+
+
+def _keep_dimension(shape: shapely.Geometry, before: shapely.Geometry) -> shapely.Geometry:
+    """Without what only touches the edge."""
+    dimension = shapely.get_dimensions(before)
+    parts = [part for part in shapely.get_parts(shape) if shapely.get_dimensions(part) == dimension]
+    build = (shapely.multipoints, shapely.multilinestrings, shapely.multipolygons)[dimension]
+    if not parts:
+        return shapely.GeometryCollection()
+    return parts[0] if len(parts) == 1 else build(parts)
 
 
 def project(xy: np.ndarray) -> np.ndarray:

@@ -6,7 +6,19 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol, overload
 
-__all__ = ["KEYS", "NODE_KEYS", "Row", "Tags", "parse_height", "parse_level", "read_area", "read_line", "read_node"]
+__all__ = [
+    "KEYS",
+    "NODE_KEYS",
+    "Row",
+    "Tags",
+    "parse_height",
+    "parse_level",
+    "read_area",
+    "read_house_number",
+    "read_line",
+    "read_node",
+    "read_street",
+]
 
 
 class Tags(Protocol):
@@ -157,9 +169,7 @@ def read_area(tags: Tags) -> list[Row]:
 
 
 def read_line(tags: Tags) -> list[Row]:
-    """What a line is."""
-    if row := _street(tags):
-        return [row]
+    """What a line is that is no street."""
     return [row for read in _LINES if (row := read(tags))]
 
 
@@ -220,8 +230,9 @@ def _building(tags: Tags) -> Row | None:
     return Row("buildings", (_BUILDINGS.get(kind, "building"), height, levels, made))
 
 
-def _street(tags: Tags) -> Row | None:
-    found = _STREETS.get(tags.get("highway", ""))
+def read_street(tags: Tags, highway: str) -> Row | None:
+    """What street a line with that tag is, if it is one."""
+    found = _STREETS.get(highway)
     if not found:
         return None
     kind, rank, width = found
@@ -264,9 +275,16 @@ def _strip(tags: Tags) -> Row | None:
 def _read_points(tags: Tags) -> Iterator[Row]:
     if "name" in tags and (found := _find_place(tags) or _find_landmark(tags)):
         yield found
-    if number := tags.get("addr:housenumber"):
-        street = tags.get("addr:street") or tags.get("addr:place")
-        yield Row("house-numbers", (number, street, tags.get("addr:postcode")))
+    if row := read_house_number(tags):
+        yield row
+
+
+def read_house_number(tags: Tags) -> Row | None:
+    """The number of a house, with its street."""
+    if not (number := tags.get("addr:housenumber")):
+        return None
+    street = tags.get("addr:street") or tags.get("addr:place")
+    return Row("house-numbers", (number, street, tags.get("addr:postcode")))
 
 
 def _find_place(tags: Tags) -> Row | None:

@@ -1,39 +1,48 @@
-"""Rows of the basemap's layers into one GeoParquet file each, in batches, so that memory stays small."""
+"""Rows of the basemap's layers as tables, in batches, so that memory stays small."""
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import copy
 from functools import lru_cache
 from itertools import compress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import shapely
-from pyproj import CRS
 
 from geoserver.basemap.plain import read_plain
-from geoserver.basemap.shapes import build_strips, measure_hectares, read_shapes, split_at_antimeridian, to_mercator
+from geoserver.basemap.shapes import (
+    Shape,
+    as_texts,
+    build_strips,
+    cut_at_edge,
+    measure_hectares,
+    read_shapes,
+    split_at_antimeridian,
+    to_mercator,
+)
 from geoserver.basemap.sheets import SHEETS
 from geoserver.basemap.tags import Row
 from geoserver.fieldtypes import FIELD_TYPES
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from geoserver.basemap.sheets import Sheet
     from geoserver.basemap.tags import Tags
 
-__all__ = ["LONGEST_NAME", "Names", "Writer", "clean_text", "describe_columns"]
+__all__ = ["GEOMETRY", "LONGEST_NAME", "Names", "Writer", "clean_text"]
 
 type Box = tuple[float, float, float, float]
 type Names = tuple[str | None, ...]
 """The local name and those in other languages, in their order; empty for what has no name."""
 
+type Sink = Callable[[str, pa.RecordBatch], None]
+"""Takes some rows of a layer: its fields, and `GEOMETRY` as WKB in EPSG:3857."""
+
+GEOMETRY = "geometry"
 _BATCH = 8_192
 LONGEST_NAME = 100  # characters; OpenStreetMap takes 255
 _CORNERS = "areas of fewer than three corners left out"
@@ -42,6 +51,8 @@ _SMALL = ("scrub", "wetland", "basin", "dock", "river")  # whose names say littl
 _RANKS = {"parks": ((100, 4), (20, 5), (5, 6), (1, 7), (0, 8)), "water": ((1000, 3), (50, 4), (5, 6), (0, 8))}
 _KINDS = {"parks": "park", "water": "water"}
 _PLAIN = (
+    "greens",
+    "plazas",
     "streets",
     "side-streets",
     "paths",
@@ -69,30 +80,34 @@ def clean_text(text: str) -> str | None:
     return text or None
 
 
-class _Sheet:
-    """Rows of one layer that wait to be written."""
+class _Rows:
+    """Rows of one layer that wait to be given on."""
 
-    def __init__(self, sheet: Sheet) -> None:
+    def __init__(self, sheet: Sheet, rows: Sequence[tuple[Shape, Row, Names]]) -> None:
         self.about = sheet
-        self.shapes: list[str] = []
-        self.values: list[tuple[Any, ...]] = []
-        self.names: list[Names] = []
-        self.widths: list[float] = []
+        self.shapes = as_texts([shape for shape, _, _ in rows])
+        self.values = [row.values for _, row, _ in rows]
+        self.names = [names for _, _, names in rows]
+        self.widths = [row.width for _, row, _ in rows]
+
+    def keep(self, mask: np.ndarray) -> None:
+        """No others."""
+        for name in ("shapes", "values", "names", "widths"):
+            setattr(self, name, list(compress(getattr(self, name), mask)))
 
 
 class Writer:
-    """Takes rows with geometries in degrees (WKB, hexadecimal) and writes what is full."""
+    """Takes rows with geometries in degrees, and gives on what is full."""
 
-    def __init__(self, folder: Path, languages: Sequence[str], notes: Counter[str]) -> None:
-        self.folder = folder
+    def __init__(self, sink: Sink, languages: Sequence[str], notes: Counter[str], edge: Box | None = None) -> None:
+        self.sink = sink
         self.languages = tuple(languages)
+        self.edge = edge
         self.notes = notes
-        self.counts: Counter[str] = Counter()
         self.evidence: list[np.ndarray] = []
         self._boxes = np.tile([np.inf, np.inf, -np.inf, -np.inf], (2, 1))  # of houses, streets, places: west and east
         self._keys = tuple(f"name:{language}" for language in languages)
-        self._sheets = {name: _Sheet(sheet) for name, sheet in SHEETS.items()}
-        self._files: dict[str, pq.ParquetWriter] = {}
+        self._waiting: dict[str, list[tuple[Shape, Row, Names]]] = {name: [] for name in SHEETS}
         self._places: set[tuple[str, str, int, int]] = set()
 
     @property
@@ -110,49 +125,51 @@ class Writer:
             return ()
         return (name, *(tags.get(key) for key in self._keys))
 
-    def add(self, row: Row, shape: str, names: Names) -> None:
+    def add(self, row: Row, shape: Shape, names: Names) -> None:
         """One row."""
-        sheet = self._sheets[row.layer]
-        sheet.shapes.append(shape)
-        sheet.values.append(row.values)
-        sheet.names.append(names)
-        sheet.widths.append(row.width)
-        if len(sheet.shapes) >= _BATCH:
+        waiting = self._waiting[row.layer]
+        waiting.append((shape, row, names))
+        if len(waiting) >= _BATCH:
             self._flush(row.layer)
 
     def flush(self) -> None:
-        """Write what is there; places last, because names of areas become places."""
+        """Give on what is there; places last, because names of areas become places."""
         for name in sorted(SHEETS, key=lambda name: name == "places"):
             self._flush(name)
 
-    def close(self) -> None:
-        self.flush()
-        for file in self._files.values():
-            file.close()
-
     def _flush(self, name: str) -> None:
-        rows, self._sheets[name] = self._sheets[name], _Sheet(SHEETS[name])
-        if not rows.shapes:
+        if not self._waiting[name]:
             return
+        rows = _Rows(SHEETS[name], self._waiting[name])
+        self._waiting[name] = []
         plain = read_plain(rows.shapes, rows.about.kind) if name in _PLAIN else None
-        if plain is not None and not plain.is_wide():
+        if plain is None or plain.is_wide():
+            self._give_shaped(name, rows)
+            return
+        if self.edge and (out := plain.find_leaving(self.edge)).any():
+            leaving = copy(rows)
+            leaving.keep(out)
+            self._give_shaped(name, leaving)
+            rows.keep(~out)
+            plain = read_plain(rows.shapes, rows.about.kind) if rows.shapes else None
+        if plain is not None:
             self._remember(name, plain.corners, plain.firsts)
-            geometry = plain.to_mercator()
-        else:
-            shapes = self._shape(name, rows)
+            self._give(rows, plain.to_mercator())
+
+    def _give_shaped(self, name: str, rows: _Rows) -> None:
+        shapes = self._shape(name, rows)
+        if len(shapes):
             corners, index = shapely.get_coordinates(shapes, return_index=True)
             self._remember(name, corners, np.flatnonzero(np.diff(index, prepend=-1)))
-            geometry = pa.array(shapely.to_wkb(to_mercator(shapes)), pa.binary())
-        if len(geometry):
-            self._write(rows, geometry)
+            self._give(rows, pa.array(shapely.to_wkb(to_mercator(shapes)), pa.binary()))
 
-    def _shape(self, name: str, rows: _Sheet) -> np.ndarray:
+    def _shape(self, name: str, rows: _Rows) -> np.ndarray:
         """Geometries of the layer's kind, and rows without what has none: lines become strips, areas points."""
         shapes = read_shapes(rows.shapes)
         missing = shapely.is_missing(shapes) | shapely.is_empty(shapes)
         if missing.any():
             self.notes[_CORNERS] += int(missing.sum())
-            _keep(rows, ~missing)
+            rows.keep(~missing)
             shapes = shapes[~missing]
         dimensions = shapely.get_dimensions(shapes)
         if rows.about.kind == "points" and (other := dimensions > 0).any():
@@ -160,22 +177,24 @@ class Writer:
         if rows.about.kind == "polygons" and (other := dimensions == 1).any():
             shapes[other] = build_strips(shapes[other], np.array(rows.widths)[other])
         shapes = split_at_antimeridian(shapes, self.notes)
+        if self.edge and name != "beyond":
+            shapes, kept = cut_at_edge(shapes, self.edge, self.notes)
+            rows.keep(kept)
         if name in _KINDS:
             self._measure(name, shapes, rows)
         if name == "places":
             fresh = self._find_new(shapes, rows)
-            _keep(rows, fresh)
+            rows.keep(fresh)
             shapes = shapes[fresh]
         return shapes
 
-    def _measure(self, name: str, shapes: np.ndarray, rows: _Sheet) -> None:
+    def _measure(self, name: str, shapes: np.ndarray, rows: _Rows) -> None:
         """Hectares of parks; names of parks and lakes become places, the larger the more important."""
         hectares = [round(float(size), 2) for size in measure_hectares(shapes)]
         for shape, size, values, names in zip(shapes, hectares, rows.values, rows.names, strict=True):
             if names and values[0] not in _SMALL:
                 rank = next(rank for least, rank in _RANKS[name] if size >= least)
-                point = shapely.to_wkb(shapely.point_on_surface(shape), hex=True)
-                self.add(Row("places", (_KINDS[name], values[0], rank, None)), point, names)
+                self.add(Row("places", (_KINDS[name], values[0], rank, None)), shapely.point_on_surface(shape), names)
         if name == "parks":
             rows.values = [(values[0], size) for values, size in zip(rows.values, hectares, strict=True)]
 
@@ -188,7 +207,7 @@ class Writer:
         if name in _EVIDENCE_OF and sum(map(len, self.evidence)) < _MOST_EVIDENCE:
             self.evidence.append(corners[firsts[:: max(1, len(firsts) // 1000)]])
 
-    def _find_new(self, shapes: np.ndarray, rows: _Sheet) -> np.ndarray:
+    def _find_new(self, shapes: np.ndarray, rows: _Rows) -> np.ndarray:
         """Places that no other of the same kind and name stands beside: many are drawn as a point and as an area.
 
         An island that is called as what stands on it, as most small ones are, is named once, too.
@@ -205,7 +224,7 @@ class Writer:
                 fresh[index] = True
         return fresh
 
-    def _write(self, rows: _Sheet, geometry: pa.Array) -> None:
+    def _give(self, rows: _Rows, geometry: pa.Array) -> None:
         sheet = rows.about
         columns: dict[str, pa.Array] = {}
         plain = dict(
@@ -218,14 +237,7 @@ class Writer:
                 columns[name] = pa.array([text and clean_text(text) for text in plain[name]], pa.string())
             else:
                 columns[name] = pa.array(plain[name], pa.type_for_alias(FIELD_TYPES[kind].arrow))
-        columns["geometry"] = geometry
-        table = pa.table(columns)
-        if sheet.id not in self._files:
-            schema = table.schema.with_metadata(describe_columns())
-            path = self.folder / f"{sheet.id}.parquet"
-            self._files[sheet.id] = pq.ParquetWriter(path, schema, compression="zstd", compression_level=1)
-        self._files[sheet.id].write_table(table.cast(self._files[sheet.id].schema))
-        self.counts[sheet.id] += len(geometry)
+        self.sink(sheet.id, pa.record_batch({**columns, GEOMETRY: geometry}))
 
     def _build_names(self, sheet: Sheet, names: Sequence[Names]) -> dict[str, pa.Array]:
         """The local names, and others where they differ from them."""
@@ -249,14 +261,3 @@ def _find_letters(text: str) -> str:
     """Letters and digits alone, of one size and without accents; of scripts without either all signs."""
     plain = unicodedata.normalize("NFKD", text.casefold())
     return "".join(letter for letter in plain if unicodedata.category(letter)[0] in "LN") or plain
-
-
-def _keep(rows: _Sheet, mask: np.ndarray) -> None:
-    for name in ("shapes", "values", "names", "widths"):
-        setattr(rows, name, list(compress(getattr(rows, name), mask)))
-
-
-def describe_columns() -> dict[str, str]:
-    """The metadata of GeoParquet 1.1 of a file whose geometries are in EPSG:3857."""
-    column = {"encoding": "WKB", "geometry_types": [], "crs": CRS.from_epsg(3857).to_json_dict()}
-    return {"geo": json.dumps({"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}})}

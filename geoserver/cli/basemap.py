@@ -15,7 +15,7 @@ from geoserver.cli.reports import build_details, build_table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from geoserver.basemap import Made
+    from geoserver.basemap.making import Made
     from geoserver.loading.report import Progress as ProgressCallback
 
 __all__ = ["basemap"]
@@ -33,7 +33,7 @@ def basemap(
     Land and sea, water, parks, streets, buildings and names become layers; the city's own layers stay as they are.
     Readers see the old basemap until the new one is loaded, and it stays when the new one fails.
     """
-    from geoserver.basemap import make_basemap
+    from geoserver.basemap.making import make_basemap
 
     settings = read_settings(workspace)
     with database(settings) as url, _progress(extract.name) as (reading, loading):

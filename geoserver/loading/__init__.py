@@ -5,5 +5,6 @@ from __future__ import annotations
 from geoserver.loading.load import load
 from geoserver.loading.proving import prove_sources
 from geoserver.loading.report import LoadReport, Progress
+from geoserver.loading.together import Loading, Together, load_together
 
-__all__ = ["LoadReport", "Progress", "load", "prove_sources"]
+__all__ = ["LoadReport", "Loading", "Progress", "Together", "load", "load_together", "prove_sources"]

@@ -75,6 +75,7 @@ class FeatureLoader:
     place: Place
     fids: FidGiver
     rejects: Rejects
+    multi: bool = False  # geometries of several parts are expected: the column is made for them at once
     merge_keys: bool = False  # later rows of a key are readings of the same feature, no mistake
     assumed: bool = False  # the CRS is taken to be longitude and latitude
     limits: Limits | None = None  # of the city
@@ -90,12 +91,15 @@ class FeatureLoader:
         self.columns = Columns(tuple(item for item in self.layer.fields.values() if not item.latest), self.notes)
 
     def run(self, opened: Opened, progress: Progress) -> None:
-        """Copy every batch; raises LoadError when not one row can be stored."""
-        self.columns.open(opened)
+        """Copy every batch; raises LoadError when not one row can be stored. The columns have to be open."""
         progress(0, opened.total, "reading")
         for batch in opened.batches:
-            self._load_batch(batch)
+            self.add(batch)
             progress(self.read, opened.total, "reading")
+        self.finish()
+
+    def finish(self) -> None:
+        """After the last batch."""
         self.staging.wait()
         if not self._made:
             self.staging.create(multi=False)
@@ -104,7 +108,8 @@ class FeatureLoader:
             hint = "; set swap_axes = true in the layer file" if "x and y swapped" in why else ""
             raise LoadError(f"{self.layer.source}: not one of {self.read} rows can be stored: {why}{hint}")
 
-    def _load_batch(self, batch: Batch) -> None:
+    def add(self, batch: Batch) -> None:
+        """Copy the rows of a batch that can be stored."""
         self.read += len(batch) + len(batch.broken)
         self.rejects.add_broken(batch.broken)
         if not len(batch):
@@ -147,7 +152,8 @@ class FeatureLoader:
 
     def _store(self, lines: np.ndarray, located: Located, values: list[pa.Array], keys: pa.Array | None) -> None:
         if not self._made:
-            self.staging.create(multi=located.multi)
+            self.staging.wait()
+            self.staging.create(multi=located.multi or self.multi)
             self._made = True
         elif located.multi:
             self.staging.promote()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from geoserver.model import Field, Layer
 
-__all__ = ["Staging", "build_indexes", "column_types", "drop_leftovers"]
+__all__ = ["Copier", "Staging", "build_indexes", "column_types", "drop_leftovers", "swap"]
 
 _SINGLE = {"points": "Point", "lines": "LineString", "polygons": "Polygon"}
 _LOCK_WAIT = "2s"  # how long the swap holds readers up while it waits for the last of the old ones
@@ -31,15 +31,41 @@ _BESIDE = ("__readings", "__packed", "__bins")  # ends of the names of tables th
 
 
 @dataclass(slots=True)
+class Copier:
+    """Sends rows over one connection, while the caller prepares the next ones. Before anything else uses it: `wait`."""
+
+    connection: psycopg.Connection
+    _writer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "geoserver-copy"))
+    _pending: Future[None] | None = None
+
+    def send(self, statement: Composed, rows: memoryview) -> None:
+        """Run a COPY FROM STDIN over rows in text format, once the one before has arrived."""
+        self.wait()
+        self._pending = self._writer.submit(copy_rows, self.connection, statement, rows)
+
+    def wait(self) -> None:
+        """Let the rows under way arrive; raises what went wrong with them."""
+        pending, self._pending = self._pending, None
+        if pending:
+            pending.result()
+
+    def close(self) -> None:
+        """End the writing thread."""
+        self._writer.shutdown()
+
+
+@dataclass(slots=True)
 class Staging:
     """A table being filled. `geometry_type` as PostGIS writes it: Point, MultiPolygon, Geometry."""
 
-    connection: psycopg.Connection
+    copier: Copier
     layer: Layer
     srid: int
     geometry_type: str = ""
-    _writer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "geoserver-copy"))
-    _pending: Future[None] | None = None
+
+    @property
+    def connection(self) -> psycopg.Connection:
+        return self.copier.connection
 
     @property
     def table(self) -> Identifier:
@@ -97,58 +123,64 @@ class Staging:
         )
 
     def copy(self, rows: memoryview) -> None:
-        """Append rows in COPY's text format, while the caller prepares the next ones.
-
-        Frozen, because no one sees them before the commit. Before anything else uses the connection: `wait`.
-        """
-        self.wait()
+        """Append rows in COPY's text format; frozen, because no one sees them before the commit."""
         statement = SQL("COPY {} ({}) FROM STDIN WITH (FREEZE)").format(
             self.table, SQL(", ").join(Identifier(name) for name in self.columns)
         )
-        self._pending = self._writer.submit(copy_rows, self.connection, statement, rows)
+        self.copier.send(statement, rows)
 
     def wait(self) -> None:
         """Let the rows under way arrive; raises what went wrong with them."""
-        pending, self._pending = self._pending, None
-        if pending:
-            pending.result()
+        self.copier.wait()
 
-    def close(self) -> None:
-        """End the writing thread."""
-        self._writer.shutdown()
 
-    def swap(self) -> None:
-        """Put the staging table in the old one's place; waits for readers in short turns, so that none queues long."""
-        name = self.layer.table
-        tables = [name, *(name + suffix for suffix in _BESIDE)]
-        gone = [Identifier("layers", table) for table in tables]
-        statements = [SQL("DROP TABLE IF EXISTS {}").format(SQL(", ").join(gone))]
-        for table in tables:
-            if not _exists(self.connection, f"{table}__staging"):
-                continue
-            staged = Identifier("layers", f"{table}__staging")
-            statements.append(SQL("ALTER TABLE {} RENAME TO {}").format(staged, Identifier(table)))
-            statements += _rename_indexes(self.connection, f"{table}__staging", table)
-        statements.append(SQL("ALTER TABLE {} RESET (autovacuum_enabled)").format(Identifier("layers", name)))
-        if self.layer.basemap:  # its tiles are of many layers, each of which takes less than to start a second worker
-            statements.append(SQL("ALTER TABLE {} SET (parallel_workers = 0)").format(Identifier("layers", name)))
-        for left in reversed(range(_SWAP_TRIES)):
-            try:
-                with self.connection.transaction():
-                    self.connection.execute(SQL("SET LOCAL lock_timeout = {}").format(Literal(_LOCK_WAIT)))
-                    for statement in statements:
-                        self.connection.execute(statement)
-            except psycopg.errors.LockNotAvailable:
-                if not left:
-                    raise LoadError(f"{self.layer.id}: a long query held on to the old rows; try again later") from None
-                time.sleep(1)
-            except psycopg.errors.DependentObjectsStillExist as error:
-                raise LoadError(
-                    f"{self.layer.id}: other objects depend on the table layers.{name} and would break;"
-                    f" drop them first ({error.diag.message_detail})"
-                ) from error
-            else:
-                return
+def swap(connection: psycopg.Connection, layers: Sequence[Layer]) -> None:
+    """Put the staging tables in the old ones' place; waits for readers in short turns, so that none queues long.
+
+    All of them or none: between two turns no table is held.
+    """
+    statements = [statement for layer in layers for statement in _build_swap(connection, layer)]
+    for left in reversed(range(_SWAP_TRIES)):
+        try:
+            with connection.transaction():
+                connection.execute(SQL("SET LOCAL lock_timeout = {}").format(Literal(_LOCK_WAIT)))
+                for statement in statements:
+                    connection.execute(statement)
+        except psycopg.errors.LockNotAvailable:
+            if not left:
+                names = ", ".join(layer.id for layer in layers)
+                raise LoadError(f"{names}: a long query held on to the old rows; try again later") from None
+            time.sleep(1)
+        except psycopg.errors.DependentObjectsStillExist as error:
+            raise LoadError(_explain_dependence(layers, error)) from error
+        else:
+            return
+
+
+def _build_swap(connection: psycopg.Connection, layer: Layer) -> list[Composed]:
+    name = layer.table
+    tables = [name, *(name + suffix for suffix in _BESIDE)]
+    gone = [Identifier("layers", table) for table in tables]
+    statements = [SQL("DROP TABLE IF EXISTS {}").format(SQL(", ").join(gone))]
+    for table in tables:
+        if not _exists(connection, f"{table}__staging"):
+            continue
+        staged = Identifier("layers", f"{table}__staging")
+        statements.append(SQL("ALTER TABLE {} RENAME TO {}").format(staged, Identifier(table)))
+        statements += _rename_indexes(connection, f"{table}__staging", table)
+    statements.append(SQL("ALTER TABLE {} RESET (autovacuum_enabled)").format(Identifier("layers", name)))
+    if layer.basemap:  # its tiles are of many layers, each of which takes less than to start a second worker
+        statements.append(SQL("ALTER TABLE {} SET (parallel_workers = 0)").format(Identifier("layers", name)))
+    return statements
+
+
+def _explain_dependence(layers: Sequence[Layer], error: psycopg.Error) -> str:
+    detail = error.diag.message_detail or ""
+    on = next((layer for layer in layers if f"{layer.table}" in detail), layers[0])
+    return (
+        f"{on.id}: other objects depend on the table layers.{on.table} and would break;"
+        f" drop them first ({error.diag.message_detail})"
+    )
 
 
 def copy_rows(connection: psycopg.Connection, statement: Composed, rows: memoryview) -> None:

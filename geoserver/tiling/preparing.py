@@ -352,14 +352,16 @@ class _Work:
         zooms: list[ZoomPlan | None] = []
         ready = -1
         for zoom in reversed(range(start)):
-            if zoom > density.zoom:
-                zooms.append(ZoomPlan(-1, most_cells(zoom)))  # sparser than the zooms above, which are measured
+            if zoom < self.layer.minzoom and not zooms:
+                break  # no tile that is asked for needs anything but features
+            if zoom > density.zoom or zoom < self.layer.minzoom:
+                zooms.append(ZoomPlan(-1, most_cells(zoom)))  # sparser than zooms that are measured, or never asked for
                 continue
             tiles, counts = density.at(zoom)
             heavy = [tile_at(zoom, key) for key in tiles[counts > self.most].tolist()] if zoom <= _DEEPEST else []
             # Counted cells are all read for each tile: that pays for few tiles that hold most of the layer.
             by_cells = len(heavy) <= _FEW and counts[counts > self.most].sum() > counts.sum() / 3
-            if not points or by_cells:
+            if by_cells:
                 self._count_cells(zoom)
             self._made.clear()
             step = self._fit_points(density, zoom) if points else self._fit_shapes(density, zoom, last)
@@ -409,8 +411,11 @@ class _Work:
             if count > MOST_DRAWN:
                 continue
             step = None if shown >= last else ZoomPlan(shown, most_cells(zoom))
+            if step:
+                self._count_cells(zoom)
             if all(len(self._render(one, step)) <= ROOM for one in {tile, fullest}):
                 return step
+        self._count_cells(zoom)
         return self._fit_points(density, zoom)
 
     def _render(self, tile: Tile, step: ZoomPlan | None) -> bytes:

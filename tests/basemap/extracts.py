@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import osmium
-import pyarrow.parquet
+import pyarrow as pa
 import shapely
 from osmium.osm import mutable
 
-from geoserver.basemap.reading import read_extract, survey
+from geoserver.basemap.reading import read_extract
+from geoserver.basemap.survey import survey
 from geoserver.basemap.writing import Writer
 
 type Points = Iterable[tuple[float, float]]
@@ -102,18 +103,18 @@ def mercator(lon: float, lat: float) -> tuple[float, float]:
 
 
 def read(extract: Extract, folder: Path) -> Result:
-    """Import it as the child process does, into files, and read these."""
-    return read_file(extract.write(folder / "extract.osm.pbf"), folder)
+    """Import it as the child process does."""
+    return read_file(extract.write(folder / "extract.osm.pbf"))
 
 
-def read_file(path: Path, folder: Path) -> Result:
+def read_file(path: Path) -> Result:
+    rows: dict[str, list[dict[str, Any]]] = {}
+
+    def take(layer: str, batch: pa.RecordBatch) -> None:
+        found = [row | {"geometry": shapely.from_wkb(row["geometry"])} for row in batch.to_pylist()]
+        rows.setdefault(layer, []).extend(found)
+
     notes: Counter[str] = Counter()
     found = survey(path, lambda *_: None)
-    writer = Writer(folder, found.languages, notes)
-    read_extract(path, found, writer, lambda *_: None, "flex_mem")
-    writer.close()
-    rows = {}
-    for file in folder.glob("*.parquet"):
-        table = pyarrow.parquet.read_table(file).to_pylist()
-        rows[file.stem] = [row | {"geometry": shapely.from_wkb(row["geometry"])} for row in table]
+    read_extract(found, Writer(take, found.languages, notes, found.edge), lambda *_: None, "flex_mem")
     return Result(rows, +notes, found.languages)

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import shapely
 
-from geoserver.basemap.afar import write_afar
+from geoserver.basemap.afar import build_afar
 from geoserver.basemap.sheets import FARTHEST
 
 if TYPE_CHECKING:
@@ -34,11 +34,11 @@ def write(folder: Path, name: str, things: list[tuple[str, shapely.Geometry]], *
 
 
 def read(folder: Path, zoom: int = FARTHEST) -> dict[str, list[shapely.Geometry]]:
-    write_afar(folder, lambda _phase, _done: None)
     found: dict[str, list[shapely.Geometry]] = {}
-    for row in pq.read_table(folder / "afar.parquet").to_pylist():
-        if row["zoom"] == zoom:
-            found.setdefault(row["class"], []).append(shapely.from_wkb(row["geometry"]))
+    for rows in build_afar(folder, lambda _phase, _done: None):
+        for row in rows.to_pylist():
+            if row["zoom"] == zoom:
+                found.setdefault(row["class"], []).append(shapely.from_wkb(row["geometry"]))
     return found
 
 
@@ -112,6 +112,5 @@ def test_main_streets_are_drawn_by_zoom_and_tunnels_not_at_all(tmp_path: Path) -
     assert len(read(tmp_path)["secondary"]) == 1
 
 
-def test_without_anything_to_draw_there_is_no_file(tmp_path: Path) -> None:
-    assert write_afar(tmp_path, lambda _phase, _done: None) == 0
-    assert not (tmp_path / "afar.parquet").exists()
+def test_without_anything_to_draw_there_is_no_row(tmp_path: Path) -> None:
+    assert list(build_afar(tmp_path, lambda _phase, _done: None)) == []

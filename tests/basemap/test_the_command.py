@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import os
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,8 +15,8 @@ from extracts import Extract, read_file, ring
 from typer.testing import CliRunner
 
 from geoserver import styling
-from geoserver.basemap import make_basemap
 from geoserver.basemap.files import staging_folder
+from geoserver.basemap.making import make_basemap
 from geoserver.catalog import read_catalog
 from geoserver.cli import app
 from geoserver.errors import LoadError, SetupError
@@ -120,10 +122,14 @@ def test_layers_that_the_city_wrote_itself_stay_and_are_said(tmp_path: Path, emp
     [
         (lambda whole: whole[: len(whole) // 2], "ends too early"),
         (lambda whole: whole[:-7], "ends too early"),
-        (lambda _: b"", "ends too early|nothing that a basemap draws"),
-        (lambda _: b"<?xml version='1.0'?><osm></osm>", "no extract in the PBF format"),
-        (lambda _: b"PK\x03\x04" + bytes(500), "no extract in the PBF format"),
-        (lambda whole: whole[:-120] + bytes(60) + whole[-60:], "no extract in the PBF format"),
+        (lambda _: b"", "is empty"),
+        (lambda _: b"<?xml version='1.0'?><osm version='0.6'></osm>", "nothing that a basemap draws"),
+        (lambda _: b"<?xml version='1.0'?><osm version='0.6'><node id='1'", "ends too early, or is broken"),
+        (lambda _: b"<?xml version='1.0'?><osmChange version='0.6'></osmChange>", "holds changes"),
+        (lambda _: gzip.compress(b"<osmChange version='0.6'></osmChange>"), "holds changes"),
+        (lambda _: gzip.compress(b"<osm version='0.6'></osm>" + random.randbytes(9999))[:4000], "ends too early"),
+        (lambda _: b"PK\x03\x04" + bytes(500), "is no extract of OpenStreetMap: expected .osm.pbf"),
+        (lambda whole: whole[:-120] + bytes(60) + whole[-60:], "ends too early, or is broken"),
     ],
 )
 def test_a_file_that_is_no_whole_extract_is_refused_in_one_line_and_changes_nothing(
@@ -158,8 +164,8 @@ def test_a_second_import_into_the_same_workspace_waits_its_turn(tmp_path: Path) 
 
 
 @pytest.mark.skipif(not REAL, reason="GEOSERVER_REAL_DATA does not say where real extracts are")
-def test_the_middle_of_helsinki_has_its_bay_in_the_north_and_land_in_the_south_west(tmp_path: Path) -> None:
-    result = read_file(Path(str(REAL)) / "osm/Helsinki.osm.pbf", tmp_path)
+def test_the_middle_of_helsinki_has_its_bay_in_the_north_and_land_in_the_south_west() -> None:
+    result = read_file(Path(str(REAL)) / "osm/Helsinki.osm.pbf")
     assert result.languages[:2] == ("sv", "fi")
     for lon, lat, land in (
         (24.9492, 60.1765, False),  # Kaisaniemenlahti

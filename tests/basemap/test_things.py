@@ -8,7 +8,7 @@ import pytest
 from extracts import Extract, Result, mercator, read, ring
 from shapely import Point
 
-from geoserver.basemap.reading import survey
+from geoserver.basemap.survey import survey
 from geoserver.basemap.tags import parse_height, parse_level
 
 

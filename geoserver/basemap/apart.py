@@ -1,0 +1,148 @@
+"""The process that reads an extract, seen from the one that asked for it: rows come while it is still reading."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import select
+import signal
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from geoserver.catalog.languages import page_languages
+from geoserver.errors import LoadError, shorten
+from geoserver.sources.frames import Torn, read_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from types import TracebackType
+
+__all__ = ["Reader"]
+
+_MEMORY = 2 << 30  # bytes that the reading process may take
+_PATIENCE = 300.0  # seconds without a word
+_AHEAD = 24  # batches of some 8,000 rows that may wait to be loaded
+_SECRET = ("DATABASE_URL", "PG", "PASSWORD", "SECRET", "TOKEN", "KEY")
+_FEW_THREADS = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+
+
+class Reader:
+    """Reads an extract in another process, as a context. Raises LoadError that says what is wrong with it."""
+
+    def __init__(self, extract: Path, folder: Path, reading: Callable[[str, int], None]) -> None:
+        if not extract.is_file():
+            raise LoadError(f"{extract}: {'is a folder' if extract.is_dir() else 'there is no such file'}")
+        self.notes: dict[str, int] = {}
+        self._extract = extract
+        self.reading = reading
+        self._frames: queue.Queue[tuple[dict[str, Any], pa.Buffer] | LoadError] = queue.Queue(_AHEAD)
+        self._closed = threading.Event()
+        environment = {
+            name: value for name, value in os.environ.items() if not any(word in name.upper() for word in _SECRET)
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "geoserver.basemap.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment | _FEW_THREADS,
+            bufsize=0,
+        )
+        order = {
+            "path": str(extract.resolve()),
+            "folder": str(folder.resolve()),
+            "memory": _MEMORY,
+            "languages": page_languages(),
+        }
+        try:
+            assert self._process.stdin is not None  # noqa: S101 - a pipe
+            self._process.stdin.write(json.dumps(order).encode() + b"\n")
+            self._process.stdin.close()
+        except BrokenPipeError:
+            raise LoadError(f"{extract}: the process that reads it could not be started") from None
+        self._thread = threading.Thread(target=self._listen, name="geoserver-basemap-reader", daemon=True)
+
+    def __enter__(self) -> Reader:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._closed.set()
+        self._process.kill()
+        self._thread.join()
+        self._process.wait()
+        assert self._process.stdout is not None  # noqa: S101 - a pipe
+        self._process.stdout.close()
+
+    def read_languages(self) -> list[str]:
+        """In which names are beside the local ones, the most common first; they are told before any row."""
+        header, _ = self._take("languages")
+        return [str(language) for language in header["languages"]]
+
+    def iterate(self) -> Iterator[tuple[str, pa.RecordBatch]]:
+        """Rows, each with the name of their sheet; at the end `notes` says what was repaired or left out."""
+        while True:
+            header, body = self._take("rows", "end")
+            if header["kind"] == "end":
+                self.notes = {str(what): int(count) for what, count in header["notes"].items()}
+                return
+            try:
+                rows = pa.ipc.open_stream(body).read_next_batch()
+                rows.validate(full=True)
+            except pa.ArrowException as error:
+                raise LoadError(f"{self._extract}: the process that reads it sent no rows: {error}") from error
+            yield str(header["layer"]), rows
+
+    def _take(self, *kinds: str) -> tuple[dict[str, Any], pa.Buffer]:
+        while True:
+            found = self._frames.get()
+            if isinstance(found, LoadError):
+                raise found
+            header, body = found
+            if header["kind"] == "progress":
+                self.reading(str(header["phase"]), int(header["done"]))
+            elif header["kind"] == "error":
+                raise LoadError(f"{self._extract}: {shorten(str(header['message']), 500)}")
+            elif header["kind"] in kinds:
+                return header, body
+            else:
+                raise LoadError(f"{self._extract}: the process that reads it is not to be understood")
+
+    def _listen(self) -> None:
+        """Read ahead, as far as there is room."""
+        assert self._process.stdout is not None  # noqa: S101 - a pipe
+        pipe = self._process.stdout.fileno()
+
+        def wait() -> None:
+            if not select.select([pipe], [], [], _PATIENCE)[0]:
+                raise LoadError(f"{self._extract}: nothing came of reading it for {_PATIENCE:.0f} seconds")
+
+        kind = ""
+        while kind not in ("end", "error") and not self._closed.is_set():
+            found: tuple[dict[str, Any], pa.Buffer] | LoadError
+            try:
+                found = read_frame(pipe, wait)
+                kind = str(found[0]["kind"])
+            except LoadError as error:
+                found, kind = error, "error"
+            except (Torn, OSError, ValueError, KeyError, MemoryError, pa.ArrowException):
+                found, kind = self._explain(), "error"
+            while not self._closed.is_set():
+                try:
+                    self._frames.put(found, timeout=0.1)
+                except queue.Full:
+                    continue
+                break
+
+    def _explain(self) -> LoadError:
+        """How the process ended."""
+        self._process.kill() if self._process.poll() is None and self._closed.is_set() else None
+        code = self._process.wait()
+        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with status {code}"
+        return LoadError(f"{self._extract}: it is broken, or too large: the process that read it ended {how}")

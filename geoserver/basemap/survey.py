@@ -1,0 +1,120 @@
+"""A first look at an extract: whether it will do, where it lies, and in which languages its names are."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import osmium
+from osmium.filter import KeyFilter
+
+from geoserver.basemap.blobs import find_format, read_samples
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Box", "Survey", "Tell", "iterate", "survey"]
+
+type Tell = Callable[[str, int], None]
+type Box = tuple[float, float, float, float]
+
+_LANGUAGE = re.compile(r"name:([a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-[A-Za-z0-9]{2,8})?)")
+_NO_LANGUAGES = ("name:old", "name:alt", "name:loc", "name:int", "name:off", "name:reg", "name:nat")
+_MOST_LANGUAGES = 8
+_SHARE, _SPOKEN_SHARE = 200, 2_000  # one in so many named things has to have a name in a language; in one of the page
+_SAMPLES, _OF_EACH = 24, 250  # pieces of the file, and named things of each that are looked at
+_FIRST = 5_000  # named things of a file that has no pieces
+_VERSIONS = "holds several versions of things; take an extract without history"
+
+
+@dataclass(slots=True)
+class Survey:
+    """What a look at the header and at some things tells."""
+
+    path: Path
+    format: str = "pbf"
+    box: Box | None = None  # of the header; west > east where it crosses the antimeridian
+    edge: Box | None = None  # the same, where things may be cut at it: most of what was looked at is inside
+    languages: tuple[str, ...] = ()
+    placed: bool = False  # ways have positions of their own, and need those of nodes no more
+
+
+def iterate(found: Survey, entities: Any, *filters: Any, locations: Any = None) -> Iterator[Any]:
+    """The things that pass the filters."""
+    yield from _iterate(osmium.io.File(str(found.path), found.format), entities, filters, locations)
+
+
+def _iterate(file: Any, entities: Any, filters: Sequence[Any], locations: Any = None) -> Iterator[Any]:
+    with osmium.io.Reader(file, entities) as reader:
+        handlers = list(filters)
+        if locations is not None:
+            placing = osmium.NodeLocationsForWays(locations)
+            placing.ignore_errors()
+            handlers.insert(0, placing)
+        yield from osmium.OsmFileIterator(reader, *handlers)
+
+
+def survey(path: Path, tell: Tell, spoken: Collection[str] = ()) -> Survey:
+    """The first go; `spoken` are languages of readers.
+
+    Raises RuntimeError where the file is none or ends too early, ValueError where it will not do.
+    """
+    tell("looking", 0)
+    found = Survey(path, find_format(path))
+    with osmium.io.Reader(osmium.io.File(str(path), found.format), osmium.osm.NOTHING) as reader:
+        header = reader.header()
+        if header.has_multiple_object_versions:
+            raise ValueError(_VERSIONS)
+        box = header.box()
+        if box.valid():
+            low, high = box.bottom_left, box.top_right
+            if low.lon != high.lon and low.lat < high.lat:
+                found.box = (low.lon, low.lat, high.lon, high.lat)
+    _look_at_samples(found, spoken)
+    return found
+
+
+def _look_at_samples(found: Survey, spoken: Collection[str]) -> None:
+    """Languages in which some of the names are, the most common first; and where ways have their positions.
+
+    Languages of readers come before that.
+    """
+    named = 0
+    languages: Counter[str] = Counter()
+    last = ("", 0)
+    inside = outside = 0
+    for thing in _iterate_samples(found):
+        named += 1
+        keys = [tag.k for tag in thing.tags if tag.k.startswith("name:") and tag.k not in _NO_LANGUAGES]
+        languages.update(match[1] for key in keys if (match := _LANGUAGE.fullmatch(key)))
+        if last == (last := (thing.type_str(), thing.id)):
+            raise ValueError(_VERSIONS)
+        if thing.is_node() and found.box:
+            within = _holds(found.box, thing.lon, thing.lat)
+            inside, outside = inside + within, outside + (not within)
+        elif thing.is_way() and not found.placed:
+            found.placed = any(node.location.valid() for node in thing.nodes)
+    found.edge = found.box if found.box and found.box[0] < found.box[2] and inside >= outside else None
+    common = [
+        tag for tag, count in languages.most_common() if count * (_SPOKEN_SHARE if tag in spoken else _SHARE) >= named
+    ]
+    found.languages = tuple(sorted(common, key=lambda tag: tag not in spoken)[:_MOST_LANGUAGES])
+
+
+def _iterate_samples(found: Survey) -> Iterator[Any]:
+    """Some things with a name."""
+    kinds = osmium.osm.NODE | osmium.osm.WAY
+    if found.format != "pbf":
+        yield from islice(_iterate(osmium.io.File(str(found.path), found.format), kinds, [KeyFilter("name")]), _FIRST)
+        return
+    for sample in read_samples(found.path, _SAMPLES):
+        buffer = osmium.io.FileBuffer(sample, "pbf")
+        yield from islice(_iterate(buffer, kinds, [KeyFilter("name")]), _OF_EACH)
+
+
+def _holds(box: Box, x: float, y: float) -> bool:
+    return box[0] <= x <= box[2] and box[1] <= y <= box[3]

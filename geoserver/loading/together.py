@@ -1,0 +1,194 @@
+"""Several layers loaded as one: their rows come as they are made, and all of them go into service in one transaction.
+
+So a reader never sees the new rows of one beside the old rows of another, and where one fails all stay as they were.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from geoserver.catalog import read_recipes
+from geoserver.errors import LoadError
+from geoserver.loading.arrival import Arrival, read_before
+from geoserver.loading.behind import prepare_behind
+from geoserver.loading.faults import explain_fault
+from geoserver.loading.fingerprint import read_fingerprint
+from geoserver.loading.load import connect_to_load, explain_preparation, take_turn
+from geoserver.loading.rejects import Rejects
+from geoserver.loading.report import PREPARING, Progress, ignore_progress
+from geoserver.loading.staging import Copier, drop_leftovers, swap
+from geoserver.sources import Opened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from geoserver.loading.report import LoadReport
+    from geoserver.model import Layer
+    from geoserver.sources import Batch
+
+__all__ = ["Loading", "Together", "load_together"]
+
+_AT_ONCE = 3  # layers that are indexed, or whose tiles are prepared, side by side
+
+
+@dataclass(slots=True)
+class Together:
+    """What came of it: reports in the order of the layers, and what went wrong with tiles that were to be prepared."""
+
+    reports: list[LoadReport] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+type Loading = Callable[[str], AbstractContextManager[Progress]]
+"""Called with the id of a layer when work on its rows begins; gives whom to tell how far it is."""
+
+
+def load_together(
+    layers: Sequence[Layer],
+    batches: Iterable[tuple[str, Batch]],
+    crs: str,
+    database_url: str,
+    *,
+    loading: Loading,
+    force: bool = False,
+) -> Together:
+    """Load batches, each with the id of its layer, all in one CRS; after the last, the layers' files are complete.
+
+    Layers that get no row are left as they are and out of the reports; the rows of those whose file is the one that was
+    loaded before are not touched. Raises LoadError where one of them fails, or loses much and not `force`: all stay.
+    """
+    started = time.monotonic()
+    with ExitStack() as stack:
+        try:
+            turn = stack.enter_context(connect_to_load(database_url))
+            recipes = read_recipes(layers[0].file.parent.parent)
+            copier = stack.enter_context(closing(Copier(stack.enter_context(connect_to_load(database_url)))))
+            arrivals = {}
+            for layer in sorted(layers, key=lambda layer: layer.id):  # one order, so that two never wait for each other
+                take_turn(turn, layer)
+                rejects = stack.enter_context(closing(Rejects(layer.id)))
+                drop_leftovers(copier.connection, layer)
+                before = read_before(copier.connection, layer)
+                multi = layer.geometry == "polygons"
+                arrivals[layer.id] = Arrival(
+                    copier, layer, database_url, rejects, before, started, recipes, multi=multi
+                )
+            copier.connection.commit()
+            work = _Work(copier, database_url, [arrivals[layer.id] for layer in layers], loading, force=force)
+            return work.run(batches, crs)
+        except psycopg.Error as error:
+            raise LoadError(explain_fault(error)) from error
+
+
+@dataclass(slots=True)
+class _Work:
+    copier: Copier
+    database_url: str
+    arrivals: list[Arrival]
+    loading: Loading
+    force: bool
+    made: Together = field(default_factory=Together)
+
+    def run(self, batches: Iterable[tuple[str, Batch]], crs: str) -> Together:
+        """What fails leaves nothing behind."""
+        connection = self.copier.connection
+        try:
+            self._fill(batches, crs)
+            fresh = self._find_fresh()
+            connection.commit()  # for others to see the rows; nobody else looks at them
+            self._each(fresh, self._index)
+            swap(connection, [arrival.layer for arrival in fresh])
+            reports = [arrival.put_into_service(read_fingerprint(arrival.layer)) for arrival in fresh]
+            connection.commit()
+        except BaseException:
+            self.copier.close()
+            with contextlib.suppress(psycopg.Error):  # the database may be what failed
+                connection.rollback()
+                for arrival in self.arrivals:
+                    drop_leftovers(connection, arrival.layer)
+                connection.commit()
+            raise
+        self._each([arrival for arrival in self.arrivals if arrival not in fresh], self._prepare_behind)
+        by_id = {report.layer_id: report for report in (*self.made.reports, *reports)}
+        self.made.reports = [by_id[arrival.layer.id] for arrival in self.arrivals]
+        return self.made
+
+    def _fill(self, batches: Iterable[tuple[str, Batch]], crs: str) -> None:
+        by_id = {arrival.layer.id: arrival for arrival in self.arrivals}
+        for arrival in self.arrivals:
+            arrival.open(Opened(iter(()), crs=crs))
+        for name, batch in batches:
+            by_id[name].features.add(batch)
+        self.copier.wait()
+        self.arrivals = [arrival for arrival in self.arrivals if arrival.features.read]
+
+    def _find_fresh(self) -> list[Arrival]:
+        """Complete all of them, and leave out those that are what was loaded before."""
+        losses = []
+        for arrival in self.arrivals:
+            try:
+                arrival.features.finish()
+                arrival.complete(ignore_progress, accepting=self.force)
+            except LoadError as error:
+                losses.append(str(error))
+        if losses:
+            raise LoadError(" ".join(losses))
+        fresh = []
+        for arrival in self.arrivals:
+            before = arrival.before
+            if not self.force and before and before.fingerprint == read_fingerprint(arrival.layer):
+                drop_leftovers(self.copier.connection, arrival.layer)
+                self.made.reports.append(before.as_report(arrival.layer))
+            else:
+                fresh.append(arrival)
+        return fresh
+
+    def _each(self, arrivals: list[Arrival], work: Callable[[Arrival], None]) -> None:
+        """Some at a time, the large ones first."""
+        largest = sorted(arrivals, key=lambda arrival: -arrival.rows)
+        with ThreadPoolExecutor(_AT_ONCE, "geoserver-together") as pool:
+            for _ in pool.map(work, largest):
+                pass
+
+    def _index(self, arrival: Arrival) -> None:
+        """All that comes before the swap, which is done at once then."""
+        with connect_to_load(self.database_url) as connection, self.loading(arrival.layer.id) as tell:
+            # Such rows are asked for by their place alone, of which a few thousand tell enough.
+            connection.execute("SET default_statistics_target = 30")
+            arrival.index([connection], tell)
+            tell(arrival.rows, arrival.rows, "preparing tiles")
+            try:
+                with connection.transaction():
+                    arrival.prepare(connection)
+            except Exception as error:
+                self._warn(arrival, error)
+                arrival.look_ahead(connection)
+
+    def _prepare_behind(self, arrival: Arrival) -> None:
+        """The tiles of rows that stay, if that has been interrupted."""
+        with (
+            connect_to_load(self.database_url) as connection,
+            connect_to_load(self.database_url, autocommit=True) as helper,
+            self.loading(arrival.layer.id) as tell,
+        ):
+            try:
+                prepare_behind(
+                    connection,
+                    helper,
+                    arrival.layer,
+                    arrival.recipes,
+                    lambda _: tell(arrival.rows, arrival.rows, PREPARING),
+                )
+            except Exception as error:
+                self._warn(arrival, error)
+
+    def _warn(self, arrival: Arrival, error: Exception) -> None:
+        self.made.warnings.append(f"loaded, without its tiles prepared: {explain_preparation(arrival.layer, error)}")
