@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from geoserver import assets
 from geoserver.errors import ForbiddenError, NotFoundError
 from geoserver.model import ANY, Grant, May
 from geoserver.sights import Sight, restricted_fields
@@ -172,7 +173,9 @@ class View:
             else:
                 layers[layer.id] = narrow(layer, sight.fields)
         used = {layer.style for layer in layers.values()} | layers.keys()
-        hidden = {name for layer in unseen for name in (layer.style, layer.id)} - used
+        named = {name for layer in unseen for name in (layer.style, layer.id)} - used
+        # What comes with the product is no news to anybody.
+        hidden = {name for name in named if not (assets.root("styles") / f"{name}.json").is_file()}
         city, switched_on = current.city, current.city.layers
         if switched_on is not None:
             city = replace(city, layers=tuple(name for name in switched_on if name in layers))

@@ -19,19 +19,24 @@ from geoserver.api.description import describe
 from geoserver.api.hosts import CheckHost, Hosts
 from geoserver.api.identify import Identify
 from geoserver.api.metrics import Board, Meter
+from geoserver.api.origin import CheckOrigin
 from geoserver.api.problems import PROBLEM_TYPE, build_plain_problem, build_problem
 from geoserver.api.retrying import Retrying, note_change
 from geoserver.api.tile_requests import TileRequests
 from geoserver.api.tile_server import TileServer
 from geoserver.errors import BadParameterError, GeoserverError, OvertakenError
 from geoserver.gate import Gate
+from geoserver.gate.misfits import Misfits
 from geoserver.ogc.routes import router as ogc_router
 from geoserver.questions import Questions
 from geoserver.services import Services
 from geoserver.site.answers import Answers
+from geoserver.site.attempts import Attempts
 from geoserver.site.headers import OPEN_DATA, SECURITY, SiteHeaders
 from geoserver.site.methods import list_methods
+from geoserver.site.openid import OpenID
 from geoserver.site.routes import router as site_router
+from geoserver.site.signin import router as signin_router
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
@@ -97,10 +102,11 @@ def create_app(
         redirect_slashes=False,  # it knows nothing of a public address with a path
     )
     routes: list[BaseRoute] = list(app.routes)
-    for router in [*find_routers(), ogc_router, site_router]:
+    for router in [*find_routers(), ogc_router, site_router, signin_router]:
         app.include_router(router)
         routes += router.routes
     _add_error_handlers(app, routes)
+    app.add_middleware(CheckOrigin)
     app.add_middleware(Retrying)
     app.add_middleware(SiteHeaders, routes=routes)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way to another document
@@ -110,6 +116,9 @@ def create_app(
     app.state.questions = questions
     app.state.meter = meter
     app.state.gate = gate
+    app.state.misfits = Misfits(gate)
+    app.state.attempts = Attempts()
+    app.state.openid = OpenID(settings) if settings.oidc_issuer else None
     app.state.hosts = Hosts(settings, {str(getattr(route, "path", "/")).split("/")[1] for route in routes})
     app.add_middleware(TileRequests, tiles=tiles)  # a tile passes nothing else but the next two
     app.add_middleware(Departures)

@@ -18,6 +18,8 @@ Nothing here knows HTTP libraries; `geoserver.app` turns an error into `applicat
 
 from __future__ import annotations
 
+import re
+
 __all__ = [
     "BadParameterError",
     "CatalogError",
@@ -31,7 +33,11 @@ __all__ = [
     "TooManyError",
     "UnauthorizedError",
     "UnavailableError",
+    "hide_keys",
+    "shorten",
 ]
+
+_SECRET = re.compile(r"\b(gs[ks](?:_|%5[Ff]))[A-Za-z0-9_%-]{8,}", re.ASCII)
 
 
 class GeoserverError(Exception):
@@ -156,7 +162,13 @@ class SetupError(GeoserverError):
     title = "Set-up incomplete"
 
 
+def hide_keys(text: str) -> str:
+    """The text without the secret part of keys and sessions that stand in it."""
+    return _SECRET.sub(r"\1…", text)
+
+
 def shorten(value: object, length: int = 200) -> str:
-    """The value as text of at most `length` characters, so that an echo cannot be used to amplify."""
-    text = str(value)
+    """The value as text of at most `length` characters, so that an echo cannot be used to amplify; without keys."""
+    text = str(value)[: 4 * length].encode("utf-8", "replace").decode()  # a lone surrogate is no UTF-8
+    text = hide_keys(text)
     return text if len(text) <= length else text[: length - 1] + "…"

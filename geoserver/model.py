@@ -310,6 +310,7 @@ class Layer:
     scope: str = ""  # names what its reader may see of it; empty where that is what everybody may
     rows: object = None  # tree (filtering.syntax.Node) that every question about it is joined with; None: all rows
     hidden: Mapping[str, Field] = field(default_factory=dict)  # that the reader may not see, and `rows` may name
+    tile_zooms: Mapping[str, int] = field(default_factory=dict)  # of these, the zoom from which tiles carry it
     geometry: str = ""  # points, lines or polygons, as the recipe of its kind says; empty where it takes all of them
 
     def __post_init__(self) -> None:

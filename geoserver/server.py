@@ -26,7 +26,7 @@ from geoserver.api.protocol import build_protocol
 from geoserver.app import create_app
 from geoserver.database import private
 from geoserver.database.limits import check_connections
-from geoserver.errors import SetupError
+from geoserver.errors import SetupError, hide_keys
 from geoserver.settings import parse_prefix
 
 if TYPE_CHECKING:
@@ -83,9 +83,11 @@ def build_config(
     lines = b"".join(name + b": " + value + b"\r\n" for name, value in tiles.everywhere)
     app.state.guard = Guard(limits or build_limits(settings), lines)
     proxies = settings.trusted_proxies
+    for name in ("geoserver", "uvicorn.access", "uvicorn.error"):
+        logging.getLogger(name).addFilter(_HIDING)
     return uvicorn.Config(
         Forwarded(app, proxies) if proxies else app,
-        http=build_protocol(tiles, app.state.hosts, app.state.guard),
+        http=build_protocol(tiles, app.state.hosts, app.state.guard, app.state.gate),
         log_level=log_level,
         access_log=access_log,
         ws="none",
@@ -164,6 +166,19 @@ def _await_ready(end: Connection) -> None:
         end.recv()
     except EOFError:
         raise SetupError("A worker ended while it was starting") from None
+
+
+class _HideKeys(logging.Filter):
+    """Takes keys out of what is logged: people paste them into paths, where no address of ours has a place for one."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg = hide_keys(record.msg) if isinstance(record.msg, str) else record.msg
+        if isinstance(record.args, tuple):
+            record.args = tuple(hide_keys(item) if isinstance(item, str) else item for item in record.args)
+        return True
+
+
+_HIDING = _HideKeys()
 
 
 class Forwarded(ProxyHeadersMiddleware):

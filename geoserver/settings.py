@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
@@ -87,6 +87,11 @@ class Settings(BaseSettings):
         default=None, description="Whether the map links to /signin; without it, where there is OpenID Connect."
     )
     session_hours: float = Field(default=12.0, gt=0, le=8760, description="Hours after which one signs in again.")
+    operators: Literal["local", "open", "key", "off"] = Field(
+        default="local",
+        description="Who sees /metrics and the details of /readyz: local (this machine itself, or a key that may manage"
+        " everything), key (such a key alone), open (everybody), off (nobody).",
+    )
     log_level: str = Field(default="info", description="debug, info, warning or error.")
 
     @field_validator("public_url")

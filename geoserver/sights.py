@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from geoserver import tiling
 from geoserver.catalog.labels import keep_fields
@@ -90,8 +90,9 @@ class Sights:
         if (known := self._find(key)) is None:
             everybodys = layer.access == "public" and not fields & restricted
             scope = "" if everybodys else _name_scope(layer, Sight(fields=fields & restricted))
-            known = self._keep(key, (layer,), _leave_out(layer, restricted - fields, scope))
-        return known  # type: ignore[return-value]  # what was kept under this key
+            return self._keep(key, (layer,), _leave_out(layer, restricted - fields, scope))
+        narrowed: Layer = known
+        return narrowed
 
     async def see(self, recipes: Mapping[str, str], seen: Seen, sight: Sight, maxzoom: int) -> Seen:
         """Layer and status as that sight has them; `maxzoom` is the layer's as its file says it.
@@ -103,8 +104,9 @@ class Sights:
             return self.narrow(layer, sight.fields), status
         key = ("rows", id(layer), id(status), sight)
         if (known := self._find(key)) is None:
-            known = await self._shared.get(key, lambda: self._read(key, recipes, seen, sight, maxzoom))
-        return known  # type: ignore[return-value]  # what was kept under this key
+            return await self._shared.get(key, lambda: self._read(key, recipes, seen, sight, maxzoom))
+        found: Seen = known
+        return found
 
     async def _read(
         self, key: tuple[object, ...], recipes: Mapping[str, str], seen: Seen, sight: Sight, maxzoom: int
@@ -122,7 +124,7 @@ class Sights:
         before = self._find(("last", id(layer), sight))
         part = before if before == part else part
         self._keep(("last", id(layer), sight), (layer,), part)
-        return self._keep(key, seen, (part, own))  # type: ignore[return-value]  # what is kept
+        return self._keep(key, seen, (part, own))
 
     def _count(self, part: Layer, status: LayerStatus, recipes: Mapping[str, str], whole: Layer) -> Seen:
         """Count, bounds and plan of the rows that are left; in a thread."""
@@ -151,17 +153,18 @@ class Sights:
         """The filter as a tree, or what is wrong with it."""
         key = ("tree", id(layer), status.srid if status else 0, rows)
         if (known := self._find(key)) is None:
-            known = self._keep(key, (layer,), _try(layer, status, rows))
-        return known  # type: ignore[return-value]  # what was kept under this key
+            return self._keep(key, (layer,), _try(layer, status, rows))
+        tree: Node | str = known
+        return tree
 
-    def _find(self, key: tuple[object, ...]) -> object:
+    def _find(self, key: tuple[object, ...]) -> Any:
         known = self._kept.get(key)
         if known is None:
             return None
         self._kept.move_to_end(key)
         return known[1]
 
-    def _keep(self, key: tuple[object, ...], made_of: tuple[object, ...], found: object) -> object:
+    def _keep[T](self, key: tuple[object, ...], made_of: tuple[object, ...], found: T) -> T:
         self._kept[key] = made_of, found
         if len(self._kept) > _KEPT:
             self._kept.popitem(last=False)

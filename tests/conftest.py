@@ -205,6 +205,7 @@ def server(city_settings: Settings, city_database: str) -> Iterator[Server]:
 
 def pytest_configure(config: pytest.Config) -> None:
     """The process that begins the run makes the folder of the database that all its workers share."""
+    os.environ.setdefault("GEOSERVER_OPERATORS", "open")  # clients in process have no address
     if not hasattr(config, "workerinput"):
         os.environ[RUN_FOLDER] = tempfile.mkdtemp(prefix="geoserver-tests-")
 
@@ -214,7 +215,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return
     if given := os.environ.get("GEOSERVER_TEST_DATABASE_URL"):
-        drop_databases(given, [f"test_{name}_{run_name()}" for name in ("city", "empty")])
+        drop_databases(given, [f"test_{name}_{run_name()}" for name in ("city", "empty", "house")])
     settings = Settings(workspace=Path(os.environ.pop(RUN_FOLDER)), database_url=None)
     if (settings.workspace / ".geoserver").exists():
         private.stop(settings, force=True)

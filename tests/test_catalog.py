@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -175,3 +176,26 @@ def test_themes_follow_the_first_of_their_layers(workspace: Path) -> None:
     for name, theme, order in (("a", "Zoo", 1), ("b", "Air", 2), ("c", "Zoo", 9)):
         write_layer(workspace, SMALLEST + f'theme = "{theme}"\norder = {order}', name=name)
     assert list(read_catalog(settings_for(workspace)).layers) == ["a", "c", "b"]
+
+
+def test_tiles_of_a_basemap_carry_what_is_drawn_from_the_zoom_that_draws_it(workspace: Path) -> None:
+    (workspace / "styles").mkdir()
+    drawn = [
+        {"id": "ways", "type": "line", "source": "base", "source-layer": "ways", "filter": ["has", "class"]},
+        {
+            "id": "names",
+            "type": "symbol",
+            "source": "base",
+            "source-layer": "ways",
+            "minzoom": 13.6,
+            "layout": {"text-field": ["get", "name"]},
+        },
+    ]
+    style = {"version": 8, "sources": {"base": {"type": "vector"}}, "layers": drawn}
+    (workspace / "styles" / "own.json").write_text(json.dumps(style))
+    fields = "".join(f'[fields.{name}]\ntype = "text"\n' for name in ("class", "name", "name_fr", "ref"))
+    text = f'title = "Ways"\nlicense = "CC0-1.0"\nsource = "ways.geojson"\nkind = "lines"\nbasemap = true\n{fields}'
+    (workspace / "layers" / "ways.toml").write_text(text)
+    layer = read_catalog(Settings(workspace=workspace)).layers["ways"]
+    assert layer.tile_fields == ("class", "name", "name_fr")
+    assert layer.tile_zooms == {"name": 13, "name_fr": 13}

@@ -187,15 +187,15 @@ def list_kept(client: TestClient, layer_id: str) -> dict[str, object]:
     layer, status = services.find(layer_id)
     kept: dict[str, object] = {"layer": layer, "status": status}
     kept |= {f"text {text}": text for subject, held in texts._known.values() if subject.layer is layer for text in held}
-    kept |= {f"tile {target}": hot for (target, _), hot in tiles.cache.shortcuts.items() if layer_id in str(target)}
+    kept |= {f"tile {target}": hot for (target, *_), hot in tiles.cache.shortcuts.items() if layer_id in str(target)}
     kept |= {
         f"answer {question}": answer
         for question, (_, answer) in summaries._kept(services.database)._kept.items()
         if question[0] == layer_id
     }
     for url, parts in state.ogc._parts.items():
-        part = state.ogc.part(url, *services.find(layer_id))
-        kept |= {f"part {url}": part, f"collection {url}": vars(part).get("collection")} if layer_id in parts else {}
+        if (part := parts.get(layer_id)) is not None:
+            kept |= {f"part {url}": part, f"collection {url}": vars(part).get("collection")}
     kept |= {f"page {key.of}": body for key, (_, body) in answers.kept._entries.items() if key.layers == {layer_id}}
     return kept
 

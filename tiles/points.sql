@@ -6,6 +6,7 @@
 --   It is one SELECT that gives the layer's part of a vector tile as one bytea, written with these placeholders:
 --     {table}      the layer's table, quoted: columns fid, geom_3857 (indexed), and one per declared field
 --     {columns}    the properties that a tile carries, each with its alias, behind a comma (or nothing at all)
+--     {names}      those aliases alone, each behind a comma, to group by
 --     {where}      what filter, bbox and datetime leave: a boolean expression, TRUE when nothing is filtered
 --     {layer}      the layer's id as a literal: the name of the layer inside the tile
 --   and these values, always bound, never pasted, so that one prepared statement serves every tile:
@@ -14,7 +15,8 @@
 --   A percent sign that means itself is written twice. "bins: points|lines|polygons" above says that where the features
 --   are too many or too small for a tile, the others are counted in bins (tiles/bins.sql): the server then decides from
 --   the layer's density what is drawn at which zoom, and {where} leaves just that. A recipe without that line is run as it
---   is at every zoom, and its tiles may grow large.
+--   is at every zoom, and its tiles may grow large. One that needs fields of certain names says so at its top, as in
+--   "columns: zoom integer, class text".
 --
 -- Rules that every recipe keeps
 --   The envelope is transformed, never the column; && on the indexed column, widened by the buffer; extent 4096, buffer 64;

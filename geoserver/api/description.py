@@ -20,8 +20,10 @@ _ABOUT = (
 )
 _NEVER_SENT = ("HTTPValidationError", "ValidationError")  # FastAPI's own form of a 400
 _ERRORS = {
+    "401": "The key that was sent is wrong, revoked or expired.",
     "400": "A parameter is wrong; the answer says which, and what was expected.",
     "404": "There is no such thing; the answer says what there is.",
+    "429": "The key that was sent may not ask so often; try again after Retry-After seconds.",
     "503": "The database is away, the query took too long, or too many wait; try again after Retry-After seconds.",
 }
 _WITHOUT = {"health": {"400", "404", "503"}, "styles": {"503"}}  # tag -> errors that cannot happen

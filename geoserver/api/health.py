@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
+from geoserver.access import ANY, access_of
+from geoserver.api.identify import is_local
 from geoserver.api.metrics import CONTENT_TYPE_LATEST
 from geoserver.api.schemas import Health, Readiness
+from geoserver.errors import ForbiddenError, NotFoundError, UnauthorizedError
 
 if TYPE_CHECKING:
     from geoserver.api.metrics import Meter
@@ -30,13 +33,16 @@ async def healthz() -> dict[str, str]:
     responses={503: {"description": "The database is away.", "model": Readiness}},
 )
 async def readyz(request: Request) -> JSONResponse:
-    """200 when database and catalogue are fine, 503 when the database is away; names every problem."""
+    """200 when database and catalogue are fine, 503 when the database is away; to operators it names every problem."""
     services: Services = request.app.state.services
-    body = _readiness(services)
-    return JSONResponse(body, status_code=503 if services.database_problem else 200)
+    body = _readiness(services, await request.app.state.misfits.find(services))
+    if not _is_operator(request):
+        body = {"status": body["status"]}
+    headers = {"Cache-Control": "no-store"}
+    return JSONResponse(body, status_code=503 if services.database_problem else 200, headers=headers)
 
 
-def _readiness(services: Services) -> dict[str, Any]:
+def _readiness(services: Services, closed: list[dict[str, str]]) -> dict[str, Any]:
     catalog = services.live.current
     found = [*catalog.problems, *services.rowless.problems]
     problems = [{"file": item.file, "key": item.key, "expected": item.expected} for item in found]
@@ -47,7 +53,7 @@ def _readiness(services: Services) -> dict[str, Any]:
         for layer_id, changes in services.outdated().items()
     ]
     failing = [{"task": name, "problem": problem} for name, problem in sorted(services.keeper.problems.items())]
-    degraded = problems or missing or outdated or failing
+    degraded = problems or missing or outdated or failing or closed
     return {
         "status": "unavailable" if services.database_problem else "degraded" if degraded else "ready",
         "database": services.database_problem or "ready",
@@ -61,11 +67,26 @@ def _readiness(services: Services) -> dict[str, Any]:
         "outdated": outdated,
         "problems": problems,
         "tasks": failing,
+        "closed": closed,
     }
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
-    """Counters and gauges of every worker in Prometheus' text format."""
+    """Counters and gauges of every worker in Prometheus' text format; for operators."""
+    if not _is_operator(request):
+        if request.app.state.settings.operators == "off":
+            raise NotFoundError("page", "metrics", "another address: metrics are switched off here")
+        if access_of(request.scope).kind == "nobody":
+            raise UnauthorizedError("Metrics are for operators: this needs a key that may manage all layers.")
+        raise ForbiddenError("Metrics are for operators: this needs a key that may manage all layers.")
     meter: Meter = request.app.state.meter
-    return Response(meter.render(), media_type=CONTENT_TYPE_LATEST)
+    return Response(meter.render(), media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
+
+
+def _is_operator(request: Request) -> bool:
+    """Whether the caller sees more than whether we can serve; see the setting."""
+    operators = request.app.state.settings.operators
+    if operators == "open" or (operators == "local" and is_local(request.scope)):
+        return True
+    return operators != "off" and access_of(request.scope).may("manage", ANY)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from geoserver.access import NOBODY, Access
 from geoserver.api.problems import PROBLEM_TYPE, build_problem
-from geoserver.errors import GeoserverError
-from geoserver.gate import MisplacedKeyError, read_given, take_keys
+from geoserver.errors import BadParameterError, GeoserverError
+from geoserver.gate import MisplacedKeyError, has_key, read_given, take_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +59,8 @@ class Identify:
         except MisplacedKeyError as error:
             scope["query_string"] = error.query
             raise
+        if has_key(scope["path"]):
+            raise BadParameterError("path", "a key", "the key as Authorization: Bearer KEY, and nowhere in the address")
         given = read_given(scope["headers"], keys)
         return NOBODY if given is None else await self._gate.identify(given)
 

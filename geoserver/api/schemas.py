@@ -80,12 +80,14 @@ class LayerEntry(BaseModel):
     )
     data_language: str | None = Field(description="Of the values in its rows; null where nobody said.")
     features_from: int = Field(description="The zoom from which on tiles hold every feature.")
+    access: Literal["restricted", "draft"] = sometimes("Who sees it, where not everybody does.")
+    access_title: str = sometimes("The same as a word in the reader's language.")
     tiles: Literal["ready", "preparing"] = Field(description="preparing: right, but slower, until all is made ahead.")
     links: list[Link]
 
 
 class CityLink(BaseModel):
-    rel: Literal["imprint", "contact", "terms", "privacy", "accessibility"]
+    rel: Literal["imprint", "contact", "terms", "privacy", "accessibility", "signin"]
     title: str
     href: str
 
@@ -374,17 +376,25 @@ class Failing(BaseModel):
     problem: str
 
 
+class ClosedGrant(BaseModel):
+    key: str = sometimes("Id of the key.")
+    group: str = sometimes("Name of the group in access.toml.")
+    layer: str
+    expected: str
+
+
 class Readiness(BaseModel):
     """Whether requests can be answered; `degraded` when something is not as declared, or does not work."""
 
     status: Literal["ready", "degraded", "unavailable"]
-    database: str
-    layers: int
-    notLoaded: list[str]  # noqa: N815 - as it stands in the answer
-    preparing: list[Preparing]
-    outdated: list[Outdated]
-    problems: list[Trouble]
-    tasks: list[Failing]
+    database: str = sometimes("Like all that follows for operators alone.")
+    layers: int = sometimes()
+    notLoaded: list[str] = sometimes()  # noqa: N815 - as it stands in the answer
+    preparing: list[Preparing] = sometimes()
+    outdated: list[Outdated] = sometimes()
+    problems: list[Trouble] = sometimes()
+    tasks: list[Failing] = sometimes()
+    closed: list[ClosedGrant] = sometimes("Grants that open nothing of a layer, for their row filter does not fit it.")
 
 
 class Problem(BaseModel):

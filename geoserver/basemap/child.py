@@ -24,6 +24,7 @@ def main() -> None:
     order = json.loads(sys.stdin.readline())
     path, folder = Path(order["path"]), Path(order["folder"])
     # Loaded before the walls are up.
+    from geoserver.basemap.afar import write_afar  # noqa: PLC0415
     from geoserver.basemap.reading import read_extract, survey  # noqa: PLC0415
     from geoserver.basemap.writing import Writer  # noqa: PLC0415
 
@@ -32,11 +33,13 @@ def main() -> None:
     confine([path], folder)
     notes: Counter[str] = Counter()
     try:
-        found = survey(path, _tell)
+        found = survey(path, _tell, order["languages"])
         writer = Writer(folder, found.languages, notes)
         storage = "flex_mem" if path.stat().st_size < _IN_MEMORY else f"sparse_file_array,{folder / 'positions'}"
         read_extract(path, found, writer, _tell, storage)
         writer.close()
+        if rows := write_afar(folder, _tell):
+            writer.counts["afar"] = rows
     except MemoryError:
         _say({"error": "takes more memory than it may"})
     except RuntimeError as error:  # of osmium

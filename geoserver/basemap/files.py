@@ -19,7 +19,14 @@ MARK = "# Made by `geoserver basemap`"
 DATA = "data/basemap"
 STAGING = ".basemap"
 _ORDER = {name: 10 * (index + 1) for index, name in enumerate(SHEETS)}
-_LABELS = {"house-numbers": "{street} {number}", "coast": "", "beyond": "", "boundaries": "", "road-numbers": "ref"}
+_LABELS = {
+    "house-numbers": "{street} {number}",
+    "coast": "",
+    "beyond": "",
+    "afar": "",
+    "boundaries": "",
+    "road-numbers": "ref",
+}
 
 
 def render_layer_file(sheet: Sheet, extract: str, languages: Sequence[str]) -> str:
@@ -33,7 +40,7 @@ def render_layer_file(sheet: Sheet, extract: str, languages: Sequence[str]) -> s
         f"license = {_quote(LICENCE)}",
         f"attribution = {_quote(ATTRIBUTION)}",
         f"source = {_quote(f'{DATA}/{sheet.id}.parquet')}",
-        f"kind = {_quote(sheet.kind)}",
+        f"kind = {_quote(sheet.recipe or sheet.kind)}",
         "basemap = true",
         f"order = {_ORDER[sheet.id]}",
     ]
@@ -41,6 +48,8 @@ def render_layer_file(sheet: Sheet, extract: str, languages: Sequence[str]) -> s
         lines.append(f"label = {_quote(label)}")
     if sheet.minzoom:
         lines.append(f"minzoom = {sheet.minzoom}")
+    if sheet.maxzoom:
+        lines.append(f"maxzoom = {sheet.maxzoom}")
     for name, kind in sheet.fields.items():
         lines += ["", f"[fields.{name}]", f"type = {_quote(kind)}"]
         if name in sheet.units:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from geoserver.basemap.files import DATA, find_foreign, is_ours, put_in_place, render_layer_file, staging_folder
 from geoserver.basemap.sheets import SHEETS
 from geoserver.catalog import read_layer
+from geoserver.catalog.languages import page_languages
 from geoserver.errors import GeoserverError, LoadError, PreparationError, shorten
 from geoserver.loading import load
 
@@ -131,7 +132,12 @@ def _read_apart(extract: Path, folder: Path, reading: Reading) -> dict[str, Any]
         name: value for name, value in os.environ.items() if not any(word in name.upper() for word in _SECRET)
     }
     command = [sys.executable, "-P", "-m", "geoserver.basemap.child"]
-    order = {"path": str(extract.resolve()), "folder": str(folder.resolve()), "memory": _MEMORY}
+    order = {
+        "path": str(extract.resolve()),
+        "folder": str(folder.resolve()),
+        "memory": _MEMORY,
+        "languages": page_languages(),
+    }
     with subprocess.Popen(  # noqa: S603 - this Python
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
     ) as process:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from osmium.geom import WKBFactory
 
 from geoserver.basemap.coast import Run, assemble
 from geoserver.basemap.rings import Cut, build_area
-from geoserver.basemap.shapes import as_polygon
+from geoserver.basemap.shapes import as_polygon, subdivide
 from geoserver.basemap.tags import KEYS, NODE_KEYS, Row, Tags, read_area, read_line, read_node
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ type Box = tuple[float, float, float, float]
 _LANGUAGE = re.compile(r"name:([a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-[A-Za-z0-9]{2,8})?)")
 _NO_LANGUAGES = ("name:old", "name:alt", "name:loc", "name:int", "name:off", "name:reg", "name:nat")
 _MOST_LANGUAGES = 8
-_SHARE = 200  # one in so many named things has to have a name in a language
+_SHARE, _SPOKEN_SHARE = 200, 2_000  # one in so many named things has to have a name in a language; in one of the page
 _EVERY = 20_000  # things, between two words of progress
 _LOOKED_AT = 10_000  # named nodes, and as many ways, to find the languages of names
 _LOWEST_BORDER = 10
@@ -74,8 +74,11 @@ def _filter(keys: Sequence[str], kind: Any) -> KeyFilter:
     return wanted
 
 
-def survey(path: Path, tell: Tell) -> Survey:
-    """The first go; raises RuntimeError where the file is none or ends too early, ValueError where it will not do."""
+def survey(path: Path, tell: Tell, spoken: Collection[str] = ()) -> Survey:
+    """The first go; `spoken` are languages of readers.
+
+    Raises RuntimeError where the file is none or ends too early, ValueError where it will not do.
+    """
     found = Survey()
     with osmium.io.Reader(osmium.io.File(str(path), "pbf"), osmium.osm.NOTHING) as reader:
         header = reader.header()
@@ -90,12 +93,15 @@ def survey(path: Path, tell: Tell) -> Survey:
         if number % _EVERY == 0:
             tell("looking", number)
         _note_relation(found, relation)
-    found.languages = _find_languages(path, tell)
+    found.languages = _find_languages(path, tell, spoken)
     return found
 
 
-def _find_languages(path: Path, tell: Tell) -> tuple[str, ...]:
-    """Languages in which some of the names are, by the first named nodes and ways; the most common first."""
+def _find_languages(path: Path, tell: Tell, spoken: Collection[str]) -> tuple[str, ...]:
+    """Languages in which some of the names are, by the first named nodes and ways; the most common first.
+
+    Languages of readers come before that.
+    """
     named = 0
     languages: Counter[str] = Counter()
     for kind in (osmium.osm.NODE, osmium.osm.WAY):
@@ -105,8 +111,10 @@ def _find_languages(path: Path, tell: Tell) -> tuple[str, ...]:
             named += 1
             keys = [tag.k for tag in thing.tags if tag.k.startswith("name:") and tag.k not in _NO_LANGUAGES]
             languages.update(match[1] for key in keys if (match := _LANGUAGE.fullmatch(key)))
-    common = [tag for tag, count in languages.most_common() if count * _SHARE >= named]
-    return tuple(common[:_MOST_LANGUAGES])
+    common = [
+        tag for tag, count in languages.most_common() if count * (_SPOKEN_SHARE if tag in spoken else _SHARE) >= named
+    ]
+    return tuple(sorted(common, key=lambda tag: tag not in spoken)[:_MOST_LANGUAGES])
 
 
 def _note_relation(found: Survey, relation: Any) -> None:
@@ -334,10 +342,11 @@ class _Extract:
 
     def _add_land(self, box: Box) -> None:
         self.tell("land and sea", 0)
+        self._add_shapes(Row("beyond", ("inside",)), [shapely.box(*box)])
         evidence = np.concatenate(self.writer.evidence) if self.writer.evidence else np.empty((0, 2))
         made = assemble(self.coasts, box, evidence)
         self.writer.notes.update(made.notes)
-        land = [part for shape in made.land for part in _subdivide(shape)]
+        land = [part for shape in made.land for part in subdivide(shape, _MOST_CORNERS)]
         self._add_shapes(Row("land", ("ground",)), land)
         self._add_shapes(Row("coast", ("coast",)), [shapely.linestrings(line) for line in made.coast])
 
@@ -365,18 +374,3 @@ def _sort_out(tags: Tags, *, closed: bool) -> tuple[list[Row], list[Row]]:
     areas = read_area(tags)
     lines = [] if area == "yes" else read_line(tags)
     return areas, [row for row in lines if row.layer != "land" or not areas]
-
-
-def _subdivide(shape: shapely.Geometry) -> list[shapely.Geometry]:
-    """Pieces of at most some thousand corners: a tile takes as long as the largest that reaches into it."""
-    if shapely.get_num_coordinates(shape) <= _MOST_CORNERS:
-        return [shape]
-    west, south, east, north = shapely.bounds(shape)
-    if east - west > north - south:
-        middle = (west + east) / 2
-        halves = [(west, south, middle, north), (middle, south, east, north)]
-    else:
-        middle = (south + north) / 2
-        halves = [(west, south, east, middle), (west, middle, east, north)]
-    parts = [part for half in halves for part in shapely.get_parts(shapely.intersection(shape, shapely.box(*half)))]
-    return [piece for part in parts if shapely.get_dimensions(part) == 2 for piece in _subdivide(part)]  # noqa: PLR2004 - areas

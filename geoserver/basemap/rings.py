@@ -35,9 +35,15 @@ def build_area(lines: list[np.ndarray], box: Box | None) -> shapely.Geometry | N
     if not lines:
         return None
     merged = shapely.geometrycollections([shapely.linestrings(line) for line in lines])
-    area = shapely.build_area(merged)
-    if area.is_empty:
-        area = shapely.build_area(shapely.unary_union(merged))
+    return _enclose(merged) or _enclose(shapely.unary_union(merged))
+
+
+def _enclose(lines: shapely.Geometry) -> shapely.Geometry | None:
+    """The area; None where there is none, or where lines lie on one another or cross."""
+    try:
+        area = shapely.build_area(lines)
+    except shapely.errors.GEOSException:
+        return None
     return None if area.is_empty else area
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "project",
     "read_shapes",
     "split_at_antimeridian",
+    "subdivide",
     "to_mercator",
 ]
 
@@ -95,3 +96,19 @@ def build_strips(lines: np.ndarray, widths: np.ndarray) -> np.ndarray:
         strip = shapely.buffer(flat, width / 2, quad_segs=2, cap_style="flat", join_style="mitre")
         strips.append(shapely.transform(strip, lambda xy, by=stretch: xy / by))
     return np.array(strips, object)
+
+
+def subdivide(shape: shapely.Geometry, most: int) -> list[shapely.Geometry]:
+    """Pieces of at most so many corners: a tile takes as long as the largest that reaches into it."""
+    if shapely.get_num_coordinates(shape) <= most:
+        return [shape]
+    west, south, east, north = shapely.bounds(shape)
+    if east - west > north - south:
+        middle = (west + east) / 2
+        halves = [(west, south, middle, north), (middle, south, east, north)]
+    else:
+        middle = (south + north) / 2
+        halves = [(west, south, east, middle), (west, middle, east, north)]
+    parts = [part for half in halves for part in shapely.get_parts(shapely.intersection(shape, shapely.box(*half)))]
+    kind = shapely.get_dimensions(shape)
+    return [piece for part in parts if shapely.get_dimensions(part) == kind for piece in subdivide(part, most)]

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from geoserver.fieldtypes import FieldType
 
-__all__ = ["ATTRIBUTION", "LICENCE", "SHEETS", "Sheet"]
+__all__ = ["ATTRIBUTION", "FARTHEST", "LICENCE", "SHEETS", "Sheet"]
 
 LICENCE = "ODbL-1.0"
 ATTRIBUTION = "© OpenStreetMap contributors"
+FARTHEST = 11  # the last zoom at which most is drawn as it is from afar
 
 _NAMED: dict[str, FieldType] = {"class": "text", "name": "text"}
 _RAILWAY: dict[str, FieldType] = {**_NAMED, "bridge": "boolean", "tunnel": "boolean"}
@@ -28,7 +29,9 @@ _STREET: dict[str, FieldType] = {
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One layer: what its file says. `languages` is whether names in other languages stand beside `name`."""
+    """One layer: what its file says. `languages` is whether names in other languages stand beside `name`, `recipe` the
+    one of its tiles, where it is not that of its kind.
+    """
 
     id: str
     title: str
@@ -38,11 +41,39 @@ class Sheet:
     units: dict[str, str] = field(default_factory=dict)
     languages: bool = True
     minzoom: int = 0
+    maxzoom: int = 0  # 0 for that of all layers
+    recipe: str = ""
 
+
+_NEAR = FARTHEST + 1
 
 _LIST = (
-    Sheet("land", "Land", "Land as the coast bounds it, and what stands or grows on it.", "polygons"),
-    Sheet("plazas", "Plazas", "Squares and what else belongs to those on foot.", "polygons", minzoom=13),
+    Sheet(
+        "afar",
+        "From afar",
+        "Land and what covers it, water, main streets and railways, merged and simplified for each zoom.",
+        "polygons",
+        {"class": "text", "zoom": "integer"},
+        languages=False,
+        maxzoom=FARTHEST,
+        recipe="afar",
+    ),
+    Sheet(
+        "land",
+        "Land",
+        "Land as the coast bounds it, and what stands or grows on it.",
+        "polygons",
+        minzoom=_NEAR,
+        recipe="cover",
+    ),
+    Sheet(
+        "plazas",
+        "Plazas",
+        "Squares and what else belongs to those on foot.",
+        "polygons",
+        minzoom=13,
+        recipe="cover",
+    ),
     Sheet(
         "coast",
         "Coast",
@@ -54,14 +85,21 @@ _LIST = (
     Sheet(
         "beyond",
         "Beyond the extract",
-        "Where nothing is known: around the extract. Without a coast in it, it is taken to be land.",
+        "Around the extract, where nothing is known: without a coast in it, it is taken to be land. And its inside.",
         "polygons",
         {"class": "text"},
         languages=False,
-        minzoom=7,
+        minzoom=5,
     ),
-    Sheet("water", "Water", "Lakes, reservoirs, docks and wide rivers; the sea is where no land is.", "polygons"),
-    Sheet("waterways", "Waterways", "Rivers, canals and streams as lines.", "lines", minzoom=8),
+    Sheet(
+        "water",
+        "Water",
+        "Lakes, reservoirs, docks and wide rivers; the sea is where no land is.",
+        "polygons",
+        minzoom=_NEAR,
+        recipe="cover",
+    ),
+    Sheet("waterways", "Waterways", "Rivers, canals and streams as lines.", "lines", minzoom=_NEAR, recipe="network"),
     Sheet(
         "parks",
         "Parks and woods",
@@ -69,6 +107,8 @@ _LIST = (
         "polygons",
         {**_NAMED, "hectares": "number"},
         {"hectares": "ha"},
+        minzoom=_NEAR,
+        recipe="cover",
     ),
     Sheet(
         "greens",
@@ -77,6 +117,7 @@ _LIST = (
         "polygons",
         languages=False,
         minzoom=13,
+        recipe="cover",
     ),
     Sheet(
         "boundaries",
@@ -93,7 +134,8 @@ _LIST = (
         "lines",
         _RAILWAY,
         languages=False,
-        minzoom=10,
+        minzoom=_NEAR,
+        recipe="network",
     ),
     Sheet(
         "tracks",
@@ -103,10 +145,38 @@ _LIST = (
         _RAILWAY,
         languages=False,
         minzoom=13,
+        recipe="network",
     ),
-    Sheet("streets", "Streets", "Main streets by class.", "lines", _STREET, {"width": "m"}),
-    Sheet("side-streets", "Side streets", "Streets where people live.", "lines", _STREET, {"width": "m"}, minzoom=12),
-    Sheet("paths", "Paths", "Paths, service roads and underground ways.", "lines", _STREET, {"width": "m"}, minzoom=14),
+    Sheet(
+        "streets",
+        "Streets",
+        "Main streets by class.",
+        "lines",
+        _STREET,
+        {"width": "m"},
+        minzoom=_NEAR,
+        recipe="network",
+    ),
+    Sheet(
+        "side-streets",
+        "Side streets",
+        "Streets where people live.",
+        "lines",
+        _STREET,
+        {"width": "m"},
+        minzoom=12,
+        recipe="network",
+    ),
+    Sheet(
+        "paths",
+        "Paths",
+        "Paths, service roads and underground ways.",
+        "lines",
+        _STREET,
+        {"width": "m"},
+        minzoom=14,
+        recipe="network",
+    ),
     Sheet(
         "road-numbers",
         "Road numbers",
@@ -132,6 +202,7 @@ _LIST = (
         "Names of places, with their importance.",
         "points",
         {"kind": "text", **_NAMED, "rank": "integer", "population": "integer"},
+        recipe="places",
     ),
     Sheet(
         "landmarks",

@@ -78,7 +78,8 @@ _PARKS = {
     ("natural", "wood"): "forest", ("natural", "scrub"): "scrub", ("natural", "heath"): "scrub",
     ("natural", "grassland"): "grass", ("natural", "fell"): "grass", ("natural", "tundra"): "grass",
     ("natural", "beach"): "beach", ("natural", "sand"): "beach", ("natural", "dune"): "beach",
-    ("natural", "wetland"): "wetland", ("natural", "mud"): "wetland", ("amenity", "grave_yard"): "cemetery",
+    ("natural", "wetland"): "wetland", ("natural", "mud"): "wetland", ("natural", "reef"): "wetland",
+    ("amenity", "grave_yard"): "cemetery",
 }  # fmt: skip
 _GREENS = ("grass", "garden", "pitch", "playground")  # small ones: from afar nothing of them is seen
 _WATERS = {

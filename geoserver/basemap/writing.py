@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from geoserver.basemap.sheets import Sheet
     from geoserver.basemap.tags import Tags
 
-__all__ = ["LONGEST_NAME", "Names", "Writer", "clean_text"]
+__all__ = ["LONGEST_NAME", "Names", "Writer", "clean_text", "describe_columns"]
 
 type Box = tuple[float, float, float, float]
 type Names = tuple[str | None, ...]
@@ -52,7 +53,9 @@ _PLAIN = (
     "landmarks",
 )
 _CELLS = 50  # in a degree
-_MOST_EVIDENCE, _EVIDENCE_OF = 20_000, ("buildings", "streets", "side-streets")
+_MOST_EVIDENCE = 20_000
+_EVIDENCE_OF = ("buildings", "streets", "side-streets", "house-numbers", "landmarks")
+_SETTLEMENTS = ("city", "town", "village", "hamlet", "district", "suburb")
 
 
 @lru_cache(1 << 16)
@@ -186,12 +189,17 @@ class Writer:
             self.evidence.append(corners[firsts[:: max(1, len(firsts) // 1000)]])
 
     def _find_new(self, shapes: np.ndarray, rows: _Sheet) -> np.ndarray:
-        """Places that no other of the same kind and name stands beside: many are drawn as a point and as an area."""
+        """Places that no other of the same kind and name stands beside: many are drawn as a point and as an area.
+
+        An island that is called as what stands on it, as most small ones are, is named once, too.
+        """
         fresh = np.zeros(len(shapes), bool)
         cells = np.floor(shapely.get_coordinates(shapes) * _CELLS).astype(int)
         for index, ((x, y), values, names) in enumerate(zip(cells, rows.values, rows.names, strict=True)):
             kind, name = values[0], names[0] or ""
-            near = [(kind, name, int(x) + dx, int(y) + dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1)]
+            kinds = (kind, *_SETTLEMENTS) if kind == "island" else (kind,)
+            around = [(int(x) + dx, int(y) + dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1)]
+            near = [(each, name, *cell) for each in kinds for cell in around]
             if self._places.isdisjoint(near):
                 self._places.add((kind, name, int(x), int(y)))
                 fresh[index] = True
@@ -213,7 +221,7 @@ class Writer:
         columns["geometry"] = geometry
         table = pa.table(columns)
         if sheet.id not in self._files:
-            schema = table.schema.with_metadata({"geo": json.dumps(_describe())})
+            schema = table.schema.with_metadata(describe_columns())
             path = self.folder / f"{sheet.id}.parquet"
             self._files[sheet.id] = pq.ParquetWriter(path, schema, compression="zstd", compression_level=1)
         self._files[sheet.id].write_table(table.cast(self._files[sheet.id].schema))
@@ -226,9 +234,21 @@ class Writer:
         columns = {"name": pa.array(local, pa.string())}
         for at, language in enumerate(self.languages if sheet.languages else (), start=1):
             texts = [clean_text(text) if name and (text := name[at]) else None for name in names]
-            other = [None if text == own else text for text, own in zip(texts, local, strict=True)]
+            other = [text if text and _differs(text, own) else None for text, own in zip(texts, local, strict=True)]
             columns[f"name_{language.lower().replace('-', '_')}"] = pa.array(other, pa.string())
         return columns
+
+
+def _differs(text: str, own: str | None) -> bool:
+    """Whether a name is another one than the local name to who reads both, and not "Art-Science" for "ArtScience"."""
+    return text != own and (own is None or _find_letters(text) != _find_letters(own))
+
+
+@lru_cache(1 << 14)
+def _find_letters(text: str) -> str:
+    """Letters and digits alone, of one size and without accents; of scripts without either all signs."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in plain if unicodedata.category(letter)[0] in "LN") or plain
 
 
 def _keep(rows: _Sheet, mask: np.ndarray) -> None:
@@ -236,7 +256,7 @@ def _keep(rows: _Sheet, mask: np.ndarray) -> None:
         setattr(rows, name, list(compress(getattr(rows, name), mask)))
 
 
-def _describe() -> dict[str, Any]:
-    """The metadata of GeoParquet 1.1."""
+def describe_columns() -> dict[str, str]:
+    """The metadata of GeoParquet 1.1 of a file whose geometries are in EPSG:3857."""
     column = {"encoding": "WKB", "geometry_types": [], "crs": CRS.from_epsg(3857).to_json_dict()}
-    return {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
+    return {"geo": json.dumps({"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}})}

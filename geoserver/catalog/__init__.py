@@ -6,6 +6,7 @@ A broken file never takes the others down: what can be read is served, and every
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -277,43 +278,49 @@ def _join(
         return replace(layer, tile_fields=tuple(layer.fields))
     layer = replace(layer, geometry=find_geometry(layer.kind, recipes[layer.kind]))
     drawn_by = styles if layer.basemap else {layer.style} & styles.keys()  # basemaps name their layers themselves
-    styled = set()
+    styled: dict[str, int] = {}
     for name in sorted(drawn_by):
-        if missing := (found := styled_fields(styles[name], layer.id)) - layer.fields.keys():
+        found = styled_fields(styles[name], layer.id)
+        if missing := found.keys() - layer.fields.keys():
             problems.append(CatalogError(str(layer.file), "fields", f"{min(missing)!r}, which styles/{name}.json uses"))
-        if closed := sorted(name for name in found & layer.fields.keys() if layer.fields[name].restricted):
+        if closed := sorted(name for name in found.keys() & layer.fields.keys() if layer.fields[name].restricted):
             expected = f"no such key: styles/{name}.json draws by this field, and no restricted field is in any tile"
             problems.append(CatalogError(str(layer.file), f"fields.{closed[0]}.restricted", expected))
-        styled |= found
+        styled |= {key: min(zoom, styled.get(key, zoom)) for key, zoom in found.items()}
+    # Tiles are the same for all who may see the rows.
+    carried = [name for name, item in layer.fields.items() if not item.restricted]
+    if layer.basemap:  # nobody asks what it is: its tiles carry what is drawn, from where it is drawn
+        if "name" in styled:  # labels are in the reader's language
+            styled |= {name: styled["name"] for name in layer.fields if name.startswith("name_")}
+        zooms = {name: zoom for name, zoom in styled.items() if zoom > layer.minzoom}
+        return replace(layer, tile_fields=tuple(name for name in carried if name in styled), tile_zooms=zooms)
     filtered = {name for name, item in layer.fields.items() if item.filter in ("choice", "range")}
     labels = [layer.label, *(words.label for words in layer.languages.values())]
-    wanted = styled | filtered | {name for label in labels for name in list_fields(label)}
-    if layer.basemap and "name" in styled:  # labels are in the reader's language
-        wanted |= {name for name in layer.fields if name.startswith("name_")}
-    return replace(
-        layer,
-        # Tiles are the same for all who may see the rows.
-        tile_fields=tuple(name for name, item in layer.fields.items() if name in wanted and not item.restricted),
-    )
+    wanted = styled.keys() | filtered | {name for label in labels for name in list_fields(label)}
+    return replace(layer, tile_fields=tuple(name for name in carried if name in wanted))
 
 
-def styled_fields(style: Mapping[str, Any], layer_id: str) -> set[str]:
-    """Names that `["get", name]` or `["has", name]` reads in the style layers drawn from this layer."""
-    found: set[str] = set()
+def styled_fields(style: Mapping[str, Any], layer_id: str) -> dict[str, int]:
+    """Names that `["get", name]` or `["has", name]` reads in the style layers drawn from this layer, and from which
+    tiles on.
+    """
+    found: dict[str, int] = {}
 
-    def walk(node: Any) -> None:
+    def walk(node: Any, zoom: int) -> None:
         if isinstance(node, list):
             if len(node) >= 2 and node[0] in ("get", "has") and isinstance(node[1], str):  # noqa: PLR2004 - [op, name]
-                found.add(node[1])
+                found[node[1]] = min(zoom, found.get(node[1], zoom))
             for part in node:
-                walk(part)
+                walk(part, zoom)
         elif isinstance(node, dict):
             for part in node.values():
-                walk(part)
+                walk(part, zoom)
 
     for drawn in style.get("layers", []):
         if drawn.get("source-layer") == layer_id:
-            walk({key: drawn.get(key) for key in ("filter", "paint", "layout")})
+            first = drawn.get("minzoom", 0)
+            zoom = math.floor(first) if isinstance(first, int | float) else 0
+            walk({key: drawn.get(key) for key in ("filter", "paint", "layout")}, zoom)
     return found
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "in_language",
     "page_language",
     "page_languages",
+    "page_words",
     "pick_language",
     "read_words",
     "words_for",
@@ -37,7 +38,7 @@ _MOST = 20  # languages that a header may prefer
 
 @dataclass(frozen=True, slots=True)
 class ServerWords:
-    """What the server itself says: in a legend, and of a map without a `city.toml`."""
+    """What the server itself says: in a legend, of a map without a `city.toml`, and to those who sign in."""
 
     other: str
     missing: str
@@ -54,6 +55,21 @@ class ServerWords:
     terms: str = "Terms of use"
     privacy: str = "Privacy"
     accessibility: str = "Accessibility"
+    signin: str = "Sign in"
+    signin_lead: str = "For those who were given access to more of this map."
+    signin_with: str = "Sign in with {}"
+    signin_key: str = "Your key"
+    signin_hint: str = "It begins with gsk_; whoever runs this map gave it to you."
+    signin_wrong: str = "This key is not known here: it is wrong, revoked or expired."
+    signin_many: str = "Too many attempts. Please wait a few minutes."
+    signin_failed: str = "Signing in did not work. Please try again."
+    signin_foreign: str = "This form must be sent from this page itself. Please try again."
+    signin_away: str = "Nobody can sign in at the moment. Please try again in a few minutes."
+    signed_in: str = "Signed in as {}"
+    signout: str = "Sign out"
+    to_map: str = "To the map"
+    restricted: str = "Restricted"
+    draft: str = "Draft"
 
 
 ENGLISH = ServerWords("Other", "No data", "{} to {}", "Yes", "No", ".")
@@ -135,6 +151,12 @@ def words_for(layer: Layer, preferred: Collection[str]) -> ServerWords:
     """The server's words for a layer's legend: in the reader's language, else in the layer's, else in English."""
     known = read_words()
     return known.get(pick_language((*preferred, *([layer.spoken] if layer.spoken else [])), known), ENGLISH)
+
+
+def page_words(preferred: Collection[str]) -> ServerWords:
+    """The server's words for the page around a layer: in the reader's language, else in English."""
+    known = read_words()
+    return known.get(pick_language(preferred, known), ENGLISH)
 
 
 def in_language(layer: Layer, preferred: Collection[str]) -> Layer:

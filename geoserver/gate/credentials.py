@@ -20,7 +20,7 @@ from geoserver.errors import BadParameterError, UnauthorizedError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["COOKIE", "Given", "digest_of", "make_key", "make_session", "read_given", "take_keys"]
+__all__ = ["COOKIE", "Given", "digest_of", "has_key", "make_key", "make_session", "read_given", "take_keys"]
 
 COOKIE = "geoserver_session"
 _COOKIE = COOKIE.encode()
@@ -54,6 +54,11 @@ def make_session() -> tuple[str, bytes]:
 
 def digest_of(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+def has_key(text: str) -> bool:
+    """Whether a key stands somewhere in a text."""
+    return "gsk_" in text and _KEY.search(text) is not None
 
 
 def take_keys(query: bytes) -> tuple[bytes, list[str]]:

@@ -9,17 +9,23 @@ from typing import TYPE_CHECKING, cast, get_args
 
 from geoserver.access import ANY, Grant, May
 from geoserver.errors import BadParameterError
-from geoserver.filtering import cql2_text
-from geoserver.filtering.places import parse_crs
-from geoserver.filtering.resolve import Resolver
+from geoserver.filtering import cql2_text, parse_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from geoserver.filtering.syntax import Node
     from geoserver.model import Layer
 
-__all__ = ["check_grant", "contains", "parse_count", "parse_expiry", "parse_grant", "parse_label", "render_grant"]
+__all__ = [
+    "check_grant",
+    "contains",
+    "fit_rows",
+    "parse_count",
+    "parse_expiry",
+    "parse_grant",
+    "parse_label",
+    "render_grant",
+]
 
 _MAY = get_args(May)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -77,7 +83,7 @@ def check_grant(grant: Grant, layers: Mapping[str, Layer]) -> None:
     for name in sorted(grant.layers - layers.keys() - {ANY}):
         raise BadParameterError("layers", name, f"ids of layers ({', '.join(layers)}), or {ANY} for all of them")
     if grant.rows:
-        _parse_rows(grant.rows)
+        _check_syntax(grant.rows)
     if ANY in grant.layers:
         return
     restricted = {name for layer in named for name, item in layer.fields.items() if item.restricted}
@@ -86,20 +92,20 @@ def check_grant(grant: Grant, layers: Mapping[str, Layer]) -> None:
         raise BadParameterError("fields", name, f"restricted fields of these layers ({known}), or {ANY}")
     if grant.rows:
         for layer in named:
-            _fit_rows(layer, grant.rows)
+            fit_rows(layer, grant.rows)
 
 
-def _fit_rows(layer: Layer, rows: str) -> None:
-    tree = _parse_rows(rows)
+def fit_rows(layer: Layer, rows: str, srid: int = 4326) -> None:
+    """Raises BadParameterError for a filter that is none, or none of this layer's rows."""
     try:
-        Resolver(layer, 4326, parse_crs(None, "rows")).condition(tree)
+        parse_rows(layer, srid, rows)
     except BadParameterError as error:
         raise BadParameterError("rows", error.value, f"for the layer {layer.id} {error.expected}") from None
 
 
-def _parse_rows(rows: str) -> Node:
+def _check_syntax(rows: str) -> None:
     try:
-        return cql2_text.parse(rows)
+        cql2_text.parse(rows)
     except BadParameterError as error:
         raise BadParameterError("rows", error.value, error.expected) from None
 

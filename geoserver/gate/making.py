@@ -7,15 +7,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from geoserver.database.keys import StoredKey, add_key, write_audit
+from geoserver.errors import BadParameterError
 from geoserver.gate.credentials import make_key
-from geoserver.gate.grants import parse_count, parse_expiry, parse_label, render_grant
+from geoserver.gate.grants import parse_count, parse_expiry, parse_grant, parse_label, render_grant
 
 if TYPE_CHECKING:
     import psycopg
 
     from geoserver.access import Grant
 
-__all__ = ["Wish", "describe", "make"]
+__all__ = ["Wish", "describe", "make", "read_grants"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +53,32 @@ def make(connection: psycopg.Connection, wish: Wish, subject: str, name: str) ->
     return stored, key
 
 
+def read_grants(key: StoredKey) -> tuple[Grant, ...]:
+    """Its grants as the table has them; raises BadParameterError for what cannot be read."""
+    try:
+        return tuple(parse_grant(item) for item in key.grants)
+    except (AttributeError, TypeError) as error:
+        raise BadParameterError("grants", key.grants, "a list of grants") from error
+
+
 def describe(key: StoredKey) -> dict[str, Any]:
     """A key as JSON, without the key."""
     now = datetime.now(UTC)
     expired = key.expires_at is not None and key.expires_at <= now
+    grants = key.grants if isinstance(key.grants, list) else []
     return {
         "id": key.id,
         "label": key.label,
         "state": "revoked" if key.revoked_at else "expired" if expired else "holds",
-        "grants": [dict(grant) for grant in key.grants],
+        "grants": [dict(grant) for grant in grants if isinstance(grant, dict)],
         "rate": key.rate,
         "quota": key.quota,
         "created": _render_time(key.created_at),
-        "createdBy": key.created_by,
+        "created_by": key.created_by,
         "expires": _render_time(key.expires_at),
         "revoked": _render_time(key.revoked_at),
-        "lastUsed": _render_time(key.last_at),
-        "usedToday": key.used,
+        "last_used": _render_time(key.last_at),
+        "used_today": key.used,
     }
 
 

@@ -17,16 +17,18 @@ import psycopg
 from geoserver.access import NOBODY, Access, Grant
 from geoserver.database.connecting import SettingsOf, connect
 from geoserver.database.keys import Known, StoredKey, StoredSession, add_uses, forget_sessions, read_known
-from geoserver.errors import BadParameterError, UnauthorizedError, UnavailableError
-from geoserver.gate.grants import parse_grant
+from geoserver.errors import BadParameterError, GeoserverError, TooManyError, UnauthorizedError, UnavailableError
+from geoserver.gate.credentials import read_given
+from geoserver.gate.making import read_grants
 from geoserver.gate.uses import Uses
+from geoserver.turns import outlast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from geoserver.gate.credentials import Given
 
-__all__ = ["Gate"]
+__all__ = ["Gate", "Held"]
 
 log = logging.getLogger("geoserver")
 
@@ -40,7 +42,7 @@ _WRONG = "This key is not known here: it is wrong, revoked or expired."
 
 
 @dataclass(slots=True)
-class _Held:
+class Held:
     """A key as it is asked for: whose access it is, and until when (seconds of the system's clock)."""
 
     stored: StoredKey
@@ -53,13 +55,14 @@ class Gate:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._keys: dict[bytes, _Held] = {}
-        self._by_id: dict[str, _Held] = {}
+        self._keys: dict[bytes, Held] = {}
+        self._by_id: dict[str, Held] = {}
         self._sessions: dict[bytes, StoredSession] = {}
         self._read_at: float | None = None
         self._uses = Uses()
         self._connection: psycopg.Connection | None = None
         self._cleaned = 0.0
+        self.revision = 0  # another number whenever keys may have changed
         self.open(lambda _: ())
 
     def open(self, grants_of: Callable[[Collection[str]], tuple[Grant, ...]]) -> None:
@@ -83,6 +86,27 @@ class Gate:
             raise UnauthorizedError(_WRONG)
         self._count(held)
         return replace(held.access, read_only=True) if given.read_only else held.access
+
+    def recall(self, authorization: bytes) -> Held | None:
+        """The key in a header, where it is known and holds; None for all else, about which `identify` has to say."""
+        try:
+            given = read_given([(b"authorization", authorization)], [])
+        except GeoserverError:
+            return None
+        held = self._keys.get(given.digest) if given else None
+        return held if held is not None and self.holds(held) else None
+
+    def holds(self, held: Held) -> bool:
+        """Whether a key that was recalled in this `revision` holds still."""
+        return held.until > time.time() and self._is_fresh()
+
+    def count(self, held: Held) -> bool:
+        """Count a request by a recalled key; false where it is one too many, which `identify` will say."""
+        try:
+            self._count(held)
+        except TooManyError:
+            return False
+        return True
 
     async def find_key(self, given: Given) -> StoredKey:
         """The key itself, for whoever signs in with it; raises as `identify`."""
@@ -144,7 +168,7 @@ class Gate:
 
     # -- who it is ------------------------------------------------------------------------------------------------
 
-    async def _find_key(self, digest: bytes) -> _Held | None:
+    async def _find_key(self, digest: bytes) -> Held | None:
         held = self._keys.get(digest) if self._is_fresh() else None
         if held is None:
             await self.look()  # it may have been made a moment ago, by another process
@@ -171,21 +195,24 @@ class Gate:
     def _is_fresh(self) -> bool:
         return self._read_at is not None and time.monotonic() - self._read_at <= _OLD
 
-    def _count(self, held: _Held) -> None:
+    def _count(self, held: Held) -> None:
         stored = held.stored
         self._uses.take(stored.id, stored.rate, stored.quota, stored.used, time.time())
 
     # -- the database ---------------------------------------------------------------------------------------------
 
     async def _visit(self, *, look: bool) -> None:
-        """Write what was counted, and read what has changed where that is wanted."""
+        """Write what was counted, and read what has changed where that is wanted.
+
+        A thread that works on the connection is waited for, so that nobody closes it meanwhile.
+        """
         counts = self._uses.collect()
         if counts:
-            self._uses.settle(counts, await asyncio.to_thread(self._write_counts, counts))
+            self._uses.settle(counts, await outlast(asyncio.to_thread(self._write_counts, counts)))
         if look:
             began, whole, self._whole = time.monotonic(), self._whole, False  # a notice may ask for all again meanwhile
             try:
-                known, held = await asyncio.to_thread(self._read, "0" if whole else self._mark)
+                known, held = await outlast(asyncio.to_thread(self._read, "0" if whole else self._mark))
             except BaseException:
                 self._whole |= whole
                 raise
@@ -193,16 +220,17 @@ class Gate:
                 self._keys, self._by_id, self._sessions = {}, {}, {}
             self._take(known, held)
             self._mark, self._read_at = known.mark, began
+            self.revision += bool(known.keys) or whole
         if time.time() - self._cleaned > _EVERY:
             self._cleaned = time.time()
             self._uses.forget(self._cleaned)
-            await asyncio.to_thread(lambda: forget_sessions(self._connect()))
+            await outlast(asyncio.to_thread(lambda: forget_sessions(self._connect())))
 
-    def _read(self, mark: str) -> tuple[Known, list[_Held | None]]:
+    def _read(self, mark: str) -> tuple[Known, list[Held | None]]:
         known = read_known(self._connect(), mark)
         return known, [_hold(stored) for stored in known.keys]
 
-    def _take(self, known: Known, every: list[_Held | None]) -> None:
+    def _take(self, known: Known, every: list[Held | None]) -> None:
         for stored, held in zip(known.keys, every, strict=True):
             if held is None:
                 self._keys.pop(stored.digest, None)
@@ -229,17 +257,17 @@ class Gate:
             self._connection = None
 
 
-def _hold(stored: StoredKey) -> _Held | None:
+def _hold(stored: StoredKey) -> Held | None:
     """The key as it is asked for; None for one that is revoked, or whose grants cannot be read."""
     if stored.revoked_at is not None:
         return None
     try:
-        grants = tuple(parse_grant(item) for item in stored.grants)
-    except (BadParameterError, AttributeError, TypeError) as error:
+        grants = read_grants(stored)
+    except BadParameterError as error:
         log.warning("The grants of key %s cannot be read, so it opens nothing: %s", stored.id, error)
         return None
     until = stored.expires_at.timestamp() if stored.expires_at else float("inf")
-    return _Held(stored, Access("key", f"key:{stored.id}", stored.label, grants), until)
+    return Held(stored, Access("key", f"key:{stored.id}", stored.label, grants), until)
 
 
 def _settle(waiting: list[asyncio.Future[None]], error: Exception | None) -> None:

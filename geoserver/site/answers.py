@@ -45,6 +45,7 @@ _BASES = ("light", "dark")
 # What the page's list needs of each layer, and what it is searched by, as the page asks (web/src/query/server.ts).
 _LISTED = (
     "id,title,theme,theme_key,theme_language,basemap,visible,order,count,time,nouns,language,version,features_from"
+    ",access_title"
 )
 _SEARCHED = "id,description,description_language,keywords,field_titles"
 _FEW = 8  # layers up to which the page shows what each is about
@@ -82,6 +83,10 @@ class _Visit:
     language: str
     asked: tuple[_Asked, ...]
     parts: tuple[str, ...]
+
+    @property
+    def signed_in(self) -> bool:
+        return self.view.access.by_cookie
 
 
 class Answers:
@@ -131,7 +136,8 @@ class Answers:
             self.kept.drop(lambda key: key.layers is None or not changed.isdisjoint(key.layers))
 
     async def _pack(self, visit: _Visit, page: BuiltFile, encoding: str) -> Made:
-        of = (page.digest, visit.site, visit.language, visit.asked, visit.parts, visit.view.grants)
+        reader = (visit.language, visit.view.grants, visit.signed_in)
+        of = (page.digest, visit.site, visit.asked, visit.parts, reader)
         key = _Key(None, of)
 
         async def pack() -> Made:
@@ -144,7 +150,9 @@ class Answers:
 
     async def _fill(self, visit: _Visit, page: BuiltFile) -> Made:
         """The page with the blocks that could be had, and whether these are all."""
-        dressed = dress_page(page.body, visit.view.catalog.city, visit.site, visit.language, visit.parts)
+        dressed = dress_page(
+            page.body, visit.view.catalog.city, visit.site, visit.language, visit.parts, signed_in=visit.signed_in
+        )
         before, end, after = dressed.rpartition(b"</body>")
         answers = await asyncio.gather(*(self._ask(visit, asked) for asked in visit.asked))
         told = [_render(asked.address, body) for asked, body in zip(visit.asked, answers, strict=True) if body]

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from geoserver import assets, styling, tiling
-from geoserver.access import View, access_of
+from geoserver.access import BY_CALLER, PRIVATE, View, access_of
 from geoserver.catalog.city_words import speak
 from geoserver.catalog.languages import choose_languages, in_language
 from geoserver.encodings import IDENTITY
@@ -64,6 +64,8 @@ async def viewer(request: Request) -> Response:
     # An address that names a language says all that the page depends on.
     vary = "Accept-Encoding" if stated_language(request) else "Accept-Encoding, Accept-Language"
     headers = {"ETag": tag, **view.headers(CHECKED, {"Vary": vary})}
+    if view.access.by_cookie:  # it says who that is, too
+        headers |= {"Cache-Control": PRIVATE, "Vary": f"{vary}, {BY_CALLER}"}
     if is_known(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers=headers)
     if encoding != IDENTITY:
@@ -219,6 +221,26 @@ async def font_file(request: Request, script: str) -> Response:
 
 
 @router.get(
+    "/sprites/{name}.{ending}",
+    summary="Icons for the map",
+    tags=["styles"],
+    response_class=Response,
+    responses={200: {"description": "A PNG, or where on it each icon is.", "content": {"image/png": {}}}, **_UNCHANGED},
+)
+async def sprites(request: Request, name: str, ending: str) -> Response:
+    """The icons of the basemap (`icons`, `icons@2x`) as `png`, and as `json` where on it each of them is."""
+    if name not in (styling.SPRITE, f"{styling.SPRITE}@2x") or ending not in ("json", "png"):
+        raise NotFoundError("sprite", f"{name}.{ending}", "icons or icons@2x, as .json or .png")
+    made = await asyncio.to_thread(styling.build_sprite, 2 if name.endswith("@2x") else 1)
+    body = made.picture if ending == "png" else made.places
+    tag = build_etag(body)
+    headers = {"ETag": tag, "Cache-Control": A_DAY}
+    if is_known(request.headers.get("if-none-match", ""), tag):
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type="image/png" if ending == "png" else "application/json")
+
+
+@router.get(
     "/world/{part}/{z}/{x}/{y}.mvt",
     summary="A tile of the world around the city",
     tags=["styles"],
@@ -259,7 +281,7 @@ async def favicon(request: Request) -> Response:
 async def robots(request: Request) -> Response:
     """Pages may be found; tiles and items need no crawling."""
     path = urlsplit(_site(request)).path
-    closed = "".join(f"Disallow: {path}{part}\n" for part in ("/tiles/", "/ogc/collections/*/items", "/api/"))
+    closed = "".join(f"Disallow: {path}{part}\n" for part in ("/tiles/", "/ogc/collections/*/items", "/api/", "/sign"))
     text = f"User-agent: *\n{closed}Allow: {path}/\n"
     return Response(text, media_type="text/plain", headers={"Cache-Control": A_DAY})
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from geoserver.catalog.schemas import find_schema
+from geoserver.catalog.schemas import FOLDER, find_schema
 from geoserver.errors import CatalogError
 from geoserver.styling.build import BASE
 from geoserver.styling.ready_made import find_ready_made, list_layers
+from geoserver.styling.valid import find_faults
 from geoserver.tiling import open_layer
 from geoserver.tiling.sources.archive import ArchiveStatus
 
@@ -47,7 +48,8 @@ def describe_basemap(catalog: Catalog) -> str:
 
 
 def check_basemap(catalog: Catalog) -> Iterator[CatalogError]:
-    """Archives that are not in the schema that their layer file names."""
+    """Archives that are not in the schema that their layer file names, and schemas that do not say how to draw."""
+    yield from _check_schemas(catalog)
     for layer_id, status in _open_archives(catalog).items():
         layer = catalog.layers[layer_id]
         schema, there = catalog.schemas.get(layer.schema), list_layers(status)
@@ -59,6 +61,19 @@ def check_basemap(catalog: Catalog) -> Iterator[CatalogError]:
             f"an archive with the layers {', '.join(schema.layers)} ({schema.title}); it has {_shorten(there)}{hint}"
         )
         yield CatalogError(str(layer.file), "basemap", expected)
+
+
+def _check_schemas(catalog: Catalog) -> Iterator[CatalogError]:
+    """Filters and fields that are no expressions, by the specification that MapLibre proves styles by."""
+    for schema in catalog.schemas.values():
+        for layer, parts in schema.draw.items():
+            for number, part in enumerate(parts):
+                values = {"filter": part.filter, **{f"fields.{name}": value for name, value in part.fields.items()}}
+                for key, value in values.items():
+                    for expected in find_faults(value):
+                        yield CatalogError(
+                            f"styles/{FOLDER}/{schema.name}.toml", f"draw.{layer}.{number}.{key}", expected
+                        )
 
 
 def _open_archives(catalog: Catalog) -> dict[str, ArchiveStatus]:

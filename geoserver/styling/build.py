@@ -99,6 +99,8 @@ def build_style(
     _fill_addresses(style, base_url)
     if BASE in style["sources"]:
         _fit_base(style, catalog, statuses, base_url)
+        if not any("icon-image" in item.get("layout", {}) for item in style["layers"]):
+            style.pop("sprite", None)  # no map waits for a picture that it has no use for
     dark = style.get("metadata", {}).get("geoserver:theme") == "dark"
     asked = features_from or {}
     ladders = {name: find_ladder(status.plan, asked.get(name)) for name, status in statuses.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from geoserver.styling.build import BASE
+from geoserver.styling.build import BASE, WORLD
 from geoserver.styling.ready_made import find_ready_made, list_fields
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ def translate_labels(
 ) -> None:
     """Let labels that are the plain name of what the basemap has show it in the first of these languages.
 
-    The local name stands beside it: below it, or behind it along a line. Names that are alike are said once.
+    The local name stands beside it: below it, or behind it along a line. Names that are alike are said once. Countries
+    of the world around have their names in each language of the page, and no other.
     """
     if not languages:
         return
@@ -35,6 +36,9 @@ def translate_labels(
     wanted = [template.replace("{lang}", tag) for tag in _list_tags(languages[0], template)]
     for item in style["layers"]:
         layout = item.get("layout", {})
+        if item.get("source") in WORLD and layout.get("text-field") == ["get", "name"]:
+            world = [["get", _OWN.replace("{lang}", tag)] for tag in _list_tags(languages[0], _OWN)]
+            item["layout"] = layout | {"text-field": ["coalesce", *world, ["get", "name"]]}
         if item.get("source") != BASE or layout.get("text-field") != ["get", "name"]:
             continue
         if fields := [field for field in wanted if field in there.get(item["source-layer"], ())]:
@@ -51,10 +55,18 @@ def _list_tags(language: str, template: str) -> list[str]:
 
 
 def _say_both(fields: list[str], between: str) -> list[Any]:
-    """The name in another language and the local one; the local one alone where it holds the other, as "Bruxelles -
-    Brussel" does, and the other alone where there is no local one."""
+    """The name in another language and the local one. The local one alone where it holds the other, as "Bruxelles -
+    Brussel" does; the other alone where it holds the local one, as "Berlin-Mitte" does, or where there is none."""
     local = ["to-string", ["get", "name"]]
     wanted = ["to-string", ["coalesce", *(["get", field] for field in fields), ["get", "name"]]]
     both = ["format", wanted, {}, between, {}, local, {"font-scale": _SMALLER}]
     alone = ["format", ["case", ["has", "name"], local, wanted], {}]
-    return ["case", ["any", ["in", wanted, local], ["!", ["has", "name"]]], alone, both]
+    longer = ["all", ["has", "name"], ["in", local, wanted]]
+    return [
+        "case",
+        ["any", ["in", wanted, local], ["!", ["has", "name"]]],
+        alone,
+        longer,
+        ["format", wanted, {}],
+        both,
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 from psycopg.rows import dict_row
@@ -19,7 +19,7 @@ from geoserver.filtering import Where
 from geoserver.model import BINS, Field, Layer, Tile, TilePlan
 from geoserver.tiling.bins import Subject, build_bins
 from geoserver.tiling.compose import build_values
-from geoserver.tiling.recipes import build_statement
+from geoserver.tiling.recipes import build_statement, find_columns
 from geoserver.tiling.sources import rowless_source_of
 
 if TYPE_CHECKING:
@@ -82,12 +82,19 @@ def _try_recipe(connection: psycopg.Connection, name: str, recipe: str) -> str:
     layer = _build_stand_in(name)
     try:
         with connection.transaction(force_rollback=True):
-            columns = [SQL("{} {}").format(Identifier(name), SQL(it.column)) for name, it in FIELD_TYPES.items()]
+            named = {name: it.column for name, it in FIELD_TYPES.items()} | _find_columns(recipe)
+            columns = [SQL("{} {}").format(Identifier(name), SQL(column)) for name, column in named.items()]
             create = _CREATE.format(table=Identifier("layers", layer.table), columns=SQL(", ").join(columns))
             connection.execute(create)
             return _try_bins(connection, recipe, layer) if name == BINS else _try_layer(connection, recipe, layer)
     except psycopg.Error as error:
         return _explain(error)
+
+
+def _find_columns(recipe: str) -> dict[str, LiteralString]:
+    """Columns beside those that every stand-in has, by the names of their fields' types."""
+    named = find_columns(recipe).items()
+    return {name: it.column for name, kind in named for known, it in FIELD_TYPES.items() if known == kind}
 
 
 def _build_stand_in(kind: str) -> Layer:
@@ -138,6 +145,6 @@ def _try(connection: psycopg.Connection, build: Callable[[], tuple[Composed, dic
 
 def _explain(error: Exception) -> str:
     if isinstance(error, KeyError):
-        known = "{table}, {columns}, {where} and {layer}, and for bins {cells}, {counts} and {layer}"
+        known = "{table}, {columns}, {names}, {where} and {layer}, and for bins {cells}, {counts} and {layer}"
         return f"no such placeholder: {{{error.args[0]}}}; there are {known}"
     return " ".join(str(error).split())

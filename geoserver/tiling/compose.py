@@ -75,7 +75,7 @@ def recipe_digest(recipes: Mapping[str, str], layer: Layer) -> str:
     """Changes with all that tiles below `features_from` are made of, but for the rows themselves."""
     recipe = recipes[layer.kind]
     fields = layer.tile_fields if find_bins(recipe) != "points" else ()
-    types = ",".join(f"{name}:{layer.fields[name].type}" for name in fields)
+    types = ",".join(f"{name}:{layer.fields[name].type}:{layer.tile_zooms.get(name, 0)}" for name in fields)
     cells = ",".join(str(most_cells(zoom)) for zoom in range(MAX_ZOOM))
     text = "\n".join([recipe, recipes.get(BINS, ""), layer.id, layer.time, types, cells])
     return hashlib.blake2b(text.encode(), digest_size=9).hexdigest()

@@ -12,7 +12,7 @@ import numpy as np
 
 from geoserver.grid import MERCATOR_HALF
 from geoserver.tiling.cells import BUFFER, EXTENT, LEVEL, Cells, interleave
-from geoserver.tiling.mvt import POINT, Column, build_tags, encode_features, encode_layer
+from geoserver.tiling.mvt import POINT, Column, build_tags, build_tags_in_order, encode_features, encode_layer
 from geoserver.tiling.recipes import pixel_metres
 
 if TYPE_CHECKING:
@@ -93,7 +93,8 @@ class Points(Cells):
             return b""
         column, row = self._project(tile, places)
         chosen = [replace(item, codes=item.codes[places]) for item in self.columns]
-        tags, tables = build_tags(chosen)
+        # Who may see some rows gets the tiles of a layer that never had others.
+        tags, tables = (build_tags if layer.rows is None else build_tags_in_order)(chosen)
         body = encode_features(self.fid[places], column, row, tags, geometry=POINT)
         return encode_layer(layer.id, EXTENT, body, tags, tables)
 

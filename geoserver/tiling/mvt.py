@@ -27,6 +27,7 @@ __all__ = [
     "Tag",
     "build_numbers",
     "build_tags",
+    "build_tags_in_order",
     "build_texts",
     "encode_days",
     "encode_features",
@@ -107,6 +108,36 @@ def build_tags(columns: Iterable[Column]) -> tuple[list[Tag], list[bytes]]:
         tables.append(_take(column.values, used))
         known += len(used)
     return tags, tables
+
+
+def build_tags_in_order(columns: Iterable[Column]) -> tuple[list[Tag], list[bytes]]:
+    """The same, numbered as ST_AsMVT does it, feature by feature: the same rows are the same bytes, whoever draws them.
+
+    It takes longer. Every property is a key of the layer, whether or not a feature has it.
+    """
+    tags: list[Tag] = []
+    tables: list[pa.BinaryArray] = []
+    known = 0
+    for column in columns:
+        held = column.codes >= 0
+        used, places = number_values(column.codes[held], len(column.values))
+        values = np.zeros(len(held), dtype=np.int64)
+        values[held] = places + known
+        tags.append(Tag(column.name, values, held))
+        tables.append(column.values.take(pa.array(used)))
+        known += len(used)
+    if not known:
+        return tags, []
+    found = pa.concat_arrays(tables).dictionary_encode()  # two columns may hold the same value
+    numbers = found.indices.to_numpy()[np.array([tag.values for tag in tags])]
+    met = numbers.T[np.array([tag.held for tag in tags]).T]
+    first = np.empty(len(found.dictionary), dtype=np.int64)
+    first[met[::-1]] = np.arange(len(met) - 1, -1, -1)
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    tags = [Tag(tag.name, rank[own], tag.held) for tag, own in zip(tags, numbers, strict=True)]
+    return tags, [_join(found.dictionary.take(pa.array(order)))]
 
 
 def encode_features(ids: np.ndarray | None, x: np.ndarray, y: np.ndarray, tags: list[Tag], *, geometry: int) -> bytes:
@@ -295,7 +326,10 @@ def _build(name: str, codes: np.ndarray, data: np.ndarray, sizes: np.ndarray) ->
 
 def _take(values: pa.BinaryArray, used: np.ndarray) -> bytes:
     """The chosen values' bytes in a row."""
-    taken = values if len(used) == len(values) else values.take(pa.array(used))
-    offsets = np.frombuffer(taken.buffers()[1], dtype=np.int32)
-    first, last = int(offsets[taken.offset]), int(offsets[taken.offset + len(taken)])
-    return bytes(taken.buffers()[2][first:last]) if last > first else b""
+    return _join(values if len(used) == len(values) else values.take(pa.array(used)))
+
+
+def _join(values: pa.BinaryArray) -> bytes:
+    offsets = np.frombuffer(values.buffers()[1], dtype=np.int32)
+    first, last = int(offsets[values.offset]), int(offsets[values.offset + len(values)])
+    return bytes(values.buffers()[2][first:last]) if last > first else b""

@@ -182,6 +182,6 @@ def _digest_text(text: str) -> str:
 
 
 def _digest(recipe: str, layer: Layer, status: LayerStatus) -> str:
-    fields = ",".join(f"{name}:{layer.fields[name].type}" for name in layer.tile_fields)
+    fields = ",".join(f"{name}:{layer.fields[name].type}:{layer.tile_zooms.get(name, 0)}" for name in layer.tile_fields)
     loaded = f"{status.loaded_at.isoformat()} {status.plan}"
     return _digest_text(f"{recipe}\n{layer.id} {layer.minzoom} {layer.maxzoom} {fields} {loaded}")

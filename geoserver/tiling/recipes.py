@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     from geoserver.model import Field, Layer
 
-__all__ = ["PIXELS", "build_statement", "build_value", "pixel_metres", "plain_recipe"]
+__all__ = ["PIXELS", "build_statement", "build_value", "find_columns", "pixel_metres", "plain_recipe"]
 
 PIXELS = 512  # CSS pixels across a tile, as MapLibre draws vector tiles
+_COLUMNS = re.compile(r"^--\s*columns:\s*(\w+ \w+(?:, *\w+ \w+)*)\s*$", re.MULTILINE)
 _COMMENT = re.compile(r"^\s*--.*$\n?", re.MULTILINE)
 
 
@@ -37,7 +38,8 @@ def build_statement(recipe: str, layer: Layer, where: Composable, table: str = "
     """
     return SQL(plain_recipe(recipe)).format(
         table=Identifier("layers", table or layer.table),
-        columns=SQL("").join(SQL(", ") + _build_column(layer.fields[name]) for name in layer.tile_fields),
+        columns=SQL("").join(SQL(", ") + _build_column(layer, layer.fields[name]) for name in layer.tile_fields),
+        names=SQL("").join(SQL(", {}").format(Identifier(name)) for name in layer.tile_fields),
         layer=Literal(layer.id),
         where=where,
     )
@@ -49,9 +51,17 @@ def plain_recipe(recipe: str) -> LiteralString:
     return _COMMENT.sub("", recipe).strip()
 
 
-def _build_column(field: Field) -> Composable:
-    """A property of a tile with its name."""
+def find_columns(recipe: str) -> dict[str, str]:
+    """Names and types of the fields that a layer must have for the recipe, as it says at its top."""
+    found = _COLUMNS.search(recipe)
+    return dict(part.split() for part in found[1].split(",")) if found else {}
+
+
+def _build_column(layer: Layer, field: Field) -> Composable:
+    """A property of a tile with its name; nothing below the zoom from which tiles carry it."""
     name, text = Identifier(field.name), build_value(field)
+    if zoom := layer.tile_zooms.get(field.name):
+        return SQL("CASE WHEN %(z)s >= {} THEN {} END AS {}").format(Literal(zoom), text, name)
     return text + SQL(" AS ") + name if FIELD_TYPES[field.type].tile else name
 
 

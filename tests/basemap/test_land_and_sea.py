@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from extracts import Extract, Result, read, ring
+from extracts import Extract, Result, mercator, read, ring
+from shapely import Point
 
 WEST, SOUTH, EAST, NORTH = 10.0, 50.0, 10.1, 50.1
 CORNERS = {
@@ -102,7 +103,7 @@ def test_an_extract_without_a_coast_is_land_where_something_stands_on_it(tmp_pat
     with_houses(extract, 10.05, 50.05, 3)
     result = read(extract, tmp_path)
     assert corners_on_land(result) == set(CORNERS)
-    assert {row["class"] for row in result.rows["beyond"]} == {"land"}
+    assert {row["class"] for row in result.rows["beyond"]} == {"land", "inside"}
 
 
 def test_an_extract_without_a_coast_or_anything_built_is_sea(tmp_path: Path) -> None:
@@ -164,3 +165,21 @@ def test_a_large_land_comes_in_pieces_and_loses_nothing(tmp_path: Path) -> None:
     assert result.is_land(10.3, 50.9)
     assert result.is_land(10.7, 50.6)
     assert not result.is_land(10.5, 50.4)
+
+
+def test_house_numbers_alone_stand_on_land(tmp_path: Path) -> None:
+    extract = Extract()
+    extract.node((10.05, 50.05), addr__housenumber="7", addr__street="Long Street")
+    assert corners_on_land(read(extract, tmp_path)) == set(CORNERS)
+
+
+def test_the_inside_of_the_extract_covers_the_coarse_world(tmp_path: Path) -> None:
+    extract = Extract(box=None)
+    for lon in (179.9, -179.95):
+        with_houses(extract, lon, -16.95, 3)
+        with_houses(extract, lon + 0.04, -16.91, 3)
+    result = read(extract, tmp_path)
+    inside = [row["geometry"] for row in result.rows["beyond"] if row["class"] == "inside"]
+    for lon in (179.97, -179.97):
+        assert sum(shape.contains(Point(mercator(lon, -16.93))) for shape in inside) == 1
+    assert len(inside) == 2  # none of them is as wide as the earth

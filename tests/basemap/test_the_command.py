@@ -64,7 +64,7 @@ def test_a_workspace_gets_layers_that_are_served_and_checked_with_licence_and_at
     checked = CliRunner().invoke(app, ["check", "--workspace", str(workspace)])
     assert checked.exit_code == 0, checked.output
     catalog = read_catalog(Settings(workspace=workspace, database_url=None))
-    assert set(catalog.layers) == {"land", "coast", "beyond", "side-streets", "buildings"}
+    assert set(catalog.layers) == {"afar", "land", "coast", "beyond", "side-streets", "buildings"}
     for layer in catalog.layers.values():
         assert layer.basemap
         assert layer.license == "ODbL-1.0"
@@ -85,7 +85,7 @@ def test_a_new_extract_takes_the_place_of_the_old_one_and_layers_that_it_lacks_g
     assert street_names(empty_database) == {"Neue Straße"}
     kept = {path.stem for path in (tmp_path / "layers").iterdir()}
     assert kept == {path.stem for path in (tmp_path / "data/basemap").iterdir()}
-    assert kept == {"land", "beyond", "side-streets", "places"}
+    assert kept == {"afar", "land", "beyond", "side-streets", "places"}
 
 
 def test_the_basemap_stays_as_it_was_when_the_new_one_would_lose_most_of_a_layer(

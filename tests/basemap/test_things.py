@@ -8,6 +8,7 @@ import pytest
 from extracts import Extract, Result, mercator, read, ring
 from shapely import Point
 
+from geoserver.basemap.reading import survey
 from geoserver.basemap.tags import parse_height, parse_level
 
 
@@ -198,3 +199,61 @@ def test_ways_without_any_of_their_nodes_are_refused(tmp_path: Path) -> None:
     extract.way([(10.01, 50.05), (10.02, 50.05)], without=(0, 1), highway="residential")
     with pytest.raises(ValueError, match="none of the nodes"):
         read(extract, tmp_path)
+
+
+def test_an_island_called_as_the_village_on_it_is_named_once(tmp_path: Path) -> None:
+    extract = Extract()
+    extract.node((10.05, 50.05), place="village", name="Fuvahmulah")
+    extract.way(ring(10.04, 50.04, 10.06, 50.06), place="island", name="Fuvahmulah")
+    extract.way(ring(10.01, 50.01, 10.02, 50.02), place="island", name="Bis Huraa")
+    names = [(row["kind"], row["name"]) for row in read(extract, tmp_path).rows["places"]]
+    assert sorted(names) == [("island", "Bis Huraa"), ("village", "Fuvahmulah")]
+
+
+@pytest.mark.parametrize(
+    ("local", "other", "kept"),
+    [
+        ("ArtScience Museum", "Art-Science Museum", None), ("Malé", "Male", None), ("مالي", "Malé", "Malé"),
+        ("Zürich", "Zurich", None), ("東京", "东京", "东京"), ("?!", "!?", "!?"), (None, "Malé", "Malé"),
+    ],
+)  # fmt: skip
+def test_a_name_that_says_the_same_letters_is_no_second_name(
+    local: str | None, other: str, kept: str | None, tmp_path: Path
+) -> None:
+    extract = Extract()
+    extract.node((10.05, 50.05), place="town", name=local or " ", name__en=other)
+    assert only(read(extract, tmp_path), "places")["name_en"] == kept
+
+
+def test_names_in_languages_of_readers_come_before_more_common_ones(tmp_path: Path) -> None:
+    extract = Extract()
+    tongues = ("aa", "ab", "am", "ar", "az", "be", "bg", "bn", "ca")
+    for index in range(600):
+        names = {f"name__{tongue}": f"{tongue} {index}" for tongue in tongues}
+        rare = {"name__pt": "Rua"} if index == 0 else {}
+        extract.node((10.0 + index * 1e-4, 50.05), place="hamlet", name=f"Place {index}", **names, **rare)
+    path = extract.write(tmp_path / "tongues.osm.pbf")
+    assert survey(path, lambda *_: None, ("en", "pt")).languages == ("pt", *tongues[:7])
+    assert "pt" not in survey(path, lambda *_: None).languages
+
+
+def test_reefs_are_seen_in_the_sea(tmp_path: Path) -> None:
+    extract = Extract()
+    extract.way(ring(10.01, 50.01, 10.02, 50.02), natural="reef")
+    assert only(read(extract, tmp_path), "parks")["class"] == "wetland"
+
+
+def test_rings_that_lie_on_one_another_do_not_end_the_import(tmp_path: Path) -> None:
+    extract = Extract(box=(73.0, 6.0, 73.1, 6.1))
+    rings = [
+        [(73.0438953, 6.0733947), (73.0414277, 6.0586078), (73.0450326, 6.0722851)],
+        [(73.0433447, 6.0720439), (73.0440724, 6.0711334), (73.0437466, 6.0714144)],
+        [(73.0445243, 6.0634816), (73.0446552, 6.0645497), (73.0444928, 6.0640291)],
+        [(73.0440724, 6.0711334), (73.0433447, 6.0720439), (73.0437466, 6.0714144)],
+        [(73.0448102, 6.0642421), (73.0445243, 6.0634816), (73.044592, 6.0639528)],
+    ]
+    extract.relation([extract.way([*corners, corners[0]]) for corners in rings], natural="wood")
+    extract.node((73.05, 6.05), place="village", name="Noonu")
+    result = read(extract, tmp_path)
+    assert only(result, "parks")["class"] == "forest"
+    assert only(result, "places")["name"] == "Noonu"

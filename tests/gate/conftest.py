@@ -15,13 +15,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+@pytest.fixture(scope="session")
+def house_template(
+    tmp_path_factory: pytest.TempPathFactory, make_template: Callable[..., str], empty_template: str
+) -> str:
+    """The city loaded, to be copied; nobody stays connected to it."""
+    made = House(write_workspace(tmp_path_factory.mktemp("template")), "")
+
+    def fill(url: str) -> None:
+        for layer in read_catalog(made.settings).layers.values():
+            load(layer, url)
+
+    return make_template("house", empty_template, fill)
+
+
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory, make_database: Callable[..., str], empty_template: str) -> House:
-    """Loaded; nothing serves it yet."""
-    made = House(write_workspace(tmp_path_factory.mktemp("house")), make_database(template=empty_template))
-    for layer in read_catalog(made.settings).layers.values():
-        load(layer, made.database_url)
-    return made
+def house(tmp_path_factory: pytest.TempPathFactory, make_database: Callable[..., str], house_template: str) -> House:
+    """A city of the module's own; nothing serves it yet."""
+    return House(write_workspace(tmp_path_factory.mktemp("house")), make_database(template=house_template))
 
 
 @pytest.fixture(scope="module")

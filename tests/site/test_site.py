@@ -155,7 +155,7 @@ def test_every_letter_is_in_a_glyph_file_or_in_a_font_file_that_a_style_names(cl
         for face in faces
         for first, _, last in (text.removeprefix("U+").partition("-") for text in face["unicode-range"])
     ]
-    for letter in "ƆƐƴḀ₤" + "بשאक़กგԵሀހ":
+    for letter in "ƆƐƴḀ₤" + "بשאक़กგԵሀހ" + "বਪગଓதతಕമසລမខⴰߒᐃ":
         assert any(first <= ord(letter) <= last for first, last in ranges), letter
     for letter in "aéßŁőșĦẠ€ΔЖ\u2019\u2013":  # none of these may make a reader fetch a font file
         assert not any(first <= ord(letter) <= last for first, last in ranges), letter

@@ -246,11 +246,12 @@ def test_our_own_layers_with_names_in_more_languages_are_labelled_so_too(tmp_pat
         {"name": "Basel", "name_fr": "Bâle"},
         {"name": "Genève", "name_fr": "Genève"},
         {"name": "Biel/Bienne", "name_fr": "Bienne"},
+        {"name": "Mitte", "name_fr": "Berlin-Mitte"},
         {"name": "Chur"},
         {"name_fr": "Coire"},
         {},
     ]
-    assert say(label, features) == ["Bâle\nBasel", "Genève", "Biel/Bienne", "Chur", "Coire", ""]
+    assert say(label, features) == ["Bâle\nBasel", "Genève", "Biel/Bienne", "Berlin-Mitte", "Chur", "Coire", ""]
 
 
 def say(expression: Any, features: list[dict[str, str]]) -> list[str]:
@@ -263,3 +264,12 @@ def say(expression: Any, features: list[dict[str, str]]) -> list[str]:
     assert done.returncode == 0, done.stderr
     said: list[str] = json.loads(done.stdout)
     return said
+
+
+def test_house_numbers_of_shortbread_are_drawn_by_either_name(
+    tmp_path: Path, ask: Callable[..., dict[str, Any]]
+) -> None:
+    house = ("addresses", {"number": "12"}, Point(*mercantile.xy(-28.6, 45.2)))
+    style = ask(make_workspace(tmp_path, "shortbread", extra=[house]), "/styles/light.json")
+    [label] = [item for item in style["layers"] if item.get("source-layer") == "addresses"]
+    assert say(label["layout"]["text-field"], [{"housenumber": "7a"}, {"number": "12"}]) == ["7a", "12"]

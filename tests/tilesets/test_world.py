@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 WORLD = assets.root("web") / "world" / "world.pmtiles"
 built = pytest.mark.skipif(not WORLD.is_file(), reason="the viewer is not built: npm --prefix web run build")
-LAST = 4  # the deepest zoom of the land
+LAST = 6  # the deepest zoom of the land
 
 
 def read_layers(body: bytes) -> dict[str, Any]:
@@ -30,10 +30,17 @@ def read_layers(body: bytes) -> dict[str, Any]:
 
 @built
 def test_the_world_is_small_and_whole() -> None:
-    assert WORLD.stat().st_size < 200_000
+    assert WORLD.stat().st_size < 1_300_000
     archive = open_archive(WORLD)
     assert archive.zooms == (0, LAST)
-    assert set(read_layers(archive.read(Tile(0, 0, 0)))) == {"land", "borders"}
+    assert set(read_layers(archive.read(Tile(0, 0, 0)))) == {"land", "borders", "countries"}
+    largest = max(
+        len(archive.read(Tile(z, x, y)))
+        for z in range(LAST + 1)
+        for x in range(min(2**z, 16))
+        for y in range(min(2**z, 16))
+    )
+    assert largest < 20_000
 
 
 @built
@@ -58,6 +65,38 @@ def test_land_is_land_and_sea_is_sea_on_both_sides_of_the_antimeridian(
     assert any(item.contains(at) for item in shapes) is is_land
 
 
+@built
+def test_countries_are_named_within_them_in_each_language_of_the_page_and_all_of_them_from_nearby() -> None:
+    archive = open_archive(WORLD)
+    found = {}
+    for x in range(2**5):
+        for y in range(2**5):
+            layers = read_layers(archive.read(Tile(5, x, y)) or b"")
+            for item in layers.get("countries", {"features": []})["features"]:
+                found[item["properties"]["name"]] = (item, layers, Tile(5, x, y))
+    assert len(found) > 200
+    for english, german, portuguese in [
+        ("Germany", "Deutschland", "Alemanha"), ("New Zealand", "Neuseeland", "Nova Zelândia"),
+        ("Fiji", "Fidschi", None), ("Maldives", "Malediven", "Maldivas"),
+    ]:  # fmt: skip
+        item, layers, _ = found[english]
+        assert item["properties"]["name_de"] == german
+        assert item["properties"].get("name_pt") == portuguese
+        lands = [shape(land["geometry"]).buffer(8) for land in layers["land"]["features"]]
+        assert any(land.contains(shape(item["geometry"])) for land in lands), english
+
+
+@built
+@pytest.mark.parametrize(("language", "field"), [("fr", "name_fr"), ("pt-BR", "name_pt"), ("en", "name_en")])
+def test_countries_are_labelled_in_the_reader_s_language(client: TestClient, language: str, field: str) -> None:
+    for theme in ("light", "dark"):
+        style = client.get(f"/styles/{theme}.json?lang={language}").json()
+        [label] = [item for item in style["layers"] if item.get("source-layer") == "countries"]
+        assert label["layout"]["text-field"][0] == "coalesce"
+        assert ["get", field] in label["layout"]["text-field"]
+        assert label["layout"]["text-field"][-1] == ["get", "name"]
+
+
 @pytest.mark.parametrize("tile", [Tile(0, 0, 0), Tile(3, 2, 3), Tile(7, 53, 45), Tile(14, 8190, 5461)])
 def test_the_graticule_has_lines_both_ways_where_their_labels_say(tile: Tile) -> None:
     layer = read_layers(render_world("graticule", tile))["graticule"]
@@ -80,7 +119,7 @@ def test_the_graticule_has_lines_both_ways_where_their_labels_say(tile: Tile) ->
 def test_tiles_of_the_world_are_served_compressed_and_kept_for_a_day(client: TestClient) -> None:
     found = client.get("/world/land/0/0/0.mvt", headers={"Accept-Encoding": "br"})
     assert (found.status_code, found.headers["content-encoding"]) == (200, "br")
-    assert set(read_layers(found.content)) == {"land", "borders"}
+    assert set(read_layers(found.content)) == {"land", "borders", "countries"}
     assert "max-age=86400" in found.headers["cache-control"]
     again = client.get(
         "/world/land/0/0/0.mvt", headers={"Accept-Encoding": "br", "If-None-Match": found.headers["etag"]}
@@ -92,7 +131,7 @@ def test_tiles_of_the_world_are_served_compressed_and_kept_for_a_day(client: Tes
 @pytest.mark.parametrize(
     ("path", "status"),
     [
-        ("land/0/0/-1", 400), ("land/0/1/0", 400), ("land/9999999999/0/0", 400), ("land/5/0/0", 404),
+        ("land/0/0/-1", 400), ("land/0/1/0", 400), ("land/9999999999/0/0", 400), ("land/7/0/0", 404),
         ("sea/0/0/0", 404), (f"graticule/{DEEPEST + 1}/0/0", 404), ("graticule/14/0/0", 200),
     ],
 )  # fmt: skip

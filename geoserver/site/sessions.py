@@ -1,0 +1,98 @@
+"""Sessions of people who signed in: begun, kept in a cookie that no script reads, and ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from geoserver.database.connecting import SettingsOf, connect
+from geoserver.database.keys import StoredSession, add_session, end_session
+from geoserver.errors import UnavailableError
+from geoserver.gate import COOKIE, make_session, read_given
+from geoserver.site.openid import Person
+
+if TYPE_CHECKING:
+    from fastapi import Request, Response
+
+    from geoserver.database.keys import StoredKey
+    from geoserver.services import Services
+
+
+__all__ = ["begin_session", "close_session", "cookie_path", "is_secure"]
+
+log = logging.getLogger("geoserver")
+
+_PATIENCE = "5000"  # milliseconds
+
+
+async def begin_session(request: Request, response: Response, who: StoredKey | Person) -> None:
+    """Keep a new session and give its cookie; one that the browser had before ends, so that nobody else holds it.
+
+    Raises UnavailableError.
+    """
+    services: Services = request.app.state.services
+    token, digest = make_session()
+    until = datetime.now(UTC) + timedelta(hours=services.settings.session_hours)
+    session = _build_session(digest, who, until)
+    before = _read_cookie(request)
+    await _write(request, begun=session, ended=before)
+    log.info("Signed in: %s (%s)", session.subject, session.name)
+    response.set_cookie(
+        COOKIE,
+        token,
+        max_age=max(1, int((session.expires_at - datetime.now(UTC)).total_seconds())),
+        path=cookie_path(request),
+        secure=is_secure(request),
+        httponly=True,
+        samesite="lax",
+    )
+
+
+async def close_session(request: Request, response: Response) -> None:
+    """End the session of the browser's cookie, for whoever holds a copy of it, too. Raises UnavailableError."""
+    await _write(request, ended=_read_cookie(request))
+    response.delete_cookie(COOKIE, path=cookie_path(request), secure=is_secure(request), httponly=True, samesite="lax")
+
+
+def cookie_path(request: Request) -> str:
+    """Cookies go to our own addresses alone, where others share the host."""
+    return request.base_url.path.rstrip("/") or "/"
+
+
+def is_secure(request: Request) -> bool:
+    return request.base_url.scheme == "https"
+
+
+def _build_session(digest: bytes, who: StoredKey | Person, until: datetime) -> StoredSession:
+    if isinstance(who, Person):
+        return StoredSession(digest, None, who.subject, who.name, who.groups, until)
+    until = min(until, who.expires_at) if who.expires_at else until
+    return StoredSession(digest, who.id, f"key:{who.id}", who.label, (), until)
+
+
+def _read_cookie(request: Request) -> bytes | None:
+    cookies = [(name, value) for name, value in request.scope["headers"] if name == b"cookie"]
+    given = read_given(cookies, [])
+    return given.digest if given else None
+
+
+async def _write(request: Request, begun: StoredSession | None = None, ended: bytes | None = None) -> None:
+    """Keep it and let the gate see it; other workers hear of it by a notice."""
+    url, gate = request.app.state.services.database.url, request.app.state.gate
+
+    def write() -> None:
+        with connect(url, settings=SettingsOf(statement_timeout=_PATIENCE)) as connection:  # one transaction
+            if ended is not None:
+                end_session(connection, ended)
+            if begun is not None:
+                add_session(connection, begun)
+
+    try:
+        await asyncio.to_thread(write)
+        await gate.look()
+    except (psycopg.Error, OSError) as error:
+        raise UnavailableError("Nobody can sign in or out while the database is away; try again.") from error
