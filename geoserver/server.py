@@ -87,7 +87,7 @@ def build_config(
         logging.getLogger(name).addFilter(_HIDING)
     return uvicorn.Config(
         Forwarded(app, proxies) if proxies else app,
-        http=build_protocol(tiles, app.state.hosts, app.state.guard),
+        http=build_protocol(tiles, app.state.hosts, app.state.guard, app.state.gate),
         log_level=log_level,
         access_log=access_log,
         ws="none",

@@ -19,20 +19,25 @@ if TYPE_CHECKING:
     import asyncio
 
     from geoserver.api.hosts import Hosts
+    from geoserver.gate import Gate, Held
 
 __all__ = ["build_protocol"]
 
-_UNUSUAL = frozenset([b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"authorization"])
+_ONCE = (b"accept-encoding", b"if-none-match", b"host", b"authorization")
+_UNUSUAL = frozenset([b"content-length", b"transfer-encoding", b"expect", b"upgrade", *_ONCE])
 _COOKIE = COOKIE.encode()
 
 
 class TileProtocol(GuardedProtocol):
-    """Answers a request for a remembered tile before a task is made of it. Subclasses hold `tiles` and `hosts`."""
+    """Answers a request for a remembered tile before a task is made of it; subclasses hold these:"""
 
     tiles: TileServer
     hosts: Hosts
+    gate: Gate
     _dated: tuple[object, bytes] = (None, b"")
     _answered = False
+    _shown: tuple[bytes, int] = (b"", -1)
+    _caller: Held | None = None
 
     def on_headers_complete(self) -> None:
         self._answered = self._answer_hot()
@@ -49,12 +54,10 @@ class TileProtocol(GuardedProtocol):
 
     def _answer_hot(self) -> bool:
         """Write the answer if it is remembered and nothing is in its way; in order, for answers stand in a row."""
-        if not self.url.startswith(b"/tiles/"):
-            return False
         method = self.parser.get_method()
-        if self._waits or method not in (b"GET", b"HEAD") or self.flow.write_paused or self.access_log:
+        if not self.url.startswith(b"/tiles/") or method not in (b"GET", b"HEAD") or self._is_busy():
             return False
-        accepted, known, host = b"", b"", b""
+        accepted, known, host, shown = b"", b"", b"", b""
         for name, value in self.headers:
             if name == b"host" and not host and value in self.hosts.known:
                 host = value
@@ -62,19 +65,36 @@ class TileProtocol(GuardedProtocol):
                 accepted = value
             elif name == b"if-none-match" and not known:
                 known = value
-            elif (
-                name in _UNUSUAL
-                or (name == b"cookie" and _COOKIE in value)
-                or name in (b"accept-encoding", b"if-none-match", b"host")
-            ):
+            elif name == b"authorization" and not shown:
+                shown = value or b" "
+            elif name in _UNUSUAL or (name == b"cookie" and _COOKIE in value):
                 return False
         if not host or not self.parser.should_keep_alive() or self.parser.get_http_version() != "1.1":
             return False
-        hot = self.tiles.find_hot(self.url, choose_encoding(accepted.decode("latin-1")))
+        hot = self._find_hot(choose_encoding(accepted.decode("latin-1")), shown)
         if hot is None:
             return False
         self._write(hot, known, with_body=method == b"GET")
         return True
+
+    def _is_busy(self) -> bool:
+        return bool(self._waits or self.flow.write_paused or self.access_log)
+
+    def _find_hot(self, encoding: str, shown: bytes) -> Hot | None:
+        """What is remembered for who asks; a request by a key is counted."""
+        if not shown:
+            return self.tiles.find_hot(self.url, encoding)
+        caller = self._recall(shown)
+        hot = None if caller is None else self.tiles.find_hot(self.url, encoding, caller.access)
+        return hot if hot is not None and caller is not None and self.gate.count(caller) else None
+
+    def _recall(self, authorization: bytes) -> Held | None:
+        """Whose key it is; a client says the same with every request on its connection."""
+        if self._shown == (authorization, self.gate.revision) and self._caller is not None:
+            return self._caller if self.gate.holds(self._caller) else None
+        self._shown = (authorization, self.gate.revision)
+        self._caller = self.gate.recall(authorization)
+        return self._caller
 
     def _write(self, hot: Hot, known: bytes, *, with_body: bool) -> None:
         unchanged = bool(known) and (known == hot.etag or is_known(known.decode("latin-1"), hot.etag.decode()))
@@ -96,7 +116,7 @@ class TileProtocol(GuardedProtocol):
         return kind._dated[1]
 
 
-def build_protocol(tiles: TileServer, hosts: Hosts, guard: Guard) -> type[asyncio.Protocol]:
+def build_protocol(tiles: TileServer, hosts: Hosts, guard: Guard, gate: Gate) -> type[asyncio.Protocol]:
     """A protocol class for `uvicorn.Config(http=...)` that answers from this memory, under this guard."""
-    members: dict[str, Any] = {"tiles": tiles, "hosts": hosts, "guard": guard}
+    members: dict[str, Any] = {"tiles": tiles, "hosts": hosts, "guard": guard, "gate": gate}
     return type("TileProtocol", (TileProtocol,), members)

@@ -2,12 +2,13 @@
 
 from geoserver.gate.credentials import COOKIE, Given, MisplacedKeyError, has_key, make_session, read_given, take_keys
 from geoserver.gate.origins import is_from
-from geoserver.gate.ring import Gate
+from geoserver.gate.ring import Gate, Held
 
 __all__ = [
     "COOKIE",
     "Gate",
     "Given",
+    "Held",
     "MisplacedKeyError",
     "has_key",
     "is_from",
