@@ -28,7 +28,7 @@ pytestmark = pytest.mark.browser
 LEVELS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 NARROW = {"viewport": {"width": 320, "height": 640}}
-GROUPS = '[groups.planners]\nlayers = ["trees", "districts"]\nmay = ["read", "manage"]\n'
+GROUPS = '[groups.planners]\nlayers = ["trees", "districts"]\nmay = ["read", "manage"]\nfields = ["*"]\n'
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,10 @@ def gated(
     (workspace / "layers").mkdir()
     for name, access in (("trees", "restricted"), ("districts", "draft")):
         text = (assets.root("layers") / f"{name}.toml").read_text(encoding="utf-8")
-        (workspace / f"layers/{name}.toml").write_text(f'access = "{access}"\n{text}', encoding="utf-8")
+        text = f'access = "{access}"\n' + text.replace(
+            "[fields.girth]", "[fields.girth]\nrestricted = true\nfilter = 'range'"
+        )
+        (workspace / f"layers/{name}.toml").write_text(text, encoding="utf-8")
     (workspace / "access.toml").write_text(GROUPS, encoding="utf-8")
     settings = Settings(
         workspace=workspace,
@@ -154,6 +157,8 @@ def test_a_person_signs_in_by_openid_connect_and_reads_it_in_their_language(
     page.get_by_role("switch", name="Bäume").click()
     viewer.settle()
     assert viewer.count("trees") > 1_000
+    viewer.open_filters("trees")
+    expect(page.get_by_role("group", name="Girth")).to_contain_text("Nicht öffentlich")
     page.screenshot(path=output / "signed-in-trees.png")
     page.get_by_role("button", name="Abmelden").click()
     viewer.settle()
