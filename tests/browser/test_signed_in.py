@@ -95,7 +95,14 @@ def look(page: Page, path: Path) -> None:
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
 
 
-@pytest.mark.parametrize(("shape", "name"), [({}, "desk"), (PHONE, "phone"), (NARROW, "narrow")])
+@pytest.mark.parametrize(
+    ("shape", "name"),
+    [
+        ({}, "desk"),
+        pytest.param(PHONE, "phone", marks=pytest.mark.slow),
+        pytest.param(NARROW, "narrow", marks=pytest.mark.slow),
+    ],
+)
 def test_a_key_opens_the_map_by_keyboard_alone(  # noqa: PLR0917 - fixtures
     open_viewer: Callable[..., Any], gated: Any, key: str, output: Path, shape: dict[str, Any], name: str
 ) -> None:
@@ -136,6 +143,7 @@ def test_a_key_opens_the_map_by_keyboard_alone(  # noqa: PLR0917 - fixtures
     expect(page.get_by_text("Trees")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_a_person_signs_in_by_openid_connect_and_reads_it_in_their_language(
     open_viewer: Callable[..., Any], gated: Any, provider: Provider, output: Path
 ) -> None:
@@ -158,7 +166,8 @@ def test_a_person_signs_in_by_openid_connect_and_reads_it_in_their_language(
     viewer.settle()
     assert viewer.count("trees") > 1_000
     viewer.open_filters("trees")
-    expect(page.get_by_role("group", name="Girth")).to_contain_text("Nicht öffentlich")
+    expect(page.get_by_role("group", name="Umfang")).to_contain_text("Nicht öffentlich")
+    page.get_by_role("group", name="Umfang").scroll_into_view_if_needed()
     page.screenshot(path=output / "signed-in-trees.png")
     page.get_by_role("button", name="Abmelden").click()
     viewer.settle()
