@@ -33,6 +33,7 @@ PARTS = (
     "size",
     "memory",
     "crowd",
+    "gate",
     "doors",
 )
 DATABASE = "geoserver_bench"

@@ -278,5 +278,8 @@ def list_routes(routes: Any) -> Iterator[Any]:
 
 
 def settle(body: bytes) -> bytes:
-    """An answer without the moment at which it was given."""
+    """An answer without the moment at which it was given, and without the word that not everybody sees a layer: those
+    who see it are told so.
+    """
+    body = re.sub(rb'"access(?:_title)?":"[^"]*",|,"access_title":"[^"]*"(?=})', b"", body)
     return re.sub(rb'"timeStamp":"[^"]*"', b'"timeStamp":""', body)

@@ -115,12 +115,17 @@ ADDRESSES: dict[str, list[str]] = {
     "/favicon.ico": ["/favicon.ico"],
     "/favicon.svg": ["/favicon.svg"],
     "/robots.txt": ["/robots.txt"],
+    "/signin": ["/signin", "/signin?back=/%3Flayers=people"],
+    "/signout": ["/signout"],
+    "/signin/openid": ["/signin/openid"],
+    "/signin/callback": ["/signin/callback?code=x&state=y"],
 }
 # Routes that tell of the server, not of layers, or that write: what they say is tested elsewhere, and here that they
 # name nothing that is hidden.
 OTHERS: dict[str, list[str]] = {
     "/readyz": ["/readyz"],
     "/metrics": ["/metrics"],
+    "/api/me": ["/api/me"],
 }
 
 

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from geoserver.catalog.city_words import link_titles, offered_languages, speak
+from geoserver.catalog.languages import page_words
 from geoserver.grid import join
 from geoserver.model import Bounds
 
@@ -21,17 +22,23 @@ _STRAY = 8  # times the middle one that a layer's extent may be before it is tak
 
 
 def build_city(
-    city: City, loaded: Sequence[tuple[Layer, LayerStatus]], languages: Collection[str], base: str
+    city: City,
+    loaded: Sequence[tuple[Layer, LayerStatus]],
+    languages: Collection[str],
+    base: str,
+    *,
+    signin: bool = False,
 ) -> dict[str, Any]:
     """The member `city` of `/api/layers`; `base` is the server's address, without a slash at the end.
 
-    `loaded` are the layers that the reader may see.
+    `loaded` are the layers that the reader may see; with `signin` there is a link to where one signs in.
     """
     spoken, titles = speak(city, languages), link_titles(languages)
     limits = city.limits
     if isinstance(limits, str):
         limits = next((status.bounds for layer, status in loaded if layer.id == limits), None)
     home = city.home or find_extent(loaded, limits)
+    link = {"rel": "signin", "title": page_words(languages).signin, "href": f"{base}/signin"}
     return {
         "title": spoken.title,
         "tagline": spoken.tagline,
@@ -45,7 +52,10 @@ def build_city(
             "camera": {"lon": city.center[0], "lat": city.center[1], "zoom": city.zoom} if city.center else None,
         },
         "limits": limits.as_list() if limits else None,
-        "links": [{"rel": name, "title": titles[name], "href": href} for name, href in spoken.links.items()],
+        "links": [
+            *({"rel": name, "title": titles[name], "href": href} for name, href in spoken.links.items()),
+            *([link] if signin else []),
+        ],
     }
 
 

@@ -20,11 +20,16 @@ _ABOUT = (
 )
 _NEVER_SENT = ("HTTPValidationError", "ValidationError")  # FastAPI's own form of a 400
 _ERRORS = {
-    "401": "The key that was sent is wrong, revoked or expired.",
     "400": "A parameter is wrong; the answer says which, and what was expected.",
+    "401": "The key that was sent is wrong, revoked or expired, or one is needed.",
     "404": "There is no such thing; the answer says what there is.",
     "429": "The key that was sent may not ask so often; try again after Retry-After seconds.",
     "503": "The database is away, the query took too long, or too many wait; try again after Retry-After seconds.",
+}
+_ALSO = {
+    "/api/keys": {"403": "Who asks may not manage, or would give more than they have."},
+    "/api/keys/{key_id}": {"403": "Who asks may not manage."},
+    "/metrics": {"403": "Who asks is no operator.", "404": "Metrics are switched off."},
 }
 _WITHOUT = {"health": {"400", "404", "503"}, "styles": {"503"}}  # tag -> errors that cannot happen
 
@@ -52,4 +57,5 @@ def _amend_responses(path: str, operation: dict[str, Any]) -> dict[str, Any]:
         absent.add("404")
     said = {status: item for status, item in operation["responses"].items() if status != "422"}
     errors = {status: words for status, words in _ERRORS.items() if status not in absent}
+    errors |= _ALSO.get(path, {})
     return said | {status: {"description": words, "content": problem} for status, words in errors.items()}

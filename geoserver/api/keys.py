@@ -12,8 +12,6 @@ from fastapi.responses import JSONResponse
 from geoserver.access import ANY, Grant, access_of
 from geoserver.api.key_documents import KeyEntry, KeyList, KeyWish, NewKey
 from geoserver.api.params import read_parameters
-from geoserver.api.problems import PROBLEM_TYPE
-from geoserver.api.schemas import Problem
 from geoserver.database.keys import StoredKey, list_keys, revoke_key, write_audit
 from geoserver.errors import BadParameterError, ForbiddenError, NotFoundError, UnauthorizedError, UnavailableError
 from geoserver.gate.grants import check_grant, contains, parse_grant
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from geoserver.gate import Gate
     from geoserver.services import Services
 
-_PROBLEM = {"model": Problem, "content": {PROBLEM_TYPE: {}}}
 _HEADERS = {"Cache-Control": "private, no-store", "Vary": "Authorization, Cookie"}
 _NONE = "the id of a key that holds, as /api/keys lists it"
 
@@ -44,11 +41,7 @@ def manager(request: Request) -> Access:
 
 
 Manager = Annotated[Any, Depends(manager)]
-router = APIRouter(
-    prefix="/api/keys",
-    tags=["keys"],
-    responses={403: {"description": "Who asks may not manage, or not all that was asked for.", **_PROBLEM}},
-)
+router = APIRouter(prefix="/api/keys", tags=["keys"])
 
 
 @router.get("", summary="Keys", response_model=KeyList)

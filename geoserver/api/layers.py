@@ -13,7 +13,7 @@ from geoserver.api import params
 from geoserver.api.answers import UNCHANGED, GeoJson, answer, unchanged
 from geoserver.api.city import build_city
 from geoserver.api.schemas import Feature, LayerDetail, LayerList, LayerParts, ReadingList, RejectList, Summary
-from geoserver.catalog.languages import in_language, words_for
+from geoserver.catalog.languages import in_language, page_words, words_for
 from geoserver.catalog.speech import mark_languages, title_language
 from geoserver.database import queries, summaries
 from geoserver.errors import BadParameterError, NotFoundError
@@ -48,9 +48,9 @@ async def list_layers(request: Request, fields: params.Members = None, lang: par
     names = _parse_members(fields)
     languages, vary = params.read_languages(request, lang)
     view, base = params.view_of(request), params.base_url(request)
-    layers = await view.layers()
-    entries = [_entry(_Told(in_language(found, languages), status, base), names) for found, status in layers]
-    city = build_city(view.catalog.city, layers, languages, base)
+    layers, words = await view.layers(), page_words(languages)
+    entries = [_entry(_Told(in_language(found, languages), status, base, words), names) for found, status in layers]
+    city = build_city(view.catalog.city, layers, languages, base, signin=view.services.settings.links_to_signin)
     return answer(request, view, {"city": city, "layers": entries}, vary=vary)
 
 
@@ -63,7 +63,7 @@ async def read_layer(request: Request, layer_id: params.LayerId, lang: params.La
     languages, vary = params.read_languages(request, lang)
     layer, words = in_language(found, languages), words_for(found, languages)
     services: Services = request.app.state.services
-    told = _Told(layer, status, params.base_url(request))
+    told = _Told(layer, status, params.base_url(request), page_words(languages))
     body = _entry(told, _MEMBERS) | {
         "fields": await _fields(services, layer, status) if layer.has_rows else _plain_fields(layer.fields),
         "parameters": [_parameter_entry(item) for item in layer.parameters.values()],
@@ -177,11 +177,12 @@ async def _read_row(request: Request, layer: Layer, status: LayerStatus, fid: in
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """A layer that is told of; `base` is the address of this server."""
+    """A layer that is told of; `base` is the address of this server, `words` are its own in the reader's language."""
 
     layer: Layer
     status: LayerStatus
     base: str
+    words: ServerWords
 
 
 _MEMBERS: dict[str, Callable[[_Told], Any]] = {
@@ -211,12 +212,15 @@ _MEMBERS: dict[str, Callable[[_Told], Any]] = {
     "theme_key": lambda of: _unless(of.layer.theme_key, of.layer.theme),
     "data_language": lambda of: of.layer.language or None,
     "features_from": lambda of: of.status.plan.features_from,
+    "access": lambda of: _unless(of.layer.access, "public"),
+    "access_title": lambda of: getattr(of.words, of.layer.access, None),
     "tiles": lambda of: "ready" if of.status.preparing is None else "preparing",
     "links": lambda of: _links(of.layer, of.base),
 }
 
 
-_SOMETIMES = frozenset({"description_language", "theme_language", "theme_key"})  # left out where they say nothing
+# Left out where they say nothing.
+_SOMETIMES = frozenset({"description_language", "theme_language", "theme_key", "access", "access_title"})
 
 
 def _entry(told: _Told, names: Iterable[str]) -> dict[str, Any]:

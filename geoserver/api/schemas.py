@@ -77,12 +77,14 @@ class LayerEntry(BaseModel):
     )
     data_language: str | None = Field(description="Of the values in its rows; null where nobody said.")
     features_from: int = Field(description="The zoom from which on tiles hold every feature.")
+    access: Literal["restricted", "draft"] = sometimes("Who sees it, where not everybody does.")
+    access_title: str = sometimes("The same as a word in the reader's language.")
     tiles: Literal["ready", "preparing"] = Field(description="preparing: right, but slower, until all is made ahead.")
     links: list[Link]
 
 
 class CityLink(BaseModel):
-    rel: Literal["imprint", "contact", "terms", "privacy", "accessibility"]
+    rel: Literal["imprint", "contact", "terms", "privacy", "accessibility", "signin"]
     title: str
     href: str
 

@@ -26,6 +26,7 @@ __all__ = [
     "in_language",
     "page_language",
     "page_languages",
+    "page_words",
     "pick_language",
     "read_words",
     "words_for",
@@ -150,6 +151,12 @@ def words_for(layer: Layer, preferred: Collection[str]) -> ServerWords:
     """The server's words for a layer's legend: in the reader's language, else in the layer's, else in English."""
     known = read_words()
     return known.get(pick_language((*preferred, *([layer.spoken] if layer.spoken else [])), known), ENGLISH)
+
+
+def page_words(preferred: Collection[str]) -> ServerWords:
+    """The server's words for the page around a layer: in the reader's language, else in English."""
+    known = read_words()
+    return known.get(pick_language(preferred, known), ENGLISH)
 
 
 def in_language(layer: Layer, preferred: Collection[str]) -> Layer:

@@ -43,6 +43,7 @@ _BASES = ("light", "dark")
 # What the page's list needs of each layer, and what it is searched by, as the page asks (web/src/query/server.ts).
 _LISTED = (
     "id,title,theme,theme_key,theme_language,basemap,visible,order,count,time,nouns,language,version,features_from"
+    ",access_title"
 )
 _SEARCHED = "id,description,description_language,keywords,field_titles"
 _FEW = 8  # layers up to which the page shows what each is about
@@ -66,6 +67,10 @@ class _Visit:
     language: str
     addresses: tuple[str, ...]
     parts: tuple[str, ...]
+
+    @property
+    def signed_in(self) -> bool:
+        return self.view.access.by_cookie
 
 
 class Answers:
@@ -99,7 +104,15 @@ class Answers:
             self._state = state
 
     async def _pack(self, visit: _Visit, page: BuiltFile, encoding: str) -> Made:
-        key = (page.digest, visit.site, visit.language, visit.addresses, visit.parts, visit.view.grants)
+        key = (
+            page.digest,
+            visit.site,
+            visit.language,
+            visit.addresses,
+            visit.parts,
+            visit.view.grants,
+            visit.signed_in,
+        )
 
         async def pack() -> Made:
             body, whole = await self.kept.get(key, lambda: self._fill(visit, page))
@@ -111,7 +124,9 @@ class Answers:
 
     async def _fill(self, visit: _Visit, page: BuiltFile) -> Made:
         """The page with the blocks that could be had, and whether these are all."""
-        dressed = dress_page(page.body, visit.view.catalog.city, visit.site, visit.language, visit.parts)
+        dressed = dress_page(
+            page.body, visit.view.catalog.city, visit.site, visit.language, visit.parts, signed_in=visit.signed_in
+        )
         before, end, after = dressed.rpartition(b"</body>")
         answers = await asyncio.gather(*(self._ask(visit, address) for address in visit.addresses))
         told = [_render(address, body) for address, body in zip(visit.addresses, answers, strict=True) if body]

@@ -29,10 +29,16 @@ PICTURE = {
 }
 
 
-def dress_page(page: bytes, city: City, site: str, lang: str, parts: Sequence[str] = ()) -> bytes:
-    """The built page with the city's head; it will speak `lang`, and ask for `parts` of the build, which come ahead."""
+def dress_page(
+    page: bytes, city: City, site: str, lang: str, parts: Sequence[str] = (), *, signed_in: bool = False
+) -> bytes:
+    """The built page with the city's head; it will speak `lang`, and ask for `parts` of the build, which come ahead.
+
+    To whoever has signed in it shows who that is.
+    """
     offered = " ".join(offered_languages(city))
-    opening = f'<html lang="{lang}" data-languages="{offered}">'.encode()
+    account = " data-account" if signed_in else ""
+    opening = f'<html lang="{lang}" data-languages="{offered}"{account}>'.encode()
     named = [_PRELOAD[part.rpartition(".")[2]].format(part) for part in parts]
     head = "\n    ".join([_render_head(speak(city, (lang,)), site, lang), *named]).encode()
     return _PLACE.sub(lambda _: head, page, count=1).replace(_HTML, opening, 1)

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from geoserver import assets, styling, tiling
-from geoserver.access import View, access_of
+from geoserver.access import BY_CALLER, PRIVATE, View, access_of
 from geoserver.catalog.city_words import speak
 from geoserver.catalog.languages import choose_languages, in_language
 from geoserver.encodings import IDENTITY
@@ -64,6 +64,8 @@ async def viewer(request: Request) -> Response:
     # An address that names a language says all that the page depends on.
     vary = "Accept-Encoding" if stated_language(request) else "Accept-Encoding, Accept-Language"
     headers = {"ETag": tag, **view.headers(CHECKED, {"Vary": vary})}
+    if view.access.by_cookie:  # it says who that is, too
+        headers |= {"Cache-Control": PRIVATE, "Vary": f"{vary}, {BY_CALLER}"}
     if is_known(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers=headers)
     if encoding != IDENTITY:
@@ -259,7 +261,7 @@ async def favicon(request: Request) -> Response:
 async def robots(request: Request) -> Response:
     """Pages may be found; tiles and items need no crawling."""
     path = urlsplit(_site(request)).path
-    closed = "".join(f"Disallow: {path}{part}\n" for part in ("/tiles/", "/ogc/collections/*/items", "/api/"))
+    closed = "".join(f"Disallow: {path}{part}\n" for part in ("/tiles/", "/ogc/collections/*/items", "/api/", "/sign"))
     text = f"User-agent: *\n{closed}Allow: {path}/\n"
     return Response(text, media_type="text/plain", headers={"Cache-Control": A_DAY})
 

@@ -330,3 +330,30 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"it did not happen within {seconds} s"
         time.sleep(0.02)
+
+
+def test_whoever_signed_in_is_told_so_and_the_public_page_stays_the_same(browser: TestClient, house: House) -> None:
+    public = browser.get("/", headers={"Accept-Encoding": "identity"})
+    assert browser.get("/api/me").json() == {"kind": "nobody", "name": None, "signed_in": None, "sign_out": None}
+    _, key = house.key()
+    assert browser.get("/api/me", headers=bearer(key)).json()["name"] == "test"
+    assert browser.get("/api/me", headers=bearer(key)).json()["signed_in"] is None
+    send_key(browser, key)
+    me = browser.get("/api/me?lang=de")
+    assert me.json() == {"kind": "key", "name": "test", "signed_in": "Angemeldet als test", "sign_out": "Abmelden"}
+    assert me.headers["cache-control"] == "private, no-store"
+    own = browser.get("/", headers={"Accept-Encoding": "identity"})
+    if public.status_code == 200:  # the viewer is built
+        assert " data-account>" in own.text
+        assert own.headers["cache-control"] == "private, no-store"
+        browser.cookies.clear()
+        again = browser.get("/", headers={"Accept-Encoding": "identity"})
+        assert (again.content, again.headers["cache-control"]) == (public.content, public.headers["cache-control"])
+
+
+@pytest.mark.parametrize(("link", "shown"), [(None, False), (True, True), (False, False)])
+def test_the_map_links_to_the_page_where_that_is_wanted(house: House, link: bool | None, *, shown: bool) -> None:
+    with TestClient(build_app(house, signin_link=link), base_url=HERE) as browser:
+        links = browser.get("/api/layers?lang=fr&fields=id").json()["city"]["links"]
+        expected = [{"rel": "signin", "title": "Se connecter", "href": f"{HERE}/signin"}] if shown else []
+        assert links == expected

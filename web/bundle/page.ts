@@ -66,6 +66,16 @@ export function sheet(): Plugin {
   };
 }
 
+/** What the server says itself it reads in the files of messages (geoserver/catalog/languages.py); the page has no use for it. */
+export function messages(): Plugin {
+  return {
+    name: "messages",
+    apply: "build",
+    enforce: "pre",
+    transform: (code, id) => (/\/messages\/\w+\.ts$/.test(id) ? code.replace(/^export const server = \{[^]*?^\};/m, "") : null),
+  };
+}
+
 /** Lay `name.br` beside each text file; the server sends it to whom takes it. */
 export function precompress(): Plugin {
   let folder = "";

@@ -186,9 +186,26 @@ export interface components {
              * Rel
              * @enum {string}
              */
-            rel: "imprint" | "contact" | "terms" | "privacy" | "accessibility";
+            rel: "imprint" | "contact" | "terms" | "privacy" | "accessibility" | "signin";
             /** Title */
             title: string;
+        };
+        /** ClosedGrant */
+        ClosedGrant: {
+            /** Expected */
+            expected: string;
+            /**
+             * Group
+             * @description Name of the group in access.toml.
+             */
+            group?: string;
+            /**
+             * Key
+             * @description Id of the key.
+             */
+            key?: string;
+            /** Layer */
+            layer: string;
         };
         /** Count */
         Count: {
@@ -287,6 +304,36 @@ export interface components {
              */
             untranslated_labels?: string[];
         };
+        /**
+         * GrantEntry
+         * @description What a key may do with some layers.
+         */
+        GrantEntry: {
+            /**
+             * Fields
+             * @description Restricted fields that may be seen, or * for all of them.
+             * @default []
+             */
+            fields?: string[];
+            /**
+             * Layers
+             * @description Ids of layers, or * for all of them.
+             */
+            layers: string[];
+            /**
+             * May
+             * @default [
+             *       "read"
+             *     ]
+             */
+            may?: ("read" | "write" | "manage")[];
+            /**
+             * Rows
+             * @description CQL2: these rows and no others; all of them if empty.
+             * @default
+             */
+            rows?: string;
+        };
         /** Health */
         Health: {
             /**
@@ -312,8 +359,88 @@ export interface components {
             bounds: components["schemas"]["Bounds"] | null;
             camera: components["schemas"]["Camera"] | null;
         };
+        /**
+         * KeyEntry
+         * @description A key, without the key itself.
+         */
+        KeyEntry: {
+            /** Created */
+            created: string;
+            /** Created By */
+            created_by: string;
+            /**
+             * Expires
+             * @description The instant from which it holds no more.
+             */
+            expires: string | null;
+            /** Grants */
+            grants: components["schemas"]["GrantEntry"][];
+            /** Id */
+            id: string;
+            /** Label */
+            label: string;
+            /** Last Used */
+            last_used: string | null;
+            /** Quota */
+            quota: number | null;
+            /** Rate */
+            rate: number | null;
+            /** Revoked */
+            revoked: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "holds" | "expired" | "revoked";
+            /** Used Today */
+            used_today: number;
+        };
+        /** KeyList */
+        KeyList: {
+            /** Keys */
+            keys: components["schemas"]["KeyEntry"][];
+        };
+        /**
+         * KeyWish
+         * @description A key to be made.
+         */
+        KeyWish: {
+            /**
+             * Expires
+             * @description The last day (2030-12-31), or a time with its offset.
+             */
+            expires?: string | null;
+            /** Grants */
+            grants: components["schemas"]["GrantEntry"][];
+            /**
+             * Label
+             * @description Who or what it is for.
+             */
+            label: string;
+            /**
+             * Quota
+             * @description Requests a day (UTC); null for any number.
+             */
+            quota?: number | null;
+            /**
+             * Rate
+             * @description Requests a minute; null for any number.
+             */
+            rate?: number | null;
+        };
         /** LayerDetail */
         LayerDetail: {
+            /**
+             * Access
+             * @description Who sees it, where not everybody does.
+             * @enum {string}
+             */
+            access?: "restricted" | "draft";
+            /**
+             * Access Title
+             * @description The same as a word in the reader's language.
+             */
+            access_title?: string;
             /** Attribution */
             attribution: string;
             /**
@@ -442,6 +569,17 @@ export interface components {
          * @description A layer as the catalogue lists it.
          */
         LayerEntry: {
+            /**
+             * Access
+             * @description Who sees it, where not everybody does.
+             * @enum {string}
+             */
+            access?: "restricted" | "draft";
+            /**
+             * Access Title
+             * @description The same as a word in the reader's language.
+             */
+            access_title?: string;
             /** Attribution */
             attribution: string;
             /**
@@ -659,6 +797,70 @@ export interface components {
             stroke_width?: number;
         };
         /**
+         * Me
+         * @description Who asks, and what the page says about it.
+         */
+        Me: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "nobody" | "key" | "person";
+            /**
+             * Name
+             * @description The person's name, or what the key is for.
+             */
+            name: string | null;
+            /**
+             * Sign Out
+             * @description What the way out is called there.
+             */
+            sign_out: string | null;
+            /**
+             * Signed In
+             * @description Of whoever signed in: that they did, in the reader's language.
+             */
+            signed_in: string | null;
+        };
+        /** NewKey */
+        NewKey: {
+            /** Created */
+            created: string;
+            /** Created By */
+            created_by: string;
+            /**
+             * Expires
+             * @description The instant from which it holds no more.
+             */
+            expires: string | null;
+            /** Grants */
+            grants: components["schemas"]["GrantEntry"][];
+            /** Id */
+            id: string;
+            /**
+             * Key
+             * @description The key: shown this once, and kept nowhere.
+             */
+            key: string;
+            /** Label */
+            label: string;
+            /** Last Used */
+            last_used: string | null;
+            /** Quota */
+            quota: number | null;
+            /** Rate */
+            rate: number | null;
+            /** Revoked */
+            revoked: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "holds" | "expired" | "revoked";
+            /** Used Today */
+            used_today: number;
+        };
+        /**
          * Note
          * @description What the last load changed in rows that it kept: values left empty, geometries repaired.
          */
@@ -774,25 +976,33 @@ export interface components {
          * @description Whether requests can be answered; `degraded` when something is not as declared, or does not work.
          */
         Readiness: {
-            /** Database */
-            database: string;
+            /**
+             * Closed
+             * @description Grants that open nothing of a layer, for their row filter does not fit it.
+             */
+            closed?: components["schemas"]["ClosedGrant"][];
+            /**
+             * Database
+             * @description Like all that follows for operators alone.
+             */
+            database?: string;
             /** Layers */
-            layers: number;
+            layers?: number;
             /** Notloaded */
-            notLoaded: string[];
+            notLoaded?: string[];
             /** Outdated */
-            outdated: components["schemas"]["Outdated"][];
+            outdated?: components["schemas"]["Outdated"][];
             /** Preparing */
-            preparing: components["schemas"]["Preparing"][];
+            preparing?: components["schemas"]["Preparing"][];
             /** Problems */
-            problems: components["schemas"]["Trouble"][];
+            problems?: components["schemas"]["Trouble"][];
             /**
              * Status
              * @enum {string}
              */
             status: "ready" | "degraded" | "unavailable";
             /** Tasks */
-            tasks: components["schemas"]["Failing"][];
+            tasks?: components["schemas"]["Failing"][];
         };
         /** ReadingList */
         ReadingList: {

@@ -1,6 +1,6 @@
 /** One function per address of the server: what is asked, under which version of the data it holds, and how it is read. */
 import { parseExact } from "./json.ts";
-import type { Catalogue, Feature, LayerDetail, LayerSummary, LayerWords, Readings, Summary, TileJson } from "./types.ts";
+import type { Catalogue, Feature, LayerDetail, LayerSummary, LayerWords, Me, Readings, Summary, TileJson } from "./types.ts";
 
 /** A question to the server. Two with the same key are one. */
 export interface Ask<T> {
@@ -61,8 +61,13 @@ export function writeQuery(values: Record<string, string>): string {
 export const encodeValue = (text: string): string => id(text).replace(/%(2C|3A|2F|3D)/g, decodeURIComponent);
 
 /** What is asked of all layers at first, and what of them is asked to be searched: a city may have hundreds. */
-const LISTED = "id,title,theme,theme_key,theme_language,basemap,visible,order,count,time,nouns,language,version,features_from";
+const LISTED = "id,title,theme,theme_key,theme_language,basemap,visible,order,count,time,nouns,language,version,features_from,access_title";
 const SEARCHED = "id,description,description_language,keywords,field_titles";
+
+/** Who has signed in; a session ends by itself, too. */
+export function askMe(lang: string): Ask<Me> {
+  return { address: `api/me${writeQuery({ lang })}`, version: "", read: plain, again: 4 * LOOK_AGAIN };
+}
 
 export function askLayers(lang: string): Ask<Catalogue> {
   return { ...askWords(lang, LISTED), again: LOOK_AGAIN } as Ask<never>;

@@ -32,7 +32,10 @@ export type LayerSummary = Pick<
   | "language"
   | "version"
   | "features_from"
+  | "access_title"
 >;
+/** Who the server takes the reader for. */
+export type Me = Schemas["Me"];
 export type LayerDetail = Schemas["LayerDetail"];
 /** What a layer is about, and what else it is found by. */
 export type LayerWords = Pick<Schemas["LayerEntry"], "id" | "description" | "description_language" | "keywords" | "field_titles">;

@@ -1,4 +1,5 @@
 /** Parts of the page that are fetched when they are first wanted; each is named once, for it costs bytes that all load. */
+export const ACCOUNT = () => import("../app/Account.svelte");
 export const CHIP_ROW = () => import("../filter/Chips.svelte");
 export const FACTS = () => import("../app/LayerFacts.svelte");
 export const FILTERS = () => import("../app/LayerFilters.svelte");

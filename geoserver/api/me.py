@@ -1,0 +1,40 @@
+"""`/api/me`: who the server takes you for."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from geoserver.access import BY_CALLER, PRIVATE, access_of
+from geoserver.api import params
+from geoserver.catalog.languages import page_words
+
+router = APIRouter(prefix="/api/me", tags=["access"])
+
+
+class Me(BaseModel):
+    """Who asks, and what the page says about it."""
+
+    kind: Literal["nobody", "key", "person"]
+    name: str | None = Field(description="The person's name, or what the key is for.")
+    signed_in: str | None = Field(description="Of whoever signed in: that they did, in the reader's language.")
+    sign_out: str | None = Field(description="What the way out is called there.")
+
+
+@router.get("", summary="Who you are to this server", response_model=Me)
+async def read_me(request: Request, lang: params.Lang = None) -> Response:
+    """By a key or by signing in; nobody without either."""
+    params.read_parameters(request, ("lang",))
+    languages, _ = params.read_languages(request, lang)
+    access, words = access_of(request.scope), page_words(languages)
+    told = {
+        "kind": access.kind,
+        "name": access.name or None,
+        "signed_in": words.signed_in.format(access.name) if access.by_cookie else None,
+        "sign_out": words.signout if access.by_cookie else None,
+    }
+    headers = {"Cache-Control": PRIVATE, "Vary": f"{BY_CALLER}, Accept-Language"}
+    return Response(orjson.dumps(told), media_type="application/json", headers=headers)
