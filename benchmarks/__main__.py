@@ -21,7 +21,21 @@ from geoserver.database import private
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PARTS = ("load", "reading", "ogc", "tiles", "filters", "page", "many_layers", "slow", "size", "memory", "crowd", "gate")
+PARTS = (
+    "load",
+    "reading",
+    "ogc",
+    "tiles",
+    "filters",
+    "page",
+    "many_layers",
+    "slow",
+    "size",
+    "memory",
+    "crowd",
+    "gate",
+    "doors",
+)
 DATABASE = "geoserver_bench"
 RESULTS = Path(__file__).parent / "results"
 

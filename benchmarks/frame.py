@@ -179,9 +179,11 @@ class Context:
             yield server
 
     @contextlib.contextmanager
-    def serve_workspace(self, workspace: Path, url: str) -> Iterator[Server]:
+    def serve_workspace(
+        self, workspace: Path, url: str, environment: dict[str, str] | None = None, *, cores: str = ""
+    ) -> Iterator[Server]:
         """Our server over another workspace, loaded into the database at `url`."""
-        with self._run("serve", workspace, environment={"DATABASE_URL": url}) as server:
+        with self._run("serve", workspace, cores, {"DATABASE_URL": url} | (environment or {})) as server:
             yield server
 
     @contextlib.contextmanager
