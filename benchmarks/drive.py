@@ -67,7 +67,14 @@ class Timing:
 
 
 def measure(
-    url: str, paths: list[str], *, connections: int = 1, seconds: float = 1.0, encoding: str = "", least: int = 3
+    url: str,
+    paths: list[str],
+    *,
+    connections: int = 1,
+    seconds: float = 1.0,
+    encoding: str = "",
+    least: int = 3,
+    key: str = "",
 ) -> Timing:
     """Ask for the paths in turn for that long, and for `least` answers per connection at least."""
 
@@ -79,7 +86,9 @@ def measure(
             paths[number * step % len(paths) :] + paths[: number * step % len(paths)] for number in range(connections)
         ]
         ends = start + seconds
-        await asyncio.gather(*(_work(Client(url, encoding), part, timing, ends=ends, least=least) for part in parts))
+        await asyncio.gather(
+            *(_work(Client(url, encoding, key=key), part, timing, ends=ends, least=least) for part in parts)
+        )
         timing.seconds = time.perf_counter() - start
         return timing
 
@@ -110,11 +119,12 @@ async def _work(client: Client, paths: Sequence[str], timing: Timing, *, ends: f
 class Client:
     """One keep-alive connection with as little client as can be."""
 
-    def __init__(self, url: str, encoding: str, own: str = "") -> None:
-        """`own` is the address to ask from."""
+    def __init__(self, url: str, encoding: str, own: str = "", key: str = "") -> None:
+        """`own` is the address to ask from, `key` what is shown."""
         self._host, _, port = url.removeprefix("http://").partition(":")
         self._port = int(port)
         self._accept = f"Accept-Encoding: {encoding}\r\n" if encoding else ""
+        self._accept += f"Authorization: Bearer {key}\r\n" if key else ""
         self._own = (own, 0) if own else None
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
@@ -190,6 +200,7 @@ def pin(cores: str) -> list[str]:
     return ["taskset", "-c", cores] if cores and shutil.which("taskset") and (os.cpu_count() or 1) > 1 else []
 
 
+_SHOWN = 'wrk.headers["Authorization"] = "Bearer %s"\n'
 _SCRIPT = """\
 local paths = {%(paths)s}
 local requests, count = {}, 0
@@ -215,13 +226,21 @@ def find_wrk() -> str | None:
 
 
 def measure_by_wrk(
-    url: str, paths: Sequence[str], *, connections: int, seconds: float, encoding: str = "", cores: str = ""
+    url: str,
+    paths: Sequence[str],
+    *,
+    connections: int,
+    seconds: float,
+    encoding: str = "",
+    cores: str = "",
+    key: str = "",
 ) -> Timing:
     """The same by `wrk` in one thread, on those cores; the length of bodies is not seen."""
     quoted = ",".join(f'"{path}"' for path in paths)
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "paths.lua"
-        script.write_text(_SCRIPT % {"paths": quoted, "encoding": encoding}, encoding="ascii")
+        shown = _SHOWN % key if key else ""
+        script.write_text(shown + _SCRIPT % {"paths": quoted, "encoding": encoding}, encoding="ascii")
         whole = max(1, round(seconds))
         command = [
             *pin(cores),

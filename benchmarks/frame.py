@@ -179,9 +179,18 @@ class Context:
             yield server
 
     @contextlib.contextmanager
-    def serve_workspace(self, workspace: Path, url: str, *, cold: bool = False) -> Iterator[Server]:
+    def serve_workspace(
+        self,
+        workspace: Path,
+        url: str,
+        environment: dict[str, str] | None = None,
+        *,
+        cores: str = "",
+        cold: bool = False,
+    ) -> Iterator[Server]:
         """Our server over another workspace, loaded into the database at `url`."""
-        with self._run("serve", workspace, environment={"DATABASE_URL": url} | (_COLD if cold else {})) as server:
+        given = {"DATABASE_URL": url} | (_COLD if cold else {}) | (environment or {})
+        with self._run("serve", workspace, cores, given) as server:
             yield server
 
     @contextlib.contextmanager

@@ -7,7 +7,9 @@ among its fields, `Layer.rows` is joined into every question about it by `filter
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from geoserver import assets
@@ -35,6 +37,7 @@ __all__ = [
     "View",
     "access_of",
     "combine",
+    "name_grants",
 ]
 
 PRIVATE = "private, no-store"  # Cache-Control of what not everybody may see
@@ -85,6 +88,12 @@ def combine(layer: Layer, grants: Iterable[Grant]) -> Sight | None:
         return None
     shared = frozenset.intersection(*(fields_of(grant) for grant in found))
     return Sight(frozenset(grant.rows for grant in found), shared)
+
+
+@lru_cache(4_096)
+def name_grants(grants: tuple[Grant, ...]) -> bytes:
+    """A few bytes that are the same for who has the same grants; none without any."""
+    return hashlib.blake2b(repr(grants).encode(), digest_size=12).digest() if grants else b""
 
 
 def access_of(scope: Mapping[str, Any]) -> Access:

@@ -126,6 +126,8 @@ OTHERS: dict[str, list[str]] = {
     "/readyz": ["/readyz"],
     "/metrics": ["/metrics"],
     "/api/me": ["/api/me"],
+    "/api/keys": ["/api/keys"],
+    "/api/keys/{key_id}": ["/api/keys/0123456789"],
 }
 
 

@@ -15,6 +15,7 @@ from geoserver.errors import ForbiddenError, NotFoundError, UnauthorizedError
 
 if TYPE_CHECKING:
     from geoserver.api.metrics import Meter
+    from geoserver.gate import Gate
     from geoserver.services import Services
 
 router = APIRouter(tags=["health"])
@@ -35,14 +36,14 @@ async def healthz() -> dict[str, str]:
 async def readyz(request: Request) -> JSONResponse:
     """200 when database and catalogue are fine, 503 when the database is away; to operators it names every problem."""
     services: Services = request.app.state.services
-    body = _readiness(services, await request.app.state.misfits.find(services))
+    body = _readiness(services, request.app.state.gate, await request.app.state.misfits.find(services))
     if not _is_operator(request):
         body = {"status": body["status"]}
     headers = {"Cache-Control": "no-store"}
     return JSONResponse(body, status_code=503 if services.database_problem else 200, headers=headers)
 
 
-def _readiness(services: Services, closed: list[dict[str, str]]) -> dict[str, Any]:
+def _readiness(services: Services, gate: Gate, closed: list[dict[str, str]]) -> dict[str, Any]:
     catalog = services.live.current
     found = [*catalog.problems, *services.rowless.problems]
     problems = [{"file": item.file, "key": item.key, "expected": item.expected} for item in found]
@@ -52,7 +53,10 @@ def _readiness(services: Services, closed: list[dict[str, str]]) -> dict[str, An
         {"layer": layer_id, "changes": list(changes), "run": f"geoserver load {layer_id}"}
         for layer_id, changes in services.outdated().items()
     ]
-    failing = [{"task": name, "problem": problem} for name, problem in sorted(services.keeper.problems.items())]
+    failing = [
+        {"task": name, "problem": problem}
+        for name, problem in sorted((services.keeper.problems | gate.problems).items())
+    ]
     degraded = problems or missing or outdated or failing or closed
     return {
         "status": "unavailable" if services.database_problem else "degraded" if degraded else "ready",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from geoserver.access import name_grants
 from geoserver.api.connections import Guard, GuardedProtocol
 from geoserver.api.tile_server import Hot, TileServer
 from geoserver.encodings import choose_encoding
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["build_protocol"]
 
-_ONCE = (b"accept-encoding", b"if-none-match", b"host", b"authorization")
-_UNUSUAL = frozenset([b"content-length", b"transfer-encoding", b"expect", b"upgrade", *_ONCE])
+# Headers that are looked at: some are read, once; what is unusual goes the ordinary way.
+_UNUSUAL = (b"content-length", b"transfer-encoding", b"expect", b"upgrade")
+_READ = frozenset([b"host", b"accept-encoding", b"if-none-match", b"authorization", b"cookie", *_UNUSUAL])
 _COOKIE = COOKIE.encode()
 
 
@@ -38,6 +40,7 @@ class TileProtocol(GuardedProtocol):
     _answered = False
     _shown: tuple[bytes, int] = (b"", -1)
     _caller: Held | None = None
+    _grants = b""
 
     def on_headers_complete(self) -> None:
         self._answered = self._answer_hot()
@@ -52,13 +55,17 @@ class TileProtocol(GuardedProtocol):
         else:
             super().on_message_complete()
 
-    def _answer_hot(self) -> bool:
+    def _answer_hot(self) -> bool:  # noqa: C901 - in one, for a call takes longer than what is done here
         """Write the answer if it is remembered and nothing is in its way; in order, for answers stand in a row."""
+        if not self.url.startswith(b"/tiles/"):
+            return False
         method = self.parser.get_method()
-        if not self.url.startswith(b"/tiles/") or method not in (b"GET", b"HEAD") or self._is_busy():
+        if self._waits or method not in (b"GET", b"HEAD") or self.flow.write_paused or self.access_log:
             return False
         accepted, known, host, shown = b"", b"", b"", b""
         for name, value in self.headers:
+            if name not in _READ:
+                continue
             if name == b"host" and not host and value in self.hosts.known:
                 host = value
             elif name == b"accept-encoding" and not accepted:
@@ -67,25 +74,21 @@ class TileProtocol(GuardedProtocol):
                 known = value
             elif name == b"authorization" and not shown:
                 shown = value or b" "
-            elif name in _UNUSUAL or (name == b"cookie" and _COOKIE in value):
+            elif name != b"cookie" or _COOKIE in value:
                 return False
         if not host or not self.parser.should_keep_alive() or self.parser.get_http_version() != "1.1":
             return False
-        hot = self._find_hot(choose_encoding(accepted.decode("latin-1")), shown)
+        find = self._find_of_caller if shown else self.tiles.find_hot
+        hot = find(self.url, choose_encoding(accepted.decode("latin-1")), shown)
         if hot is None:
             return False
         self._write(hot, known, with_body=method == b"GET")
         return True
 
-    def _is_busy(self) -> bool:
-        return bool(self._waits or self.flow.write_paused or self.access_log)
-
-    def _find_hot(self, encoding: str, shown: bytes) -> Hot | None:
-        """What is remembered for who asks; a request by a key is counted."""
-        if not shown:
-            return self.tiles.find_hot(self.url, encoding)
+    def _find_of_caller(self, target: bytes, encoding: str, shown: bytes) -> Hot | None:
+        """What is remembered for whose key this is; the request is counted."""
         caller = self._recall(shown)
-        hot = None if caller is None else self.tiles.find_hot(self.url, encoding, caller.access)
+        hot = None if caller is None else self.tiles.find_hot(target, encoding, self._grants)
         return hot if hot is not None and caller is not None and self.gate.count(caller) else None
 
     def _recall(self, authorization: bytes) -> Held | None:
@@ -94,6 +97,7 @@ class TileProtocol(GuardedProtocol):
             return self._caller if self.gate.holds(self._caller) else None
         self._shown = (authorization, self.gate.revision)
         self._caller = self.gate.recall(authorization)
+        self._grants = name_grants(self._caller.access.grants) if self._caller else b""
         return self._caller
 
     def _write(self, hot: Hot, known: bytes, *, with_body: bool) -> None:

@@ -6,7 +6,7 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
-from geoserver.access import access_of
+from geoserver.access import access_of, name_grants
 from geoserver.api.problems import PROBLEM_TYPE, build_plain_problem, build_problem
 from geoserver.api.tile_server import Answer, Request, TileServer, encode_headers
 from geoserver.encodings import choose_encoding
@@ -49,7 +49,7 @@ class TileRequests:
         target = scope.get("raw_path", b"") + (b"?" + query if query else b"")
         encoding = choose_encoding(accepted)
         access = access_of(scope)
-        if (hot := self.tiles.find_hot(target, encoding, access)) is not None:
+        if (hot := self.tiles.find_hot(target, encoding, name_grants(access.grants))) is not None:
             return self.tiles.build_hot_answer(hot, known)
         try:
             request = Request(path, query.decode("latin-1"), client_of(scope), target, encoding, known, access)

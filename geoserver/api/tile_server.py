@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from geoserver import tiling
-from geoserver.access import BY_CALLER, NOBODY, PRIVATE, Access, View
+from geoserver.access import BY_CALLER, NOBODY, PRIVATE, Access, View, name_grants
 from geoserver.api.tiles import Part, build_parts, parse_content, parse_tile
 from geoserver.encodings import IDENTITY
 from geoserver.errors import OvertakenError
@@ -140,13 +140,12 @@ class TileServer:
         await self.results.stop()
         self.cache.clear()
 
-    def find_hot(self, target: bytes, encoding: str, access: Access = NOBODY) -> Hot | None:
+    def find_hot(self, target: bytes, encoding: str, grants: bytes = b"") -> Hot | None:
         """The remembered answer to a request for these very bytes of an address, if it is still the newest.
 
-        Those with other grants have answers of their own.
+        Those with other `grants`, by `name_grants`, have answers of their own.
         """
-        grants = access.grants
-        hot = self.cache.shortcuts.get((target, encoding, grants) if grants else (target, encoding))
+        hot = self.cache.shortcuts.get((target, encoding, grants))
         if hot is None:
             return None
         assert isinstance(hot, Hot)  # noqa: S101 - for the type checker
@@ -359,10 +358,9 @@ class TileServer:
             shared, lines = self._find_shared(status, encoding, content, private=private)
             if len(request.target) <= _LONGEST and not request.access.read_only:
                 hot = Hot(entry, encoding, status, own[0][1], shared, lines, _build_lines(own, end=True), private)
-                grants = request.access.grants
                 if private:
                     self._restricted.update(entry.key.layers)
-                name = (request.target, request.encoding, *([grants] if grants else []))
+                name = (request.target, request.encoding, name_grants(request.access.grants))
                 self.cache.add_shortcut(entry, name, hot, len(request.target))
         if is_known(request.if_none_match, etag):
             shared = [line for line in shared if line[0] not in (b"content-type", b"content-encoding")]

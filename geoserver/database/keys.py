@@ -105,10 +105,11 @@ def read_known(connection: psycopg.Connection, since: str = "0") -> Known:
     )
 
 
-def list_keys(connection: psycopg.Connection) -> list[StoredKey]:
-    """All of them, the newest last."""
+def list_keys(connection: psycopg.Connection, key_id: str | None = None) -> list[StoredKey]:
+    """All of them, the newest last; or the one of that id."""
+    query = _KEYS + SQL("WHERE %(id)s::text IS NULL OR k.id = %(id)s ORDER BY k.created_at, k.id")
     with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(_KEYS + SQL("ORDER BY k.created_at, k.id")).fetchall()
+        rows = cursor.execute(query, {"id": key_id}).fetchall()
     return [StoredKey(**row) for row in rows]
 
 
@@ -151,7 +152,9 @@ def end_session(connection: psycopg.Connection, digest: bytes) -> bool:
 
 def forget_sessions(connection: psycopg.Connection) -> None:
     """Delete what has been over for a day."""
-    connection.execute("DELETE FROM geoserver.sessions WHERE expires_at < now() - interval '1 day'")
+    over = "FROM geoserver.sessions WHERE expires_at < now() - interval '1 day'"
+    if connection.execute(f"SELECT 1 {over} LIMIT 1".encode()).fetchone():  # each deletion has all workers read anew
+        connection.execute(f"DELETE {over}".encode())
 
 
 def add_uses(connection: psycopg.Connection, counts: Mapping[str, int]) -> dict[str, int]:

@@ -10,9 +10,10 @@ import contextlib
 import logging
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from geoserver.access import NOBODY, Access, Grant
 from geoserver.database.connecting import SettingsOf, connect
@@ -24,7 +25,7 @@ from geoserver.gate.uses import Uses
 from geoserver.turns import outlast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Coroutine
 
     from geoserver.gate.credentials import Given
 
@@ -38,6 +39,10 @@ _BREATH = 0.1  # seconds between two looks, whoever asks for them
 _OLD = 60.0  # seconds after which what is known is not to be relied on: a revocation may have been missed
 _PATIENCE = 5.0  # seconds that a request with an unknown key waits for a look
 _EVERY = 3_600.0  # seconds between two clean-ups
+_RETRY = 1.0  # seconds after what failed
+_UNKNOWN = 10_000  # wrong keys that are remembered as such
+# Notices a database that is gone without a word; a unix socket has none of these.
+_LIVELY = {"keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 2, "tcp_user_timeout": 10_000}
 _WRONG = "This key is not known here: it is wrong, revoked or expired."
 
 
@@ -58,6 +63,8 @@ class Gate:
         self._keys: dict[bytes, Held] = {}
         self._by_id: dict[str, Held] = {}
         self._sessions: dict[bytes, StoredSession] = {}
+        self._unknown: set[bytes] = set()
+        self.problems: dict[str, str] = {}  # what does not work now, and why
         self._read_at: float | None = None
         self._uses = Uses()
         self._connection: psycopg.Connection | None = None
@@ -144,43 +151,46 @@ class Gate:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_COUNT):
                     await self._changed.wait()
-            wanted = self._changed.is_set() or time.monotonic() - looked > _LOOK
-            self._changed.clear()
-            waiting, self._waiting = self._waiting, []
-            try:
-                await self._visit(look=wanted)
-            except (psycopg.Error, OSError) as error:
-                self._drop_connection()
-                log.debug("Keys could not be read: %s", error)
-                _settle(waiting, _away())
-                self._changed.set()
-                await asyncio.sleep(1)
-            else:
-                looked = time.monotonic() if wanted else looked
-                _settle(waiting, None)
+            if self._changed.is_set() or time.monotonic() - looked > _LOOK:
+                self._changed.clear()
+                waiting, self._waiting = self._waiting, []
+                if await self._try("read keys", self._read_news):
+                    looked = time.monotonic()
+                    _settle(waiting, None)
+                else:
+                    _settle(waiting, _away())
+                    self._changed.set()
+                    await asyncio.sleep(_RETRY)
+            if self._uses.collect() and not await self._try("count requests of keys", self._write_counts):
+                await asyncio.sleep(_RETRY)
+            if time.time() - self._cleaned > _EVERY and await self._try("forget sessions", self._forget):
+                self._cleaned = time.time()
             await asyncio.sleep(_BREATH)
 
     async def stop(self) -> None:
         """Write the last counts, and close the connection."""
-        with contextlib.suppress(psycopg.Error, OSError):
-            await self._visit(look=False)
+        await self._try("count requests of keys", self._write_counts)
         self._drop_connection()
 
     # -- who it is ------------------------------------------------------------------------------------------------
 
     async def _find_key(self, digest: bytes) -> Held | None:
         held = self._keys.get(digest) if self._is_fresh() else None
-        if held is None:
+        if held is None and not self._is_unknown(digest):
             await self.look()  # it may have been made a moment ago, by another process
             held = self._keys.get(digest)
+            if held is None:
+                self._note_unknown(digest)
         return held if held is not None and held.until > time.time() else None
 
     async def _identify_session(self, given: Given) -> Access:
         session = self._sessions.get(given.digest) if self._is_fresh() else None
-        if session is None:
+        if session is None and not self._is_unknown(given.digest):
             with contextlib.suppress(UnavailableError):
                 await self.look()
                 session = self._sessions.get(given.digest)
+                if session is None:
+                    self._note_unknown(given.digest)
         if session is None or session.expires_at.timestamp() <= time.time():
             return NOBODY
         if session.key is None:
@@ -192,6 +202,15 @@ class Gate:
         self._count(held)
         return replace(held.access, by_cookie=True)
 
+    def _is_unknown(self, digest: bytes) -> bool:
+        """Whether we looked for it in vain: nobody hears of a key before it is kept, so it will not come to be."""
+        return digest in self._unknown and self._is_fresh()
+
+    def _note_unknown(self, digest: bytes) -> None:
+        if len(self._unknown) >= _UNKNOWN:
+            self._unknown.clear()
+        self._unknown.add(digest)
+
     def _is_fresh(self) -> bool:
         return self._read_at is not None and time.monotonic() - self._read_at <= _OLD
 
@@ -201,30 +220,44 @@ class Gate:
 
     # -- the database ---------------------------------------------------------------------------------------------
 
-    async def _visit(self, *, look: bool) -> None:
-        """Write what was counted, and read what has changed where that is wanted.
+    async def _try(self, what: str, work: Callable[[], Coroutine[Any, Any, None]]) -> bool:
+        """Whether it was done; where not, `problems` tells operators why, and the rest is done all the same."""
+        try:
+            await work()
+        except (psycopg.Error, OSError) as error:
+            self._drop_connection()
+            problem = " ".join(str(error).split()) or type(error).__name__
+            if what not in self.problems:
+                log.warning("%s: %s", what, problem)
+            self.problems[what] = problem
+            return False
+        self.problems.pop(what, None)
+        return True
 
-        A thread that works on the connection is waited for, so that nobody closes it meanwhile.
-        """
+    async def _read_news(self) -> None:
+        """What has changed since the last time, or all. Threads are waited for: they work on the one connection."""
+        began, whole, self._whole = time.monotonic(), self._whole, False  # a notice may ask for all again meanwhile
+        try:
+            known, held = await outlast(asyncio.to_thread(self._read, "0" if whole else self._mark))
+        except BaseException:
+            self._whole |= whole
+            raise
+        if whole:
+            self._keys, self._by_id, self._sessions = {}, {}, {}
+            self._unknown.clear()
+        self._take(known, held)
+        self._mark, self._read_at = known.mark, began
+        self.revision += bool(known.keys) or whole
+
+    async def _write_counts(self) -> None:
         counts = self._uses.collect()
         if counts:
-            self._uses.settle(counts, await outlast(asyncio.to_thread(self._write_counts, counts)))
-        if look:
-            began, whole, self._whole = time.monotonic(), self._whole, False  # a notice may ask for all again meanwhile
-            try:
-                known, held = await outlast(asyncio.to_thread(self._read, "0" if whole else self._mark))
-            except BaseException:
-                self._whole |= whole
-                raise
-            if whole:
-                self._keys, self._by_id, self._sessions = {}, {}, {}
-            self._take(known, held)
-            self._mark, self._read_at = known.mark, began
-            self.revision += bool(known.keys) or whole
-        if time.time() - self._cleaned > _EVERY:
-            self._cleaned = time.time()
-            self._uses.forget(self._cleaned)
-            await outlast(asyncio.to_thread(lambda: forget_sessions(self._connect())))
+            sums = await outlast(asyncio.to_thread(lambda: add_uses(self._connect(), counts)))
+            self._uses.settle(counts, sums)
+
+    async def _forget(self) -> None:
+        self._uses.forget(time.time())
+        await outlast(asyncio.to_thread(lambda: forget_sessions(self._connect())))
 
     def _read(self, mark: str) -> tuple[Known, list[Held | None]]:
         known = read_known(self._connect(), mark)
@@ -243,12 +276,10 @@ class Gate:
             else:
                 self._sessions.pop(session.digest, None)
 
-    def _write_counts(self, counts: dict[str, int]) -> dict[str, int]:
-        return add_uses(self._connect(), counts)
-
     def _connect(self) -> psycopg.Connection:
         if self._connection is None or self._connection.closed:
-            self._connection = connect(self._url, autocommit=True, settings=SettingsOf(statement_timeout="5000"))
+            url = make_conninfo(self._url, **_LIVELY)
+            self._connection = connect(url, autocommit=True, settings=SettingsOf(statement_timeout="5000"))
         return self._connection
 
     def _drop_connection(self) -> None:

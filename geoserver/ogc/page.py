@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from geoserver.filtering import Where
     from geoserver.model import Layer
 
-__all__ = ["ItemsQuery", "Page", "read_feature", "read_page", "read_times"]
+__all__ = ["ItemsQuery", "Page", "build_select", "read_feature", "read_page", "read_times"]
 
 SCHEMA = "layers"
 _COUNTS_KEPT = 4096
@@ -113,7 +113,7 @@ def read_page(database: Database, layer: Layer, status: LayerStatus, query: Item
     """The features of one page and how many match in all."""
     rows: list[dict[str, Any]] = []
     if not query.hits:
-        rows = database.fetch_sync(*_build_select(layer, status, query))
+        rows = database.fetch_sync(*build_select(layer, status, query))
     more = len(rows) > query.limit
     rows = rows[: query.limit]
     whole = not (more or query.after or query.offset or query.hits)
@@ -125,7 +125,7 @@ def read_page(database: Database, layer: Layer, status: LayerStatus, query: Item
     return Page([row["feature"] for row in rows], matched, end, [row["fid"] for row in rows])
 
 
-def _build_select(layer: Layer, status: LayerStatus, query: ItemsQuery) -> tuple[Composed, dict[str, object]]:
+def build_select(layer: Layer, status: LayerStatus, query: ItemsQuery) -> tuple[Composed, dict[str, object]]:
     """One row more than the page has, to know whether there is another page.
 
     The JSON is made outside the LIMIT, so that sorting a million rows does not render a million features.

@@ -133,7 +133,9 @@ def build_tags_in_order(columns: Iterable[Column]) -> tuple[list[Tag], list[byte
     met = numbers.T[np.array([tag.held for tag in tags]).T]
     first = np.empty(len(found.dictionary), dtype=np.int64)
     first[met[::-1]] = np.arange(len(met) - 1, -1, -1)
-    order = np.argsort(first)
+    places = np.full(len(met), -1, dtype=np.int64)
+    places[first] = np.arange(len(first))
+    order = places[places >= 0]
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     tags = [Tag(tag.name, rank[own], tag.held) for tag, own in zip(tags, numbers, strict=True)]

@@ -182,6 +182,15 @@ def test_a_person_may_do_what_the_groups_in_access_toml_may(house: House) -> Non
     assert told["grants"] == [{"layers": ["wells"], "may": ["read"], "rows": "", "fields": []}]
 
 
+def test_a_key_that_comes_back_is_known_again(asked: TestClient, house: House) -> None:
+    stored, key = house.key()
+    house.do("UPDATE geoserver.keys SET revoked_at = now() WHERE id = %s", [stored.id])
+    wait_for(lambda: asked.get("/who", headers=bearer(key)).status_code == 401)
+    refused(asked.get("/who", headers=bearer(key)))
+    house.do("UPDATE geoserver.keys SET revoked_at = NULL WHERE id = %s", [stored.id])
+    wait_for(lambda: asked.get("/who", headers=bearer(key)).status_code == 200)
+
+
 def test_a_query_without_a_key_is_left_as_it_is() -> None:
     for query in (b"", b"a=%67sk&key=x", b"&&a", b"filter=%20a%3d1", b"key=%ff"):
         assert take_keys(query) == (query, [])

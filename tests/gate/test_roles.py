@@ -66,6 +66,21 @@ def test_a_role_with_the_documented_rights_serves_and_counts_and_makes_keys(hous
         assert client.get("/api/layers/wells/summary", headers=bearer(key)).json()["count"] == 2
 
 
+def test_where_requests_cannot_be_counted_keys_hold_and_operators_are_told(house: House, narrow: House) -> None:
+    _, key = house.key(ALL)
+    ((role,),) = narrow.do("SELECT current_user")
+    house.do(f'REVOKE INSERT, UPDATE ON geoserver.uses FROM "{role}"')
+    with TestClient(build_app(narrow), base_url="http://127.0.0.1") as client:
+        assert client.get("/who", headers=bearer(key)).status_code == 200
+        wait_for(lambda: "count requests of keys" in client.get("/readyz").text)
+        later, other = house.key()
+        assert client.get("/who", headers=bearer(other)).status_code == 200
+        house.do("UPDATE geoserver.keys SET revoked_at = now() WHERE id = %s", [later.id])
+        wait_for(lambda: client.get("/who", headers=bearer(other)).status_code == 401)
+        house.do(f'GRANT INSERT, UPDATE ON geoserver.uses TO "{role}"')
+        wait_for(lambda: client.get("/readyz").json()["tasks"] == [])
+
+
 def test_such_a_role_changes_nothing_else(narrow: House) -> None:
     for statement in (
         "UPDATE layers.wells SET wood = 'ash'",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 import time
 from datetime import UTC, datetime, timedelta
@@ -92,6 +94,8 @@ def test_the_page_needs_no_script_and_nothing_from_elsewhere(browser: TestClient
     assert all(address.startswith(f"{HERE}/") for _, address in _Page(answer.text).found)
     policy = dict(part.strip().split(" ", 1) for part in answer.headers["content-security-policy"].split(";"))
     assert policy["default-src"] == "'none'"
+    (sheet,) = re.findall("<style>(.*?)</style>", answer.text, re.DOTALL)
+    assert policy["style-src"] == f"'sha256-{base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()}'"
     assert policy["frame-ancestors"] == "'none'"
     assert answer.headers["x-frame-options"] == "DENY"
     assert answer.headers["cache-control"] == "no-store"
@@ -357,3 +361,12 @@ def test_the_map_links_to_the_page_where_that_is_wanted(house: House, link: bool
         links = browser.get("/api/layers?lang=fr&fields=id").json()["city"]["links"]
         expected = [{"rel": "signin", "title": "Se connecter", "href": f"{HERE}/signin"}] if shown else []
         assert links == expected
+
+
+def test_whoever_sees_what_not_everybody_sees_is_told_so_in_their_language(browser: TestClient, house: House) -> None:
+    _, key = house.key(Grant(frozenset({"wells"}), fields=frozenset({"owner"})))
+    layers = browser.get("/api/layers?lang=pt", headers=bearer(key)).json()["layers"]
+    told = {layer["id"]: (layer.get("access"), layer.get("access_title")) for layer in layers}
+    assert told == {"benches": (None, None), "wells": ("restricted", "Restrita")}
+    fields = browser.get("/api/layers/wells?lang=pt", headers=bearer(key)).json()["fields"]
+    assert {item["name"]: item.get("access_title") for item in fields} == {"wood": None, "owner": "Restrita"}
