@@ -268,8 +268,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer({"error": str(error)}, 400)
             return
         buttons = "".join(f'<button name="user" value="{name}">{name}</button>' for name in self.provider.people)
-        page = f"""<!doctype html><html lang="en"><title>Provider</title><h1>Who are you?</h1>
-            <form method="post" action="{html.escape(self.path)}">{buttons}</form></html>"""
+        page = f"""<!doctype html><html lang="en"><title>Provider</title><link rel="icon" href="data:,">
+            <h1>Who are you?</h1><form method="post" action="{html.escape(self.path)}">{buttons}</form></html>"""
         self._send(200, page.encode(), [("Content-Type", "text/html; charset=utf-8")])
 
     def _answer(self, document: dict[str, Any], status: int = 200) -> None:

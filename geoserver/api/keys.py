@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Body, Depends, Path, Request, Response
 from fastapi.responses import JSONResponse
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from geoserver.services import Services
 
 _HEADERS = {"Cache-Control": "private, no-store", "Vary": "Authorization, Cookie"}
+_ID = re.compile(r"[0-9a-f]{10}")
 _NONE = "the id of a key that holds, as /api/keys lists it"
 
 
@@ -47,8 +50,11 @@ router = APIRouter(prefix="/api/keys", tags=["keys"])
 @router.get("", summary="Keys", response_model=KeyList)
 async def get_keys(request: Request, access: Manager) -> Response:
     """Every key all of whose grants the caller could give, the newest last; never the keys themselves."""
-    found = await asyncio.to_thread(_list, _database(request), access)
-    return JSONResponse({"keys": [describe(key) for key in found]}, headers=_HEADERS)
+
+    def write() -> bytes:
+        return orjson.dumps({"keys": [describe(key) for key in _list(_database(request), access)]})
+
+    return Response(await asyncio.to_thread(write), media_type="application/json", headers=_HEADERS)
 
 
 @router.post("", summary="Make a key", status_code=201, response_model=NewKey)
@@ -63,10 +69,10 @@ async def post_key(request: Request, wish: Annotated[KeyWish, Body()], access: M
 @router.get("/{key_id}", summary="A key", response_model=KeyEntry)
 async def get_key(request: Request, key_id: Annotated[str, Path()], access: Manager) -> Response:
     """One of those that are listed."""
-    for key in await asyncio.to_thread(_list, _database(request), access):
-        if key.id == key_id:
-            return JSONResponse(describe(key), headers=_HEADERS)
-    raise NotFoundError("key", key_id, _NONE)
+    found = await asyncio.to_thread(_list, _database(request), access, key_id)
+    if not found:
+        raise NotFoundError("key", key_id, _NONE)
+    return JSONResponse(describe(found[0]), headers=_HEADERS)
 
 
 @router.delete("/{key_id}", summary="Revoke a key", status_code=204)
@@ -84,10 +90,12 @@ def _database(request: Request) -> Database:
     return services.database
 
 
-def _list(database: Database, access: Access) -> list[StoredKey]:
-    """Keys that hold or held, and whose grants the caller could give."""
+def _list(database: Database, access: Access, key_id: str | None = None) -> list[StoredKey]:
+    """Keys that hold or held, and whose grants the caller could give; or the one of that id among them."""
+    if key_id is not None and not _ID.fullmatch(key_id):
+        return []
     with database.connection_sync() as connection:
-        found = list_keys(connection)
+        found = list_keys(connection, key_id)
     return [key for key in found if _is_within(access, key)]
 
 
@@ -116,7 +124,7 @@ def _make(services: Services, access: Access, given: KeyWish) -> tuple[StoredKey
 
 
 def _revoke(database: Database, access: Access, key_id: str) -> None:
-    if not any(key.id == key_id for key in _list(database, access)):
+    if not _list(database, access, key_id):
         raise NotFoundError("key", key_id, _NONE)
     with database.connection_sync() as connection, connection.transaction():
         if not revoke_key(connection, key_id):

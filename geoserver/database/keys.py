@@ -105,10 +105,11 @@ def read_known(connection: psycopg.Connection, since: str = "0") -> Known:
     )
 
 
-def list_keys(connection: psycopg.Connection) -> list[StoredKey]:
-    """All of them, the newest last."""
+def list_keys(connection: psycopg.Connection, key_id: str | None = None) -> list[StoredKey]:
+    """All of them, the newest last; or the one of that id."""
+    query = _KEYS + SQL("WHERE %(id)s::text IS NULL OR k.id = %(id)s ORDER BY k.created_at, k.id")
     with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(_KEYS + SQL("ORDER BY k.created_at, k.id")).fetchall()
+        rows = cursor.execute(query, {"id": key_id}).fetchall()
     return [StoredKey(**row) for row in rows]
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, cast, get_args
 
 from geoserver.access import ANY, Grant, May
+from geoserver.catalog.names import near
 from geoserver.errors import BadParameterError
 from geoserver.filtering import cql2_text, parse_rows
 
@@ -81,15 +82,15 @@ def check_grant(grant: Grant, layers: Mapping[str, Layer]) -> None:
     """
     named = [layers[name] for name in sorted(grant.layers) if name in layers]
     for name in sorted(grant.layers - layers.keys() - {ANY}):
-        raise BadParameterError("layers", name, f"ids of layers ({', '.join(layers)}), or {ANY} for all of them")
+        raise BadParameterError("layers", name, f"ids of layers, or {ANY} for all of them{near(name, list(layers))}")
     if grant.rows:
         _check_syntax(grant.rows)
     if ANY in grant.layers:
         return
     restricted = {name for layer in named for name, item in layer.fields.items() if item.restricted}
     for name in sorted(grant.fields - restricted - {ANY}):
-        known = ", ".join(sorted(restricted)) or "there are none"
-        raise BadParameterError("fields", name, f"restricted fields of these layers ({known}), or {ANY}")
+        expected = f"restricted fields of these layers, or {ANY}{near(name, sorted(restricted))}"
+        raise BadParameterError("fields", name, expected)
     if grant.rows:
         for layer in named:
             fit_rows(layer, grant.rows)

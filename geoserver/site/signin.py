@@ -230,6 +230,7 @@ def _render(request: Request, error: GeoserverError | None = None, *, by_key: bo
             name=access.name if access.by_cookie else "",
             signed_in=words.signed_in.format(access.name),
             fault=_say(error, words, by_key=by_key) if error else "",
+            by_key=by_key,
             provider=words.signin_with.format(openid.title) if openid else "",
             query="?" + urlencode(given) if given else "",
             back=back,

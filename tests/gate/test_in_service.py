@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,38 @@ def test_a_tile_in_memory_is_no_way_past_the_gate(url: str, house: House) -> Non
     wait_for(lambda: ask(url, TILE, **bearer(key))[0] == 401)
     assert ask(url, f"{TILE}?key={key}")[0] == 401
     assert ask(url, TILE)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "statuses"),
+    [
+        ("Authorization: Bearer gsk_" + "x" * 60_000, {401}),
+        ("Authorization: Bearer gsk_" + "x" * 1_000_000, {431}),
+        ("Authorization: Basic " + "!" * 60_000, {401}),
+        (f"Authorization: Bearer {WRONG}\r\nAuthorization: Bearer {WRONG}", {400}),
+        (f"Authorization: Bearer {WRONG}\r\n folded", {400, 401}),
+        ("Authorization: Bearer gsk_\0" + "x" * 42, {400}),
+        ("Authorization: Bearer gsk_\xe9" + "x" * 42, {401}),
+        ("Authorization:", {401}),
+        (f"Cookie: {COOKIE}=gss_" + "x" * 60_000, {200}),
+        (f"Cookie: {COOKIE}=\xff", {200}),
+        (f"Cookie: {COOKIE}=x\r\nCookie: {COOKIE}=y", {200}),
+    ],
+    ids=range(11),
+)
+def test_hostile_headers_get_an_answer_on_a_tile_in_memory(url: str, headers: str, statuses: set[int]) -> None:
+    ask(url, TILE)
+    host, port = url.removeprefix("http://").split(":")
+    text = f"GET {TILE} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\nConnection: close\r\n\r\n"
+    got = b""
+    with socket.create_connection((host, int(port)), timeout=30) as client:
+        with contextlib.suppress(ConnectionError):
+            client.sendall(text.encode("latin-1"))
+        with contextlib.suppress(ConnectionError):
+            while data := client.recv(65_536):
+                got += data
+    assert int(got.split(b" ", 2)[1]) in statuses, got[:300]
+    assert b"x" * 40 not in got
 
 
 def test_one_connection_asks_with_a_key_and_without(url: str, house: House) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 import time
 from datetime import UTC, datetime, timedelta
@@ -92,6 +94,8 @@ def test_the_page_needs_no_script_and_nothing_from_elsewhere(browser: TestClient
     assert all(address.startswith(f"{HERE}/") for _, address in _Page(answer.text).found)
     policy = dict(part.strip().split(" ", 1) for part in answer.headers["content-security-policy"].split(";"))
     assert policy["default-src"] == "'none'"
+    (sheet,) = re.findall("<style>(.*?)</style>", answer.text, re.DOTALL)
+    assert policy["style-src"] == f"'sha256-{base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()}'"
     assert policy["frame-ancestors"] == "'none'"
     assert answer.headers["x-frame-options"] == "DENY"
     assert answer.headers["cache-control"] == "no-store"
