@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from geoserver.database.pool import run
-from geoserver.errors import UnavailableError
+from geoserver.errors import OvertakenError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -94,10 +94,9 @@ async def _answer(database: Database, part: Sequence[_Asked]) -> None:
         bodies = await fetch_bytes(
             database, [asked.statement for asked in part], part[0].values, prepare=part[0].prepare
         )
-    except UnavailableError as error:
-        _fail(part, error)
     except Exception as error:
-        if len(part) == 1:
+        away = isinstance(error, UnavailableError) and not isinstance(error, OvertakenError)
+        if away or len(part) == 1:
             _fail(part, error)
             return
         for asked in part:  # one of them is wrong, which must not take the others down
