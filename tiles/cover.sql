@@ -4,7 +4,7 @@
 -- geometry: polygons
 --
 -- Below zoom 14 what is alike in all that a tile says of it is one feature: nobody asks for a single one there, and a
--- feature of its own takes as many bytes as its corners. What is smaller than two square pixels is left out.
+-- feature of its own takes as many bytes as its corners. What is smaller than four square pixels is left out.
 -- From zoom 14 on each is a feature with its id, exact.
 
 SELECT coalesce(
@@ -21,7 +21,7 @@ SELECT coalesce(
                 FROM {table}
                 WHERE %(z)s < 14
                   AND geom_3857 && ST_TileEnvelope(%(z)s, %(x)s, %(y)s, margin => 64.0 / 4096)
-                  AND ST_Area(geom_3857) > 2 * %(pixel)s ^ 2
+                  AND visible_from < %(z)s
                   AND ({where})
             ) AS cut
             WHERE geom IS NOT NULL

@@ -19,7 +19,7 @@ SELECT coalesce(
                 FROM {table}
                 WHERE %(z)s < 14
                   AND geom_3857 && ST_TileEnvelope(%(z)s, %(x)s, %(y)s, margin => 64.0 / 4096)
-                  AND greatest(ST_XMax(geom_3857) - ST_XMin(geom_3857), ST_YMax(geom_3857) - ST_YMin(geom_3857)) > %(pixel)s / 2
+                  AND visible_from <= %(z)s
                   AND ({where})
             ) AS simple
             GROUP BY ST_Dimension(line) {names}

@@ -1,12 +1,13 @@
 """What a basemap is from afar: land, water, main streets and railways, merged and simplified anew for each zoom.
 
 A map that leaves out half of a city's blocks because each is small shows no city. So areas of one class that are less
-than two pixels apart become one, then what is small goes, and lines that run side by side within a pixel become one.
-Each zoom is made of the one before it, which is nearer.
+than two pixels apart become one, then what is small goes, and lines that run side by side within half a pixel become
+one. Each zoom is made of the one before it, which is nearer.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +33,9 @@ _PIXEL = 40_075_016.685578488 / 512  # metres at zoom 0
 _GAP = 0.75  # pixels on each side by which areas of a class grow to become one, before they shrink again
 _LEAST = 4.0  # square pixels of an area that is kept, and of a hole
 _SHORT, _LOOSE = 1.0, 4.0  # pixels of a line that is kept between others, and of one that ends by itself
+_AT_ONCE = 2  # classes: the work is done outside of Python
 _BUFFER = 64 / 4096  # of a tile's side, around it
+_GRID = 8  # units of a tile in a pixel
 _CORNERS = 2_000  # of a piece: a tile takes as long as the largest that reaches into it
 # What each class of a file is from afar; what is not named is not drawn there.
 _AREAS = {
@@ -47,30 +50,38 @@ _AREAS = {
     "water": dict.fromkeys(("lake", "river", "canal", "dock", "basin"), "water"),
 }  # fmt: skip
 _WHOLE = ("ground",)  # what the coast bounds: no strait may close, and no islet vanish before it has to
-_LINES = {  # class -> what it is, the first zoom that draws it, and the grid on which it is merged, in pixels
+_LINES: dict[
+    str, dict[str, tuple[str, int, float]]
+] = {  # class -> what it is, the first zoom that draws it, and the grid on which it is merged, in pixels
     "streets": {"motorway": ("motorway", 6, 0.5), "primary": ("primary", 9, 0.5), "secondary": ("secondary", 10, 0.5)},
+    "side-streets": {"residential": ("residential", 12, 0)},  # so many that they are joined alone
     "railways": {"rail": ("rail", 10, 2.0), "light_rail": ("rail", 10, 2.0)},
     "waterways": {"river": ("river", 8, 0.5), "canal": ("canal", 10, 0.5)},
 }
 _FIRST = {kind: (zoom, grid) for classes in _LINES.values() for kind, zoom, grid in classes.values()}
-_ORDER = (
-    "ground", "urban", "farmland", "meadow", "orchard", "industrial", "airport", "glacier", "forest", "park",
-    "cemetery", "golf", "beach", "wetland", "water",
-)  # fmt: skip
 
 
 def build_afar(folder: Path, tell: Callable[[str, int], None]) -> Iterator[pa.RecordBatch]:
     """Rows of the sheet `afar`, made of what the files of other sheets in the folder hold."""
-    areas = dict(_read_areas(folder))
-    lines = dict(_read_lines(folder))
+    found = dict(_read_areas(folder)) | dict(_read_lines(folder))
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        jobs = [pool.submit(_draw, kind, shapes) for kind, shapes in found.items()]
+        for number, job in enumerate(jobs):
+            tell("from afar", number)
+            yield from job.result()
+
+
+def _draw(kind: str, shapes: Shapes) -> list[pa.RecordBatch]:
+    """What is of one class, for each zoom that draws it."""
+    drawn = []
     for zoom in range(FARTHEST, -1, -1):
-        tell("from afar", FARTHEST - zoom)
-        areas = {
-            kind: found for kind in _ORDER if kind in areas and len(found := _merge_areas(kind, areas[kind], zoom))
-        }
-        lines = {kind: found for kind in lines if len(found := _merge_lines(kind, lines[kind], zoom))}
-        for kind, shapes in (areas | lines).items():
-            yield _build_rows(kind, zoom, shapes)
+        merged = (_merge_lines if kind in _FIRST else _merge_areas)(kind, shapes, zoom)
+        if not len(merged):
+            break
+        drawn.append(_build_rows(kind, zoom, merged))
+        if zoom < FARTHEST or kind in _FIRST:  # what is small may become part of something larger at the next zoom
+            shapes = merged
+    return drawn
 
 
 def _read_areas(folder: Path) -> Iterator[tuple[str, Shapes]]:
@@ -115,7 +126,9 @@ def _read(path: Path, classes: Mapping[str, str]) -> Iterator[tuple[str, Shapes]
 def _merge_areas(kind: str, shapes: Shapes, zoom: int) -> Shapes:
     """Areas of a class for a zoom: what nearly touches is one, what is small is gone."""
     pixel = _PIXEL / 2**zoom
-    if kind in _WHOLE:
+    if zoom == FARTHEST and kind not in _WHOLE:
+        parts = shapes  # near enough to be drawn apart
+    elif kind in _WHOLE:
         parts = shapely.get_parts(shapely.disjoint_subset_union_all(shapes))
     else:
         grown = shapely.disjoint_subset_union_all(_grow(shapes, _GAP * pixel))
@@ -128,7 +141,7 @@ def _merge_areas(kind: str, shapes: Shapes, zoom: int) -> Shapes:
 
 def _put_on_grid(shapes: Shapes, zoom: int) -> Shapes:
     """Areas whose corners are on the grid of a tile, where they stay valid."""
-    parts: Shapes = shapely.get_parts(shapely.set_precision(shapes, _PIXEL / 2**zoom / 8))
+    parts: Shapes = shapely.get_parts(shapely.set_precision(shapes, _PIXEL / 2**zoom / _GRID))
     return parts
 
 
@@ -152,7 +165,8 @@ def _merge_lines(kind: str, shapes: Shapes, zoom: int) -> Shapes:
     if zoom < first:
         return np.array([], object)
     pixel = _PIXEL / 2**zoom
-    merged = shapely.union_all(shapely.simplify(shapes, pixel / 4), grid_size=grid * pixel)
+    merged = shapely.simplify(shapes, pixel / 4)
+    merged = shapely.union_all(merged, grid_size=grid * pixel) if grid else shapely.multilinestrings(merged)
     parts: Shapes = shapely.get_parts(shapely.line_merge(merged) if merged.geom_type != "LineString" else merged)
     parts = shapely.simplify(parts[shapely.get_dimensions(parts) == 1], pixel / 2)
     length, loose = shapely.length(parts), _find_loose(parts)
@@ -195,4 +209,6 @@ def _collect(pieces: Shapes, zoom: int) -> Shapes:
         return pieces
     collect = shapely.multipolygons if shapely.get_dimensions(pieces[0]) == 2 else shapely.multilinestrings  # noqa: PLR2004 - areas
     whole: Shapes = collect(pieces[alone][order], indices=number.reshape(-1)[order])
+    for at in np.flatnonzero(~shapely.is_valid(whole)):  # some of its areas overlap, or share an edge
+        whole[at] = shapely.union_all(shapely.get_parts(whole[at]), grid_size=_PIXEL / 2**zoom / _GRID)
     return np.concatenate([whole, pieces[~alone]])

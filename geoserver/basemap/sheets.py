@@ -12,7 +12,7 @@ __all__ = ["ATTRIBUTION", "FARTHEST", "LICENCE", "SHEETS", "Sheet"]
 
 LICENCE = "ODbL-1.0"
 ATTRIBUTION = "© OpenStreetMap contributors"
-FARTHEST = 11  # the last zoom at which most is drawn as it is from afar
+FARTHEST = 12  # the last zoom at which most is drawn as it is from afar
 
 _NAMED: dict[str, FieldType] = {"class": "text", "name": "text"}
 _RAILWAY: dict[str, FieldType] = {**_NAMED, "bridge": "boolean", "tunnel": "boolean"}
@@ -164,7 +164,7 @@ _LIST = (
         "lines",
         _STREET,
         {"width": "m"},
-        minzoom=12,
+        minzoom=_NEAR,
         recipe="network",
     ),
     Sheet(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.sql import SQL, Identifier
 
-from geoserver.database.pool import run
 from geoserver.errors import OvertakenError
 from geoserver.grid import intersects, tile_bounds, tile_count
 from geoserver.model import BINS
@@ -19,6 +18,7 @@ from geoserver.tiling.compose import BUDGET, build_statements, build_values, lis
 from geoserver.tiling.drawing import draw_packed
 from geoserver.tiling.plans import lower_plan
 from geoserver.tiling.texts import find_texts
+from geoserver.tiling.together import fetch_bytes, fetch_together
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -99,6 +99,8 @@ async def _render(
         statements = find_texts(build_statements, subject, tile, step, where)
         if where.canonical:  # its turn is for one connection: the others are left to what waits for no turn
             parts = [await _run(database, *statement, prepare=prepare) for statement in statements]
+        elif layer.basemap:
+            parts = await _gather([fetch_together(database, *statement, prepare=prepare) for statement in statements])
         else:
             parts = await _gather([_run(database, *statement, prepare=prepare) for statement in statements])
         body = b"".join(parts)
@@ -154,11 +156,8 @@ def tile_version(catalog: Catalog, layer: Layer, status: LayerStatus) -> str:
 
 
 async def _run(database: Database, statement: bytes, values: dict[str, Any], *, prepare: bool | None) -> bytes:
-    # Binary: as text a bytea would travel as hexadecimal digits, twice as long.
-    async with database.connection() as connection, connection.cursor(binary=True) as cursor:
-        await run(connection, cursor, statement, values, prepare=prepare)
-        row = await cursor.fetchone()
-    return bytes(row[0]) if row and row[0] else b""
+    (body,) = await fetch_bytes(database, [statement], values, prepare=prepare)
+    return body
 
 
 def may_hold(layer: Layer, status: LayerStatus, tile: Tile) -> bool:

@@ -15,12 +15,13 @@ from geoserver.basemap.sheets import FARTHEST
 if TYPE_CHECKING:
     from pathlib import Path
 
-PIXEL = 40_075_016.685578488 / 512 / 2**FARTHEST  # metres at the last zoom that is drawn from afar
+MERGED = FARTHEST - 1  # the last zoom at which areas are merged
+PIXEL = 40_075_016.685578488 / 512 / 2**MERGED  # metres
 LINES = {"street": ("streets", "secondary"), "rail": ("railways", "rail")}
 
 
 def box(west: float, south: float, east: float, north: float) -> shapely.Geometry:
-    """A box measured in pixels of the last zoom."""
+    """A box measured in pixels of that zoom."""
     return shapely.box(west * PIXEL, south * PIXEL, east * PIXEL, north * PIXEL)
 
 
@@ -33,7 +34,7 @@ def write(folder: Path, name: str, things: list[tuple[str, shapely.Geometry]], *
     pq.write_table(pa.table(table), folder / f"{name}.parquet")
 
 
-def read(folder: Path, zoom: int = FARTHEST) -> dict[str, list[shapely.Geometry]]:
+def read(folder: Path, zoom: int = MERGED) -> dict[str, list[shapely.Geometry]]:
     found: dict[str, list[shapely.Geometry]] = {}
     for rows in build_afar(folder, lambda _phase, _done: None):
         for row in rows.to_pylist():
@@ -55,9 +56,14 @@ def test_areas_that_are_further_apart_or_of_another_class_stay_apart(tmp_path: P
     assert {kind: len(shapes) for kind, shapes in found.items()} == {"urban": 2, "industrial": 1}
 
 
+def test_areas_of_the_last_zoom_are_drawn_apart(tmp_path: Path) -> None:
+    write(tmp_path, "land", [("urban", box(0, 0, 3, 3)), ("urban", box(4, 0, 7, 3))])
+    assert sum(map(shapely.get_num_geometries, read(tmp_path, FARTHEST)["urban"])) == 2
+
+
 def test_an_area_is_gone_where_it_is_no_more_than_two_pixels_wide_and_back_nearer(tmp_path: Path) -> None:
     write(tmp_path, "parks", [("park", box(0, 0, 6, 6))])
-    assert [zoom for zoom in range(FARTHEST + 1) if read(tmp_path, zoom)] == [FARTHEST - 1, FARTHEST]
+    assert [zoom for zoom in range(FARTHEST + 1) if read(tmp_path, zoom)] == [10, 11, 12]
 
 
 def test_a_hole_that_cannot_be_seen_is_filled_and_another_kept(tmp_path: Path) -> None:
@@ -82,9 +88,9 @@ def test_pieces_into_which_land_was_cut_are_one_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", LINES)
-def test_tracks_that_run_side_by_side_within_a_pixel_are_one_line(tmp_path: Path, kind: str) -> None:
+def test_tracks_that_run_close_side_by_side_are_one_line(tmp_path: Path, kind: str) -> None:
     name, of_class = LINES[kind]
-    write(tmp_path, name, [(of_class, line((0, y), (40, y))) for y in (0.0, 0.1, 0.2)])
+    write(tmp_path, name, [(of_class, line((0, y), (40, y))) for y in (0.0, 0.05, 0.1)])
     found = [shape for shapes in read(tmp_path).values() for shape in shapes]
     assert sum(shape.length for shape in found) / PIXEL == pytest.approx(40, abs=1)
 
