@@ -92,6 +92,7 @@ def test_no_field_of_ours_is_read_that_it_does_not_have(
     schema, settings = ground
     theirs = {
         "protomaps": {"kind"},
+        "protomaps-3": set(),
         "openmaptiles": {"class", "rank"},
         "shortbread": {"kind"},
     }[schema]
