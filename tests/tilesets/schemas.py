@@ -141,8 +141,26 @@ def to_shortbread(layer: str, own: dict[str, Any]) -> Iterator[Row]:  # noqa: C9
             yield "water_polygons_labels", {"kind": "water"} | named
 
 
+def to_protomaps_3(layer: str, own: dict[str, Any]) -> Iterator[Row]:
+    """As version 4 has it, with older names: its helpers begin with `pmap:`, and what grows is a layer apart."""
+    for name, said in to_protomaps(layer, own):
+        kind = said["kind"]
+        older = {key if key in ("name", "height") else f"pmap:{key}": value for key, value in said.items()}
+        match name:
+            case "roads":
+                medium = own.get("class") == "secondary"
+                yield "roads", older | {"pmap:kind": "medium_road" if medium else kind, "pmap:level": 0}
+            case "landuse" if kind in ("forest", "park", "beach"):
+                yield "natural", older | {"pmap:kind": {"forest": "wood", "park": "grass"}.get(kind, kind)}
+            case "water" if "name" in said:
+                yield "physical_point", older
+            case _:
+                yield name, older
+
+
 SCHEMAS: dict[str, Callable[[str, dict[str, Any]], Iterator[Row]]] = {
     "protomaps": to_protomaps,
+    "protomaps-3": to_protomaps_3,
     "openmaptiles": to_openmaptiles,
     "shortbread": to_shortbread,
 }

@@ -19,6 +19,7 @@ from shapely.geometry import Point
 from geoserver import styling
 from geoserver.app import create_app
 from geoserver.catalog import LiveCatalog, read_catalog
+from geoserver.catalog.languages import page_languages
 from geoserver.check import check_files
 from geoserver.model import Tile, TilePlan
 from geoserver.settings import Settings
@@ -92,6 +93,7 @@ def test_no_field_of_ours_is_read_that_it_does_not_have(
     schema, settings = ground
     theirs = {
         "protomaps": {"kind"},
+        "protomaps-3": set(),
         "openmaptiles": {"class", "rank"},
         "shortbread": {"kind"},
     }[schema]
@@ -273,3 +275,20 @@ def test_house_numbers_of_shortbread_are_drawn_by_either_name(
     style = ask(make_workspace(tmp_path, "shortbread", extra=[house]), "/styles/light.json")
     [label] = [item for item in style["layers"] if item.get("source-layer") == "addresses"]
     assert say(label["layout"]["text-field"], [{"housenumber": "7a"}, {"number": "12"}]) == ["7a", "12"]
+
+
+def test_each_language_of_the_page_reads_its_own_field_of_our_layers(tmp_path: Path) -> None:
+    (tmp_path / "layers").mkdir()
+    languages = page_languages()
+    fields = "".join(f'[fields.name_{language}]\ntype = "text"\n\n' for language in languages)
+    text = (ROOT / "layers" / "places.toml").read_text().replace("[fields.rank]", f"{fields}[fields.rank]")
+    (tmp_path / "layers" / "places.toml").write_text(text)
+    catalog = read_catalog(Settings(workspace=tmp_path, database_url=None))
+    statuses: dict[str, Any] = {"places": SimpleNamespace(plan=TilePlan(), bounds=None)}
+    assert len(languages) >= 5
+    for language in languages:
+        style = styling.build_style(catalog, statuses, "dark", "http://here")
+        styling.translate_labels(style, (language,), catalog, statuses)
+        labels = [item["layout"]["text-field"] for item in style["layers"] if item.get("source-layer") == "places"]
+        assert labels
+        assert all(fields_in(label) == {"name", f"name_{language}"} for label in labels)
