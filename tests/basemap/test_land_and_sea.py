@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from extracts import Extract, Result, read, ring
+from extracts import Extract, Result, mercator, read, ring
 
 WEST, SOUTH, EAST, NORTH = 10.0, 50.0, 10.1, 50.1
 CORNERS = {
@@ -164,3 +164,34 @@ def test_a_large_land_comes_in_pieces_and_loses_nothing(tmp_path: Path) -> None:
     assert result.is_land(10.3, 50.9)
     assert result.is_land(10.7, 50.6)
     assert not result.is_land(10.5, 50.4)
+
+
+def test_what_leads_out_of_the_extract_ends_at_its_edge(tmp_path: Path) -> None:
+    extract = Extract()
+    extract.node((10.05, 50.05), place="town", name="Drinnen")
+    extract.node((10.3, 50.05), place="town", name="Draußen")
+    extract.way([(10.05, 50.05), (10.3, 50.05)], highway="primary", name="Ausfallstraße")
+    extract.way([(10.2, 50.05), (10.3, 50.05)], highway="residential")
+    extract.way(ring(10.08, 50.02, 10.2, 50.04), landuse="forest")
+    extract.way(ring(10.07, 50.01, 10.072, 50.012), building="yes")
+    extract.way(ring(10.099, 50.01, 10.102, 50.012), building="yes")
+    result = read(extract, tmp_path)
+    east = mercator(EAST, 50)[0]
+    for layer in ("streets", "parks", "buildings", "land", "places"):
+        edges = [row["geometry"].bounds[2] for row in result.rows[layer]]
+        assert max(edges) <= east + 1e-3, layer
+    assert result.rows["streets"][0]["geometry"].bounds[2] == pytest.approx(east)
+    assert len(result.rows["buildings"]) == 2
+    assert "side-streets" not in result.rows
+    assert {row["name"] for row in result.rows["places"]} == {"Drinnen"}
+    assert result.said("cut at the extract's edge") == 3
+    assert result.said("outside of the extract's edge") == 2
+
+
+def test_nothing_is_cut_at_a_box_that_most_things_lie_outside_of(tmp_path: Path) -> None:
+    extract = Extract(box=(0.0, 0.0, 0.1, 0.1))
+    extract.node((10.05, 50.05), place="town", name="Stadt")
+    extract.way([(10.05, 50.05), (10.06, 50.05)], highway="primary")
+    result = read(extract, tmp_path)
+    assert len(result.rows["streets"]) == 1
+    assert [row["name"] for row in result.rows["places"]] == ["Stadt"]
