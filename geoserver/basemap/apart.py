@@ -29,7 +29,14 @@ _MEMORY = 2 << 30  # bytes that the reading process may take
 _PATIENCE = 300.0  # seconds without a word
 _AHEAD = 24  # batches of some 8,000 rows that may wait to be loaded
 _SECRET = ("DATABASE_URL", "PG", "PASSWORD", "SECRET", "TOKEN", "KEY")
-_FEW_THREADS = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+_LITTLE_MEMORY = {  # osmium reads no further ahead than it has to
+    "OSMIUM_MAX_INPUT_QUEUE_SIZE": "3",
+    "OSMIUM_MAX_WORK_QUEUE_SIZE": "2",
+    "OSMIUM_MAX_OSMDATA_QUEUE_SIZE": "2",
+    "OSMIUM_POOL_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "2",
+}
 
 
 class Reader:
@@ -51,7 +58,7 @@ class Reader:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=environment | _FEW_THREADS,
+            env=environment | _LITTLE_MEMORY,
             bufsize=0,
         )
         order = {
@@ -142,7 +149,6 @@ class Reader:
 
     def _explain(self) -> LoadError:
         """How the process ended."""
-        self._process.kill() if self._process.poll() is None and self._closed.is_set() else None
         code = self._process.wait()
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with status {code}"
         return LoadError(f"{self._extract}: it is broken, or too large: the process that read it ended {how}")

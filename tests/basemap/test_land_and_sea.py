@@ -183,3 +183,34 @@ def test_the_inside_of_the_extract_covers_the_coarse_world(tmp_path: Path) -> No
     for lon in (179.97, -179.97):
         assert sum(shape.contains(Point(mercator(lon, -16.93))) for shape in inside) == 1
     assert len(inside) == 2  # none of them is as wide as the earth
+
+
+def test_what_leads_out_of_the_extract_ends_at_its_edge(tmp_path: Path) -> None:
+    extract = Extract()
+    extract.node((10.05, 50.05), place="town", name="Drinnen")
+    extract.node((10.3, 50.05), place="town", name="Draußen")
+    extract.way([(10.05, 50.05), (10.3, 50.05)], highway="primary", name="Ausfallstraße")
+    extract.way([(10.2, 50.05), (10.3, 50.05)], highway="residential")
+    extract.way(ring(10.08, 50.02, 10.2, 50.04), landuse="forest")
+    extract.way(ring(10.07, 50.01, 10.072, 50.012), building="yes")
+    extract.way(ring(10.099, 50.01, 10.102, 50.012), building="yes")
+    result = read(extract, tmp_path)
+    east = mercator(EAST, 50)[0]
+    for layer in ("streets", "parks", "buildings", "land", "places"):
+        edges = [row["geometry"].bounds[2] for row in result.rows[layer]]
+        assert max(edges) <= east + 1e-3, layer
+    assert result.rows["streets"][0]["geometry"].bounds[2] == pytest.approx(east)
+    assert len(result.rows["buildings"]) == 2
+    assert "side-streets" not in result.rows
+    assert {row["name"] for row in result.rows["places"]} == {"Drinnen"}
+    assert result.said("cut at the extract's edge") == 3
+    assert result.said("outside of the extract's edge") == 2
+
+
+def test_nothing_is_cut_at_a_box_that_most_things_lie_outside_of(tmp_path: Path) -> None:
+    extract = Extract(box=(0.0, 0.0, 0.1, 0.1))
+    extract.node((10.05, 50.05), place="town", name="Stadt")
+    extract.way([(10.05, 50.05), (10.06, 50.05)], highway="primary")
+    result = read(extract, tmp_path)
+    assert len(result.rows["streets"]) == 1
+    assert [row["name"] for row in result.rows["places"]] == ["Stadt"]

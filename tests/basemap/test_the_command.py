@@ -6,6 +6,9 @@ import contextlib
 import gzip
 import os
 import random
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from extracts import Extract, read_file, ring
 from typer.testing import CliRunner
 
 from geoserver import styling
-from geoserver.basemap.files import staging_folder
+from geoserver.basemap.files import STAGING, staging_folder
 from geoserver.basemap.making import make_basemap
 from geoserver.catalog import read_catalog
 from geoserver.cli import app
@@ -178,3 +181,106 @@ def test_the_middle_of_helsinki_has_its_bay_in_the_north_and_land_in_the_south_w
     names = {row["name"]: row["name_sv"] for row in result.rows["side-streets"] + result.rows["streets"]}
     assert names["Aleksanterinkatu"] == "Alexandersgatan"
     assert len(result.rows["house-numbers"]) > 1400
+
+
+def test_all_layers_of_a_basemap_go_into_service_in_one_transaction(tmp_path: Path, empty_database: str) -> None:
+    extract = town().write(tmp_path / "town.osm.pbf")
+    make(extract, tmp_path, empty_database)
+    make(extract, tmp_path, empty_database, force=True)
+    with psycopg.connect(empty_database) as connection:
+        rows = connection.execute("SELECT xmin::text, preparing FROM geoserver.layers").fetchall()
+        [tables] = connection.execute(
+            "SELECT count(DISTINCT xmin::text) FROM pg_class"
+            " WHERE relkind = 'r' AND relnamespace = 'layers'::regnamespace"
+        ).fetchall()
+    assert len(rows) == 5
+    assert len(set(rows)) == 1
+    assert rows[0][1] is None  # tiles are prepared before anyone asks for them
+    assert tables == (1,)
+
+
+def test_no_layer_changes_where_one_of_them_cannot_go_into_service(tmp_path: Path, empty_database: str) -> None:
+    make(town().write(tmp_path / "old.osm.pbf"), tmp_path, empty_database)
+    before = {name: (tmp_path / name).read_bytes() for name in files_in(tmp_path)}
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute("CREATE VIEW public.houses AS SELECT fid FROM layers.buildings")
+    with pytest.raises(LoadError, match=r"stays as it was. buildings: other objects depend on the table"):
+        make(town(21, "Neue Straße").write(tmp_path / "new.osm.pbf"), tmp_path, empty_database)
+    assert street_names(empty_database) == {"Lange Straße"}
+    assert tables_in_the_making(empty_database) == set()
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+
+
+def tables_in_the_making(url: str) -> set[str]:
+    with psycopg.connect(url) as connection:
+        query = (
+            "SELECT relname FROM pg_class WHERE relnamespace = 'layers'::regnamespace AND relname LIKE '%__staging%'"
+        )
+        return {row[0] for row in connection.execute(query).fetchall()}
+
+
+def test_an_import_that_is_killed_leaves_the_last_good_basemap_and_the_next_one_tidies_up(
+    tmp_path: Path, empty_database: str
+) -> None:
+    make(town().write(tmp_path / "old.osm.pbf"), tmp_path, empty_database)
+    before = {name: (tmp_path / name).read_bytes() for name in files_in(tmp_path)}
+    newer = town(name="Neue Straße").write(tmp_path / "new.osm.pbf")
+    command = [sys.executable, "-m", "geoserver", "basemap", str(newer), "--workspace", str(tmp_path)]
+    with psycopg.connect(empty_database) as reader:
+        reader.execute("SELECT FROM layers.side_streets")  # holds the table, so that the swap waits
+        process = subprocess.Popen(command, env=os.environ | {"DATABASE_URL": empty_database})
+        with psycopg.connect(empty_database, autocommit=True) as other:
+            waits = "SELECT FROM pg_locks WHERE NOT granted AND relation = 'layers.side_streets'::regclass"
+            while other.execute(waits).fetchone() is None:
+                assert process.poll() is None
+                time.sleep(0.05)
+        process.kill()
+        process.wait()
+    assert street_names(empty_database) == {"Lange Straße"}
+    assert "side_streets__staging" in tables_in_the_making(empty_database)
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+    make(newer, tmp_path, empty_database)
+    assert street_names(empty_database) == {"Neue Straße"}
+    assert tables_in_the_making(empty_database) == set()
+    assert not (tmp_path / STAGING).exists()
+
+
+def test_a_layer_that_is_as_it_was_is_not_touched(tmp_path: Path, empty_database: str) -> None:
+    make(town().write(tmp_path / "town.osm.pbf"), tmp_path, empty_database)
+    again = town(name="Neue Straße").write(tmp_path / "town.osm.pbf")
+    made = make_basemap(again, tmp_path, empty_database, reading=lambda *_: None, loading=quiet)
+    assert {report.layer_id for report in made.reports if not report.skipped} == {"side-streets"}
+    assert street_names(empty_database) == {"Neue Straße"}
+
+
+@pytest.mark.parametrize("name", ["town.osm", "town.osm.gz", "town.osm.bz2", "renamed.data"])
+def test_extracts_as_xml_are_read_like_others_whatever_they_are_called(name: str, tmp_path: Path) -> None:
+    suffix = name.removeprefix("town.") if name.startswith("town") else "osm.pbf"
+    file = town().write(tmp_path / f"written.{suffix}").rename(tmp_path / name)
+    result = read_file(file)
+    assert len(result.rows["buildings"]) == 20
+    assert result.languages == ("fr",)
+    assert result.is_land(10.05, 50.09)
+
+
+def test_a_file_with_history_and_a_folder_are_refused(tmp_path: Path, empty_database: str) -> None:
+    history = town().write(tmp_path / "town.osh.pbf")
+    with pytest.raises(LoadError, match="holds several versions of things; take an extract without history"):
+        make(history, tmp_path, empty_database)
+    with pytest.raises(LoadError, match="is a folder"):
+        make(tmp_path, tmp_path, empty_database)
+
+
+def test_ways_with_positions_of_their_own_need_no_nodes(tmp_path: Path) -> None:
+    file = tmp_path / "placed.osm"
+    corners = "".join(
+        f'<nd ref="{index + 1}" lat="{lat}" lon="{lon}"/>'
+        for index, (lon, lat) in enumerate([*ring(10.01, 50.01, 10.02, 50.02)[:4], (10.01, 50.01)])
+    ).replace('ref="5"', 'ref="1"')
+    file.write_text(
+        '<osm version="0.6"><bounds minlat="50" minlon="10" maxlat="50.1" maxlon="10.1"/><way id="1" version="1">'
+        f'{corners}<tag k="building" v="yes"/><tag k="name" v="Haus"/></way></osm>'
+    )
+    [house] = read_file(file).rows["buildings"]
+    assert house["name"] == "Haus"
+    assert house["geometry"].area > 0
