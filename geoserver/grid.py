@@ -31,7 +31,7 @@ def tile_count(zoom: int) -> int:
 
 
 def most_cells(zoom: int) -> int:
-    """Bins across a tile of 512 pixels at the very most, a power of two: squares that the eye tells apart.
+    """Bins across a tile of 512 pixels at the very most, a power of two: so wide that the eye tells them apart.
 
     They are 8 pixels wide from afar, where a city is small, and 16 from where its streets are seen between them.
     """
