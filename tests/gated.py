@@ -262,7 +262,7 @@ def make_keys(url: str) -> dict[str, str]:
 @contextmanager
 def run_city(workspace: Path, url: str) -> Iterator[TestClient]:
     """A server over it, called in process."""
-    app = create_app(Settings(workspace=workspace, database_url=None), url)
+    app = create_app(Settings(workspace=workspace, database_url=None, operators="local"), url)
     with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
         client.headers["accept-encoding"] = "identity"
         yield client
