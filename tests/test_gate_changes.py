@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -12,8 +13,11 @@ from gated import CANARY, GRANTS, ZONE_A, Part, fill, make_keys, run_city, settl
 from mapbox_vector_tile import decode
 
 from geoserver.access import ANY, Access, Grant, View, combine
-from geoserver.filtering import build, parse_rows
+from geoserver.filtering import Where, build, parse_rows
 from geoserver.gate.making import Wish, make
+from geoserver.model import Tile
+from geoserver.ogc.page import ItemsQuery, read_page
+from geoserver.tiling import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -179,6 +183,16 @@ def test_invalid_shapes_of_hidden_rows_make_no_question_fail(city: City) -> None
     view = city.view(Grant(frozenset({"plots"}), rows=f"S_OVERLAPS(geometry, {box})"))
     assert "plots" not in [layer.id for layer, _ in city.client.portal.call(view.layers)]  # type: ignore[union-attr]
     city.run("DELETE FROM layers.plots WHERE fid = 9000")
+
+
+def test_a_question_past_the_rows_of_its_reader_is_a_fault(city: City) -> None:
+    services = city.client.app.state.services  # type: ignore[attr-defined]
+    layer, status = city.client.portal.call(city.view(*GRANTS["rows"]).layer, "people")  # type: ignore[union-attr]
+    with pytest.raises(RuntimeError, match="past its reader's rows"):
+        read_page(services.database, layer, status, ItemsQuery())
+    bare = partial(render, services.database, services.live.current, layer, status, Tile(0, 0, 0), where=Where())
+    with pytest.raises(RuntimeError, match="past its reader's rows"):
+        city.client.portal.call(bare)  # type: ignore[union-attr]
 
 
 def test_rows_and_fields_that_only_a_filter_of_rows_may_name_are_named_nowhere(city: City) -> None:
