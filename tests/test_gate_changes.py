@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -12,8 +13,11 @@ from gated import CANARY, GRANTS, ZONE_A, Part, fill, make_keys, run_city, settl
 from mapbox_vector_tile import decode
 
 from geoserver.access import ANY, Access, Grant, View, combine
-from geoserver.filtering import build, parse_rows
+from geoserver.filtering import Where, build, parse_rows
 from geoserver.gate.making import Wish, make
+from geoserver.model import Tile
+from geoserver.ogc.page import ItemsQuery, read_page
+from geoserver.tiling import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -163,12 +167,32 @@ def test_what_may_fail_is_never_computed_for_rows_that_are_hidden(city: City) ->
 
 
 def test_invalid_shapes_of_hidden_rows_make_no_question_fail(city: City) -> None:
-    bow = "ST_GeomFromText('POLYGON((20 60, 21 61, 21 60, 20 61, 20 60))', 4326)"
-    city.run(f"INSERT INTO layers.plots (fid, zone, use, geom) VALUES (9000, '{CANARY}', 'x', {bow})")
-    for operator in ("S_OVERLAPS", "S_TOUCHES", "S_CROSSES", "S_EQUALS", "S_WITHIN"):
-        question = f"{operator}(geometry, POLYGON((19 59, 22 59, 22 62, 19 62, 19 59)))"
-        told = city.ask("rows", f"/ogc/collections/plots/items?filter={question}")
-        assert (told.status_code, told.json()["numberMatched"]) == (200, 0)
+    hole = "(20.2 60.2, 21.2 60.2, 21.2 61.2, 20.2 61.2, 20.2 60.2)"  # that reaches out of its shape
+    shape = f"ST_GeomFromText('POLYGON((20 60, 21 60, 21 61, 20 61, 20 60), {hole})', 4326)"
+    city.run(f"INSERT INTO layers.plots (fid, zone, use, geom) VALUES (9000, '{CANARY}', 'x', {shape})")
+    box = "POLYGON((20.1 60.1, 21.1 60.1, 21.1 61.1, 20.1 61.1, 20.1 60.1))"
+    failed = 0
+    for operator in ("S_OVERLAPS", "S_TOUCHES", "S_CROSSES", "S_EQUALS", "S_WITHIN", "S_INTERSECTS"):
+        for door in ("/ogc/collections/plots/items", "/api/layers/plots/summary", "/tiles/plots.json"):
+            address = f"{door}?filter={operator}(geometry, {box})"
+            failed += city.ask("full", address).status_code == 400
+            assert city.ask("rows", address).status_code == 200
+        assert city.ask("rows", address.replace(door, "/ogc/collections/plots/items")).json()["numberMatched"] == 0
+    assert failed
+    # A filter of rows that cannot be computed opens nothing, and breaks nothing.
+    view = city.view(Grant(frozenset({"plots"}), rows=f"S_OVERLAPS(geometry, {box})"))
+    assert "plots" not in [layer.id for layer, _ in city.client.portal.call(view.layers)]  # type: ignore[union-attr]
+    city.run("DELETE FROM layers.plots WHERE fid = 9000")
+
+
+def test_a_question_past_the_rows_of_its_reader_is_a_fault(city: City) -> None:
+    services = city.client.app.state.services  # type: ignore[attr-defined]
+    layer, status = city.client.portal.call(city.view(*GRANTS["rows"]).layer, "people")  # type: ignore[union-attr]
+    with pytest.raises(RuntimeError, match="past its reader's rows"):
+        read_page(services.database, layer, status, ItemsQuery())
+    bare = partial(render, services.database, services.live.current, layer, status, Tile(0, 0, 0), where=Where())
+    with pytest.raises(RuntimeError, match="past its reader's rows"):
+        city.client.portal.call(bare)  # type: ignore[union-attr]
 
 
 def test_rows_and_fields_that_only_a_filter_of_rows_may_name_are_named_nowhere(city: City) -> None:
