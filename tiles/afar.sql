@@ -3,35 +3,26 @@
 --
 -- columns: zoom integer, class text
 --
--- All of one class and kind are one feature: at these zooms nobody asks for a single one, and a feature of its own takes
--- as many bytes as its corners. What is in the tile as a whole need not be cut: its corners were put on the tile's grid
--- when it was made, and are taken as they are, which takes a tenth of the time.
+-- What is in the tile as a whole need not be cut: its corners were put on the tile's grid when it was made, and are taken
+-- as they are, which takes a tenth of the time. There is one row for all of a class that is in one tile alone.
 
 SELECT ST_AsMVT(features.*, {layer}, 4096, 'geom')
 FROM (
     SELECT
-        ST_CollectionExtract(ST_Collect(geom ORDER BY fid), ST_Dimension(geom) + 1) AS geom
-        {names}
-    FROM (
-        SELECT
-            fid,
-            CASE
-                WHEN geom_3857 @ ST_TileEnvelope(%(z)s, %(x)s, %(y)s, margin => 64.0 / 4096)
-                THEN ST_ForcePolygonCCW(ST_SnapToGrid(
-                    ST_TransScale(
-                        geom_3857,
-                        20037508.342789244 - %(x)s * %(pixel)s * 512, %(y)s * %(pixel)s * 512 - 20037508.342789244,
-                        8 / %(pixel)s, -8 / %(pixel)s
-                    ), 1
-                ))
-                ELSE ST_AsMVTGeom(geom_3857, ST_TileEnvelope(%(z)s, %(x)s, %(y)s), 4096, 64, true)
-            END AS geom
-            {columns}
-        FROM {table}
-        WHERE zoom = %(z)s AND geom_3857 && ST_TileEnvelope(%(z)s, %(x)s, %(y)s, margin => 64.0 / 4096)
-          AND ({where})
-    ) AS cut
-    WHERE geom IS NOT NULL
-    GROUP BY ST_Dimension(geom) {names}
-    ORDER BY min(fid)
+        CASE
+            WHEN geom_3857 @ ST_TileEnvelope(%(z)s, %(x)s, %(y)s, margin => 64.0 / 4096)
+            THEN ST_ForcePolygonCCW(ST_SnapToGrid(
+                ST_TransScale(
+                    geom_3857,
+                    20037508.342789244 - %(x)s * %(pixel)s * 512, %(y)s * %(pixel)s * 512 - 20037508.342789244,
+                    8 / %(pixel)s, -8 / %(pixel)s
+                ), 1
+            ))
+            ELSE ST_AsMVTGeom(geom_3857, ST_TileEnvelope(%(z)s, %(x)s, %(y)s), 4096, 64, true)
+        END AS geom
+        {columns}
+    FROM {table}
+    WHERE zoom = %(z)s AND geom_3857 && ST_TileEnvelope(%(z)s, %(x)s, %(y)s, margin => 64.0 / 4096)
+      AND ({where})
+    ORDER BY fid
 ) AS features

@@ -4,7 +4,8 @@
 --
 -- How a recipe is written
 --   It is one SELECT that gives the layer's part of a vector tile as one bytea, written with these placeholders:
---     {table}      the layer's table, quoted: columns fid, geom_3857 (indexed), and one per declared field
+--     {table}      the layer's table, quoted: columns fid, geom_3857 (indexed), of lines and polygons visible_from (the
+--                  zoom from which they can be seen), and one per declared field
 --     {columns}    the properties that a tile carries, each with its alias, behind a comma (or nothing at all)
 --     {names}      those aliases alone, each behind a comma, to group by
 --     {where}      what filter, bbox and datetime leave: a boolean expression, TRUE when nothing is filtered

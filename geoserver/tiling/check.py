@@ -32,7 +32,7 @@ __all__ = ["check"]
 _STAND_IN = "recipe-check"  # its table lives only inside a transaction that is rolled back
 _CREATE = SQL(
     "CREATE TABLE {table} (fid bigint PRIMARY KEY, source_key text, geom geometry, geom_3857 geometry(Geometry, 3857),"
-    " {columns})"
+    " visible_from smallint, {columns})"
 )
 
 

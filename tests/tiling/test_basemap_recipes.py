@@ -42,16 +42,11 @@ def roads(shapes: Shapes) -> str:
     return shapes.make("roads", "network", lines, rows, tile_fields=("name", "good"))
 
 
-def test_areas_that_say_the_same_are_one_feature_below_zoom_14_and_tiny_ones_are_gone(
-    shapes: Shapes, blocks: str
+@pytest.mark.parametrize(("zoom", "drawn"), [(13, {1, 2, 3, 4}), (14, {1, 2, 3, 4, 5})])
+def test_areas_of_less_than_four_square_pixels_are_left_out_below_zoom_14(
+    shapes: Shapes, blocks: str, zoom: int, drawn: set[int]
 ) -> None:
-    found = features(shapes, blocks, 13)
-    assert [item["properties"] for item in found] == [{"name": "urban"}, {"name": "industrial"}]
-    assert [len(item["geometry"]["coordinates"]) for item in found] == [2, 2]
-
-
-def test_areas_are_features_with_their_ids_from_zoom_14_on(shapes: Shapes, blocks: str) -> None:
-    assert {item["id"] for item in features(shapes, blocks, 14)} == {1, 2, 3, 4, 5}
+    assert {item["id"] for item in features(shapes, blocks, zoom)} == drawn
 
 
 def test_lines_are_joined_by_all_that_a_tile_says_of_them(shapes: Shapes, roads: str) -> None:

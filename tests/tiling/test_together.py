@@ -38,9 +38,8 @@ def test_statements_with_other_values_are_not_mixed_up(shapes: Shapes) -> None:
 
 def test_a_wrong_statement_fails_alone(shapes: Shapes) -> None:
     good = ("SELECT 'a'::bytea", {"z": 1})
-    found = ask(
-        shapes, good, good, ("SELECT nothing FROM nowhere", {"z": 1}), good, ("SELECT 1 FRM it WHERE", {"z": 1})
-    )
+    wrong = [("SELECT nothing FROM nowhere", {"z": 1}), ("SELECT 1 FRM it WHERE", {"z": 1})]
+    found = ask(shapes, good, good, wrong[0], good, wrong[1])
     assert [found[0], found[1], found[3]] == [b"a"] * 3
     assert isinstance(found[2], Exception)
     assert isinstance(found[4], psycopg.ProgrammingError)
