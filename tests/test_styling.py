@@ -171,11 +171,11 @@ def test_a_basemap_without_any_of_its_layers_is_the_world_at_every_zoom_under_th
     assert at["world-land"] < at["graticule"] < at["crime"] < at["graticule-label"]
 
 
-def test_over_a_basemap_nothing_of_the_world_is_asked_for_from_zoom_11_on(catalog: Catalog) -> None:
+def test_over_a_basemap_nothing_of_the_world_is_asked_for_from_zoom_10_on(catalog: Catalog) -> None:
     style = build_style(catalog, loaded(catalog.layers), "light", BASE_URL, ["crime"])
     of_world = [item for item in style["layers"] if item.get("source") in ("world", "graticule")]
     assert {item["source"] for item in of_world} == {"world", "graticule"}
-    assert all(item["maxzoom"] <= 11 for item in of_world)
+    assert all(item["maxzoom"] <= 10 for item in of_world)
 
 
 @pytest.mark.parametrize("name", ["light", "dark"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +98,10 @@ def test_what_is_none_is_told(expression: list[Any], words: str) -> None:
 @built
 def test_maplibre_judges_alike() -> None:
     everything = [*GOOD, *(expression for expression, _ in BAD)]
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     done = subprocess.run(
-        ["node", "--input-type=module", "-e", ASK, json.dumps(everything)],
-        cwd=ROOT / "web", capture_output=True, text=True, check=True,
+        ["node", "--input-type=module", "--eval", ASK, "--", json.dumps(everything)],
+        cwd=ROOT / "web", env=os.environ | {"PATH": path}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert json.loads(done.stdout) == [False] * len(GOOD) + [True] * len(BAD)
 
