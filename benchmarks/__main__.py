@@ -21,7 +21,20 @@ from geoserver.database import private
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PARTS = ("load", "reading", "ogc", "tiles", "filters", "page", "many_layers", "slow", "size", "memory", "crowd")
+PARTS = (
+    "load",
+    "basemap",
+    "reading",
+    "ogc",
+    "tiles",
+    "filters",
+    "page",
+    "many_layers",
+    "slow",
+    "size",
+    "memory",
+    "crowd",
+)
 DATABASE = "geoserver_bench"
 RESULTS = Path(__file__).parent / "results"
 
