@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PARTS = (
-    "load", "reading", "ogc", "tiles", "filters", "page", "many_layers", "slow", "ground", "size", "memory", "crowd",
-    "gate", "doors",
+    "load", "basemap", "reading", "ogc", "tiles", "filters", "page", "many_layers", "slow", "ground", "size", "memory",
+    "crowd", "gate", "doors",
 )  # fmt: skip
 DATABASE = "geoserver_bench"
 RESULTS = Path(__file__).parent / "results"

@@ -2,10 +2,7 @@
 
     python -m benchmarks.extract SMALL.osm.pbf LARGE.osm.pbf --megabytes 50
 
-Then, to compare (both with the extract in the disk's cache, into the same PostgreSQL):
-
-    time geoserver basemap LARGE.osm.pbf --workspace /tmp/large
-    time osm2pgsql --database ... LARGE.osm.pbf
+`python -m benchmarks basemap` compares the import of such a one with osm2pgsql's.
 """
 
 from __future__ import annotations
@@ -74,15 +71,21 @@ def write_large(small: Path, large: Path, copies: int) -> None:
                 writer.add_relation(mutable.Relation(id=number + index * steps[2], members=of, tags=tags, version=1))
 
 
+def write_repeated(small: Path, large: Path, megabytes: float) -> int:
+    """Write one of about that size; gives how many copies it holds."""
+    write_large(small, large, 1)
+    copies = max(1, round(megabytes * 1e6 / large.stat().st_size))
+    write_large(small, large, copies)
+    return copies
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("small", type=Path)
     parser.add_argument("large", type=Path)
     parser.add_argument("--megabytes", type=float, default=50.0)
     asked = parser.parse_args()
-    write_large(asked.small, asked.large, 1)
-    copies = max(1, round(asked.megabytes * 1e6 / asked.large.stat().st_size))
-    write_large(asked.small, asked.large, copies)
+    copies = write_repeated(asked.small, asked.large, asked.megabytes)
     print(f"{asked.large}: {copies} copies, {asked.large.stat().st_size / 1e6:.1f} MB")
 
 
