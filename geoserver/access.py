@@ -8,12 +8,13 @@ among its fields, `Layer.rows` is joined into every question about it by `filter
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from geoserver import assets
-from geoserver.errors import ForbiddenError, NotFoundError
+from geoserver.errors import BadParameterError, ForbiddenError, NotFoundError
 from geoserver.model import ANY, Grant, May
 from geoserver.sights import Sight, restricted_fields
 
@@ -39,6 +40,8 @@ __all__ = [
     "combine",
     "name_grants",
 ]
+
+log = logging.getLogger("geoserver")
 
 PRIVATE = "private, no-store"  # Cache-Control of what not everybody may see
 BY_CALLER = "Authorization, Cookie"  # and by which it varies
@@ -158,7 +161,11 @@ class View:
         sights, catalog = self.services.sights, self.services.live.current
         if sight.rows:
             declared = catalog.layers.get(layer.id, layer)
-            layer, status = await sights.see(catalog.recipes, found, sight, declared.maxzoom)
+            try:
+                layer, status = await sights.see(catalog.recipes, found, sight, declared.maxzoom)
+            except BadParameterError as error:  # it fits the fields, and the database cannot compute it
+                log.warning("Layer %s: a grant's filter of rows opens nothing: %s", layer.id, error)
+                return None
         else:
             layer = sights.narrow(layer, sight.fields)
         if layer.scope:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from geoserver.model import Field, Layer
 
-__all__ = ["LANGUAGES", "Stored", "Where", "build", "join_rows", "parse_rows"]
+__all__ = ["LANGUAGES", "Stored", "Where", "build", "check_rows", "join_rows", "parse_rows"]
 
 _parse_text = lru_cache(32)(cql2_text.parse)
 _PARSERS = {
@@ -107,6 +107,12 @@ def build(
 def parse_rows(layer: Layer, srid: int, text: str) -> Node:
     """A filter of the rows that someone may see, in CQL2 text over all fields; raises BadParameterError."""
     return Resolver(layer, srid, parse_crs(None, "filter-crs")).condition(_parse_text(check_text(text, "filter")))
+
+
+def check_rows(layer: Layer, where: Where | None) -> None:
+    """Raises RuntimeError for a condition that does not keep to the rows that the layer's reader may see."""
+    if layer.rows is not None and (where is None or not where.canonical):
+        raise RuntimeError(f"A question about layer {layer.id} was put together past its reader's rows")
 
 
 def join_rows(trees: Sequence[Node]) -> Node:

@@ -13,7 +13,7 @@ from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from geoserver.database.queries import show
 from geoserver.errors import GeoserverError
-from geoserver.filtering import build
+from geoserver.filtering import build, check_rows
 from geoserver.ogc.crs import CRS84, Crs
 from geoserver.ogc.keyset import Position, SortKey, build_condition, build_order, select_keys
 
@@ -111,6 +111,7 @@ def read_times(database: Database, layer: Layer, status: LayerStatus) -> tuple[d
 
 def read_page(database: Database, layer: Layer, status: LayerStatus, query: ItemsQuery) -> Page:
     """The features of one page and how many match in all."""
+    check_rows(layer, query.where)
     rows: list[dict[str, Any]] = []
     if not query.hits:
         rows = database.fetch_sync(*build_select(layer, status, query))

@@ -55,6 +55,7 @@ class Rows:
     async def render(
         self, database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile, *, view: View
     ) -> bytes:
+        filtering.check_rows(layer, view.where)
         try:
             if view.points is None:
                 return await postgis.render(
