@@ -16,6 +16,8 @@ from gated import CANARY, LAYERS, NUMBER, PARTS, WHOLE, fill, list_routes, make_
 from google.protobuf.message import DecodeError
 from mapbox_vector_tile import decode
 
+from geoserver.site import answers
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -127,7 +129,7 @@ OTHERS: dict[str, list[str]] = {
     "/metrics": ["/metrics"],
     "/api/me": ["/api/me"],
     "/api/keys": ["/api/keys"],
-    "/api/keys/{key_id}": ["/api/keys/nothing"],
+    "/api/keys/{key_id}": ["/api/keys/0123456789"],
 }
 
 
@@ -148,7 +150,8 @@ class World:
 def world(
     tmp_path_factory: pytest.TempPathFactory, make_database: Callable[..., str], empty_template: str
 ) -> Iterator[World]:
-    with ExitStack() as stack:
+    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(answers, "_PATIENCE", 60.0)  # on a busy machine pages would go without what is late
 
         def run(name: str, url: str) -> TestClient:
             folder = write_city(tmp_path_factory.mktemp(name) / "city", PARTS.get(name, WHOLE))

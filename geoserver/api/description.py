@@ -8,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 
 from geoserver.api.problems import PROBLEM_TYPE
 from geoserver.api.schemas import Problem
+from geoserver.gate import COOKIE
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -31,6 +32,12 @@ _ALSO = {
     "/api/keys/{key_id}": {"403": "Who asks may not manage."},
     "/metrics": {"403": "Who asks is no operator.", "404": "Metrics are switched off."},
 }
+_WAYS_IN = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A key, as `geoserver keys add` prints it."},
+    "basic": {"type": "http", "scheme": "basic", "description": "The key as password, with any user name."},
+    "address": {"type": "apiKey", "in": "query", "name": "key", "description": "The key in the address; reads only."},
+    "session": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "Of who signed in at `/signin`."},
+}
 _WITHOUT = {"health": {"400", "404", "503"}, "styles": {"503"}}  # tag -> errors that cannot happen
 
 
@@ -45,6 +52,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for name in _NEVER_SENT:
             schemas.pop(name, None)
         schemas["Problem"] = Problem.model_json_schema()
+        document["components"]["securitySchemes"] = _WAYS_IN
+        document["security"] = [{}, *({name: []} for name in _WAYS_IN)]  # what is public needs none
         app.openapi_schema = document
     return app.openapi_schema
 

@@ -63,11 +63,12 @@ async def read_layer(request: Request, layer_id: params.LayerId, lang: params.La
     languages, vary = params.read_languages(request, lang)
     layer, words = in_language(found, languages), words_for(found, languages)
     services: Services = request.app.state.services
-    told = _Told(layer, status, params.base_url(request), page_words(languages))
+    own = page_words(languages)
+    told = _Told(layer, status, params.base_url(request), own)
     body = _entry(told, _MEMBERS) | {
-        "fields": await _fields(services, layer, status) if layer.has_rows else _plain_fields(layer.fields),
+        "fields": await _fields(services, layer, status, own) if layer.has_rows else _plain_fields(layer.fields, own),
         "parameters": [_parameter_entry(item) for item in layer.parameters.values()],
-        "readings": _readings_entry(layer),
+        "readings": _readings_entry(layer, own),
         "notes": await queries.read_notes(services.database, layer) if layer.has_rows else [],
         "legend": mark_languages(styling.build_legend(view.catalog, layer, words), layer, words),
         "bins": _bins_entry(view.catalog, layer, status, words) if layer.has_rows else None,
@@ -152,7 +153,8 @@ async def read_readings(
     if not rows:
         await _read_row(request, layer, status, number)  # 404 when there is no such feature
     entry = {"layer": layer.id, "fid": number, "time": layer.readings.time}
-    return answer(request, view, entry | {"fields": _plain_fields(layer.readings.fields), "readings": rows}, vary=vary)
+    fields = _plain_fields(layer.readings.fields, page_words(languages))
+    return answer(request, view, entry | {"fields": fields, "readings": rows}, vary=vary)
 
 
 @router.get("/{layer_id}/rejects", summary="Rows that could not be served", response_model=RejectList)
@@ -259,14 +261,14 @@ def _link(rel: str, media_type: str, href: str, title: str) -> dict[str, str]:
     return {"rel": rel, "type": media_type, "href": href, "title": title}
 
 
-async def _fields(services: Services, layer: Layer, status: LayerStatus) -> list[dict[str, Any]]:
+async def _fields(services: Services, layer: Layer, status: LayerStatus, own: ServerWords) -> list[dict[str, Any]]:
     """The declared fields; those to choose from with their values, those with a range with its ends."""
     by_choice = [item for item in layer.listed_fields if item.filter == "choice"]
     by_range = [item for item in layer.listed_fields if item.filter == "range"]
     whole = build(layer, status)
     choices = await summaries.read_choices(services.database, layer, status, by_choice, whole)
     ranges = await summaries.read_ranges(services.database, layer, status, by_range, whole)
-    entries = _plain_fields(layer.fields)
+    entries = _plain_fields(layer.fields, own)
     for entry in entries:
         if (name := entry["name"]) in choices:
             labels = entry["labels"]
@@ -293,7 +295,8 @@ def _parameter_entry(item: Parameter) -> dict[str, Any]:
     }
 
 
-def _plain_fields(fields: Mapping[str, Field]) -> list[dict[str, Any]]:
+def _plain_fields(fields: Mapping[str, Field], own: ServerWords) -> list[dict[str, Any]]:
+    """Entries of fields; `own` are the server's words in the reader's language."""
     return [
         {
             "name": item.name,
@@ -308,6 +311,7 @@ def _plain_fields(fields: Mapping[str, Field]) -> list[dict[str, Any]]:
                 for limit in item.limits
             ],
             "latest": item.latest,
+            **({"access_title": own.restricted} if item.restricted else {}),
             "language": item.language or None,
             **_other("description_language", item.description_language, item.language),
             "labels_language": item.labels_language or None,
@@ -338,7 +342,7 @@ def _label(labels: Mapping[str, str], value: object) -> str:
     return labels.get(text, text)
 
 
-def _readings_entry(layer: Layer) -> dict[str, Any] | None:
+def _readings_entry(layer: Layer, own: ServerWords) -> dict[str, Any] | None:
     if layer.readings is None:
         return None
-    return {"time": layer.readings.time, "fields": _plain_fields(layer.readings.fields)}
+    return {"time": layer.readings.time, "fields": _plain_fields(layer.readings.fields, own)}

@@ -156,6 +156,7 @@ class FieldEntry(BaseModel):
     filter: Literal["choice", "range", "search", "none"]
     labels: dict[str, str]
     limits: list[Threshold]
+    access_title: str = sometimes("Restricted, in the reader's language, where not everybody sees it.")
     latest: bool
     language: str | None = Field(description="Of title, description and unit.")
     description_language: str = sometimes("Of the description, where it is another one.")

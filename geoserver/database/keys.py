@@ -42,6 +42,14 @@ _KEYS = SQL("""
            CASE WHEN u.day = (now() AT TIME ZONE 'UTC')::date THEN u.requests ELSE 0 END AS used, u.last_at
       FROM geoserver.keys AS k LEFT JOIN geoserver.uses AS u ON u.key = k.id
 """)
+_SESSIONS = SQL("""
+    SELECT digest, key, subject, name, groups, expires_at, ended_at FROM geoserver.sessions
+     WHERE expires_at > now() AND
+""")
+_SINCE = SQL("""
+    changed >= %(since)s::xid8
+    AND (%(since)s::xid8 = '0' OR changed < pg_snapshot_xmax(pg_current_snapshot()))
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +95,14 @@ class Known:
 def read_known(connection: psycopg.Connection, since: str = "0") -> Known:
     """Keys and sessions that may have changed since the mark of an earlier reading; all of them without one.
 
-    The mark is the eldest transaction that was under way before we read: whatever is older was to be seen.
+    The mark is the eldest transaction that was under way before we read: whatever is older was to be seen. Stamps of
+    transactions that are yet to come are those of another server, from which this database was restored.
     """
     with connection.cursor(row_factory=dict_row) as cursor:
         set_json_loads(orjson.loads, cursor)  # Python's own takes most of the time for thousands of keys
         row = cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS mark").fetchone()
-        keys = cursor.execute(_KEYS + SQL("WHERE k.changed >= %s::xid8"), [since]).fetchall()
-        sessions = cursor.execute(
-            "SELECT digest, key, subject, name, groups, expires_at, ended_at FROM geoserver.sessions"
-            " WHERE changed >= %s::xid8 AND expires_at > now()",
-            [since],
-        ).fetchall()
+        keys = cursor.execute(_KEYS + SQL("WHERE ") + _SINCE, {"since": since}).fetchall()
+        sessions = cursor.execute(_SESSIONS + _SINCE, {"since": since}).fetchall()
     return Known(
         str(row["mark"]) if row else since,
         [StoredKey(**item) for item in keys],

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.browser
 LEVELS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 NARROW = {"viewport": {"width": 320, "height": 640}}
-GROUPS = '[groups.planners]\nlayers = ["trees", "districts"]\nmay = ["read", "manage"]\n'
+GROUPS = '[groups.planners]\nlayers = ["trees", "districts"]\nmay = ["read", "manage"]\nfields = ["*"]\n'
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,10 @@ def gated(
     (workspace / "layers").mkdir()
     for name, access in (("trees", "restricted"), ("districts", "draft")):
         text = (assets.root("layers") / f"{name}.toml").read_text(encoding="utf-8")
-        (workspace / f"layers/{name}.toml").write_text(f'access = "{access}"\n{text}', encoding="utf-8")
+        text = f'access = "{access}"\n' + text.replace(
+            "[fields.girth]", "[fields.girth]\nrestricted = true\nfilter = 'range'"
+        )
+        (workspace / f"layers/{name}.toml").write_text(text, encoding="utf-8")
     (workspace / "access.toml").write_text(GROUPS, encoding="utf-8")
     settings = Settings(
         workspace=workspace,
@@ -92,7 +95,14 @@ def look(page: Page, path: Path) -> None:
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
 
 
-@pytest.mark.parametrize(("shape", "name"), [({}, "desk"), (PHONE, "phone"), (NARROW, "narrow")])
+@pytest.mark.parametrize(
+    ("shape", "name"),
+    [
+        ({}, "desk"),
+        pytest.param(PHONE, "phone", marks=pytest.mark.slow),
+        pytest.param(NARROW, "narrow", marks=pytest.mark.slow),
+    ],
+)
 def test_a_key_opens_the_map_by_keyboard_alone(  # noqa: PLR0917 - fixtures
     open_viewer: Callable[..., Any], gated: Any, key: str, output: Path, shape: dict[str, Any], name: str
 ) -> None:
@@ -133,6 +143,7 @@ def test_a_key_opens_the_map_by_keyboard_alone(  # noqa: PLR0917 - fixtures
     expect(page.get_by_text("Trees")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_a_person_signs_in_by_openid_connect_and_reads_it_in_their_language(
     open_viewer: Callable[..., Any], gated: Any, provider: Provider, output: Path
 ) -> None:
@@ -154,6 +165,9 @@ def test_a_person_signs_in_by_openid_connect_and_reads_it_in_their_language(
     page.get_by_role("switch", name="Bäume").click()
     viewer.settle()
     assert viewer.count("trees") > 1_000
+    viewer.open_filters("trees")
+    expect(page.get_by_role("group", name="Umfang")).to_contain_text("Nicht öffentlich")
+    page.get_by_role("group", name="Umfang").scroll_into_view_if_needed()
     page.screenshot(path=output / "signed-in-trees.png")
     page.get_by_role("button", name="Abmelden").click()
     viewer.settle()

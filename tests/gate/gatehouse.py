@@ -80,7 +80,7 @@ def build_app(house: House, **settings: Any) -> FastAPI:
         grants = [render_grant(grant) for grant in access.grants]
         return {**told, "grants": grants, "query": request.url.query, "local": request.scope["state"]["local"]}
 
-    app.router.routes.insert(0, APIRoute("/who", who, methods=["GET", "POST"]))
+    app.router.routes.insert(0, APIRoute("/who", who, methods=["GET", "POST"], include_in_schema=False))
     return app
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from fastapi.testclient import TestClient
 from gatehouse import bearer, build_app
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
@@ -174,6 +175,23 @@ def test_without_a_database_known_keys_hold_and_unknown_ones_cannot_be_told(
     assert ask(url, "/who", **bearer(other))[0] == 200
     house.do("UPDATE geoserver.keys SET revoked_at = now() WHERE id = %s", [later.id])
     wait_for(lambda: ask(url, "/who", **bearer(other))[0] == 401)
+
+
+def test_what_is_known_of_keys_is_not_relied_on_for_long(house: House, database_server: str) -> None:
+    _, key = house.key()
+    app = build_app(house)
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        assert client.get("/who", headers=bearer(key)).status_code == 200
+        away(house, database_server, yes=True)
+        try:
+            assert client.get("/who", headers=bearer(key)).status_code == 200
+            app.state.gate._read_at -= 61  # a minute later
+            answer = client.get("/who", headers=bearer(key))
+            assert (answer.status_code, int(answer.headers["retry-after"]) > 0) == (503, True)
+            assert client.get("/who").status_code == 200
+        finally:
+            away(house, database_server, yes=False)
+        wait_for(lambda: client.get("/who", headers=bearer(key)).status_code == 200)
 
 
 @pytest.mark.slow

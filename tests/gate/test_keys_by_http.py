@@ -8,6 +8,7 @@ import pytest
 from gatehouse import READ, basic, bearer
 
 from geoserver.access import ANY, Grant
+from geoserver.gate import COOKIE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -126,6 +127,14 @@ def test_a_key_that_is_broken_can_be_seen_and_revoked_by_who_may_give_everything
     assert broken.id not in ids(asked.get("/api/keys", headers=bearer(some)))
     assert broken.id in ids(asked.get("/api/keys", headers=bearer(every)))
     assert asked.delete(f"/api/keys/{broken.id}", headers=bearer(every)).status_code == 204
+
+
+def test_the_description_of_the_api_names_the_ways_in(asked: TestClient) -> None:
+    document = asked.get("/openapi.json").json()
+    ways = document["components"]["securitySchemes"]
+    assert {way.get("scheme", way.get("name")) for way in ways.values()} == {"bearer", "basic", "key", COOKIE}
+    assert document["security"] == [{}, *({name: []} for name in ways)]
+    assert {"401", "403", "429"} <= document["paths"]["/api/keys"]["post"]["responses"].keys()
 
 
 BAD = [

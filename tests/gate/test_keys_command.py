@@ -41,7 +41,9 @@ def test_a_key_is_made_listed_used_and_revoked(asked: TestClient, house: House) 
     assert key.startswith("gsk_")
     assert len(key) == 47
     assert asked.get("/who", headers=bearer(key)).json()["name"] == "Wells of Ann"
+    wait_for(lambda: listed(house)[-1]["used_today"] == 1)
     told = listed(house)[-1]
+    assert told["last_used"].endswith("Z")
     assert told["grants"] == [
         {"layers": ["wells"], "may": ["read", "write"], "rows": "owner = 'Ann'", "fields": ["owner"]}
     ]

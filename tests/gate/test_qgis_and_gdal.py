@@ -180,6 +180,7 @@ def stored(door: Door, way: str) -> dict[str, str]:
     return {"key": door.key} if way == "stored" else {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["password", "stored", "address"])
 def test_qgis_reads_the_rows_and_fields_of_the_key(qgis: Door, way: str) -> None:
     told = qgis.ask_qgis(items=item_source(qgis, way), **stored(qgis, way))
@@ -188,6 +189,7 @@ def test_qgis_reads_the_rows_and_fields_of_the_key(qgis: Door, way: str) -> None
     assert [(row["wood"], row["owner"]) for row in told["rows"]] == [("oak", "Ann")]
 
 
+@pytest.mark.slow
 def test_qgis_without_a_key_finds_no_such_layer(qgis: Door) -> None:
     assert not qgis.ask_qgis(items=item_source(qgis, "nothing"))["valid"]
 
@@ -198,6 +200,7 @@ def boxes() -> list[list[float]]:
     return [[x - 150, y - 150, x + 150, y + 150] for x, y in places]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("way", "drawn"), [("stored", True), ("address", True), ("nothing", False)])
 def test_qgis_draws_the_tiles_of_the_key(qgis: Door, way: str, *, drawn: bool) -> None:
     address = f"{qgis.url}/tiles/wells/{{z}}/{{x}}/{{y}}.mvt" + (f"?key={qgis.key}" if way == "address" else "")

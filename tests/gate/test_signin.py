@@ -361,3 +361,12 @@ def test_the_map_links_to_the_page_where_that_is_wanted(house: House, link: bool
         links = browser.get("/api/layers?lang=fr&fields=id").json()["city"]["links"]
         expected = [{"rel": "signin", "title": "Se connecter", "href": f"{HERE}/signin"}] if shown else []
         assert links == expected
+
+
+def test_whoever_sees_what_not_everybody_sees_is_told_so_in_their_language(browser: TestClient, house: House) -> None:
+    _, key = house.key(Grant(frozenset({"wells"}), fields=frozenset({"owner"})))
+    layers = browser.get("/api/layers?lang=pt", headers=bearer(key)).json()["layers"]
+    told = {layer["id"]: (layer.get("access"), layer.get("access_title")) for layer in layers}
+    assert told == {"benches": (None, None), "wells": ("restricted", "Restrita")}
+    fields = browser.get("/api/layers/wells?lang=pt", headers=bearer(key)).json()["fields"]
+    assert {item["name"]: item.get("access_title") for item in fields} == {"wood": None, "owner": "Restrita"}

@@ -251,6 +251,11 @@ export interface components {
          * @description A declared field; `choices` with filter=choice, `min` and `max` with filter=range.
          */
         FieldEntry: {
+            /**
+             * Access Title
+             * @description Restricted, in the reader's language, where not everybody sees it.
+             */
+            access_title?: string;
             /** Choices */
             choices?: components["schemas"]["Choice"][] | null;
             /** Description */
