@@ -205,6 +205,24 @@ def test_rows_and_fields_that_only_a_filter_of_rows_may_name_are_named_nowhere(c
     assert "pay" not in str(refused.value).partition("expected")[2]
 
 
+def test_a_rejected_row_tells_nothing_of_a_restricted_field(city: City) -> None:
+    city.run(
+        "INSERT INTO geoserver.rejects (layer, line, reason, fields) VALUES"
+        """ ('people', 9999, 'pay is no integer', '{"pay": "a lot", "name": "somebody"}')"""
+    )
+    told = {
+        caller: city.ask(caller, "/api/layers/people/rejects?limit=1000").json()["rejects"]
+        for caller in ("rows", "narrow", "full")
+    }
+    assert told["rows"] == []
+    assert told["full"][-1] == {"line": 9999, "reason": "pay is no integer", "raw": "name=somebody; pay=a lot"}
+    assert told["narrow"][-1] == {
+        "line": 9999,
+        "reason": "one of its values cannot be read",
+        "raw": "name=somebody",
+    }
+
+
 def test_a_tree_of_rows_is_the_same_however_it_is_written(city: City) -> None:
     layer, status = city.client.app.state.services.find("people")  # type: ignore[attr-defined]
     assert parse_rows(layer, status.srid, ZONE_A) == parse_rows(layer, status.srid, "'a'   = zone")

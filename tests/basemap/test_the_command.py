@@ -193,7 +193,7 @@ def test_all_layers_of_a_basemap_go_into_service_in_one_transaction(tmp_path: Pa
             "SELECT count(DISTINCT xmin::text) FROM pg_class"
             " WHERE relkind = 'r' AND relnamespace = 'layers'::regnamespace"
         ).fetchall()
-    assert len(rows) == 5
+    assert len(rows) == 6
     assert len(set(rows)) == 1
     assert rows[0][1] is None  # tiles are prepared before anyone asks for them
     assert tables == (1,)

@@ -68,7 +68,7 @@ def prepare(shapes: Shapes, layer_id: str, progress: Callable[[float], None] = l
         psycopg.connect(shapes.url, options=options) as one,
         psycopg.connect(shapes.url, options=options, autocommit=True) as helper,
     ):
-        prepare_behind(one, helper, shapes.layers[layer_id], progress)
+        prepare_behind(one, helper, shapes.layers[layer_id], shapes.catalog.recipes, progress)
     shapes.refresh()
 
 
