@@ -78,6 +78,17 @@ def test_a_workspace_gets_layers_that_are_served_and_checked_with_licence_and_at
     assert street_names(empty_database) == {"Lange Straße"}
 
 
+def test_no_second_worker_is_started_for_the_tiles_of_a_basemap(tmp_path: Path, empty_database: str) -> None:
+    make(town().write(tmp_path / "town.osm.pbf"), tmp_path, empty_database)
+    with psycopg.connect(empty_database) as connection:
+        rows = connection.execute(
+            "SELECT relname, reloptions FROM pg_class WHERE relnamespace = 'layers'::regnamespace AND relkind = 'r'"
+            " AND relname !~ '__'"
+        ).fetchall()
+    assert {name: options for name, options in rows if options != ["parallel_workers=0"]} == {}
+    assert len(rows) > 4
+
+
 def test_a_new_extract_takes_the_place_of_the_old_one_and_layers_that_it_lacks_go(
     tmp_path: Path, empty_database: str
 ) -> None:
