@@ -35,8 +35,10 @@ def encode_points(x: np.ndarray, y: np.ndarray, srid: int) -> pa.Array:
 
 def encode_shapes(shapes: np.ndarray, srid: int) -> pa.Array:
     """Geometries as hexadecimal EWKB, as text."""
-    with_srid = shapely.set_srid(shapes, srid)
-    return pa.array(shapely.to_wkb(with_srid, hex=True, include_srid=True, byte_order=1), pa.large_string())
+    raw = shapely.to_wkb(shapely.set_srid(shapes, srid), include_srid=True, byte_order=1)
+    offsets = np.cumsum([0, *map(len, raw)], dtype=np.int64) * 2
+    text = _HEX[np.frombuffer(b"".join(raw), np.uint8)]
+    return pa.LargeStringArray.from_buffers(len(raw), pa.py_buffer(offsets), pa.py_buffer(text))
 
 
 def encode_rows(columns: Sequence[pa.Array]) -> memoryview:
