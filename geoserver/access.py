@@ -115,6 +115,7 @@ class View:
     def __init__(self, services: Services, access: Access = NOBODY) -> None:
         self.services = services
         self.access = access
+        self.whole: dict[str, tuple[Layer, LayerStatus]] = {}  # what was looked at, as it was served just then
         self._scopes: dict[str, None] = {}
 
     @property
@@ -158,6 +159,7 @@ class View:
         sight = self._sight(layer, status)
         if sight is None:
             return None
+        self.whole[layer.id] = found
         sights, catalog = self.services.sights, self.services.live.current
         if sight.rows:
             declared = catalog.layers.get(layer.id, layer)

@@ -314,11 +314,15 @@ class Services:
             if seen == read:
                 since = time.monotonic()
             changed = seen != read and (seen == before or time.monotonic() - since > _RESTLESS)
+            catalog = self.live.current
             if changed:
-                await asyncio.to_thread(self.live.reload)
+                catalog = await asyncio.to_thread(self.live.read)
                 read, since = seen, time.monotonic()
             # Archives lie anywhere, and are looked at each time.
-            renewed = await asyncio.to_thread(self.rowless.refresh, self.live.current)
+            looked = await asyncio.to_thread(self.rowless.look, catalog)
+            # In one step with telling of it: nobody may ask between the two, and keep what was open before.
+            self.live.current = catalog
+            renewed = self.rowless.take(looked)
             if changed or renewed:
                 self._report_problems()
                 self._tell()

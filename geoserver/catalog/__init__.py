@@ -98,7 +98,15 @@ class LiveCatalog:
         return known[1]
 
     def reload(self) -> Catalog:
-        """Read the files again; a layer whose file broke keeps its last good state and its problem is listed."""
+        """Read the files again, and serve what they say."""
+        self.current = self.read()
+        return self.current
+
+    def read(self) -> Catalog:
+        """What the files say by now; a layer whose file broke keeps its last good state and its problem is listed.
+
+        Whoever keeps what was made of `current` must hear of it before anyone asks again: a server puts it there.
+        """
         with self._lock:
             # A folder that is gone for a moment is waited for, and no other one read in its place.
             waiting = not all(folder.is_dir() for folder in self._folders)
@@ -129,7 +137,7 @@ class LiveCatalog:
             layers = {key: known[key] if known.get(key) == layer else layer for key, layer in layers.items()}
             # So it is of what all layers share: what was made from it stays where only a layer's file is another.
             before, schemas = self.current, self._keep_schemas(broken)
-            self.current = replace(
+            return replace(
                 fresh,
                 layers=_in_order(layers),
                 styles=_same(before.styles, {**fresh.styles, **styles}),
@@ -137,7 +145,6 @@ class LiveCatalog:
                 schemas=_same(before.schemas, {**fresh.schemas, **schemas}),
                 city=_same(before.city, fresh.city),
             )
-            return self.current
 
     def _keep_schemas(self, broken: set[str]) -> dict[str, Schema]:
         """The last good state of schemas whose files broke."""
