@@ -12,6 +12,7 @@ import pytest
 from gated import City, Part, fill, make_keys, run_city, write_city
 
 from geoserver import tiling
+from geoserver.access import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -147,6 +148,33 @@ def test_tiles_of_those_who_see_some_rows_go_with_the_layer_as_it_was(city: City
     finally:
         city.rewrite("people", height + "restricted = true\n", height)
         city.wait(lambda: '"height"' in city.ask("rows", "/api/layers/people").text)
+
+
+def test_documents_of_collections_looked_up_before_a_layer_was_closed_are_not_kept(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers, seen, go_on = View.layers, threading.Event(), asyncio.Event()
+
+    async def layers_late(view: View) -> Any:
+        found = await layers(view)
+        seen.set()
+        await go_on.wait()
+        return found
+
+    with ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(View, "layers", layers_late)
+        asked = pool.submit(city.ask, "nobody", "/ogc/collections")
+        assert seen.wait(20)
+        monkeypatch.undo()
+        city.rewrite("homes", 'title = "Homes"', 'title = "Homes"\naccess = "restricted"')
+        try:
+            city.wait(lambda: city.ask("nobody", "/api/layers/homes").status_code == 404)
+            city.client.portal.call(go_on.set)  # type: ignore[union-attr]
+            assert "Homes" in asked.result().text  # by who had asked before
+            assert "Homes" not in city.ask("nobody", "/ogc/collections").text
+        finally:
+            city.rewrite("homes", '\naccess = "restricted"', "")
+            city.wait(lambda: city.ask("nobody", "/api/layers/homes").status_code == 200)
 
 
 DOORS = (
