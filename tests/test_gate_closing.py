@@ -231,3 +231,27 @@ def test_nothing_that_is_kept_tells_of_a_layer_that_was_closed_while_all_asked(c
             stop.set()
             city.rewrite("homes", '\naccess = "restricted"', "")
     assert failed == []
+
+
+def test_a_style_of_a_closed_layer_is_not_told_though_it_bears_the_name_of_one_of_the_product(city: City) -> None:
+    styles = city.folder / "styles"
+    people = (styles / "people.json").read_text(encoding="utf-8")
+    own = {"crime": people.replace('"People"', '"Closed"'), "faces": people.replace('"People"', '"Closed"')}
+    for name, text in own.items():  # `faces` is named by no layer, and draws one
+        (styles / f"{name}.json").write_text(text, encoding="utf-8")
+    layer = city.folder / "layers" / "people.toml"
+    text = layer.read_text(encoding="utf-8")
+    layer.write_text(text.replace('style = "people"', 'style = "crime"'), encoding="utf-8")
+    try:
+        for name in own:
+            address = f"/styles/{name}.json"
+            city.wait(lambda address=address: "Closed" in city.ask("full", address).text)  # type: ignore[misc]
+            assert city.ask("nobody", address).status_code == 404
+            assert name not in city.ask("nobody", "/styles/no_such.json").text
+            assert city.ask("rows", address).json()["name"] == "Closed"
+        assert city.ask("nobody", "/styles/trees.json").status_code == 200
+    finally:
+        layer.write_text(text, encoding="utf-8")
+        for name in own:
+            (styles / f"{name}.json").unlink()
+    city.wait(lambda: "Closed" not in city.ask("nobody", "/styles/crime.json").text)

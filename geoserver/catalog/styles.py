@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from geoserver.catalog.files import list_files, read_text
 from geoserver.errors import CatalogError
 from geoserver.model import GEOMETRIES
 
-__all__ = ["find_geometry", "read_recipes", "read_styles"]
+__all__ = ["find_geometry", "is_product_style", "list_source_layers", "read_recipes", "read_styles"]
 
 _GEOMETRY = re.compile(rf"^--\s*(?:bins|geometry):\s*({'|'.join(GEOMETRIES)})\s*$", re.MULTILINE)
 _DEEPEST = 60
@@ -40,6 +41,24 @@ def read_styles(workspace: Path, problems: list[CatalogError]) -> dict[str, Mapp
                 continue
             styles[path.stem] = style
     return styles
+
+
+def is_product_style(name: str, style: Mapping[str, Any]) -> bool:
+    """Whether that is what comes with the product by this name, and no style of a city that has taken its place."""
+    return style == _read_product_styles().get(name)
+
+
+@functools.cache
+def _read_product_styles() -> Mapping[str, Mapping[str, Any]]:
+    found = {}
+    for path in list_files(assets.root("styles"), ".json", []):
+        found[path.stem] = orjson.loads(read_text(path))
+    return found
+
+
+def list_source_layers(style: Mapping[str, Any]) -> set[str]:
+    """Names of the layers in tiles that a style draws."""
+    return {item["source-layer"] for item in style["layers"] if "source-layer" in item}
 
 
 def _style_fault(style: Any) -> tuple[str, str] | None:
