@@ -236,7 +236,7 @@ class TileServer:
         services = self.services
         if not self._versions.is_served(part):
             raise OvertakenError
-        newest = self._versions.is_newest(part)
+        newest, catalog = self._versions.is_newest(part), services.live.current
 
         async def render() -> Made:
             points = await self._find_points(part, asked.client, asked.tile.z)
@@ -244,7 +244,7 @@ class TileServer:
             make = functools.partial(
                 tiling.render,
                 services.database,
-                services.live.current,
+                catalog,
                 part.layer,
                 part.status,
                 asked.tile,

@@ -22,7 +22,7 @@ from geoserver.catalog.layer_file import read_layer
 from geoserver.catalog.names import natural_key, near
 from geoserver.catalog.rowless import read_kinds
 from geoserver.catalog.schemas import FOLDER, Schema, read_schemas
-from geoserver.catalog.styles import find_geometry, read_recipes, read_styles
+from geoserver.catalog.styles import find_geometry, find_misread, read_recipes, read_styles
 from geoserver.errors import CatalogError, NotFoundError
 from geoserver.model import ANY, BINS, City, Grant, Layer
 from geoserver.settings import Settings
@@ -283,6 +283,7 @@ def _join(
         )
     if not layer.has_rows:
         return replace(layer, tile_fields=tuple(layer.fields))
+    _check_recipes(layer, recipes)
     layer = replace(layer, geometry=find_geometry(layer.kind, recipes[layer.kind]))
     drawn_by = styles if layer.basemap else {layer.style} & styles.keys()  # basemaps name their layers themselves
     styled: dict[str, int] = {}
@@ -305,6 +306,14 @@ def _join(
     labels = [layer.label, *(words.label for words in layer.languages.values())]
     wanted = styled.keys() | filtered | {name for label in labels for name in list_fields(label)}
     return replace(layer, tile_fields=tuple(name for name in carried if name in wanted))
+
+
+def _check_recipes(layer: Layer, recipes: Mapping[str, str]) -> None:
+    """A recipe is handed no restricted field, and must not read one by its name."""
+    restricted = {name for name, item in layer.fields.items() if item.restricted}
+    if restricted and (found := find_misread(layer.kind, recipes, restricted)):
+        expected = f"no such key: tiles/{found[0]}.sql reads this field, and no restricted field is in any tile"
+        raise CatalogError(str(layer.file), f"fields.{found[1]}.restricted", expected)
 
 
 def styled_fields(style: Mapping[str, Any], layer_id: str) -> dict[str, int]:
