@@ -129,7 +129,7 @@ OTHERS: dict[str, list[str]] = {
     "/metrics": ["/metrics"],
     "/api/me": ["/api/me"],
     "/api/keys": ["/api/keys"],
-    "/api/keys/{key_id}": ["/api/keys/0123456789"],
+    "/api/keys/{key_id}": ["/api/keys/nothing"],
 }
 
 

@@ -66,6 +66,7 @@ def test_a_role_with_the_documented_rights_serves_and_counts_and_makes_keys(hous
         assert client.get("/api/layers/wells/summary", headers=bearer(key)).json()["count"] == 2
 
 
+@pytest.mark.slow
 def test_where_requests_cannot_be_counted_keys_hold_and_operators_are_told(house: House, narrow: House) -> None:
     _, key = house.key(ALL)
     ((role,),) = narrow.do("SELECT current_user")
