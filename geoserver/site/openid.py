@@ -151,6 +151,8 @@ class OpenID:
             more = dict(client.userinfo(token=token))
             if more.get("sub") == claims["sub"]:  # else it is about somebody else
                 claims = more | claims
+        if not str(claims["sub"]).isprintable():
+            raise ValueError("it calls somebody what cannot be written down")
         names = (claims.get(key) for key in ("name", "preferred_username", "email", "sub"))
         name = next(str(found) for found in names if found)
         printable = "".join(letter for letter in name if letter.isprintable())
@@ -167,4 +169,4 @@ class OpenID:
         if found is None:
             return None
         given = found if isinstance(found, list) else [found]
-        return tuple(group for group in given if isinstance(group, str))[:_MOST]
+        return tuple(group for group in given if isinstance(group, str) and group.isprintable())[:_MOST]

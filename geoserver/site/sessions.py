@@ -40,7 +40,8 @@ async def begin_session(request: Request, response: Response, who: StoredKey | P
     session = _build_session(digest, who, until)
     before = _read_cookie(request)
     await _write(request, begun=session, ended=before)
-    log.info("Signed in: %s (%s)", session.subject, session.name)
+    groups = ", ".join(session.groups) or "none"
+    log.info("Signed in: %s (%s)%s", session.subject, session.name, "" if session.key else f"; groups: {groups}")
     response.set_cookie(
         COOKIE,
         token,

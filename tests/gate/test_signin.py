@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 import time
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,9 @@ from gatehouse import House, bearer, build_app
 from openid_provider import CLIENT, SECRET, Provider, run_provider
 from pydantic import SecretStr
 
+from geoserver import assets
 from geoserver.access import Grant
+from geoserver.catalog.languages import ENGLISH, _parse_words
 from geoserver.gate import COOKIE
 from geoserver.site.signin import _check_back
 
@@ -370,3 +373,12 @@ def test_whoever_sees_what_not_everybody_sees_is_told_so_in_their_language(brows
     assert told == {"benches": (None, None), "wells": ("restricted", "Restrita")}
     fields = browser.get("/api/layers/wells?lang=pt", headers=bearer(key)).json()["fields"]
     assert {item["name"]: item.get("access_title") for item in fields} == {"wood": None, "owner": "Restrita"}
+
+
+def test_every_language_has_all_the_words_of_signing_in() -> None:
+    wanted = {item.name for item in fields(ENGLISH)} - {"code"}
+    for path in sorted(assets.root("messages").glob("*.ts")):
+        said = _parse_words(path.read_text(encoding="utf-8"))
+        assert wanted - said.keys() == set(), path.name
+        for name in ("signin_with", "signed_in"):
+            assert said[name].format("Ada").count("Ada") == 1, path.name
