@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import time
+from contextlib import ExitStack, closing
 from functools import partial
-from typing import TYPE_CHECKING
+from http.client import HTTPConnection
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -12,10 +14,12 @@ from gated import CANARY, GRANTS, ZONE_A, City, Part, fill, make_keys, names_in,
 from mapbox_vector_tile import decode
 
 from geoserver.access import ANY, Grant, combine
+from geoserver.app import create_app
 from geoserver.filtering import Where, build, parse_rows
 from geoserver.gate.making import Wish, make
 from geoserver.model import Tile
 from geoserver.ogc.page import ItemsQuery, read_page
+from geoserver.settings import Settings
 from geoserver.tiling import render
 
 if TYPE_CHECKING:
@@ -186,6 +190,43 @@ def test_a_rejected_row_tells_nothing_of_a_restricted_field(city: City) -> None:
 def test_a_tree_of_rows_is_the_same_however_it_is_written(city: City) -> None:
     layer, status = city.client.app.state.services.find("people")  # type: ignore[attr-defined]
     assert parse_rows(layer, status.srid, ZONE_A) == parse_rows(layer, status.srid, "'a'   = zone")
+
+
+def test_a_key_on_an_open_connection_is_asked_after_with_every_tile(
+    tmp_path: Path, make_database: Callable[..., str], empty_template: str, serve: Callable[..., Any]
+) -> None:
+    folder, url = (
+        write_city(tmp_path / "city", Part(("stops", "plots"), closed=True)),
+        make_database(template=empty_template),
+    )
+    fill(folder, url)
+    grants = (Grant(frozenset({"plots"}), rows=ZONE_A),)
+    with psycopg.connect(url, autocommit=True) as connection:
+        (stored, key), (_, slow) = (make(connection, Wish("a", grants, rate=rate), "test", "") for rate in (None, 3))
+        app = create_app(Settings(workspace=folder, database_url=None), url)
+        with serve(app, url) as server, closing(HTTPConnection(server.url.removeprefix("http://"))) as http:
+
+            def ask(shown: str) -> tuple[int, bytes, str]:
+                http.request("GET", "/tiles/plots/12/2200/1343.mvt", headers={"Authorization": f"Bearer {shown}"})
+                answer = http.getresponse()
+                return answer.status, answer.read(), answer.headers.get("cache-control", "")
+
+            hits = app.state.tiles.hits
+            told = [ask(key) for _ in range(4)]
+            assert set(told) == {(200, told[0][1], "private, no-store")}
+            assert app.state.tiles.hits > hits  # by the short way
+            assert [ask(slow)[0] for _ in range(4)] == [200, 200, 200, 429]
+            assert ask("gsk_" + "x" * 43)[0] == 401
+            http.request("GET", "/tiles/plots/12/2200/1343.mvt")
+            nobody = http.getresponse()
+            assert (nobody.status, b"zone" in nobody.read()) == (404, False)
+            assert ask(key)[0] == 200
+            connection.execute("UPDATE geoserver.keys SET revoked_at = now() WHERE id = %s", [stored.id])
+            deadline = time.monotonic() + 30
+            while ask(key)[0] == 200:
+                assert time.monotonic() < deadline, "the key went on to open it"
+                time.sleep(0.1)
+            assert ask(key)[0] == 401
 
 
 MANY = """title = "Many"

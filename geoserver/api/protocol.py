@@ -38,7 +38,7 @@ class TileProtocol(GuardedProtocol):
     gate: Gate
     _dated: tuple[object, bytes] = (None, b"")
     _answered = False
-    _shown: tuple[bytes, int] = (b"", -1)
+    _shown, _revision = b"", -1
     _caller: Held | None = None
     _grants = b""
 
@@ -87,18 +87,21 @@ class TileProtocol(GuardedProtocol):
 
     def _find_of_caller(self, target: bytes, encoding: str, shown: bytes) -> Hot | None:
         """What is remembered for whose key this is; the request is counted."""
-        caller = self._recall(shown)
-        hot = None if caller is None else self.tiles.find_hot(target, encoding, self._grants)
-        return hot if hot is not None and caller is not None and self.gate.count(caller) else None
+        gate = self.gate
+        if (
+            shown != self._shown or gate.revision != self._revision
+        ):  # else as with the request before on this connection
+            self._recall(shown)
+        caller = self._caller
+        if caller is None or (hot := self.tiles.find_hot(target, encoding, self._grants)) is None:
+            return None
+        return hot if gate.use(caller) else None
 
-    def _recall(self, authorization: bytes) -> Held | None:
-        """Whose key it is; a client says the same with every request on its connection."""
-        if self._shown == (authorization, self.gate.revision) and self._caller is not None:
-            return self._caller if self.gate.holds(self._caller) else None
-        self._shown = (authorization, self.gate.revision)
-        self._caller = self.gate.recall(authorization)
+    def _recall(self, shown: bytes) -> None:
+        """Look up whose key it is."""
+        self._shown, self._revision = shown, self.gate.revision
+        self._caller = self.gate.recall(shown)
         self._grants = name_grants(self._caller.access.grants) if self._caller else b""
-        return self._caller
 
     def _write(self, hot: Hot, known: bytes, *, with_body: bool) -> None:
         unchanged = bool(known) and (known == hot.etag or is_known(known.decode("latin-1"), hot.etag.decode()))

@@ -95,22 +95,20 @@ class Gate:
         return replace(held.access, read_only=True) if given.read_only else held.access
 
     def recall(self, authorization: bytes) -> Held | None:
-        """The key in a header, where it is known and holds; None for all else, about which `identify` has to say."""
+        """The key in a header, where it is known; None for all else, about which `identify` has to say."""
         try:
             given = read_given([(b"authorization", authorization)], [])
         except GeoserverError:
             return None
-        held = self._keys.get(given.digest) if given else None
-        return held if held is not None and self.holds(held) else None
+        return self._keys.get(given.digest) if given else None
 
-    def holds(self, held: Held) -> bool:
-        """Whether a key that was recalled in this `revision` holds still."""
-        return held.until > time.time() and self._is_fresh()
-
-    def count(self, held: Held) -> bool:
-        """Count a request by a recalled key; false where it is one too many, which `identify` will say."""
+    def use(self, held: Held) -> bool:
+        """Count a request by a key that was recalled in this `revision`; false where `identify` will refuse it."""
+        now, stored = time.time(), held.stored
+        if held.until <= now or not self._is_fresh():
+            return False
         try:
-            self._count(held)
+            self._uses.take(stored.id, stored.rate, stored.quota, stored.used, now)
         except TooManyError:
             return False
         return True
