@@ -11,10 +11,10 @@ import hashlib
 import logging
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Never
 
 from geoserver.catalog.styles import is_product_style, list_source_layers
-from geoserver.errors import BadParameterError, ForbiddenError, NotFoundError
+from geoserver.errors import BadParameterError, ForbiddenError, UncountedError
 from geoserver.model import ANY, Grant, May
 from geoserver.sights import Sight, restricted_fields
 
@@ -131,22 +131,53 @@ class View:
         """A layer as the caller sees it. Raises NotFoundError, in the same words for one that is not there and one that
         is not for them, and UnavailableError while nothing is known yet.
         """
-        services = self.services
-        declared = services.live.current.layers.get(layer_id)
-        if declared is None or self._sight(declared) is None:
-            self.catalog.layer(layer_id)  # says what there is
-            raise NotFoundError("layer", layer_id, "a layer that is there")
-        found = services.find(layer_id)
-        seen = None if found is None else await self._see(found)
-        if seen is None:
-            services.layer(layer_id)  # says what it waits for
-            raise NotFoundError("layer", layer_id, "a layer that is there")
-        return seen
+        await self._read_filters([layer_id])
+        declared, found = self.services.live.current.layers.get(layer_id), self.services.find(layer_id)
+        if found is not None and (seen := await self._see(found)) is not None:
+            return seen
+        await self.ready()
+        if found is None and declared is not None and self._sight(declared) is not None:
+            self.services.layer(layer_id)  # says what it waits for
+        return self._deny(layer_id)
+
+    def _deny(self, layer_id: str) -> Never:
+        """Raises NotFoundError, which tells of the layers that the caller may know of."""
+        known = self.catalog
+        others = {name: layer for name, layer in known.layers.items() if name != layer_id}
+        replace(known, layers=others).layer(layer_id)
+        raise AssertionError(layer_id)
 
     async def layers(self) -> list[tuple[Layer, LayerStatus]]:
-        """Every layer that can be served and that the caller may see, in display order."""
-        found = [await self._see(found) for found in self.services.loaded()]
-        return [seen for seen in found if seen is not None]
+        """Every layer that can be served and that the caller may see, in display order; without those of which it takes
+        too long to count what that is.
+        """
+        await self._read_filters(self.services.live.current.layers)
+        seen = []
+        for found in self.services.loaded():
+            try:
+                one = await self._see(found)
+            except UncountedError as error:
+                log.warning("Layer %s is left out of a list: %s", found[0].id, error)
+                continue
+            if one is not None:
+                seen.append(one)
+        return seen
+
+    async def ready(self) -> None:
+        """To be waited for before `catalog` is asked for: it needs the granted filters of all layers' rows."""
+        current = self.services.live.current
+        if not self.services.sights.knows_catalog(current, self.grants):
+            await self._read_filters(current.layers)
+
+    async def _read_filters(self, layer_ids: Iterable[str]) -> None:
+        filters = [grant for grant in self.grants if grant.rows]
+        if not filters:
+            return
+        layers = self.services.live.current.layers
+        known = [(self.services.find(name) or (layers[name], None)) for name in layer_ids if name in layers]
+        await self.services.sights.read_filters(
+            (layer, status, grant.rows) for layer, status in known for grant in filters if grant.covers(layer.id)
+        )
 
     def of(self, layers: Iterable[Layer]) -> View:
         """The same caller's view, having looked at these layers alone."""
@@ -184,8 +215,7 @@ class View:
         current, narrow = self.services.live.current, self.services.sights.narrow
         layers, unseen = {}, []
         for layer in current.layers.values():
-            found = self.services.find(layer.id)
-            sight = self._sight(layer, found[1] if found else None)
+            sight = self._sight(*(self.services.find(layer.id) or (layer,)))
             if sight is None:
                 unseen.append(layer)
             else:
@@ -228,7 +258,6 @@ class View:
         """Raises ForbiddenError unless the caller may do this with a layer that they see; else NotFoundError."""
         layer = self.services.live.current.layers.get(layer_id)
         if layer is None or self._sight(layer) is None:
-            self.catalog.layer(layer_id)
-            raise NotFoundError("layer", layer_id, "a layer that is there")
+            self._deny(layer_id)
         if not self.access.may(what, layer_id):
             raise ForbiddenError(f"This needs a key that may {what} the layer {layer_id}.")

@@ -7,6 +7,7 @@
     ├── NotFoundError               404   no such layer, feature, tile, style; or not for whoever asks
     ├── TooManyError                429   a key asks more often than it may; comes with Retry-After
     ├── UnavailableError            503   the database is away or too slow; comes with Retry-After
+    │   ├── UncountedError          503   what someone may see of a layer is not counted in time
     │   └── OvertakenError          503   a table changed under the question; asked again, it is answered
     ├── CatalogError                -     a layer file, style or recipe is wrong: file, key, expectation
     ├── LoadError                   -     a source cannot be loaded
@@ -33,6 +34,7 @@ __all__ = [
     "TooManyError",
     "UnauthorizedError",
     "UnavailableError",
+    "UncountedError",
     "hide_keys",
     "shorten",
 ]
@@ -123,6 +125,10 @@ class UnavailableError(GeoserverError):
 
     def members(self) -> dict[str, object]:
         return {"retryAfter": self.retry_after}
+
+
+class UncountedError(UnavailableError):
+    """It takes too long to count the rows of a layer that someone may see; others can be told of without it."""
 
 
 class OvertakenError(UnavailableError):

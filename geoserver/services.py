@@ -58,7 +58,7 @@ class Services:
         self.live = LiveCatalog(settings)
         self.database = Database(database_url, settings)
         self.rowless = Rowless()
-        self.sights = Sights(self.database)
+        self.sights = Sights(self.database, lambda: len(self.live.current.layers))
         self.statuses: dict[str, LayerStatus] = {}
         self.database_problem = "not connected yet"
         self.keeper = Keeper()

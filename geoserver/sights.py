@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
+import time
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from itertools import batched
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import psycopg
 
 from geoserver import tiling
 from geoserver.catalog.labels import keep_fields
 from geoserver.database.extents import read_extent
 from geoserver.database.status import build_plan
-from geoserver.errors import BadParameterError
+from geoserver.errors import BadParameterError, UnavailableError, UncountedError
 from geoserver.filtering import build, join_rows, parse_rows
 from geoserver.turns import Shared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from geoserver.catalog import Catalog
     from geoserver.database.pool import Database
@@ -30,9 +35,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Sight", "Sights", "restricted_fields"]
 
-_KEPT = 2_048  # layers in part that are remembered; a few kilobytes each
-_PLANS_KEPT = 2_048
-_CATALOGS_KEPT = 64
+# What is remembered of each layer that there is, used or not; a layer in part takes four places of some 2 kB.
+_KEPT_EACH = 32
+_LEAST_KEPT = 2_048
+_CATALOGS_KEPT = 256  # tables of the layers that are remembered anyway
+_AT_ONCE = 8  # filters that are read in one go
+_PAUSE = 60.0  # seconds until what took too long to count is counted again
 
 type Seen = tuple[Layer, LayerStatus]
 
@@ -54,8 +62,12 @@ def restricted_fields(layer: Layer) -> frozenset[str]:
 class Sights:
     """Makes them, and keeps the latest used ones."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, count_layers: Callable[[], int]) -> None:
+        """`count_layers` tells how many there are by now."""
         self._database = database
+        self._count_layers = count_layers
+        self._reading = asyncio.Lock()
+        self._late: dict[tuple[object, ...], float] = {}  # until when what took too long is not counted again
         # With each the objects that it was made of, so that no others can have their identities meanwhile.
         self._kept: OrderedDict[tuple[object, ...], tuple[tuple[object, ...], object]] = OrderedDict()
         self._plans: OrderedDict[tuple[object, ...], tuple[TilePlan, Layer]] = OrderedDict()
@@ -71,6 +83,27 @@ class Sights:
                 self._catalogs.popitem(last=False)
         self._catalogs.move_to_end(grants)
         return known[1]
+
+    def knows_catalog(self, whole: Catalog, grants: tuple[Grant, ...]) -> bool:
+        """Whether that part of it has been built."""
+        known = self._catalogs.get(grants)
+        return known is not None and known[0] is whole
+
+    @property
+    def _most(self) -> int:
+        return max(_LEAST_KEPT, _KEPT_EACH * self._count_layers())
+
+    async def read_filters(self, wanted: Iterable[tuple[Layer, LayerStatus | None, str]]) -> None:
+        """Have these filters of layers' rows at hand. They are read in a thread, for a long one takes its time, and
+        other callers' filters in between.
+        """
+        found = {one.key: one for one in (_Filter(*given) for given in wanted)}
+        missing = [one for key, one in found.items() if key not in self._kept]
+        for part in batched(missing, _AT_ONCE):
+            async with self._reading:
+                trees = await asyncio.to_thread(_try_all, part)
+                for one, tree in zip(part, trees, strict=True):
+                    self._keep(one.key, (one.layer,), tree)
 
     async def stop(self) -> None:
         """End what is being read."""
@@ -95,15 +128,15 @@ class Sights:
         return narrowed
 
     async def see(self, recipes: Mapping[str, str], seen: Seen, sight: Sight, maxzoom: int) -> Seen:
-        """Layer and status as that sight has them; `maxzoom` is the layer's as its file says it.
+        """Layer and status as a sight of some rows has them; `maxzoom` is the layer's as its file says it.
 
-        Raises UnavailableError where rows must be counted and the database is away.
+        Raises UnavailableError where rows must be counted and the database is away, UncountedError where that takes
+        too long.
         """
         layer, status = seen
-        if not sight.rows:
-            return self.narrow(layer, sight.fields), status
         key = ("rows", id(layer), id(status), sight)
         if (known := self._find(key)) is None:
+            self._check_patience(layer, sight)
             return await self._shared.get(key, lambda: self._read(key, recipes, seen, sight, maxzoom))
         found: Seen = known
         return found
@@ -118,13 +151,27 @@ class Sights:
         part = replace(
             _leave_out(layer, restricted - sight.fields, _name_scope(layer, sight)), rows=rows, maxzoom=maxzoom
         )
-        part, own = await asyncio.to_thread(self._count, part, status, recipes, layer)
+        try:
+            part, own = await asyncio.to_thread(self._count, part, status, recipes, layer)
+        except UnavailableError as error:
+            if not isinstance(error.__cause__, psycopg.errors.QueryCanceled):
+                raise
+            self._late[layer.id, sight] = time.monotonic() + _PAUSE
+            raise UncountedError(str(error), retry_after=int(_PAUSE)) from error
         part = part.deepened(own.plan)
         # The layer stays the same object through edits of its rows.
         before = self._find(("last", id(layer), sight))
         part = before if before == part else part
         self._keep(("last", id(layer), sight), (layer,), part)
         return self._keep(key, seen, (part, own))
+
+    def _check_patience(self, layer: Layer, sight: Sight) -> None:
+        """Raises UncountedError while what took too long a moment ago is not tried again."""
+        now = time.monotonic()
+        self._late = {key: until for key, until in self._late.items() if until > now}
+        if (until := self._late.get((layer.id, sight))) is not None:
+            detail = f"It takes too long to count what you may see of {layer.id}; try again in a minute."
+            raise UncountedError(detail, retry_after=math.ceil(until - now))
 
     def _count(self, part: Layer, status: LayerStatus, recipes: Mapping[str, str], whole: Layer) -> Seen:
         """Count, bounds and plan of the rows that are left; in a thread."""
@@ -144,14 +191,14 @@ class Sights:
                     where=where,
                 )
             known = self._plans[key] = build_plan(document), whole
-            if len(self._plans) > _PLANS_KEPT:
+            if len(self._plans) > self._most:
                 self._plans.popitem(last=False)
         own = replace(status, rows=rows, rejected=0, bounds=bounds, plan=known[0], preparing=None)
         return part, own
 
     def _parse(self, layer: Layer, status: LayerStatus | None, rows: str) -> Node | str:
         """The filter as a tree, or what is wrong with it."""
-        key = ("tree", id(layer), status.srid if status else 0, rows)
+        key = _Filter(layer, status, rows).key
         if (known := self._find(key)) is None:
             return self._keep(key, (layer,), _try(layer, status, rows))
         tree: Node | str = known
@@ -166,9 +213,21 @@ class Sights:
 
     def _keep[T](self, key: tuple[object, ...], made_of: tuple[object, ...], found: T) -> T:
         self._kept[key] = made_of, found
-        if len(self._kept) > _KEPT:
+        if len(self._kept) > self._most:
             self._kept.popitem(last=False)
         return found
+
+
+class _Filter(NamedTuple):
+    """A filter of a layer's rows, as text."""
+
+    layer: Layer
+    status: LayerStatus | None
+    rows: str
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return "tree", id(self.layer), self.status.srid if self.status else 0, self.rows
 
 
 def _try(layer: Layer, status: LayerStatus | None, rows: str) -> Node | str:
@@ -178,6 +237,10 @@ def _try(layer: Layer, status: LayerStatus | None, rows: str) -> Node | str:
         return parse_rows(layer, status.srid if status else 4326, rows)
     except BadParameterError as error:
         return str(error)
+
+
+def _try_all(filters: Iterable[_Filter]) -> list[Node | str]:
+    return [_try(*one) for one in filters]
 
 
 def _name_scope(layer: Layer, sight: Sight) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
+from dataclasses import replace
 from functools import partial
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
@@ -13,13 +15,16 @@ import pytest
 from gated import CANARY, GRANTS, ZONE_A, City, Part, fill, make_keys, names_in, run_city, settle, write_city
 from mapbox_vector_tile import decode
 
-from geoserver.access import ANY, Grant, combine
+from geoserver import sights
+from geoserver.access import ANY, Grant, View, combine
 from geoserver.app import create_app
+from geoserver.errors import NotFoundError, UnavailableError
 from geoserver.filtering import Where, build, parse_rows
 from geoserver.gate.making import Wish, make
 from geoserver.model import Tile
 from geoserver.ogc.page import ItemsQuery, read_page
 from geoserver.settings import Settings
+from geoserver.sights import Sights
 from geoserver.tiling import render
 
 if TYPE_CHECKING:
@@ -185,6 +190,66 @@ def test_a_rejected_row_tells_nothing_of_a_restricted_field(city: City) -> None:
         "reason": "one of its values cannot be read",
         "raw": "name=somebody",
     }
+
+
+def test_a_layer_that_takes_too_long_to_count_is_left_out_of_lists(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, tried = sights.read_extent, []
+
+    def read_late(database: Any, layer: Any, *given: Any) -> Any:
+        tried.append(layer.id)
+        if layer.id == "people":
+            with database.connection_sync() as connection, connection.transaction():
+                connection.execute("SET LOCAL statement_timeout = 20")
+                connection.execute("SELECT pg_sleep(9)")
+        return read(database, layer, *given)
+
+    monkeypatch.setattr(sights, "read_extent", read_late)
+    view = city.view(Grant(frozenset({"people", "plots"}), rows="zone IN ('a', 'late')"))
+    for _ in range(2):
+        assert [layer.id for layer, _ in city.client.portal.call(view.layers)] == ["homes", "plots", "stops"]  # type: ignore[union-attr]
+    with pytest.raises(UnavailableError, match="too long"):
+        city.client.portal.call(view.layer, "people")  # type: ignore[union-attr]
+    assert sorted(tried) == ["people", "plots"]
+
+
+def test_filters_of_rows_are_read_beside_the_event_loop(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    parse, where = sights.parse_rows, []
+
+    def parse_there(*given: Any) -> Any:
+        where.append(threading.get_ident())
+        return parse(*given)
+
+    async def ask() -> int:
+        for number, door in enumerate(
+            (View.layers, lambda view: view.layer("people"), lambda view: view.layer("none"))
+        ):
+            view = city.view(Grant(frozenset({ANY}), rows=f"zone = 'a' AND {number} < 9"))
+            with suppress(NotFoundError):
+                await door(view)
+                await view.ready()
+            assert "people" in view.catalog.layers
+        return threading.get_ident()
+
+    monkeypatch.setattr(sights, "parse_rows", parse_there)
+    loop = city.client.portal.call(ask)  # type: ignore[union-attr]
+    assert len(where) >= 3
+    assert loop not in where
+
+
+def test_what_is_seen_of_a_thousand_layers_is_remembered(city: City) -> None:
+    layer, status = city.client.app.state.services.find("homes")  # type: ignore[attr-defined]
+    kept = Sights(city.client.app.state.services.database, lambda: 1_000)  # type: ignore[attr-defined]
+    layers = [replace(layer, id=f"homes_{number}") for number in range(1_000)]
+
+    def see() -> list[Any]:
+        return [
+            [kept.narrow(one, fields), *(kept._parse(one, status, f"rooms > {least}") for least in range(3))]
+            for one in layers
+            for fields in (frozenset[str](), frozenset({"owner"}))
+        ]
+
+    first = see()
+    assert all(a is b for one, other in zip(first, see(), strict=True) for a, b in zip(one, other, strict=True))
 
 
 def test_a_tree_of_rows_is_the_same_however_it_is_written(city: City) -> None:

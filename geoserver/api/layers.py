@@ -59,6 +59,7 @@ async def read_layer(request: Request, layer_id: params.LayerId, lang: params.La
     """The entry of the list, with fields, their choices and ranges, readings and legend."""
     view = params.view_of(request)
     found, status = await view.layer(layer_id)
+    await view.ready()
     params.read_parameters(request, ("lang",))
     languages, vary = params.read_languages(request, lang)
     layer, words = in_language(found, languages), words_for(found, languages)

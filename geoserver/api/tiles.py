@@ -94,6 +94,7 @@ async def tilejson(request: Request, layers: Layers, lang: Lang = None) -> JSONR
     view = view_of(request)
     tiles: TileServer = request.app.state.tiles
     languages, vary = read_languages(request, lang)
+    await view.ready()
     client, query = client_of(request.scope), _without_language(view.catalog, layers, request.url.query)
     parts = await build_parts(view, request.app.state.questions, client, layers, query)
     try:

@@ -59,6 +59,7 @@ async def viewer(request: Request) -> Response:
         return HTMLResponse(_NOT_BUILT, 503)
     answers: Answers = request.app.state.answers
     view, encoding = _view(request), read_encoding(request.scope)
+    await view.ready()
     body = await answers.render(request, view, page, encoding, _list_parts(view))
     tag = build_etag(body, *([view.scope] if view.scope else []))
     # An address that names a language says all that the page depends on.
@@ -157,8 +158,8 @@ async def style(  # noqa: PLR0917 - FastAPI passes them by name
     ids = layers.split(",") if layers else []
     if len(ids) > MAX_LAYERS or len(set(ids)) < len(ids):
         raise BadParameterError("layers", layers, f"at most {MAX_LAYERS} different layers")
-    catalog = view.catalog
     seen = await view.layers()
+    catalog = view.catalog
     served = {layer.id: status for layer, status in seen}
     drawn = ids or (styling.drawn_layers(catalog, name) if features_from else [])
     plans = zip(drawn, tiling.parse_plans(features_from, drawn), strict=True)

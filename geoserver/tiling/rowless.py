@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from geoserver.errors import CatalogError
@@ -65,7 +66,7 @@ class Rowless:
                 problems.append(error)
                 made_of[layer.id] = None  # tried again next time
                 if before:
-                    held[layer.id] = before
+                    held[layer.id] = _close(before, layer)
         return Looked(held, tuple(problems), made_of)
 
     def take(self, looked: Looked) -> bool:
@@ -80,6 +81,12 @@ class Rowless:
         fresh = [open_layer(layer) for layer, _ in over]
         self.held = self.held | {layer.id: (layer, status) for layer, status in fresh}
         return fresh
+
+
+def _close(held: tuple[Layer, LayerStatus], declared: Layer) -> tuple[Layer, LayerStatus]:
+    """A last good state, for those who may see the layer by now."""
+    layer, status = held
+    return held if layer.access == declared.access else (replace(layer, access=declared.access), status)
 
 
 def _sign(layer: Layer) -> object:

@@ -390,3 +390,23 @@ def test_the_zooms_of_the_layer_file_narrow_those_of_the_archive(trees: Path, tm
     layer, _ = rowless.held["ready-made"]
     assert (layer.minzoom, layer.maxzoom) == (8, 12)
     assert not rowless.refresh(read_catalog(Settings(workspace=tmp_path, database_url=None)))
+
+
+def test_an_archive_that_is_gone_goes_on_for_those_alone_who_may_see_its_layer_by_now(
+    trees: Path, tmp_path: Path
+) -> None:
+    for name in ("layers", "data"):
+        (tmp_path / name).mkdir()
+    archive = tmp_path / "data" / "trees.pmtiles"
+    shutil.copy(trees, archive)
+    file, rowless = tmp_path / "layers" / "ready-made.toml", Rowless()
+    file.write_text(LAYER)
+    settings = Settings(workspace=tmp_path, database_url=None)
+    assert rowless.refresh(read_catalog(settings))
+    archive.unlink()
+    file.write_text(f'access = "restricted"\n{LAYER}')
+    assert rowless.refresh(read_catalog(settings))
+    held = rowless.held["ready-made"]
+    assert held[0].access == "restricted"
+    rowless.refresh(read_catalog(settings))
+    assert rowless.held["ready-made"] is held
