@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from geoserver import assets
+from geoserver.catalog.styles import is_product_style, list_source_layers
 from geoserver.errors import BadParameterError, ForbiddenError, NotFoundError
 from geoserver.model import ANY, Grant, May
 from geoserver.sights import Sight, restricted_fields
@@ -115,6 +115,7 @@ class View:
     def __init__(self, services: Services, access: Access = NOBODY) -> None:
         self.services = services
         self.access = access
+        self.whole: dict[str, tuple[Layer, LayerStatus]] = {}  # what was looked at, as it was served just then
         self._scopes: dict[str, None] = {}
 
     @property
@@ -158,6 +159,7 @@ class View:
         sight = self._sight(layer, status)
         if sight is None:
             return None
+        self.whole[layer.id] = found
         sights, catalog = self.services.sights, self.services.live.current
         if sight.rows:
             declared = catalog.layers.get(layer.id, layer)
@@ -189,9 +191,15 @@ class View:
             else:
                 layers[layer.id] = narrow(layer, sight.fields)
         used = {layer.style for layer in layers.values()} | layers.keys()
-        named = {name for layer in unseen for name in (layer.style, layer.id)} - used
-        # What comes with the product is no news to anybody.
-        hidden = {name for name in named if not (assets.root("styles") / f"{name}.json").is_file()}
+        named = {name for layer in unseen for name in (layer.style, layer.id)}
+        ids = {layer.id for layer in unseen}
+        hidden = {
+            name
+            for name, style in current.styles.items()
+            if name not in used and (name in named or list_source_layers(style) & ids)
+            # What comes with the product is no news to anybody, and basemaps draw what there is for each reader.
+            if not (is_product_style(name, style) or "base" in style["sources"])
+        }
         city, switched_on = current.city, current.city.layers
         if switched_on is not None:
             city = replace(city, layers=tuple(name for name in switched_on if name in layers))

@@ -32,7 +32,7 @@ from geoserver.tasks import Keeper
 from geoserver.tiling import Rowless
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from geoserver.model import Layer
@@ -62,7 +62,8 @@ class Services:
         self.statuses: dict[str, LayerStatus] = {}
         self.database_problem = "not connected yet"
         self.keeper = Keeper()
-        self._fits: dict[str, tuple[Layer, LayerStatus, Fit]] = {}  # what a layer's file and its rows came to
+        # What a layer's file and its rows came to, with the recipes that there were.
+        self._fits: dict[str, tuple[Layer, LayerStatus, Mapping[str, str], Fit]] = {}
         self._outdated: dict[str, tuple[str, ...]] = {}  # as it was logged, and so
         self._problems: list[str] = []
         self._revive = revive
@@ -124,13 +125,15 @@ class Services:
         """What can be served of a layer; the same object as long as file and state are the same."""
         if (status := self.statuses.get(layer.id)) is None:
             return None
-        known = self._fits.get(layer.id)
-        if known is None or known[0] is not layer or known[1] is not status:
-            fitted = fit(layer, status, self.live.current.recipes)
-            if known is not None and known[2].layer == fitted.layer:
-                fitted = replace(fitted, layer=known[2].layer)  # and with it what was made from it
-            known = self._fits[layer.id] = (layer, status, fitted)
-        return known[2]
+        known, recipes = self._fits.get(layer.id), self.live.current.recipes
+        if known is None or known[0] is not layer or known[1] is not status or known[2] is not recipes:
+            fitted = fit(layer, status, recipes)
+            if known is not None and known[3].layer == fitted.layer:
+                fitted = replace(fitted, layer=known[3].layer)  # and with it what was made from it
+            if known is not None and known[3].status == fitted.status:
+                fitted = replace(fitted, status=known[3].status)
+            known = self._fits[layer.id] = (layer, status, recipes, fitted)
+        return known[3]
 
     async def start(self) -> None:
         """Open the pools and begin to watch; waits for a first answer of the database, though not for long."""
@@ -314,11 +317,15 @@ class Services:
             if seen == read:
                 since = time.monotonic()
             changed = seen != read and (seen == before or time.monotonic() - since > _RESTLESS)
+            catalog = self.live.current
             if changed:
-                await asyncio.to_thread(self.live.reload)
+                catalog = await asyncio.to_thread(self.live.read)
                 read, since = seen, time.monotonic()
             # Archives lie anywhere, and are looked at each time.
-            renewed = await asyncio.to_thread(self.rowless.refresh, self.live.current)
+            looked = await asyncio.to_thread(self.rowless.look, catalog)
+            # In one step with telling of it: nobody may ask between the two, and keep what was open before.
+            self.live.current = catalog
+            renewed = self.rowless.take(looked)
             if changed or renewed:
                 self._report_problems()
                 self._tell()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from fastapi.testclient import TestClient
+from mapbox_vector_tile import decode
 from pmtiles.tile import Compression, TileType, zxy_to_tileid
 from pmtiles.writer import Writer
 
+from geoserver.access import Access, View
 from geoserver.app import create_app
 from geoserver.catalog import read_catalog
 from geoserver.gate.making import Wish, make
@@ -21,7 +24,7 @@ from geoserver.model import ANY, Grant
 from geoserver.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 CANARY = "canary"  # in every text that is not for everybody
@@ -266,6 +269,44 @@ def run_city(workspace: Path, url: str) -> Iterator[TestClient]:
     with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
         client.headers["accept-encoding"] = "identity"
         yield client
+
+
+class City:
+    """A city that changes; `ask` gives an answer to a caller's question."""
+
+    def __init__(self, client: TestClient, keys: dict[str, str], url: str, folder: Path) -> None:
+        self.client, self.keys, self.url, self.folder = client, keys, url, folder
+
+    def ask(self, caller: str, address: str) -> Any:
+        headers = {"Authorization": f"Bearer {self.keys[caller]}"} if caller in self.keys else {}
+        return self.client.get(address, headers=headers)
+
+    def run(self, statement: str) -> None:
+        with psycopg.connect(self.url) as connection:
+            connection.execute(statement.encode())
+
+    def wait(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < deadline, "it did not happen within 30 s"
+            time.sleep(0.1)
+
+    def rewrite(self, layer: str, old: str, new: str) -> None:
+        path = self.folder / "layers" / f"{layer}.toml"
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    @property
+    def view(self) -> Any:
+        services = self.client.app.state.services  # type: ignore[attr-defined]
+        return lambda *grants: View(services, Access("key", "test", "", grants))
+
+
+def names_in(answer: Any) -> set[str]:
+    """Names of the features in a tile."""
+    body = decode(answer.content) if answer.content else {}
+    return {item["properties"]["name"] for layer in body.values() for item in layer["features"]}
 
 
 def list_routes(routes: Any) -> Iterator[Any]:

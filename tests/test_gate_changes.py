@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from gated import CANARY, GRANTS, ZONE_A, Part, fill, make_keys, run_city, settle, write_city
+from gated import CANARY, GRANTS, ZONE_A, City, Part, fill, make_keys, names_in, run_city, settle, write_city
 from mapbox_vector_tile import decode
 
-from geoserver.access import ANY, Access, Grant, View, combine
+from geoserver.access import ANY, Grant, combine
 from geoserver.app import create_app
 from geoserver.filtering import Where, build, parse_rows
 from geoserver.gate.making import Wish, make
@@ -26,42 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from fastapi.testclient import TestClient
-
 PART = Part(("stops", "homes", "people", "plots"), closed=True, hidden_rows=True, rejects=True, fields=True)
 TILE = "/tiles/people/12/2200/1343.mvt"
-
-
-class City:
-    """A city that changes; `ask` gives an answer to a caller's question."""
-
-    def __init__(self, client: TestClient, keys: dict[str, str], url: str, folder: Path) -> None:
-        self.client, self.keys, self.url, self.folder = client, keys, url, folder
-
-    def ask(self, caller: str, address: str) -> Any:
-        headers = {"Authorization": f"Bearer {self.keys[caller]}"} if caller in self.keys else {}
-        return self.client.get(address, headers=headers)
-
-    def run(self, statement: str) -> None:
-        with psycopg.connect(self.url) as connection:
-            connection.execute(statement.encode())
-
-    def wait(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 30
-        while not condition():
-            assert time.monotonic() < deadline, "it did not happen within 30 s"
-            time.sleep(0.1)
-
-    def rewrite(self, layer: str, old: str, new: str) -> None:
-        path = self.folder / "layers" / f"{layer}.toml"
-        text = path.read_text(encoding="utf-8")
-        assert old in text
-        path.write_text(text.replace(old, new), encoding="utf-8")
-
-    @property
-    def view(self) -> Any:
-        services = self.client.app.state.services  # type: ignore[attr-defined]
-        return lambda *grants: View(services, Access("key", "test", "", grants))
 
 
 @pytest.fixture(scope="module")
@@ -74,11 +40,6 @@ def city(
     keys = make_keys(url)
     with ExitStack() as stack:
         yield City(stack.enter_context(run_city(folder, url)), keys, url, folder)
-
-
-def names_in(answer: Any) -> set[str]:
-    body = decode(answer.content) if answer.content else {}
-    return {item["properties"]["name"] for layer in body.values() for item in layer["features"]}
 
 
 def test_an_edit_is_seen_by_those_who_may_see_it_and_by_no_others(city: City) -> None:

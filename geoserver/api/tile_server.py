@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 
 from geoserver import tiling
 from geoserver.access import BY_CALLER, NOBODY, PRIVATE, Access, View, name_grants
+from geoserver.api.tile_versions import Versions, sight_of
 from geoserver.api.tiles import Part, build_parts, parse_content, parse_tile
 from geoserver.encodings import IDENTITY
 from geoserver.errors import OvertakenError
 from geoserver.etags import is_known
-from geoserver.filtering import Where
-from geoserver.questions import Asked, Questions
 from geoserver.tiling.cache import Entry, Key, TileCache
 from geoserver.tiling.flights import Flights, Found, Made
 from geoserver.tiling.ranges import TileRange
@@ -27,10 +26,9 @@ from geoserver.tiling.results import Result, ResultKey, Results
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from geoserver.catalog import Catalog
     from geoserver.database.notices import Notice
-    from geoserver.database.status import LayerStatus
-    from geoserver.model import Layer, Tile
+    from geoserver.model import Tile
+    from geoserver.questions import Questions
     from geoserver.services import Services
     from geoserver.settings import Settings
     from geoserver.tiling.cells import Cells
@@ -43,7 +41,7 @@ STALE_IF_ERROR = 86_400  # seconds for which a proxy may go on with what it has 
 _REVALIDATE = 6  # times `tile_max_age` in which a proxy may answer with the old tile while it fetches the new one
 _IN_THREAD = 50_000  # bytes; compressing more than that would hold up the other requests for a millisecond
 _FILLED = 0.85  # of the memory set for tiles; the rest is what lies idle between tiles of many sizes that come and go
-_VERSIONS_KEPT = 4_096  # of layers, and of those in part
+_ATTEMPTS = 3  # to read a question while catalogue and rows change
 _LONGEST = 2_000  # bytes of an address that is worth to be remembered
 
 
@@ -71,16 +69,6 @@ class Question:
     parts: list[Part]
     client: str
     scope: str = ""  # of what the caller may see of the layers; empty where everybody sees that
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """The version of a layer's tiles, and what it was made of."""
-
-    catalog: Catalog
-    layer: Layer
-    status: LayerStatus
-    version: str
 
 
 @dataclass(slots=True)
@@ -122,14 +110,14 @@ class TileServer:
         fresh = f"public, max-age={age}, stale-while-revalidate={_REVALIDATE * age}, stale-if-error={STALE_IF_ERROR}"
         self._fresh = fresh
         self._shared: dict[tuple[int, str, str, bool], tuple[RawHeaders, bytes]] = {}
-        self._known: dict[tuple[str, str], _Known] = {}  # by layer and sight
+        self._versions: Versions
         self._restricted: set[str] = set()  # layers of which some tile is remembered for some callers
         self._packing: dict[tuple[int, str], asyncio.Task[bytes]] = {}
 
     def attach(self, services: Services) -> None:
         """Serve the layers of these services, and follow their changes."""
         self.services = services
-        self._known = {}
+        self._versions = Versions(services)
         services.on_change(self._follow_catalog)
         services.on_notice(self._follow_rows)
 
@@ -201,16 +189,31 @@ class TileServer:
 
     async def parse(self, request: Request) -> Question:
         """What is asked for; raises NotFoundError, BadParameterError, UnavailableError while no layer is known yet."""
-        layers, z, x, y, ending = request.path
-        view = View(self.services, request.access)
-        parts = await build_parts(view, self.questions, request.client, layers, request.query)
+        _, z, x, y, ending = request.path
+        view, parts = await self._read_parts(request)
         tile = parse_tile(z, x, y, [part.layer for part in parts])
         content = parse_content(ending, parts)
         ids = tuple(part.layer.id for part in parts)
         filters, plans = tuple(part.where.canonical for part in parts), tuple(part.features_from for part in parts)
-        key = Key(ids, tile.z, tile.x, tile.y, filters, plans, tuple(map(_sight_of, parts)))
-        versions = tuple(self._version(part) for part in parts)
+        key = Key(ids, tile.z, tile.x, tile.y, filters, plans, tuple(map(sight_of, parts)))
+        for part in parts:
+            self._versions.note(part)
+        versions = tuple(map(self._versions.find, parts))
         return Question(key, versions, tile, content, parts, request.client, view.scope)
+
+    async def _read_parts(self, request: Request) -> tuple[View, list[Part]]:
+        """The layers as they are served at the end of reading: what takes its time may be overtaken by a change.
+
+        Raises OvertakenError where they become others again and again.
+        """
+        for _ in range(_ATTEMPTS):
+            view = View(self.services, request.access)
+            parts = await build_parts(view, self.questions, request.client, request.path[0], request.query)
+            if all(map(self._versions.is_newest, parts)):
+                return view, parts
+        if not all(map(self._versions.is_served, parts)):
+            raise OvertakenError
+        return view, parts  # rows change all the time: what is made of them so is not kept
 
     async def obtain(self, asked: Question) -> Found:
         """The tile from memory or from its layers, each of which is kept for itself, too."""
@@ -231,6 +234,9 @@ class TileServer:
     async def _obtain_part(self, asked: Question, at: int) -> Found:
         part, key = asked.parts[at], asked.key
         services = self.services
+        if not self._versions.is_served(part):
+            raise OvertakenError
+        newest, catalog = self._versions.is_newest(part), services.live.current
 
         async def render() -> Made:
             points = await self._find_points(part, asked.client, asked.tile.z)
@@ -238,7 +244,7 @@ class TileServer:
             make = functools.partial(
                 tiling.render,
                 services.database,
-                services.live.current,
+                catalog,
                 part.layer,
                 part.status,
                 asked.tile,
@@ -249,9 +255,9 @@ class TileServer:
                 few=plan is not None and plan.is_sparse(part.status),
             )
             if points is not None:
-                return Made(await make())
+                return Made(await make(), newest)
             async with self.questions.turn(asked.client, part.asked):
-                return Made(await make())
+                return Made(await make(), newest)
 
         own = Key((part.layer.id,), key.z, key.x, key.y, (key.filters[at],), (key.plans[at],), (key.sights[at],))
         away = bool(services.database_problem) and tiling.source_of(part.layer).needs_database
@@ -297,29 +303,7 @@ class TileServer:
         return await self.results.get(self._result_key(part)._replace(rows=rows), read, client)
 
     def _result_key(self, part: Part) -> ResultKey:
-        return ResultKey(part.layer.id, self._version(part), part.status.version, part.where.canonical)
-
-    def _version(self, part: Part) -> str:
-        """`tiling.tile_version`, made anew when the catalogue or the layer's state is another."""
-        catalog, layer, status = self.services.live.current, part.layer, part.status
-        if layer.rows is None:
-            # Restricted fields are in no tile: who sees all rows sees the same tiles.
-            layer, status = self.services.find(layer.id) or (layer, status)
-        name = (layer.id, _sight_of(part))
-        known = self._known.get(name)
-        if known is None or known.catalog is not catalog or known.layer is not layer or known.status is not status:
-            known = _Known(catalog, layer, status, tiling.tile_version(catalog, layer, status))
-            self._known[name] = known
-            if len(self._known) > _VERSIONS_KEPT:
-                self._forget_sight()
-        return known.version
-
-    def _forget_sight(self) -> None:
-        """Let go of the oldest version that is of a part of a layer's rows: it is made anew when it is asked for."""
-        for name in self._known:
-            if name[1]:
-                del self._known[name]
-                return
+        return ResultKey(part.layer.id, self._versions.find(part), part.status.version, part.where.canonical)
 
     async def _encode(self, entry: Entry, encoding: str) -> bytes:
         """The entry's bytes in an encoding: made once, in a thread where it takes long."""
@@ -361,7 +345,8 @@ class TileServer:
                 if private:
                     self._restricted.update(entry.key.layers)
                 name = (request.target, request.encoding, name_grants(request.access.grants))
-                self.cache.add_shortcut(entry, name, hot, len(request.target))
+                if all(map(self._versions.is_served, asked.parts)):  # it may have been closed while this was packed
+                    self.cache.add_shortcut(entry, name, hot, len(request.target))
         if is_known(request.if_none_match, etag):
             shared = [line for line in shared if line[0] not in (b"content-type", b"content-encoding")]
             return Answer(304, [*shared, own[0]])
@@ -390,36 +375,21 @@ class TileServer:
 
         What there is of a layer that stayed as it was stays, whatever happened to others.
         """
-        before, self._known = self._known, {}
         for layer_id in self._restricted:  # who may see what of them may be another matter now
             self.cache.drop_shortcuts(layer_id)
         self._restricted.clear()
-        for (layer_id, sight), known in before.items():
-            if sight:
-                continue  # what they see has a version of its own, which is found when they ask
-            found = self.services.find(layer_id)
-            other = found is None or found[0] != known.layer
-            if found is not None and not other and self._is_version(found, known.version):
-                continue
-            self.cache.drop_shortcuts(layer_id)
-            self.results.drop(layer_id)
-            if found is None or other or found[1].loaded_at == known.status.loaded_at:
-                self.flights.forget(layer_id)  # not there, declared otherwise, or of another recipe
+        for change in self._versions.follow():
+            self.cache.drop_shortcuts(change.layer)
+            self.results.drop(change.layer)
+            if change.over:
+                self.flights.forget(change.layer)
             else:
-                self.flights.drop(layer_id, None)
-
-    def _is_version(self, found: tuple[Layer, LayerStatus], version: str) -> bool:
-        return self._version(Part(*found, Asked(Where(asked=False)))) == version
+                self.flights.drop(change.layer, None)
 
     def _follow_rows(self, notice: Notice) -> None:
         self.results.drop(notice.layer, notice.version)
         ranges = None if notice.tiles is None else [TileRange(*item) for item in notice.tiles]
         self.flights.drop(notice.layer, ranges)
-
-
-def _sight_of(part: Part) -> str:
-    """Names the rows that may be seen of the layer; empty for all of them, whichever fields may be seen."""
-    return "" if part.layer.rows is None else part.layer.scope
 
 
 def encode_headers(headers: Mapping[str, str]) -> RawHeaders:

@@ -45,12 +45,16 @@ MAX_LAYERS = 32
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One layer of a request, its loaded state, what the filter leaves of it, and from which zoom on as features."""
+    """One layer of a request, its loaded state, what the filter leaves of it, and from which zoom on as features.
+
+    `whole` is what it is of: layer and state as they were served when the caller's part of it was looked up.
+    """
 
     layer: Layer
     status: LayerStatus
     asked: Asked
-    features_from: int = 0
+    features_from: int
+    whole: tuple[Layer, LayerStatus]
 
     @property
     def where(self) -> Where:
@@ -133,14 +137,17 @@ async def build_parts(view: View, questions: Questions, client: str, layers: str
     plans = tiling.parse_plans(properties.pop(tiling.PLAN, ""), ids)
     filters = cast("dict[str, str]", arguments)
     asked = [await questions.read(client, layer, status, filters, properties) for layer, status in found]
-    return [_build_part(*one, what, plan) for one, what, plan in zip(found, asked, plans, strict=True)]
+    return [
+        Part(layer, status, what, _choose_plan(layer, status, what, plan), view.whole[layer.id])
+        for (layer, status), what, plan in zip(found, asked, plans, strict=True)
+    ]
 
 
-def _build_part(layer: Layer, status: LayerStatus, asked: Asked, plan: int | None) -> Part:
+def _choose_plan(layer: Layer, status: LayerStatus, asked: Asked, plan: int | None) -> int:
     """Without a filter a layer has its own plan, and a filter can only let features begin earlier."""
     own = status.plan.features_from
     filtered = layer.has_rows and asked.where.canonical and asked.where.asked
-    return Part(layer, status, asked, min(own, plan) if filtered and plan is not None else own)
+    return min(own, plan) if filtered and plan is not None else own
 
 
 def _without_plan(query: str) -> str:

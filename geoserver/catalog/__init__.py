@@ -22,7 +22,7 @@ from geoserver.catalog.layer_file import read_layer
 from geoserver.catalog.names import natural_key, near
 from geoserver.catalog.rowless import read_kinds
 from geoserver.catalog.schemas import FOLDER, Schema, read_schemas
-from geoserver.catalog.styles import find_geometry, read_recipes, read_styles
+from geoserver.catalog.styles import find_geometry, find_misread, read_recipes, read_styles
 from geoserver.errors import CatalogError, NotFoundError
 from geoserver.model import ANY, BINS, City, Grant, Layer
 from geoserver.settings import Settings
@@ -98,7 +98,15 @@ class LiveCatalog:
         return known[1]
 
     def reload(self) -> Catalog:
-        """Read the files again; a layer whose file broke keeps its last good state and its problem is listed."""
+        """Read the files again, and serve what they say."""
+        self.current = self.read()
+        return self.current
+
+    def read(self) -> Catalog:
+        """What the files say by now; a layer whose file broke keeps its last good state and its problem is listed.
+
+        Whoever keeps what was made of `current` must hear of it before anyone asks again: a server puts it there.
+        """
         with self._lock:
             # A folder that is gone for a moment is waited for, and no other one read in its place.
             waiting = not all(folder.is_dir() for folder in self._folders)
@@ -129,7 +137,7 @@ class LiveCatalog:
             layers = {key: known[key] if known.get(key) == layer else layer for key, layer in layers.items()}
             # So it is of what all layers share: what was made from it stays where only a layer's file is another.
             before, schemas = self.current, self._keep_schemas(broken)
-            self.current = replace(
+            return replace(
                 fresh,
                 layers=_in_order(layers),
                 styles=_same(before.styles, {**fresh.styles, **styles}),
@@ -137,7 +145,6 @@ class LiveCatalog:
                 schemas=_same(before.schemas, {**fresh.schemas, **schemas}),
                 city=_same(before.city, fresh.city),
             )
-            return self.current
 
     def _keep_schemas(self, broken: set[str]) -> dict[str, Schema]:
         """The last good state of schemas whose files broke."""
@@ -276,6 +283,7 @@ def _join(
         )
     if not layer.has_rows:
         return replace(layer, tile_fields=tuple(layer.fields))
+    _check_recipes(layer, recipes)
     layer = replace(layer, geometry=find_geometry(layer.kind, recipes[layer.kind]))
     drawn_by = styles if layer.basemap else {layer.style} & styles.keys()  # basemaps name their layers themselves
     styled: dict[str, int] = {}
@@ -298,6 +306,14 @@ def _join(
     labels = [layer.label, *(words.label for words in layer.languages.values())]
     wanted = styled.keys() | filtered | {name for label in labels for name in list_fields(label)}
     return replace(layer, tile_fields=tuple(name for name in carried if name in wanted))
+
+
+def _check_recipes(layer: Layer, recipes: Mapping[str, str]) -> None:
+    """A recipe is handed no restricted field, and must not read one by its name."""
+    restricted = {name for name, item in layer.fields.items() if item.restricted}
+    if restricted and (found := find_misread(layer.kind, recipes, restricted)):
+        expected = f"no such key: tiles/{found[0]}.sql reads this field, and no restricted field is in any tile"
+        raise CatalogError(str(layer.file), f"fields.{found[1]}.restricted", expected)
 
 
 def styled_fields(style: Mapping[str, Any], layer_id: str) -> dict[str, int]:

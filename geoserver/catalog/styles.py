@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,22 @@ import orjson
 from geoserver import assets
 from geoserver.catalog.files import list_files, read_text
 from geoserver.errors import CatalogError
-from geoserver.model import GEOMETRIES
+from geoserver.model import BINS, GEOMETRIES
 
-__all__ = ["find_geometry", "read_recipes", "read_styles"]
+__all__ = [
+    "find_columns",
+    "find_geometry",
+    "find_misread",
+    "is_product_style",
+    "list_source_layers",
+    "read_recipes",
+    "read_styles",
+]
 
 _GEOMETRY = re.compile(rf"^--\s*(?:bins|geometry):\s*({'|'.join(GEOMETRIES)})\s*$", re.MULTILINE)
+_COLUMNS = re.compile(r"^--\s*columns:\s*(\w+ \w+(?:, *\w+ \w+)*)\s*$", re.MULTILINE)
+_COMMENT = re.compile(r"--.*$", re.MULTILINE)
+_WORD = re.compile(r"\w+")
 _DEEPEST = 60
 _GROUPS = ("paint", "layout")
 
@@ -40,6 +52,24 @@ def read_styles(workspace: Path, problems: list[CatalogError]) -> dict[str, Mapp
                 continue
             styles[path.stem] = style
     return styles
+
+
+def is_product_style(name: str, style: Mapping[str, Any]) -> bool:
+    """Whether that is what comes with the product by this name, and no style of a city that has taken its place."""
+    return style == _read_product_styles().get(name)
+
+
+@functools.cache
+def _read_product_styles() -> Mapping[str, Mapping[str, Any]]:
+    found = {}
+    for path in list_files(assets.root("styles"), ".json", []):
+        found[path.stem] = orjson.loads(read_text(path))
+    return found
+
+
+def list_source_layers(style: Mapping[str, Any]) -> set[str]:
+    """Names of the layers in tiles that a style draws."""
+    return {item["source-layer"] for item in style["layers"] if "source-layer" in item}
 
 
 def _style_fault(style: Any) -> tuple[str, str] | None:
@@ -96,6 +126,31 @@ def find_geometry(kind: str, recipe: str) -> str:
         return kind
     found = _GEOMETRY.search(recipe)
     return found[1] if found else ""
+
+
+def find_columns(recipe: str) -> dict[str, str]:
+    """Names and types of the fields that a layer must have for the recipe, as it says at its top."""
+    found = _COLUMNS.search(recipe)
+    return dict(part.split() for part in found[1].split(",")) if found else {}
+
+
+def find_misread(kind: str, recipes: Mapping[str, str], fields: Collection[str]) -> tuple[str, str] | None:
+    """A recipe behind this kind of tile that may read one of these fields by its name, and which."""
+    for name in (kind, BINS):
+        if found := _find_read(name, recipes.get(name, "")).intersection(fields):
+            return name, min(found)
+    return None
+
+
+def _find_read(name: str, recipe: str) -> set[str]:
+    """What a recipe may read beside the fields that it is given: what it says; of a city's own, any word in it."""
+    said = set(find_columns(recipe))
+    return said if recipe == _read_product_recipes().get(name) else said | set(_WORD.findall(_COMMENT.sub("", recipe)))
+
+
+@functools.cache
+def _read_product_recipes() -> Mapping[str, str]:
+    return {path.stem: read_text(path) for path in list_files(assets.root("tiles"), ".sql", [])}
 
 
 def read_recipes(workspace: Path, problems: list[CatalogError] | None = None) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from geoserver.catalog.declared import list_changes
 from geoserver.catalog.labels import keep_fields
-from geoserver.catalog.styles import find_geometry
+from geoserver.catalog.styles import find_geometry, find_misread
 from geoserver.fieldtypes import FIELD_TYPES, type_of_column
 from geoserver.model import GEOMETRIES
 
@@ -88,6 +88,9 @@ def _find_fault(layer: Layer, status: LayerStatus, kind: str, recipes: Mapping[s
         return f"its table layers.{layer.table} is gone"
     if kind not in recipes:
         return f"it was loaded as kind {kind!r}, of which there is no recipe in tiles/"
+    restricted = [name for name, item in layer.fields.items() if item.restricted]
+    if restricted and (found := find_misread(kind, recipes, restricted)):
+        return f"tiles/{found[0]}.sql reads its field {found[1]!r}, which is restricted"
     points = find_geometry(kind, recipes[kind]) == "points"
     needed = _NEEDED if points or not status.plan.zooms else (*_NEEDED, "visible_from")
     if missing := [name for name in needed if name not in columns]:

@@ -92,13 +92,15 @@ class Part:
 
 
 class Snapshot:
-    """The present state under one address, as one caller sees it: `seen` are the collections that were looked up."""
+    """The state under one address, as one caller sees it: `seen` are the collections that were looked up, when
+    `generation` was the service's.
+    """
 
-    def __init__(self, service: OgcService, url: str, view: View, seen: Sequence[Seen]) -> None:
+    def __init__(self, service: OgcService, url: str, view: View, seen: Sequence[Seen], generation: int) -> None:
         self.service = service
         self.url = url  # of the landing page, without a slash at the end
         self.view = view
-        self.generation = service.generation
+        self.generation = generation
         self.loaded = [found for found in seen if found[0].has_rows]
 
     @property
@@ -239,13 +241,14 @@ class OgcService:
 
         Raises NotFoundError that lists those there are, UnavailableError while none are known.
         """
+        generation = self.generation  # before it is waited: what is looked up may be old by then
         if layer_id is None:
-            return Snapshot(self, url, view, await view.layers())
+            return Snapshot(self, url, view, await view.layers(), generation)
         found = await view.layer(layer_id)
         if not found[0].has_rows:
             others = [layer.id for layer, _ in await view.layers() if layer.has_rows]
             raise NotFoundError("collection", layer_id, "one of " + ", ".join(others))
-        return Snapshot(self, url, view, [found])
+        return Snapshot(self, url, view, [found], generation)
 
     def read_times(self, layer: Layer, status: LayerStatus) -> tuple[datetime, datetime] | None:
         """First and last time of a layer, asked for once per version and name of the time field."""

@@ -10,6 +10,7 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Composed, Identifier
 
+from geoserver.catalog.styles import find_columns
 from geoserver.database.connecting import SettingsOf, connect
 from geoserver.database.fitting import fit
 from geoserver.database.status import STATUS_QUERY, build_status
@@ -19,7 +20,7 @@ from geoserver.filtering import Where
 from geoserver.model import BINS, Field, Layer, Tile, TilePlan
 from geoserver.tiling.bins import Subject, build_bins
 from geoserver.tiling.compose import build_values
-from geoserver.tiling.recipes import build_statement, find_columns
+from geoserver.tiling.recipes import build_statement
 from geoserver.tiling.sources import rowless_source_of
 
 if TYPE_CHECKING:

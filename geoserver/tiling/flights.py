@@ -68,7 +68,7 @@ class RenderCounts:
 class _Flight:
     """One render under way."""
 
-    __slots__ = ("kept", "key", "outdated", "started", "task", "versions", "waiting")
+    __slots__ = ("forgotten", "kept", "key", "outdated", "started", "task", "versions", "waiting")
 
     def __init__(self, key: Key, versions: tuple[str, ...], started: float) -> None:
         self.key = key
@@ -77,6 +77,7 @@ class _Flight:
         self.waiting = 0
         self.kept = False  # goes on though nobody waits: someone was sent away with old bytes meanwhile
         self.outdated = False
+        self.forgotten = False  # the bytes are for those who wait alone
         self.task: asyncio.Task[Found]
 
 
@@ -130,6 +131,7 @@ class Flights:
         """The layer is gone, or other things of it may be seen than before: let its tiles not be seen again."""
         for flight in self._running:
             if layer in flight.key.layers:
+                flight.forgotten = True
                 self._outdate(flight)
         self.cache.forget_layer(layer)
 
@@ -175,7 +177,7 @@ class Flights:
             self.counts.add(time.perf_counter() - started)
         fresh = made.fresh and not flight.outdated
         entry = Entry(flight.key, flight.versions, made.body, fresh=fresh)
-        if fresh or (made.fresh and not self._is_fresh(flight.key)):
+        if fresh or (made.fresh and not flight.forgotten and not self._is_fresh(flight.key)):
             self.cache.store(entry)
         return Found(entry, stale=not made.fresh)
 

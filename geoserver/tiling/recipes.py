@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
     from geoserver.model import Field, Layer
 
-__all__ = ["PIXELS", "build_statement", "build_value", "find_columns", "pixel_metres", "plain_recipe"]
+__all__ = ["PIXELS", "build_statement", "build_value", "pixel_metres", "plain_recipe"]
 
 PIXELS = 512  # CSS pixels across a tile, as MapLibre draws vector tiles
-_COLUMNS = re.compile(r"^--\s*columns:\s*(\w+ \w+(?:, *\w+ \w+)*)\s*$", re.MULTILINE)
 _COMMENT = re.compile(r"^\s*--.*$\n?", re.MULTILINE)
 
 
@@ -49,12 +48,6 @@ def build_statement(recipe: str, layer: Layer, where: Composable, table: str = "
 def plain_recipe(recipe: str) -> LiteralString:
     """The recipe without comments; they would travel with every statement, and may hold braces and percent signs."""
     return _COMMENT.sub("", recipe).strip()
-
-
-def find_columns(recipe: str) -> dict[str, str]:
-    """Names and types of the fields that a layer must have for the recipe, as it says at its top."""
-    found = _COLUMNS.search(recipe)
-    return dict(part.split() for part in found[1].split(",")) if found else {}
 
 
 def _build_column(layer: Layer, field: Field) -> Composable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from geoserver.errors import CatalogError
 from geoserver.tiling.sources import rowless_source_of
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from geoserver.database.status import LayerStatus
     from geoserver.model import Layer
 
-__all__ = ["Rowless", "open_layer"]
+__all__ = ["Looked", "Rowless", "open_layer"]
 
 log = logging.getLogger("geoserver")
 
@@ -21,6 +21,14 @@ log = logging.getLogger("geoserver")
 def open_layer(layer: Layer) -> tuple[Layer, LayerStatus]:
     """The layer as its source has it, and its state; raises CatalogError for what cannot be opened."""
     return rowless_source_of(layer).open(layer)
+
+
+class Looked(NamedTuple):
+    """What a look at the files came to: layers by id, what is wrong, and what each layer was made of."""
+
+    held: dict[str, tuple[Layer, LayerStatus]]
+    problems: tuple[CatalogError, ...]
+    made_of: dict[str, object]
 
 
 class Rowless:
@@ -33,6 +41,10 @@ class Rowless:
 
     def refresh(self, catalog: Catalog) -> bool:
         """Look at the files again and give whether anything changed. Blocks for the disk; one call at a time."""
+        return self.take(self.look(catalog))
+
+    def look(self, catalog: Catalog) -> Looked:
+        """What there is by now of this catalogue's layers; it is held when it is taken."""
         layers = [layer for layer in catalog.layers.values() if not layer.has_rows]
         held: dict[str, tuple[Layer, LayerStatus]] = {}
         made_of: dict[str, object] = {}
@@ -54,8 +66,12 @@ class Rowless:
                 made_of[layer.id] = None  # tried again next time
                 if before:
                     held[layer.id] = before
-        changed = held != self.held or tuple(map(str, problems)) != tuple(map(str, self.problems))
-        self.held, self.problems, self._made_of = held, tuple(problems), made_of
+        return Looked(held, tuple(problems), made_of)
+
+    def take(self, looked: Looked) -> bool:
+        """Hold that; gives whether it is another than before."""
+        changed = looked.held != self.held or [*map(str, looked.problems)] != [*map(str, self.problems)]
+        self.held, self.problems, self._made_of = looked
         return changed
 
     def renew(self) -> list[tuple[Layer, LayerStatus]]:

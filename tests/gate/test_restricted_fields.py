@@ -84,3 +84,50 @@ def test_a_field_that_is_restricted_after_the_load_is_in_squares_and_times_no_mo
     assert (after.layer.time, after.status.plan.facet, after.status.plan.values) == ("", "", ())
     assert after.layer.tile_fields == ("wood",)
     assert any(change.startswith("time") for change in after.changes)
+
+
+RECIPE = """-- geometry: points
+{head}
+SELECT ST_AsMVT(features.*, {{layer}}, 4096, 'geom', 'fid') FROM (
+    SELECT fid, {said} AS said, ST_AsMVTGeom(geom_3857, ST_TileEnvelope(%(z)s, %(x)s, %(y)s), 4096, 64) AS geom
+      FROM {{table}} WHERE {{where}} ORDER BY fid) AS features
+"""
+
+
+@pytest.mark.parametrize(("head", "said"), [("-- columns: owner text", "owner"), ("", 'upper("owner")')])
+def test_a_recipe_that_reads_a_field_by_name_is_refused_where_that_is_restricted(
+    workspace: Path, head: str, said: str
+) -> None:
+    (workspace / "tiles").mkdir()
+    (workspace / "tiles/points.sql").write_text(RECIPE.format(head=head, said=said), encoding="utf-8")
+    assert read_catalog(write(workspace)).problems == ()
+    found = read_catalog(write(workspace, owner=CLOSED))
+    assert "fields.owner.restricted: no such key: tiles/points.sql reads this" in str(found.problems[0])
+    assert "wells" not in found.layers
+    (workspace / "tiles/points.sql").write_text(RECIPE.format(head="-- owner", said="wood"), encoding="utf-8")
+    assert "wells" in read_catalog(write(workspace, owner=CLOSED)).layers
+
+
+def test_a_recipe_of_the_product_is_given_what_it_may_read(workspace: Path) -> None:
+    settings = write(workspace, owner=CLOSED)
+    path = workspace / "layers/wells.toml"
+    path.write_text(path.read_text().replace("fields.owner = {", 'fields.names = { column = "owner",'))
+    assert read_catalog(settings).problems == ()
+
+
+def test_a_recipe_that_comes_to_read_a_restricted_field_takes_its_layer_out_of_service(
+    workspace: Path, make_database: Callable[..., str], empty_template: str
+) -> None:
+    settings, url = write(workspace, owner=CLOSED), make_database(template=empty_template)
+    load_wells(settings, url)
+    with TestClient(app := create_app(settings, url), base_url="http://127.0.0.1"):
+        services = app.state.services
+        assert services.find("wells") is not None
+        (workspace / "tiles").mkdir()
+        (workspace / "tiles/points.sql").write_text(RECIPE.format(head="", said="owner"), encoding="utf-8")
+        services.live.reload()
+        assert services.find("wells") is None
+        assert "tiles/points.sql reads its field 'owner'" in services.outdated()["wells"][0]
+        (workspace / "tiles/points.sql").unlink()
+        services.live.reload()
+        assert services.find("wells") is not None

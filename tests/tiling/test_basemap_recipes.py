@@ -13,8 +13,8 @@ import shapely
 from known_shapes import Shapes, tile_of
 
 from geoserver import assets
+from geoserver.catalog.styles import find_columns
 from geoserver.fieldtypes import FIELD_TYPES
-from geoserver.tiling.recipes import find_columns
 
 if TYPE_CHECKING:
     from typing import Any

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from geoserver.catalog.rowless import read_kinds
 from geoserver.errors import BadParameterError
-from geoserver.tiling.sources.base import VECTOR, RowlessSource, TileContent, TileSource, View
+from geoserver.tiling.sources.base import VECTOR, Drawing, RowlessSource, TileContent, TileSource
 from geoserver.tiling.sources.rows import Rows
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ async def render(
     Raises UnavailableError when the database is away or too slow. Cancelling the task cancels the query.
     """
     own = status.plan.features_from
-    view = View(where, own if features_from is None else min(own, features_from), points, fits, few)
-    return await source_of(layer).render(database, catalog, layer, status, tile, view=view)
+    drawing = Drawing(where, own if features_from is None else min(own, features_from), points, fits, few)
+    return await source_of(layer).render(database, catalog, layer, status, tile, drawing=drawing)
 
 
 def tile_version(catalog: Catalog, layer: Layer, status: LayerStatus) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from geoserver.catalog import Catalog
     from geoserver.database.pool import Database
     from geoserver.model import Layer, Tile
-    from geoserver.tiling.sources.base import View
+    from geoserver.tiling.sources.base import Drawing
 
 __all__ = ["KIND", "RULES", "SOURCE", "ArchiveStatus"]
 
@@ -72,7 +72,7 @@ class ReadyMade(RowlessSource):
         status: LayerStatus,
         tile: Tile,
         *,
-        view: View,  # noqa: ARG002
+        drawing: Drawing,  # noqa: ARG002
     ) -> bytes:
         if not isinstance(status, ArchiveStatus) or not layer.minzoom <= tile.z <= layer.maxzoom:
             return b""

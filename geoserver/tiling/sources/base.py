@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from geoserver.model import Bounds, Layer, Tile
     from geoserver.tiling.cells import Cells
 
-__all__ = ["VECTOR", "RowlessSource", "TileContent", "TileSource", "View", "build_common", "digest", "spoken"]
+__all__ = ["VECTOR", "Drawing", "RowlessSource", "TileContent", "TileSource", "build_common", "digest", "spoken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ VECTOR = TileContent("application/vnd.mapbox-vector-tile", ("mvt", "pbf"), joina
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """What of a layer is to be seen, as features from which zoom on, and the `points` themselves if in memory.
+class Drawing:
+    """What of a layer is to be drawn, as features from which zoom on, and the `points` themselves if in memory.
 
     `fits`: all features do from that zoom on. `few`: they are few of the layer.
     """
@@ -70,7 +70,7 @@ class TileSource(Protocol):
         """A short text that changes when any tile may have changed, but for edits of rows in place."""
 
     async def render(
-        self, database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile, *, view: View
+        self, database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile, *, drawing: Drawing
     ) -> bytes:
         """The layer's part of a tile, not compressed, `b""` when it holds nothing; raises UnavailableError."""
 
@@ -90,7 +90,7 @@ class RowlessSource:
         raise NotImplementedError
 
     async def render(
-        self, database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile, *, view: View
+        self, database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile, *, drawing: Drawing
     ) -> bytes:
         """As of every source."""
         raise NotImplementedError

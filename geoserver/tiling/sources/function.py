@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from geoserver.database.pool import Database
     from geoserver.filtering import Where
     from geoserver.model import Layer, Tile
-    from geoserver.tiling.sources.base import View
+    from geoserver.tiling.sources.base import Drawing
 
 __all__ = ["KIND", "RULES", "SOURCE"]
 
@@ -59,9 +59,9 @@ class Function(RowlessSource):
         return repr(functions.depends_on(layer))
 
     async def render(
-        self, database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile, *, view: View
+        self, database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile, *, drawing: Drawing
     ) -> bytes:
-        return await functions.render(database, layer, tile, view.where)
+        return await functions.render(database, layer, tile, drawing.where)
 
 
 def _period_of(layer: Layer) -> int:

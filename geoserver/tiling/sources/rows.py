@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from geoserver.database.status import LayerStatus
     from geoserver.filtering import Where
     from geoserver.model import Layer, Tile
-    from geoserver.tiling.sources.base import TileContent, View
+    from geoserver.tiling.sources.base import Drawing, TileContent
 
 __all__ = ["Rows"]
 
@@ -53,26 +53,26 @@ class Rows:
         return postgis.tile_version(catalog, layer, status)
 
     async def render(
-        self, database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile, *, view: View
+        self, database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile, *, drawing: Drawing
     ) -> bytes:
-        filtering.check_rows(layer, view.where)
+        filtering.check_rows(layer, drawing.where)
         try:
-            if view.points is None:
+            if drawing.points is None:
                 return await postgis.render(
                     database,
                     catalog,
                     layer,
                     status,
                     tile,
-                    where=view.where,
-                    features_from=view.features_from,
-                    fits=view.fits,
-                    few=view.few,
+                    where=drawing.where,
+                    features_from=drawing.features_from,
+                    fits=drawing.fits,
+                    few=drawing.few,
                 )
             if not postgis.may_hold(layer, status, tile):
                 return b""
-            plan = lower_plan(status.plan, view.features_from)
-            return await draw(view.points, Subject(catalog.recipes, layer, plan, status.geometry_type), tile)
+            plan = lower_plan(status.plan, drawing.features_from)
+            return await draw(drawing.points, Subject(catalog.recipes, layer, plan, status.geometry_type), tile)
         except _WRONG as error:
             log.exception("Layer %s: the recipe tiles/%s.sql failed", layer.id, layer.kind)
             detail = f"The recipe behind layer {layer.id} failed; the server's log says why."
