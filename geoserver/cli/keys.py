@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from geoserver.cli.common import Workspace, database, read_settings, say
-from geoserver.errors import NotFoundError
+from geoserver.errors import BadParameterError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,9 +37,9 @@ def add(
     label: Annotated[str, typer.Option("--label", help="Who or what it is for.")],
     layers: Annotated[list[str], typer.Option("--layer", metavar="ID", help="A layer; * for all. May be repeated.")],
     may: Annotated[str, typer.Option("--may", help="read, write, manage, with commas between.")] = "read",
-    rows: Annotated[str, typer.Option("--rows", metavar="CQL2", help="Only rows that fit.")] = "",
+    rows: Annotated[str | None, typer.Option("--rows", metavar="CQL2", help="Only rows that fit.")] = None,
     fields: Annotated[str, typer.Option("--fields", help="Restricted fields to show, with commas; * for all.")] = "",
-    expires: Annotated[str, typer.Option("--expires", metavar="DATE", help="The last day, or a time.")] = "",
+    expires: Annotated[str | None, typer.Option("--expires", metavar="DATE", help="The last day, or a time.")] = None,
     rate: Annotated[int | None, typer.Option("--rate", help="Requests a minute.")] = None,
     quota: Annotated[int | None, typer.Option("--quota", help="Requests a day.")] = None,
     workspace: Workspace = None,
@@ -50,7 +50,9 @@ def add(
     from geoserver.gate.making import Wish, make
 
     settings = read_settings(workspace)
-    document = {"layers": layers, "may": _split(may), "rows": rows, "fields": _split(fields)}
+    if rows is not None and not rows.strip():  # it may be a variable that is not set
+        raise BadParameterError("--rows", rows, "a filter in CQL2, or no such option for all rows")
+    document = {"layers": layers, "may": _split(may), "rows": rows or "", "fields": _split(fields)}
     grant = parse_grant(document)
     check_grant(grant, read_catalog(settings).layers)
     subject, name = _who()
@@ -80,16 +82,27 @@ def list_(as_json: Json = False, workspace: Workspace = None) -> None:
 
 
 @app.command("revoke")
-def revoke(key_id: Annotated[str, typer.Argument(metavar="ID")], workspace: Workspace = None) -> None:
+def revoke(
+    key_id: Annotated[str, typer.Argument(metavar="ID")],
+    with_made: Annotated[bool, typer.Option("--with-made", help="Also keys that were made with it.")] = False,
+    workspace: Workspace = None,
+) -> None:
     """End a key, and whoever is signed in with it; servers that run hear of it at once."""
-    from geoserver.database.keys import revoke_key, write_audit
+    from geoserver.database.keys import list_keys, revoke_key, write_audit
+    from geoserver.gate.making import describe
 
     subject, name = _who()
     with _connected(read_settings(workspace)) as connection, connection.transaction():
-        if not revoke_key(connection, key_id):
+        revoked = revoke_key(connection, key_id, made=with_made)
+        if not revoked:
             raise NotFoundError("key", key_id, "the id of a key that holds, as `geoserver keys list` tells it")
-        write_audit(connection, subject, name, "revoke key", details={"key": key_id})
-    print(f"revoked {key_id}")
+        for each in revoked:
+            write_audit(connection, subject, name, "revoke key", details={"key": each})
+        made = [describe(key) for key in list_keys(connection) if key.created_by == f"key:{key_id}"]
+    for each in revoked:
+        print(f"revoked {each}")
+    if left := sum(key["state"] == "holds" for key in made):
+        say(f"{left} made with it hold on; to end them: geoserver keys revoke {key_id} --with-made")
 
 
 @app.command("audit")

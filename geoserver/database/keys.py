@@ -130,12 +130,22 @@ def add_key(connection: psycopg.Connection, key: StoredKey) -> None:
     )
 
 
-def revoke_key(connection: psycopg.Connection, key_id: str) -> bool:
-    """Whether there is such a key that was not revoked yet; its sessions end with it."""
-    found = connection.execute(
-        "UPDATE geoserver.keys SET revoked_at = now() WHERE id = %s AND revoked_at IS NULL", [key_id]
+def revoke_key(connection: psycopg.Connection, key_id: str, *, made: bool = False) -> list[str]:
+    """Which keys ended that had not yet: that of the id, and those that were made with it, and with these, where these
+    are meant, too. Their sessions end with them.
+    """
+    rows = connection.execute(
+        """
+        WITH RECURSIVE ending AS (
+            SELECT %(id)s::text AS id
+            UNION SELECT k.id FROM geoserver.keys AS k JOIN ending AS e ON k.created_by = 'key:' || e.id WHERE %(made)s
+        )
+        UPDATE geoserver.keys SET revoked_at = now() WHERE id IN (SELECT id FROM ending) AND revoked_at IS NULL
+        RETURNING id
+        """,
+        {"id": key_id, "made": made},
     )
-    return found.rowcount > 0
+    return [str(row[0]) for row in rows]
 
 
 def add_session(connection: psycopg.Connection, session: StoredSession) -> None:

@@ -20,13 +20,13 @@ from geoserver.errors import BadParameterError, UnauthorizedError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["COOKIE", "Given", "digest_of", "has_key", "make_key", "make_session", "read_given", "take_keys"]
+__all__ = ["COOKIE", "WRONG", "Given", "digest_of", "has_key", "make_key", "make_session", "read_given", "take_keys"]
 
 COOKIE = "geoserver_session"
 _COOKIE = COOKIE.encode()
 _KEY = re.compile(r"gsk_[A-Za-z0-9_-]{43}", re.ASCII)
 _SESSION = re.compile(r"gss_[A-Za-z0-9_-]{43}", re.ASCII)
-_WRONG = "This key is not known here: it is wrong, revoked or expired."
+WRONG = "This key is not known here: it is wrong, revoked or expired."
 _HOW = "expected Authorization: Bearer KEY, or Basic with the key as password"
 _LONGEST = 4_096  # bytes of an Authorization header; with Basic the user's name is free
 
@@ -113,7 +113,7 @@ def read_given(headers: Iterable[tuple[bytes, bytes]], keys: list[str]) -> Given
 
 def _digest_key(key: str) -> bytes:
     if not _KEY.fullmatch(key):
-        raise UnauthorizedError(_WRONG)
+        raise UnauthorizedError(WRONG)
     return digest_of(key)
 
 

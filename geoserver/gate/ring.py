@@ -10,17 +10,18 @@ import contextlib
 import logging
 import time
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from geoserver.access import NOBODY, Access, Grant
+from geoserver.access import NOBODY, Access
 from geoserver.database.connecting import SettingsOf, connect
 from geoserver.database.keys import Known, StoredKey, StoredSession, add_uses, forget_sessions, read_known
 from geoserver.errors import BadParameterError, GeoserverError, TooManyError, UnauthorizedError, UnavailableError
-from geoserver.gate.credentials import read_given
-from geoserver.gate.making import read_grants
+from geoserver.gate.credentials import WRONG, read_given
+from geoserver.gate.making import Limits, read_grants
 from geoserver.gate.uses import Uses
 from geoserver.turns import outlast
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine
 
     from geoserver.gate.credentials import Given
+    from geoserver.model import Grant
 
 __all__ = ["Gate", "Held"]
 
@@ -43,7 +45,7 @@ _RETRY = 1.0  # seconds after what failed
 _UNKNOWN = 10_000  # wrong keys that are remembered as such
 # Notices a database that is gone without a word; a unix socket has none of these.
 _LIVELY = {"keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 2, "tcp_user_timeout": 10_000}
-_WRONG = "This key is not known here: it is wrong, revoked or expired."
+_DAYS = 366  # for which a key holds that a person makes: nobody revokes it when they leave their group
 
 
 @dataclass(slots=True)
@@ -90,7 +92,7 @@ class Gate:
             return await self._identify_session(given)
         held = await self._find_key(given.digest)
         if held is None:
-            raise UnauthorizedError(_WRONG)
+            raise UnauthorizedError(WRONG)
         self._count(held)
         return replace(held.access, read_only=True) if given.read_only else held.access
 
@@ -117,9 +119,18 @@ class Gate:
         """The key itself, for whoever signs in with it; raises as `identify`."""
         held = await self._find_key(given.digest)
         if held is None:
-            raise UnauthorizedError(_WRONG)
+            raise UnauthorizedError(WRONG)
         self._count(held)
         return held.stored
+
+    def limits_of(self, access: Access) -> Limits:
+        """What whoever asks may give a key at most: what their own has, and of people, who have none, a year."""
+        if access.kind == "person":
+            return Limits(expires=datetime.now(UTC) + timedelta(days=_DAYS))
+        held = self._by_id.get(access.subject.removeprefix("key:"))
+        if held is None:  # it was revoked in this very moment
+            raise UnauthorizedError(WRONG)
+        return Limits(held.stored.expires_at, held.stored.rate, held.stored.quota)
 
     @property
     def stored_keys(self) -> list[StoredKey]:

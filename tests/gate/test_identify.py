@@ -135,7 +135,16 @@ def test_a_key_that_is_deleted_by_hand_is_refused(asked: TestClient, house: Hous
 
 
 def test_a_key_whose_grants_cannot_be_read_opens_nothing(asked: TestClient, house: House) -> None:
-    for grants in ('[{"may": ["read"]}]', '[{"layers": ["wells"], "may": ["fly"]}]', '["x"]', '{"a": 1}', "5", "null"):
+    blank = [f'[{{"layers": ["wells"], "rows": {rows}}}]' for rows in ("{}", "[]", "0", "false", "null", '"  "')]
+    for grants in (
+        *blank,
+        '[{"may": ["read"]}]',
+        '[{"layers": ["wells"], "may": ["fly"]}]',
+        '["x"]',
+        '{"a": 1}',
+        "5",
+        "null",
+    ):
         stored, key = house.key()
         house.do("UPDATE geoserver.keys SET grants = %s::jsonb WHERE id = %s", [grants, stored.id])
         headers = bearer(key)

@@ -101,3 +101,24 @@ def test_a_key_that_would_not_be_what_was_meant_is_not_made(
 def test_a_grant_for_all_layers_may_fit_some_of_them(house: House) -> None:
     key = run(house, "add", "--label", "all", "--layer", "*", "--rows", "owner = 'Ann'", "--fields", "*")
     assert key.strip().startswith("gsk_")
+
+
+def test_an_empty_filter_or_end_is_a_variable_that_is_not_set(house: House) -> None:
+    before = len(listed(house))
+    for option in ("--rows", "--expires"):
+        for blank in ("", "  "):
+            with pytest.raises(BadParameterError):
+                add(house, option, blank)
+    assert len(listed(house)) == before
+
+
+def test_a_key_ends_with_what_was_made_with_it_where_that_is_said(house: House) -> None:
+    add(house)
+    maker = listed(house)[-1]["id"]
+    add(house)
+    made = listed(house)[-1]["id"]
+    house.do("UPDATE geoserver.keys SET created_by = %s WHERE id = %s", [f"key:{maker}", made])
+    run(house, "revoke", maker)
+    assert listed(house)[-1]["state"] == "holds"
+    assert run(house, "revoke", maker, "--with-made").strip() == f"revoked {made}"
+    assert listed(house)[-1]["state"] == "revoked"
