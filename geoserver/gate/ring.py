@@ -82,14 +82,14 @@ class Gate:
         self._changed.set()
         self._waiting: list[asyncio.Future[None]] = []
 
-    async def identify(self, given: Given | None) -> Access:
+    async def identify(self, given: Given | None, *, counted: bool = True) -> Access:
         """Who asks. A session that has ended is nobody; for a key raises UnauthorizedError, TooManyError, or
-        UnavailableError while keys cannot be known.
+        UnavailableError while keys cannot be known. Of a session it may be left uncounted.
         """
         if given is None:
             return NOBODY
         if given.kind == "session":
-            return await self._identify_session(given)
+            return await self._identify_session(given, counted=counted)
         held = await self._find_key(given.digest)
         if held is None:
             raise UnauthorizedError(WRONG)
@@ -192,7 +192,7 @@ class Gate:
                 self._note_unknown(digest)
         return held if held is not None and held.until > time.time() else None
 
-    async def _identify_session(self, given: Given) -> Access:
+    async def _identify_session(self, given: Given, *, counted: bool) -> Access:
         session = self._sessions.get(given.digest) if self._is_fresh() else None
         if session is None and not self._is_unknown(given.digest):
             with contextlib.suppress(UnavailableError):
@@ -208,7 +208,8 @@ class Gate:
         held = self._by_id.get(session.key)
         if held is None or held.until <= time.time():
             return NOBODY
-        self._count(held)
+        if counted:
+            self._count(held)
         return replace(held.access, by_cookie=True)
 
     def _is_unknown(self, digest: bytes) -> bool:

@@ -13,6 +13,7 @@ from gatehouse import basic, bearer, build_app
 
 from geoserver.database.connecting import connect
 from geoserver.database.keys import StoredSession, add_session, end_session
+from geoserver.errors import hide_keys
 from geoserver.gate import COOKIE, make_session, take_keys
 
 if TYPE_CHECKING:
@@ -70,7 +71,14 @@ def test_a_key_in_the_query_is_seen_by_nothing_else(asked: TestClient, house: Ho
 
 def test_a_key_under_another_name_is_refused_and_not_repeated(asked: TestClient, house: House) -> None:
     _, key = house.key()
-    for query in (f"token={key}", f"{key}=1", f"{key}", f"filter=a='{key}'", f"api_key=gsk%5f{key[4:]}"):
+    for query in (
+        f"token={key}",
+        f"{key}=1",
+        f"{key}",
+        f"filter=a='{key}'",
+        f"api_key=gsk%5f{key[4:]}",
+        f"a=%2567sk_{key[4:]}",
+    ):
         body = refused(asked.get(f"/who?{query}"), 400)
         assert key[4:] not in str(body)
 
@@ -204,3 +212,18 @@ def test_a_query_without_a_key_is_left_as_it_is() -> None:
     for query in (b"", b"a=%67sk&key=x", b"&&a", b"filter=%20a%3d1", b"key=%ff"):
         assert take_keys(query) == (query, [])
     assert take_keys(b"key=gsk_1&&a=%20&key=y") == (b"&a=%20&key=y", ["gsk_1"])
+
+
+def test_a_key_is_hidden_however_it_is_written() -> None:
+    key = "gsk_" + "Ab3-" * 10 + "xyz"
+    for written in (
+        key,
+        f"x{key}",
+        f"%67sk_{key[4:]}",
+        f"%2567sk%5F{key[4:]}",
+        f"gsk%255f{key[4:]}",
+        f"g%73%6B_{key[4:]}",
+    ):
+        assert key[4:] not in hide_keys(f"/a?b={written}&c=1")
+        assert hide_keys(f"/a?b={written}&c=1").endswith("&c=1")
+    assert hide_keys("gsk_ and Gessken") == "gsk_ and Gessken"
