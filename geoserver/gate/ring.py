@@ -132,10 +132,9 @@ class Gate:
             raise UnauthorizedError(WRONG)
         return Limits(held.stored.expires_at, held.stored.rate, held.stored.quota)
 
-    @property
-    def stored_keys(self) -> list[StoredKey]:
-        """Every key that is known and holds."""
-        return [held.stored for held in self._keys.values()]
+    def list_grants(self) -> list[tuple[str, tuple[Grant, ...]]]:
+        """Of every key that is known and holds, with its id."""
+        return [(held.stored.id, held.access.grants) for held in self._keys.values()]
 
     def tell(self, payload: str) -> None:
         """A notice came; 'gone' is a change that only a whole reading shows."""

@@ -172,7 +172,8 @@ async def style(  # noqa: PLR0917 - FastAPI passes them by name
     styling.translate_labels(made, languages, catalog, served)
     # Who may see more than others gets the same style as they do where it draws nothing of that.
     drawn_from = styling.list_drawn(made, name, ids)
-    view = view.of([layer for layer, _ in seen if layer.id in drawn_from])
+    looked_at = {**catalog.layers, **{layer.id: layer for layer, _ in seen}}  # the first are there unloaded, too
+    view = view.of([layer for layer in looked_at.values() if layer.id in drawn_from])
     body = orjson.dumps(made)
     tag = build_etag(body, *([view.scope] if view.scope else []))
     headers = {"ETag": tag, **view.headers(CHECKED, vary)}
