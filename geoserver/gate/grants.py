@@ -11,6 +11,7 @@ from geoserver.catalog.access_file import LONGEST_ROWS
 from geoserver.catalog.names import near
 from geoserver.errors import BadParameterError
 from geoserver.filtering import cql2_text, parse_rows
+from geoserver.gate.credentials import has_key
 from geoserver.model import ANY, Grant, May
 
 if TYPE_CHECKING:
@@ -114,6 +115,8 @@ def _check_syntax(rows: str) -> None:
 def parse_label(text: str) -> str:
     """What a key is called by people; raises BadParameterError."""
     label = text.strip()
+    if has_key(label):
+        raise BadParameterError("label", text, "what the key is for, and no key")
     if not label or len(label) > _LABEL or not label.isprintable():
         raise BadParameterError("label", text, f"what the key is for, in 1 to {_LABEL} characters that can be printed")
     return label

@@ -53,7 +53,10 @@ _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>City
 
 @router.get("/", include_in_schema=False)
 async def viewer(request: Request) -> Response:
-    """The map, with what it asks for first told in it."""
+    """The map, with what it asks for first told in it; at an address without a key, for people hand theirs on."""
+    if access_of(request.scope).read_only:  # the key was taken out of the query
+        there = f"{_site(request)}/" + (f"?{request.url.query}" if request.url.query else "")
+        return Response(status_code=303, headers={"Location": there, "Cache-Control": PRIVATE, "Vary": BY_CALLER})
     page = _built().read("index.html")
     if page is None:
         return HTMLResponse(_NOT_BUILT, 503)

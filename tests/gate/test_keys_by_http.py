@@ -246,6 +246,7 @@ BAD = [
     b'{"label": "a", "grants": [{"layers": ["wells"]}], "expires": ""}',
     b'{"label": "a", "grants": [{"layers": ["wells"], "rows": "owner = \'\\u0000\'"}]}',
     b'{"label": "a", "grants": [{"layers": ["wells"], "fields": ["wood"]}]}',
+    b'{"label": "as gsk_' + b"x" * 43 + b'", "grants": [{"layers": ["wells"]}]}',
     b'{"label": "\\ud800", "grants": [{"layers": ["wells"]}]}',
     b'{"label": "\\u0000", "grants": [{"layers": ["wells"]}]}',
     b'{"label": "a", "\\ud800": 1, "grants": [{"layers": ["wells"]}]}',

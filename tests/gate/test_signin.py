@@ -236,6 +236,15 @@ def test_who_came_to_the_map_with_a_key_in_the_address_finds_none_on_the_page(
         browser.cookies.clear()
 
 
+def test_the_map_is_at_an_address_without_a_key(browser: TestClient, house: House) -> None:
+    _, key = house.key()
+    for query, left in ((f"?layers=wells&key={key}&lang=fr", "?layers=wells&lang=fr"), (f"?key={key}", "")):
+        answer = browser.get(f"/{query}", follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{HERE}/{left}")
+        assert answer.headers["cache-control"] == "private, no-store"
+    assert browser.get("/", headers=bearer(key), follow_redirects=False).status_code != 303
+
+
 def test_who_has_asked_too_often_can_still_sign_out(browser: TestClient, house: House) -> None:
     _, key = house.key(quota=2)
     send_key(browser, key)
