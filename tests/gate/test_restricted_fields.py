@@ -9,10 +9,7 @@ from fastapi.testclient import TestClient
 
 from geoserver.app import create_app
 from geoserver.catalog import read_catalog
-from geoserver.database.connecting import connect
-from geoserver.gate.making import Wish, make
 from geoserver.loading import load
-from geoserver.model import Grant
 from geoserver.settings import Settings
 
 if TYPE_CHECKING:
@@ -87,18 +84,3 @@ def test_a_field_that_is_restricted_after_the_load_is_in_squares_and_times_no_mo
     assert (after.layer.time, after.status.plan.facet, after.status.plan.values) == ("", "", ())
     assert after.layer.tile_fields == ("wood",)
     assert any(change.startswith("time") for change in after.changes)
-
-
-def test_the_style_of_a_restricted_layer_is_kept_by_nobody_while_its_rows_are_not_loaded(
-    workspace: Path, empty_database: str
-) -> None:
-    settings = write(workspace)
-    path = workspace / "layers/wells.toml"
-    path.write_text('access = "restricted"\n' + path.read_text(encoding="utf-8"), encoding="utf-8")
-    with TestClient(create_app(settings, empty_database), base_url="http://127.0.0.1") as client:
-        with connect(empty_database, autocommit=True) as connection:
-            _, key = make(connection, Wish("test", (Grant(frozenset({"wells"})),)), "test", "")
-        answer = client.get("/styles/wells.json", headers={"Authorization": f"Bearer {key}"})
-        assert (answer.status_code, answer.headers["cache-control"]) == (200, "private, no-store")
-        assert "Authorization" in answer.headers["vary"]
-        assert client.get("/styles/wells.json").status_code == 404
