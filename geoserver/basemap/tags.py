@@ -41,12 +41,13 @@ class Row(NamedTuple):
 
 
 # What a way must have one of to be of any interest, and a node one of each: the rest of a file is never looked at.
+# Streets are looked at apart; "area" stands for those among them that may be squares.
 KEYS = (
-    "highway", "building", "natural", "landuse", "leisure", "waterway", "railway", "place", "man_made", "aeroway",
+    "area", "building", "natural", "landuse", "leisure", "waterway", "railway", "place", "man_made", "aeroway",
     "amenity", "tourism", "addr:housenumber", "historic", "area:highway",
 )  # fmt: skip
 NODE_KEYS = (
-    ("name", "addr:housenumber"),
+    ("name",),
     ("addr:housenumber", "place", "natural", "aeroway", "railway", "amenity", "tourism", "historic", "leisure"),
 )
 
