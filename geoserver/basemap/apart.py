@@ -61,6 +61,7 @@ class _Child:
             stderr=subprocess.DEVNULL,
             env=environment | _LITTLE_MEMORY,
             bufsize=0,
+            start_new_session=True,  # an interrupt is for the command, which ends them
         )
         self._thread = threading.Thread(target=self._listen, name="geoserver-basemap-reader", daemon=True)
 

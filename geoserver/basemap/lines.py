@@ -87,10 +87,11 @@ class Lines:
             return [read_line_positions(shape)]
         runs: list[list[tuple[float, float]]] = [[]]
         for node in way.nodes:
-            if not node.location.valid():
+            place = node.location
+            if not place.valid():
                 runs.append([])
-            elif not runs[-1] or (node.lon, node.lat) != runs[-1][-1]:
-                runs[-1].append((node.lon, node.lat))
+            elif not runs[-1] or (place.lon, place.lat) != runs[-1][-1]:
+                runs[-1].append((place.lon, place.lat))
         return [np.array(run) for run in runs if len(run) > 1]
 
     def join(self) -> None:

@@ -23,7 +23,7 @@ from geoserver.basemap.streets import Ways, filter_things, is_line, read_streets
 from geoserver.basemap.survey import EVERY, NO_POSITION, UNSORTED, Box, Survey, Tell, create_index, iterate
 from geoserver.basemap.tags import (
     KEYS,
-    NODE_KEYS,
+    POINTS,
     Row,
     Tags,
     parse_level,
@@ -115,10 +115,10 @@ class _Extract:
     def read_things(self) -> None:
         """Everything with a tag that is drawn, of nodes and ways; and of which ways areas and borders are made."""
         kinds = osmium.osm.NODE | osmium.osm.WAY | osmium.osm.RELATION
-        relations = TagFilter(*_OF_AREAS)
+        points, relations = TagFilter(*POINTS), TagFilter(*_OF_AREAS)
+        points.enable_for(osmium.osm.NODE)
         relations.enable_for(osmium.osm.RELATION)
-        filters: list[Any] = [filter_things(keys, osmium.osm.NODE) for keys in NODE_KEYS]
-        filters += [filter_things(KEYS, osmium.osm.WAY), relations]
+        filters = filter_things(("name",), osmium.osm.NODE), points, filter_things(KEYS, osmium.osm.WAY), relations
         for number, thing in enumerate(iterate(self.found, kinds, *filters, locations=self.locations)):
             if number % EVERY == 0:
                 self.tell("reading", number)
@@ -139,19 +139,17 @@ class _Extract:
 
     def _take_node(self, node: Any) -> None:
         tags = node.tags
-        if not (rows := read_node(tags)):
+        if not (row := read_node(tags)):
             return
         try:
             shape = self._factory.create_point(node)
         except (osmium.InvalidLocationError, RuntimeError):
             self.writer.notes[NO_POSITION] += 1
             return
-        names = self.writer.read_names(tags)
-        for row in rows:
-            self.writer.add(row, shape, names)
+        self.writer.add(row, shape, self.writer.read_names(tags))
 
     def _take_relation(self, relation: Any) -> None:
-        tags = dict(relation.tags)
+        tags = relation.tags
         if tags.get("boundary") == "administrative":
             level = parse_level(tags.get("admin_level"), _LOWEST_BORDER) or 0
             if level >= _HIGHEST_BORDER and tags.get("maritime") != "yes":

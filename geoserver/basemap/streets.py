@@ -62,7 +62,7 @@ def read_streets(found: Survey, writer: Writer, tell: Tell, storage: str) -> Way
                 lines.take(thing, [street], writer.read_names(tags))
         elif lines.ways:
             raise ValueError(UNSORTED)
-        elif "name" not in tags and (row := read_house_number(tags)):  # what has a name is of the other half
+        elif row := read_house_number(tags):
             try:
                 shape = factory.create_point(thing)
             except (osmium.InvalidLocationError, RuntimeError):
