@@ -39,7 +39,11 @@ __all__ = [
     "shorten",
 ]
 
-_SECRET = re.compile(r"\b(gs[ks](?:_|%5[Ff]))[A-Za-z0-9_%-]{8,}", re.ASCII)
+# Letters may stand as in an address, and in one inside another.
+_SECRET = re.compile(
+    r"((?:g|%(?:25)*67)(?:s|%(?:25)*73)(?:[ks]|%(?:25)*(?:6b|73))(?:_|%(?:25)*5f))[a-z0-9_%-]{8,}",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 class GeoserverError(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -15,6 +16,13 @@ __all__ = ["Settings", "parse_prefix"]
 _HOST = re.compile(r"\*|\.?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]?")
 
 _PUBLIC = "expected the address that people see, such as https://maps.example.org or https://example.org/maps/"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class Settings(BaseSettings):
@@ -90,7 +98,8 @@ class Settings(BaseSettings):
     operators: Literal["local", "open", "key", "off"] = Field(
         default="local",
         description="Who sees /metrics and the details of /readyz: local (this machine itself, or a key that may manage"
-        " everything), key (such a key alone), open (everybody), off (nobody).",
+        " everything), key (such a key alone), open (everybody), off (nobody). Where nothing is said, key"
+        " with a public_url that is not this machine's: a proxy on it is not to be told from programs.",
     )
     log_level: str = Field(default="info", description="debug, info, warning or error.")
 
@@ -140,6 +149,13 @@ class Settings(BaseSettings):
         if self.oidc_issuer and not self.oidc_client_id:
             raise ValueError("GEOSERVER_OIDC_ISSUER needs GEOSERVER_OIDC_CLIENT_ID, as the provider gave it")
         return self
+
+    @property
+    def operated_by(self) -> Literal["local", "open", "key", "off"]:
+        """`operators`; where nothing is said, and others come by a proxy, it is not to be told from this machine."""
+        host = urlsplit(self.public_url or "").hostname or "localhost"
+        here = host == "localhost" or _is_loopback(host)
+        return self.operators if here or "operators" in self.model_fields_set else "key"
 
     @property
     def links_to_signin(self) -> bool:

@@ -190,11 +190,13 @@ class _Identity(OpenIDCode):
         faults = self._provider.faults
         now = int(time.time()) - (7200 if "too late" in faults else 0)
         to = "another-client" if "other client" in faults else CLIENT
-        return {"iss": self._provider.url, "aud": [to], "iat": now, "exp": now + _SECONDS}
+        claims = {"iss": self._provider.url, "aud": [to], "iat": now, "exp": now + _SECONDS}
+        return claims | {"aud": ["another-client"], "azp": CLIENT} if "for another by us" in faults else claims
 
     def generate_user_info(self, user: str, scope: str) -> UserInfo:
         claims = {} if "groups apart" in self._provider.faults else self._provider.people[user]
-        return UserInfo(sub=f"id-of-{user}", **claims)
+        longer = "x" * 300 if "long subject" in self._provider.faults else ""
+        return UserInfo(sub=f"id-of-{user}{longer}", **claims)
 
     def encode_id_token(self, token: dict[str, Any], request: OAuth2Request) -> str:
         signed: str = super().encode_id_token(token, request)

@@ -145,7 +145,6 @@ def test_a_layer_without_a_style_is_coloured_by_no_restricted_field(workspace: P
         CLOSED + "colour = 'red'",
         CLOSED.replace('"restricted"', '"restrictd"'),
         CLOSED.replace('"restricted"', "restricted"),
-        CLOSED.replace('access = "restricted"', 'access = "draft'),
         PERMITS + "fields.more = { type = 'text', restricted = true, filtr = 'none' }",
         PERMITS + 'facet = "secret"\nfields.secret = { type = "text", restricted = true }',
     ],
@@ -158,6 +157,75 @@ def test_a_file_that_breaks_while_it_closes_something_closes_the_layer(workspace
     assert live.current.problems
     path.write_text(PERMITS, encoding="utf-8")
     assert live.reload().layers["permits"].access == "public"
+
+
+BYTES = {
+    "Latin-1": CLOSED.replace("Permits", "Genehmigungen für Bürger").encode("latin-1"),
+    "UTF-16": CLOSED.encode("utf-16"),
+    "a zero byte": CLOSED.encode() + b"\0",
+    "too large": PERMITS.encode() + b"#" * (8 << 20),
+    "not at the start of a line": b'title = "x"; access = "restricted"',
+    "a slip of the pen": PERMITS.encode() + b'acess = "restricted"',
+    "at the wrong place": PERMITS.encode() + b'fields.more = { type = "text", access = "restricted" }',
+}
+
+
+@pytest.mark.parametrize("damage", BYTES)
+def test_what_cannot_be_read_as_toml_still_closes(workspace: Path, damage: str) -> None:
+    path = write_layer(workspace, PERMITS)
+    live = LiveCatalog(settings_for(workspace))
+    path.write_bytes(BYTES[damage])
+    assert live.reload().layers["permits"].access == "restricted"
+    assert live.current.problems
+
+
+@pytest.mark.parametrize("access", ["public", "restricted"])
+@pytest.mark.parametrize(
+    "fault", ["", "style = 'none-such'\n", "colour = 'red'\n", "[fields.status\n", "fields.status]\n"]
+)
+def test_restricting_another_field_holds_in_a_broken_file_at_once(workspace: Path, access: str, fault: str) -> None:
+    head, *tables = PERMITS.replace('key = "number"', f'access = "{access}"\nkey = "number"').split("fields.", 1)
+    before = head + "".join(f"fields.{part}" for part in tables)
+    path = write_layer(workspace, before)
+    live = LiveCatalog(settings_for(workspace))
+    assert "status" in live.current.layers["permits"].tile_fields
+    moved = before.replace("restricted = true, filter", "filter").replace('filter = "range"', "filter = 'range'")
+    text = moved.replace('"text", filter', '"text", restricted = true, filter', 1)
+    at_end = fault.startswith(("[", "fields"))
+    path.write_text(text + fault if at_end else text.replace("license", f"{fault}license"), encoding="utf-8")
+    layer = live.reload().layers["permits"]
+    assert layer.fields["status"].restricted
+    assert "status" not in layer.tile_fields
+    assert bool(live.current.problems) is bool(fault)
+
+
+def test_a_draft_stays_one_whatever_breaks(workspace: Path) -> None:
+    path = write_layer(workspace, CLOSED)
+    live = LiveCatalog(settings_for(workspace))
+    draft = CLOSED.replace('access = "restricted"', 'access = "draft"')
+    slip = CLOSED.replace('access = "restricted"', 'access = "draft')
+    path.write_text(PERMITS, encoding="utf-8")
+    assert live.reload().layers["permits"].access == "public"
+    for text, access in (
+        (CLOSED + "t =", "restricted"),
+        (slip, "draft"),
+        (draft + "t =", "draft"),
+        (CLOSED + "t =", "draft"),
+    ):
+        path.write_text(text, encoding="utf-8")
+        assert live.reload().layers["permits"].access == access
+    path.write_text(draft + "style = 'none-such'", encoding="utf-8")
+    assert live.reload().layers["permits"].access == "draft"
+
+
+def test_a_slip_in_a_file_with_restricted_fields_closes_nothing_more(workspace: Path) -> None:
+    text = PERMITS + "[fields.place]\ntype = 'text'\nrestricted = true\n"
+    path = write_layer(workspace, text)
+    live = LiveCatalog(settings_for(workspace))
+    before = live.current.layers["permits"]
+    path.write_text(text + "[fields.more\n", encoding="utf-8")
+    assert live.reload().layers["permits"] == before
+    assert live.current.problems
 
 
 @pytest.mark.parametrize(
@@ -216,6 +284,8 @@ def test_groups_are_given_grants(workspace: Path) -> None:
         ('layers = ["permits"]\nmay = ["reed"]', "may.0", "did you mean 'read'?"),
         ('layers = ["permits"]\nmay = []', "may", "at least 1"),
         ('layers = ["permits"]\nrow = "a = 1"', "row", "did you mean 'rows'?"),
+        ('layers = ["permits"]\nrows = "  "', "rows", "no such key for all rows"),
+        ('layers = ["permits"]\nrows = ""', "rows", "no such key for all rows"),
         ('layers = ["permits"]\nrows = "statos = 1"', "rows", "statos"),
         ('layers = ["permits"]\nrows = "status ="', "rows", "filter of the rows of permits"),
     ],

@@ -113,7 +113,7 @@ ADDRESSES: dict[str, list[str]] = {
     + [f"/styles/{base}.json?layers={ids}" for base in ("light", "dark") for ids in ("", *LAYERS, *JOINED)],
     "/fonts/{stack}/{glyphs}.pbf": ["/fonts/nothing/0-255.pbf"],
     "/fonts/{script}.woff2": ["/fonts/nothing.woff2"],
-    "/sprites/{name}.{ending}": ["/sprites/icons.json"],
+    "/sprites/{name}.{ending}": ["/sprites/icons.json", "/sprites/icons@2x.png"],
     "/world/{part}/{z}/{x}/{y}.mvt": ["/world/land/0/0/0.mvt"],
     "/favicon.ico": ["/favicon.ico"],
     "/favicon.svg": ["/favicon.svg"],

@@ -28,6 +28,7 @@ ADDRESSES = sorted({route.path for route in ROUTES if isinstance(route, APIRoute
 
 
 def fill(path: str) -> str:
+    path = path.replace("/sprites/{name}.{ending}", "/sprites/icons.json")
     for name, value in VALUES.items():
         path = path.replace("{" + name + "}", value)
     assert "{" not in path, f"VALUES lacks a part of {path}"

@@ -79,7 +79,7 @@ def _readiness(services: Services, gate: Gate, closed: list[dict[str, str]]) -> 
 async def metrics(request: Request) -> Response:
     """Counters and gauges of every worker in Prometheus' text format; for operators."""
     if not _is_operator(request):
-        if request.app.state.settings.operators == "off":
+        if request.app.state.settings.operated_by == "off":
             raise NotFoundError("page", "metrics", "another address: metrics are switched off here")
         if access_of(request.scope).kind == "nobody":
             raise UnauthorizedError("Metrics are for operators: this needs a key that may manage all layers.")
@@ -90,7 +90,12 @@ async def metrics(request: Request) -> Response:
 
 def _is_operator(request: Request) -> bool:
     """Whether the caller sees more than whether we can serve; see the setting."""
-    operators = request.app.state.settings.operators
+    operators = request.app.state.settings.operated_by
     if operators == "open" or (operators == "local" and is_local(request.scope)):
         return True
-    return operators != "off" and access_of(request.scope).may("manage", ANY)
+    access = access_of(request.scope)
+    return (
+        operators != "off"
+        and not access.read_only
+        and any("manage" in grant.may and ANY in grant.layers and not grant.rows for grant in access.grants)
+    )

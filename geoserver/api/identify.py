@@ -25,6 +25,7 @@ __all__ = ["Identify", "is_local"]
 _FORWARDING = frozenset(
     [b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"]
 )
+_WAYS_OUT = ("/signin", "/signout")  # for who is signed in with a key that has asked too often, too
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -45,7 +46,7 @@ class Identify:
         if isinstance(state.get("access"), Access):  # the page asks for its own answers, as who asks for the page
             await self.app(scope, receive, send)
             return
-        state["local"] = _is_local(scope)
+        state["local"] = _find_local(scope)
         try:
             state["access"] = await self._identify(scope)
         except GeoserverError as error:
@@ -62,7 +63,9 @@ class Identify:
         if has_key(scope["path"]):
             raise BadParameterError("path", "a key", "the key as Authorization: Bearer KEY, and nowhere in the address")
         given = read_given(scope["headers"], keys)
-        return NOBODY if given is None else await self._gate.identify(given)
+        if given is None:
+            return NOBODY
+        return await self._gate.identify(given, counted=not scope["path"].endswith(_WAYS_OUT))
 
     async def _refuse(self, error: GeoserverError, method: str, send: Send) -> None:
         status, own, body = build_problem(error)
@@ -77,7 +80,7 @@ def is_local(scope: Scope) -> bool:
     return bool(scope.get("state", {}).get("local"))
 
 
-def _is_local(scope: Scope) -> bool:
+def _find_local(scope: Scope) -> bool:
     try:
         peer = ipaddress.ip_address(str((scope.get("client") or ("",))[0]).removeprefix("::ffff:"))
     except ValueError:

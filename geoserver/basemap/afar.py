@@ -65,10 +65,11 @@ def build_afar(folder: Path, tell: Callable[[str, int], None]) -> Iterator[pa.Re
     """Rows of the sheet `afar`, made of what the files of other sheets in the folder hold."""
     found = dict(_read_areas(folder)) | dict(_read_lines(folder))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        jobs = [pool.submit(_draw, kind, shapes) for kind, shapes in found.items()]
-        for number, job in enumerate(jobs):
+        largest = sorted(found, key=lambda kind: -len(found[kind]) * (kind not in _FIRST))  # areas, which take long
+        jobs = {kind: pool.submit(_draw, kind, found[kind]) for kind in largest}
+        for number, kind in enumerate(found):
             tell("from afar", number)
-            yield from job.result()
+            yield from jobs[kind].result()
 
 
 def _draw(kind: str, shapes: Shapes) -> list[pa.RecordBatch]:

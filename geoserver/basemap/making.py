@@ -77,7 +77,7 @@ def make_basemap(
     return Made(made.reports, reader.notes, languages, foreign, made.warnings)
 
 
-def _iterate(reader: Reader, files: Parquet, extract: Path, wanted: set[str]) -> Iterator[tuple[str, Batch]]:
+def _iterate(reader: Reader, files: Parquet, extract: Path, wanted: set[str]) -> Iterator[tuple[str, Batch] | None]:
     """Rows on their way into the database, and into the files that layers are loaded from the next time."""
     counts = dict.fromkeys(wanted, 0)
     for name, rows in reader.iterate():
@@ -88,6 +88,7 @@ def _iterate(reader: Reader, files: Parquet, extract: Path, wanted: set[str]) ->
         counts[name] += len(rows)
     files.close()
     if "afar" in wanted:
+        yield None  # the others are complete
         for rows in build_afar(files.folder, reader.reading):
             files.write("afar", rows)
             yield "afar", _as_batch(rows, counts["afar"])

@@ -1,29 +1,33 @@
-"""An extract (.osm.pbf), read by osmium in two goes: what is drawn, and what relations are made of."""
+"""An extract (.osm.pbf), read by osmium in two goes: what is drawn, and what relations are made of.
+
+Streets and house numbers are its other half, which `streets` reads at the same time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import osmium
 import shapely
-from osmium.filter import IdFilter, KeyFilter, TagFilter
+from osmium.filter import IdFilter, TagFilter
 from osmium.geom import WKBFactory
 
 from geoserver.basemap.coast import Run, assemble
+from geoserver.basemap.lines import Lines
 from geoserver.basemap.rings import Cut, build_area
-from geoserver.basemap.shapes import Shape, as_polygon, as_shapes, read_line_positions, subdivide
-from geoserver.basemap.survey import Box, Survey, Tell, iterate
+from geoserver.basemap.shapes import as_polygon, subdivide
+from geoserver.basemap.streets import Ways, filter_things, is_line, read_streets
+from geoserver.basemap.survey import EVERY, NO_POSITION, UNSORTED, Box, Survey, Tell, create_index, iterate
 from geoserver.basemap.tags import (
     KEYS,
-    NODE_KEYS,
+    POINTS,
     Row,
     Tags,
     parse_level,
     read_area,
-    read_house_number,
     read_line,
     read_node,
     read_street,
@@ -32,34 +36,36 @@ from geoserver.basemap.tags import (
 if TYPE_CHECKING:
     from geoserver.basemap.writing import Names, Writer
 
-__all__ = ["choose_boxes", "read_extract"]
+__all__ = ["choose_boxes", "read_extract", "read_most"]
 
-_EVERY = 20_000  # things, between two words of progress
 _HIGHEST_BORDER, _LOWEST_BORDER = 2, 10  # a country's, a quarter's
 _BORDERS = {2: "country", 3: "state", 4: "state", 5: "district", 6: "district", 7: "municipality", 8: "municipality"}
 _OF_AREAS = (("type", "multipolygon"), ("boundary", "administrative"))
-_JOINED = ("streets", "railways", "tracks")
-_MAIN = ("motorway", "primary")
 _ANTIMERIDIAN, _NORTHMOST = 180.0, 85.0
 _FRAME, _LEAST_FRAME = 6, 3.0  # around the extract: times its size, degrees
 _TOO_WIDE, _NOT_WIDE = 30, 4.0  # times the area of what is in it, square degrees: the box is of something else
 _MOST_CORNERS = 8_000
 
 
-def _filter(keys: Sequence[str], kind: Any) -> KeyFilter:
-    """Leaves of things of one kind those with one of the keys."""
-    wanted = KeyFilter(*keys)
-    wanted.enable_for(kind)
-    return wanted
+type Others = Callable[[], Ways]
+"""Waits for the other half, of which the writer has seen all then."""
 
 
 def read_extract(found: Survey, writer: Writer, tell: Tell, storage: str) -> None:
-    """The two goes after the first look, and then the coast."""
-    extract = _Extract(found, writer, None if found.placed else osmium.index.create_map(storage), tell)
+    """Both halves of an extract, one after the other."""
+    ways = read_streets(found, writer, tell, storage)
+    read_most(found, writer, tell, storage, lambda: ways)
+
+
+def read_most(found: Survey, writer: Writer, tell: Tell, storage: str, others: Others) -> None:
+    """All but streets and house numbers: two goes after the first look, and then what has to know of both halves."""
+    extract = _Extract(found, writer, tell, create_index(found, storage))
     extract.read_things()
     extract.read_members()
-    extract.join_lines()
+    extract.locations = None  # much memory
+    extract.lines.join()
     writer.flush()
+    extract.check(others())
     extract.finish(choose_boxes(found.box, writer.seen))
     writer.flush()
 
@@ -93,60 +99,57 @@ class _Extract:
 
     found: Survey
     writer: Writer
-    locations: Any
     tell: Tell
+    locations: Any
     coasts: list[Run] = field(default_factory=list)
     open_areas: list[tuple[Names, list[Row], list[np.ndarray]]] = field(default_factory=list)
     relations: list[tuple[Names, list[Row], list[int]]] = field(default_factory=list)
     borders: dict[int, int] = field(default_factory=dict)  # way -> the highest level of what it bounds
     members: dict[int, list[np.ndarray]] = field(default_factory=dict)
-    roads: dict[tuple[str, str], list[Shape]] = field(default_factory=dict)
-    alike: dict[tuple[Row, Names], list[Shape]] = field(default_factory=dict)
-    ways: int = 0
-    lost: int = 0
+    lines: Lines = field(init=False)
     _factory: Any = field(default_factory=WKBFactory)
+
+    def __post_init__(self) -> None:
+        self.lines = Lines(self.writer)
 
     def read_things(self) -> None:
         """Everything with a tag that is drawn, of nodes and ways; and of which ways areas and borders are made."""
         kinds = osmium.osm.NODE | osmium.osm.WAY | osmium.osm.RELATION
-        relations = TagFilter(*_OF_AREAS)
+        points, relations = TagFilter(*POINTS), TagFilter(*_OF_AREAS)
+        points.enable_for(osmium.osm.NODE)
         relations.enable_for(osmium.osm.RELATION)
-        filters: list[Any] = [_filter(keys, osmium.osm.NODE) for keys in NODE_KEYS]
-        filters += [_filter(KEYS, osmium.osm.WAY), relations]
+        filters = filter_things(("name",), osmium.osm.NODE), points, filter_things(KEYS, osmium.osm.WAY), relations
         for number, thing in enumerate(iterate(self.found, kinds, *filters, locations=self.locations)):
-            if number % _EVERY == 0:
+            if number % EVERY == 0:
                 self.tell("reading", number)
             if thing.is_way():
-                self.ways += 1
                 self._take_way(thing)
             elif thing.is_relation():
                 self._take_relation(thing)
-            elif self.ways:
-                raise ValueError("has nodes behind ways; sort it first (osmium sort)")
+            elif self.lines.ways:
+                raise ValueError(UNSORTED)
             else:
                 self._take_node(thing)
-        if self.ways and self.lost == self.ways:
+
+    def check(self, others: Ways) -> None:
+        """Raises ValueError where none of the ways of both halves leads anywhere."""
+        ways, lost = self.lines.ways + others.read, self.lines.lost + others.lost
+        if ways and lost == ways:
             raise ValueError("has ways, and none of the nodes that they lead along")
 
     def _take_node(self, node: Any) -> None:
         tags = node.tags
-        rows: list[Row] = []
-        names: Names = ()
-        if "name" in tags:
-            rows, names = read_node(tags), self.writer.read_names(tags)
-        elif row := read_house_number(tags):  # nearly all of them
-            rows = [row]
-        if rows:
-            try:
-                shape = self._factory.create_point(node)
-            except (osmium.InvalidLocationError, RuntimeError):
-                self.writer.notes["points without a position left out"] += 1
-                return
-            for row in rows:
-                self.writer.add(row, shape, names)
+        if not (row := read_node(tags)):
+            return
+        try:
+            shape = self._factory.create_point(node)
+        except (osmium.InvalidLocationError, RuntimeError):
+            self.writer.notes[NO_POSITION] += 1
+            return
+        self.writer.add(row, shape, self.writer.read_names(tags))
 
     def _take_relation(self, relation: Any) -> None:
-        tags = dict(relation.tags)
+        tags = relation.tags
         if tags.get("boundary") == "administrative":
             level = parse_level(tags.get("admin_level"), _LOWEST_BORDER) or 0
             if level >= _HIGHEST_BORDER and tags.get("maritime") != "yes":
@@ -159,80 +162,27 @@ class _Extract:
         tags = way.tags
         highway = tags.get("highway")
         if highway is None and tags.get("natural") == "coastline":
-            self.coasts += [Run(way.id, run) for run in self._read_runs(way)]
+            self.coasts += [Run(way.id, run) for run in self.lines.read_runs(way)]
         street = read_street(tags, highway) if highway else None
-        if street and not way.is_closed():
-            self._take_lines(way, [street], self.writer.read_names(tags))
-            return
+        if street and is_line(way, tags):
+            return  # of the other half
+        self.lines.ways += 1
         areas, lines = _sort_out(tags, street, closed=way.is_closed())
         if not areas:
             if lines:
-                self._take_lines(way, lines, self.writer.read_names(tags))
+                self.lines.take(way, lines, self.writer.read_names(tags))
             return
         names = self.writer.read_names(tags)
-        try:
-            shape = self._factory.create_linestring(way)
-        except (osmium.InvalidLocationError, RuntimeError):  # of nodes that are missing, or too few
-            self._take_cut(way, names, areas, lines)
+        shape = self.lines.read_shape(way)
+        if shape is None:
+            if runs := self.lines.take_cut(way, lines, names):
+                self.open_areas.append((names, areas, runs))
             return
         for row in lines:
-            self._add_line(row, shape, names)
+            self.lines.add(row, shape, names)
         polygon = as_polygon(shape)
         for row in areas:
             self.writer.add(row, polygon, names)
-
-    def _take_lines(self, way: Any, lines: list[Row], names: Names) -> None:
-        try:
-            shape = self._factory.create_linestring(way)
-        except (osmium.InvalidLocationError, RuntimeError):
-            self._take_cut(way, names, [], lines)
-            return
-        for row in lines:
-            self._add_line(row, shape, names)
-
-    def _add_line(self, row: Row, shape: Shape, names: Names) -> None:
-        if row.layer not in _JOINED:
-            self.writer.add(row, shape, names)
-            return
-        self.alike.setdefault((row, names), []).append(shape)
-        if row.layer == "streets" and row.values[0] in _MAIN and (refs := row.values[1]):
-            ref = refs.split(";")[0].strip()
-            if 0 < len(ref) <= 12:  # noqa: PLR2004 - as much as fits on a shield
-                self.roads.setdefault((row.values[0], ref), []).append(shape)
-
-    def _take_cut(self, way: Any, names: Names, areas: list[Row], lines: list[Row]) -> None:
-        """A way some of whose nodes are not in the extract: lines end where it ends, areas are closed later."""
-        runs = self._read_runs(way)
-        if not runs:
-            missing = any(not node.location.valid() for node in way.nodes)
-            self.lost += missing and not any(node.location.valid() for node in way.nodes)
-            what = (
-                "ways without a single stretch inside the extract" if missing else "lines of fewer than two positions"
-            )
-            self.writer.notes[f"{what} left out"] += 1
-            return
-        if lines:
-            self.writer.notes["lines that end where the extract does"] += 1
-        for run in runs:
-            line = shapely.linestrings(run)
-            for row in lines:
-                self._add_line(row, line, names)
-        if areas:
-            self.open_areas.append((names, areas, runs))
-
-    def _read_runs(self, way: Any) -> list[np.ndarray]:
-        """Its positions in degrees, broken where nodes are missing; a run has two positions at least."""
-        try:
-            return [read_line_positions(self._factory.create_linestring(way))]
-        except (osmium.InvalidLocationError, RuntimeError):
-            pass
-        runs: list[list[tuple[float, float]]] = [[]]
-        for node in way.nodes:
-            if not node.location.valid():
-                runs.append([])
-            elif not runs[-1] or (node.lon, node.lat) != runs[-1][-1]:
-                runs[-1].append((node.lon, node.lat))
-        return [np.array(run) for run in runs if len(run) > 1]
 
     def read_members(self) -> None:
         """The ways that relations are made of: borders are written, those of areas kept."""
@@ -241,22 +191,15 @@ class _Extract:
         if not ids:
             return
         for number, way in enumerate(iterate(self.found, osmium.osm.WAY, IdFilter(ids), locations=self.locations)):
-            if number % _EVERY == 0:
+            if number % EVERY == 0:
                 self.tell("joining", number)
-            runs = self._read_runs(way)
+            runs = self.lines.read_runs(way)
             level = self.borders.get(way.id)
             if level and way.tags.get("natural") != "coastline" and way.tags.get("maritime") != "yes":
                 row = Row("boundaries", (_BORDERS.get(level, "quarter"), level))
                 self._add_shapes(row, [shapely.linestrings(run) for run in runs])
             if way.id in wanted:
                 self.members[way.id] = runs
-
-    def join_lines(self) -> None:
-        """Make one of main streets and railways that are the same and meet: few and long ones are seen from afar."""
-        for (kind, ref), texts in self.roads.items():
-            self._add_shapes(Row("road-numbers", (kind, ref)), _merge(texts))
-        for (row, names), texts in self.alike.items():
-            self._add_shapes(row, _merge(texts), names)
 
     def finish(self, boxes: list[Box]) -> None:
         """Areas of relations, what the edge has cut, and land."""
@@ -312,14 +255,6 @@ class _Extract:
         land = [part for shape in made.land for part in subdivide(shape, _MOST_CORNERS)]
         self._add_shapes(Row("land", ("ground",)), land)
         self._add_shapes(Row("coast", ("coast",)), [shapely.linestrings(line) for line in made.coast])
-
-
-def _merge(lines: list[Shape]) -> Sequence[shapely.Geometry]:
-    """Lines that meet as one."""
-    parts: Sequence[shapely.Geometry] = shapely.get_parts(
-        shapely.line_merge(shapely.multilinestrings(as_shapes(lines)))
-    )
-    return parts
 
 
 def _read_ways(relation: Any) -> list[int]:

@@ -17,11 +17,14 @@ from geoserver.basemap.blobs import find_format, read_samples
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Box", "Survey", "Tell", "iterate", "survey"]
+__all__ = ["EVERY", "NO_POSITION", "UNSORTED", "Box", "Survey", "Tell", "create_index", "iterate", "survey"]
 
 type Tell = Callable[[str, int], None]
 type Box = tuple[float, float, float, float]
 
+EVERY = 20_000  # things, between two words of progress
+NO_POSITION = "points without a position left out"
+UNSORTED = "has nodes behind ways; sort it first (osmium sort)"
 _LANGUAGE = re.compile(r"name:([a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-[A-Za-z0-9]{2,8})?)")
 _NO_LANGUAGES = ("name:old", "name:alt", "name:loc", "name:int", "name:off", "name:reg", "name:nat")
 _MOST_LANGUAGES = 8
@@ -41,6 +44,11 @@ class Survey:
     edge: Box | None = None  # the same, where things may be cut at it: most of what was looked at is inside
     languages: tuple[str, ...] = ()
     placed: bool = False  # ways have positions of their own, and need those of nodes no more
+
+
+def create_index(found: Survey, storage: str) -> Any:
+    """Room for the positions of nodes, where ways do not have them."""
+    return None if found.placed else osmium.index.create_map(storage)
 
 
 def iterate(found: Survey, entities: Any, *filters: Any, locations: Any = None) -> Iterator[Any]:

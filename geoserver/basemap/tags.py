@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, overload
 
 __all__ = [
     "KEYS",
-    "NODE_KEYS",
+    "POINTS",
     "Row",
     "Tags",
     "parse_height",
@@ -40,15 +40,12 @@ class Row(NamedTuple):
     width: float = 0.0  # in metres, of lines that are drawn as areas
 
 
-# What a way must have one of to be of any interest, and a node one of each: the rest of a file is never looked at.
+# What a way must have one of to be of any interest: the rest of a file is never looked at. Streets are looked at apart;
+# "area" stands for those among them that may be squares.
 KEYS = (
-    "highway", "building", "natural", "landuse", "leisure", "waterway", "railway", "place", "man_made", "aeroway",
+    "area", "building", "natural", "landuse", "leisure", "waterway", "railway", "place", "man_made", "aeroway",
     "amenity", "tourism", "addr:housenumber", "historic", "area:highway",
 )  # fmt: skip
-NODE_KEYS = (
-    ("name", "addr:housenumber"),
-    ("addr:housenumber", "place", "natural", "aeroway", "railway", "amenity", "tourism", "historic", "leisure"),
-)
 
 _STREETS = {
     "motorway": ("motorway", 1, 22.0), "motorway_link": ("motorway", 3, 8.0),
@@ -135,6 +132,11 @@ _LANDMARKS = {
     ("historic", "fort"): ("monument", 3),
     ("tourism", "zoo"): ("museum", 2), ("leisure", "stadium"): ("public", 2), ("amenity", "marketplace"): ("public", 5),
 }  # fmt: skip
+# What a point must have one of, beside a name.
+POINTS = (
+    ("aeroway", "aerodrome"), *(("place", value) for value in _PLACES), *(("natural", value) for value in _NATURE),
+    *_LANDMARKS,
+)  # fmt: skip
 _RUNWAYS = {"runway": 45.0, "taxiway": 18.0}  # metres, where the tags do not say it
 _PIERS = {"pier": 3.0, "breakwater": 4.0, "groyne": 3.0}
 _NUMBER = re.compile(r"\s*(-?\d{1,5}(?:[.,]\d{1,6})?)\s*(m|metres?|meters?|ft|feet|')?\s*(?:(\d{1,2})\")?\s*", re.ASCII)
@@ -173,9 +175,9 @@ def read_line(tags: Tags) -> list[Row]:
     return [row for read in _LINES if (row := read(tags))]
 
 
-def read_node(tags: Tags) -> list[Row]:
-    """What a point is."""
-    return list(_read_points(tags))
+def read_node(tags: Tags) -> Row | None:
+    """What a point with a name is."""
+    return _find_place(tags) or _find_landmark(tags)
 
 
 def _land(tags: Tags) -> Row | None:
@@ -273,7 +275,7 @@ def _strip(tags: Tags) -> Row | None:
 
 
 def _read_points(tags: Tags) -> Iterator[Row]:
-    if "name" in tags and (found := _find_place(tags) or _find_landmark(tags)):
+    if "name" in tags and (found := read_node(tags)):
         yield found
     if row := read_house_number(tags):
         yield row

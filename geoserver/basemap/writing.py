@@ -119,6 +119,13 @@ class Writer:
         )
         return west, east
 
+    def add_seen(self, boxes: Sequence[Sequence[float] | None], evidence: np.ndarray) -> None:
+        """What another writer has seen."""
+        self.evidence.append(evidence)
+        for box, seen in zip(self._boxes, boxes, strict=True):
+            if seen:
+                box[:2], box[2:] = np.minimum(box[:2], seen[:2]), np.maximum(box[2:], seen[2:])
+
     def read_names(self, tags: Tags) -> Names:
         """The local name and those in other languages; empty without a name."""
         if (name := tags.get("name")) is None:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from geoserver import assets
-from geoserver.catalog.access_file import check_access, close_broken, find_access, name_grant, read_access
+from geoserver.catalog.access_file import check_access, find_access, name_grant, read_access
 from geoserver.catalog.city_file import check_city, find_city, list_city_files, read_city
+from geoserver.catalog.closing import close_broken
 from geoserver.catalog.files import list_files, read_signature, sign
 from geoserver.catalog.labels import list_fields
 from geoserver.catalog.layer_file import read_layer
@@ -97,6 +98,11 @@ class LiveCatalog:
             known = self._read[path] = (state, read_layer(path))
         return known[1]
 
+    def _find_parsed(self, path: Path) -> Layer | None:
+        """The layer in a file as it is now, where it could be read and only does not fit the other files."""
+        known = self._read.get(path)
+        return known[1] if known is not None and known[0] == sign(path) else None
+
     def reload(self) -> Catalog:
         """Read the files again, and serve what they say."""
         self.current = self.read()
@@ -114,7 +120,7 @@ class LiveCatalog:
             fresh = read_catalog(self._settings, self._folders, self._read_layer, self.current.city)
             broken = {problem.file for problem in fresh.problems}
             kept = {
-                layer.id: close_broken(layer)
+                layer.id: close_broken(layer, self._find_parsed(layer.file))
                 for layer in self.current.layers.values()
                 if layer.id not in fresh.layers and not broken.isdisjoint((str(layer.file), str(layer.file.parent)))
             }

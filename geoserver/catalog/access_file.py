@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
+from pydantic import AfterValidator, ValidationError
 from pydantic import Field as Key
-from pydantic import ValidationError
 
-from geoserver.catalog.files import read_text
 from geoserver.catalog.names import near
 from geoserver.catalog.toml import Part, explain, read_toml
 from geoserver.errors import CatalogError
@@ -21,21 +18,26 @@ if TYPE_CHECKING:
 
     from geoserver.settings import Settings
 
-__all__ = ["check_access", "close_broken", "find_access", "name_grant", "read_access"]
+__all__ = ["LONGEST_ROWS", "check_access", "find_access", "name_grant", "read_access"]
 
 NAME = "access.toml"
 _PAGE = "docs/access.md"
-
-_ACCESS = re.compile(r"""\s*["']?access["']?\s*=\s*+(?!["']public["'])""")
-_RESTRICTED = re.compile(r"\brestricted\b")
+LONGEST_ROWS = 8_000  # characters of a row filter
 
 type Groups = Mapping[str, tuple[Grant, ...]]
+
+
+def _check_rows(value: str) -> str:
+    """An empty filter may be one that got lost; all rows are for who has no such key."""
+    if not value.strip():
+        raise ValueError("a filter in CQL2, or no such key for all rows")
+    return value
 
 
 class _GrantFile(Part):
     layers: Annotated[list[str], Key(min_length=1)]
     may: list[May] = Key(default=["read"], min_length=1)
-    rows: Annotated[str, Key(max_length=10_000)] = ""
+    rows: Annotated[str, Key(max_length=LONGEST_ROWS), AfterValidator(_check_rows)] = ""
     fields: list[str] = Key(default_factory=list)
 
 
@@ -76,22 +78,6 @@ def check_access(
 def name_grant(groups: Groups, group: str, at: int) -> str:
     """Where a grant stands in the file."""
     return f"groups.{group}" + (f".{at}" if len(groups[group]) > 1 else "")
-
-
-def close_broken(layer: Layer) -> Layer:
-    """A layer whose file broke, as it may go on being served: closed where the file, as far as it can be understood,
-    means to close more than before.
-    """
-    try:
-        text = read_text(layer.file)
-    except CatalogError:
-        return layer
-    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
-    restricted = sum(len(_RESTRICTED.findall(line)) for line in lines)
-    known = sum(item.restricted for item in layer.fields.values())
-    if layer.access == "public" and (restricted > known or any(map(_ACCESS.match, lines))):
-        return replace(layer, access="restricted")
-    return layer
 
 
 def _as_list(given: Any) -> Any:

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-__all__ = ["list_files", "read_signature", "read_text", "sign"]
+__all__ = ["LARGEST", "list_files", "read_bytes", "read_signature", "read_text", "sign"]
 
-_LARGEST = 8 << 20  # bytes; the largest style of a basemap has some hundred thousand
+LARGEST = 8 << 20  # bytes; the largest style of a basemap has some hundred thousand
 _SUFFIXES = (".toml", ".json", ".sql")
 
 
@@ -29,8 +29,8 @@ def list_files(folder: Path, suffix: str, problems: list[CatalogError]) -> list[
     return [folder / name for name in sorted(names) if not name.startswith(".")]
 
 
-def read_text(path: Path) -> str:
-    """The file's text; raises CatalogError for what is no readable file of text in UTF-8, and never waits for it."""
+def read_bytes(path: Path) -> bytes:
+    """What is in a file, up to a byte more than it may have, without waiting; raises CatalogError for what is none."""
     try:
         # Without waiting: who opens a pipe waits for someone to write to it.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -38,11 +38,16 @@ def read_text(path: Path) -> str:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise CatalogError(str(path), "", "a file; it is a folder, a pipe or a device")
-            content = file.read(_LARGEST + 1)
+            return file.read(LARGEST + 1)
     except OSError as error:
         raise CatalogError(str(path), "", f"a readable file: {error.strerror}") from error
-    if len(content) > _LARGEST:
-        raise CatalogError(str(path), "", f"at most {_LARGEST >> 20} MiB")
+
+
+def read_text(path: Path) -> str:
+    """The file's text; raises CatalogError for what is no readable file of text in UTF-8."""
+    content = read_bytes(path)
+    if len(content) > LARGEST:
+        raise CatalogError(str(path), "", f"at most {LARGEST >> 20} MiB")
     if b"\0" in content:
         raise CatalogError(str(path), "", "text in UTF-8, without zero bytes")
     try:

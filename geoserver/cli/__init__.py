@@ -1,4 +1,4 @@
-"""The command line: `geoserver demo|serve|load|check|basemap|tiles|keys|db`."""
+"""The command line: `geoserver demo|serve|load|check|basemap|tiles|keys|sessions|db`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
 from geoserver import __version__
-from geoserver.cli import keys, tiles
+from geoserver.cli import keys, sessions, tiles
 from geoserver.cli.basemap import basemap
 from geoserver.cli.common import Workspace, console, database, find_layer, read_settings, say, say_error
 from geoserver.cli.reports import build_details, build_table, loading_progress
@@ -39,6 +39,7 @@ db = typer.Typer(help="The workspace's private PostGIS, used when there is no DA
 app.add_typer(db, name="db")
 app.add_typer(tiles.app, name="tiles")
 app.add_typer(keys.app, name="keys")
+app.add_typer(sessions.app, name="sessions")
 app.command("basemap")(basemap)
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on. (default: 127.0.0.1)")]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import os
 import signal
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -18,15 +20,31 @@ from geoserver.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import psycopg
+
     from geoserver.catalog import Catalog
     from geoserver.model import Layer
 
-__all__ = ["Workspace", "console", "database", "find_layer", "read_settings", "say", "say_error", "undisturbed"]
+__all__ = [
+    "Json",
+    "Workspace",
+    "connected",
+    "console",
+    "database",
+    "find_layer",
+    "name_user",
+    "read_settings",
+    "say",
+    "say_error",
+    "show_time",
+    "undisturbed",
+]
 
 Workspace = Annotated[
     Path | None,
     typer.Option("--workspace", "-w", help="Folder with your layers/, styles/ and data. (default: this folder)"),
 ]
+Json = Annotated[bool, typer.Option("--json", help="As JSON, one document a line.")]
 
 
 def read_settings(workspace: Path | None, **given: object) -> Settings:
@@ -99,3 +117,26 @@ def say(message: str) -> None:
 
 def say_error(message: str) -> None:
     console().print(message, style="red", markup=False, highlight=False)
+
+
+@contextlib.contextmanager
+def connected(settings: Settings) -> Iterator[psycopg.Connection]:
+    """A connection to the workspace's database; each statement is a transaction unless one is begun."""
+    from geoserver.database.connecting import connect
+
+    with database(settings) as url, connect(url, autocommit=True) as connection:
+        yield connection
+
+
+def name_user() -> tuple[str, str]:
+    """For the audit: the user of the system who gave the command."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        user = "unknown"
+    return f"command:{user}", user
+
+
+def show_time(instant: datetime | None) -> str:
+    """For tables; empty for never."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if instant else ""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import getpass
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,22 +10,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from geoserver.cli.common import Workspace, database, read_settings, say
-from geoserver.errors import NotFoundError
+from geoserver.cli.common import Json, Workspace, connected, name_user, read_settings, say, show_time
+from geoserver.errors import BadParameterError, NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import psycopg
-
     from geoserver.database.keys import StoredKey
-    from geoserver.settings import Settings
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Keys for layers and fields that are not public, and for writing.", no_args_is_help=True)
-
-Json = Annotated[bool, typer.Option("--json", help="As JSON, one document a line.")]
 
 
 @app.command("add")
@@ -37,9 +27,9 @@ def add(
     label: Annotated[str, typer.Option("--label", help="Who or what it is for.")],
     layers: Annotated[list[str], typer.Option("--layer", metavar="ID", help="A layer; * for all. May be repeated.")],
     may: Annotated[str, typer.Option("--may", help="read, write, manage, with commas between.")] = "read",
-    rows: Annotated[str, typer.Option("--rows", metavar="CQL2", help="Only rows that fit.")] = "",
+    rows: Annotated[str | None, typer.Option("--rows", metavar="CQL2", help="Only rows that fit.")] = None,
     fields: Annotated[str, typer.Option("--fields", help="Restricted fields to show, with commas; * for all.")] = "",
-    expires: Annotated[str, typer.Option("--expires", metavar="DATE", help="The last day, or a time.")] = "",
+    expires: Annotated[str | None, typer.Option("--expires", metavar="DATE", help="The last day, or a time.")] = None,
     rate: Annotated[int | None, typer.Option("--rate", help="Requests a minute.")] = None,
     quota: Annotated[int | None, typer.Option("--quota", help="Requests a day.")] = None,
     workspace: Workspace = None,
@@ -50,12 +40,14 @@ def add(
     from geoserver.gate.making import Wish, make
 
     settings = read_settings(workspace)
-    document = {"layers": layers, "may": _split(may), "rows": rows, "fields": _split(fields)}
+    if rows is not None and not rows.strip():  # it may be a variable that is not set
+        raise BadParameterError("--rows", rows, "a filter in CQL2, or no such option for all rows")
+    document = {"layers": layers, "may": _split(may), "rows": rows or "", "fields": _split(fields)}
     grant = parse_grant(document)
     check_grant(grant, read_catalog(settings).layers)
-    subject, name = _who()
+    subject, name = name_user()
     wish = Wish(label, (grant,), expires, rate, quota)
-    with _connected(settings) as connection:
+    with connected(settings) as connection:
         stored, key = make(connection, wish, subject, name)
     say(f"key {stored.id} for {stored.label}; it is not shown again. To revoke it: geoserver keys revoke {stored.id}")
     print(key)
@@ -67,7 +59,7 @@ def list_(as_json: Json = False, workspace: Workspace = None) -> None:
     from geoserver.database.keys import list_keys
     from geoserver.gate.making import describe
 
-    with _connected(read_settings(workspace)) as connection:
+    with connected(read_settings(workspace)) as connection:
         keys = list_keys(connection)
     if as_json:
         for key in keys:
@@ -80,16 +72,27 @@ def list_(as_json: Json = False, workspace: Workspace = None) -> None:
 
 
 @app.command("revoke")
-def revoke(key_id: Annotated[str, typer.Argument(metavar="ID")], workspace: Workspace = None) -> None:
+def revoke(
+    key_id: Annotated[str, typer.Argument(metavar="ID")],
+    with_made: Annotated[bool, typer.Option("--with-made", help="Also keys that were made with it.")] = False,
+    workspace: Workspace = None,
+) -> None:
     """End a key, and whoever is signed in with it; servers that run hear of it at once."""
-    from geoserver.database.keys import revoke_key, write_audit
+    from geoserver.database.keys import list_keys, revoke_key, write_audit
+    from geoserver.gate.making import describe
 
-    subject, name = _who()
-    with _connected(read_settings(workspace)) as connection, connection.transaction():
-        if not revoke_key(connection, key_id):
+    subject, name = name_user()
+    with connected(read_settings(workspace)) as connection, connection.transaction():
+        revoked = revoke_key(connection, key_id, made=with_made)
+        if not revoked:
             raise NotFoundError("key", key_id, "the id of a key that holds, as `geoserver keys list` tells it")
-        write_audit(connection, subject, name, "revoke key", details={"key": key_id})
-    print(f"revoked {key_id}")
+        for each in revoked:
+            write_audit(connection, subject, name, "revoke key", details={"key": each})
+        made = [describe(key) for key in list_keys(connection) if key.created_by == f"key:{key_id}"]
+    for each in revoked:
+        print(f"revoked {each}")
+    if left := sum(key["state"] == "holds" for key in made):
+        say(f"{left} made with it hold on; to end them: geoserver keys revoke {key_id} --with-made")
 
 
 @app.command("audit")
@@ -101,7 +104,7 @@ def audit(
     """Who made and revoked keys, and who wrote what; the newest last."""
     from geoserver.database.keys import list_audit
 
-    with _connected(read_settings(workspace)) as connection:
+    with connected(read_settings(workspace)) as connection:
         entries = list_audit(connection, most)
     table = Table("at", "who", "name", "what", "layer", "details", box=None)
     for entry in entries:
@@ -110,30 +113,13 @@ def audit(
             continue
         told = json.dumps(entry["details"], ensure_ascii=False) if entry["details"] else ""
         cells = (entry["subject"], entry["name"], entry["action"], entry["layer"] or "", told)
-        table.add_row(_build_time(entry["at"]), *(escape(cell) for cell in cells))
+        table.add_row(show_time(entry["at"]), *(escape(cell) for cell in cells))
     if not as_json:
         Console(soft_wrap=True).print(table)
 
 
-@contextlib.contextmanager
-def _connected(settings: Settings) -> Iterator[psycopg.Connection]:
-    from geoserver.database.connecting import connect
-
-    with database(settings) as url, connect(url, autocommit=True) as connection:
-        yield connection
-
-
 def _split(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _who() -> tuple[str, str]:
-    """For the audit: the user of the system who gave the command."""
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):
-        user = "unknown"
-    return f"command:{user}", user
 
 
 def _build_row(key: StoredKey) -> list[str]:
@@ -145,9 +131,5 @@ def _build_row(key: StoredKey) -> list[str]:
     rows = "; ".join(grant["rows"] or "all" for grant in grants)
     fields = "; ".join(", ".join(grant["fields"]) for grant in grants)
     limits = [f"{number:,} a {span}" for number, span in ((key.rate, "minute"), (key.quota, "day")) if number]
-    times = [_build_time(key.expires_at), _build_time(key.last_at)]
+    times = [show_time(key.expires_at), show_time(key.last_at)]
     return [key.id, key.label, *joined, rows, fields, ", ".join(limits), *times, str(told["state"])]
-
-
-def _build_time(instant: datetime | None) -> str:
-    return instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if instant else ""

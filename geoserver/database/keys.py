@@ -28,9 +28,11 @@ __all__ = [
     "add_session",
     "add_uses",
     "end_session",
+    "end_sessions",
     "forget_sessions",
     "list_audit",
     "list_keys",
+    "list_sessions",
     "read_known",
     "revoke_key",
     "write_audit",
@@ -46,6 +48,7 @@ _SESSIONS = SQL("""
     SELECT digest, key, subject, name, groups, expires_at, ended_at FROM geoserver.sessions
      WHERE expires_at > now() AND
 """)
+_WHO = SQL("CASE WHEN key IS NULL THEN 'person:' || subject ELSE 'key:' || key END")
 _SINCE = SQL("""
     changed >= %(since)s::xid8
     AND (%(since)s::xid8 = '0' OR changed < pg_snapshot_xmax(pg_current_snapshot()))
@@ -130,12 +133,22 @@ def add_key(connection: psycopg.Connection, key: StoredKey) -> None:
     )
 
 
-def revoke_key(connection: psycopg.Connection, key_id: str) -> bool:
-    """Whether there is such a key that was not revoked yet; its sessions end with it."""
-    found = connection.execute(
-        "UPDATE geoserver.keys SET revoked_at = now() WHERE id = %s AND revoked_at IS NULL", [key_id]
+def revoke_key(connection: psycopg.Connection, key_id: str, *, made: bool = False) -> list[str]:
+    """Which keys ended that had not yet: that of the id, and those that were made with it, and with these, where these
+    are meant, too. Their sessions end with them.
+    """
+    rows = connection.execute(
+        """
+        WITH RECURSIVE ending AS (
+            SELECT %(id)s::text AS id
+            UNION SELECT k.id FROM geoserver.keys AS k JOIN ending AS e ON k.created_by = 'key:' || e.id WHERE %(made)s
+        )
+        UPDATE geoserver.keys SET revoked_at = now() WHERE id IN (SELECT id FROM ending) AND revoked_at IS NULL
+        RETURNING id
+        """,
+        {"id": key_id, "made": made},
     )
-    return found.rowcount > 0
+    return [str(row[0]) for row in rows]
 
 
 def add_session(connection: psycopg.Connection, session: StoredSession) -> None:
@@ -153,6 +166,21 @@ def end_session(connection: psycopg.Connection, digest: bytes) -> bool:
         "UPDATE geoserver.sessions SET ended_at = now() WHERE digest = %s AND ended_at IS NULL", [digest]
     )
     return found.rowcount > 0
+
+
+def list_sessions(connection: psycopg.Connection) -> list[dict[str, Any]]:
+    """Those that hold, the newest last: `who` is person:SUBJECT or key:ID, with `name`, `groups`, and the times."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(
+            SQL("SELECT {who} AS who, name, groups, created_at, expires_at FROM geoserver.sessions").format(who=_WHO)
+            + SQL(" WHERE ended_at IS NULL AND expires_at > now() ORDER BY created_at, digest")
+        ).fetchall()
+
+
+def end_sessions(connection: psycopg.Connection, who: str) -> int:
+    """How many of somebody's sessions ended that had not; `who` as they are listed."""
+    query = SQL("UPDATE geoserver.sessions SET ended_at = now() WHERE {who} = %s").format(who=_WHO)
+    return connection.execute(query + SQL(" AND ended_at IS NULL AND expires_at > now()"), [who]).rowcount
 
 
 def forget_sessions(connection: psycopg.Connection) -> None:

@@ -20,13 +20,24 @@ from geoserver.errors import BadParameterError, UnauthorizedError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["COOKIE", "Given", "digest_of", "has_key", "make_key", "make_session", "read_given", "take_keys"]
+__all__ = [
+    "COOKIE",
+    "WRONG",
+    "Given",
+    "digest_of",
+    "has_key",
+    "is_basic",
+    "make_key",
+    "make_session",
+    "read_given",
+    "take_keys",
+]
 
 COOKIE = "geoserver_session"
 _COOKIE = COOKIE.encode()
 _KEY = re.compile(r"gsk_[A-Za-z0-9_-]{43}", re.ASCII)
 _SESSION = re.compile(r"gss_[A-Za-z0-9_-]{43}", re.ASCII)
-_WRONG = "This key is not known here: it is wrong, revoked or expired."
+WRONG = "This key is not known here: it is wrong, revoked or expired."
 _HOW = "expected Authorization: Bearer KEY, or Basic with the key as password"
 _LONGEST = 4_096  # bytes of an Authorization header; with Basic the user's name is free
 
@@ -57,8 +68,13 @@ def digest_of(secret: str) -> bytes:
 
 
 def has_key(text: str) -> bool:
-    """Whether a key stands somewhere in a text."""
-    return "gsk_" in text and _KEY.search(text) is not None
+    """Whether a key stands somewhere in a text, in an address or in one inside it."""
+    return _KEY.search(text) is not None or ("%" in text and _KEY.search(_unquote(text)) is not None)
+
+
+def _unquote(text: str) -> str:
+    """What somebody may read who takes an address out of another."""
+    return unquote_plus(unquote_plus(text)) if "%" in text else text
 
 
 def take_keys(query: bytes) -> tuple[bytes, list[str]]:
@@ -66,15 +82,15 @@ def take_keys(query: bytes) -> tuple[bytes, list[str]]:
 
     A key under another name is taken out, too, so that it gets into no log; then it is refused.
     """
-    if b"gsk_" not in query and ("%" not in (text := query.decode("latin-1")) or "gsk_" not in unquote_plus(text)):
+    if b"gsk_" not in query and (b"%" not in query or "gsk_" not in _unquote(query.decode("latin-1"))):
         return query, []
     kept, keys, misplaced = [], [], ""
     for part in query.split(b"&"):
         name, _, value = (unquote_plus(piece.decode("latin-1")) for piece in part.partition(b"="))
         if name == "key" and value.startswith("gsk_"):
             keys.append(value)
-        elif _KEY.search(value) or _KEY.search(name):
-            misplaced = name if not _KEY.search(name) else "query"
+        elif has_key(value) or has_key(name):
+            misplaced = "query" if has_key(name) else name
         else:
             kept.append(part)
     if misplaced:
@@ -111,9 +127,14 @@ def read_given(headers: Iterable[tuple[bytes, bytes]], keys: list[str]) -> Given
     return Given("session", digest_of(token)) if token else None
 
 
+def is_basic(authorizations: Iterable[str]) -> bool:
+    """Whether a key came by Basic, which browsers keep and send again, whichever page makes them ask."""
+    return any(value.strip().lower().startswith("basic") for value in authorizations)
+
+
 def _digest_key(key: str) -> bytes:
     if not _KEY.fullmatch(key):
-        raise UnauthorizedError(_WRONG)
+        raise UnauthorizedError(WRONG)
     return digest_of(key)
 
 

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, cast, get_args
 
-from geoserver.access import ANY, Grant, May
+from geoserver.catalog.access_file import LONGEST_ROWS
 from geoserver.catalog.names import near
 from geoserver.errors import BadParameterError
 from geoserver.filtering import cql2_text, parse_rows
+from geoserver.gate.credentials import has_key
+from geoserver.model import ANY, Grant, May
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +33,6 @@ __all__ = [
 _MAY = get_args(May)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _MOST = 10_000  # names in one grant
-_LONGEST = 8_000  # characters of a row filter
 _LABEL = 200
 _MEMBERS = ("layers", "may", "rows", "fields")
 
@@ -47,9 +48,9 @@ def parse_grant(document: Mapping[str, object]) -> Grant:
     may = _names(document.get("may", ["read"]), "may", "some of " + ", ".join(_MAY))
     if not may or any(item not in _MAY for item in may):
         raise BadParameterError("may", ", ".join(may), "some of " + ", ".join(_MAY))
-    rows = document.get("rows") or ""
-    if not isinstance(rows, str) or len(rows) > _LONGEST:
-        raise BadParameterError("rows", rows, f"a filter in CQL2 text, of at most {_LONGEST} characters")
+    rows = document.get("rows", "")  # nothing but an empty text, or none, is all rows
+    if not isinstance(rows, str) or len(rows) > LONGEST_ROWS or rows.isspace():
+        raise BadParameterError("rows", rows, f"a filter in CQL2 text, of at most {LONGEST_ROWS} characters")
     fields = _names(document.get("fields", ()), "fields", f"names of restricted fields, or {ANY} for all of them")
     return Grant(frozenset(layers), frozenset(cast("list[May]", may)), rows.strip(), frozenset(fields))
 
@@ -114,6 +115,8 @@ def _check_syntax(rows: str) -> None:
 def parse_label(text: str) -> str:
     """What a key is called by people; raises BadParameterError."""
     label = text.strip()
+    if has_key(label):
+        raise BadParameterError("label", text, "what the key is for, and no key")
     if not label or len(label) > _LABEL or not label.isprintable():
         raise BadParameterError("label", text, f"what the key is for, in 1 to {_LABEL} characters that can be printed")
     return label
@@ -121,7 +124,7 @@ def parse_label(text: str) -> str:
 
 def parse_expiry(text: str | None, now: datetime) -> datetime | None:
     """The instant from which a key holds no more: that of a time with an offset, or the end of a day (UTC)."""
-    if not text:
+    if text is None:
         return None
     expected = "a day such as 2030-12-31, or a time such as 2030-12-31T12:00:00Z, in the future"
     try:

@@ -7,16 +7,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from geoserver.database.keys import StoredKey, add_key, write_audit
-from geoserver.errors import BadParameterError
+from geoserver.errors import BadParameterError, ForbiddenError
 from geoserver.gate.credentials import make_key
 from geoserver.gate.grants import parse_count, parse_expiry, parse_grant, parse_label, render_grant
 
 if TYPE_CHECKING:
     import psycopg
 
-    from geoserver.access import Grant
+    from geoserver.model import Grant
 
-__all__ = ["Wish", "describe", "make", "read_grants"]
+__all__ = ["Limits", "Wish", "describe", "make", "read_grants"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +30,31 @@ class Wish:
     quota: int | None = None
 
 
-def make(connection: psycopg.Connection, wish: Wish, subject: str, name: str) -> tuple[StoredKey, str]:
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a new key may have at most, and has where nothing is wished for; None for anything."""
+
+    expires: datetime | None = None
+    rate: int | None = None
+    quota: int | None = None
+
+
+def make(
+    connection: psycopg.Connection, wish: Wish, subject: str, name: str, limits: Limits | None = None
+) -> tuple[StoredKey, str]:
     """Keep a new key, with who made it; gives the key, too, which is known nowhere else."""
-    now = datetime.now(UTC)
+    now, limits = datetime.now(UTC), limits or Limits()
     key_id, key, digest = make_key()
     stored = StoredKey(
         id=key_id,
         digest=digest,
         label=parse_label(wish.label),
         grants=[render_grant(grant) for grant in wish.grants],
-        rate=parse_count(wish.rate, "rate"),
-        quota=parse_count(wish.quota, "quota"),
+        rate=_bound("rate", parse_count(wish.rate, "rate"), limits.rate),
+        quota=_bound("quota", parse_count(wish.quota, "quota"), limits.quota),
         created_at=now,
         created_by=subject,
-        expires_at=parse_expiry(wish.expires, now),
+        expires_at=_bound("expires", parse_expiry(wish.expires, now), limits.expires),
         revoked_at=None,
     )
     with connection.transaction():
@@ -51,6 +62,16 @@ def make(connection: psycopg.Connection, wish: Wish, subject: str, name: str) ->
         details = {"key": stored.id, "label": stored.label, "grants": list(stored.grants)}
         write_audit(connection, subject, name, "add key", details=details)
     return stored, key
+
+
+def _bound[T: (int, datetime)](name: str, wished: T | None, most: T | None) -> T | None:
+    """What is wished for, or the most where nothing is; raises ForbiddenError for more than that."""
+    if most is None or wished is None:
+        return most if wished is None else wished
+    if wished > most:
+        shown = _render_time(most) if isinstance(most, datetime) else f"{most:,}"
+        raise ForbiddenError(f"{name}: at most {shown}, which is as much as you may give.")
+    return wished
 
 
 def read_grants(key: StoredKey) -> tuple[Grant, ...]:

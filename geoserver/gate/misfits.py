@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING
 
 from geoserver.errors import BadParameterError
 from geoserver.gate.grants import fit_rows
-from geoserver.gate.making import read_grants
+from geoserver.turns import outlast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from geoserver.catalog import Catalog
-    from geoserver.database.keys import StoredKey
     from geoserver.gate.ring import Gate
     from geoserver.model import Grant, Layer
     from geoserver.services import Services
@@ -22,29 +20,43 @@ if TYPE_CHECKING:
 __all__ = ["Misfits"]
 
 _MOST = 1_000  # that are told of
-_HOLDS = 10.0  # seconds for which an answer holds while rows change all the time
 
 type _Layers = dict[str, tuple[Layer, int]]  # by id, with the SRID of their geometry
+type _Grants = list[tuple[str, tuple[Grant, ...]]]  # with the ids of their keys
+type _Tried = dict[tuple[str, str], tuple[Layer, int, str]]  # by layer and filter: tried on what, and what was expected
 
 
 class Misfits:
-    """Looks through all grants, and again when keys, files or what is loaded have changed."""
+    """Looks through all grants, and again when keys, files or what is loaded have changed; whoever asks meanwhile waits
+    for the same look, for everybody may ask.
+    """
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
-        self._key: tuple[object, ...] = ()
-        self._until = 0.0
+        self._lock = asyncio.Lock()
+        self._seen: tuple[Catalog | None, int, _Layers] = (None, 0, {})
+        self._tried: _Tried = {}
         self._found: list[dict[str, str]] = []
 
     async def find(self, services: Services) -> list[dict[str, str]]:
-        """Entries with `key` or `group`, `layer`, and what was `expected`; in a thread, for filters take their time."""
-        catalog, now = services.live.current, time.monotonic()
-        key = (id(catalog), self._gate.revision, frozenset(services.statuses))
-        if key != self._key or now > self._until:
-            layers = _list_layers(services)
-            self._found = await asyncio.to_thread(_find, self._gate.stored_keys, catalog, layers)
-            self._key, self._until = key, now + _HOLDS
-        return self._found
+        """Entries with `key` or `group`, `layer`, and what was `expected`."""
+        async with self._lock:
+            catalog, revision, layers = services.live.current, self._gate.revision, _list_layers(services)
+            if not self._has_seen(catalog, revision, layers):
+                await outlast(self._look(catalog, revision, layers))
+            return self._found
+
+    def _has_seen(self, catalog: Catalog, revision: int, layers: _Layers) -> bool:
+        known, at, seen = self._seen
+        if known is not catalog or at != revision or seen.keys() != layers.keys():
+            return False
+        return all(seen[name][0] is layer and seen[name][1] == srid for name, (layer, srid) in layers.items())
+
+    async def _look(self, catalog: Catalog, revision: int, layers: _Layers) -> None:
+        """In a thread, for filters take their time; what was tried on the very same layer is not tried again."""
+        grants = self._gate.list_grants()
+        self._found, self._tried = await asyncio.to_thread(_find, grants, catalog, layers, self._tried)
+        self._seen = catalog, revision, layers
 
 
 def _list_layers(services: Services) -> _Layers:
@@ -53,24 +65,27 @@ def _list_layers(services: Services) -> _Layers:
     return declared | {layer.id: (layer, status.srid) for layer, status in services.loaded()}
 
 
-def _find(keys: list[StoredKey], catalog: Catalog, layers: _Layers) -> list[dict[str, str]]:
-    known: dict[tuple[str, str], str] = {}
+def _find(grants: _Grants, catalog: Catalog, layers: _Layers, tried: _Tried) -> tuple[list[dict[str, str]], _Tried]:
+    known: _Tried = {}
     found: list[dict[str, str]] = []
-    for owner, grant in _list_grants(keys, catalog):
+    for owner, grant in _list_limited(grants, catalog):
         for name in sorted(grant.layers & layers.keys()):
             at = name, grant.rows
+            layer, srid = layers[name]
             if at not in known:
-                known[at] = _explain(*layers[name], grant.rows)
-            if known[at] and len(found) < _MOST:
-                found.append({**owner, "layer": name, "expected": known[at]})
-    return found
+                before = tried.get(at)
+                same = before is not None and before[0] is layer and before[1] == srid
+                known[at] = before if before and same else (layer, srid, _explain(layer, srid, grant.rows))
+            if known[at][2] and len(found) < _MOST:
+                found.append({**owner, "layer": name, "expected": known[at][2]})
+    return found, known
 
 
-def _list_grants(keys: list[StoredKey], catalog: Catalog) -> Iterator[tuple[dict[str, str], Grant]]:
-    for name, grants in catalog.groups.items():
-        yield from (({"group": name}, grant) for grant in grants if grant.rows)
-    for key in keys:
-        yield from (({"key": key.id}, grant) for grant in read_grants(key) if grant.rows)
+def _list_limited(grants: _Grants, catalog: Catalog) -> Iterator[tuple[dict[str, str], Grant]]:
+    for name, of_group in catalog.groups.items():
+        yield from (({"group": name}, grant) for grant in of_group if grant.rows)
+    for key_id, of_key in grants:
+        yield from (({"key": key_id}, grant) for grant in of_key if grant.rows)
 
 
 def _explain(layer: Layer, srid: int, rows: str) -> str:

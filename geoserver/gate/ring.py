@@ -10,17 +10,18 @@ import contextlib
 import logging
 import time
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from geoserver.access import NOBODY, Access, Grant
+from geoserver.access import NOBODY, Access
 from geoserver.database.connecting import SettingsOf, connect
 from geoserver.database.keys import Known, StoredKey, StoredSession, add_uses, forget_sessions, read_known
 from geoserver.errors import BadParameterError, GeoserverError, TooManyError, UnauthorizedError, UnavailableError
-from geoserver.gate.credentials import read_given
-from geoserver.gate.making import read_grants
+from geoserver.gate.credentials import WRONG, read_given
+from geoserver.gate.making import Limits, read_grants
 from geoserver.gate.uses import Uses
 from geoserver.turns import outlast
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine
 
     from geoserver.gate.credentials import Given
+    from geoserver.model import Grant
 
 __all__ = ["Gate", "Held"]
 
@@ -43,7 +45,7 @@ _RETRY = 1.0  # seconds after what failed
 _UNKNOWN = 10_000  # wrong keys that are remembered as such
 # Notices a database that is gone without a word; a unix socket has none of these.
 _LIVELY = {"keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 2, "tcp_user_timeout": 10_000}
-_WRONG = "This key is not known here: it is wrong, revoked or expired."
+_DAYS = 366  # for which a key holds that a person makes: nobody revokes it when they leave their group
 
 
 @dataclass(slots=True)
@@ -80,17 +82,17 @@ class Gate:
         self._changed.set()
         self._waiting: list[asyncio.Future[None]] = []
 
-    async def identify(self, given: Given | None) -> Access:
+    async def identify(self, given: Given | None, *, counted: bool = True) -> Access:
         """Who asks. A session that has ended is nobody; for a key raises UnauthorizedError, TooManyError, or
-        UnavailableError while keys cannot be known.
+        UnavailableError while keys cannot be known. Of a session it may be left uncounted.
         """
         if given is None:
             return NOBODY
         if given.kind == "session":
-            return await self._identify_session(given)
+            return await self._identify_session(given, counted=counted)
         held = await self._find_key(given.digest)
         if held is None:
-            raise UnauthorizedError(_WRONG)
+            raise UnauthorizedError(WRONG)
         self._count(held)
         return replace(held.access, read_only=True) if given.read_only else held.access
 
@@ -117,14 +119,22 @@ class Gate:
         """The key itself, for whoever signs in with it; raises as `identify`."""
         held = await self._find_key(given.digest)
         if held is None:
-            raise UnauthorizedError(_WRONG)
+            raise UnauthorizedError(WRONG)
         self._count(held)
         return held.stored
 
-    @property
-    def stored_keys(self) -> list[StoredKey]:
-        """Every key that is known and holds."""
-        return [held.stored for held in self._keys.values()]
+    def limits_of(self, access: Access) -> Limits:
+        """What whoever asks may give a key at most: what their own has, and of people, who have none, a year."""
+        if access.kind == "person":
+            return Limits(expires=datetime.now(UTC) + timedelta(days=_DAYS))
+        held = self._by_id.get(access.subject.removeprefix("key:"))
+        if held is None:  # it was revoked in this very moment
+            raise UnauthorizedError(WRONG)
+        return Limits(held.stored.expires_at, held.stored.rate, held.stored.quota)
+
+    def list_grants(self) -> list[tuple[str, tuple[Grant, ...]]]:
+        """Of every key that is known and holds, with its id."""
+        return [(held.stored.id, held.access.grants) for held in self._keys.values()]
 
     def tell(self, payload: str) -> None:
         """A notice came; 'gone' is a change that only a whole reading shows."""
@@ -181,7 +191,7 @@ class Gate:
                 self._note_unknown(digest)
         return held if held is not None and held.until > time.time() else None
 
-    async def _identify_session(self, given: Given) -> Access:
+    async def _identify_session(self, given: Given, *, counted: bool) -> Access:
         session = self._sessions.get(given.digest) if self._is_fresh() else None
         if session is None and not self._is_unknown(given.digest):
             with contextlib.suppress(UnavailableError):
@@ -197,7 +207,8 @@ class Gate:
         held = self._by_id.get(session.key)
         if held is None or held.until <= time.time():
             return NOBODY
-        self._count(held)
+        if counted:
+            self._count(held)
         return replace(held.access, by_cookie=True)
 
     def _is_unknown(self, digest: bytes) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -53,7 +53,7 @@ type Loading = Callable[[str], AbstractContextManager[Progress]]
 
 def load_together(
     layers: Sequence[Layer],
-    batches: Iterable[tuple[str, Batch]],
+    batches: Iterable[tuple[str, Batch] | None],
     crs: str,
     database_url: str,
     *,
@@ -62,8 +62,10 @@ def load_together(
 ) -> Together:
     """Load batches, each with the id of its layer, all in one CRS; after the last, the layers' files are complete.
 
-    Layers that get no row are left as they are and out of the reports; the rows of those whose file is the one that was
-    loaded before are not touched. Raises LoadError where one of them fails, or loses much and not `force`: all stay.
+    A None among them says that all layers that had rows so far are complete: they are indexed while rows of others are
+    still made. Layers that get no row are left as they are and out of the reports; the rows of those whose file is the
+    one that was loaded before are not touched. Raises LoadError where one of them fails, or loses much and not `force`:
+    all stay.
     """
     started = time.monotonic()
     with ExitStack() as stack:
@@ -96,17 +98,22 @@ class _Work:
     loading: Loading
     force: bool
     made: Together = field(default_factory=Together)
+    opened: dict[str, Arrival] = field(default_factory=dict)  # and not complete
+    fresh: list[Arrival] = field(default_factory=list)
+    kept: list[Arrival] = field(default_factory=list)
 
-    def run(self, batches: Iterable[tuple[str, Batch]], crs: str) -> Together:
+    def run(self, batches: Iterable[tuple[str, Batch] | None], crs: str) -> Together:
         """What fails leaves nothing behind."""
         connection = self.copier.connection
         try:
-            self._fill(batches, crs)
-            fresh = self._find_fresh()
-            connection.commit()  # for others to see the rows; nobody else looks at them
-            self._each(fresh, self._index)
-            swap(connection, [arrival.layer for arrival in fresh])
-            reports = [arrival.put_into_service(read_fingerprint(arrival.layer)) for arrival in fresh]
+            with ThreadPoolExecutor(_AT_ONCE, "geoserver-together") as pool:
+                try:
+                    self._fill(batches, crs, pool)
+                except BaseException:
+                    pool.shutdown(cancel_futures=True)
+                    raise
+            swap(connection, [arrival.layer for arrival in self.fresh])
+            reports = [arrival.put_into_service(read_fingerprint(arrival.layer)) for arrival in self.fresh]
             connection.commit()
         except BaseException:
             self.copier.close()
@@ -116,24 +123,41 @@ class _Work:
                     drop_leftovers(connection, arrival.layer)
                 connection.commit()
             raise
-        self._each([arrival for arrival in self.arrivals if arrival not in fresh], self._prepare_behind)
+        with ThreadPoolExecutor(_AT_ONCE, "geoserver-together") as pool:
+            _wait([pool.submit(self._prepare_behind, arrival) for arrival in self.kept])
         by_id = {report.layer_id: report for report in (*self.made.reports, *reports)}
-        self.made.reports = [by_id[arrival.layer.id] for arrival in self.arrivals]
+        self.made.reports = [by_id[arrival.layer.id] for arrival in self.arrivals if arrival.layer.id in by_id]
         return self.made
 
-    def _fill(self, batches: Iterable[tuple[str, Batch]], crs: str) -> None:
+    def _fill(self, batches: Iterable[tuple[str, Batch] | None], crs: str, pool: ThreadPoolExecutor) -> None:
+        """All rows, and the indexes of all of them."""
         by_id = {arrival.layer.id: arrival for arrival in self.arrivals}
-        for arrival in self.arrivals:
-            arrival.open(Opened(iter(()), crs=crs))
-        for name, batch in batches:
+        indexing: list[Future[None]] = []
+        for item in batches:
+            if item is None:
+                indexing += self._complete(pool)
+                continue
+            name, batch = item
+            if name not in self.opened:
+                self.opened[name] = by_id[name]
+                by_id[name].open(Opened(iter(()), crs=crs))
             by_id[name].features.add(batch)
+        indexing += self._complete(pool)
+        _wait(indexing)
+
+    def _complete(self, pool: ThreadPoolExecutor) -> list[Future[None]]:
+        """Complete what has been opened, and let it be indexed, the large ones first; none is opened any more."""
         self.copier.wait()
-        self.arrivals = [arrival for arrival in self.arrivals if arrival.features.read]
+        fresh = sorted(self._find_fresh(), key=lambda arrival: -arrival.rows)
+        self.copier.connection.commit()  # for others to see the rows; nobody else looks at them
+        self.opened.clear()
+        self.fresh += fresh
+        return [pool.submit(self._index, arrival) for arrival in fresh]
 
     def _find_fresh(self) -> list[Arrival]:
         """Complete all of them, and leave out those that are what was loaded before."""
         losses = []
-        for arrival in self.arrivals:
+        for arrival in self.opened.values():
             try:
                 arrival.features.finish()
                 arrival.complete(ignore_progress, accepting=self.force)
@@ -142,21 +166,15 @@ class _Work:
         if losses:
             raise LoadError(" ".join(losses))
         fresh = []
-        for arrival in self.arrivals:
+        for arrival in self.opened.values():
             before = arrival.before
             if not self.force and before and before.fingerprint == read_fingerprint(arrival.layer):
                 drop_leftovers(self.copier.connection, arrival.layer)
                 self.made.reports.append(before.as_report(arrival.layer))
+                self.kept.append(arrival)
             else:
                 fresh.append(arrival)
         return fresh
-
-    def _each(self, arrivals: list[Arrival], work: Callable[[Arrival], None]) -> None:
-        """Some at a time, the large ones first."""
-        largest = sorted(arrivals, key=lambda arrival: -arrival.rows)
-        with ThreadPoolExecutor(_AT_ONCE, "geoserver-together") as pool:
-            for _ in pool.map(work, largest):
-                pass
 
     def _index(self, arrival: Arrival) -> None:
         """All that comes before the swap, which is done at once then."""
@@ -192,3 +210,9 @@ class _Work:
 
     def _warn(self, arrival: Arrival, error: Exception) -> None:
         self.made.warnings.append(f"loaded, without its tiles prepared: {explain_preparation(arrival.layer, error)}")
+
+
+def _wait(work: Sequence[Future[None]]) -> None:
+    """Until all of it is done, or one fails."""
+    for done in as_completed(work):
+        done.result()

@@ -37,6 +37,7 @@ _PATIENCE = 10.0  # seconds for one answer of the provider
 _FRESH = 3600.0  # seconds for which what the provider says of itself is believed
 _AT_ONCE = 4  # sign-ins that may wait for the provider at a time
 _LONGEST = 200  # characters of a name
+_LONGEST_SUBJECT = 255  # as OpenID Connect has it
 _MOST = 1_000  # groups of one person
 # Signatures with a key that only the provider has: not "none", nor those by our shared secret.
 _SIGNATURES = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
@@ -92,15 +93,20 @@ class OpenID:
 
         return await self._ask(ask)
 
-    async def finish(self, callback: str, begun: Begun, given: Mapping[str, str]) -> Person:
-        """Who it is that came back with these query parameters; raises UnauthorizedError and UnavailableError."""
+    def read_code(self, begun: Begun, given: Mapping[str, str]) -> str:
+        """What the browser came back with for this sign-in, out of its query; raises UnauthorizedError."""
         if not hmac.compare_digest(given.get("state", "").encode(), begun.state.encode()):
             raise UnauthorizedError("This is not the sign-in that this browser began.")
         if given.get("iss", self._issuer).rstrip("/") != self._issuer.rstrip("/"):  # RFC 9207
             raise UnauthorizedError("Another provider answered than was asked.")
         if "code" not in given:
             raise UnauthorizedError(f"The provider refused: {given.get('error', 'it sent no code')[:_LONGEST]}")
-        return await self._ask(lambda: self._read_person(callback, begun, given["code"]))
+        return given["code"]
+
+    async def finish(self, callback: str, begun: Begun, given: Mapping[str, str]) -> Person:
+        """Who it is that came back with these query parameters; raises UnauthorizedError and UnavailableError."""
+        code = self.read_code(begun, given)
+        return await self._ask(lambda: self._read_person(callback, begun, code))
 
     async def _ask[T](self, question: Callable[[], T]) -> T:
         """Ask the provider in a thread, with its faults in our words."""
@@ -146,12 +152,17 @@ class OpenID:
         token = client.fetch_access_token(callback, code=code, code_verifier=begun.verifier)
         if not token.get("id_token"):
             raise ValueError("it sent no ID token")
-        claims = dict(client.parse_id_token(token, nonce=begun.nonce))
+        expected = {
+            "iss": {"essential": True, "value": client.server_metadata["issuer"]},
+            "aud": {"essential": True, "value": client.client_id},
+            "sub": {"essential": True},
+        }
+        claims = dict(client.parse_id_token(token, nonce=begun.nonce, claims_options=expected))
         if self._find_groups(claims) is None and client.server_metadata.get("userinfo_endpoint"):
             more = dict(client.userinfo(token=token))
             if more.get("sub") == claims["sub"]:  # else it is about somebody else
                 claims = more | claims
-        if not str(claims["sub"]).isprintable():
+        if not str(claims["sub"]).isprintable() or len(str(claims["sub"])) > _LONGEST_SUBJECT:
             raise ValueError("it calls somebody what cannot be written down")
         names = (claims.get(key) for key in ("name", "preferred_username", "email", "sub"))
         name = next(str(found) for found in names if found)

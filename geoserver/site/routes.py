@@ -53,7 +53,10 @@ _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>City
 
 @router.get("/", include_in_schema=False)
 async def viewer(request: Request) -> Response:
-    """The map, with what it asks for first told in it."""
+    """The map, with what it asks for first told in it; at an address without a key, for people hand theirs on."""
+    if access_of(request.scope).read_only:  # the key was taken out of the query
+        there = f"{_site(request)}/" + (f"?{request.url.query}" if request.url.query else "")
+        return Response(status_code=303, headers={"Location": there, "Cache-Control": PRIVATE, "Vary": BY_CALLER})
     page = _built().read("index.html")
     if page is None:
         return HTMLResponse(_NOT_BUILT, 503)
@@ -173,7 +176,8 @@ async def style(  # noqa: PLR0917 - FastAPI passes them by name
     styling.translate_labels(made, languages, catalog, served)
     # Who may see more than others gets the same style as they do where it draws nothing of that.
     drawn_from = styling.list_drawn(made, name, ids)
-    view = view.of([layer for layer, _ in seen if layer.id in drawn_from])
+    looked_at = {**catalog.layers, **{layer.id: layer for layer, _ in seen}}  # the first are there unloaded, too
+    view = view.of([layer for layer in looked_at.values() if layer.id in drawn_from])
     body = orjson.dumps(made)
     tag = build_etag(body, *([view.scope] if view.scope else []))
     headers = {"ETag": tag, **view.headers(CHECKED, vary)}

@@ -11,7 +11,7 @@ import psycopg
 
 from geoserver.database.connecting import SettingsOf, connect
 from geoserver.database.keys import StoredSession, add_session, end_session
-from geoserver.errors import UnavailableError
+from geoserver.errors import UnavailableError, shorten
 from geoserver.gate import COOKIE, make_session, read_given
 from geoserver.site.openid import Person
 
@@ -41,7 +41,8 @@ async def begin_session(request: Request, response: Response, who: StoredKey | P
     before = _read_cookie(request)
     await _write(request, begun=session, ended=before)
     groups = ", ".join(session.groups) or "none"
-    log.info("Signed in: %s (%s)%s", session.subject, session.name, "" if session.key else f"; groups: {groups}")
+    of_groups = "" if session.key else f"; groups: {shorten(groups, 1_000)}"
+    log.info("Signed in: %s (%s)%s", session.subject, session.name, of_groups)
     response.set_cookie(
         COOKIE,
         token,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import logging
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +25,7 @@ from geoserver.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from geoserver.gate import is_from, read_given
+from geoserver.gate import MisplacedKeyError, has_key, is_from, read_given, take_keys
 from geoserver.site.openid import Begun
 from geoserver.site.sessions import begin_session, close_session, cookie_path, is_secure
 from geoserver.turns import client_of
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = ["router"]
 
-log = logging.getLogger("geoserver")
 router = APIRouter(tags=["site"], include_in_schema=False)
 
 _BEGUN = "geoserver_signin"  # the cookie of a sign-in by OpenID Connect that is on its way
@@ -64,11 +62,13 @@ async def sign_in(request: Request) -> Response:
     client = client_of(request.scope)
     try:
         _demand_own_page(request)
-        attempts.begin(client)
-        given = read_given((), [(await _read_form(request)).get("key", "").strip()])
-        assert given is not None  # noqa: S101 - for the type checker: there is one, or it raises
-        found = await gate.find_key(given)
-        attempts.give_back(client)
+        try:
+            given = read_given((), [(await _read_form(request)).get("key", "").strip()])
+            assert given is not None  # noqa: S101 - for the type checker: there is one, or it raises
+            found = await gate.find_key(given)
+        except UnauthorizedError:
+            attempts.begin(client)  # nobody guesses 256 bits, so the right key is never kept waiting
+            raise
         response = _go_back(request)
         await begin_session(request, response, found)
     except GeoserverError as error:
@@ -114,9 +114,14 @@ async def finish_openid(request: Request) -> Response:
     client = client_of(request.scope)
     openid = _provider_of(request)
     try:
-        attempts.begin(client)
+        # What this browser did not begin is no attempt of it, and ends none: a foreign page may lead here.
         begun, back = _read_begun(request)
-        person = await openid.finish(_callback(request), begun, dict(request.query_params))
+        openid.read_code(begun, request.query_params)
+    except GeoserverError as error:
+        return _render(request, error, by_key=False)
+    try:
+        attempts.begin(client)
+        person = await openid.finish(_callback(request), begun, request.query_params)
         attempts.give_back(client)
         response = Response(status_code=303, headers={"Location": _site(request) + _check_back(back), **_PRIVATE})
         await begin_session(request, response, person)
@@ -192,10 +197,22 @@ def _check_back(given: str) -> str:
     """An address on our site as it follows after our own, "/" for what is none: nobody is sent elsewhere from here."""
     if len(given) > _LONGEST_BACK or not given.isprintable() or not given.startswith("/") or given.startswith("//"):
         return "/"
+    given = _without_keys(given)
     path = unquote(urlsplit(given).path)
     if ".." in path.split("/") or path.startswith(("/signin", "/signout")):
         return "/"
     return quote(given, safe="/?&=#:@,;+$!*'()~%-._|[]")
+
+
+def _without_keys(given: str) -> str:
+    """An address of ours without keys: the map is opened with one in the query, and this page is for others to read."""
+    path, mark, query = given.partition("?")
+    try:
+        left = take_keys(query.encode())[0]
+    except MisplacedKeyError as error:
+        left = error.query
+    kept = path + mark + left.decode() if left else path
+    return "/" if has_key(kept) else kept
 
 
 _PRIVATE = {"Cache-Control": "no-store", "Vary": "Cookie"}

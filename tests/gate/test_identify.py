@@ -13,6 +13,7 @@ from gatehouse import basic, bearer, build_app
 
 from geoserver.database.connecting import connect
 from geoserver.database.keys import StoredSession, add_session, end_session
+from geoserver.errors import hide_keys
 from geoserver.gate import COOKIE, make_session, take_keys
 
 if TYPE_CHECKING:
@@ -70,7 +71,14 @@ def test_a_key_in_the_query_is_seen_by_nothing_else(asked: TestClient, house: Ho
 
 def test_a_key_under_another_name_is_refused_and_not_repeated(asked: TestClient, house: House) -> None:
     _, key = house.key()
-    for query in (f"token={key}", f"{key}=1", f"{key}", f"filter=a='{key}'", f"api_key=gsk%5f{key[4:]}"):
+    for query in (
+        f"token={key}",
+        f"{key}=1",
+        f"{key}",
+        f"filter=a='{key}'",
+        f"api_key=gsk%5f{key[4:]}",
+        f"a=%2567sk_{key[4:]}",
+    ):
         body = refused(asked.get(f"/who?{query}"), 400)
         assert key[4:] not in str(body)
 
@@ -135,7 +143,16 @@ def test_a_key_that_is_deleted_by_hand_is_refused(asked: TestClient, house: Hous
 
 
 def test_a_key_whose_grants_cannot_be_read_opens_nothing(asked: TestClient, house: House) -> None:
-    for grants in ('[{"may": ["read"]}]', '[{"layers": ["wells"], "may": ["fly"]}]', '["x"]', '{"a": 1}', "5", "null"):
+    blank = [f'[{{"layers": ["wells"], "rows": {rows}}}]' for rows in ("{}", "[]", "0", "false", "null", '"  "')]
+    for grants in (
+        *blank,
+        '[{"may": ["read"]}]',
+        '[{"layers": ["wells"], "may": ["fly"]}]',
+        '["x"]',
+        '{"a": 1}',
+        "5",
+        "null",
+    ):
         stored, key = house.key()
         house.do("UPDATE geoserver.keys SET grants = %s::jsonb WHERE id = %s", [grants, stored.id])
         headers = bearer(key)
@@ -195,3 +212,18 @@ def test_a_query_without_a_key_is_left_as_it_is() -> None:
     for query in (b"", b"a=%67sk&key=x", b"&&a", b"filter=%20a%3d1", b"key=%ff"):
         assert take_keys(query) == (query, [])
     assert take_keys(b"key=gsk_1&&a=%20&key=y") == (b"&a=%20&key=y", ["gsk_1"])
+
+
+def test_a_key_is_hidden_however_it_is_written() -> None:
+    key = "gsk_" + "Ab3-" * 10 + "xyz"
+    for written in (
+        key,
+        f"x{key}",
+        f"%67sk_{key[4:]}",
+        f"%2567sk%5F{key[4:]}",
+        f"gsk%255f{key[4:]}",
+        f"g%73%6B_{key[4:]}",
+    ):
+        assert key[4:] not in hide_keys(f"/a?b={written}&c=1")
+        assert hide_keys(f"/a?b={written}&c=1").endswith("&c=1")
+    assert hide_keys("gsk_ and Gessken") == "gsk_ and Gessken"

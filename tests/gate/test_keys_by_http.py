@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from gatehouse import READ, basic, bearer
+from fastapi.testclient import TestClient
+from gatehouse import READ, basic, bearer, build_app
 
 from geoserver.access import ANY, Grant
-from geoserver.gate import COOKIE
+from geoserver.database.connecting import connect
+from geoserver.database.keys import StoredSession, add_session
+from geoserver.gate import COOKIE, make_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fastapi.testclient import TestClient
     from gatehouse import House
 
 ALL = Grant(frozenset({ANY}), frozenset({"read", "write", "manage"}), fields=frozenset({ANY}))
@@ -95,6 +98,92 @@ def test_who_sees_some_rows_gives_these_alone(asked: TestClient, house: House) -
         assert asked.post("/api/keys", json=wish(rows=rows), headers=bearer(key)).status_code == status, rows
 
 
+@pytest.mark.parametrize("held", [WELLS, Grant(frozenset({ANY}), frozenset({"read", "manage"}))])
+def test_no_filter_is_tried_on_a_field_that_its_maker_does_not_see(
+    asked: TestClient, house: House, held: Grant
+) -> None:
+    _, key = house.key(held)
+    before = house.do("SELECT count(*) FROM geoserver.keys")
+    answers = {}
+    for name in ("owner", "absent"):
+        answer = asked.post("/api/keys", json=wish(rows=f"{name} = 'Ann'"), headers=bearer(key))
+        assert answer.status_code == 400
+        answers[name] = answer.text.replace(name, "NAME")
+    assert answers["owner"] == answers["absent"]
+    assert "owner" not in answers["absent"]
+    for name in ("owner", "absent"):
+        everywhere = asked.post("/api/keys", json=wish(rows=f"{name} = 'Ann'", layers=["*"]), headers=bearer(key))
+        assert everywhere.status_code == 403
+    assert house.do("SELECT count(*) FROM geoserver.keys") == before
+    assert asked.post("/api/keys", json=wish(rows="wood = 'oak'"), headers=bearer(key)).status_code == 201
+
+
+def test_who_sees_a_field_in_some_rows_tries_no_filter_by_it_on_the_rest(asked: TestClient, house: House) -> None:
+    some = Grant(frozenset({"wells"}), rows="wood = 'oak'", fields=frozenset({"owner"}))
+    _, key = house.key(WELLS, some)
+    assert asked.post("/api/keys", json=wish(rows="owner = 'Ben'"), headers=bearer(key)).status_code == 400
+    _, key = house.key(WELLS, Grant(frozenset({"wells"}), fields=frozenset({"owner"})))
+    assert asked.post("/api/keys", json=wish(rows="owner = 'Ben'"), headers=bearer(key)).status_code == 201
+
+
+def test_keys_with_a_filter_by_what_one_does_not_see_are_not_there(asked: TestClient, house: House) -> None:
+    theirs, _ = house.key(Grant(frozenset({"wells"}), rows="owner = 'Ann'"))
+    plain, _ = house.key(Grant(frozenset({"wells"}), rows="wood = 'oak'"))
+    _, key = house.key(WELLS)
+    shown = asked.get("/api/keys", headers=bearer(key))
+    assert plain.id in ids(shown)
+    assert theirs.id not in ids(shown)
+    assert "owner" not in shown.text
+    assert asked.delete(f"/api/keys/{theirs.id}", headers=bearer(key)).status_code == 404
+
+
+def test_a_key_hands_on_no_more_time_and_requests_than_it_has(asked: TestClient, house: House) -> None:
+    _, key = house.key(ALL, expires="2090-01-01", rate=60, quota=500)
+    made = asked.post("/api/keys", json=wish(), headers=bearer(key)).json()
+    assert (made["expires"], made["rate"], made["quota"]) == ("2090-01-02T00:00:00Z", 60, 500)
+    less = {"expires": "2089-01-01", "rate": 5, "quota": 50}
+    made = asked.post("/api/keys", json=wish() | less, headers=bearer(key)).json()
+    assert (made["expires"], made["rate"], made["quota"]) == ("2089-01-02T00:00:00Z", 5, 50)
+    for name, more in (("expires", "2091-01-01"), ("rate", 61), ("quota", 501)):
+        refused = asked.post("/api/keys", json=wish() | {name: more}, headers=bearer(key))
+        assert refused.status_code == 403
+        assert f"{name}: at most" in refused.text
+
+
+def test_a_key_that_a_person_makes_holds_for_a_year(asked: TestClient, house: House) -> None:
+    (house.workspace / "access.toml").write_text(
+        '[groups.staff]\nlayers = ["wells"]\nmay = ["read", "manage"]\n', encoding="utf-8"
+    )
+    token, digest = make_session()
+    later = datetime.now(UTC) + timedelta(hours=1)
+    with connect(house.database_url, autocommit=True) as connection:
+        add_session(connection, StoredSession(digest, None, "ann", "Ann", ("staff",), later))
+    with TestClient(build_app(house), base_url="http://127.0.0.1") as client:
+        headers = {"Cookie": f"{COOKIE}={token}", "Origin": "http://127.0.0.1"}
+        made = client.post("/api/keys", json=wish(), headers=headers).json()
+        ends = datetime.fromisoformat(made["expires"]) - datetime.now(UTC)
+        assert timedelta(days=364) < ends < timedelta(days=367)
+        assert client.post("/api/keys", json=wish() | {"expires": "2090-01-01"}, headers=headers).status_code == 403
+    (house.workspace / "access.toml").unlink()
+
+
+def test_a_key_ends_with_all_that_was_made_with_it_where_that_is_said(asked: TestClient, house: House) -> None:
+    _, all_ = house.key(ALL)
+    _, key = house.key(WELLS)
+    manages = {"may": ["read", "manage"]}
+    made = [asked.post("/api/keys", json=wish(**manages), headers=bearer(key)).json()]
+    made.append(asked.post("/api/keys", json=wish(), headers=bearer(made[0]["key"])).json())
+    assert asked.delete(f"/api/keys/{made[0]['id']}", headers=bearer(all_)).status_code == 204
+    assert asked.get("/who", headers=bearer(made[1]["key"])).status_code == 200
+    made.append(asked.post("/api/keys", json=wish(**manages), headers=bearer(key)).json())
+    made.append(asked.post("/api/keys", json=wish(), headers=bearer(made[2]["key"])).json())
+    assert asked.delete(f"/api/keys/{made[2]['id']}?made=true", headers=bearer(all_)).status_code == 204
+    for each in made[2:]:
+        assert asked.get("/who", headers=bearer(each["key"])).status_code == 401
+    assert asked.get("/who", headers=bearer(key)).status_code == 200
+    assert asked.delete(f"/api/keys/{made[1]['id']}?made=x", headers=bearer(all_)).status_code == 400
+
+
 def test_a_layer_that_is_gone_tells_of_no_others(asked: TestClient, house: House) -> None:
     _, key = house.key(Grant(frozenset({"gone"}), frozenset({"read", "manage"})))
     refused = asked.post("/api/keys", json=wish(layers=["gone"]), headers=bearer(key))
@@ -152,8 +241,12 @@ BAD = [
     b'{"label": "a", "grants": [{"layers": ["wells"], "more": 1}]}',
     b'{"label": "a", "grants": [{"layers": ["wells"], "rows": "nosuch = 1"}]}',
     b'{"label": "a", "grants": [{"layers": ["wells"], "rows": "(((("}]}',
+    b'{"label": "a", "grants": [{"layers": ["wells"], "rows": "  "}]}',
+    b'{"label": "a", "grants": [{"layers": ["wells"], "rows": null}]}',
+    b'{"label": "a", "grants": [{"layers": ["wells"]}], "expires": ""}',
     b'{"label": "a", "grants": [{"layers": ["wells"], "rows": "owner = \'\\u0000\'"}]}',
     b'{"label": "a", "grants": [{"layers": ["wells"], "fields": ["wood"]}]}',
+    b'{"label": "as gsk_' + b"x" * 43 + b'", "grants": [{"layers": ["wells"]}]}',
     b'{"label": "\\ud800", "grants": [{"layers": ["wells"]}]}',
     b'{"label": "\\u0000", "grants": [{"layers": ["wells"]}]}',
     b'{"label": "a", "\\ud800": 1, "grants": [{"layers": ["wells"]}]}',

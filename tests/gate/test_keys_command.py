@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,17 +12,20 @@ from test_identify import wait_for
 from typer.testing import CliRunner
 
 from geoserver.cli import app
+from geoserver.database.connecting import connect
+from geoserver.database.keys import StoredSession, add_session
 from geoserver.errors import BadParameterError, NotFoundError
+from geoserver.gate import COOKIE, make_session
 
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
     from gatehouse import House
 
 
-def run(house: House, *arguments: str) -> str:
+def run(house: House, *arguments: str, group: str = "keys") -> str:
     """What the command prints for scripts; raises what it fails with."""
     environment = {"DATABASE_URL": house.database_url, "GEOSERVER_WORKSPACE": str(house.workspace), "COLUMNS": "400"}
-    done = CliRunner().invoke(app, ["keys", *arguments], env=environment)
+    done = CliRunner().invoke(app, [group, *arguments], env=environment)
     if done.exception:
         raise done.exception
     return done.stdout
@@ -101,3 +105,65 @@ def test_a_key_that_would_not_be_what_was_meant_is_not_made(
 def test_a_grant_for_all_layers_may_fit_some_of_them(house: House) -> None:
     key = run(house, "add", "--label", "all", "--layer", "*", "--rows", "owner = 'Ann'", "--fields", "*")
     assert key.strip().startswith("gsk_")
+
+
+def test_an_empty_filter_or_end_is_a_variable_that_is_not_set(house: House) -> None:
+    before = len(listed(house))
+    for option in ("--rows", "--expires"):
+        for blank in ("", "  "):
+            with pytest.raises(BadParameterError):
+                add(house, option, blank)
+    assert len(listed(house)) == before
+
+
+def test_a_key_ends_with_what_was_made_with_it_where_that_is_said(house: House) -> None:
+    add(house)
+    maker = listed(house)[-1]["id"]
+    add(house)
+    made = listed(house)[-1]["id"]
+    house.do("UPDATE geoserver.keys SET created_by = %s WHERE id = %s", [f"key:{maker}", made])
+    run(house, "revoke", maker)
+    assert listed(house)[-1]["state"] == "holds"
+    assert run(house, "revoke", maker, "--with-made").strip() == f"revoked {made}"
+    assert listed(house)[-1]["state"] == "revoked"
+
+
+def test_who_is_signed_in_is_listed_and_signed_out_everywhere(asked: TestClient, house: House) -> None:
+    stored, _ = house.key()
+    later = datetime.now(UTC) + timedelta(hours=1)
+    tokens: dict[str, tuple[str, str]] = {}
+    with connect(house.database_url, autocommit=True) as connection:
+        for name, key, subject in (
+            ("one", None, "ann"),
+            ("two", None, "ann"),
+            ("ben", None, "ben"),
+            ("odd", None, f"key:{stored.id}"),
+            ("key", stored.id, f"key:{stored.id}"),
+        ):
+            token, digest = make_session()
+            add_session(connection, StoredSession(digest, key, subject, name, ("[bold]staff",), later))
+            tokens[name] = token, "key" if key else "person"
+
+    def signed_in() -> set[str]:
+        kinds = {
+            name: asked.get("/who", headers={"Cookie": f"{COOKIE}={token}"}).json()["kind"]
+            for name, (token, _) in tokens.items()
+        }
+        return {name for name, kind in kinds.items() if kind != "nobody"}
+
+    assert signed_in() == set(tokens)
+    shown = run(house, "list", group="sessions")
+    assert shown.count("person:ann") == 2
+    assert "[bold]staff" in shown
+    whole = run(house, "list", "--json", group="sessions")
+    assert [json.loads(line)["who"] for line in whole.splitlines()].count("person:ann") == 2
+    assert not any(token[4:] in shown + whole for token, _ in tokens.values())
+    assert run(house, "end", "person:ann", group="sessions").strip() == "ended 2 of person:ann"
+    wait_for(lambda: signed_in() == {"ben", "odd", "key"})
+    run(house, "end", f"key:{stored.id}", group="sessions")
+    wait_for(lambda: signed_in() == {"ben", "odd"})
+    assert "person:ann" not in run(house, "list", group="sessions")
+    assert "end sessions" in run(house, "audit")
+    for nobody in ("person:ann", "ann", "person:%", ""):
+        with pytest.raises(NotFoundError):
+            run(house, "end", nobody, group="sessions")

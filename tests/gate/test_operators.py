@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,11 +11,16 @@ from gatehouse import READ, bearer, build_app
 from test_identify import wait_for
 
 from geoserver.access import ANY, Grant
+from geoserver.gate.grants import fit_rows
+from geoserver.gate.misfits import Misfits
+from geoserver.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gatehouse import House
+
+    from geoserver.model import Layer
 
 ALL = Grant(frozenset({ANY}), frozenset({"manage"}))
 HERE = ("127.0.0.1", 50_000)
@@ -77,6 +83,60 @@ def test_a_key_that_may_manage_everything_is_an_operators(app: Any, house: House
     assert ask(app, "/metrics", "key").status_code == 401
     assert "Bearer" in ask(app, "/metrics", "key").headers["www-authenticate"]
     assert ask(app, "/metrics", "key", **bearer(reader)).status_code == 403
+
+
+def test_a_key_for_some_rows_is_no_operators(app: Any, house: House) -> None:
+    _, some = house.key(Grant(frozenset({ANY}), frozenset({"manage"}), rows="owner = 'Ann'"))
+    assert not sees(app, "key", **bearer(some))
+    assert not sees(app, "local", ("192.0.2.7", 1), **bearer(some))
+    _, both = house.key(ALL, Grant(frozenset({"wells"}), rows="owner = 'Ann'"))
+    assert sees(app, "key", **bearer(both))
+
+
+@pytest.mark.parametrize(
+    ("public_url", "operated_by"),
+    [
+        (None, "local"),
+        ("http://localhost:8000", "local"),
+        ("http://127.0.0.1/city", "local"),
+        ("http://[::1]:8000", "local"),
+        ("https://maps.example.org", "key"),
+        ("http://192.0.2.7", "key"),
+        ("https://localhost.example.org", "key"),
+    ],
+)
+def test_behind_a_proxy_this_machine_is_no_operators_unless_that_is_said(
+    house: House, public_url: str | None, operated_by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GEOSERVER_OPERATORS", raising=False)
+    given: dict[str, Any] = {"workspace": house.workspace, "database_url": None, "public_url": public_url}
+    assert Settings(**given).operated_by == operated_by
+    assert Settings(**given, operators="local").operated_by == "local"
+
+
+def test_however_many_ask_filters_are_tried_once(app: Any, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+
+    def note(layer: Layer, rows: str, srid: int) -> None:
+        tried.append(rows)
+        fit_rows(layer, rows, srid)
+
+    monkeypatch.setattr("geoserver.gate.misfits.fit_rows", note)
+    misfits, services = Misfits(app.state.gate), app.state.services
+    assert services.loaded()
+
+    async def ask_often() -> None:
+        await asyncio.gather(*(misfits.find(services) for _ in range(16)))
+
+    async def look() -> None:
+        for rows in ("owner = 'Cid'", "owner = 'Dan'"):
+            _, key = house.key(Grant(frozenset({"wells"}), rows=rows))
+            await asyncio.to_thread(ask, app, "/who", "open", **bearer(key))
+            await ask_often()
+            await ask_often()
+
+    asyncio.run(look())
+    assert tried.count("owner = 'Cid'") == tried.count("owner = 'Dan'") == 1
 
 
 def test_open_is_for_everybody_and_off_for_nobody(app: Any, house: House) -> None:

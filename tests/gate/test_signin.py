@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from fastapi.testclient import TestClient
-from gatehouse import House, bearer, build_app
+from gatehouse import House, basic, bearer, build_app
 from openid_provider import CLIENT, SECRET, Provider, run_provider
 from pydantic import SecretStr
 
@@ -150,6 +150,13 @@ def test_behind_https_and_a_path_the_cookie_keeps_to_them(house: House) -> None:
         assert send_key(browser, key, headers={"Origin": "http://maps.example.org"}).status_code == 403
 
 
+def test_ten_wrong_keys_do_not_lock_out_a_house(browser: TestClient, house: House) -> None:
+    _, key = house.key()
+    for number in range(15):
+        send_key(browser, "x" if number % 2 else "gsk_" + "x" * 43)
+    assert send_key(browser, key).status_code == 303
+
+
 @pytest.mark.parametrize("key", ["", "x", "gsk_", "gsk_" + "x" * 43, "gsk_" + "x" * 100_000, "<script>", "\0"])
 def test_a_wrong_key_is_told_on_the_page_and_not_repeated(browser: TestClient, key: str) -> None:
     answer = send_key(browser, key)
@@ -191,6 +198,62 @@ def test_a_key_in_the_header_writes_from_anywhere(browser: TestClient, house: Ho
     assert answer.json()["by_cookie"] is False
 
 
+@pytest.mark.parametrize(
+    ("told", "status"),
+    [
+        ({"Origin": "https://elsewhere.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": HERE, "Sec-Fetch-Site": "same-origin"}, 200),
+        ({}, 200),
+    ],
+)
+def test_a_password_that_a_browser_keeps_writes_from_our_own_pages_only(
+    browser: TestClient, house: House, told: dict[str, str], status: int
+) -> None:
+    _, key = house.key()
+    for scheme in ("Basic", "bASIC"):
+        header = {"Authorization": basic(key)["Authorization"].replace("Basic", scheme)}
+        assert browser.post("/who", headers=header | told).status_code == status
+        assert browser.get("/who", headers=header | told).status_code == 200
+    assert browser.post("/who", headers=bearer(key) | told).status_code == 200
+
+
+def test_who_came_to_the_map_with_a_key_in_the_address_finds_none_on_the_page(
+    browser: TestClient, house: House
+) -> None:
+    _, key = house.key()
+    for address in (f"/?layers=wells&key={key}", f"/?key={key}", f"/?k%65y=gsk%5f{key[4:]}", f"/?q=%2567sk_{key[4:]}"):
+        answer = browser.get("/signin", headers={"Referer": HERE + address})
+        assert answer.status_code == 200
+        assert key[4:] not in answer.text
+        (action,) = [value for tag, value in _Page(answer.text).found if tag == "form"]
+        assert ("layers" in action) is ("layers" in address)
+        sent = browser.post(action, data={"key": key}, headers=OWN, follow_redirects=False)
+        assert sent.status_code == 303
+        assert key[4:] not in str(sent.headers)
+        browser.cookies.clear()
+
+
+def test_the_map_is_at_an_address_without_a_key(browser: TestClient, house: House) -> None:
+    _, key = house.key()
+    for query, left in ((f"?layers=wells&key={key}&lang=fr", "?layers=wells&lang=fr"), (f"?key={key}", "")):
+        answer = browser.get(f"/{query}", follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{HERE}/{left}")
+        assert answer.headers["cache-control"] == "private, no-store"
+    assert browser.get("/", headers=bearer(key), follow_redirects=False).status_code != 303
+
+
+def test_who_has_asked_too_often_can_still_sign_out(browser: TestClient, house: House) -> None:
+    _, key = house.key(quota=2)
+    send_key(browser, key)
+    assert [browser.get("/who").status_code for _ in range(3)][-1] == 429
+    assert "Signed in as test" in browser.get("/signout").text
+    assert browser.post("/signout", headers=OWN, follow_redirects=False).status_code == 303
+    assert who(browser)[0] == "nobody"
+
+
 def test_a_session_is_new_at_each_sign_in_and_the_one_before_ends(browser: TestClient, house: House) -> None:
     _, key = house.key()
     planted = "gss_" + "p" * 43
@@ -226,7 +289,7 @@ def test_many_attempts_are_slowed_down_and_good_ones_are_not(browser: TestClient
     assert statuses[:8] == [403] * 8
     assert statuses[-1] == 429
     assert 0 < int(answers[-1].headers["retry-after"]) <= 30
-    assert send_key(browser, key).status_code == 429
+    assert send_key(browser, key).status_code == 303  # whoever shares the address with who tries wrong ones
 
 
 @pytest.mark.parametrize(
@@ -299,7 +362,9 @@ def test_a_person_signs_in_by_openid_connect_and_has_the_grants_of_their_groups(
     assert subject == Grant(frozenset({"wells"}))
 
 
-@pytest.mark.parametrize("fault", ["other nonce", "other key", "no signature", "other client", "too late"])
+@pytest.mark.parametrize(
+    "fault", ["other nonce", "other key", "no signature", "other client", "for another by us", "too late"]
+)
 def test_what_the_provider_did_not_say_signs_nobody_in(
     openid_browser: TestClient, provider: Provider, fault: str
 ) -> None:
@@ -323,6 +388,34 @@ def test_a_sign_in_that_this_browser_did_not_begin_is_not_ended_in_it(
         openid_browser.cookies.clear()
         openid_browser.cookies.set("geoserver_signin", cookie)
         assert come_back(openid_browser, theirs).status_code == 403
+
+
+def test_a_person_has_a_name_that_can_be_written_down(openid_browser: TestClient, provider: Provider) -> None:
+    provider.faults.add("long subject")
+    answer = come_back(openid_browser, provider.approve(go_to_provider(openid_browser), "ada"))
+    assert answer.status_code == 503
+    assert COOKIE not in openid_browser.cookies
+
+
+def test_what_foreign_pages_ask_for_locks_nobody_out(openid_browser: TestClient, provider: Provider) -> None:
+    url = go_to_provider(openid_browser)
+    kept = dict(openid_browser.cookies)
+    openid_browser.cookies.clear()
+    for _ in range(15):  # images on a foreign page, which send no cookie
+        assert come_back(openid_browser, "/signin/callback?code=x&state=y").status_code == 403
+    openid_browser.cookies.update(kept)
+    for _ in range(15):  # links on it, which do
+        answer = come_back(openid_browser, "/signin/callback?code=x&state=y")
+        assert (answer.status_code, "set-cookie" in answer.headers) == (403, False)
+    assert come_back(openid_browser, provider.approve(url, "ada")).status_code == 303
+
+
+def test_codes_that_the_provider_does_not_know_are_attempts(openid_browser: TestClient) -> None:
+    def try_code() -> int:
+        state = dict(parse_qsl(urlsplit(go_to_provider(openid_browser)).query))["state"]
+        return int(come_back(openid_browser, f"/signin/callback?code=x&state={state}").status_code)
+
+    assert 429 in [try_code() for _ in range(12)]
 
 
 def test_a_refusal_of_the_provider_is_told_on_the_page(openid_browser: TestClient) -> None:

@@ -39,7 +39,7 @@ def blocks(shapes: Shapes) -> str:
 def roads(shapes: Shapes) -> str:
     lines = [shapely.LineString([(LON, LAT + y / 1000), (LON + 0.004, LAT + y / 1000)]) for y in range(3)]
     rows = [{"name": "main", "good": True}, {"name": "main", "good": True}, {"name": "main", "good": False}]
-    return shapes.make("roads", "network", lines, rows, tile_fields=("name", "good"))
+    return shapes.make("alike-roads", "network", lines, rows, tile_fields=("name", "good"))
 
 
 @pytest.mark.parametrize(("zoom", "drawn"), [(13, {1, 2, 3, 4}), (14, {1, 2, 3, 4, 5})])
