@@ -56,7 +56,7 @@ class Chequers(RowlessSource):
     def version(self, catalog, layer, status):
         return digest(layer.id, status.loaded_at)
 
-    async def render(self, database, catalog, layer, status, tile, *, view):
+    async def render(self, database, catalog, layer, status, tile, *, drawing):
         shade = bytes([0, 255 * ((tile.x + tile.y) % 2)])
         parts = (b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)), (b"IDAT", zlib.compress(shade)), (b"IEND", b"")
         chunks = (struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
