@@ -28,15 +28,18 @@ __all__ = ["Reader"]
 
 _MEMORY = 2 << 30  # bytes that the reading process may take
 _PATIENCE = 300.0  # seconds without a word
-_AHEAD = 24  # batches of some 8,000 rows that may wait to be loaded
+_AHEAD = 8  # batches of some 8,000 rows that may wait to be loaded
 _SECRET = ("DATABASE_URL", "PG", "PASSWORD", "SECRET", "TOKEN", "KEY")
-_LITTLE_MEMORY = {  # osmium reads no further ahead than it has to
-    "OSMIUM_MAX_INPUT_QUEUE_SIZE": "3",
+_LITTLE_MEMORY = {  # osmium reads no further ahead than it has to, and what is free is given back
+    "OSMIUM_MAX_INPUT_QUEUE_SIZE": "2",
     "OSMIUM_MAX_WORK_QUEUE_SIZE": "2",
     "OSMIUM_MAX_OSMDATA_QUEUE_SIZE": "2",
     "OSMIUM_POOL_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
     "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": str(256 << 10),
+    "MALLOC_TRIM_THRESHOLD_": str(4 << 20),
 }
 
 

@@ -104,6 +104,22 @@ def test_a_new_extract_takes_the_place_of_the_old_one_and_layers_that_it_lacks_g
     assert kept == {"afar", "land", "beyond", "side-streets", "places"}
 
 
+def test_the_same_extract_makes_the_same_files_though_two_processes_read_it(
+    tmp_path: Path, empty_database: str
+) -> None:
+    extract = town(300)
+    for index in range(300):
+        x = 10.01 + index * 1e-4
+        extract.way(ring(x, 50.065, x + 5e-5, 50.0655), building="house", addr__housenumber=str(index))
+        extract.node((x, 50.066), addr__housenumber=f"{index} a", name="Kiosk")
+    path = extract.write(tmp_path / "town.osm.pbf")
+    assert make(path, tmp_path, empty_database)["house-numbers"] == 600
+    before = {file.name: file.read_bytes() for file in (tmp_path / "data/basemap").iterdir()}
+    made = make_basemap(path, tmp_path, empty_database, reading=lambda *_: None, loading=quiet)
+    assert all(report.skipped for report in made.reports)
+    assert {file.name: file.read_bytes() for file in (tmp_path / "data/basemap").iterdir()} == before
+
+
 def test_the_basemap_stays_as_it_was_when_the_new_one_would_lose_most_of_a_layer(
     tmp_path: Path, empty_database: str
 ) -> None:

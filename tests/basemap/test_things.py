@@ -257,3 +257,28 @@ def test_rings_that_lie_on_one_another_do_not_end_the_import(tmp_path: Path) -> 
     result = read(extract, tmp_path)
     assert only(result, "parks")["class"] == "forest"
     assert only(result, "places")["name"] == "Noonu"
+
+
+@pytest.mark.parametrize(
+    ("closed", "tags", "layers"),
+    [
+        (False, {"highway": "residential"}, {"side-streets"}),
+        (False, {"highway": "residential", "area": "yes"}, {"side-streets"}),
+        (True, {"highway": "residential"}, {"side-streets"}),
+        (True, {"highway": "pedestrian", "area": "yes"}, {"plazas"}),
+        (True, {"highway": "pedestrian", "area": "no", "building": "yes"}, {"side-streets"}),
+        (True, {"highway": "service", "building": "yes"}, {"buildings"}),
+        (True, {"highway": "residential", "landuse": "forest"}, {"side-streets"}),
+        (False, {"highway": "construction", "railway": "tram"}, {"tracks"}),
+        (False, {"highway": "footway", "man_made": "pier"}, {"paths"}),
+    ],
+)
+def test_a_way_is_of_one_half_of_the_extract_alone(
+    closed: bool, tags: dict[str, str], layers: set[str], tmp_path: Path
+) -> None:
+    extract = Extract()
+    extract.way(ring(10.01, 50.01, 10.02, 50.02) if closed else [(10.01, 50.01), (10.02, 50.02)], **tags)
+    rows = read(extract, tmp_path).rows
+    assert {name: len(found) for name, found in rows.items() if name not in ("land", "beyond")} == dict.fromkeys(
+        layers, 1
+    )
