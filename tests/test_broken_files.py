@@ -238,7 +238,7 @@ def test_watchers_that_die_are_named_and_come_back(
     def fail() -> None:
         raise RuntimeError("out of file descriptors")
 
-    monkeypatch.setattr(services.live, "reload", fail)
+    monkeypatch.setattr(services.live, "read", fail)
     path = workspace / "layers" / "benches.toml"
     path.write_text(LAYER.replace("Benches", "Seats"), encoding="utf-8")
     wait_for(lambda: running.get("/readyz").json()["status"] == "degraded")
