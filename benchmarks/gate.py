@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.json import Jsonb
 
 from benchmarks.frame import Context, Row, make_database
-from geoserver.access import NOBODY, Access, Grant, View
+from geoserver.access import NOBODY, Access, View
 from geoserver.api.identify import Identify
 from geoserver.app import create_app
 from geoserver.catalog import read_catalog
@@ -27,6 +27,7 @@ from geoserver.gate.credentials import make_key
 from geoserver.gate.grants import render_grant
 from geoserver.gate.making import Wish, make
 from geoserver.loading import load
+from geoserver.model import Grant
 
 if TYPE_CHECKING:
     from geoserver.gate import Gate

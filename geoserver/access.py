@@ -27,18 +27,16 @@ if TYPE_CHECKING:
     from geoserver.services import Services
 
 __all__ = [
-    "ANY",
     "BY_CALLER",
     "NOBODY",
     "PRIVATE",
     "Access",
-    "Grant",
-    "May",
     "Sight",
     "View",
     "access_of",
     "combine",
     "name_grants",
+    "view_of",
 ]
 
 log = logging.getLogger("geoserver")
@@ -103,6 +101,11 @@ def access_of(scope: Mapping[str, Any]) -> Access:
     """Who asks by this request, as `api.identify` found it; nobody where it found none."""
     found = scope.get("state", {}).get("access")
     return found if isinstance(found, Access) else NOBODY
+
+
+def view_of(services: Services, scope: Mapping[str, Any]) -> View:
+    """What whoever asks by this request may see."""
+    return View(services, access_of(scope))
 
 
 class View:

@@ -120,7 +120,7 @@ def create_app(
     app.state.attempts = Attempts()
     app.state.openid = OpenID(settings) if settings.oidc_issuer else None
     app.state.hosts = Hosts(settings, {str(getattr(route, "path", "/")).split("/")[1] for route in routes})
-    app.add_middleware(TileRequests, tiles=tiles)  # a tile passes nothing else but the next two
+    app.add_middleware(TileRequests, tiles=tiles)  # a tile passes nothing else but what follows
     app.add_middleware(Departures)
     app.add_middleware(CheckHost, hosts=app.state.hosts, headers=SECURITY | OPEN_DATA)
     app.add_middleware(Identify, gate=gate, headers=SECURITY | OPEN_DATA)

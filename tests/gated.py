@@ -273,6 +273,9 @@ def run_city(workspace: Path, url: str) -> Iterator[TestClient]:
         yield client
 
 
+PART = Part(("stops", "homes", "people", "plots"), closed=True, hidden_rows=True, rejects=True, fields=True)
+
+
 class City:
     """A city that changes; `ask` gives an answer to a caller's question."""
 
@@ -303,6 +306,15 @@ class City:
     def view(self) -> Any:
         services = self.client.app.state.services  # type: ignore[attr-defined]
         return lambda *grants: View(services, Access("key", "test", "", grants))
+
+
+@contextmanager
+def open_city(folder: Path, url: str) -> Iterator[City]:
+    """A city in an empty database, of which each caller may see another part; loaded, with keys, and served."""
+    fill(write_city(folder, PART), url)
+    keys = make_keys(url)
+    with run_city(folder, url) as client:
+        yield City(client, keys, url, folder)
 
 
 def names_in(answer: Any) -> set[str]:

@@ -347,6 +347,7 @@ def test_check_says_when_a_sample_file_is_missing(
     assert "crime.csv.gz" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_private_database_can_be_started_asked_and_stopped(workspace: Path, environment: dict[str, str]) -> None:
     place = ["--workspace", str(workspace)]
     assert run(environment, "db", "status", *place).returncode == 3
@@ -381,6 +382,7 @@ def test_a_signal_stops_server_and_database_in_good_order(
     assert "database system is shut down" in (status.folder / "postgres.log").read_text()
 
 
+@pytest.mark.slow
 def test_a_second_server_joins_the_database_of_the_first_and_outlives_it(
     workspace: Path, environment: dict[str, str]
 ) -> None:
@@ -405,6 +407,7 @@ def first_ready(server: Running) -> object:
     raise AssertionError("the server did not become ready")
 
 
+@pytest.mark.slow
 def test_a_killed_server_leaves_a_database_that_the_next_one_uses(workspace: Path, environment: dict[str, str]) -> None:
     assert run(environment, "load", "--workspace", str(workspace)).returncode == 0
     with serving(environment, "serve", "--workspace", str(workspace)) as server:
@@ -417,6 +420,7 @@ def test_a_killed_server_leaves_a_database_that_the_next_one_uses(workspace: Pat
     assert private.status(Settings(workspace=workspace, database_url=None)).url is None
 
 
+@pytest.mark.slow
 def test_a_server_brings_its_killed_database_back_and_serves_on(workspace: Path, environment: dict[str, str]) -> None:
     settings = Settings(workspace=workspace, database_url=None)
     assert run(environment, "load", "--workspace", str(workspace)).returncode == 0

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from gated import CANARY, GRANTS, ZONE_A, City, Part, fill, make_keys, names_in, run_city, settle, write_city
+from gated import CANARY, GRANTS, ZONE_A, City, Part, fill, names_in, open_city, run_city, settle, write_city
 from mapbox_vector_tile import decode
 
 from geoserver import sights
-from geoserver.access import ANY, Grant, View, combine
+from geoserver.access import View, combine
 from geoserver.app import create_app
 from geoserver.errors import NotFoundError, UnavailableError
 from geoserver.filtering import Where, build, parse_rows
 from geoserver.gate.making import Wish, make
-from geoserver.model import Tile
+from geoserver.model import ANY, Grant, Tile
 from geoserver.ogc.page import ItemsQuery, read_page
 from geoserver.settings import Settings
 from geoserver.sights import Sights
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-PART = Part(("stops", "homes", "people", "plots"), closed=True, hidden_rows=True, rejects=True, fields=True)
 TILE = "/tiles/people/12/2200/1343.mvt"
 
 
@@ -39,12 +38,8 @@ TILE = "/tiles/people/12/2200/1343.mvt"
 def city(
     tmp_path_factory: pytest.TempPathFactory, make_database: Callable[..., str], empty_template: str
 ) -> Iterator[City]:
-    folder = write_city(tmp_path_factory.mktemp("changing") / "city", PART)
-    url = make_database(template=empty_template)
-    fill(folder, url)
-    keys = make_keys(url)
-    with ExitStack() as stack:
-        yield City(stack.enter_context(run_city(folder, url)), keys, url, folder)
+    with open_city(tmp_path_factory.mktemp("changing") / "city", make_database(template=empty_template)) as found:
+        yield found
 
 
 def test_an_edit_is_seen_by_those_who_may_see_it_and_by_no_others(city: City) -> None:

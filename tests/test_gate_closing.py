@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from gated import City, Part, fill, make_keys, run_city, write_city
+from gated import City, open_city
 
 from geoserver import tiling
 from geoserver.access import View
@@ -17,7 +17,6 @@ from geoserver.access import View
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PART = Part(("stops", "homes", "people", "plots"), closed=True, hidden_rows=True, rejects=True, fields=True)
 HOMES = "/tiles/homes/12/2200/1343.mvt"
 PEOPLE = "/tiles/people/12/2200/1343.mvt"
 ROOMS = '[fields.rooms]\ntype = "integer"\n'
@@ -28,13 +27,10 @@ EVERYWHERE = "S_INTERSECTS(geometry, POLYGON((0 0, {east} 0, {east} 80, 0 80, 0 
 def city(
     tmp_path_factory: pytest.TempPathFactory, make_database: Callable[..., str], empty_template: str
 ) -> Iterator[City]:
-    folder = write_city(tmp_path_factory.mktemp("closing") / "city", PART)
-    url = make_database(template=empty_template)
-    fill(folder, url)
-    keys = make_keys(url)
-    with ExitStack() as stack:
-        stack.enter_context(pytest.MonkeyPatch.context()).setattr("geoserver.services._LOOK", 0.05)
-        yield City(stack.enter_context(run_city(folder, url)), keys, url, folder)
+    folder, url = tmp_path_factory.mktemp("closing") / "city", make_database(template=empty_template)
+    with pytest.MonkeyPatch.context() as patch, open_city(folder, url) as found:
+        patch.setattr("geoserver.services._LOOK", 0.05)
+        yield found
 
 
 @contextmanager

@@ -19,7 +19,7 @@ _PATIENCE = 0.25  # seconds of work after which it is worth to watch whether the
 
 
 class Departures:
-    """ASGI middleware, the outermost: cancels GET and HEAD whose client disconnects."""
+    """ASGI middleware around all doors: cancels GET and HEAD whose client disconnects."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

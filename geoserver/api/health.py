@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from geoserver.access import ANY, access_of
+from geoserver.access import access_of
 from geoserver.api.identify import is_local
 from geoserver.api.metrics import CONTENT_TYPE_LATEST
 from geoserver.api.schemas import Health, Readiness
 from geoserver.errors import ForbiddenError, NotFoundError, UnauthorizedError
+from geoserver.model import ANY
 
 if TYPE_CHECKING:
     from geoserver.api.metrics import Meter

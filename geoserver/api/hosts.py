@@ -123,7 +123,7 @@ class Hosts:
 
 
 class CheckHost:
-    """ASGI middleware, in front of everything else."""
+    """ASGI middleware, in front of everything that knows our address."""
 
     def __init__(self, app: ASGIApp, hosts: Hosts, headers: Mapping[str, str]) -> None:
         """`headers` are those that every answer carries."""

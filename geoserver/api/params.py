@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Path, Query, Request
 
-from geoserver.access import View, access_of
+from geoserver import access
 from geoserver.catalog.languages import choose_languages
 from geoserver.errors import BadParameterError, NotFoundError
 from geoserver.questions import FILTERS as FILTER_NAMES
@@ -16,6 +16,7 @@ from geoserver.turns import client_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from geoserver.access import View
     from geoserver.database.status import LayerStatus
     from geoserver.model import Field, Layer
     from geoserver.questions import Asked, Questions
@@ -124,7 +125,7 @@ FILTERS = [Depends(_declare_filters)]
 def view_of(request: Request) -> View:
     """What whoever sent this request may see: all that a door is given."""
     services: Services = request.app.state.services
-    return View(services, access_of(request.scope))
+    return access.view_of(services, request.scope)
 
 
 async def find_rows(view: View, layer_id: str) -> tuple[Layer, LayerStatus]:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["build_afar"]
 
 type Shapes = np.ndarray  # of geometries in EPSG:3857
-type Layer = dict[str, Shapes]  # by class
 
 _PIXEL = 40_075_016.685578488 / 512  # metres at zoom 0
 _GAP = 0.75  # pixels on each side by which areas of a class grow to become one, before they shrink again
@@ -112,7 +111,7 @@ def _read(path: Path, classes: Mapping[str, str]) -> Iterator[tuple[str, Shapes]
     if not path.exists():
         return
     with pq.ParquetFile(path) as file:
-        names = [name for name in ("class", "tunnel", "geometry") if name in file.schema_arrow.names]
+        names = [name for name in ("class", "tunnel", GEOMETRY) if name in file.schema_arrow.names]
         for batch in file.iter_batches(columns=names):
             table = pa.table(batch)
             if "tunnel" in names:
@@ -120,7 +119,7 @@ def _read(path: Path, classes: Mapping[str, str]) -> Iterator[tuple[str, Shapes]
             kinds = pc.unique(table["class"]).to_pylist()
             for kind in kinds:
                 if kind in classes:
-                    column = table.filter(pc.equal(table["class"], kind))["geometry"]
+                    column = table.filter(pc.equal(table["class"], kind))[GEOMETRY]
                     yield classes[kind], shapely.from_wkb(column.to_numpy())
 
 

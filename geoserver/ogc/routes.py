@@ -12,7 +12,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from geoserver.access import View, access_of
+from geoserver.access import view_of
 from geoserver.catalog.city_words import speak
 from geoserver.catalog.labels import title_feature
 from geoserver.etags import build_etag, is_known
@@ -37,6 +37,7 @@ from geoserver.turns import client_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from geoserver.access import View
     from geoserver.database.status import LayerStatus
     from geoserver.filtering import Where
     from geoserver.model import Layer
@@ -124,7 +125,7 @@ def _read_call(request: Request) -> Call:
     known = request.headers.get("if-none-match", "")
     path = dict(request.path_params)
     client = client_of(request.scope)
-    view = View(service.services, access_of(request.scope))
+    view = view_of(service.services, request.scope)
     return Call(service, site + "/ogc", path, values, form, known, client, asyncio.get_running_loop(), view)
 
 

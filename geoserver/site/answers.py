@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from geoserver.services import Services
     from geoserver.site.files import BuiltFile
 
-__all__ = ["Answers", "ask_ourselves", "stated_language"]
+__all__ = ["Answers", "ask_ourselves", "site_of", "stated_language"]
 
 log = logging.getLogger("geoserver")
 
@@ -111,7 +111,7 @@ class Answers:
         accepted = request.headers.getlist("accept-language")
         language = page_language(stated_language(request), accepted, offered_languages(services.live.current.city))
         asked = _list_addresses(request.query_params, [layer for layer, _ in loaded], language)
-        visit = _Visit(request, view, str(request.base_url).rstrip("/"), language, asked, tuple(parts))
+        visit = _Visit(request, view, site_of(request), language, asked, tuple(parts))
         return (await self._pack(visit, page, encoding)).body
 
     def _renew(self, services: Services, loaded: Sequence[tuple[Layer, LayerStatus]]) -> None:
@@ -173,6 +173,11 @@ class Answers:
 def _differ(one: _State, other: _State) -> bool:
     """Whether the parts of two states are not the very same objects."""
     return len(one) != len(other) or any(new is not old for new, old in zip(one, other, strict=True))
+
+
+def site_of(request: Request) -> str:
+    """The address at which clients see us, without a slash at its end."""
+    return str(request.base_url).rstrip("/")
 
 
 def stated_language(request: Request) -> str | None:

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from geoserver import assets, styling, tiling
-from geoserver.access import BY_CALLER, PRIVATE, View, access_of
+from geoserver.access import BY_CALLER, PRIVATE, access_of, view_of
 from geoserver.catalog.city_words import speak
 from geoserver.catalog.languages import choose_languages, in_language
 from geoserver.encodings import IDENTITY
@@ -21,7 +21,7 @@ from geoserver.errors import BadParameterError, NotFoundError
 from geoserver.etags import build_etag, is_known
 from geoserver.grid import is_inside
 from geoserver.model import Tile
-from geoserver.site.answers import Answers, stated_language
+from geoserver.site.answers import Answers, site_of, stated_language
 from geoserver.site.city import PICTURE, build_manifest, describe_owner
 from geoserver.site.encoding import compress_apart, read_encoding
 from geoserver.site.files import BuiltFile, BuiltFiles
@@ -30,6 +30,7 @@ from geoserver.site.reference import render_reference
 from geoserver.tilesets import render_world
 
 if TYPE_CHECKING:
+    from geoserver.access import View
     from geoserver.services import Services
 
 __all__ = ["router"]
@@ -55,13 +56,13 @@ _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>City
 async def viewer(request: Request) -> Response:
     """The map, with what it asks for first told in it; at an address without a key, for people hand theirs on."""
     if access_of(request.scope).read_only:  # the key was taken out of the query
-        there = f"{_site(request)}/" + (f"?{request.url.query}" if request.url.query else "")
+        there = f"{site_of(request)}/" + (f"?{request.url.query}" if request.url.query else "")
         return Response(status_code=303, headers={"Location": there, "Cache-Control": PRIVATE, "Vary": BY_CALLER})
     page = _built().read("index.html")
     if page is None:
         return HTMLResponse(_NOT_BUILT, 503)
     answers: Answers = request.app.state.answers
-    view, encoding = _view(request), read_encoding(request.scope)
+    view, encoding = view_of(request.app.state.services, request.scope), read_encoding(request.scope)
     await view.ready()
     body = await answers.render(request, view, page, encoding, _list_parts(view))
     tag = build_etag(body, *([view.scope] if view.scope else []))
@@ -107,14 +108,14 @@ async def manifest(request: Request, lang: str | None = None) -> Response:
     """What a phone needs to put the map on its first screen."""
     services: Services = request.app.state.services
     languages, vary = choose_languages(lang, request.headers.getlist("accept-language"))
-    body = orjson.dumps(build_manifest(services.live.current.city, _site(request), languages))
+    body = orjson.dumps(build_manifest(services.live.current.city, site_of(request), languages))
     return Response(body, media_type="application/manifest+json", headers={"Cache-Control": CHECKED} | vary)
 
 
 @router.get("/openapi.json", include_in_schema=False)
 async def openapi(request: Request) -> Response:
     """The API's description, with the address at which this client finds it, and whose it is."""
-    document = request.app.openapi() | {"servers": [{"url": _site(request)}]}
+    document = request.app.openapi() | {"servers": [{"url": site_of(request)}]}
     services: Services = request.app.state.services
     document["info"] = describe_owner(document["info"], services.live.current.city)
     return Response(orjson.dumps(document), media_type="application/json", headers={"Cache-Control": CHECKED})
@@ -124,7 +125,7 @@ async def openapi(request: Request) -> Response:
 async def reference(request: Request) -> Response:
     """What `/openapi.json` says, for people."""
     services: Services = request.app.state.services
-    page = render_reference(request.app.openapi(), _site(request), speak(services.live.current.city, ("en",)).title)
+    page = render_reference(request.app.openapi(), site_of(request), speak(services.live.current.city, ("en",)).title)
     return HTMLResponse(page, headers={"Cache-Control": CHECKED})
 
 
@@ -157,7 +158,7 @@ async def style(  # noqa: PLR0917 - FastAPI passes them by name
     ),
 ) -> Response:
     """A basemap (`light`, `dark`) or the style of one layer, valid for MapLibre, with absolute addresses inside."""
-    view = _view(request)
+    view = view_of(request.app.state.services, request.scope)
     ids = layers.split(",") if layers else []
     if len(ids) > MAX_LAYERS or len(set(ids)) < len(ids):
         raise BadParameterError("layers", layers, f"at most {MAX_LAYERS} different layers")
@@ -169,7 +170,14 @@ async def style(  # noqa: PLR0917 - FastAPI passes them by name
     starts = {layer_id: zoom for layer_id, zoom in plans if zoom is not None}
     # In a thread: with all layers it takes 20 ms.
     made = await asyncio.to_thread(
-        styling.build_style, catalog, served, name, _site(request), ids, features_from=starts, plain=wanted_by == "qgis"
+        styling.build_style,
+        catalog,
+        served,
+        name,
+        site_of(request),
+        ids,
+        features_from=starts,
+        plain=wanted_by == "qgis",
     )
     languages, vary = choose_languages(lang, request.headers.getlist("accept-language"))
     styling.translate_style(made, name, {key: in_language(layer, languages) for key, layer in catalog.layers.items()})
@@ -285,19 +293,10 @@ async def favicon(request: Request) -> Response:
 @router.get("/robots.txt", include_in_schema=False)
 async def robots(request: Request) -> Response:
     """Pages may be found; tiles and items need no crawling."""
-    path = urlsplit(_site(request)).path
+    path = urlsplit(site_of(request)).path
     closed = "".join(f"Disallow: {path}{part}\n" for part in ("/tiles/", "/ogc/collections/*/items", "/api/", "/sign"))
     text = f"User-agent: *\n{closed}Allow: {path}/\n"
     return Response(text, media_type="text/plain", headers={"Cache-Control": A_DAY})
-
-
-def _view(request: Request) -> View:
-    return View(request.app.state.services, access_of(request.scope))
-
-
-def _site(request: Request) -> str:
-    """The address at which clients see us, without a slash at its end."""
-    return str(request.base_url).rstrip("/")
 
 
 async def _answer(request: Request, file: BuiltFile, caching: str) -> Response:

@@ -26,6 +26,7 @@ from geoserver.errors import (
     UnavailableError,
 )
 from geoserver.gate import MisplacedKeyError, has_key, is_from, read_given, take_keys
+from geoserver.site.answers import site_of
 from geoserver.site.openid import Begun
 from geoserver.site.sessions import begin_session, close_session, cookie_path, is_secure
 from geoserver.turns import client_of
@@ -123,7 +124,7 @@ async def finish_openid(request: Request) -> Response:
         attempts.begin(client)
         person = await openid.finish(_callback(request), begun, request.query_params)
         attempts.give_back(client)
-        response = Response(status_code=303, headers={"Location": _site(request) + _check_back(back), **_PRIVATE})
+        response = Response(status_code=303, headers={"Location": site_of(request) + _check_back(back), **_PRIVATE})
         await begin_session(request, response, person)
     except GeoserverError as error:
         response = _render(request, error, by_key=False)
@@ -132,7 +133,7 @@ async def finish_openid(request: Request) -> Response:
 
 
 def _demand_own_page(request: Request) -> None:
-    if not is_from(_site(request), request.headers.getlist("origin")):
+    if not is_from(site_of(request), request.headers.getlist("origin")):
         raise ForbiddenError("The form must be sent from the page of this server.")
 
 
@@ -153,7 +154,7 @@ def _provider_of(request: Request) -> OpenID:
 
 
 def _callback(request: Request) -> str:
-    return f"{_site(request)}/signin/callback"
+    return f"{site_of(request)}/signin/callback"
 
 
 def _set_begun(request: Request, response: Response, value: str, seconds: int) -> None:
@@ -175,13 +176,8 @@ def _read_begun(request: Request) -> tuple[Begun, str]:
     return Begun(*parts[:3]), parts[3]
 
 
-def _site(request: Request) -> str:
-    """The address at which clients see us, without a slash at its end."""
-    return str(request.base_url).rstrip("/")
-
-
 def _go_back(request: Request) -> Response:
-    return Response(status_code=303, headers={"Location": _site(request) + _read_back(request), **_PRIVATE})
+    return Response(status_code=303, headers={"Location": site_of(request) + _read_back(request), **_PRIVATE})
 
 
 def _read_back(request: Request) -> str:
@@ -189,7 +185,7 @@ def _read_back(request: Request) -> str:
     if given := request.query_params.get("back"):
         return _check_back(given)
     referer = request.headers.get("referer", "")
-    inside = referer.removeprefix(f"{_site(request)}/")
+    inside = referer.removeprefix(f"{site_of(request)}/")
     return _check_back(f"/{inside}") if inside != referer else "/"
 
 
@@ -242,7 +238,7 @@ def _render(request: Request, error: GeoserverError | None = None, *, by_key: bo
             theme=theme,
             words=words,
             city=speak(city, (language,)),
-            site=_site(request),
+            site=site_of(request),
             sheet=sheet,
             name=access.name if access.by_cookie else "",
             signed_in=words.signed_in.format(access.name),

@@ -16,9 +16,9 @@ from geoserver.model import BINS
 from geoserver.tiling.bins import Subject, pack_table, place_values, ready_table
 from geoserver.tiling.compose import BUDGET, build_statements, build_values, list_steps, recipe_digest
 from geoserver.tiling.drawing import draw_packed
+from geoserver.tiling.pipeline import fetch_bytes, fetch_together
 from geoserver.tiling.plans import lower_plan
 from geoserver.tiling.texts import find_texts
-from geoserver.tiling.together import fetch_bytes, fetch_together
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence

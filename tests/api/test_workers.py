@@ -81,6 +81,7 @@ def test_both_workers_see_a_change_and_each_makes_its_tile_anew(world: World) ->
         assert process.wait(timeout=60) == 0
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_replaced_and_all_end_with_their_parent(world: World) -> None:
     with serving(world, "--workers", "2") as process:
         first = children(process)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from playwright.sync_api import expect
 
 from geoserver.app import create_app
@@ -30,6 +31,7 @@ ROWS = """lon,lat,number,height
 """
 
 
+@pytest.mark.slow
 def test_integers_beyond_2_53_are_told_apart_and_what_loading_changed_is_shown(
     open_viewer: Callable[..., Any], serve: Callable[..., Any], empty_database: str, tmp_path: Path
 ) -> None:

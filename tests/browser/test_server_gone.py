@@ -85,6 +85,7 @@ def open_mortal_as_is(viewer: Any) -> Any:
     return viewer.settle().picture()
 
 
+@pytest.mark.slow
 def test_what_is_asked_for_while_it_is_away_comes_when_it_is_back(
     open_mortal: Callable[[str], Any], mortal: Mortal, sql: Callable[[str], Any]
 ) -> None:

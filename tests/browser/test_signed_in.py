@@ -11,10 +11,10 @@ from playwright.sync_api import expect
 from pydantic import SecretStr
 
 from geoserver import assets
-from geoserver.access import Grant
 from geoserver.app import create_app
 from geoserver.database.connecting import connect
 from geoserver.gate.making import Wish, make
+from geoserver.model import Grant
 from geoserver.settings import Settings
 
 if TYPE_CHECKING:

@@ -217,6 +217,7 @@ def test_on_each_side_of_the_switch_only_one_of_squares_and_points_is_counted(
     assert "50 nearest" in late
 
 
+@pytest.mark.slow
 def test_seven_layers_are_all_counted_each_is_asked_for_once_and_an_edit_is_all_that_is_asked_again(
     open_viewer: Callable[..., Any], reports: Any
 ) -> None:

@@ -54,6 +54,7 @@ def test_the_map_under_a_path_is_drawn_filtered_and_shared(
         assert kinds <= {path.split("/")[2] for path in asked if path.count("/") > 1}
 
 
+@pytest.mark.slow
 def test_what_the_panel_links_to_is_under_the_path(open_viewer: Callable[..., Any], origin: str) -> None:
     viewer = open_viewer("/maps/?layers=trees#13/45.2/-28.6", origin=origin)
     viewer.card("trees").get_by_text("About this data").click()

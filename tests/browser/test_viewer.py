@@ -280,6 +280,7 @@ def test_readings_are_one_chart_that_is_read_by_key_beside_a_table(
     assert Axe().run(page, options=LEVELS).response["violations"] == []
 
 
+@pytest.mark.slow
 def test_a_browser_whose_graphics_break_down_lists_the_rows_and_draws_again_when_it_can(
     open_viewer: Callable[..., Any],
 ) -> None:

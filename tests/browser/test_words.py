@@ -41,6 +41,7 @@ def find_on_screen(viewer: Any, lon: float, lat: float) -> tuple[float, float]:
     return x, box["y"] + box["height"] / 2 - (northing(lat) - northing(centre_lat)) * scale
 
 
+@pytest.mark.slow
 def test_all_reports_at_one_place_are_paged_by_keyboard_and_by_touch(
     open_viewer: Callable[..., Any], sql: Callable[[str], Any]
 ) -> None:

@@ -10,12 +10,12 @@ import psycopg
 from fastapi import Request
 from fastapi.routing import APIRoute
 
-from geoserver.access import Grant
 from geoserver.api.params import view_of
 from geoserver.app import create_app
 from geoserver.database.connecting import connect
 from geoserver.gate.grants import render_grant
 from geoserver.gate.making import Wish, make
+from geoserver.model import Grant
 from geoserver.settings import Settings
 
 if TYPE_CHECKING:

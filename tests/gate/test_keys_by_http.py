@@ -9,10 +9,10 @@ import pytest
 from fastapi.testclient import TestClient
 from gatehouse import READ, basic, bearer, build_app
 
-from geoserver.access import ANY, Grant
 from geoserver.database.connecting import connect
 from geoserver.database.keys import StoredSession, add_session
 from geoserver.gate import COOKIE, make_session
+from geoserver.model import ANY, Grant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

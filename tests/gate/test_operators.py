@@ -10,9 +10,9 @@ from fastapi.testclient import TestClient
 from gatehouse import READ, bearer, build_app
 from test_identify import wait_for
 
-from geoserver.access import ANY, Grant
 from geoserver.gate.grants import fit_rows
 from geoserver.gate.misfits import Misfits
+from geoserver.model import ANY, Grant
 from geoserver.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,14 +30,17 @@ HERE = ("127.0.0.1", 50_000)
 def app(house: House) -> Iterator[Any]:
     """One app for all settings: it is asked for them with each request."""
     made = build_app(house, operators="local")
-    with TestClient(made, base_url="http://127.0.0.1"):
+    with TestClient(made, base_url="http://127.0.0.1") as running:
+        made.state.portal = running.portal
         yield made
 
 
 def ask(app: Any, path: str, operators: str, client: tuple[str, int] = HERE, **headers: str) -> Any:
     app.state.settings = app.state.settings.model_copy(update={"operators": operators})
     named = {"Host": "127.0.0.1:8000"} | {name.replace("_", "-"): value for name, value in headers.items()}
-    return TestClient(app, base_url="http://127.0.0.1", client=client).get(path, headers=named)
+    asker = TestClient(app, base_url="http://127.0.0.1", client=client)
+    asker.portal = app.state.portal  # in the event loop of the app, where keys that are new are waited for
+    return asker.get(path, headers=named)
 
 
 def sees(app: Any, operators: str, client: tuple[str, int] = HERE, **headers: str) -> bool:

@@ -17,7 +17,7 @@ import mercantile
 import pytest
 from gatehouse import House, build_app
 
-from geoserver.access import Grant
+from geoserver.model import Grant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,9 +19,9 @@ from openid_provider import CLIENT, SECRET, Provider, run_provider
 from pydantic import SecretStr
 
 from geoserver import assets
-from geoserver.access import Grant
 from geoserver.catalog.languages import ENGLISH, _parse_words
 from geoserver.gate import COOKIE
+from geoserver.model import Grant
 from geoserver.site.signin import _check_back
 
 if TYPE_CHECKING:

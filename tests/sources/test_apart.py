@@ -18,6 +18,7 @@ from geoserver.sources import Request, open_source
 BROKEN = "cannot be read: it is broken, "
 
 
+@pytest.mark.slow
 def test_a_reader_that_crashes_hangs_or_grows_is_one_line_and_the_loader_lives(tmp_path: Path) -> None:
     done = try_in_reader(
         tmp_path,

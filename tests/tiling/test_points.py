@@ -27,6 +27,7 @@ def scattered(shapes: Shapes) -> str:
     return shapes.make("scattered", "points", [*near, *far])
 
 
+@pytest.mark.slow
 @given(fid=st.integers(1, 1800), zoom=st.integers(0, 22), step=st.tuples(st.integers(-1, 1), st.integers(-1, 1)))
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_tile_holds_the_points_of_its_area_and_buffer(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.sql import SQL
 
-from geoserver.tiling.together import fetch_together
+from geoserver.tiling.pipeline import fetch_together
 
 if TYPE_CHECKING:
     from known_shapes import Shapes
