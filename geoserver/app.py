@@ -32,6 +32,8 @@ from geoserver.questions import Questions
 from geoserver.services import Services
 from geoserver.site.answers import Answers
 from geoserver.site.attempts import Attempts
+from geoserver.site.catalogues import Documents
+from geoserver.site.catalogues import router as catalogue_router
 from geoserver.site.headers import OPEN_DATA, SECURITY, SiteHeaders
 from geoserver.site.methods import list_methods
 from geoserver.site.openid import OpenID
@@ -102,7 +104,7 @@ def create_app(
         redirect_slashes=False,  # it knows nothing of a public address with a path
     )
     routes: list[BaseRoute] = list(app.routes)
-    for router in [*find_routers(), ogc_router, site_router, signin_router]:
+    for router in [*find_routers(), ogc_router, site_router, catalogue_router, signin_router]:
         app.include_router(router)
         routes += router.routes
     _add_error_handlers(app, routes)
@@ -113,6 +115,7 @@ def create_app(
     app.state.settings = settings
     app.state.tiles = tiles
     app.state.answers = Answers()
+    app.state.documents = Documents()
     app.state.questions = questions
     app.state.meter = meter
     app.state.gate = gate
