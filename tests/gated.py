@@ -337,4 +337,7 @@ def settle(body: bytes) -> bytes:
     who see it are told so.
     """
     body = re.sub(rb'"access(?:_title)?":"[^"]*",|,"access_title":"[^"]*"(?=})', b"", body)
+    body = re.sub(rb"<[^>]*/access-right/\w+> a dct:RightsStatement \.\n", b"", body)
+    body = re.sub(rb"(?<=access-right/)(RESTRICTED|NON_PUBLIC)", b"PUBLIC", body)
+    body = body.replace(b'"accessLevel":"restricted public"', b'"accessLevel":"public"')
     return re.sub(rb'"timeStamp":"[^"]*"', b'"timeStamp":""', body)

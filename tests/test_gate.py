@@ -108,6 +108,9 @@ ADDRESSES: dict[str, list[str]] = {
     "/manifest.webmanifest": ["/manifest.webmanifest"],
     "/openapi.json": ["/openapi.json"],
     "/docs": ["/docs"],
+    "/catalog.jsonld": ["/catalog.jsonld"],
+    "/catalog.ttl": ["/catalog.ttl"],
+    "/data.json": ["/data.json", "/data.json?lang=fr"],
     "/assets/{path:path}": ["/assets/nothing.js"],
     "/styles/{name}.json": per_layer("/styles/*.json", "", "for=qgis", "features-from=0")
     + [f"/styles/{base}.json?layers={ids}" for base in ("light", "dark") for ids in ("", *LAYERS, *JOINED)],

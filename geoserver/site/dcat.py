@@ -81,7 +81,7 @@ def build_dcat(city: City, found: Sequence[Found], site: str) -> dict[str, Any]:
     said = _in_all_languages(city)
     publisher = _build_publisher(city, said, site)
     contact = city.links.get("contact", "")
-    reached = {"@type": "vcard:Kind", "vcard:fn": publisher["foaf:name"]}
+    reached = {"@id": f"{site}/catalog#contact", "@type": "vcard:Kind", "vcard:fn": publisher["foaf:name"]}
     reached["vcard:hasEmail" if contact.startswith("mailto:") else "vcard:hasURL"] = {"@id": contact}
     common = {"publisher": {"@id": publisher["@id"]}} | ({"contactPoint": reached} if contact else {})
     themes = _build_themes([layer for layer, _, _ in found], site)
@@ -161,9 +161,9 @@ def build_data_json(city: City, found: Sequence[Found], site: str, preferred: Se
 def render_turtle(document: bytes) -> bytes:
     """The same graph as Turtle, everything about a thing in one place."""
     quads = pyoxigraph.parse(document, format=pyoxigraph.RdfFormat.JSON_LD)
-    about: dict[object, list[pyoxigraph.Triple]] = {}
+    about: dict[object, dict[pyoxigraph.Triple, None]] = {}  # each once, though the document may say a type again
     for quad in quads:
-        about.setdefault(quad.subject, []).append(quad.triple)
+        about.setdefault(quad.subject, {})[quad.triple] = None
     triples = (triple for group in about.values() for triple in group)
     rendered = pyoxigraph.serialize(triples, format=pyoxigraph.RdfFormat.TURTLE, prefixes=_PREFIXES)
     assert rendered is not None  # noqa: S101 - it is None where an output was given
@@ -175,7 +175,8 @@ def _build_dataset(
 ) -> dict[str, Any]:
     page = f"{site}/layers/{layer.id}"
     address = license_address(layer.license)
-    rights = {"@type": "dct:RightsStatement", "rdfs:label": layer.attribution or layer.license}
+    # Everything has an address, so that the same catalogue is the same bytes.
+    rights = {"@id": f"{page}#rights", "@type": "dct:RightsStatement", "rdfs:label": layer.attribution or layer.license}
     return {
         "@id": f"{page}#dataset",
         "@type": "dcat:Dataset",
@@ -188,7 +189,7 @@ def _build_dataset(
         "modified": status.loaded_at.isoformat(),
         "accessRights": {"@id": f"{_AUTHORITY}/access-right/{_RIGHTS[layer.access]}", "@type": "dct:RightsStatement"},
         **({"language": language} if (language := _build_language(layer.language)) else {}),
-        **({"spatial": _build_place(status.bounds)} if status.bounds else {}),
+        **({"spatial": {"@id": f"{page}#place", **_build_place(status.bounds)}} if status.bounds else {}),
         **common,
         "distribution": [
             {

@@ -84,6 +84,7 @@ def test_the_catalogue_is_made_once_for_the_same_data(client: TestClient) -> Non
     assert first.headers["content-type"] == "application/ld+json"
     again = client.get("/catalog.jsonld", headers={"If-None-Match": first.headers["etag"]})
     assert again.status_code == 304
+    assert "_:" not in client.get("/catalog.ttl").text, "a blank node is called otherwise each time"
 
 
 def test_dcat_us_has_what_its_schema_demands(client: TestClient) -> None:
