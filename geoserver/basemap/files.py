@@ -106,26 +106,42 @@ def find_foreign(workspace: Path) -> list[str]:
 def staging_folder(workspace: Path) -> Iterator[Path]:
     """A folder laid out like the workspace, for what is not in service yet; one process at a time has it."""
     folder = workspace / STAGING
+    with _only_one(folder, workspace):
+        try:
+            for left in folder.iterdir():  # of one that was killed
+                shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+            (folder / "layers").mkdir()
+            (folder / DATA).mkdir(parents=True)
+            if (workspace / "tiles").is_dir():
+                (folder / "tiles").symlink_to(workspace.resolve() / "tiles")
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _only_one(folder: Path, workspace: Path) -> Iterator[None]:
+    """Make the folder, and lock it; raises SetupError where another process has it, whose folder stays as it is."""
     try:
         folder.mkdir(exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
         raise SetupError(f"{folder} cannot be written: {error.strerror}") from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SetupError(f"another `geoserver basemap` is at work in {workspace}; wait for it") from None
-        for left in folder.iterdir():  # of one that was killed
-            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
-        (folder / "layers").mkdir()
-        (folder / DATA).mkdir(parents=True)
-        if (workspace / "tiles").is_dir():
-            (folder / "tiles").symlink_to(workspace.resolve() / "tiles")
-        yield folder
+        if not _lock(descriptor, folder):
+            raise SetupError(f"another `geoserver basemap` is at work in {workspace}; wait for it")
+        yield
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
         os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: Path) -> bool:
+    """Whether the folder is ours from now on: nobody else has it, nor has anyone just taken it away."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(descriptor), folder.stat())
+    except (BlockingIOError, FileNotFoundError):
+        return False
 
 
 def put_in_place(staging: Path, workspace: Path, names: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gzip
 import os
 import random
@@ -181,16 +182,37 @@ def test_an_extract_that_holds_nothing_is_refused(tmp_path: Path, empty_database
         make(tmp_path / "absent.osm.pbf", tmp_path, empty_database)
 
 
-def test_a_second_import_into_the_same_workspace_waits_its_turn(tmp_path: Path) -> None:
-    with (
-        staging_folder(tmp_path),
-        pytest.raises(SetupError, match="another `geoserver basemap`"),
-        staging_folder(tmp_path),
-    ):
-        raise AssertionError
+def test_an_extract_may_be_called_as_it_likes(
+    tmp_path: Path, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", empty_database)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # progress as a terminal shows it
+    ran = CliRunner().invoke(app, ["basemap", str(tmp_path / "town[north].osm.pbf"), "--workspace", str(tmp_path)])
+    assert isinstance(ran.exception, LoadError)
+    assert "town[north].osm.pbf" in ran.output
+
+
+def test_a_second_import_into_the_same_workspace_is_refused_and_takes_nothing_from_the_first(tmp_path: Path) -> None:
     with staging_folder(tmp_path) as folder:
-        assert folder.is_dir()
+        (folder / "layers/land.toml").touch()
+        with pytest.raises(SetupError, match="another `geoserver basemap`"), staging_folder(tmp_path):
+            raise AssertionError
+        assert (folder / "layers/land.toml").exists()
     assert not folder.exists()
+    with staging_folder(tmp_path) as folder:
+        assert not list((folder / "layers").iterdir())
+
+
+def test_a_lock_on_a_folder_that_is_gone_meanwhile_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = fcntl.flock
+
+    def lock_late(descriptor: int, how: int) -> None:
+        (tmp_path / STAGING).rmdir()  # as one does that ends now
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", lock_late)
+    with pytest.raises(SetupError, match="another `geoserver basemap`"), staging_folder(tmp_path):
+        raise AssertionError
 
 
 @pytest.mark.skipif(not REAL, reason="GEOSERVER_REAL_DATA does not say where real extracts are")
