@@ -320,16 +320,17 @@ def test_a_file_with_history_and_a_folder_are_refused(tmp_path: Path, empty_data
         make(tmp_path, tmp_path, empty_database)
 
 
-def test_ways_with_positions_of_their_own_need_no_nodes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ['<tag k="name" v="Haus"/>', ""])
+def test_ways_with_positions_of_their_own_need_no_nodes(name: str, tmp_path: Path) -> None:
     file = tmp_path / "placed.osm"
     corners = "".join(
-        f'<nd ref="{index + 1}" lat="{lat}" lon="{lon}"/>'
-        for index, (lon, lat) in enumerate([*ring(10.01, 50.01, 10.02, 50.02)[:4], (10.01, 50.01)])
-    ).replace('ref="5"', 'ref="1"')
+        f'<nd ref="{index % 4 + 1}" lat="{lat}" lon="{lon}"/>'
+        for index, (lon, lat) in enumerate(ring(10.01, 50.01, 10.02, 50.02))
+    )
     file.write_text(
         '<osm version="0.6"><bounds minlat="50" minlon="10" maxlat="50.1" maxlon="10.1"/><way id="1" version="1">'
-        f'{corners}<tag k="building" v="yes"/><tag k="name" v="Haus"/></way></osm>'
+        f'{corners}<tag k="building" v="yes"/>{name}</way></osm>'
     )
     [house] = read_file(file).rows["buildings"]
-    assert house["name"] == "Haus"
+    assert house["name"] == ("Haus" if name else None)
     assert house["geometry"].area > 0
