@@ -7,6 +7,7 @@ import fcntl
 import gzip
 import os
 import random
+import resource
 import subprocess
 import sys
 import time
@@ -19,7 +20,7 @@ from extracts import Extract, read_file, ring
 from typer.testing import CliRunner
 
 from geoserver import styling
-from geoserver.basemap.files import STAGING, staging_folder
+from geoserver.basemap.files import STAGING, put_in_place, staging_folder
 from geoserver.basemap.making import make_basemap
 from geoserver.catalog import read_catalog
 from geoserver.cli import app
@@ -180,6 +181,44 @@ def test_an_extract_that_holds_nothing_is_refused(tmp_path: Path, empty_database
         make(Extract().write(tmp_path / "empty.osm.pbf"), tmp_path, empty_database)
     with pytest.raises(LoadError, match="no such file"):
         make(tmp_path / "absent.osm.pbf", tmp_path, empty_database)
+
+
+@pytest.mark.parametrize("taken", ["data", "layers", "data/basemap/coast.parquet/", "layers/land.toml/"])
+def test_where_files_could_not_be_put_in_place_nothing_is_loaded(
+    taken: str, tmp_path: Path, empty_database: str
+) -> None:
+    workspace = tmp_path / "city"
+    place = workspace / taken
+    (place if taken.endswith("/") else place.parent).mkdir(parents=True)
+    if not taken.endswith("/"):
+        place.write_text("a file")
+    with pytest.raises(SetupError, match=taken.rstrip("/")):
+        make(town().write(tmp_path / "town.osm.pbf"), workspace, empty_database)
+    with psycopg.connect(empty_database) as connection:
+        assert connection.execute("SELECT count(*) FROM geoserver.layers").fetchone() == (0,)
+
+
+def test_a_file_that_cannot_be_put_in_place_after_all_is_said_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(LoadError, match=r"rows are in service, .*data/basemap/land.parquet: .*run it again"):
+        put_in_place(tmp_path / "nothing", tmp_path, ["land"])
+
+
+def test_a_full_disk_is_said_in_one_line_and_the_last_basemap_stays(tmp_path: Path, empty_database: str) -> None:
+    workspace = tmp_path / "city"
+    workspace.mkdir()
+    make(town().write(tmp_path / "old.osm.pbf"), workspace, empty_database)
+    before = {path: path.read_bytes() for path in workspace.rglob("*") if path.is_file()}
+    newer = town(3_000, "Neue Straße").write(tmp_path / "new.osm.pbf")
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, most[1]))
+    try:
+        with pytest.raises(LoadError, match=r"stays as it was\. .*File too large") as raised:
+            make(newer, workspace, empty_database)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
+    assert "\n" not in str(raised.value)
+    assert street_names(empty_database) == {"Lange Straße"}
+    assert {path: path.read_bytes() for path in workspace.rglob("*") if path.is_file()} == before
 
 
 def test_an_extract_may_be_called_as_it_likes(
