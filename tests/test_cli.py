@@ -23,6 +23,7 @@ from psycopg.sql import SQL
 
 from geoserver import assets
 from geoserver.cli import app
+from geoserver.cli.common import say
 from geoserver.database import private
 from geoserver.settings import Settings
 
@@ -161,6 +162,11 @@ def test_what_is_wrong_is_said_in_one_line(
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert "secret" not in done.stderr
+
+
+def test_what_is_said_stands_as_it_was_given_with_its_brackets(capsys: pytest.CaptureFixture[str]) -> None:
+    say("key 1 for Town [north] and [/] all")
+    assert "key 1 for Town [north] and [/] all" in capsys.readouterr().err
 
 
 def test_a_taken_port_is_said_before_anything_is_started(environment: dict[str, str], tmp_path: Path) -> None:

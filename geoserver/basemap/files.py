@@ -16,7 +16,7 @@ from pyproj import CRS
 
 from geoserver.basemap.sheets import ATTRIBUTION, LICENCE, SHEETS, Sheet
 from geoserver.basemap.writing import GEOMETRY
-from geoserver.errors import SetupError
+from geoserver.errors import LoadError, SetupError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -27,8 +27,8 @@ __all__ = [
     "DATA",
     "STAGING",
     "Parquet",
+    "check_places",
     "find_foreign",
-    "is_ours",
     "put_in_place",
     "render_layer_file",
     "staging_folder",
@@ -106,39 +106,81 @@ def find_foreign(workspace: Path) -> list[str]:
 def staging_folder(workspace: Path) -> Iterator[Path]:
     """A folder laid out like the workspace, for what is not in service yet; one process at a time has it."""
     folder = workspace / STAGING
+    with _only_one(folder, workspace):
+        try:
+            for left in folder.iterdir():  # of one that was killed
+                shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+            (folder / "layers").mkdir()
+            (folder / DATA).mkdir(parents=True)
+            if (workspace / "tiles").is_dir():
+                (folder / "tiles").symlink_to(workspace.resolve() / "tiles")
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _only_one(folder: Path, workspace: Path) -> Iterator[None]:
+    """Make the folder, and lock it; raises SetupError where another process has it, whose folder stays as it is."""
     try:
         folder.mkdir(exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
         raise SetupError(f"{folder} cannot be written: {error.strerror}") from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SetupError(f"another `geoserver basemap` is at work in {workspace}; wait for it") from None
-        for left in folder.iterdir():  # of one that was killed
-            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
-        (folder / "layers").mkdir()
-        (folder / DATA).mkdir(parents=True)
-        if (workspace / "tiles").is_dir():
-            (folder / "tiles").symlink_to(workspace.resolve() / "tiles")
-        yield folder
+        if not _lock(descriptor, folder):
+            raise SetupError(f"another `geoserver basemap` is at work in {workspace}; wait for it")
+        yield
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
         os.close(descriptor)
 
 
-def put_in_place(staging: Path, workspace: Path, names: Sequence[str]) -> None:
-    """Data first and then the layer files, each by a rename; what is there no longer goes."""
+def _lock(descriptor: int, folder: Path) -> bool:
+    """Whether the folder is ours from now on: nobody else has it, nor has anyone just taken it away."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(descriptor), folder.stat())
+    except (BlockingIOError, FileNotFoundError):
+        return False
+
+
+def check_places(workspace: Path) -> None:
+    """Raises SetupError where a basemap could not be put in place: rows go into service before their files."""
     for kind in (DATA, "layers"):
-        (workspace / kind).mkdir(parents=True, exist_ok=True)
-    for name in names:
-        (staging / DATA / f"{name}.parquet").replace(workspace / DATA / f"{name}.parquet")
-        (staging / "layers" / f"{name}.toml").replace(workspace / "layers" / f"{name}.toml")
-    for name in SHEETS.keys() - set(names):
-        if is_ours(workspace / "layers" / f"{name}.toml"):
-            (workspace / "layers" / f"{name}.toml").unlink()
-            (workspace / DATA / f"{name}.parquet").unlink(missing_ok=True)
+        folder = workspace / kind
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            raise SetupError(f"{folder} cannot be written: {there} is no folder that you may write to")
+    for name in SHEETS:
+        for path in _places(workspace, name):
+            if path.is_dir():
+                raise SetupError(f"{path} is a folder, where the basemap puts a file; move it away")
+
+
+def put_in_place(staging: Path, workspace: Path, names: Sequence[str]) -> None:
+    """Data first and then the layer files, each by a rename; what is there no longer goes.
+
+    Raises LoadError where that fails, with the rows in service already.
+    """
+    try:
+        for kind in (DATA, "layers"):
+            (workspace / kind).mkdir(parents=True, exist_ok=True)
+        for name in names:
+            for made, place in zip(_places(staging, name), _places(workspace, name), strict=True):
+                made.replace(place)
+        for name in SHEETS.keys() - set(names):
+            data, file = _places(workspace, name)
+            if is_ours(file):
+                file.unlink()
+                data.unlink(missing_ok=True)
+    except OSError as error:
+        why = f"{error.filename2 or error.filename}: {error.strerror}"
+        raise LoadError(f"The new rows are in service, but not all of their files: {why}; run it again") from error
+
+
+def _places(workspace: Path, name: str) -> tuple[Path, Path]:
+    """Where the data of a layer lie, and its file."""
+    return workspace / DATA / f"{name}.parquet", workspace / "layers" / f"{name}.toml"
 
 
 class Parquet:
@@ -169,9 +211,8 @@ class Parquet:
 
     def close(self) -> None:
         """Complete all files."""
-        for file in self._files.values():
-            file.close()
-        self._files.clear()
+        while self._files:
+            self._files.popitem()[1].close()
 
 
 def _describe() -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,15 @@ import numpy as np
 
 from geoserver.basemap.afar import build_afar
 from geoserver.basemap.apart import Reader
-from geoserver.basemap.files import DATA, Parquet, find_foreign, put_in_place, render_layer_file, staging_folder
+from geoserver.basemap.files import (
+    DATA,
+    Parquet,
+    check_places,
+    find_foreign,
+    put_in_place,
+    render_layer_file,
+    staging_folder,
+)
 from geoserver.basemap.sheets import SHEETS
 from geoserver.basemap.writing import GEOMETRY
 from geoserver.catalog import read_layer
@@ -20,12 +27,13 @@ from geoserver.loading import load_together
 from geoserver.sources import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import pyarrow as pa
 
     from geoserver.loading import Loading, LoadReport
+    from geoserver.model import Layer
 
 __all__ = ["Made", "make_basemap"]
 
@@ -55,26 +63,36 @@ def make_basemap(
         raise LoadError(
             f"{workspace / 'layers'}: every layer of a basemap is there, written by hand; none was replaced"
         )
-    with (
-        staging_folder(workspace) as staging,
-        Reader(extract, staging / DATA, reading) as reader,
-        ExitStack() as stack,
-    ):
-        languages = reader.read_languages()
-        layers = []
-        for name in SHEETS.keys() - set(foreign):
-            file = staging / "layers" / f"{name}.toml"
-            file.write_text(render_layer_file(SHEETS[name], extract.name, languages), encoding="utf-8")
-            layers.append(read_layer(file))
-        layers.sort(key=lambda layer: layer.order)
-        files = stack.enter_context(Parquet(staging / DATA))
-        batches = _iterate(reader, files, extract, {layer.id for layer in layers})
-        try:
-            made = load_together(layers, batches, _CRS, url, loading=loading, force=force)
-        except LoadError as error:
-            raise LoadError(_explain(error, extract)) from error
-        put_in_place(staging, workspace, [report.layer_id for report in made.reports])
+    check_places(workspace)
+    try:
+        with (
+            staging_folder(workspace) as staging,
+            Reader(extract, staging / DATA, reading) as reader,
+            Parquet(staging / DATA) as files,
+        ):
+            languages = reader.read_languages()
+            layers = _write_layer_files(staging, extract, languages, foreign)
+            batches = _iterate(reader, files, extract, {layer.id for layer in layers})
+            try:
+                made = load_together(layers, batches, _CRS, url, loading=loading, force=force)
+            except LoadError as error:
+                raise LoadError(_explain(error, extract)) from error
+            put_in_place(staging, workspace, [report.layer_id for report in made.reports])
+    except OSError as error:  # a full disk, for one
+        raise LoadError(
+            f"The basemap stays as it was. {error.filename or workspace}: {error.strerror or error}"
+        ) from error
     return Made(made.reports, reader.notes, languages, foreign, made.warnings)
+
+
+def _write_layer_files(staging: Path, extract: Path, languages: Sequence[str], foreign: Sequence[str]) -> list[Layer]:
+    """Those of all layers but the city's own, in their order."""
+    layers = []
+    for name in SHEETS.keys() - set(foreign):
+        file = staging / "layers" / f"{name}.toml"
+        file.write_text(render_layer_file(SHEETS[name], extract.name, languages), encoding="utf-8")
+        layers.append(read_layer(file))
+    return sorted(layers, key=lambda layer: layer.order)
 
 
 def _iterate(reader: Reader, files: Parquet, extract: Path, wanted: set[str]) -> Iterator[tuple[str, Batch] | None]:

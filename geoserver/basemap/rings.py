@@ -15,6 +15,7 @@ type Box = tuple[float, float, float, float]
 type Point = tuple[float, float]
 
 _TRIANGLE = 3
+_NEAREST = 20  # ends that one is tried with: all with all of a hostile area would take minutes and all memory
 _NEAR = 0.05  # of the box's shorter side: what ends so near to the edge was cut by it
 
 
@@ -87,14 +88,15 @@ def _feet(point: Point, box: Box) -> list[Point]:
 
 
 def _join_nearest(points: list[Point]) -> list[np.ndarray]:
-    pairs = sorted(
-        (float(np.hypot(one[0] - other[0], one[1] - other[1])), one, other)
-        for index, one in enumerate(points)
-        for other in points[index + 1 :]
-    )
+    places = np.array(points).reshape(-1, 2)
+    pairs = []
+    for index, point in enumerate(points):
+        gaps = np.hypot(*(places[index + 1 :] - places[index]).T)
+        near = np.argpartition(gaps, _NEAREST)[:_NEAREST] if len(gaps) > _NEAREST else np.arange(len(gaps))
+        pairs += [(float(gaps[at]), point, points[index + 1 + int(at)]) for at in near]
     used: set[Point] = set()
     joins = []
-    for _, one, other in pairs:
+    for _, one, other in sorted(pairs):
         if one not in used and other not in used:
             used |= {one, other}
             joins.append(np.array([one, other]))

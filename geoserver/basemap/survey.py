@@ -31,6 +31,7 @@ _MOST_LANGUAGES = 8
 _SHARE, _SPOKEN_SHARE = 200, 2_000  # one in so many named things has to have a name in a language; in one of the page
 _SAMPLES, _OF_EACH = 24, 250  # pieces of the file, and named things of each that are looked at
 _FIRST = 5_000  # named things of a file that has no pieces
+_WAYS = 10  # ways that tell whether they have positions of their own
 _VERSIONS = "holds several versions of things; take an extract without history"
 
 
@@ -87,25 +88,26 @@ def survey(path: Path, tell: Tell, spoken: Collection[str] = ()) -> Survey:
 
 
 def _look_at_samples(found: Survey, spoken: Collection[str]) -> None:
-    """Languages in which some of the names are, the most common first; and where ways have their positions.
-
-    Languages of readers come before that.
+    """Languages in which some of the names are, those of readers first and then the most common; where it lies; and
+    where ways have their positions.
     """
     named = 0
     languages: Counter[str] = Counter()
     last = ("", 0)
     inside = outside = 0
-    for thing in _iterate_samples(found):
+    for thing in _iterate_samples(found, osmium.osm.NODE | osmium.osm.WAY, _FIRST, _OF_EACH, KeyFilter("name")):
         named += 1
         keys = [tag.k for tag in thing.tags if tag.k.startswith("name:") and tag.k not in _NO_LANGUAGES]
         languages.update(match[1] for key in keys if (match := _LANGUAGE.fullmatch(key)))
-        if last == (last := (thing.type_str(), thing.id)):
+        this = (thing.type_str(), thing.id)
+        if this == last:
             raise ValueError(_VERSIONS)
+        last = this
         if thing.is_node() and found.box:
             within = _holds(found.box, thing.lon, thing.lat)
             inside, outside = inside + within, outside + (not within)
-        elif thing.is_way() and not found.placed:
-            found.placed = any(node.location.valid() for node in thing.nodes)
+    ways = _iterate_samples(found, osmium.osm.WAY, _WAYS, _WAYS)
+    found.placed = any(node.location.valid() for way in ways for node in way.nodes)
     found.edge = found.box if found.box and found.box[0] < found.box[2] and inside >= outside else None
     common = [
         tag for tag, count in languages.most_common() if count * (_SPOKEN_SHARE if tag in spoken else _SHARE) >= named
@@ -113,15 +115,13 @@ def _look_at_samples(found: Survey, spoken: Collection[str]) -> None:
     found.languages = tuple(sorted(common, key=lambda tag: tag not in spoken)[:_MOST_LANGUAGES])
 
 
-def _iterate_samples(found: Survey) -> Iterator[Any]:
-    """Some things with a name."""
-    kinds = osmium.osm.NODE | osmium.osm.WAY
+def _iterate_samples(found: Survey, kinds: Any, first: int, of_each: int, *filters: Any) -> Iterator[Any]:
+    """The first things that pass the filters: of each piece of the file, or of the whole where it has none."""
     if found.format != "pbf":
-        yield from islice(_iterate(osmium.io.File(str(found.path), found.format), kinds, [KeyFilter("name")]), _FIRST)
+        yield from islice(iterate(found, kinds, *filters), first)
         return
     for sample in read_samples(found.path, _SAMPLES):
-        buffer = osmium.io.FileBuffer(sample, "pbf")
-        yield from islice(_iterate(buffer, kinds, [KeyFilter("name")]), _OF_EACH)
+        yield from islice(_iterate(osmium.io.FileBuffer(sample, "pbf"), kinds, filters), of_each)
 
 
 def _holds(box: Box, x: float, y: float) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -24,15 +23,13 @@ if TYPE_CHECKING:
 
     from geoserver.settings import Settings
 
-__all__ = ["LINKS", "check_city", "find_city", "list_city_files", "read_city"]
+__all__ = ["check_city", "find_city", "list_city_files", "read_city"]
 
 NAME = "city.toml"
-LINKS = ("imprint", "contact", "terms", "privacy", "accessibility")
 _PAGE = "docs/city.md"
 _PAPER = {"accent": "#ffffff", "accent_dark": "#23282c"}  # what is written in the accent's colour lies on (style.css)
 _LEAST = 4.5  # contrast of text (WCAG 2.2 AA)
 _STEPS = 100
-_HOST = re.compile(r"[^\s/@]+")
 
 
 def _check_colour(value: str) -> str:
@@ -42,7 +39,10 @@ def _check_colour(value: str) -> str:
 
 
 def _check_link(value: str) -> str:
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+    except ValueError:  # a bracket that is not closed
+        parts = urlsplit("")
     mail = parts.scheme == "mailto" and "@" in parts.path
     if not value.isprintable() or " " in value or not (mail or (parts.scheme in ("http", "https") and parts.netloc)):
         raise ValueError("an address that begins with https://, http:// or mailto:")
@@ -139,7 +139,7 @@ def read_city(path: Path, problems: list[CatalogError]) -> City:
         raise explain(path, error, _part_of, _PAGE) from error
     _check_languages(path, parsed)
     home = parsed.home
-    if home and (home.bounds is None) == (home.center is None or home.zoom is None):
+    if home and home.model_fields_set not in ({"bounds"}, {"center", "zoom"}):
         raise CatalogError(str(path), "home", "either bounds, or center and zoom")
     if home and home.center is not None and not (abs(home.center[0]) <= 180 and abs(home.center[1]) <= 85):  # noqa: PLR2004
         raise CatalogError(str(path), "home.center", f"longitude and latitude in degrees; got {home.center}")
@@ -191,8 +191,7 @@ def _build_words(words: _WordsFile) -> CityWords:
 
 
 def _build_links(links: _LinksFile) -> dict[str, str]:
-    given = links.model_dump()
-    return {name: given[name] for name in LINKS if given[name]}
+    return {name: address for name, address in links.model_dump().items() if address}
 
 
 def _read_box(path: Path, key: str, given: list[float] | None) -> Bounds | None:

@@ -9,6 +9,7 @@ import socket
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from geoserver import __version__
@@ -136,7 +137,7 @@ def check(workspace: Workspace = None) -> None:
             problems.append(str(error))
         else:
             unseen = f", and {len(tables)} layers from tables not looked at" if tables else ""
-            console().print(f"[yellow]Recipes were not run{unseen}:[/] {error}", highlight=False)
+            console().print(f"[yellow]Recipes were not run{unseen}:[/] {escape(str(error))}", highlight=False)
     for line in problems:
         say_error(line)
     say(styling.describe_basemap(catalog))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from geoserver.cli.common import Workspace, console, database, read_settings, say, say_error
@@ -68,10 +69,10 @@ def _progress(extract: str) -> Iterator[tuple[Callable[[str, int], None], _Loadi
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console(), transient=True, disable=not console().is_terminal) as shown:
-        task = shown.add_task(extract, total=None)
+        task = shown.add_task(escape(extract), total=None)
 
         def read(phase: str, done: int) -> None:
-            shown.update(task, description=f"{extract} [dim]{phase}[/]", completed=done)
+            shown.update(task, description=f"{escape(extract)} [dim]{phase}[/]", completed=done)
 
         @contextlib.contextmanager
         def load(name: str) -> Iterator[ProgressCallback]:

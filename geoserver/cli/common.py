@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 
 from geoserver.errors import SetupError
 from geoserver.settings import Settings
@@ -112,7 +113,7 @@ def console() -> Console:
 
 
 def say(message: str) -> None:
-    console().print(f"[dim]·[/] {message}", highlight=False)
+    console().print(f"[dim]·[/] {escape(message)}", highlight=False)
 
 
 def say_error(message: str) -> None:

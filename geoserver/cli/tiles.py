@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from geoserver.cli.common import Workspace, console, database, find_layer, read_settings, say
@@ -155,4 +156,4 @@ def _progress(name: str, total: int) -> Iterator[tuple[Callable[[int], None], Ca
             speed = shown.tasks[0].speed
             shown.update(task, advance=count, rate=f"{speed:,.0f}/s" if speed else "")
 
-        yield advance, lambda words: out.print(f"[dim]·[/] {words}", highlight=False)
+        yield advance, lambda words: out.print(f"[dim]·[/] {escape(words)}", highlight=False)

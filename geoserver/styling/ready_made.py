@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from geoserver.catalog.schemas import Part, Schema, find_schema
-from geoserver.styling.expressions import UnsupportedError, evaluate, fields_in
+from geoserver.styling.expressions import UnsupportedError, evaluate, fields_in, reads_zoom
 from geoserver.tiling.sources.archive import ArchiveStatus
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ def _redraw(item: Style, part: Part) -> Style | None:
     if (part.types and item["type"] not in part.types) or not _may_pass(item.get("filter"), part):
         return None
     made = copy.deepcopy(item) | {"source-layer": part.layer}
+    made.pop("filter", None)
     conditions = [copy.deepcopy(part.filter)] if part.filter else []
     if "filter" in item and not _is_settled(item["filter"], part):
         conditions.append(_translate(item["filter"], part))
@@ -152,18 +153,25 @@ def _may_pass(condition: Any, part: Part) -> bool:
             return True
         choices.append(values)
     try:
-        return any(evaluate(condition, _pair(names, values), _NEAR) for values in itertools.product(*choices))
+        combined = (dict(zip(names, values, strict=True)) for values in itertools.product(*choices))
+        return any(evaluate(condition, _drop_null(each), _NEAR) for each in combined)
     except UnsupportedError:
         return True
 
 
 def _is_settled(condition: Any, part: Part) -> bool:
-    """Whether a filter that may be passed is passed by every feature of the part."""
-    return not any(isinstance(part.fields.get(name), list) for name in fields_in(condition))
+    """Whether a filter is passed by every feature of the part, at every zoom."""
+    values = {name: part.fields.get(name) for name in fields_in(condition)}
+    if reads_zoom(condition) or any(isinstance(value, list) for value in values.values()):
+        return False
+    try:
+        return bool(evaluate(condition, _drop_null(values), _NEAR))
+    except UnsupportedError:  # such as the type of a geometry
+        return False
 
 
-def _pair(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
-    return {name: value for name, value in zip(names, values, strict=True) if value is not None}
+def _drop_null(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _outcomes(field: Any) -> list[Any] | None:

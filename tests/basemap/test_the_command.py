@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gzip
 import os
 import random
+import resource
 import subprocess
 import sys
 import time
@@ -18,7 +20,7 @@ from extracts import Extract, read_file, ring
 from typer.testing import CliRunner
 
 from geoserver import styling
-from geoserver.basemap.files import STAGING, staging_folder
+from geoserver.basemap.files import STAGING, put_in_place, staging_folder
 from geoserver.basemap.making import make_basemap
 from geoserver.catalog import read_catalog
 from geoserver.cli import app
@@ -181,16 +183,75 @@ def test_an_extract_that_holds_nothing_is_refused(tmp_path: Path, empty_database
         make(tmp_path / "absent.osm.pbf", tmp_path, empty_database)
 
 
-def test_a_second_import_into_the_same_workspace_waits_its_turn(tmp_path: Path) -> None:
-    with (
-        staging_folder(tmp_path),
-        pytest.raises(SetupError, match="another `geoserver basemap`"),
-        staging_folder(tmp_path),
-    ):
-        raise AssertionError
+@pytest.mark.parametrize("taken", ["data", "layers", "data/basemap/coast.parquet/", "layers/land.toml/"])
+def test_where_files_could_not_be_put_in_place_nothing_is_loaded(
+    taken: str, tmp_path: Path, empty_database: str
+) -> None:
+    workspace = tmp_path / "city"
+    place = workspace / taken
+    (place if taken.endswith("/") else place.parent).mkdir(parents=True)
+    if not taken.endswith("/"):
+        place.write_text("a file")
+    with pytest.raises(SetupError, match=taken.rstrip("/")):
+        make(town().write(tmp_path / "town.osm.pbf"), workspace, empty_database)
+    with psycopg.connect(empty_database) as connection:
+        assert connection.execute("SELECT count(*) FROM geoserver.layers").fetchone() == (0,)
+
+
+def test_a_file_that_cannot_be_put_in_place_after_all_is_said_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(LoadError, match=r"rows are in service, .*data/basemap/land.parquet: .*run it again"):
+        put_in_place(tmp_path / "nothing", tmp_path, ["land"])
+
+
+def test_a_full_disk_is_said_in_one_line_and_the_last_basemap_stays(tmp_path: Path, empty_database: str) -> None:
+    workspace = tmp_path / "city"
+    workspace.mkdir()
+    make(town().write(tmp_path / "old.osm.pbf"), workspace, empty_database)
+    before = {path: path.read_bytes() for path in workspace.rglob("*") if path.is_file()}
+    newer = town(3_000, "Neue Straße").write(tmp_path / "new.osm.pbf")
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, most[1]))
+    try:
+        with pytest.raises(LoadError, match=r"stays as it was\. .*File too large") as raised:
+            make(newer, workspace, empty_database)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
+    assert "\n" not in str(raised.value)
+    assert street_names(empty_database) == {"Lange Straße"}
+    assert {path: path.read_bytes() for path in workspace.rglob("*") if path.is_file()} == before
+
+
+def test_an_extract_may_be_called_as_it_likes(
+    tmp_path: Path, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", empty_database)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # progress as a terminal shows it
+    ran = CliRunner().invoke(app, ["basemap", str(tmp_path / "town[north].osm.pbf"), "--workspace", str(tmp_path)])
+    assert isinstance(ran.exception, LoadError)
+    assert "town[north].osm.pbf" in ran.output
+
+
+def test_a_second_import_into_the_same_workspace_is_refused_and_takes_nothing_from_the_first(tmp_path: Path) -> None:
     with staging_folder(tmp_path) as folder:
-        assert folder.is_dir()
+        (folder / "layers/land.toml").touch()
+        with pytest.raises(SetupError, match="another `geoserver basemap`"), staging_folder(tmp_path):
+            raise AssertionError
+        assert (folder / "layers/land.toml").exists()
     assert not folder.exists()
+    with staging_folder(tmp_path) as folder:
+        assert not list((folder / "layers").iterdir())
+
+
+def test_a_lock_on_a_folder_that_is_gone_meanwhile_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = fcntl.flock
+
+    def lock_late(descriptor: int, how: int) -> None:
+        (tmp_path / STAGING).rmdir()  # as one does that ends now
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", lock_late)
+    with pytest.raises(SetupError, match="another `geoserver basemap`"), staging_folder(tmp_path):
+        raise AssertionError
 
 
 @pytest.mark.skipif(not REAL, reason="GEOSERVER_REAL_DATA does not say where real extracts are")
@@ -298,16 +359,17 @@ def test_a_file_with_history_and_a_folder_are_refused(tmp_path: Path, empty_data
         make(tmp_path, tmp_path, empty_database)
 
 
-def test_ways_with_positions_of_their_own_need_no_nodes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ['<tag k="name" v="Haus"/>', ""])
+def test_ways_with_positions_of_their_own_need_no_nodes(name: str, tmp_path: Path) -> None:
     file = tmp_path / "placed.osm"
     corners = "".join(
-        f'<nd ref="{index + 1}" lat="{lat}" lon="{lon}"/>'
-        for index, (lon, lat) in enumerate([*ring(10.01, 50.01, 10.02, 50.02)[:4], (10.01, 50.01)])
-    ).replace('ref="5"', 'ref="1"')
+        f'<nd ref="{index % 4 + 1}" lat="{lat}" lon="{lon}"/>'
+        for index, (lon, lat) in enumerate(ring(10.01, 50.01, 10.02, 50.02))
+    )
     file.write_text(
         '<osm version="0.6"><bounds minlat="50" minlon="10" maxlat="50.1" maxlon="10.1"/><way id="1" version="1">'
-        f'{corners}<tag k="building" v="yes"/><tag k="name" v="Haus"/></way></osm>'
+        f'{corners}<tag k="building" v="yes"/>{name}</way></osm>'
     )
     [house] = read_file(file).rows["buildings"]
-    assert house["name"] == "Haus"
+    assert house["name"] == ("Haus" if name else None)
     assert house["geometry"].area > 0

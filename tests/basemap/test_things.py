@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
+import numpy as np
 import pytest
 from extracts import Extract, Result, mercator, read, ring
 from shapely import Point
@@ -174,6 +176,20 @@ def test_a_multipolygon_that_bounds_nothing_is_left_out_and_counted(tmp_path: Pa
     assert "water" not in result.rows
     assert "parks" not in result.rows
     assert result.said("areas that do not close left out") == 2
+
+
+def test_an_area_in_hundreds_of_pieces_is_put_together_in_little_memory(tmp_path: Path) -> None:
+    extract = Extract()
+    turns = np.linspace(0, 2 * np.pi, 1_801)
+    edge = [(10.05 + 0.04 * np.cos(turn), 50.05 + 0.04 * np.sin(turn)) for turn in turns]
+    pieces = [edge[index : index + 3] for index in range(0, 1_800, 3)]  # with gaps half as long as they are
+    extract.relation([extract.way(piece) for piece in pieces], natural="water")
+    tracemalloc.start()
+    result = read(extract, tmp_path)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert only(result, "water")["geometry"].contains(Point(mercator(10.05, 50.05)))
+    assert most < 30e6, most
 
 
 def test_an_extract_without_ways_still_has_its_places(tmp_path: Path) -> None:

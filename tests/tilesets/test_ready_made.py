@@ -20,10 +20,12 @@ from geoserver import styling
 from geoserver.app import create_app
 from geoserver.catalog import LiveCatalog, read_catalog
 from geoserver.catalog.languages import page_languages
+from geoserver.catalog.schemas import read_schemas
 from geoserver.check import check_files
 from geoserver.model import Tile, TilePlan
 from geoserver.settings import Settings
 from geoserver.styling.expressions import fields_in
+from geoserver.styling.ready_made import redraw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +41,12 @@ basemap = true
 """
 TILE = Tile(14, *mercantile.tile(-28.6, 45.2, 14)[:2])
 OURS = {"class", "rank", "kind", "level", "number"}  # fields of ours that no schema has under that name with our values
+THEIRS = {
+    "protomaps": {"kind"},
+    "protomaps-3": set(),
+    "openmaptiles": {"class", "rank"},
+    "shortbread": {"kind", "number"},
+}  # but these
 
 DRAW = "title = 'x'\nlayers = ['a']\n[[draw.streets]]\nlayer = 'a'\n"
 
@@ -87,20 +95,48 @@ def test_our_styles_draw_its_layers_and_stay_valid(
     assert done.returncode == 0, done.stdout
 
 
-def test_no_field_of_ours_is_read_that_it_does_not_have(
-    ground: tuple[str, Settings], ask: Callable[..., dict[str, Any]]
-) -> None:
-    schema, settings = ground
-    theirs = {
-        "protomaps": {"kind"},
-        "protomaps-3": set(),
-        "openmaptiles": {"class", "rank"},
-        "shortbread": {"kind"},
-    }[schema]
-    for item in ask(settings, "/styles/light.json")["layers"]:
-        if item.get("source") == "base":
-            read = fields_in([item.get(key) for key in ("filter", "paint", "layout")])
-            assert read & OURS <= theirs, item["id"]
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_no_field_of_ours_is_read_that_it_does_not_have(schema: str) -> None:
+    for item in redraw_all(schema, read_light()):
+        read = fields_in([item.get(key) for key in ("filter", "paint", "layout")])
+        assert read & OURS <= THEIRS[schema], item["id"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "label", "layer"),
+    [
+        ("openmaptiles", "label-nature", "mountain_peak"),
+        ("openmaptiles", "label-spot", "aerodrome_label"),
+        ("shortbread", "label-water", "water_polygons_labels"),
+    ],
+)
+def test_what_is_one_thing_alone_is_drawn_whatever_its_own_fields_say(schema: str, label: str, layer: str) -> None:
+    drawn = [item for item in redraw_all(schema, read_light()) if item["source-layer"] == layer]
+    [item] = [item for item in drawn if item["id"].partition(":")[0] == label]
+    assert "filter" not in item
+
+
+@pytest.mark.parametrize("asked", [[">=", ["zoom"], 12], ["==", ["geometry-type"], "Point"]])
+def test_what_a_filter_asks_beside_fields_is_asked_of_other_tiles_too(asked: list[Any]) -> None:
+    item = {"id": "a", "type": "symbol", "source": "base", "source-layer": "places", "filter": asked}
+    drawn = redraw_all("openmaptiles", [item])
+    assert {"water_name", "park", "place"} <= {each["source-layer"] for each in drawn}
+    for each in drawn:
+        assert asked in (each["filter"], each["filter"][-1]), each["source-layer"]
+
+
+def read_light() -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = json.loads((ROOT / "styles" / "light.json").read_text())["layers"]
+    return items
+
+
+def redraw_all(schema: str, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Layers of a style over an archive that has every layer of a schema."""
+    found = read_schemas(ROOT, [])[schema]
+    layers = [{"id": part.layer, "fields": {}} for parts in found.draw.values() for part in parts]
+    status: Any = SimpleNamespace(archive=SimpleNamespace(metadata={"vector_layers": layers}))
+    ready: Any = SimpleNamespace(schema=found, status=status)
+    return [item for item in redraw(items, "base", ready) if item.get("source") == "base"]
 
 
 def test_data_lies_at_the_same_place_among_its_layers(
