@@ -298,6 +298,19 @@ def test_a_file_with_history_and_a_folder_are_refused(tmp_path: Path, empty_data
         make(tmp_path, tmp_path, empty_database)
 
 
+def test_a_path_that_leads_to_no_file_is_refused_with_the_reason(tmp_path: Path, empty_database: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "circle").symlink_to("circle")
+    for name, said in {
+        "pipe": "save it as one first",
+        "circle": "cannot be reached",
+        "x" * 300: "cannot be reached",
+        "nothing": "there is no such file",
+    }.items():
+        with pytest.raises(LoadError, match=said):
+            make(tmp_path / name, tmp_path, empty_database)
+
+
 def test_ways_with_positions_of_their_own_need_no_nodes(tmp_path: Path) -> None:
     file = tmp_path / "placed.osm"
     corners = "".join(
