@@ -55,6 +55,8 @@ def main() -> None:
         half.fail(f"ends too early, or is broken ({error}); download it again")
     except (ValueError, OSError) as error:
         half.fail(str(error))
+    except Exception as error:  # of a library, about what no real extract holds
+        half.fail(f"holds what cannot be read ({type(error).__name__}: {error})")
     else:
         half.send("end", notes=dict(+half.notes))
 

@@ -11,7 +11,15 @@ import numpy as np
 
 from geoserver.basemap.afar import build_afar
 from geoserver.basemap.apart import Reader
-from geoserver.basemap.files import DATA, Parquet, find_foreign, put_in_place, render_layer_file, staging_folder
+from geoserver.basemap.files import (
+    DATA,
+    Parquet,
+    find_foreign,
+    list_served,
+    put_in_place,
+    render_layer_file,
+    staging_folder,
+)
 from geoserver.basemap.sheets import SHEETS
 from geoserver.basemap.writing import GEOMETRY
 from geoserver.catalog import read_layer
@@ -70,7 +78,9 @@ def make_basemap(
         files = stack.enter_context(Parquet(staging / DATA))
         batches = _iterate(reader, files, extract, {layer.id for layer in layers})
         try:
-            made = load_together(layers, batches, _CRS, url, loading=loading, force=force)
+            made = load_together(
+                layers, batches, _CRS, url, loading=loading, force=force, served=list_served(workspace)
+            )
         except LoadError as error:
             raise LoadError(_explain(error, extract)) from error
         put_in_place(staging, workspace, [report.layer_id for report in made.reports])
