@@ -15,6 +15,7 @@ from geoserver.basemap.files import (
     Parquet,
     check_places,
     find_foreign,
+    list_served,
     put_in_place,
     render_layer_file,
     staging_folder,
@@ -74,7 +75,9 @@ def make_basemap(
             layers = _write_layer_files(staging, extract, languages, foreign)
             batches = _iterate(reader, files, extract, {layer.id for layer in layers})
             try:
-                made = load_together(layers, batches, _CRS, url, loading=loading, force=force)
+                made = load_together(
+                    layers, batches, _CRS, url, loading=loading, force=force, served=list_served(workspace)
+                )
             except LoadError as error:
                 raise LoadError(_explain(error, extract)) from error
             put_in_place(staging, workspace, [report.layer_id for report in made.reports])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -264,7 +265,7 @@ def _find_unknown_schemas(layers: Mapping[str, Layer], schemas: Mapping[str, Sch
 
 def source_path(layer: Layer, source: str | None = None) -> Path:
     """Where the layer's (or its readings') file lies: paths are relative to the folder that holds `layers/`."""
-    return (layer.file.parent.parent / (source or layer.source)).resolve()
+    return Path(os.path.realpath(layer.file.parent.parent / (source or layer.source)))  # no error for links in a circle
 
 
 def _join(

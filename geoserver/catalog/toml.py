@@ -35,9 +35,26 @@ def read_toml(path: Path) -> dict[str, Any]:
         text = read_text(path)
         if _LONG_KEY.search(text):  # whose parts tomllib copies for each of them: a small file may take all memory
             raise CatalogError(str(path), "", "keys of at most 64 parts with dots between them")
-        return tomllib.loads(text)
+        document = tomllib.loads(text)
+        if "\\" in text and (key := _find_zero(document, "")) is not None:
+            raise CatalogError(str(path), key, "a text without the sign \\u0000, which no file and no database takes")
     except (ValueError, RecursionError) as error:
         raise CatalogError(str(path), "", f"valid TOML: {error}") from error
+    return document
+
+
+def _find_zero(value: object, key: str) -> str | None:
+    """The key under which a text has a zero in it, or whose name has."""
+    if isinstance(value, str):
+        return key if "\0" in value else None
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, part in parts:
+        inside = f"{key}.{name}".lstrip(".")
+        if "\0" in inside:
+            return inside.replace("\0", "?")
+        if (found := _find_zero(part, inside)) is not None:
+            return found
+    return None
 
 
 def explain(

@@ -133,6 +133,43 @@ def test_the_basemap_stays_as_it_was_when_the_new_one_would_lose_most_of_a_layer
     assert {name: (tmp_path / name).read_bytes() for name in before} == before
 
 
+def test_the_basemap_stays_as_it_was_when_the_new_one_has_nothing_of_a_layer(
+    tmp_path: Path, empty_database: str
+) -> None:
+    make(town().write(tmp_path / "old.osm.pbf"), tmp_path, empty_database)
+    before = {name: (tmp_path / name).read_bytes() for name in files_in(tmp_path)}
+    newer = town(0).write(tmp_path / "new.osm.pbf")
+    with pytest.raises(LoadError, match=r"no rows where 20 are in service.*geoserver basemap EXTRACT --force"):
+        make(newer, tmp_path, empty_database)
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+    assert tables_in_the_making(empty_database) == set()
+    assert "buildings" not in make(newer, tmp_path, empty_database, force=True)
+    assert "buildings" not in make(newer, tmp_path, empty_database)  # it is none of this basemap any more
+
+
+def test_a_layer_of_which_no_row_can_be_stored_is_left_out_when_one_insists(
+    tmp_path: Path, empty_database: str
+) -> None:
+    extract = town(0)
+    extract.way([(10.01, 50.06), (10.02, 50.06), (10.015, 50.06), (10.01, 50.06)], building="house")  # has no area
+    extract.write(tmp_path / "town.osm.pbf")
+    with pytest.raises(LoadError, match=r"buildings.parquet: not one of 1 rows.*geoserver basemap EXTRACT --force"):
+        make(tmp_path / "town.osm.pbf", tmp_path, empty_database)
+    made = make_basemap(
+        tmp_path / "town.osm.pbf", tmp_path, empty_database, reading=lambda *_: None, loading=quiet, force=True
+    )
+    assert "buildings" not in {report.layer_id for report in made.reports}
+    assert any("buildings.parquet: not one of 1 rows" in line for line in made.warnings)
+    assert not (tmp_path / "layers/buildings.toml").exists()
+    assert tables_in_the_making(empty_database) == set()
+
+
+def test_streets_that_leave_the_extract_and_come_back_are_drawn_from_afar(tmp_path: Path, empty_database: str) -> None:
+    extract = town()
+    extract.way([(10.05, 50.02), (10.15, 50.03), (10.05, 50.04)], highway="residential", name="Hin und zurück")
+    assert make(extract.write(tmp_path / "town.osm.pbf"), tmp_path, empty_database)["side-streets"] == 2
+
+
 def test_layers_that_the_city_wrote_itself_stay_and_are_said(tmp_path: Path, empty_database: str) -> None:
     (tmp_path / "layers").mkdir()
     own = tmp_path / "layers/buildings.toml"
@@ -357,6 +394,19 @@ def test_a_file_with_history_and_a_folder_are_refused(tmp_path: Path, empty_data
         make(history, tmp_path, empty_database)
     with pytest.raises(LoadError, match="is a folder"):
         make(tmp_path, tmp_path, empty_database)
+
+
+def test_a_path_that_leads_to_no_file_is_refused_with_the_reason(tmp_path: Path, empty_database: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "circle").symlink_to("circle")
+    for name, said in {
+        "pipe": "save it as one first",
+        "circle": "cannot be reached",
+        "x" * 300: "cannot be reached",
+        "nothing": "there is no such file",
+    }.items():
+        with pytest.raises(LoadError, match=said):
+            make(tmp_path / name, tmp_path, empty_database)
 
 
 @pytest.mark.parametrize("name", ['<tag k="name" v="Haus"/>', ""])
