@@ -23,7 +23,7 @@ from geoserver.catalog.layer_file import read_layer
 from geoserver.catalog.names import natural_key, near
 from geoserver.catalog.rowless import read_kinds
 from geoserver.catalog.schemas import FOLDER, Schema, read_schemas
-from geoserver.catalog.styles import find_geometry, find_misread, read_recipes, read_styles
+from geoserver.catalog.styles import find_geometry, find_misread, keep_meant_styles, read_recipes, read_styles
 from geoserver.errors import CatalogError, NotFoundError
 from geoserver.model import ANY, BINS, City, Grant, Layer
 from geoserver.settings import Settings
@@ -212,6 +212,7 @@ def read_catalog(
     problems += _find_unknown_schemas(layers, schemas)
     layers = {layer.id: _belong(layer, city) for layer in layers.values()}
     ordered = _in_order(layers)
+    styles = keep_meant_styles(styles, {layer.style for layer in layers.values()})
     return Catalog(ordered, styles, recipes, schemas, tuple(problems), city, groups, access_path)
 
 
