@@ -307,7 +307,9 @@ def _join(
     if layer.basemap:  # nobody asks what it is: its tiles carry what is drawn, from where it is drawn
         if "name" in styled:  # labels are in the reader's language
             styled |= {name: styled["name"] for name in layer.fields if name.startswith("name_")}
-        zooms = {name: zoom for name, zoom in styled.items() if zoom > layer.minzoom}
+        # The last tiles are drawn at all zooms beyond theirs.
+        last = {name: min(zoom, layer.maxzoom) for name, zoom in styled.items()}
+        zooms = {name: zoom for name, zoom in last.items() if zoom > layer.minzoom}
         return replace(layer, tile_fields=tuple(name for name in carried if name in styled), tile_zooms=zooms)
     filtered = {name for name, item in layer.fields.items() if item.filter in ("choice", "range")}
     labels = [layer.label, *(words.label for words in layer.languages.values())]
