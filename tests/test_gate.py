@@ -84,6 +84,12 @@ ADDRESSES: dict[str, list[str]] = {
         a for fid in FIDS for a in per_layer(f"/api/layers/*/features/{fid}/readings", "", "datetime=2099-01-01/..")
     ],
     "/api/layers/{layer_id}/rejects": per_layer("/api/layers/*/rejects", "", "limit=1000"),
+    "/api/search": [
+        "/api/search",
+        "/api/search?q=canary",
+        "/api/search?q=stop&limit=50&lang=fr",
+        "/api/search?q=12+home",
+    ],
     "/tiles/{layers}.json": per_layer("/tiles/*.json", *QUESTIONS) + [f"/tiles/{both}.json" for both in JOINED],
     "/tiles/{layers}/{z}/{x}/{y}.mvt": [a for tile in TILES for a in per_layer(f"/tiles/*/{tile}.mvt", "")]
     + [f"/tiles/{both}/{tile}.mvt" for both in JOINED for tile in TILES]

@@ -15,6 +15,7 @@ __all__ = [
     "LayerEntry",
     "LayerList",
     "LayerParts",
+    "Places",
     "Problem",
     "Readiness",
     "ReadingList",
@@ -349,6 +350,22 @@ class TileJson(BaseModel):
     attribution: str
     features_from: int
     vector_layers: list[VectorLayer]
+
+
+class Place(BaseModel):
+    title: str = Field(description="Its name, in the reader's language where it is known; a house's street and number.")
+    near: str | None = Field(description="The settlement or quarter beside it.")
+    kind: str | None = Field(description="What it is, as the basemap says it.")
+    layer: str
+    id: int = Field(description="Of the feature, or of a piece of the street.")
+    at: list[float] = Field(description="A point on it, as longitude and latitude.")
+    bounds: list[float] = Field(description="West, south, east, north.")
+
+
+class Places(BaseModel):
+    """What of the basemap is called so, the best first."""
+
+    places: list[Place]
 
 
 class Health(BaseModel):
