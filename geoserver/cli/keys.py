@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from geoserver.cli.common import Json, Workspace, connected, name_user, read_settings, say, show_time
+from geoserver.cli.common import Json, Workspace, connected, name_user, print_table, read_settings, say, show_time
 from geoserver.errors import BadParameterError, NotFoundError
 
 if TYPE_CHECKING:
@@ -25,7 +22,9 @@ app = typer.Typer(help="Keys for layers and fields that are not public, and for 
 def add(
     *,
     label: Annotated[str, typer.Option("--label", help="Who or what it is for.")],
-    layers: Annotated[list[str], typer.Option("--layer", metavar="ID", help="A layer; * for all. May be repeated.")],
+    layers: Annotated[
+        list[str], typer.Option("--layer", metavar="ID", help="A layer; * for all; several with commas, or repeated.")
+    ],
     may: Annotated[str, typer.Option("--may", help="read, write, manage, with commas between.")] = "read",
     rows: Annotated[str | None, typer.Option("--rows", metavar="CQL2", help="Only rows that fit.")] = None,
     fields: Annotated[str, typer.Option("--fields", help="Restricted fields to show, with commas; * for all.")] = "",
@@ -42,7 +41,12 @@ def add(
     settings = read_settings(workspace)
     if rows is not None and not rows.strip():  # it may be a variable that is not set
         raise BadParameterError("--rows", rows, "a filter in CQL2, or no such option for all rows")
-    document = {"layers": layers, "may": _split(may), "rows": rows or "", "fields": _split(fields)}
+    document = {
+        "layers": [name for text in layers for name in _split(text)],
+        "may": _split(may),
+        "rows": rows or "",
+        "fields": _split(fields),
+    }
     grant = parse_grant(document)
     check_grant(grant, read_catalog(settings).layers)
     subject, name = name_user()
@@ -65,10 +69,8 @@ def list_(as_json: Json = False, workspace: Workspace = None) -> None:
         for key in keys:
             print(json.dumps(describe(key), ensure_ascii=False))
         return
-    table = Table("id", "label", "layers", "may", "rows", "fields", "limits", "expires", "last used", "state", box=None)
-    for key in keys:
-        table.add_row(*(escape(cell) for cell in _build_row(key)))
-    Console(soft_wrap=True).print(table)
+    names = ("id", "label", "opens", "limits", "expires", "last used", "state")
+    print_table(names, [_build_row(key) for key in keys], whole=("id", "state"))
 
 
 @app.command("revoke")
@@ -106,16 +108,15 @@ def audit(
 
     with connected(read_settings(workspace)) as connection:
         entries = list_audit(connection, most)
-    table = Table("at", "who", "name", "what", "layer", "details", box=None)
-    for entry in entries:
-        if as_json:
+    if as_json:
+        for entry in entries:
             print(json.dumps(entry, ensure_ascii=False, default=str))
-            continue
-        told = json.dumps(entry["details"], ensure_ascii=False) if entry["details"] else ""
-        cells = (entry["subject"], entry["name"], entry["action"], entry["layer"] or "", told)
-        table.add_row(show_time(entry["at"]), *(escape(cell) for cell in cells))
-    if not as_json:
-        Console(soft_wrap=True).print(table)
+        return
+    rows = [
+        (show_time(entry["at"]), entry["subject"], entry["name"], entry["action"], entry["layer"] or "", _tell(entry))
+        for entry in entries
+    ]
+    print_table(("at", "who", "name", "what", "layer", "details"), rows, whole=("at", "what"))
 
 
 def _split(text: str) -> list[str]:
@@ -126,10 +127,19 @@ def _build_row(key: StoredKey) -> list[str]:
     from geoserver.gate.making import describe
 
     told = describe(key)
-    grants = told["grants"]
-    joined = ["; ".join(", ".join(grant[name]) for grant in grants) for name in ("layers", "may")]
-    rows = "; ".join(grant["rows"] or "all" for grant in grants)
-    fields = "; ".join(", ".join(grant["fields"]) for grant in grants)
-    limits = [f"{number:,} a {span}" for number, span in ((key.rate, "minute"), (key.quota, "day")) if number]
-    times = [show_time(key.expires_at), show_time(key.last_at)]
-    return [key.id, key.label, *joined, rows, fields, ", ".join(limits), *times, str(told["state"])]
+    opens = "; ".join(_tell_grant(grant) for grant in told["grants"])
+    limits = ", ".join(f"{number:,} a {span}" for number, span in ((key.rate, "minute"), (key.quota, "day")) if number)
+    return [key.id, key.label, opens, limits, show_time(key.expires_at), show_time(key.last_at), str(told["state"])]
+
+
+def _tell(entry: dict[str, Any]) -> str:
+    """The details of an entry of the audit, for people."""
+    details = dict(entry["details"] or {})
+    grants = details.pop("grants", [])
+    return "; ".join([*(f"{name} {value}" for name, value in details.items()), *map(_tell_grant, grants)])
+
+
+def _tell_grant(grant: dict[str, Any]) -> str:
+    told = f"{', '.join(grant['may'])}: {', '.join(grant['layers'])}"
+    told += f" where {grant['rows']}" if grant["rows"] else ""
+    return told + (f" with {', '.join(grant['fields'])}" if grant["fields"] else "")

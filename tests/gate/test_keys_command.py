@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from gatehouse import House
 
 
-def run(house: House, *arguments: str, group: str = "keys") -> str:
+def run(house: House, *arguments: str, group: str = "keys", columns: str = "400") -> str:
     """What the command prints for scripts; raises what it fails with."""
-    environment = {"DATABASE_URL": house.database_url, "GEOSERVER_WORKSPACE": str(house.workspace), "COLUMNS": "400"}
+    environment = {"DATABASE_URL": house.database_url, "GEOSERVER_WORKSPACE": str(house.workspace), "COLUMNS": columns}
     done = CliRunner().invoke(app, [group, *arguments], env=environment)
     if done.exception:
         raise done.exception
@@ -69,13 +69,31 @@ def test_a_key_is_made_listed_used_and_revoked(asked: TestClient, house: House) 
         run(house, "revoke", told["id"])
 
 
+def test_lists_cut_nothing_off_however_narrow_they_are(house: House) -> None:
+    add(house, "--rows", "owner = 'Ann' AND wood IN ('oak', 'elm', 'beech', 'birch')")
+    made = listed(house)[-1]
+    for columns in ("80", "40"):
+        shown = run(house, "list", columns=columns)
+        assert made["id"] in shown
+        assert "birch" in shown
+        assert "…" not in shown
+        assert made["id"] in run(house, "audit", columns=columns)
+        assert "…" not in run(house, "audit", columns=columns)
+
+
+def test_several_layers_stand_in_one_option_or_in_several(house: House) -> None:
+    for several in (("--layer", "benches,wells"), ("--layer", "benches", "--layer", "wells")):
+        run(house, "add", "--label", "Both", *several)
+        assert listed(house)[-1]["grants"][0]["layers"] == ["benches", "wells"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "parameter"),
     [
         (("--may", "fly"), "may"),
         (("--may", ""), "may"),
         (("--layer", "nowhere"), "layers"),
-        (("--layer", ""), "layers"),
+        (("--layer", "nowhere, wells"), "layers"),
         (("--rows", "owner = "), "rows"),
         (("--rows", "nosuch = 1"), "rows"),
         (("--rows", "owner"), "rows"),
