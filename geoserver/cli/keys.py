@@ -35,7 +35,7 @@ def add(
 ) -> None:
     """Make a key, and print it on the last line: it is shown this once, and kept nowhere."""
     from geoserver.catalog import read_catalog
-    from geoserver.gate.grants import check_grant, parse_grant
+    from geoserver.gate.grants import check_grant, find_idle, parse_grant
     from geoserver.gate.making import Wish, make
 
     settings = read_settings(workspace)
@@ -48,11 +48,14 @@ def add(
         "fields": _split(fields),
     }
     grant = parse_grant(document)
-    check_grant(grant, read_catalog(settings).layers)
+    known = read_catalog(settings).layers
+    check_grant(grant, known)
     subject, name = name_user()
     wish = Wish(label, (grant,), expires, rate, quota)
     with connected(settings) as connection:
         stored, key = make(connection, wish, subject, name)
+    for told in find_idle(grant, known):
+        say(told)
     say(f"key {stored.id} for {stored.label}; it is not shown again. To revoke it: geoserver keys revoke {stored.id}")
     print(key)
 
