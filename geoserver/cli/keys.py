@@ -6,12 +6,16 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from geoserver.cli.common import Json, Workspace, connected, name_user, print_table, read_settings, say, show_time
 from geoserver.errors import BadParameterError, NotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from geoserver.database.keys import StoredKey
+    from geoserver.model import Layer
 
 __all__ = ["app"]
 
@@ -56,17 +60,20 @@ def add(
         stored, key = make(connection, wish, subject, name)
     for told in find_idle(grant, known):
         say(told)
-    say(f"key {stored.id} for {stored.label}; it is not shown again. To revoke it: geoserver keys revoke {stored.id}")
+    to_end = f"geoserver keys revoke {stored.id}"
+    say(f"key {stored.id} for {escape(stored.label)}; it is not shown again. To revoke it: {to_end}")
     print(key)
 
 
 @app.command("list")
 def list_(as_json: Json = False, workspace: Workspace = None) -> None:
     """Every key with what it opens, when it was used last, and whether it holds; never the key itself."""
+    from geoserver.catalog import read_catalog
     from geoserver.database.keys import list_keys
     from geoserver.gate.making import describe
 
-    with connected(read_settings(workspace)) as connection:
+    settings = read_settings(workspace)
+    with connected(settings) as connection:
         keys = list_keys(connection)
     if as_json:
         for key in keys:
@@ -74,6 +81,10 @@ def list_(as_json: Json = False, workspace: Workspace = None) -> None:
         return
     names = ("id", "label", "opens", "limits", "expires", "last used", "state")
     print_table(names, [_build_row(key) for key in keys], whole=("id", "state"))
+    layers = read_catalog(settings).layers
+    for key in keys:
+        if problem := _find_problem(key, layers):
+            say(f"{key.id} ({escape(key.label)}) does not open all that it names: {escape(problem)}")
 
 
 @app.command("revoke")
@@ -120,6 +131,21 @@ def audit(
         for entry in entries
     ]
     print_table(("at", "who", "name", "what", "layer", "details"), rows, whole=("at", "what"))
+
+
+def _find_problem(key: StoredKey, layers: Mapping[str, Layer]) -> str:
+    """What of a key that holds does not fit the layer files any more, if anything."""
+    from geoserver.gate.grants import check_grant
+    from geoserver.gate.making import describe, read_grants
+
+    if describe(key)["state"] != "holds":
+        return ""
+    try:
+        for grant in read_grants(key):
+            check_grant(grant, layers)
+    except BadParameterError as error:
+        return str(error)
+    return ""
 
 
 def _split(text: str) -> list[str]:

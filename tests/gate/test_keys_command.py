@@ -85,6 +85,22 @@ def test_lists_cut_nothing_off_however_narrow_they_are(house: House) -> None:
         assert "…" not in run(house, "audit", columns=columns)
 
 
+def test_the_list_tells_which_keys_do_not_fit_the_layers_any_more(house: House) -> None:
+    gone, _ = house.key(Grant(frozenset({"wells", "gone"})))
+    unfit, _ = house.key(Grant(frozenset({"wells"}), rows="depth > 3"))
+    fine, _ = house.key(Grant(frozenset({"wells"}), rows="wood = 'oak'"))
+    ended, _ = house.key(Grant(frozenset({"gone"})))
+    run(house, "revoke", ended.id)
+    told = {line.split()[1]: line for line in run(house, "list", told=True).splitlines() if "does not open" in line}
+    assert "'gone'" in told[gone.id]
+    assert "'depth'" in told[unfit.id]
+    assert not {fine.id, ended.id} & told.keys()
+
+
+def test_a_label_is_told_as_it_is(house: House) -> None:
+    assert "for [red]Ann[/];" in run(house, "add", "--label", "[red]Ann[/]", "--layer", "wells", told=True)
+
+
 def test_several_layers_stand_in_one_option_or_in_several(house: House) -> None:
     for several in (("--layer", "benches,wells"), ("--layer", "benches", "--layer", "wells")):
         run(house, "add", "--label", "Both", *several)
