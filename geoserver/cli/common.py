@@ -6,6 +6,7 @@ import contextlib
 import getpass
 import os
 import signal
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -14,12 +15,13 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from geoserver.errors import SetupError
 from geoserver.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import psycopg
 
@@ -34,12 +36,15 @@ __all__ = [
     "database",
     "find_layer",
     "name_user",
+    "print_table",
     "read_settings",
     "say",
     "say_error",
     "show_time",
     "undisturbed",
 ]
+
+_ENDLESS = 100_000  # characters of a line
 
 Workspace = Annotated[
     Path | None,
@@ -141,3 +146,16 @@ def name_user() -> tuple[str, str]:
 def show_time(instant: datetime | None) -> str:
     """For tables; empty for never."""
     return instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if instant else ""
+
+
+def print_table(names: Sequence[str], rows: Sequence[Sequence[str]], whole: Sequence[str]) -> None:
+    """On stdout, without columns that are empty. No value loses an end: columns in `whole` are as wide as they need,
+    others break; and where no terminal is, for `grep` and the like, each row is one line.
+    """
+    table = Table(box=None)
+    told = [index for index, _ in enumerate(names) if not rows or any(row[index] for row in rows)]
+    for index in told:
+        table.add_column(names[index], overflow="fold", no_wrap=names[index] in whole)
+    for row in rows:
+        table.add_row(*(escape(row[index]) for index in told))
+    Console(width=None if sys.stdout.isatty() else _ENDLESS).print(table)
