@@ -18,6 +18,7 @@ from geoserver.ogc.crs import CRS84, Crs
 from geoserver.ogc.keyset import Position, SortKey, build_condition, build_order, select_keys
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from geoserver.database.pool import Database
@@ -26,7 +27,16 @@ if TYPE_CHECKING:
     from geoserver.filtering import Where
     from geoserver.model import Layer
 
-__all__ = ["ItemsQuery", "Page", "build_select", "read_feature", "read_page", "read_times"]
+__all__ = [
+    "ItemsQuery",
+    "Page",
+    "build_select",
+    "fetch_feature",
+    "fetch_page",
+    "read_feature",
+    "read_page",
+    "read_times",
+]
 
 SCHEMA = "layers"
 _COUNTS_KEPT = 4096
@@ -83,12 +93,22 @@ _counts = _Counts()
 
 def read_feature(database: Database, layer: Layer, status: LayerStatus, fid: int, crs: Crs) -> str | None:
     """One feature of those that the layer's reader may see, as GeoJSON text, or None."""
+    rows = database.fetch_sync(*_build_feature_query(layer, status, fid, crs))
+    return rows[0]["feature"] if rows else None
+
+
+async def fetch_feature(database: Database, layer: Layer, status: LayerStatus, fid: int, crs: Crs) -> str | None:
+    """The same on the event loop."""
+    rows = await database.fetch_page(*_build_feature_query(layer, status, fid, crs))
+    return rows[0][0] if rows else None
+
+
+def _build_feature_query(layer: Layer, status: LayerStatus, fid: int, crs: Crs) -> tuple[Composed, dict[str, object]]:
     select, where = _select_features(layer, status, ItemsQuery(crs=crs)), build(layer, status)
     query = SQL("SELECT {} AS feature FROM {} AS t WHERE fid = %(fid)s AND {}").format(
         select, Identifier(SCHEMA, layer.table), where.sql
     )
-    rows = database.fetch_sync(query, {**where.params, "fid": fid})
-    return rows[0]["feature"] if rows else None
+    return query, {**where.params, "fid": fid}
 
 
 def read_times(database: Database, layer: Layer, status: LayerStatus) -> tuple[datetime, datetime] | None:
@@ -112,18 +132,31 @@ def read_times(database: Database, layer: Layer, status: LayerStatus) -> tuple[d
 def read_page(database: Database, layer: Layer, status: LayerStatus, query: ItemsQuery) -> Page:
     """The features of one page and how many match in all."""
     check_rows(layer, query.where)
-    rows: list[dict[str, Any]] = []
-    if not query.hits:
-        rows = database.fetch_sync(*build_select(layer, status, query))
-    more = len(rows) > query.limit
-    rows = rows[: query.limit]
-    whole = not (more or query.after or query.offset or query.hits)
-    matched = len(rows) if whole else _count(database, layer, status, query.where)
+    found = [] if query.hits else database.fetch_sync(*build_select(layer, status, query))
+    rows = [tuple(row.values()) for row in found]
+    if (matched := _find_count(database, layer, status, query, len(rows))) is None:
+        statement, values = _build_count(layer, query)
+        matched = _keep_count(database, layer, status, query, database.fetch_sync(statement, values)[0]["n"])
+    return _build_page(query, rows, matched)
+
+
+async def fetch_page(database: Database, layer: Layer, status: LayerStatus, query: ItemsQuery) -> Page:
+    """The same on the event loop."""
+    check_rows(layer, query.where)
+    rows = [] if query.hits else await database.fetch_page(*build_select(layer, status, query))
+    if (matched := _find_count(database, layer, status, query, len(rows))) is None:
+        ((count,),) = await database.fetch_page(*_build_count(layer, query))
+        matched = _keep_count(database, layer, status, query, count)
+    return _build_page(query, rows, matched)
+
+
+def _build_page(query: ItemsQuery, rows: Sequence[tuple[Any, ...]], matched: int) -> Page:
+    """`rows` are feature id, sort keys and feature; one more than the page has says that there is another page."""
     end = None
-    if more:
-        last = rows[-1]
-        end = Position(last["fid"], tuple(last[f"k{index}"] for index in range(len(query.sort))))
-    return Page([row["feature"] for row in rows], matched, end, [row["fid"] for row in rows])
+    if len(rows) > query.limit:
+        rows = rows[: query.limit]
+        end = Position(rows[-1][0], rows[-1][1:-1])
+    return Page([row[-1] for row in rows], matched, end, [row[0] for row in rows])
 
 
 def build_select(layer: Layer, status: LayerStatus, query: ItemsQuery) -> tuple[Composed, dict[str, object]]:
@@ -191,14 +224,24 @@ def _shape(srid: int, crs: Crs) -> Composable:
     return SQL("ST_FlipCoordinates({})").format(shape) if crs.flip else shape
 
 
-def _count(database: Database, layer: Layer, status: LayerStatus, where: Where | None) -> int:
-    """How many rows match: known from the load when unfiltered, else counted once per version and filter."""
-    if where is None or not (where.canonical and where.asked):
+def _find_count(database: Database, layer: Layer, status: LayerStatus, query: ItemsQuery, rows: int) -> int | None:
+    """How many match, where that is known: from the load when unfiltered, or by the `rows` that were read; else it is
+    counted once per version and filter.
+    """
+    if not (rows > query.limit or query.after or query.offset or query.hits):
+        return rows
+    if query.where is None or not (query.where.canonical and query.where.asked):
         return status.rows
-    key = (database.url, layer.id, status.version, where.canonical)
-    if (known := _counts.get(key)) is not None:
-        return known
-    query = SQL("SELECT count(*) AS n FROM {} WHERE {}").format(Identifier(SCHEMA, layer.table), where.sql)
-    count = int(database.fetch_sync(query, where.params)[0]["n"])
-    _counts.put(key, count)
+    return _counts.get((database.url, layer.id, status.version, query.where.canonical))
+
+
+def _build_count(layer: Layer, query: ItemsQuery) -> tuple[Composed, dict[str, object]]:
+    assert query.where is not None  # noqa: S101 - for the type checker: else the count is known
+    table = Identifier(SCHEMA, layer.table)
+    return SQL("SELECT count(*) AS n FROM {} WHERE {}").format(table, query.where.sql), query.where.params
+
+
+def _keep_count(database: Database, layer: Layer, status: LayerStatus, query: ItemsQuery, count: int) -> int:
+    assert query.where is not None  # noqa: S101 - as above
+    _counts.put((database.url, layer.id, status.version, query.where.canonical), count)
     return count
