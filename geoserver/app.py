@@ -102,7 +102,7 @@ def create_app(
         redirect_slashes=False,  # it knows nothing of a public address with a path
     )
     routes: list[BaseRoute] = list(app.routes)
-    for router in [*find_routers(), ogc_router, site_router, signin_router]:
+    for router in [ogc_router, *find_routers(), site_router, signin_router]:  # looked through in this order
         app.include_router(router)
         routes += router.routes
     _add_error_handlers(app, routes)

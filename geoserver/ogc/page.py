@@ -40,6 +40,7 @@ __all__ = [
 
 SCHEMA = "layers"
 _COUNTS_KEPT = 4096
+_TEXTS_KEPT = 64  # of one layer
 _MERCATOR_SRID = 3857
 
 
@@ -140,14 +141,36 @@ def read_page(database: Database, layer: Layer, status: LayerStatus, query: Item
     return _build_page(query, rows, matched)
 
 
-async def fetch_page(database: Database, layer: Layer, status: LayerStatus, query: ItemsQuery) -> Page:
-    """The same on the event loop."""
+async def fetch_page(
+    database: Database, layer: Layer, status: LayerStatus, query: ItemsQuery, texts: dict[object, bytes] | None = None
+) -> Page:
+    """The same on the event loop. `texts` are statements of this layer that were put together before."""
     check_rows(layer, query.where)
-    rows = [] if query.hits else await database.fetch_page(*build_select(layer, status, query))
+    rows = [] if query.hits else await database.fetch_page(*_find_select(layer, status, query, texts))
     if (matched := _find_count(database, layer, status, query, len(rows))) is None:
         ((count,),) = await database.fetch_page(*_build_count(layer, query))
         matched = _keep_count(database, layer, status, query, count)
     return _build_page(query, rows, matched)
+
+
+def _find_select(
+    layer: Layer, status: LayerStatus, query: ItemsQuery, texts: dict[object, bytes] | None
+) -> tuple[Composed | bytes, dict[str, object]]:
+    """The statement of a page and its values. A client that pages through a layer asks for the same again and again,
+    with other values; where something is filtered or sorted, the text is another each time.
+    """
+    if texts is None or query.sort or (query.where is not None and query.where.asked):
+        return build_select(layer, status, query)
+    name = (query.crs, query.fields, query.skip_geometry, query.after is not None, bool(query.offset))
+    text = texts.get(name)
+    if text is None:
+        if len(texts) >= _TEXTS_KEPT:
+            texts.clear()
+        text = texts[name] = build_select(layer, status, query)[0].as_bytes(None)
+    values: dict[str, object] = {"limit": query.limit + 1, **(query.where.params if query.where else {})}
+    values |= {"kfid": query.after.fid} if query.after else {}
+    values |= {"offset": query.offset} if query.offset else {}
+    return text, values
 
 
 def _build_page(query: ItemsQuery, rows: Sequence[tuple[Any, ...]], matched: int) -> Page:

@@ -218,7 +218,7 @@ async def items(call: Call, part: Part) -> Response:
     tag = _tag(part.tag, call)
     if is_known(call.known_tags, tag):
         return _unchanged(call, tag)
-    page = await fetch_page(services.database, layer, status, query)
+    page = await fetch_page(services.database, layer, status, query, part.texts)
     links = build_page_links(call.url, layer, call.values, query=query, page=page, form=call.form)
     if call.form == "json":
         return _respond(call, render_page(page, links), GEOJSON, tag, query.crs)

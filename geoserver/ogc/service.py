@@ -55,6 +55,7 @@ class Part:
         self.layer = layer
         self.status = status
         self.definition: dict[str, Any] | None = None  # its part of the OpenAPI document: JSON texts by path
+        self.texts: dict[object, bytes] = {}  # of statements
         self._service = service
         self._url = url
 
