@@ -161,7 +161,7 @@ def _find_select(
     """
     if texts is None or query.sort or (query.where is not None and query.where.asked):
         return build_select(layer, status, query)
-    name = (query.crs, query.fields, query.skip_geometry, query.after is not None, bool(query.offset))
+    name = (query.crs, query.fields, query.skip_geometry, query.after is not None, bool(query.offset), query.limit)
     text = texts.get(name)
     if text is None:
         if len(texts) >= _TEXTS_KEPT:
@@ -200,7 +200,10 @@ def build_select(layer: Layer, status: LayerStatus, query: ItemsQuery) -> tuple[
     parts: list[Composable] = [SQL("SELECT * FROM {} AS t").format(Identifier(SCHEMA, layer.table))]
     if conditions:
         parts.append(SQL("WHERE ") + SQL(" AND ").join(conditions))
-    parts += [SQL("ORDER BY ") + order, SQL("LIMIT %(limit)s")]
+    # With a bound limit PostgreSQL plans each time anew, which takes a fifth of a short page's time. Where nothing is
+    # filtered there is but one good plan.
+    limit = SQL("%(limit)s") if query.where is not None else Literal(query.limit + 1)
+    parts += [SQL("ORDER BY ") + order, SQL("LIMIT ") + limit]
     if query.offset:
         parts.append(SQL("OFFSET %(offset)s"))
         params["offset"] = query.offset
