@@ -256,10 +256,12 @@ class View:
             return {"Cache-Control": cache_control, **vary}
         return {"Cache-Control": PRIVATE, "Vary": ", ".join([*vary.values(), BY_CALLER])}
 
-    def require(self, what: May, layer_id: str) -> None:
+    async def require(self, what: May, layer_id: str) -> None:
         """Raises ForbiddenError unless the caller may do this with a layer that they see; else NotFoundError."""
+        await self._read_filters([layer_id])
         layer = self.services.live.current.layers.get(layer_id)
         if layer is None or self._sight(layer) is None:
+            await self.ready()
             self._deny(layer_id)
         if not self.access.may(what, layer_id):
             raise ForbiddenError(f"This needs a key that may {what} the layer {layer_id}.")

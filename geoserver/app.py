@@ -104,7 +104,8 @@ def create_app(
         redirect_slashes=False,  # it knows nothing of a public address with a path
     )
     routes: list[BaseRoute] = list(app.routes)
-    for router in [*find_routers(), ogc_router, site_router, catalogue_router, signin_router]:
+    # Looked through in this order.
+    for router in [ogc_router, *find_routers(), site_router, catalogue_router, signin_router]:
         app.include_router(router)
         routes += router.routes
     _add_error_handlers(app, routes)

@@ -65,7 +65,7 @@ def listen(settings: Settings) -> socket.socket:
 
 def run(settings: Settings, url: str, listener: socket.socket, announce: Callable[[], None]) -> None:
     """Serve until SIGINT or SIGTERM; `announce` is called when requests are answered."""
-    check_connections(url, settings.workers, settings.pool_size + settings.ogc_threads + 2)
+    check_connections(url, settings.workers, settings.pool_size + 2 * settings.ogc_threads + 2)
     if settings.workers == 1:
         _serve(settings, url, listener, announce)
     else:
@@ -99,7 +99,7 @@ def build_config(
 def build_limits(settings: Settings) -> Limits:
     """What connections may ask; as many of them as there may be open files, which are made as many as allowed."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = settings.max_connections + settings.pool_size + settings.ogc_threads + _FILES
+    wanted = settings.max_connections + settings.pool_size + 2 * settings.ogc_threads + _FILES
     if soft < wanted and soft != resource.RLIM_INFINITY:
         more = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         with contextlib.suppress(OSError, ValueError):

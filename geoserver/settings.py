@@ -66,7 +66,7 @@ class Settings(BaseSettings):
     )
     samples: bool = Field(default=False, description="Serve the fictional sample city beside the workspace's layers.")
     pool_size: int = Field(default=8, ge=1, le=200, description="Database connections for tiles and API.")
-    ogc_threads: int = Field(default=4, ge=1, le=64, description="Threads and connections for OGC API requests.")
+    ogc_threads: int = Field(default=4, ge=1, le=64, description="OGC API requests at a time.")
     statement_timeout: float = Field(default=10.0, gt=0, description="Seconds after which a query is cut.")
     tile_cache_mb: int = Field(default=256, ge=0, description="MiB of rendered tiles kept by each worker; 0 for none.")
     results_mb: int = Field(

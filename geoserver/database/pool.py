@@ -1,17 +1,19 @@
-"""Connections: an asynchronous pool for tiles and API, one for threads (OGC API); autocommit, with a timeout.
+"""Connections: asynchronous pools for tiles and API and for pages of OGC API, one for threads; autocommit, with a
+timeout.
 
 Queries are `psycopg.sql` objects with named parameters; a value never becomes part of the text.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import re
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg.rows import dict_row
+from psycopg.rows import dict_row, tuple_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from geoserver.database.connecting import SettingsOf, connect_options
@@ -34,6 +36,7 @@ type Parameters = Mapping[str, object] | None
 type Row = dict[str, Any]
 
 _FORGET = "DEALLOCATE ALL"  # psycopg sees it, and forgets what it has prepared, too
+_AT_ONCE = 250  # rows of a page that are taken over in one go
 _WAIT = 5.0  # seconds that a request waits for a free connection before it is told to come back
 # What a statement about a table that has changed since comes to: tables, columns, functions that are gone, other types.
 _CHANGED = frozenset({"42P01", "42703", "42883", "42804", "42501", "42846", "3F000"})
@@ -52,7 +55,7 @@ _OF_SHAPES = re.compile(r"geos|geom|\blw|transform|topology|exception|srid", re.
 
 
 class Database:
-    """Both pools over one address; a database that is away is a 503 now and is found again by itself."""
+    """All pools over one address; a database that is away is a 503 now and is found again by itself."""
 
     def __init__(self, url: str, settings: Settings) -> None:
         self.url = url
@@ -64,15 +67,20 @@ class Database:
         self._pool = AsyncConnectionPool(
             url, min_size=1, max_size=settings.pool_size, configure=ours.apply_async, **limits
         )
+        self._pool_pages = AsyncConnectionPool(
+            url, min_size=0, max_size=settings.ogc_threads, configure=ours.apply_async, **limits
+        )
         self._pool_sync = ConnectionPool(url, min_size=0, max_size=settings.ogc_threads, configure=ours.apply, **limits)
 
     async def open(self) -> None:
-        """Start both pools; does not wait, so that a server starts while its database is still away."""
+        """Start the pools; does not wait, so that a server starts while its database is still away."""
         await self._pool.open(wait=False)
+        await self._pool_pages.open(wait=False)
         self._pool_sync.open(wait=False)
 
     async def close(self) -> None:
         await self._pool.close()
+        await self._pool_pages.close()
         self._pool_sync.close()
 
     @contextlib.asynccontextmanager
@@ -90,6 +98,19 @@ class Database:
             connection = held.enter_context(self._pool_sync.connection())
             held.enter_context(interruptible(connection.cancel_safe))
             yield connection
+
+    async def fetch_page(self, query: Query | bytes, params: Parameters = None) -> list[tuple[Any, ...]]:
+        """All rows of a page of OGC API as tuples, over connections of their own; a long one holds nobody up."""
+        rows: list[tuple[Any, ...]] = []
+        with self._explained():
+            async with self._pool_pages.connection() as connection:
+                cursor = connection.cursor(row_factory=tuple_row)
+                await run(connection, cursor, query, params)
+                while found := await cursor.fetchmany(_AT_ONCE):
+                    rows += found
+                    if len(found) == _AT_ONCE:
+                        await asyncio.sleep(0)
+        return rows
 
     async def fetch(self, query: Query, params: Parameters = None) -> list[Row]:
         """All rows as dicts."""

@@ -72,6 +72,22 @@ def test_a_page_is_geojson_and_labelled_so(town: TestClient) -> None:
     }
 
 
+def test_pages_that_differ_in_one_thing_alone_are_each_as_asked_for_in_whatever_order(town: TestClient) -> None:
+    first = get_items(town, limit=3)
+    onward = next(link["href"] for link in first["links"] if link["rel"] == "next")
+    for _ in range(2):
+        assert ids_of([get_items(town, limit=3)]) == [0, 3, 6]
+        assert ids_of([get_items(town, limit=4)]) == [0, 3, 6, 9]
+        assert ids_of([get_items(town, limit=3, offset=5)]) == [15, 18, 21]
+        assert ids_of([get_items(town, limit=3, offset=9)]) == [27, 30, 33]
+        assert ids_of([town.get(onward).json()]) == [9, 12, 15]
+        assert set(get_items(town, limit=3, properties="kind")["features"][0]["properties"]) == {"kind"}
+        assert get_items(town, limit=3, skipGeometry="true")["features"][0]["geometry"] is None
+        turned = get_items(town, limit=3, crs=f"{EPSG}4326")["features"][0]
+        assert turned["geometry"]["coordinates"] == [45.2, -28.6]
+        assert get_items(town, limit=3)["features"][0] == first["features"][0]
+
+
 @pytest.mark.parametrize("limit", [1, 7, 499, 2_500, 10_000])
 def test_the_next_links_lead_over_every_feature_once(town: TestClient, limit: int) -> None:
     if limit == 1:
