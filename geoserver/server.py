@@ -65,7 +65,7 @@ def listen(settings: Settings) -> socket.socket:
 
 def run(settings: Settings, url: str, listener: socket.socket, announce: Callable[[], None]) -> None:
     """Serve until SIGINT or SIGTERM; `announce` is called when requests are answered."""
-    check_connections(url, settings.workers, settings.pool_size + settings.ogc_threads + 2)
+    check_connections(url, settings.workers, settings.pool_size + settings.ogc_threads + settings.downloads + 2)
     if settings.workers == 1:
         _serve(settings, url, listener, announce)
     else:
