@@ -16,6 +16,7 @@ from geoserver import __version__
 from geoserver.api import find_routers
 from geoserver.api.departures import Departures
 from geoserver.api.description import describe
+from geoserver.api.download import Slots
 from geoserver.api.hosts import CheckHost, Hosts
 from geoserver.api.identify import Identify
 from geoserver.api.metrics import Board, Meter
@@ -118,6 +119,7 @@ def create_app(
     app.state.answers = Answers()
     app.state.documents = Documents()
     app.state.questions = questions
+    app.state.slots = Slots(settings.downloads)
     app.state.meter = meter
     app.state.gate = gate
     app.state.misfits = Misfits(gate)

@@ -65,7 +65,8 @@ def listen(settings: Settings) -> socket.socket:
 
 def run(settings: Settings, url: str, listener: socket.socket, announce: Callable[[], None]) -> None:
     """Serve until SIGINT or SIGTERM; `announce` is called when requests are answered."""
-    check_connections(url, settings.workers, settings.pool_size + 2 * settings.ogc_threads + 2)
+    needed = settings.pool_size + 2 * settings.ogc_threads + settings.downloads + 2
+    check_connections(url, settings.workers, needed)
     if settings.workers == 1:
         _serve(settings, url, listener, announce)
     else:

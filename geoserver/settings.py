@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     )
     workers: int = Field(default=1, ge=1, le=64, description="Processes that answer requests.")
     max_items: int = Field(default=10_000, ge=1, description="Largest `limit` of one page of OGC items.")
+    downloads: int = Field(
+        default=10, ge=1, le=100, description="Files that a worker makes at once, each on a connection of its own."
+    )
     oidc_issuer: str | None = Field(
         default=None, description="OpenID Connect: address of the provider by which people sign in; none."
     )

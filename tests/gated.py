@@ -334,8 +334,10 @@ def list_routes(routes: Any) -> Iterator[Any]:
 
 def settle(body: bytes) -> bytes:
     """An answer without the moment at which it was given, and without the word that not everybody sees a layer: those
-    who see it are told so.
+    who see it are told so. The size of a download is left out, too: who sees all rows is told by the width of columns,
+    and others by their number alone.
     """
+    body = re.sub(rb'"bytes":\d+', b'"bytes":0', body)
     body = re.sub(rb'"access(?:_title)?":"[^"]*",|,"access_title":"[^"]*"(?=})', b"", body)
     body = re.sub(rb"<[^>]*/access-right/\w+> a dct:RightsStatement \.\n", b"", body)
     body = re.sub(rb"(?<=access-right/)(RESTRICTED|NON_PUBLIC)", b"PUBLIC", body)

@@ -90,6 +90,13 @@ ADDRESSES: dict[str, list[str]] = {
         "/api/search?q=stop&limit=50&lang=fr",
         "/api/search?q=12+home",
     ],
+    "/download/{layer_id}.{ending}": per_layer("/download/*.csv", *QUESTIONS, "fields=pay", "sort=pay", "lang=de")
+    + per_layer("/download/*.geojson", *QUESTIONS[:4])
+    + [
+        a
+        for ending in ("geojsonl", "readme.txt", "parquet", "fgb", "readings.csv", "readings.parquet", "nothing")
+        for a in per_layer(f"/download/*.{ending}", "", "filter=zone='a'", "datetime=2024-02-02/..", HIDDEN_BOX)
+    ],
     "/tiles/{layers}.json": per_layer("/tiles/*.json", *QUESTIONS) + [f"/tiles/{both}.json" for both in JOINED],
     "/tiles/{layers}/{z}/{x}/{y}.mvt": [a for tile in TILES for a in per_layer(f"/tiles/*/{tile}.mvt", "")]
     + [f"/tiles/{both}/{tile}.mvt" for both in JOINED for tile in TILES]

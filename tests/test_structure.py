@@ -26,7 +26,7 @@ ROWS = [
     {"api", "ogc", "site"},
     {"gate"},
     {"access", "basemap"},
-    {"services", "check", "loading", "questions", "styling"},
+    {"services", "check", "loading", "questions", "styling", "formats"},
     {"sights"},
     {"tiling"},
     {"tilesets"},

@@ -255,11 +255,22 @@ class Note(BaseModel):
     example: str = Field(description="One of the values as the source has it; may be empty.")
 
 
+class DownloadEntry(BaseModel):
+    format: str = Field(description="As `/download/{layer_id}.{format}` names it.")
+    of: Literal["features", "readings"]
+    title: str
+    media_type: str
+    href: str
+    bytes: int = Field(description="Of the whole layer, roughly.")
+    limits: list[str] = Field(description="What of this layer the format cannot hold.")
+
+
 class LayerDetail(LayerEntry):
     fields: list[FieldEntry]
     notes: list[Note]
     parameters: list[ParameterEntry]
     readings: ReadingsEntry | None
+    downloads: list[DownloadEntry]
     legend: list[LegendEntry]
     bins: BinsEntry | None = Field(description="null where the style draws no bins.")
 

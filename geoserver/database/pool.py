@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from geoserver.settings import Settings
 
-__all__ = ["Database", "Query", "run"]
+__all__ = ["Database", "Query", "explain", "run"]
 
 log = logging.getLogger("geoserver")
 
@@ -141,28 +141,37 @@ class Database:
         """Turn what psycopg says into what a client understands: a cut query, an absent server, impossible values."""
         try:
             yield
-        except _UNCOMPUTABLE as error:
-            if isinstance(error, psycopg.errors.InternalError_) and not _OF_SHAPES.search(str(error)):
-                raise
-            # Its words may hold values of rows, so they are for the log alone.
-            log.warning("The database could not compute: %s", error)
-            expected = (
-                "numbers, times and texts that the database can hold, and valid geometries not too large for their CRS"
-            )
-            raise BadParameterError("query", type(error).__name__.strip("_"), expected) from error
         except psycopg.errors.QueryCanceled as error:
             raise UnavailableError(
                 f"The query took longer than {self._timeout:g} s and was cut; narrow the filter or the area."
             ) from error
-        except _AWAY as error:
-            raise UnavailableError("The database cannot be reached; try again in a few seconds.") from error
-        except psycopg.ProgrammingError as error:
-            if error.sqlstate not in _CHANGED:
+        except (psycopg.Error, PoolTimeout, PoolClosed, TooManyRequests) as error:
+            known = explain(error)
+            if known is None:
                 raise
-            # A table is another than when the question was put together: a load took its place, or someone changed it.
-            log.warning("What is loaded has changed under a query: %s", " ".join(str(error).split()))
-            self.on_surprise()
-            raise OvertakenError from error
+            if isinstance(known, OvertakenError):
+                self.on_surprise()
+            raise known from error
+
+
+def explain(error: Exception) -> BadParameterError | UnavailableError | None:
+    """What a client understands of an error of the database's; None for what is a fault of ours."""
+    if isinstance(error, _UNCOMPUTABLE):
+        if isinstance(error, psycopg.errors.InternalError_) and not _OF_SHAPES.search(str(error)):
+            return None
+        # Its words may hold values of rows, so they are for the log alone.
+        log.warning("The database could not compute: %s", error)
+        expected = (
+            "numbers, times and texts that the database can hold, and valid geometries not too large for their CRS"
+        )
+        return BadParameterError("query", type(error).__name__.strip("_"), expected)
+    if isinstance(error, _AWAY):
+        return UnavailableError("The database cannot be reached; try again in a few seconds.")
+    if isinstance(error, psycopg.ProgrammingError) and error.sqlstate in _CHANGED:
+        # A table is another than when the question was put together: a load took its place, or someone changed it.
+        log.warning("What is loaded has changed under a query: %s", " ".join(str(error).split()))
+        return OvertakenError()
+    return None
 
 
 async def run(
