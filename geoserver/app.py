@@ -32,6 +32,8 @@ from geoserver.questions import Questions
 from geoserver.services import Services
 from geoserver.site.answers import Answers
 from geoserver.site.attempts import Attempts
+from geoserver.site.datasets import Reading
+from geoserver.site.datasets import router as datasets_router
 from geoserver.site.headers import OPEN_DATA, SECURITY, SiteHeaders
 from geoserver.site.methods import list_methods
 from geoserver.site.openid import OpenID
@@ -69,6 +71,7 @@ def create_app(
     tiles = TileServer(settings, SECURITY | OPEN_DATA, questions)
     meter = Meter(tiles, board, worker)
     gate = Gate(database_url)
+    reading = Reading()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -89,6 +92,7 @@ def create_app(
         finally:
             await tiles.stop()
             await questions.stop()
+            await reading.stop()
             await services.stop()
             await gate.stop()
 
@@ -102,7 +106,7 @@ def create_app(
         redirect_slashes=False,  # it knows nothing of a public address with a path
     )
     routes: list[BaseRoute] = list(app.routes)
-    for router in [*find_routers(), ogc_router, site_router, signin_router]:
+    for router in [*find_routers(), ogc_router, site_router, datasets_router, signin_router]:
         app.include_router(router)
         routes += router.routes
     _add_error_handlers(app, routes)
@@ -118,6 +122,7 @@ def create_app(
     app.state.gate = gate
     app.state.misfits = Misfits(gate)
     app.state.attempts = Attempts()
+    app.state.reading = reading
     app.state.openid = OpenID(settings) if settings.oidc_issuer else None
     app.state.hosts = Hosts(settings, {str(getattr(route, "path", "/")).split("/")[1] for route in routes})
     app.add_middleware(TileRequests, tiles=tiles)  # a tile passes nothing else but what follows

@@ -251,6 +251,7 @@ def fill(workspace: Path, url: str) -> None:
             load(layer, url)
     with psycopg.connect(url) as connection:
         connection.execute("UPDATE geoserver.layers SET loaded_at = '2024-05-05T05:05:05Z', version = 7, seconds = 1")
+        connection.execute("UPDATE geoserver.loads SET at = '2024-05-05T05:05:05Z', version = 7")
 
 
 def make_keys(url: str) -> dict[str, str]:
@@ -337,4 +338,5 @@ def settle(body: bytes) -> bytes:
     who see it are told so.
     """
     body = re.sub(rb'"access(?:_title)?":"[^"]*",|,"access_title":"[^"]*"(?=})', b"", body)
+    body = re.sub(rb' <span class="tag access"[^>]*>[^<]*</span>', b"", body)
     return re.sub(rb'"timeStamp":"[^"]*"', b'"timeStamp":""', body)
