@@ -245,4 +245,5 @@ export const pages = {
   missing_lead: "Vielleicht wurde er umbenannt oder zurückgezogen. Suchen Sie ihn unter allen Datensätzen.",
   published_by: "Veröffentlicht von {name}",
   loaded: "{rows} veröffentlicht, {rejected} ausgelassen.",
+  page: "Seite dieses Datensatzes",
 };

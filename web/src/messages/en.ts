@@ -243,4 +243,5 @@ export const pages = {
   missing_lead: "It may have been renamed or withdrawn. Look for it among all datasets.",
   published_by: "Published by {name}",
   loaded: "{rows} published, {rejected} left out.",
+  page: "Page of this dataset",
 };

@@ -244,4 +244,5 @@ export const pages = {
   missing_lead: "Puede que se haya renombrado o retirado. Búsquelo entre todos los conjuntos de datos.",
   published_by: "Publicado por {name}",
   loaded: "{rows} publicadas, {rejected} descartadas.",
+  page: "Página de este conjunto de datos",
 };

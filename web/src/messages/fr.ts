@@ -245,4 +245,5 @@ export const pages = {
   missing_lead: "Il a peut-être été renommé ou retiré. Cherchez-le parmi tous les jeux de données.",
   published_by: "Publié par {name}",
   loaded: "{rows} publiées, {rejected} écartées.",
+  page: "Page de ce jeu de données",
 };

@@ -245,4 +245,5 @@ export const pages = {
   missing_lead: "Pode ter sido renomeado ou retirado. Procure-o entre todos os conjuntos de dados.",
   published_by: "Publicado por {name}",
   loaded: "{rows} publicadas, {rejected} excluídas.",
+  page: "Página deste conjunto de dados",
 };
