@@ -35,6 +35,8 @@ from geoserver.site.answers import Answers
 from geoserver.site.attempts import Attempts
 from geoserver.site.catalogues import Documents
 from geoserver.site.catalogues import router as catalogue_router
+from geoserver.site.datasets import Reading
+from geoserver.site.datasets import router as datasets_router
 from geoserver.site.headers import OPEN_DATA, SECURITY, SiteHeaders
 from geoserver.site.methods import list_methods
 from geoserver.site.openid import OpenID
@@ -72,6 +74,7 @@ def create_app(
     tiles = TileServer(settings, SECURITY | OPEN_DATA, questions)
     meter = Meter(tiles, board, worker)
     gate = Gate(database_url)
+    reading = Reading()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -92,6 +95,7 @@ def create_app(
         finally:
             await tiles.stop()
             await questions.stop()
+            await reading.stop()
             await services.stop()
             await gate.stop()
 
@@ -106,7 +110,8 @@ def create_app(
     )
     routes: list[BaseRoute] = list(app.routes)
     # Looked through in this order.
-    for router in [ogc_router, *find_routers(), site_router, catalogue_router, signin_router]:
+    pages = [site_router, datasets_router, catalogue_router, signin_router]
+    for router in [ogc_router, *find_routers(), *pages]:
         app.include_router(router)
         routes += router.routes
     _add_error_handlers(app, routes)
@@ -124,6 +129,7 @@ def create_app(
     app.state.gate = gate
     app.state.misfits = Misfits(gate)
     app.state.attempts = Attempts()
+    app.state.reading = reading
     app.state.openid = OpenID(settings) if settings.oidc_issuer else None
     app.state.hosts = Hosts(settings, {str(getattr(route, "path", "/")).split("/")[1] for route in routes})
     app.add_middleware(TileRequests, tiles=tiles)  # a tile passes nothing else but what follows

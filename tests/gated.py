@@ -251,6 +251,7 @@ def fill(workspace: Path, url: str) -> None:
             load(layer, url)
     with psycopg.connect(url) as connection:
         connection.execute("UPDATE geoserver.layers SET loaded_at = '2024-05-05T05:05:05Z', version = 7, seconds = 1")
+        connection.execute("UPDATE geoserver.loads SET at = '2024-05-05T05:05:05Z', version = 7")
 
 
 def make_keys(url: str) -> dict[str, str]:
@@ -342,4 +343,5 @@ def settle(body: bytes) -> bytes:
     body = re.sub(rb"<[^>]*/access-right/\w+> a dct:RightsStatement \.\n", b"", body)
     body = re.sub(rb"(?<=access-right/)(RESTRICTED|NON_PUBLIC)", b"PUBLIC", body)
     body = body.replace(b'"accessLevel":"restricted public"', b'"accessLevel":"public"')
+    body = re.sub(rb' <span class="tag access"[^>]*>[^<]*</span>', b"", body)
     return re.sub(rb'"timeStamp":"[^"]*"', b'"timeStamp":""', body)

@@ -320,6 +320,7 @@ def test_the_page_the_api_and_the_ogc_api_are_the_citys(town: TestClient, worksp
     assert (city["title"], city["language"], city["languages"]) == ("Ville", "fr", ["fr", "en"])
     assert city["home"] == {"bounds": None, "camera": {"lon": -28.6, "lat": 45.2, "zoom": 12.5}}
     assert [(link["rel"], link["title"]) for link in city["links"]] == [
+        ("datasets", "Tous les jeux de données"),
         ("contact", "Contact"),
         ("terms", "Conditions d\u2019utilisation"),
     ]

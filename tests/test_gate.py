@@ -124,6 +124,13 @@ ADDRESSES: dict[str, list[str]] = {
     "/catalog.jsonld": ["/catalog.jsonld"],
     "/catalog.ttl": ["/catalog.ttl"],
     "/data.json": ["/data.json", "/data.json?lang=fr"],
+    "/layers": ["/layers", "/layers?q=canary", "/layers?q=name&order=updated", "/layers?theme=Other&lang=fr"],
+    "/layers/feed.atom": ["/layers/feed.atom"],
+    "/layers/{layer_id}": per_layer("/layers/*", "", "lang=fr"),
+    "/layers/{layer_id}/feed.atom": per_layer("/layers/*/feed.atom", ""),
+    "/layers/{layer_id}/citation.{ending}": per_layer("/layers/*/citation.bib", "")
+    + per_layer("/layers/*/citation.json", ""),
+    "/sitemap.xml": ["/sitemap.xml"],
     "/assets/{path:path}": ["/assets/nothing.js"],
     "/styles/{name}.json": per_layer("/styles/*.json", "", "for=qgis", "features-from=0")
     + [f"/styles/{base}.json?layers={ids}" for base in ("light", "dark") for ids in ("", *LAYERS, *JOINED)],

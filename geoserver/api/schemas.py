@@ -88,7 +88,7 @@ class LayerEntry(BaseModel):
 
 
 class CityLink(BaseModel):
-    rel: Literal["imprint", "contact", "terms", "privacy", "accessibility", "signin"]
+    rel: Literal["imprint", "contact", "terms", "privacy", "accessibility", "signin", "datasets"]
     title: str
     href: str
 

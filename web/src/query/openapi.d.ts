@@ -186,7 +186,7 @@ export interface components {
              * Rel
              * @enum {string}
              */
-            rel: "imprint" | "contact" | "terms" | "privacy" | "accessibility" | "signin";
+            rel: "imprint" | "contact" | "terms" | "privacy" | "accessibility" | "signin" | "datasets";
             /** Title */
             title: string;
         };
