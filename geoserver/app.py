@@ -55,6 +55,8 @@ __all__ = ["create_app"]
 
 log = logging.getLogger("geoserver")
 
+_PAGES = (site_router, datasets_router, catalogue_router, signin_router)
+
 
 def create_app(
     settings: Settings,
@@ -109,9 +111,7 @@ def create_app(
         redirect_slashes=False,  # it knows nothing of a public address with a path
     )
     routes: list[BaseRoute] = list(app.routes)
-    # Looked through in this order.
-    pages = [site_router, datasets_router, catalogue_router, signin_router]
-    for router in [ogc_router, *find_routers(), *pages]:
+    for router in [ogc_router, *find_routers(), *_PAGES]:  # looked through in this order
         app.include_router(router)
         routes += router.routes
     _add_error_handlers(app, routes)
@@ -126,8 +126,7 @@ def create_app(
     app.state.questions = questions
     app.state.slots = Slots(settings.downloads)
     app.state.meter = meter
-    app.state.gate = gate
-    app.state.misfits = Misfits(gate)
+    app.state.gate, app.state.misfits = gate, Misfits(gate)
     app.state.attempts = Attempts()
     app.state.reading = reading
     app.state.openid = OpenID(settings) if settings.oidc_issuer else None

@@ -15,8 +15,9 @@ from geoserver.catalog.languages import in_language, words_for
 from geoserver.database.exports import read_widths
 from geoserver.errors import TooManyError
 from geoserver.etags import build_etag
-from geoserver.formats import apart, estimate, find_format, offered
+from geoserver.formats import apart, find_format
 from geoserver.formats.asking import Asked, build_extract
+from geoserver.formats.listing import READINGS, list_downloads
 from geoserver.questions import FILTERS, split_filters
 from geoserver.turns import client_of
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from geoserver.questions import Questions
     from geoserver.services import Services
 
-__all__ = ["Slots", "list_downloads", "router"]
+__all__ = ["Slots", "describe_downloads", "router"]
 
 log = logging.getLogger("geoserver")
 
@@ -40,7 +41,6 @@ router = APIRouter(tags=["files"], responses=UNCHANGED)
 
 CACHE_CONTROL = "public, max-age=0, must-revalidate"
 _OWN = ("fields", "crs", "sort", "lang")
-_READINGS = "readings."
 _WAIT = 10  # seconds after which a client that found no place may ask again
 
 FormatName = Annotated[str, Path(description="A format, as `downloads` of the layer lists them.", examples=["csv"])]
@@ -111,10 +111,10 @@ async def download(request: Request, layer_id: params.LayerId, ending: FormatNam
     """
     view = params.view_of(request)
     name, _, rest = f"{layer_id}.{ending}".partition(".")  # a format may have a dot in it, an id has none
-    subject: Subject = "readings" if rest.startswith(_READINGS) else "features"
+    subject: Subject = "readings" if rest.startswith(READINGS) else "features"
     found, status = await params.find_rows(view, name)
     await view.ready()
-    chosen = find_format(found, status, rest.removeprefix(_READINGS), subject)
+    chosen = find_format(found, status, rest.removeprefix(READINGS), subject)
     values = params.read_parameters(request, (*FILTERS, *_OWN), found.fields)
     languages, vary = params.read_languages(request, values.get("lang"))
     layer = in_language(found, languages)
@@ -140,25 +140,14 @@ async def download(request: Request, layer_id: params.LayerId, ending: FormatNam
     return await _open(request, chosen, extract, headers)
 
 
-async def list_downloads(database: Database, layer: Layer, status: LayerStatus, base: str) -> list[dict[str, object]]:
+async def describe_downloads(
+    database: Database, layer: Layer, status: LayerStatus, base: str
+) -> list[dict[str, object]]:
     """Every format that rows of the layer can be had in, with its size, roughly, and what it cannot hold."""
     if not layer.has_rows:
         return []
     widths = await read_widths(database, layer)
-    subjects: tuple[Subject, ...] = ("features", "readings")
-    return [
-        {
-            "format": chosen.id,
-            "of": subject,
-            "title": chosen.title,
-            "media_type": chosen.media_type,
-            "href": f"{base}/download/{layer.id}.{_READINGS if subject == 'readings' else ''}{chosen.id}",
-            "bytes": estimate(chosen, layer, status, widths, subject),
-            "limits": list(chosen.told(layer, status)) if subject == "features" else [],
-        }
-        for subject in subjects
-        for chosen in offered(layer, status, subject)
-    ]
+    return [download._asdict() for download in list_downloads(layer, status, base, widths)]
 
 
 async def _read_where(

@@ -12,7 +12,7 @@ from geoserver import styling
 from geoserver.api import params
 from geoserver.api.answers import UNCHANGED, GeoJson, answer, unchanged
 from geoserver.api.city import build_city
-from geoserver.api.download import list_downloads
+from geoserver.api.download import describe_downloads
 from geoserver.api.schemas import Feature, LayerDetail, LayerList, LayerParts, ReadingList, RejectList, Summary
 from geoserver.catalog.languages import in_language, page_words, read_phrases, words_for
 from geoserver.catalog.speech import mark_languages, title_language
@@ -71,7 +71,7 @@ async def read_layer(request: Request, layer_id: params.LayerId, lang: params.La
         "fields": await _fields(services, layer, status, own) if layer.has_rows else _plain_fields(layer.fields, own),
         "parameters": [_parameter_entry(item) for item in layer.parameters.values()],
         "readings": _readings_entry(layer, own),
-        "downloads": await list_downloads(services.database, layer, status, told.base),
+        "downloads": await describe_downloads(services.database, layer, status, told.base),
         "notes": await queries.read_notes(services.database, layer) if layer.has_rows else [],
         "legend": mark_languages(styling.build_legend(view.catalog, layer, words), layer, words),
         "bins": _bins_entry(view.catalog, layer, status, words) if layer.has_rows else None,

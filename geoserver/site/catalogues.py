@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request, Response
 from geoserver.access import view_of
 from geoserver.catalog.languages import choose_languages, in_language
 from geoserver.etags import build_etag, is_known
+from geoserver.formats.listing import list_downloads
 from geoserver.site.answers import site_of, stated_language
 from geoserver.site.dcat import Distribution, build_data_json, build_dcat, render_turtle
 
@@ -26,6 +27,16 @@ __all__ = ["Documents", "router"]
 router = APIRouter(tags=["catalogue"])
 
 CHECKED = "public, max-age=0, must-revalidate"
+# By format of ours the code in the European table of file types, where that has one.
+_FILE_TYPES = {
+    "csv": "CSV",
+    "geojson": "GEOJSON",
+    "gpkg": "GPKG",
+    "kml": "KML",
+    "parquet": "PARQUET",
+    "shp.zip": "SHP",
+    "xlsx": "XLSX",
+}
 _KEPT = 8  # documents of a megabyte each, for as many kinds of readers
 
 
@@ -118,7 +129,7 @@ async def _answer(
     city, site = view.services.live.current.city, site_of(request)
 
     def make() -> bytes:
-        found = [(layer, status, _list_distributions(layer, site)) for layer, status in seen]
+        found = [(layer, status, _list_distributions(layer, status, site)) for layer, status in seen]
         return then(orjson.dumps(build(city, found)))
 
     documents: Documents = request.app.state.documents
@@ -130,12 +141,15 @@ async def _answer(
     return Response(body, headers=headers, media_type=media_type)
 
 
-def _list_distributions(layer: Layer, site: str) -> list[Distribution]:
+def _list_distributions(layer: Layer, status: LayerStatus, site: str) -> list[Distribution]:
     """The ways to have a dataset, files first."""
-    found: list[Distribution] = []
+    found = [
+        Distribution(one.title, one.media_type, one.href, format=_FILE_TYPES.get(one.format, ""))
+        for one in list_downloads(layer, status, site)
+    ]
     if layer.has_rows:
         items = f"{site}/ogc/collections/{layer.id}/items"
-        found.append(Distribution("OGC API Features", "application/geo+json", items, False, "GEOJSON"))
+        found.append(Distribution("OGC API Features", "application/geo+json", items, is_file=False, format="GEOJSON"))
     tiles = f"{site}/tiles/{layer.id}.json"
-    found.append(Distribution("Vector tiles (TileJSON)", "application/json", tiles, False, "JSON"))
+    found.append(Distribution("Vector tiles (TileJSON)", "application/json", tiles, is_file=False, format="JSON"))
     return found

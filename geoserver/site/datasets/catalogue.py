@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from geoserver.catalog.languages import in_language
-from geoserver.site.datasets.downloads import list_downloads
+from geoserver.formats.listing import list_downloads
 from geoserver.site.datasets.licences import find_licence
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from geoserver.site.datasets.licences import find_licence
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from geoserver.formats.listing import Download
     from geoserver.model import City, Layer
-    from geoserver.site.datasets.downloads import Download
     from geoserver.site.datasets.known import Known
 
 __all__ = ["build_data_catalog", "build_dataset", "render_json"]

@@ -13,11 +13,11 @@ from geoserver.catalog.city_words import offered_languages
 from geoserver.catalog.languages import in_language, page_language
 from geoserver.errors import NotFoundError
 from geoserver.etags import build_etag, is_known
+from geoserver.formats.listing import list_downloads
 from geoserver.site.answers import site_of, stated_language
 from geoserver.site.datasets.catalogue import Asked, build_catalogue, describe_shapes, describe_size, shorten_text
 from geoserver.site.datasets.citation import build_citation
 from geoserver.site.datasets.dataset import build_charts, build_fields, build_loads, build_notes, find_period
-from geoserver.site.datasets.downloads import list_downloads
 from geoserver.site.datasets.feeds import Entry, Feed, render_feed, render_sitemap
 from geoserver.site.datasets.jsonld import build_data_catalog, build_dataset, render_json
 from geoserver.site.datasets.licences import find_licence
