@@ -168,21 +168,27 @@ def _as_address(layer: Layer, row: Named, words: Sequence[str], order: int) -> _
 
 
 def _as_place(layer: Layer, row: Named, words: Sequence[str], order: int) -> _Found:
+    """In the reader's language, unless only the local name is called so."""
     name, own, kind = row.texts
-    fit = min(_fit(words, text) for text in (name, own) if text)
-    title = own or name or ""
-    return _Found(layer, title, kind if kind != name else None, row.at, row.box, row.fid, (fit, order, len(title)))
+    fits = {text: _fit(words, text) for text in (own, name) if text}
+    title = min(fits, key=lambda text: fits[text])
+    rank = (fits[title], order, len(title))
+    return _Found(layer, title, kind if kind != name else None, row.at, row.box, row.fid, rank)
 
 
 def _fit(words: Sequence[str], text: str) -> int:
-    """0 for the name itself, then names that begin so, names with such words, and names with such letters."""
+    """0 for the name itself, then names that begin so, those with such words, with such letters, and without them: the
+    name in another language has them.
+    """
     folded, looked = _fold(text), " ".join(words)
     if folded == looked:
         return 0
     if folded.startswith(looked):
         return 1
     starts = re.split(r"[^\w]+", folded)
-    return 2 if all(any(start.startswith(word) for start in starts) for word in words) else 3
+    if all(any(start.startswith(word) for start in starts) for word in words):
+        return 2
+    return 3 if all(word in folded for word in words) else 4
 
 
 def _split_number(words: Sequence[str]) -> tuple[Sequence[str], str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from geoserver import assets
 from geoserver.basemap.afar import build_afar
 from geoserver.basemap.apart import Reader
 from geoserver.basemap.files import (
@@ -59,6 +60,10 @@ def make_basemap(
     extract: Path, workspace: Path, url: str, *, reading: Reading, loading: Loading, force: bool = False
 ) -> Made:
     """Make every layer of the basemap anew. Raises LoadError; the basemap that was there then stays in service."""
+    if (workspace / "layers").resolve() == assets.root("layers").resolve():
+        raise LoadError(
+            f"{workspace}: the sample city lies here; make a folder of your own, and name it by --workspace FOLDER"
+        )
     foreign = find_foreign(workspace)
     if len(foreign) == len(SHEETS):
         raise LoadError(

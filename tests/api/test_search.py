@@ -116,7 +116,12 @@ def test_the_name_itself_comes_first_then_names_that_begin_so_then_others(town: 
 @pytest.mark.parametrize("text", ["toolo", "TÖÖLÖ", "tolo", "öölö"])
 def test_capitals_accents_and_other_languages_do_not_matter(town: TestClient, text: str) -> None:
     assert titles(town, text) == ["Töölö"]
-    assert titles(town, text, lang="fr") == ["Tölö"]
+
+
+def test_a_name_is_told_in_the_readers_language_or_else_as_it_was_asked_for(town: TestClient) -> None:
+    assert titles(town, "tolo", lang="fr") == ["Tölö"]
+    assert titles(town, "toolo", lang="fr") == ["Töölö"]
+    assert titles(town, "tolo", lang="de") == ["Töölö"]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import pytest
 from extracts import Extract, read_file, ring
 from typer.testing import CliRunner
 
-from geoserver import styling
+from geoserver import assets, styling
 from geoserver.basemap.files import STAGING, put_in_place, staging_folder
 from geoserver.basemap.making import make_basemap
 from geoserver.catalog import read_catalog
@@ -68,6 +68,7 @@ def test_a_workspace_gets_layers_that_are_served_and_checked_with_licence_and_at
     monkeypatch.setenv("DATABASE_URL", empty_database)
     ran = CliRunner().invoke(app, ["basemap", str(tmp_path / "town.osm.pbf"), "--workspace", str(workspace)])
     assert ran.exit_code == 0, ran.output
+    assert f"geoserver serve --workspace {workspace}" in "".join(ran.output.split("\n"))
     checked = CliRunner().invoke(app, ["check", "--workspace", str(workspace)])
     assert checked.exit_code == 0, checked.output
     catalog = read_catalog(Settings(workspace=workspace, database_url=None))
@@ -78,6 +79,13 @@ def test_a_workspace_gets_layers_that_are_served_and_checked_with_licence_and_at
         assert layer.attribution == "© OpenStreetMap contributors"
     assert "name_fr" in catalog.layers["side-streets"].fields
     assert street_names(empty_database) == {"Lange Straße"}
+
+
+def test_no_city_is_made_over_the_sample_city(tmp_path: Path) -> None:
+    before = sorted(assets.root("layers").iterdir())
+    with pytest.raises(LoadError, match="--workspace FOLDER"):
+        make(town().write(tmp_path / "town.osm.pbf"), assets.root("layers").parent, "postgresql://nowhere/none")
+    assert sorted(assets.root("layers").iterdir()) == before
 
 
 def test_no_second_worker_is_started_for_the_tiles_of_a_basemap(tmp_path: Path, empty_database: str) -> None:

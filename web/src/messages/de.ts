@@ -111,6 +111,9 @@ export default {
   readingsTable: "Als Tabelle",
   limitOutside: "{title}: {value} (außerhalb des Diagramms)",
   findSome: "Gefundene Ebenen: {count}",
+  findPlace: "Straße oder Ort suchen",
+  findPlaces: "Gefunden: {count}",
+  findNoPlace: "Hier heißt nichts „{text}“.",
 } satisfies Messages;
 
 /** What the server itself says in legends; it reads these lines here. */

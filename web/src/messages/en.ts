@@ -110,6 +110,9 @@ export default {
   readingsTable: "As a table",
   limitOutside: "{title}: {value} (outside the chart)",
   findSome: "Layers found: {count}",
+  findPlace: "Find a street or place",
+  findPlaces: "Found: {count}",
+  findNoPlace: "Nothing here is called “{text}”.",
 } as const;
 
 /** What the server itself says in legends; it reads these lines here. */

@@ -111,6 +111,9 @@ export default {
   readingsTable: "Como tabla",
   limitOutside: "{title}: {value} (fuera del gráfico)",
   findSome: "Capas encontradas: {count}",
+  findPlace: "Buscar una calle o un lugar",
+  findPlaces: "Encontrados: {count}",
+  findNoPlace: "Aquí no hay nada que se llame «{text}».",
 } satisfies Messages;
 
 /** What the server itself says in legends; it reads these lines here. */

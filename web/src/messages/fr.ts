@@ -111,6 +111,9 @@ export default {
   readingsTable: "En tableau",
   limitOutside: "{title} : {value} (hors du graphique)",
   findSome: "Couches trouvées : {count}",
+  findPlace: "Chercher une rue ou un lieu",
+  findPlaces: "Trouvés : {count}",
+  findNoPlace: "Rien ici ne s’appelle « {text} ».",
 } satisfies Messages;
 
 /** What the server itself says in legends; it reads these lines here. */

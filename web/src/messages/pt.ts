@@ -111,6 +111,9 @@ export default {
   readingsTable: "Em tabela",
   limitOutside: "{title}: {value} (fora do gráfico)",
   findSome: "Camadas encontradas: {count}",
+  findPlace: "Procurar uma rua ou um lugar",
+  findPlaces: "Encontrados: {count}",
+  findNoPlace: "Nada aqui se chama “{text}”.",
 } satisfies Messages;
 
 /** What the server itself says in legends; it reads these lines here. */
