@@ -15,7 +15,7 @@ import shapely
 from osmium.filter import IdFilter, TagFilter
 from osmium.geom import WKBFactory
 
-from geoserver.basemap.coast import Run, assemble
+from geoserver.basemap.coast import Run, assemble, cut_at_antimeridian
 from geoserver.basemap.lines import Lines
 from geoserver.basemap.rings import Cut, build_area
 from geoserver.basemap.shapes import as_polygon, subdivide
@@ -156,7 +156,8 @@ class _Extract:
         tags = way.tags
         highway = tags.get("highway")
         if highway is None and tags.get("natural") == "coastline":
-            self.coasts += [Run(way.id, run) for run in self.lines.read_runs(way)]
+            runs = self.lines.read_runs(way)
+            self.coasts += [Run(way.id, part) for run in runs for part in cut_at_antimeridian(run)]
         street = read_street(tags, highway) if highway else None
         if street and is_line(way, tags):
             return  # of the other half
