@@ -23,6 +23,7 @@ from geoserver.api.connections import Guard, Limits
 from geoserver.api.hosts import ROOT
 from geoserver.api.metrics import Board
 from geoserver.api.protocol import build_protocol
+from geoserver.api.tile_headers import render_lines
 from geoserver.app import create_app
 from geoserver.database import private
 from geoserver.database.limits import check_connections
@@ -81,7 +82,7 @@ def build_config(
     `limits` of connections follow from the settings where none are given.
     """
     settings, tiles = app.state.settings, app.state.tiles
-    lines = b"".join(name + b": " + value + b"\r\n" for name, value in tiles.everywhere)
+    lines = render_lines(tiles.headers.everywhere)
     app.state.guard = Guard(limits or build_limits(settings), lines)
     proxies = settings.trusted_proxies
     for name in ("geoserver", "uvicorn.access", "uvicorn.error"):

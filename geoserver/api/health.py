@@ -8,9 +8,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from geoserver.access import access_of
+from geoserver.api.health_documents import Health, Readiness
 from geoserver.api.identify import is_local
 from geoserver.api.metrics import CONTENT_TYPE_LATEST
-from geoserver.api.schemas import Health, Readiness
 from geoserver.errors import ForbiddenError, NotFoundError, UnauthorizedError
 from geoserver.model import ANY
 

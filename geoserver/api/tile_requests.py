@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from geoserver.access import access_of, name_grants
 from geoserver.api.problems import PROBLEM_TYPE, build_plain_problem, build_problem
-from geoserver.api.tile_server import Answer, Request, TileServer, encode_headers
+from geoserver.api.tile_headers import encode_headers
+from geoserver.api.tile_server import Answer, Request, TileServer
 from geoserver.encodings import choose_encoding
 from geoserver.errors import GeoserverError
 from geoserver.turns import client_of
@@ -63,7 +64,7 @@ class TileRequests:
 
     def _build_problem(self, status: int, headers: dict[str, str], body: bytes) -> Answer:
         lines = encode_headers({**headers, "Content-Type": PROBLEM_TYPE, "Content-Length": str(len(body))})
-        return Answer(status, [*lines, *self.tiles.everywhere], body)
+        return Answer(status, [*lines, *self.tiles.headers.everywhere], body)
 
 
 def _read_headers(scope: Scope) -> tuple[str, str]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from geoserver import tiling
-from geoserver.access import BY_CALLER, NOBODY, PRIVATE, Access, View, name_grants
+from geoserver.access import NOBODY, Access, View, name_grants
+from geoserver.api.tile_headers import TileHeaders, render_lines
 from geoserver.api.tile_versions import Versions, sight_of
 from geoserver.api.tiles import Part, build_parts, parse_content, parse_tile
 from geoserver.encodings import IDENTITY
@@ -24,8 +25,9 @@ from geoserver.tiling.ranges import TileRange
 from geoserver.tiling.results import Result, ResultKey, Results
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
+    from geoserver.api.tile_headers import RawHeaders
     from geoserver.database.notices import Notice
     from geoserver.model import Tile
     from geoserver.questions import Questions
@@ -33,12 +35,8 @@ if TYPE_CHECKING:
     from geoserver.settings import Settings
     from geoserver.tiling.cells import Cells
 
-__all__ = ["Answer", "Hot", "Request", "TileServer", "encode_headers"]
+__all__ = ["Answer", "Hot", "Request", "TileServer"]
 
-type RawHeaders = list[tuple[bytes, bytes]]
-
-STALE_IF_ERROR = 86_400  # seconds for which a proxy may go on with what it has while we cannot answer
-_REVALIDATE = 6  # times `tile_max_age` in which a proxy may answer with the old tile while it fetches the new one
 _IN_THREAD = 50_000  # bytes; compressing more than that would hold up the other requests for a millisecond
 _FILLED = 0.85  # of the memory set for tiles; the rest is what lies idle between tiles of many sizes that come and go
 _ATTEMPTS = 3  # to read a question while catalogue and rows change
@@ -105,11 +103,7 @@ class TileServer:
         self.results = Results(settings.results_mb * 2**20)
         self.hits = self.misses = self.stale = 0
         self.services: Services
-        self.everywhere = encode_headers(headers)
-        age = settings.tile_max_age
-        fresh = f"public, max-age={age}, stale-while-revalidate={_REVALIDATE * age}, stale-if-error={STALE_IF_ERROR}"
-        self._fresh = fresh
-        self._shared: dict[tuple[int, str, str, bool], tuple[RawHeaders, bytes]] = {}
+        self.headers = TileHeaders(headers, settings.tile_max_age)
         self._versions: Versions
         self._restricted: set[str] = set()  # layers of which some tile is remembered for some callers
         self._packing: dict[tuple[int, str], asyncio.Task[bytes]] = {}
@@ -148,7 +142,7 @@ class TileServer:
         return hot.shared + hot.own
 
     def _without_content(self, hot: Hot) -> tuple[RawHeaders, bytes]:
-        return self._find_shared(304, IDENTITY, tiling.VECTOR, private=hot.private)
+        return self.headers.find(304, IDENTITY, tiling.VECTOR, private=hot.private)
 
     def build_hot_answer(self, hot: Hot, if_none_match: str) -> Answer:
         """The same for ASGI."""
@@ -336,12 +330,11 @@ class TileServer:
         status = 200 if body else 204
         own = [(b"etag", etag.encode()), *([(b"content-length", str(len(body)).encode())] if body else [])]
         if found.stale:
-            kept = PRIVATE if private else "public, max-age=0"
-            shared = [*self._build_shared(status, encoding, content, kept), (b"x-tile-stale", b"1")]
+            shared = self.headers.build_stale(status, encoding, content, private=private)
         else:
-            shared, lines = self._find_shared(status, encoding, content, private=private)
+            shared, lines = self.headers.find(status, encoding, content, private=private)
             if len(request.target) <= _LONGEST and not request.access.read_only:
-                hot = Hot(entry, encoding, status, own[0][1], shared, lines, _build_lines(own, end=True), private)
+                hot = Hot(entry, encoding, status, own[0][1], shared, lines, render_lines(own, end=True), private)
                 if private:
                     self._restricted.update(entry.key.layers)
                 name = (request.target, request.encoding, name_grants(request.access.grants))
@@ -351,24 +344,6 @@ class TileServer:
             shared = [line for line in shared if line[0] not in (b"content-type", b"content-encoding")]
             return Answer(304, [*shared, own[0]])
         return Answer(status, [*shared, *own], body)
-
-    def _find_shared(
-        self, status: int, encoding: str, content: tiling.TileContent, *, private: bool
-    ) -> tuple[RawHeaders, bytes]:
-        """The headers that all fresh tiles of this kind share, for ASGI and as lines: made once."""
-        key = (status, encoding, content.media_type, private)
-        if (found := self._shared.get(key)) is None:
-            headers = self._build_shared(status, encoding, content, PRIVATE if private else self._fresh)
-            found = self._shared[key] = (headers, _build_lines(headers))
-        return found
-
-    def _build_shared(self, status: int, encoding: str, content: tiling.TileContent, cache_control: str) -> RawHeaders:
-        vary = f"Accept-Encoding, {BY_CALLER}" if cache_control == PRIVATE else "Accept-Encoding"
-        lines = [(b"cache-control", cache_control.encode()), (b"vary", vary.encode()), *self.everywhere]
-        if status != 200:  # noqa: PLR2004
-            return lines
-        coding = [] if encoding == IDENTITY else [(b"content-encoding", encoding.encode())]
-        return [(b"content-type", content.media_type.encode()), *coding, *lines]
 
     def _follow_catalog(self) -> None:
         """A layer that went or is declared otherwise must not be seen as it was; new rows only make tiles old.
@@ -390,13 +365,3 @@ class TileServer:
         self.results.drop(notice.layer, notice.version)
         ranges = None if notice.tiles is None else [TileRange(*item) for item in notice.tiles]
         self.flights.drop(notice.layer, ranges)
-
-
-def encode_headers(headers: Mapping[str, str]) -> RawHeaders:
-    """Headers as ASGI takes them."""
-    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-
-
-def _build_lines(headers: Iterable[tuple[bytes, bytes]], *, end: bool = False) -> bytes:
-    """Headers as they stand in an answer; `end` adds the empty line after them."""
-    return b"".join(name + b": " + value + b"\r\n" for name, value in headers) + (b"\r\n" if end else b"")

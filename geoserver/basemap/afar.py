@@ -78,7 +78,8 @@ def _draw(kind: str, shapes: Shapes) -> list[pa.RecordBatch]:
         merged = (_merge_lines if kind in _FIRST else _merge_areas)(kind, shapes, zoom)
         if not len(merged):
             break
-        drawn.append(_build_rows(kind, zoom, merged))
+        if len(rows := _build_rows(kind, zoom, merged)):
+            drawn.append(rows)
         if zoom < FARTHEST or kind in _FIRST:  # what is small may become part of something larger at the next zoom
             shapes = merged
     return drawn
@@ -140,9 +141,10 @@ def _merge_areas(kind: str, shapes: Shapes, zoom: int) -> Shapes:
 
 
 def _put_on_grid(shapes: Shapes, zoom: int) -> Shapes:
-    """Areas whose corners are on the grid of a tile, where they stay valid."""
-    parts: Shapes = shapely.get_parts(shapely.set_precision(shapes, _PIXEL / 2**zoom / _GRID))
-    return parts
+    """Areas whose corners are on the grid of a tile, where they stay valid; those that are thinner than it are gone."""
+    parts = shapely.get_parts(shapely.set_precision(shapes, _PIXEL / 2**zoom / _GRID))
+    kept: Shapes = parts[~shapely.is_empty(parts)]
+    return kept
 
 
 def _grow(shapes: Shapes, by: float) -> Shapes:

@@ -19,6 +19,7 @@ import pyarrow as pa
 from geoserver.catalog.languages import page_languages
 from geoserver.errors import LoadError, shorten
 from geoserver.sources.frames import Torn, read_frame, write_frame
+from geoserver.sources.sandbox import list_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +31,7 @@ __all__ = ["Reader"]
 _MEMORY = 2 << 30  # bytes that the reading process may take
 _PATIENCE = 300.0  # seconds without a word
 _AHEAD = 8  # batches of some 8,000 rows that may wait to be loaded
-_SECRET = ("DATABASE_URL", "PG", "PASSWORD", "SECRET", "TOKEN", "KEY")
+_END = 5.0  # seconds for a process that said something senseless to end by itself
 _LITTLE_MEMORY = {  # osmium reads no further ahead than it has to, and what is free is given back
     "OSMIUM_MAX_INPUT_QUEUE_SIZE": "2",
     "OSMIUM_MAX_WORK_QUEUE_SIZE": "2",
@@ -43,7 +44,6 @@ _LITTLE_MEMORY = {  # osmium reads no further ahead than it has to, and what is 
     "MALLOC_TRIM_THRESHOLD_": str(4 << 20),
 }
 
-
 type _Frame = tuple[dict[str, Any], pa.Buffer]
 
 
@@ -55,15 +55,12 @@ class _Child:
         self._frames = frames
         self._closed = closed
         self.relay: Callable[[_Frame], None] | None = None  # takes what the other process is waiting for
-        environment = {
-            name: value for name, value in os.environ.items() if not any(word in name.upper() for word in _SECRET)
-        }
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "geoserver.basemap.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=environment | _LITTLE_MEMORY,
+            env=list_environment() | _LITTLE_MEMORY,
             bufsize=0,
             start_new_session=True,  # an interrupt is for the command, which ends them
         )
@@ -127,8 +124,12 @@ class _Child:
                 break
 
     def _explain(self) -> LoadError:
-        """How the process ended."""
-        code = self._process.wait()
+        """How the process ended, which it must."""
+        try:
+            code = self._process.wait(_END)
+        except subprocess.TimeoutExpired:
+            self.close()
+            code = self._process.wait()
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with status {code}"
         return LoadError(f"{self._extract}: it is broken, or too large: the process that read it ended {how}")
 

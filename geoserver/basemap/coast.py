@@ -16,12 +16,13 @@ import shapely
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Coast", "Land", "Run", "assemble", "clip"]
+__all__ = ["Coast", "Land", "Run", "assemble", "clip", "cut_at_antimeridian"]
 
 _ROUNDS = 20
 _LEAST_EVIDENCE = 20  # houses and streets, before they say that a whole coast is turned
 _SHARE = 0.5
 _MOST_PAIRS = 20
+_HALF = 180.0  # degrees
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,22 @@ def _count_within(points: np.ndarray, box: Box) -> int:
         return 0
     x, y = points[:, 0], points[:, 1]
     return int(((x >= box[0]) & (x <= box[2]) & (y >= box[1]) & (y <= box[3])).sum())
+
+
+def cut_at_antimeridian(points: np.ndarray) -> list[np.ndarray]:
+    """The parts of a line on either side, each up to it: a step of more than half the earth leads over it."""
+    parts = []
+    rest = points
+    while len(over := np.flatnonzero(np.abs(np.diff(rest[:, 0])) > _HALF)):
+        last = int(over[0])
+        (x, y), (far, beyond) = rest[last], rest[last + 1]
+        side = np.copysign(_HALF, x)
+        step = far + 2 * side - x
+        share = (side - x) / step if step else 0.0
+        height = y + share * (beyond - y)
+        parts.append(np.vstack([rest[: last + 1], (side, height)]))
+        rest = np.vstack([(-side, height), rest[last + 1 :]])
+    return [*parts, rest]
 
 
 def clip(points: np.ndarray, box: Box) -> list[np.ndarray]:

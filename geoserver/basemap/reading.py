@@ -15,11 +15,11 @@ import shapely
 from osmium.filter import IdFilter, TagFilter
 from osmium.geom import WKBFactory
 
-from geoserver.basemap.coast import Run, assemble
+from geoserver.basemap.coast import Run, assemble, cut_at_antimeridian
 from geoserver.basemap.lines import Lines
 from geoserver.basemap.rings import Cut, build_area
 from geoserver.basemap.shapes import as_polygon, subdivide
-from geoserver.basemap.streets import Ways, filter_things, is_line, read_streets
+from geoserver.basemap.streets import Ways, filter_things, is_line
 from geoserver.basemap.survey import EVERY, NO_POSITION, NO_TEXT, UNSORTED, Box, Survey, Tell, create_index, iterate
 from geoserver.basemap.tags import (
     KEYS,
@@ -36,7 +36,7 @@ from geoserver.basemap.tags import (
 if TYPE_CHECKING:
     from geoserver.basemap.writing import Names, Writer
 
-__all__ = ["choose_boxes", "read_extract", "read_most"]
+__all__ = ["read_most"]
 
 _HIGHEST_BORDER, _LOWEST_BORDER = 2, 10  # a country's, a quarter's
 _BORDERS = {2: "country", 3: "state", 4: "state", 5: "district", 6: "district", 7: "municipality", 8: "municipality"}
@@ -51,12 +51,6 @@ type Others = Callable[[], Ways]
 """Waits for the other half, of which the writer has seen all then."""
 
 
-def read_extract(found: Survey, writer: Writer, tell: Tell, storage: str) -> None:
-    """Both halves of an extract, one after the other."""
-    ways = read_streets(found, writer, tell, storage)
-    read_most(found, writer, tell, storage, lambda: ways)
-
-
 def read_most(found: Survey, writer: Writer, tell: Tell, storage: str, others: Others) -> None:
     """All but streets and house numbers: two goes after the first look, and then what has to know of both halves."""
     extract = _Extract(found, writer, tell, create_index(found, storage))
@@ -66,11 +60,11 @@ def read_most(found: Survey, writer: Writer, tell: Tell, storage: str, others: O
     extract.lines.join()
     writer.flush()
     extract.check(others())
-    extract.finish(choose_boxes(found.box, writer.seen))
+    extract.finish(_choose_boxes(found.box, writer.seen))
     writer.flush()
 
 
-def choose_boxes(header: Box | None, seen: tuple[Box | None, Box | None]) -> list[Box]:
+def _choose_boxes(header: Box | None, seen: tuple[Box | None, Box | None]) -> list[Box]:
     """The header's box, where it is one of what was read; else the box around houses, streets and places.
 
     `seen` is that box west and east of Greenwich. Where the two are nearer to each other over the antimeridian, there
@@ -168,7 +162,8 @@ class _Extract:
         tags = way.tags
         highway = tags.get("highway")
         if highway is None and tags.get("natural") == "coastline":
-            self.coasts += [Run(way.id, run) for run in self.lines.read_runs(way)]
+            runs = self.lines.read_runs(way)
+            self.coasts += [Run(way.id, part) for run in runs for part in cut_at_antimeridian(run)]
         street = read_street(tags, highway) if highway else None
         if street and is_line(way, tags):
             return  # of the other half

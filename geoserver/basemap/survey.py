@@ -33,6 +33,7 @@ _SHARE, _SPOKEN_SHARE = 200, 2_000  # one in so many named things has to have a 
 _SAMPLES, _OF_EACH = 24, 250  # pieces of the file, and named things of each that are looked at
 _FIRST = 5_000  # named things of a file that has no pieces
 _WAYS = 10  # ways that tell whether they have positions of their own
+_HALF = 180.0  # degrees
 _VERSIONS = "holds several versions of things; take an extract without history"
 
 
@@ -82,7 +83,7 @@ def survey(path: Path, tell: Tell, spoken: Collection[str] = ()) -> Survey:
         box = header.box()
         if box.valid():
             low, high = box.bottom_left, box.top_right
-            if low.lon != high.lon and low.lat < high.lat:
+            if low.lon < high.lon and low.lat < high.lat:
                 found.box = (low.lon, low.lat, high.lon, high.lat)
     _look_at_samples(found, spoken)
     return found
@@ -112,7 +113,11 @@ def _look_at_samples(found: Survey, spoken: Collection[str]) -> None:
             inside, outside = inside + within, outside + (not within)
     ways = _iterate_samples(found, osmium.osm.WAY, _WAYS, _WAYS)
     found.placed = any(node.location.valid() for way in ways for node in way.nodes)
-    found.edge = found.box if found.box and found.box[0] < found.box[2] and inside >= outside else None
+    wide = found.box is not None and found.box[2] - found.box[0] > _HALF
+    if found.box and inside >= outside + wide:
+        found.edge = found.box
+    elif found.box and wide and outside:  # osmium takes a box across the antimeridian for all that is not in it
+        found.box = (found.box[2], found.box[1], found.box[0], found.box[3])
     common = [
         tag for tag, count in languages.most_common() if count * (_SPOKEN_SHARE if tag in spoken else _SHARE) >= named
     ]

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from geoserver.basemap.sheets import Sheet
     from geoserver.basemap.tags import Tags
 
-__all__ = ["GEOMETRY", "LONGEST_NAME", "Names", "Writer", "clean_text"]
+__all__ = ["GEOMETRY", "Names", "Writer"]
 
 type Box = tuple[float, float, float, float]
 type Names = tuple[str | None, ...]

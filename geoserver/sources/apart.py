@@ -7,7 +7,6 @@ import contextlib
 import fcntl
 import os
 import pickle
-import re
 import select
 import signal
 import socket
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from geoserver.errors import LoadError
 from geoserver.sources.base import Opened, read_parts
 from geoserver.sources.frames import Torn, read_batch, read_frame
-from geoserver.sources.sandbox import find_memory
+from geoserver.sources.sandbox import find_memory, list_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,9 +38,6 @@ _MEMORY = {  # one thread, so that it can fork, and memory that is kept for the 
     "MALLOC_MMAP_THRESHOLD_": str(1 << 26),
     "MALLOC_TRIM_THRESHOLD_": str(1 << 27),
 }
-_SECRET = re.compile(
-    r"DATABASE_URL|^PG|PASSWORD|SECRET|TOKEN|KEY", re.IGNORECASE
-)  # settings that readers need not know
 
 
 def open_apart(request: Request) -> Opened:
@@ -157,9 +153,7 @@ class Nursery:
             self._orders, theirs = socket.socketpair()
             with theirs:
                 command = [sys.executable, "-P", "-m", "geoserver.sources.nursery", str(theirs.fileno())]
-                known = os.environ.items()
-                environment = {name: value for name, value in known if self._trusted or not _SECRET.search(name)}
-                environment |= _MEMORY
+                environment = (dict(os.environ) if self._trusted else list_environment()) | _MEMORY
                 self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment)  # noqa: S603 - this Python
             self._owner = os.getpid()
         return self._orders

@@ -11,6 +11,7 @@ import ctypes
 import logging
 import os
 import platform
+import re
 import resource
 import signal
 import struct
@@ -21,11 +22,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["confine", "end_with", "find_memory", "limit_memory"]
+__all__ = ["confine", "end_with", "find_memory", "limit_memory", "list_environment"]
 
 log = logging.getLogger("geoserver")
 
 _GIB = 1 << 30
+_SECRET = re.compile(r"DATABASE_URL|^PG|PASSWORD|SECRET|TOKEN|KEY", re.IGNORECASE)
 _NO_NEW_PRIVILEGES, _DEATH_SIGNAL = 38, 1  # prctl
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # Landlock's calls have one number everywhere
 _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
@@ -38,6 +40,11 @@ _CALLS = {  # socket, execve, execveat, ptrace, process_vm_readv, process_vm_wri
     "aarch64": (0xC00000B7, (198, 221, 281, 117, 270, 271, 425)),
 }
 _LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/usr/share/zoneinfo")
+
+
+def list_environment() -> dict[str, str]:
+    """Variables that a reading process is started with: none of those that hold secrets."""
+    return {name: value for name, value in os.environ.items() if not _SECRET.search(name)}
 
 
 def find_memory() -> int:

@@ -12,13 +12,14 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from psycopg.sql import SQL, Identifier, Literal
+from psycopg.sql import SQL, Identifier
 
 from geoserver.grid import most_cells
 from geoserver.model import Tile, TilePlan, ZoomPlan
-from geoserver.tiling.bins import MOST_VALUES, CountedTables, Subject, build_cells, find_bins
+from geoserver.tiling.bins import CountedTables, Subject, build_cells, find_bins
 from geoserver.tiling.compose import recipe_digest
-from geoserver.tiling.density import EVERYTHING, Density, count_densest, read_density, sampling, tile_at
+from geoserver.tiling.density import EVERYTHING, Density, count_densest, read_density, tile_at
+from geoserver.tiling.facets import find_facet, write_codes
 from geoserver.tiling.packing import build_pack_index, build_pack_statement
 from geoserver.tiling.plans import MOST_DRAWN, ROOM
 from geoserver.tiling.ready import ReadyTiles, make_tile
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from geoserver.filtering import Where
     from geoserver.model import Layer
+    from geoserver.tiling.facets import Facet
 
 __all__ = ["Prepared", "look_ahead", "prepare"]
 
@@ -37,7 +39,6 @@ _WEIGHED = 10_000  # features of the tile that tells a first plan what one takes
 _HEAVY = 20_000  # features behind a tile that is kept ready, at least; fewer are counted in some 20 ms
 _SHARE = 400  # the least part of the layer behind such a tile, so that they stay few
 _FEW = 12  # ready tiles of a zoom that are made of counted cells
-_MOST_CODES = 500  # values of the main choice field that packed points tell apart
 _BLOCK = 60_000  # points in the largest packed block, so that an edit packs no more than those again
 _ARRAY = 8  # points of one value in a packed block, on an average, at least: each array costs time of its own
 _ROOMY = 0.9  # of the features in tiles that can hold theirs: enough to draw them, though some zoom deeper all could
@@ -46,7 +47,6 @@ _FARTHEST = 18  # zoom from which features are drawn at the latest, where a laye
 _DEEPEST = 19  # zoom of the last tiles kept ready
 _COARSEST = 16  # bins across a tile by a plan, at the fewest
 _FINEST = 29  # level of the smallest cells
-_NAME = 63  # bytes of a column's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,8 @@ class _Work:
         density = self._read_density()
         if not len(density.n):
             return Prepared({})
-        self._find_facet()
+        if facet := self._find_facet():
+            write_codes(self.connection, self.layer, facet)
         self.progress(0.1)
         pack = self._pack_points(density) if self.kind == "points" else ""
         self.most = self.most or max(_HEAVY, int(density.n.sum()) // _SHARE)
@@ -219,42 +220,12 @@ class _Work:
             where=self.where,
         )
 
-    def _find_facet(self, rows: int = 0) -> None:
-        """The main choice field and its values: the most frequent ones have codes below 12 and counts of their own.
-
-        Where `rows` says how many there are, found from a sample, and no codes are given.
-        """
-        layer = self.layer
-        choices = [item.name for item in layer.fields.values() if item.filter == "choice" and not item.restricted]
-        facet = layer.facet or (choices[0] if choices else "")
-        if not facet:
-            return
-        values = self.connection.execute(
-            SQL(
-                "SELECT {facet}::text FROM {table} {sample} WHERE {facet} IS NOT NULL AND ({where})"
-                " GROUP BY {facet}::text"
-                " ORDER BY count(*) DESC, 1 LIMIT {most}"
-            ).format(
-                facet=Identifier(facet),
-                table=Identifier("layers", self.table),
-                sample=sampling(rows),
-                most=Literal(_MOST_CODES + 1),
-                where=self.where.sql,
-            ),
-            self.where.params or None,
-        ).fetchall()
-        found = [str(value) for (value,) in values]
-        named = [value for value in found if len(f"{facet}:{value}".encode()) <= _NAME][:MOST_VALUES]
-        self.plan = replace(self.plan, facet=facet, values=tuple(named), whole=len(found) <= _MOST_CODES)
-        if rows:
-            return
-        others = [value for value in found[:_MOST_CODES] if value not in set(named)]
-        codes = [*enumerate(named), *enumerate(others, start=MOST_VALUES)]
-        with self.connection.cursor() as cursor:
-            cursor.executemany(
-                "INSERT INTO geoserver.facets (layer, code, value) VALUES (%s, %s, %s)",
-                [(layer.id, code, value) for code, value in codes],
-            )
+    def _find_facet(self, rows: int = 0) -> Facet | None:
+        """The main choice field, of a sample where `rows` says how many rows there are; the plan says it, too."""
+        facet = find_facet(self.connection, self.layer, self.table, self.where, rows)
+        if facet:
+            self.plan = replace(self.plan, facet=facet.field, values=facet.named, whole=facet.whole)
+        return facet
 
     def _pack_points(self, density: Density) -> str:
         """Find from which zoom points are drawn, and pack them for the bins below it."""

@@ -14,7 +14,8 @@ import pyarrow as pa
 import shapely
 from osmium.osm import mutable
 
-from geoserver.basemap.reading import read_extract
+from geoserver.basemap.reading import read_most
+from geoserver.basemap.streets import read_streets
 from geoserver.basemap.survey import survey
 from geoserver.basemap.writing import Writer
 
@@ -103,7 +104,7 @@ def mercator(lon: float, lat: float) -> tuple[float, float]:
 
 
 def read(extract: Extract, folder: Path) -> Result:
-    """Import it as the child process does."""
+    """Import it as the two child processes do, one half after the other."""
     return read_file(extract.write(folder / "extract.osm.pbf"))
 
 
@@ -116,5 +117,7 @@ def read_file(path: Path) -> Result:
 
     notes: Counter[str] = Counter()
     found = survey(path, lambda *_: None)
-    read_extract(found, Writer(take, found.languages, notes, found.edge), lambda *_: None, "flex_mem")
+    writer = Writer(take, found.languages, notes, found.edge)
+    ways = read_streets(found, writer, lambda *_: None, "flex_mem")
+    read_most(found, writer, lambda *_: None, "flex_mem", lambda: ways)
     return Result(rows, +notes, found.languages)

@@ -73,6 +73,15 @@ def test_a_hole_that_cannot_be_seen_is_filled_and_another_kept(tmp_path: Path) -
     assert shapely.get_num_interior_rings(shape) == 1
 
 
+def test_a_mole_too_thin_for_the_grid_of_a_tile_is_no_empty_row(tmp_path: Path) -> None:
+    mole = box(0.01, 0.01, 900, 0.03)
+    write(tmp_path, "land", [("ground", mole), ("ground", box(0, 10, 20, 30))])
+    (shape,) = read(tmp_path)["ground"]
+    assert shape.area / PIXEL**2 == pytest.approx(400, abs=5)
+    write(tmp_path, "land", [("ground", mole)])
+    assert list(build_afar(tmp_path, lambda _phase, _done: None)) == []
+
+
 def test_land_keeps_its_straits_and_islets(tmp_path: Path) -> None:
     write(
         tmp_path,

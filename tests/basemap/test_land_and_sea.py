@@ -145,6 +145,30 @@ def test_a_city_on_the_antimeridian_has_land_on_both_sides_and_nothing_in_betwee
     assert result.said("cut at the antimeridian") == 1
 
 
+@pytest.mark.parametrize("names", [True, False])
+@pytest.mark.parametrize("crossing", [(179.95, -179.95), (180.0, -179.95), (180.0, -180.0), (179.95, -180.0)])
+def test_a_box_of_the_header_may_lead_across_the_antimeridian(
+    crossing: tuple[float, ...], names: bool, tmp_path: Path
+) -> None:
+    extract = Extract(box=(179.9, -17.1, -179.9, -16.9))
+    extract.way([(lon, -17.0) for lon in (179.8, *crossing, -179.8)], natural="coastline")
+    for lon in (179.91, 179.98, -179.98, -179.91):
+        with_houses(extract, lon, -16.95, 3)
+        with_houses(extract, lon, -16.91, 3)
+        if names:
+            extract.node((lon, -16.95), place="village", name=f"Village {lon}")
+    result = read(extract, tmp_path)
+    assert len(result.rows["buildings"]) == 24
+    assert result.said("left out") == 0
+    if names:
+        for lon in (179.905, 179.99, -179.99, -179.905):
+            assert result.is_land(lon, -16.905)
+            assert not result.is_land(lon, -17.05)
+        assert not result.is_land(179.8, -16.95)
+        south = mercator(180, -17.0)[1]
+        assert all(row["geometry"].bounds[1::2] == pytest.approx((south, south)) for row in result.rows["coast"])
+
+
 def test_a_city_at_78_degrees_north_is_drawn_where_it_is(tmp_path: Path) -> None:
     extract = Extract(box=(15.5, 78.2, 15.8, 78.3))
     extract.way([(15.0, 78.25), (16.0, 78.25)], natural="coastline")

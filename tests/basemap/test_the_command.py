@@ -20,6 +20,7 @@ from extracts import Extract, read_file, ring
 from typer.testing import CliRunner
 
 from geoserver import assets, styling
+from geoserver.basemap.apart import Reader
 from geoserver.basemap.files import STAGING, put_in_place, staging_folder
 from geoserver.basemap.making import make_basemap
 from geoserver.catalog import read_catalog
@@ -246,6 +247,21 @@ def test_where_files_could_not_be_put_in_place_nothing_is_loaded(
 def test_a_file_that_cannot_be_put_in_place_after_all_is_said_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(LoadError, match=r"rows are in service, .*data/basemap/land.parquet: .*run it again"):
         put_in_place(tmp_path / "nothing", tmp_path, ["land"])
+
+
+def test_a_reading_process_that_says_what_cannot_be_understood_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\nread order\nprintf 'no frame of bytes'\nexec sleep 600\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setattr("geoserver.basemap.apart._END", 0.1)
+    with (
+        Reader(town().write(tmp_path / "town.osm.pbf"), tmp_path, lambda *_: None) as reader,
+        pytest.raises(LoadError, match="the process that read it ended by SIGKILL"),
+    ):
+        reader.read_languages()
 
 
 def test_a_full_disk_is_said_in_one_line_and_the_last_basemap_stays(tmp_path: Path, empty_database: str) -> None:
