@@ -240,7 +240,7 @@ def test_whatever_goes_wrong_with_some_layers_the_others_are_loaded(
     done = run(environment, "load", *names, "--workspace", str(workspace), DATABASE_URL=empty_database)
     assert done.returncode == 1
     assert re.search(r"benches\s+2\s+1\s", done.stderr)
-    assert "broken.toml: title: input should be a valid string" in done.stderr
+    assert "broken.toml: title: expected a text, in quotes" in done.stderr
     assert "There is no layer 'nowhere'; expected one of" in done.stderr
     assert "aaa-odd: not loaded, by a fault of geoserver's own: ValueError" in done.stderr
 
