@@ -104,7 +104,9 @@ class Settings(BaseSettings):
         " everything), key (such a key alone), open (everybody), off (nobody). Where nothing is said, key"
         " with a public_url that is not this machine's: a proxy on it is not to be told from programs.",
     )
-    log_level: str = Field(default="info", description="debug, info, warning or error.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="debug, info, warning or error."
+    )
 
     @field_validator("public_url")
     @classmethod
@@ -122,6 +124,11 @@ class Settings(BaseSettings):
         if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment or "@" in parts.netloc:
             raise ValueError(_PUBLIC)
         return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}{path}"
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, given: object) -> object:
+        return given.lower() if isinstance(given, str) else given
 
     @field_validator("oidc_issuer")
     @classmethod

@@ -99,8 +99,8 @@ type = "number"
         ),
         (
             SMALLEST + 'fields.a = { type = "number", limits = [{ value = 1, titel = "x" }] }',
-            "fields.a.limits.0.title",
-            "required",
+            "fields.a.limits.0.titel",
+            "did you mean 'title'?",
         ),
         (SMALLEST + "minzoom = 9\nmaxzoom = 3", "minzoom", "maxzoom"),
         (SMALLEST + 'style = "nowhere"', "style", "nowhere.json"),

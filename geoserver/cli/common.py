@@ -21,7 +21,7 @@ from geoserver.errors import SetupError
 from geoserver.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import psycopg
 
@@ -65,9 +65,20 @@ def read_settings(workspace: Path | None, **given: object) -> Settings:
     try:
         return build(_env_file=folder / ".env", workspace=folder.resolve(), **values)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise SetupError(f"Setting {name}: {first['msg'].lower()}; got {first['input']!r}") from error
+        raise SetupError(_explain(error, values)) from None  # its text has all settings, secrets too
+
+
+def _explain(error: ValidationError, options: Mapping[str, object]) -> str:
+    """The first problem, by the name that was written, of an option or of a setting."""
+    first = error.errors()[0]
+    said = str(first["ctx"]["error"]) if first["type"] == "value_error" else first["msg"]
+    said = said.replace("Input should be", "expected")
+    if not first["loc"]:  # of several settings together, which are named in it
+        return said
+    name = str(first["loc"][0])
+    known = f"--{name.replace('_', '-')}" if name in options else f"GEOSERVER_{name.upper().removeprefix('GEOSERVER_')}"
+    secret = name.endswith("secret") or "database_url" in name.lower()
+    return f"{known}: {said}" if secret or said.startswith("got ") else f"{known}: {said}; got {first['input']!r}"
 
 
 def find_layer(catalog: Catalog, name: str) -> Layer:

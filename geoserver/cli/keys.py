@@ -89,16 +89,20 @@ def list_(as_json: Json = False, workspace: Workspace = None) -> None:
 
 @app.command("revoke")
 def revoke(
-    key_id: Annotated[str, typer.Argument(metavar="ID")],
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="As `list` tells it; or the key.")],
     with_made: Annotated[bool, typer.Option("--with-made", help="Also keys that were made with it.")] = False,
     workspace: Workspace = None,
 ) -> None:
     """End a key, and whoever is signed in with it; servers that run hear of it at once."""
     from geoserver.database.keys import list_keys, revoke_key, write_audit
+    from geoserver.gate.credentials import digest_of, has_key
     from geoserver.gate.making import describe
 
     subject, name = name_user()
     with connected(read_settings(workspace)) as connection, connection.transaction():
+        if has_key(key_id):  # it turned up where it should not, and nobody knows which one it is
+            digest = digest_of(key_id)
+            key_id = next((key.id for key in list_keys(connection) if key.digest == digest), key_id)
         revoked = revoke_key(connection, key_id, made=with_made)
         if not revoked:
             raise NotFoundError("key", key_id, "the id of a key that holds, as `geoserver keys list` tells it")

@@ -56,6 +56,8 @@ def build(
     catalog = read_catalog(settings)
     wanted = find_layer(catalog, layer)
     target = _check_target(file)
+    if wanted.access != "public":
+        say(f"{wanted.id} is {wanted.access}: whoever has the archive sees all its rows")
     with database(settings) as url:
         built = asyncio.run(_build(settings, url, catalog, wanted, target, zoom=zoom, query=filter_))
     print(f"{target}: {built.tiles:,} tiles, {built.size / 1e6:,.1f} MB")

@@ -22,6 +22,8 @@ from geoserver.gate.grants import find_idle
 from geoserver.model import Grant
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fastapi.testclient import TestClient
     from gatehouse import House
 
@@ -95,6 +97,22 @@ def test_the_list_tells_which_keys_do_not_fit_the_layers_any_more(house: House) 
     assert "'gone'" in told[gone.id]
     assert "'depth'" in told[unfit.id]
     assert not {fine.id, ended.id} & told.keys()
+
+
+def test_a_key_of_which_nobody_knows_the_id_is_revoked_by_itself(asked: TestClient, house: House) -> None:
+    stored, key = house.key()
+    assert run(house, "revoke", key).strip() == f"revoked {stored.id}"
+    wait_for(lambda: asked.get("/who", headers=bearer(key)).status_code == 401)
+    assert key not in run(house, "audit", "--json")
+    with pytest.raises(NotFoundError) as caught:
+        run(house, "revoke", key)
+    assert key not in str(caught.value)
+
+
+def test_an_archive_of_a_closed_layer_is_told_to_be_open(house: House, tmp_path: Path) -> None:
+    for name, closed in (("wells", True), ("benches", False)):
+        told = run(house, "build", name, str(tmp_path / f"{name}.pmtiles"), "--zoom", "0", group="tiles", told=True)
+        assert ("whoever has the archive" in told) is closed
 
 
 def test_a_label_is_told_as_it_is(house: House) -> None:
