@@ -11,12 +11,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from geoserver.cli.common import Json, Workspace, connected, name_user, read_settings, say, show_time
-from geoserver.errors import BadParameterError, NotFoundError
+from geoserver.errors import BadParameterError, NotFoundError, shorten
 
 if TYPE_CHECKING:
     from geoserver.database.keys import StoredKey
 
 __all__ = ["app"]
+
+_WIDEST = 60  # characters of a cell
+_AT_ONCE = 1_000  # keys that are read at once
 
 app = typer.Typer(help="Keys for layers and fields that are not public, and for writing.", no_args_is_help=True)
 
@@ -54,21 +57,40 @@ def add(
 
 
 @app.command("list")
-def list_(as_json: Json = False, workspace: Workspace = None) -> None:
-    """Every key with what it opens, when it was used last, and whether it holds; never the key itself."""
-    from geoserver.database.keys import list_keys
+def list_(
+    most: Annotated[int, typer.Option("--most", min=1, help="How many in the table.")] = 100,
+    before: Annotated[str | None, typer.Option("--before", metavar="ID", help="Those made before this one.")] = None,
+    as_json: Json = False,
+    workspace: Workspace = None,
+) -> None:
+    """Keys with what they open, when they were used last, and whether they hold, the newest last; never the keys
+    themselves. With --json all of them, in full.
+    """
+    from geoserver.database.keys import list_keys, list_keys_after, list_keys_before
     from geoserver.gate.making import describe
 
     with connected(read_settings(workspace)) as connection:
-        keys = list_keys(connection)
+        if as_json and before is None:
+            last = None
+            while keys := list_keys_after(connection, last, _AT_ONCE):
+                for key in keys:
+                    print(json.dumps(describe(key), ensure_ascii=False))
+                last = keys[-1].id
+            return
+        if before is not None and not list_keys(connection, before):
+            raise BadParameterError("--before", before, "the id of a key, as `geoserver keys list` tells it")
+        keys = list_keys_before(connection, before, most + 1)
+    older, keys = len(keys) > most, keys[-most:]
     if as_json:
         for key in keys:
             print(json.dumps(describe(key), ensure_ascii=False))
         return
     table = Table("id", "label", "layers", "may", "rows", "fields", "limits", "expires", "last used", "state", box=None)
     for key in keys:
-        table.add_row(*(escape(cell) for cell in _build_row(key)))
+        table.add_row(*(escape(shorten(cell, _WIDEST)) for cell in _build_row(key)))
     Console(soft_wrap=True).print(table)
+    if older:
+        say(f"there are older ones: geoserver keys list --before {keys[0].id}; or all of them, in full: --json")
 
 
 @app.command("revoke")
