@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from geoserver.addresses import path_of
 from geoserver.database.connecting import SettingsOf, connect
 from geoserver.database.keys import StoredSession, add_session, end_session, write_audit
 from geoserver.errors import UnavailableError, shorten
@@ -62,11 +63,11 @@ async def close_session(request: Request, response: Response) -> None:
 
 def cookie_path(request: Request) -> str:
     """Cookies go to our own addresses alone, where others share the host."""
-    return request.base_url.path.rstrip("/") or "/"
+    return path_of(request)
 
 
 def is_secure(request: Request) -> bool:
-    return request.base_url.scheme == "https"
+    return bool(request.scope["scheme"] == "https")
 
 
 def _build_session(digest: bytes, who: StoredKey | Person, until: datetime) -> StoredSession:
