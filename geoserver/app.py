@@ -13,6 +13,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from geoserver import __version__
+from geoserver.addresses import site_of
 from geoserver.api import find_routers
 from geoserver.api.departures import Departures
 from geoserver.api.description import describe
@@ -178,7 +179,7 @@ def _without_slash(request: Request, routes: Sequence[BaseRoute]) -> str:
     if path == request.scope["path"] or not list_methods(routes, {**request.scope, "path": path}):
         return ""
     query = request.scope["query_string"].decode("latin-1")
-    return str(request.base_url).rstrip("/") + quote(path) + ("?" + query if query else "")
+    return site_of(request) + quote(path) + ("?" + query if query else "")
 
 
 def _plain_problem(status: int, title: str, request: Request, headers: dict[str, str]) -> Response:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from geoserver.addresses import ROOT
 from geoserver.api.connections import Guard, Limits
-from geoserver.api.hosts import ROOT
 from geoserver.api.metrics import Board
 from geoserver.api.protocol import build_protocol
 from geoserver.api.tile_headers import render_lines

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
+_AT_ONCE = 1_000  # keys that are read at once
+
 app = typer.Typer(help="Keys for layers and fields that are not public, and for writing.", no_args_is_help=True)
 
 
@@ -66,15 +68,32 @@ def add(
 
 
 @app.command("list")
-def list_(as_json: Json = False, workspace: Workspace = None) -> None:
-    """Every key with what it opens, when it was used last, and whether it holds; never the key itself."""
+def list_(
+    most: Annotated[int, typer.Option("--most", min=1, help="How many in the table.")] = 100,
+    before: Annotated[str | None, typer.Option("--before", metavar="ID", help="Those made before this one.")] = None,
+    as_json: Json = False,
+    workspace: Workspace = None,
+) -> None:
+    """Keys with what they open, when they were used last, and whether they hold, the newest last; never the keys
+    themselves. With --json all of them, in full.
+    """
     from geoserver.catalog import read_catalog
-    from geoserver.database.keys import list_keys
+    from geoserver.database.keys import list_keys, list_keys_after, list_keys_before
     from geoserver.gate.making import describe
 
     settings = read_settings(workspace)
     with connected(settings) as connection:
-        keys = list_keys(connection)
+        if as_json and before is None:
+            last = None
+            while keys := list_keys_after(connection, last, _AT_ONCE):
+                for key in keys:
+                    print(json.dumps(describe(key), ensure_ascii=False))
+                last = keys[-1].id
+            return
+        if before is not None and not list_keys(connection, before):
+            raise BadParameterError("--before", before, "the id of a key, as `geoserver keys list` tells it")
+        keys = list_keys_before(connection, before, most + 1)
+    older, keys = len(keys) > most, keys[-most:]
     if as_json:
         for key in keys:
             print(json.dumps(describe(key), ensure_ascii=False))
@@ -85,6 +104,8 @@ def list_(as_json: Json = False, workspace: Workspace = None) -> None:
     for key in keys:
         if problem := _find_problem(key, layers):
             say(f"{key.id} ({escape(key.label)}) does not open all that it names: {escape(problem)}")
+    if older:
+        say(f"there are older ones: geoserver keys list --before {keys[0].id}; or all of them, in full: --json")
 
 
 @app.command("revoke")

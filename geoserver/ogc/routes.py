@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from geoserver.access import view_of
+from geoserver.addresses import site_of
 from geoserver.catalog.city_words import speak
 from geoserver.catalog.labels import title_feature
 from geoserver.etags import build_etag, is_known
@@ -139,7 +140,7 @@ def _read_call(request: Request) -> Call:
     values = read_once(request.query_params.multi_items())
     form = pick_format(values, request.headers.get("accept", ""))
     service = _service(request)
-    site = str(request.base_url).rstrip("/")
+    site = site_of(request)
     known = request.headers.get("if-none-match", "")
     path = dict(request.path_params)
     client = client_of(request.scope)

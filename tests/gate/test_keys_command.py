@@ -249,3 +249,33 @@ def test_who_is_signed_in_is_listed_and_signed_out_everywhere(asked: TestClient,
     for nobody in ("person:ann", "ann", "person:%", ""):
         with pytest.raises(NotFoundError):
             run(house, "end", nobody, group="sessions")
+
+
+def test_ten_thousand_keys_are_listed_a_hundred_at_a_time_in_lines_that_can_be_read(house: House) -> None:
+    house.do(
+        """
+        INSERT INTO geoserver.keys (id, digest, label, grants, created_by, created_at)
+        SELECT to_char(n, 'FM0000000000'), sha256(n::text::bytea), 'many ' || n,
+               jsonb_build_array(jsonb_build_object(
+                   'layers', (SELECT jsonb_agg('layer_' || m) FROM generate_series(1, 40) AS m),
+                   'may', '["read"]'::jsonb, 'rows', repeat('x', 500), 'fields', '[]'::jsonb)),
+               'command:tester', '2001-01-01'::timestamptz + n / 3 * interval '1 second'
+          FROM generate_series(1, 10000) AS n
+        """
+    )
+    try:
+        everything = [key["id"] for key in listed(house)]
+        assert len(everything) == len(set(everything)) >= 10_000
+        assert [name for name in everything if len(name.strip("0123456789")) == 0][:3] == [
+            f"{n:010}" for n in (1, 2, 3)
+        ]
+        shown = run(house, "list", "--before", "0000000205", "--most", "50").splitlines()
+        assert [line.split()[0] for line in shown[1:]] == [f"{n:010}" for n in range(155, 205)]
+        assert max(map(len, shown)) < 400
+        assert len(run(house, "list").splitlines()) == 101
+        newest = run(house, "list", "--most", "3", "--before", everything[-1], "--json").splitlines()
+        assert [json.loads(line)["id"] for line in newest] == everything[-4:-1]
+        with pytest.raises(BadParameterError, match="--before"):
+            run(house, "list", "--before", "nothing")
+    finally:
+        house.do("DELETE FROM geoserver.keys WHERE label LIKE 'many %'")

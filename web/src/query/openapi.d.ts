@@ -404,6 +404,11 @@ export interface components {
         KeyList: {
             /** Keys */
             keys: components["schemas"]["KeyEntry"][];
+            /**
+             * Next
+             * @description The address of the keys that were made after these; null where there are none.
+             */
+            next: string | null;
         };
         /**
          * KeyWish
