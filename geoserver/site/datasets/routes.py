@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from geoserver.access import View
+    from geoserver.database.status import LayerStatus
+    from geoserver.model import Layer
     from geoserver.questions import Questions
     from geoserver.services import Services
     from geoserver.site.datasets.known import Known, Reading
@@ -71,13 +73,7 @@ async def feed_updates(request: Request) -> Response:
     view, dress = _begin(request)
     layers = [(layer, status) for layer, status in await view.layers() if not layer.basemap]
     newest = sorted(layers, key=lambda pair: pair[1].loaded_at, reverse=True)[:_TOLD]
-    entries = []
-    for plain, status in newest:
-        layer = in_language(plain, (dress.phrases.language,))
-        said = [shorten_text(layer.description, _PREVIEW), describe_size(layer, status, dress.phrases)]
-        summary = "\n".join(filter(None, said))
-        url = dress.links(f"/layers/{layer.id}")
-        entries.append(Entry(f"{status.loaded_at.isoformat()}", layer.title, summary, status.loaded_at, url))
+    entries = [_build_entry(in_language(layer, (dress.phrases.language,)), status, dress) for layer, status in newest]
     title = f"{dress.city.title}: {dress.phrases['history']}"
     body = _build_feed(dress, "/layers/feed.atom", "/layers", title, entries)
     return _answer(request, view, body, _ATOM, {})
@@ -147,7 +143,7 @@ async def feed_dataset(request: Request, layer_id: str) -> Response:
             url,
         )
         for load, told in zip(loads, known.loads, strict=True)
-    ]
+    ] or [_build_entry(known.layer, status, dress)]
     title = phrases.say("updates_of", title=known.layer.title)
     body = _build_feed(dress, f"/layers/{layer_id}/feed.atom", f"/layers/{layer_id}", title, entries)
     return _answer(request, view, body, _ATOM, {})
@@ -216,6 +212,13 @@ def _begin(request: Request) -> tuple[View, Dress]:
     # What is no language of ours is not carried on.
     links = Links(site_of(request), language if stated else "")
     return view_of(services, request.scope), Dress.of(city, language, links, signin=services.settings.links_to_signin)
+
+
+def _build_entry(layer: Layer, status: LayerStatus, dress: Dress) -> Entry:
+    """That a dataset was updated, for those who may not know it yet."""
+    said = [shorten_text(layer.description, _PREVIEW), describe_size(layer, status, dress.phrases)]
+    url = dress.links(f"/layers/{layer.id}")
+    return Entry(status.loaded_at.isoformat(), layer.title, "\n".join(filter(None, said)), status.loaded_at, url)
 
 
 def _build_feed(dress: Dress, path: str, page: str, title: str, entries: list[Entry]) -> bytes:
