@@ -170,7 +170,7 @@ def write_city(folder: Path, part: Part) -> Path:
     if "people" in part.layers:
         (folder / "styles" / "people.json").write_text(STYLE, encoding="utf-8")
     if "archive" in part.layers:
-        _write_archive(folder / "data" / "archive.pmtiles")
+        write_archive(folder / "data" / "archive.pmtiles")
     (folder / "city.toml").write_text('title = "Gated"\n', encoding="utf-8")
     return folder
 
@@ -227,7 +227,7 @@ def _square(x: float, y: float, side: float) -> str:
     return "POLYGON((" + ", ".join(f"{a:.6f} {b:.6f}" for a, b in corners) + "))"
 
 
-def _write_archive(path: Path) -> None:
+def write_archive(path: Path) -> None:
     with path.open("wb") as file:
         writer = Writer(file)
         writer.write_tile(zxy_to_tileid(0, 0, 0), CANARY.encode())

@@ -130,6 +130,7 @@ ADDRESSES: dict[str, list[str]] = {
     "/layers/{layer_id}/feed.atom": per_layer("/layers/*/feed.atom", ""),
     "/layers/{layer_id}/citation.{ending}": per_layer("/layers/*/citation.bib", "")
     + per_layer("/layers/*/citation.json", ""),
+    "/layers/{layer_id}/map.{ending}": per_layer("/layers/*/map.svg", "") + per_layer("/layers/*/map.png", ""),
     "/sitemap.xml": ["/sitemap.xml"],
     "/assets/{path:path}": ["/assets/nothing.js"],
     "/styles/{name}.json": per_layer("/styles/*.json", "", "for=qgis", "features-from=0")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
+import time
+from contextlib import ExitStack
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -10,14 +13,19 @@ from xml.etree import ElementTree
 import orjson
 import psycopg
 import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
 
 from geoserver import assets
+from geoserver.app import create_app
 from geoserver.catalog.languages import page_languages, read_phrases, read_table
 from geoserver.site.datasets.licences import find_licence
 from geoserver.site.datasets.phrases import find_phrases
 
 if TYPE_CHECKING:
-    from fastapi.testclient import TestClient
+    from collections.abc import Callable, Iterator
+
+    from geoserver.settings import Settings
 
 DATA = ("crime", "bike-paths", "trees", "sewage-sampling", "air-quality", "districts")
 ATOM = {"": "http://www.w3.org/2005/Atom"}
@@ -52,6 +60,21 @@ class Reader(HTMLParser):
 
     def find(self, tag: str, **wanted: str) -> list[dict[str, str]]:
         return [found for name, found in self.elements if name == tag and wanted.items() <= found.items()]
+
+
+@pytest.fixture
+def serve_copy(
+    make_database: Callable[..., str], city_template: str, city_settings: Settings
+) -> Iterator[Callable[[], tuple[TestClient, str]]]:
+    """A server over a copy of the city, for a test that changes it."""
+    with ExitStack() as stack:
+
+        def serve() -> tuple[TestClient, str]:
+            url = make_database(template=city_template)
+            app = create_app(city_settings, url)
+            return stack.enter_context(TestClient(app, base_url="http://127.0.0.1")), url
+
+        yield serve
 
 
 def read(client: TestClient, address: str, **headers: str) -> Reader:
@@ -254,3 +277,47 @@ def test_numbers_dates_and_sizes_are_written_as_in_the_readers_language() -> Non
         "1 jeu de données",
         "2 jeux de données",
     ]
+
+
+def test_the_map_of_a_dataset_is_small_and_shows_where_its_rows_lie(client: TestClient) -> None:
+    for layer, drawn in (("crime", "marks"), ("bike-paths", "lines"), ("districts", "areas")):
+        answer = client.get(f"/layers/{layer}/map.svg")
+        assert answer.headers["content-type"] == "image/svg+xml"
+        assert "sandbox" in answer.headers["content-security-policy"]
+        assert len(answer.content) < 120_000
+        root = ElementTree.fromstring(answer.content)
+        paths = [path for path in root if path.get("class", "").startswith(drawn)]
+        numbers = [float(number) for path in paths for number in re.findall(r"[-\d.]+", path.attrib["d"])]
+        assert len(numbers) > 50
+        assert -50 < min(numbers) <= max(numbers) < 770
+        assert b"prefers-color-scheme:dark" in answer.content
+
+
+def test_the_map_is_drawn_anew_when_rows_change_and_kept_as_long_as_they_do_not(
+    serve_copy: Callable[[], tuple[TestClient, str]],
+) -> None:
+    client, database = serve_copy()
+    first = client.get("/layers/trees/map.svg")
+    assert client.get("/layers/trees/map.svg", headers={"if-none-match": first.headers["etag"]}).status_code == 304
+    with psycopg.connect(database) as connection:
+        connection.execute("DELETE FROM layers.trees WHERE fid % 2 = 0")
+    deadline = time.monotonic() + 30
+    while client.get("/layers/trees/map.svg").headers["etag"] == first.headers["etag"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_preview_of_a_link_has_a_title_a_text_and_a_picture(client: TestClient) -> None:
+    page = read(client, "/layers/districts?lang=de")
+    told = {found["property"]: found["content"] for found in page.find("meta") if "property" in found}
+    assert told["og:title"].startswith("Stadtteile")
+    assert told["og:description"]
+    answer = client.get(told["og:image"].removeprefix("http://127.0.0.1"))
+    image = Image.open(io.BytesIO(answer.content))
+    assert (answer.headers["content-type"], image.size) == ("image/png", (1200, 630))
+    assert len(image.convert("RGB").getcolors(100_000) or ()) > 5
+
+
+def test_pictures_of_other_kinds_are_not_found(client: TestClient) -> None:
+    assert client.get("/layers/crime/map.gif").status_code == 404
+    assert client.get("/layers/nothing/map.svg").status_code == 404

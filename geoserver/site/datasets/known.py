@@ -11,6 +11,7 @@ from geoserver.catalog.languages import in_language
 from geoserver.database import queries, summaries
 from geoserver.errors import GeoserverError, UnavailableError
 from geoserver.filtering import build
+from geoserver.site.kept import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ _FEW = 5_000  # rows whose values are counted while the page is made; least and 
 _PATIENCE = 0.03  # seconds for the values of more rows: mostly somebody has asked before
 _AT_ONCE = 2  # layers whose values are counted behind pages
 _LOADS = 50
+_KEPT, _ROOM = 3_600.0, 16 * 2**20  # seconds and bytes of pictures; a change of rows makes another one
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Reading:
     """One per process: reads it, and lets the values of large layers be counted behind the pages that ask first."""
 
     def __init__(self) -> None:
+        self.pictures: Kept[str] = Kept(_KEPT, _ROOM)
         self._behind: dict[tuple[object, ...], asyncio.Task[_Values]] = {}
 
     async def read(self, services: Services, layer: Layer, status: LayerStatus, language: str) -> Known:

@@ -14,7 +14,9 @@ from geoserver.catalog.languages import in_language, page_language
 from geoserver.errors import NotFoundError
 from geoserver.etags import build_etag, is_known
 from geoserver.formats.listing import list_downloads
+from geoserver.model import Bounds
 from geoserver.site.answers import site_of, stated_language
+from geoserver.site.city import PICTURE
 from geoserver.site.datasets.catalogue import Asked, build_catalogue, describe_shapes, describe_size, shorten_text
 from geoserver.site.datasets.citation import build_citation
 from geoserver.site.datasets.dataset import build_charts, build_fields, build_loads, build_notes, find_period
@@ -23,11 +25,18 @@ from geoserver.site.datasets.jsonld import build_data_catalog, build_dataset, re
 from geoserver.site.datasets.licences import find_licence
 from geoserver.site.datasets.links import Links
 from geoserver.site.datasets.pages import Dress, render_page
+from geoserver.site.datasets.pictures import PICTURES
+from geoserver.site.datasets.sketch import build_frame, list_ground, sketch
+from geoserver.site.kept import Made
+from geoserver.turns import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from geoserver.access import View
+    from geoserver.database.status import LayerStatus
+    from geoserver.model import Layer
+    from geoserver.questions import Questions
     from geoserver.services import Services
     from geoserver.site.datasets.known import Known, Reading
 
@@ -64,13 +73,7 @@ async def feed_updates(request: Request) -> Response:
     view, dress = _begin(request)
     layers = [(layer, status) for layer, status in await view.layers() if not layer.basemap]
     newest = sorted(layers, key=lambda pair: pair[1].loaded_at, reverse=True)[:_TOLD]
-    entries = []
-    for plain, status in newest:
-        layer = in_language(plain, (dress.phrases.language,))
-        said = [shorten_text(layer.description, _PREVIEW), describe_size(layer, status, dress.phrases)]
-        summary = "\n".join(filter(None, said))
-        url = dress.links(f"/layers/{layer.id}")
-        entries.append(Entry(f"{status.loaded_at.isoformat()}", layer.title, summary, status.loaded_at, url))
+    entries = [_build_entry(in_language(layer, (dress.phrases.language,)), status, dress) for layer, status in newest]
     title = f"{dress.city.title}: {dress.phrases['history']}"
     body = _build_feed(dress, "/layers/feed.atom", "/layers", title, entries)
     return _answer(request, view, body, _ATOM, {})
@@ -109,6 +112,7 @@ def _tell(known: Known, dress: Dress) -> dict[str, Any]:
         "period": find_period(known, phrases),
         "licence": find_licence(layer.license),
         "access": getattr(phrases.own, layer.access, ""),
+        "has_picture": (status.bounds or layer.bounds) is not None,
         "charts": build_charts(known, phrases),
         "fields": build_fields(known, phrases),
         "notes": build_notes(known, phrases),
@@ -139,7 +143,7 @@ async def feed_dataset(request: Request, layer_id: str) -> Response:
             url,
         )
         for load, told in zip(loads, known.loads, strict=True)
-    ]
+    ] or [_build_entry(known.layer, status, dress)]
     title = phrases.say("updates_of", title=known.layer.title)
     body = _build_feed(dress, f"/layers/{layer_id}/feed.atom", f"/layers/{layer_id}", title, entries)
     return _answer(request, view, body, _ATOM, {})
@@ -161,6 +165,34 @@ async def cite(request: Request, layer_id: str, ending: str) -> Response:
     return _answer(request, view, body, "application/vnd.citationstyles.csl+json", headers)
 
 
+@router.get("/layers/{layer_id}/map.{ending}")
+async def draw(request: Request, layer_id: str, ending: str) -> Response:
+    """A small map of where it lies: `svg` for its page, `png` for previews of links to it."""
+    view, _ = _begin(request)
+    layer, status = await view.layer(layer_id)
+    if (kind := PICTURES.get(ending)) is None:
+        raise NotFoundError("picture", ending, f"one of {', '.join(PICTURES)}")
+    if (bounds := status.bounds or layer.bounds) is None:
+        raise NotFoundError("picture", layer_id, "a layer with rows that have a place")
+    await view.ready()
+    ground, city = await list_ground(view), view.catalog.city
+    states = [(one.id, one.scope, state.version, state.loaded_at) for one, state in [(layer, status), *ground]]
+    style = orjson.dumps(view.catalog.styles.get(layer.style or layer.id))
+    key = build_etag(ending, city.accent, city.accent_dark, style, *states)
+    questions: Questions = request.app.state.questions
+    reading: Reading = request.app.state.reading
+
+    async def make() -> Made:
+        limits = city.limits if isinstance(city.limits, Bounds) else None
+        frame = build_frame(bounds, limits, kind.size)
+        async with questions.filtered.turn(client_of(request.scope)):
+            drawn = await sketch(view, (layer, status), ground, frame, kind.sharpness)
+        return Made(await asyncio.to_thread(kind.render, drawn, city), drawn.whole)
+
+    made = await reading.pictures.get(key, make)
+    return _answer(request, view, made.body, kind.media_type, PICTURE)
+
+
 @router.get("/sitemap.xml")
 async def sitemap(request: Request) -> Response:
     """The map, the catalogue, and every dataset's page."""
@@ -180,6 +212,13 @@ def _begin(request: Request) -> tuple[View, Dress]:
     # What is no language of ours is not carried on.
     links = Links(site_of(request), language if stated else "")
     return view_of(services, request.scope), Dress.of(city, language, links, signin=services.settings.links_to_signin)
+
+
+def _build_entry(layer: Layer, status: LayerStatus, dress: Dress) -> Entry:
+    """That a dataset was updated, for those who may not know it yet."""
+    said = [shorten_text(layer.description, _PREVIEW), describe_size(layer, status, dress.phrases)]
+    url = dress.links(f"/layers/{layer.id}")
+    return Entry(status.loaded_at.isoformat(), layer.title, "\n".join(filter(None, said)), status.loaded_at, url)
 
 
 def _build_feed(dress: Dress, path: str, page: str, title: str, entries: list[Entry]) -> bytes:
