@@ -15,7 +15,7 @@ from geoserver import assets
 from geoserver.api.city import find_extent
 from geoserver.app import create_app
 from geoserver.catalog import LiveCatalog, read_catalog, read_layer
-from geoserver.catalog.city_file import CityFile, read_city
+from geoserver.catalog.city_file import CityFile, find_city, read_city
 from geoserver.catalog.city_words import speak
 from geoserver.catalog.names import natural_key
 from geoserver.colours import contrast
@@ -93,7 +93,7 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 
 
 def test_the_sample_city_has_no_problem_and_a_workspace_of_its_own_is_not_called_after_it(workspace: Path) -> None:
-    sample = read_catalog(settings_for(workspace / "nowhere"))
+    sample = read_catalog(Settings(workspace=workspace / "nowhere", database_url=None, samples=True))
     assert (sample.problems, sample.city.title) == ((), "Antillia open data")
     (workspace / "city.toml").unlink()
     assert read_catalog(settings_for(workspace)).city == City()
@@ -387,6 +387,21 @@ def test_a_server_starts_without_a_city_and_with_a_broken_one(workspace: Path, e
     with TestClient(app, base_url="http://127.0.0.1") as client:
         assert client.get("/api/layers?lang=de").json()["city"]["title"] == "Stadtkarte"
         assert client.get("/readyz").json()["status"] == "degraded"
+
+
+def test_layers_without_a_theme_are_among_others_in_the_readers_language(town: TestClient) -> None:
+    def read(lang: str) -> Any:
+        return town.get("/api/layers", params={"fields": "theme,theme_key,theme_language", "lang": lang}).json()[
+            "layers"
+        ][0]
+
+    assert read("en")["theme"] == "Other"
+    assert read("fr") == {"theme": "Autres", "theme_key": "Other", "theme_language": "fr"}
+
+
+def test_an_empty_workspace_is_not_called_after_the_sample_city(tmp_path: Path) -> None:
+    assert find_city(Settings(workspace=tmp_path, database_url=None)) is None
+    assert find_city(Settings(workspace=tmp_path, database_url=None, samples=True)) is not None
 
 
 def test_a_list_tells_the_members_that_are_asked_for(town: TestClient) -> None:

@@ -14,7 +14,7 @@ from geoserver.api.answers import UNCHANGED, GeoJson, answer, unchanged
 from geoserver.api.city import build_city
 from geoserver.api.download import describe_downloads
 from geoserver.api.schemas import Feature, LayerDetail, LayerList, LayerParts, ReadingList, RejectList, Summary
-from geoserver.catalog.languages import in_language, page_words, read_phrases, words_for
+from geoserver.catalog.languages import ENGLISH, in_language, page_words, read_phrases, words_for
 from geoserver.catalog.speech import mark_languages, title_language
 from geoserver.database import queries, summaries
 from geoserver.errors import BadParameterError, NotFoundError
@@ -189,12 +189,21 @@ class _Told:
     base: str
     words: ServerWords
 
+    @property
+    def has_no_theme(self) -> bool:
+        """Its file names none: it is among others, as the server says it."""
+        return self.layer.theme == ENGLISH.other
+
+    @property
+    def theme(self) -> str:
+        return self.words.other if self.has_no_theme else self.layer.theme
+
 
 _MEMBERS: dict[str, Callable[[_Told], Any]] = {
     "id": lambda of: of.layer.id,
     "title": lambda of: of.layer.title,
     "description": lambda of: of.layer.description,
-    "theme": lambda of: of.layer.theme,
+    "theme": lambda of: of.theme,
     "kind": lambda of: of.layer.kind,
     "geometry": lambda of: of.layer.geometry or None,
     "keywords": lambda of: list(of.layer.keywords),
@@ -214,8 +223,10 @@ _MEMBERS: dict[str, Callable[[_Told], Any]] = {
     "nouns": lambda of: {"one": of.layer.noun, "many": of.layer.nouns} if of.layer.nouns else None,
     "language": lambda of: of.layer.spoken or None,
     "description_language": lambda of: _unless(of.layer.description_language, of.layer.spoken),
-    "theme_language": lambda of: _unless(of.layer.theme_language, of.layer.spoken),
-    "theme_key": lambda of: _unless(of.layer.theme_key, of.layer.theme),
+    "theme_language": lambda of: _unless(
+        of.words.code if of.has_no_theme else of.layer.theme_language, of.layer.spoken
+    ),
+    "theme_key": lambda of: _unless(of.layer.theme_key, of.theme),
     "data_language": lambda of: of.layer.language or None,
     "features_from": lambda of: of.status.plan.features_from,
     "access": lambda of: _unless(of.layer.access, "public"),

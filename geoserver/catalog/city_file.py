@@ -121,9 +121,9 @@ _TABLES: dict[str, type[Part]] = {"colours": _ColoursFile, "home": _HomeFile, "l
 
 
 def find_city(settings: Settings) -> Path | None:
-    """The workspace's own file; the sample city's where the workspace has no layers of its own."""
+    """The workspace's own file; the sample city's where it is asked for and the workspace has no layers."""
     own = settings.workspace / NAME
-    if own.exists() or (settings.workspace / "layers").is_dir():
+    if own.exists() or (settings.workspace / "layers").is_dir() or not settings.samples:
         return own if own.exists() else None
     sample = assets.root("layers").parent / NAME
     return sample if sample.is_file() else None
