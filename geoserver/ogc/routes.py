@@ -25,6 +25,7 @@ from geoserver.ogc.items import (
     build_feature_links,
     build_map_link,
     build_page_links,
+    parse_feature,
     point_on,
     render_feature,
     render_page,
@@ -208,7 +209,7 @@ def items(call: Call, snapshot: Snapshot) -> Response:
         "items.html",
         layer=layer,
         links=links,
-        features=[orjson.loads(text) for text in page.features],
+        features=[parse_feature(text) for text in page.features],
         fields=[item for item in layer.listed_fields if query.fields is None or item.name in query.fields],
         matched=page.matched,
         map_link=build_map_link(call.site, layer, call.values),
@@ -231,7 +232,7 @@ def item(call: Call, snapshot: Snapshot) -> Response:
     links = build_feature_links(call.url, layer, fid, call.values, call.form)
     if call.form == "json":
         return _respond(call, render_feature(text, links), GEOJSON, tag, crs)
-    feature = orjson.loads(text)
+    feature = parse_feature(text)
     map_link = build_map_link(call.site, layer, {})
     middle = point_on(orjson.loads(part.provider.read_text(fid))["geometry"])
     if middle is not None:
