@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -17,7 +18,15 @@ if TYPE_CHECKING:
     from geoserver.model import Layer
     from geoserver.ogc.page import ItemsQuery, Page
 
-__all__ = ["build_feature_links", "build_map_link", "build_page_links", "point_on", "render_feature", "render_page"]
+__all__ = [
+    "build_feature_links",
+    "build_map_link",
+    "build_page_links",
+    "parse_feature",
+    "point_on",
+    "render_feature",
+    "render_page",
+]
 
 GEOJSON = "application/geo+json"
 _PAGING = ("cursor", "offset")
@@ -39,6 +48,14 @@ def render_page(page: Page, links: list[dict[str, str]]) -> bytes:
 def render_feature(text: str, links: list[dict[str, str]]) -> bytes:
     """A Feature with links."""
     return text.encode()[:-1] + b',"links":' + orjson.dumps(links) + b"}"
+
+
+def parse_feature(text: str) -> dict[str, Any]:
+    """A feature for people, to whom 3.0 is 3."""
+    feature: dict[str, Any] = json.loads(
+        text, parse_float=lambda number: int(number[:-2]) if number.endswith(".0") else float(number)
+    )
+    return feature
 
 
 def build_page_links(

@@ -13,6 +13,7 @@ from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from geoserver.database.queries import show
 from geoserver.errors import GeoserverError
+from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.filtering import build, check_rows
 from geoserver.ogc.crs import CRS84, Crs
 from geoserver.ogc.keyset import Position, SortKey, build_condition, build_order, select_keys
@@ -235,9 +236,19 @@ def _build_feature(columns: tuple[tuple[str, FieldType], ...], srid: int, crs: C
 
 
 def _properties(columns: tuple[tuple[str, FieldType], ...]) -> Composable:
-    values = [SQL("{} AS {}").format(show(name, kind, ("t",)), Identifier(name)) for name, kind in columns]
+    values = [SQL("{} AS {}").format(_value(name, kind), Identifier(name)) for name, kind in columns]
     # The row has a name here that no field can have.
     return SQL('row_to_json((SELECT "the row" FROM (SELECT {}) AS "the row"))').format(SQL(", ").join(values))
+
+
+def _value(name: str, kind: FieldType) -> Composable:
+    """A column; numbers always with a point or an exponent: GDAL and QGIS take a field for one of integers that has
+    no other on the first page, and cut off or lose what comes on later ones.
+    """
+    if FIELD_TYPES[kind].schema["type"] != "number":
+        return show(name, kind, ("t",))
+    number = "CASE WHEN {0} = trunc({0}) AND abs({0}) < 1e15 THEN ({0}::float8 || '.0')::json ELSE to_json({1}) END"
+    return SQL(number).format(Identifier("t", name), show(name, kind, ("t",)))
 
 
 def _shape(srid: int, crs: Crs) -> Composable:

@@ -28,6 +28,7 @@ from geoserver.ogc.items import (
     build_feature_links,
     build_map_link,
     build_page_links,
+    parse_feature,
     point_on,
     render_feature,
     render_page,
@@ -230,7 +231,7 @@ async def items(call: Call, part: Part) -> Response:
             "items.html",
             layer=layer,
             links=links,
-            features=[orjson.loads(text) for text in page.features],
+            features=[parse_feature(text) for text in page.features],
             fields=[item for item in layer.listed_fields if query.fields is None or item.name in query.fields],
             matched=page.matched,
             map_link=build_map_link(call.site, layer, call.values),
@@ -253,7 +254,7 @@ async def item(call: Call, part: Part) -> Response:
     links = build_feature_links(call.url, layer, fid, call.values, call.form)
     if call.form == "json":
         return _respond(call, render_feature(text, links), GEOJSON, tag, crs)
-    feature = orjson.loads(text)
+    feature = parse_feature(text)
     map_link = build_map_link(call.site, layer, {})
     middle = point_on(orjson.loads(await part.provider.fetch_text(fid))["geometry"])
     if middle is not None:

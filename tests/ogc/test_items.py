@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
+import re
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pyproj
 import pytest
+from psycopg.sql import SQL
 
 from geoserver.ogc.keyset import Position, parse_sortby, render_cursor
+from geoserver.ogc.page import _value
 
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
@@ -310,6 +314,36 @@ def test_a_crs_is_known_in_every_form_that_filters_take(town: TestClient, form: 
         assert answer.headers["content-crs"] == f"<{uri}>"
     expected = problem_of(town, "/ogc/collections/lamps/items", crs="EPSG:25832")["expected"]
     assert expected.startswith("one of ")
+
+
+def test_numbers_show_that_they_are_none_of_integers_on_every_page(town: TestClient) -> None:
+    """QGIS and GDAL make the type of a field from what the first page has, and then lose what does not fit."""
+    asked = {"filter": "height = 3 AND watts = 10", "limit": "1", "properties": "height,watts"}
+    plain = town.get("/ogc/collections/lamps/items", params=asked)
+    assert '"properties":{"height":3.0,"watts":10}' in plain.text
+    (feature,) = plain.json()["features"]
+    assert '"height":3.0,' in town.get(f"/ogc/collections/lamps/items/{feature['id']}").text
+    for path in ("items", f"items/{feature['id']}"):
+        page = town.get(
+            f"/ogc/collections/lamps/{path}", params={"f": "html"} | (asked if path == "items" else {})
+        ).text
+        assert re.search(r">3\s*<", page)
+        assert "3.0" not in page
+
+
+def test_any_number_can_be_shown(town_database: str) -> None:
+    numbers = "0 -0 3 -4 2.5 0.1 1e14 999999999999999 1e15 -123456789012345678 1e300 5e-324 Infinity -Infinity NaN"
+    shown = SQL("SELECT ({})::text FROM unnest(%s::{}[]) AS t(x)")
+    with psycopg.connect(town_database) as connection:
+        for kind, given in (("float8", numbers), ("real", "0 3 0.5 16777216 1e38 NaN Infinity")):
+            value = SQL("to_json({})").format(_value("x", "number"))
+            rows = connection.execute(shown.format(value, SQL(kind)), [given.split()]).fetchall()
+            for text, (told,) in zip(given.split(), rows, strict=True):
+                if not math.isfinite(float(text)):
+                    assert told is None
+                    continue
+                assert json.loads(told) == pytest.approx(float(text), rel=1e-6 if kind == "real" else 0)
+                assert set(told) & set(".e")
 
 
 def test_a_page_without_attribution_begins_with_the_licence(town: TestClient) -> None:
