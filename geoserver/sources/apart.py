@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from geoserver.errors import LoadError
 from geoserver.sources.base import Opened, read_parts
 from geoserver.sources.frames import Torn, read_batch, read_frame
-from geoserver.sources.sandbox import find_memory, list_environment
+from geoserver.sources.sandbox import find_memory, list_variables
 
 if TYPE_CHECKING:
     from geoserver.sources.base import Batch, Request
@@ -147,7 +147,7 @@ class _Nursery:
             self._orders, theirs = socket.socketpair()
             with theirs:
                 command = [sys.executable, "-P", "-m", "geoserver.sources.nursery", str(theirs.fileno())]
-                environment = list_environment() | _MEMORY
+                environment = list_variables() | _MEMORY
                 self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment)  # noqa: S603 - this Python
             self._owner = os.getpid()
         return self._orders
