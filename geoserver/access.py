@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, Never
 
-from geoserver.catalog.styles import is_product_style, list_source_layers
+from geoserver.catalog.styles import list_source_layers
 from geoserver.errors import BadParameterError, ForbiddenError, UncountedError
 from geoserver.model import ANY, Grant, May
 from geoserver.sights import Sight, restricted_fields
@@ -230,8 +230,7 @@ class View:
             name
             for name, style in current.styles.items()
             if name not in used and (name in named or list_source_layers(style) & ids)
-            # What comes with the product is no news to anybody, and basemaps draw what there is for each reader.
-            if not (is_product_style(name, style) or "base" in style["sources"])
+            if "base" not in style["sources"]  # basemaps draw what there is for each reader
         }
         city, switched_on = current.city, current.city.layers
         if switched_on is not None:
@@ -257,10 +256,12 @@ class View:
             return {"Cache-Control": cache_control, **vary}
         return {"Cache-Control": PRIVATE, "Vary": ", ".join([*vary.values(), BY_CALLER])}
 
-    def require(self, what: May, layer_id: str) -> None:
+    async def require(self, what: May, layer_id: str) -> None:
         """Raises ForbiddenError unless the caller may do this with a layer that they see; else NotFoundError."""
+        await self._read_filters([layer_id])
         layer = self.services.live.current.layers.get(layer_id)
         if layer is None or self._sight(layer) is None:
+            await self.ready()
             self._deny(layer_id)
         if not self.access.may(what, layer_id):
             raise ForbiddenError(f"This needs a key that may {what} the layer {layer_id}.")

@@ -13,9 +13,11 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from geoserver import __version__
+from geoserver.addresses import site_of
 from geoserver.api import find_routers
 from geoserver.api.departures import Departures
 from geoserver.api.description import describe
+from geoserver.api.download import Slots
 from geoserver.api.hosts import CheckHost, Hosts
 from geoserver.api.identify import Identify
 from geoserver.api.metrics import Board, Meter
@@ -32,6 +34,10 @@ from geoserver.questions import Questions
 from geoserver.services import Services
 from geoserver.site.answers import Answers
 from geoserver.site.attempts import Attempts
+from geoserver.site.catalogues import Documents
+from geoserver.site.catalogues import router as catalogue_router
+from geoserver.site.datasets import Reading
+from geoserver.site.datasets import router as datasets_router
 from geoserver.site.headers import OPEN_DATA, SECURITY, SiteHeaders
 from geoserver.site.methods import list_methods
 from geoserver.site.openid import OpenID
@@ -49,6 +55,8 @@ if TYPE_CHECKING:
 __all__ = ["create_app"]
 
 log = logging.getLogger("geoserver")
+
+_PAGES = (site_router, datasets_router, catalogue_router, signin_router)
 
 
 def create_app(
@@ -69,6 +77,7 @@ def create_app(
     tiles = TileServer(settings, SECURITY | OPEN_DATA, questions)
     meter = Meter(tiles, board, worker)
     gate = Gate(database_url)
+    reading = Reading()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -89,6 +98,7 @@ def create_app(
         finally:
             await tiles.stop()
             await questions.stop()
+            await reading.stop()
             await services.stop()
             await gate.stop()
 
@@ -102,7 +112,7 @@ def create_app(
         redirect_slashes=False,  # it knows nothing of a public address with a path
     )
     routes: list[BaseRoute] = list(app.routes)
-    for router in [*find_routers(), ogc_router, site_router, signin_router]:
+    for router in [ogc_router, *find_routers(), *_PAGES]:  # looked through in this order
         app.include_router(router)
         routes += router.routes
     _add_error_handlers(app, routes)
@@ -113,11 +123,13 @@ def create_app(
     app.state.settings = settings
     app.state.tiles = tiles
     app.state.answers = Answers()
+    app.state.documents = Documents()
     app.state.questions = questions
+    app.state.slots = Slots(settings.downloads)
     app.state.meter = meter
-    app.state.gate = gate
-    app.state.misfits = Misfits(gate)
+    app.state.gate, app.state.misfits = gate, Misfits(gate)
     app.state.attempts = Attempts()
+    app.state.reading = reading
     app.state.openid = OpenID(settings) if settings.oidc_issuer else None
     app.state.hosts = Hosts(settings, {str(getattr(route, "path", "/")).split("/")[1] for route in routes})
     app.add_middleware(TileRequests, tiles=tiles)  # a tile passes nothing else but what follows
@@ -167,7 +179,7 @@ def _without_slash(request: Request, routes: Sequence[BaseRoute]) -> str:
     if path == request.scope["path"] or not list_methods(routes, {**request.scope, "path": path}):
         return ""
     query = request.scope["query_string"].decode("latin-1")
-    return str(request.base_url).rstrip("/") + quote(path) + ("?" + query if query else "")
+    return site_of(request) + quote(path) + ("?" + query if query else "")
 
 
 def _plain_problem(status: int, title: str, request: Request, headers: dict[str, str]) -> Response:

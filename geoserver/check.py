@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from geoserver import filtering
 from geoserver.catalog import layer_folders, name_grant
+from geoserver.catalog.files import is_file, is_folder
 from geoserver.catalog.names import find_likely
 from geoserver.errors import BadParameterError, CatalogError
 from geoserver.sources.location import list_locations
@@ -73,14 +75,16 @@ def _check_sources(layer: Layer) -> Iterator[CatalogError]:
             yield error
         return
     for key, place in list_locations(layer):
-        if (path := place.path) and not path.is_file():
+        if (path := place.path) and not is_file(path):
             yield CatalogError(str(layer.file), key, f"a file; there is none at {path}{_suggest_file(path)}")
 
 
 def _suggest_file(path: Path) -> str:
     """The name beside it that is likely meant."""
-    if path.is_dir():
+    if is_folder(path):
         return ", but a folder"
-    beside = [other.name for other in path.parent.iterdir() if other.is_file()] if path.parent.is_dir() else []
+    beside: list[str] = []
+    with contextlib.suppress(OSError):  # there is no such folder, or it is closed
+        beside = [other.name for other in path.parent.iterdir() if other.is_file()]
     likely = find_likely(path.name, beside)
     return f"; did you mean {likely!r}?" if likely else ""

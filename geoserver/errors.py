@@ -11,7 +11,8 @@
     │   └── OvertakenError          503   a table changed under the question; asked again, it is answered
     ├── CatalogError                -     a layer file, style or recipe is wrong: file, key, expectation
     ├── LoadError                   -     a source cannot be loaded
-    │   └── PreparationError        -     it is loaded and served, and its tiles could not be prepared
+    │   ├── PreparationError        -     it is loaded and served, and its tiles could not be prepared
+    │   └── UnstorableError         -     not one of its rows can be stored
     └── SetupError                  -     something must be installed or configured first
 
 Nothing here knows HTTP libraries; `geoserver.app` turns an error into `application/problem+json` (RFC 9457).
@@ -35,6 +36,7 @@ __all__ = [
     "UnauthorizedError",
     "UnavailableError",
     "UncountedError",
+    "UnstorableError",
     "hide_keys",
     "shorten",
 ]
@@ -164,6 +166,10 @@ class PreparationError(LoadError):
     """A layer's new rows are in service, and preparing their tiles failed; the next load goes on with that."""
 
     title = "Preparation failed"
+
+
+class UnstorableError(LoadError):
+    """A source has rows, and not one of them can be stored."""
 
 
 class SetupError(GeoserverError):

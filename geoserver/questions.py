@@ -19,7 +19,6 @@ from geoserver import tiling
 from geoserver.errors import BadParameterError
 from geoserver.filtering import Where
 from geoserver.filtering.apart import Apart
-from geoserver.interrupts import interruptible
 from geoserver.turns import Shared, Turns, outlast
 
 if TYPE_CHECKING:
@@ -142,26 +141,6 @@ class Questions:
         where = await self._shared.get(key, lambda: self._read(client, layer, status, arguments))
         self._keep(key, layer, where, size)
         return Asked(where, size >= COSTLY)
-
-    def read_in_thread(
-        self,
-        layer: Layer,
-        status: LayerStatus,
-        filters: Mapping[str, str],
-        properties: Mapping[str, str],
-        *,
-        client: str,
-        loop: asyncio.AbstractEventLoop,
-    ) -> Where:
-        """The same for a thread beside the event loop, of a layer that has rows."""
-        if not _is_slow(_size(filters, properties), filters, status.srid):
-            return tiling.parse_question(layer, status, filters, properties)
-        asked = asyncio.run_coroutine_threadsafe(self.read(client, layer, status, filters, properties), loop)
-        try:
-            with interruptible(asked.cancel):
-                return asked.result().where
-        finally:
-            asked.cancel()  # where it was interrupted before it could be
 
     def turn(self, client: str, asked: Asked) -> AbstractAsyncContextManager[None]:
         """The time to ask the database; what is not filtered waits for nobody."""

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from geoserver.addresses import ROOT
 from geoserver.api.connections import Guard, Limits
-from geoserver.api.hosts import ROOT
 from geoserver.api.metrics import Board
 from geoserver.api.protocol import build_protocol
 from geoserver.api.tile_headers import render_lines
@@ -66,7 +66,8 @@ def listen(settings: Settings) -> socket.socket:
 
 def run(settings: Settings, url: str, listener: socket.socket, announce: Callable[[], None]) -> None:
     """Serve until SIGINT or SIGTERM; `announce` is called when requests are answered."""
-    check_connections(url, settings.workers, settings.pool_size + settings.ogc_threads + 2)
+    needed = settings.pool_size + 2 * settings.ogc_threads + settings.downloads + 2
+    check_connections(url, settings.workers, needed)
     if settings.workers == 1:
         _serve(settings, url, listener, announce)
     else:
@@ -100,7 +101,7 @@ def build_config(
 def build_limits(settings: Settings) -> Limits:
     """What connections may ask; as many of them as there may be open files, which are made as many as allowed."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = settings.max_connections + settings.pool_size + settings.ogc_threads + _FILES
+    wanted = settings.max_connections + settings.pool_size + 2 * settings.ogc_threads + _FILES
     if soft < wanted and soft != resource.RLIM_INFINITY:
         more = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         with contextlib.suppress(OSError, ValueError):

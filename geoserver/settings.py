@@ -66,7 +66,7 @@ class Settings(BaseSettings):
     )
     samples: bool = Field(default=False, description="Serve the fictional sample city beside the workspace's layers.")
     pool_size: int = Field(default=8, ge=1, le=200, description="Database connections for tiles and API.")
-    ogc_threads: int = Field(default=4, ge=1, le=64, description="Threads and connections for OGC API requests.")
+    ogc_threads: int = Field(default=4, ge=1, le=64, description="OGC API requests at a time.")
     statement_timeout: float = Field(default=10.0, gt=0, description="Seconds after which a query is cut.")
     tile_cache_mb: int = Field(default=256, ge=0, description="MiB of rendered tiles kept by each worker; 0 for none.")
     results_mb: int = Field(
@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     )
     workers: int = Field(default=1, ge=1, le=64, description="Processes that answer requests.")
     max_items: int = Field(default=10_000, ge=1, description="Largest `limit` of one page of OGC items.")
+    downloads: int = Field(
+        default=10, ge=1, le=100, description="Files that a worker makes at once, each on a connection of its own."
+    )
     oidc_issuer: str | None = Field(
         default=None, description="OpenID Connect: address of the provider by which people sign in; none."
     )
@@ -101,7 +104,9 @@ class Settings(BaseSettings):
         " everything), key (such a key alone), open (everybody), off (nobody). Where nothing is said, key"
         " with a public_url that is not this machine's: a proxy on it is not to be told from programs.",
     )
-    log_level: str = Field(default="info", description="debug, info, warning or error.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="debug, info, warning or error."
+    )
 
     @field_validator("public_url")
     @classmethod
@@ -119,6 +124,11 @@ class Settings(BaseSettings):
         if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment or "@" in parts.netloc:
             raise ValueError(_PUBLIC)
         return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}{path}"
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, given: object) -> object:
+        return given.lower() if isinstance(given, str) else given
 
     @field_validator("oidc_issuer")
     @classmethod

@@ -303,6 +303,27 @@ def test_a_mistake_in_access_toml_names_group_key_and_what_was_expected(
     assert expected in problem.expected
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('layers = "permits"', 'expected a list, in square brackets: ["permits"]'),
+        ("layers = 3", "expected a list, in square brackets; got 3"),
+        ("layers = [3]", "expected a text, in quotes; got 3"),
+        ("layers = []", "expected at least 1 item in the list; got []"),
+        ('layer = ["permits"]', "no such key; see docs/access.md for those there are; did you mean 'layers'?"),
+        (
+            'layers = ["permits"]\nmay = ["raed"]',
+            "expected 'read', 'write' or 'manage'; got 'raed'; did you mean 'read'?",
+        ),
+    ],
+)
+def test_a_value_of_another_type_is_told_in_plain_words(workspace: Path, line: str, expected: str) -> None:
+    write_layer(workspace, PERMITS)
+    write_access(workspace, f"[groups.planners]\n{line}\n")
+    (problem,) = read_catalog(settings_for(workspace)).problems
+    assert problem.expected == expected
+
+
 def test_access_toml_with_a_fault_grants_nothing(workspace: Path) -> None:
     write_layer(workspace, CLOSED)
     text = '[groups.planners]\nlayers = ["permits"]\n'

@@ -51,6 +51,9 @@ if os.geteuid():
 WRONG = {
     "deep.toml": b"title = " + b"[" * 100_000,
     "dots.toml": b"a" + b" . a" * 400_000 + b" = 1",
+    "zero.toml": b'title = "A"\nlicense = "CC0-1.0"\nsource = "data/a\\u0000.pmtiles"\nkind = "tiles"',
+    "circle.toml": b'title = "A"\nlicense = "CC0-1.0"\nsource = "circle.pmtiles"\nkind = "tiles"',
+    "pipe.toml": b'title = "A"\nlicense = "CC0-1.0"\nsource = "pipe.pmtiles"\nkind = "tiles"',
     "digits.toml": b"order = " + b"9" * 10_000,
     "values.toml": b"title = 1979-05-27\nlicense = [[[[]]]]\nfields = 3",
     "deep.json": b'{"version": 8, "layers": ' + b"[" * 500 + b"]" * 500 + b', "sources": {}}',
@@ -88,6 +91,8 @@ def break_everything(workspace: Path) -> set[str]:
             make(workspace / folder / f"broken-{number}{suffix}")
     for name, content in WRONG.items():
         (workspace / FOLDERS[name[name.index(".") :]] / name).write_bytes(content)
+    (workspace / "circle.pmtiles").symlink_to("circle.pmtiles")
+    os.mkfifo(workspace / "pipe.pmtiles")
     (workspace / "layers" / os.fsdecode(b"\xff\xfe.toml")).write_text(LAYER, encoding="utf-8")
     return {path.name for folder in FOLDERS.values() for path in (workspace / folder).iterdir()} - {"benches.toml"}
 

@@ -99,8 +99,8 @@ type = "number"
         ),
         (
             SMALLEST + 'fields.a = { type = "number", limits = [{ value = 1, titel = "x" }] }',
-            "fields.a.limits.0.title",
-            "required",
+            "fields.a.limits.0.titel",
+            "did you mean 'title'?",
         ),
         (SMALLEST + "minzoom = 9\nmaxzoom = 3", "minzoom", "maxzoom"),
         (SMALLEST + 'style = "nowhere"', "style", "nowhere.json"),
@@ -190,12 +190,20 @@ def test_tiles_of_a_basemap_carry_what_is_drawn_from_the_zoom_that_draws_it(work
             "minzoom": 13.6,
             "layout": {"text-field": ["get", "name"]},
         },
+        {
+            "id": "numbers",
+            "type": "symbol",
+            "source": "base",
+            "source-layer": "ways",
+            "minzoom": 17,
+            "layout": {"text-field": ["get", "number"]},
+        },
     ]
     style = {"version": 8, "sources": {"base": {"type": "vector"}}, "layers": drawn}
     (workspace / "styles" / "own.json").write_text(json.dumps(style))
-    fields = "".join(f'[fields.{name}]\ntype = "text"\n' for name in ("class", "name", "name_fr", "ref"))
+    fields = "".join(f'[fields.{name}]\ntype = "text"\n' for name in ("class", "name", "name_fr", "number", "ref"))
     text = f'title = "Ways"\nlicense = "CC0-1.0"\nsource = "ways.geojson"\nkind = "lines"\nbasemap = true\n{fields}'
     (workspace / "layers" / "ways.toml").write_text(text)
     layer = read_catalog(Settings(workspace=workspace)).layers["ways"]
-    assert layer.tile_fields == ("class", "name", "name_fr")
-    assert layer.tile_zooms == {"name": 13, "name_fr": 13}
+    assert layer.tile_fields == ("class", "name", "name_fr", "number")
+    assert layer.tile_zooms == {"name": 13, "name_fr": 13, "number": 16}, "tiles end at 16, and are drawn beyond it"

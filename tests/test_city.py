@@ -138,11 +138,20 @@ def test_a_city_says_what_is_its_own(workspace: Path) -> None:
         ('title = "A"\nlogo = "none.svg"', "logo", "No such file"),
         ('title = "A"\nlogo = "../../etc/hostname"', "logo", "inside the folder"),
         ('title = "A"\nlogo = "layers"', "logo", "a (readable SVG or PNG|file)"),
+        ('title = "A"\nlogo = "circle"', "logo", "symbolic links"),
+        ('title = "A"\nlinks.contact = "mailto:@"', "links.contact", "mailto:"),
+        ('title = "A"\nlinks.terms = "https://example.org:port/"', "links.terms", "https://"),
+        ('title = "A"\nlinks.terms = "https://:443/"', "links.terms", "https://"),
+        ('title = " \\n"', "title", "a text that can be seen"),
+        ('title = "A"\ntagline = "a\\u0000b"', "tagline", "which no file and no database takes"),
+        ('title = "A\\u0007"', "title", "without control characters"),
+        ('title = "A\\u202e"', "title", "marks that turn the words"),
     ],
 )
 def test_a_mistake_is_told_by_file_key_and_what_was_expected(
     workspace: Path, text: str, key: str, expected: str
 ) -> None:
+    (workspace / "circle").symlink_to("circle")
     path = write(workspace, text)
     with pytest.raises(CatalogError, match=expected) as told:
         read_city(path, [])
@@ -158,6 +167,8 @@ def test_a_mistake_is_told_by_file_key_and_what_was_expected(
         (SVG.replace("<path", "<foreignObject/><path"), "without <foreignobject>"),
         ('<!DOCTYPE svg [<!ENTITY a "aaaa">]>' + SVG, "without entities"),
         ("<svg></svg>", "SVG's namespace"),
+        ('<?xml version="1.0" encoding="no-such"?>' + SVG, "unknown encoding"),
+        ('<?xml version="1.0" encoding="base64"?>' + SVG, "cannot be read"),
         ("GIF89a", "cannot be read"),
         (SVG + " " * (512 << 10), "512 KiB"),
     ],
@@ -309,6 +320,7 @@ def test_the_page_the_api_and_the_ogc_api_are_the_citys(town: TestClient, worksp
     assert (city["title"], city["language"], city["languages"]) == ("Ville", "fr", ["fr", "en"])
     assert city["home"] == {"bounds": None, "camera": {"lon": -28.6, "lat": 45.2, "zoom": 12.5}}
     assert [(link["rel"], link["title"]) for link in city["links"]] == [
+        ("datasets", "Tous les jeux de données"),
         ("contact", "Contact"),
         ("terms", "Conditions d\u2019utilisation"),
     ]

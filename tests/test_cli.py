@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+import traceback
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -20,11 +21,13 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from psycopg.sql import SQL
+from typer.testing import CliRunner
 
 from geoserver import assets
 from geoserver.cli import app
 from geoserver.cli.common import say
 from geoserver.database import private
+from geoserver.errors import SetupError
 from geoserver.settings import Settings
 
 if TYPE_CHECKING:
@@ -237,6 +240,31 @@ def test_load_refuses_to_lose_much_unless_it_is_forced(
         assert connection.execute("SELECT count(*) FROM layers.benches").fetchone() == (0,)
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"GEOSERVER_PORT": "x"}, "GEOSERVER_PORT: expected a valid integer"),
+        ({"GEOSERVER_LOG_LEVEL": "loud"}, "GEOSERVER_LOG_LEVEL: expected 'debug', 'info', 'warning' or 'error'; got"),
+        ({"GEOSERVER_PUBLIC_URL": "maps.example.org"}, "GEOSERVER_PUBLIC_URL: expected the address that people see"),
+        ({"GEOSERVER_ALLOWED_HOSTS": "http://x"}, "GEOSERVER_ALLOWED_HOSTS: got 'http://x'; expected names"),
+        ({"GEOSERVER_OIDC_ISSUER": "https://a.example"}, "GEOSERVER_OIDC_ISSUER needs GEOSERVER_OIDC_CLIENT_ID"),
+        ({"DATABASE_URL": "mysql://ann:hush@host/map"}, "DATABASE_URL cannot be read: expected postgresql://"),
+        ({"DATABASE_URL": "postgresql://ann:hush%zz@host/map"}, "DATABASE_URL cannot be read"),
+        ({"DATABASE_URL": "postgresql://ann:hush@host/map?connect_timeout=soon"}, "DATABASE_URL cannot be read"),
+    ],
+)
+def test_a_wrong_setting_is_told_by_its_name_and_no_secret_with_it(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], expected: str
+) -> None:
+    secret = {"DATABASE_URL": "postgresql://ann:hush@host/map", "GEOSERVER_OIDC_CLIENT_SECRET": "hush"}
+    for name, value in (secret | given).items():
+        monkeypatch.setenv(name, value)
+    done = CliRunner().invoke(app, ["keys", "list", "--workspace", str(workspace)])
+    assert isinstance(done.exception, SetupError)
+    assert str(done.exception).startswith(expected)
+    assert "hush" not in "".join(traceback.format_exception(done.exception))
+
+
 def test_whatever_goes_wrong_with_some_layers_the_others_are_loaded(
     workspace: Path, environment: dict[str, str], empty_database: str
 ) -> None:
@@ -246,7 +274,7 @@ def test_whatever_goes_wrong_with_some_layers_the_others_are_loaded(
     done = run(environment, "load", *names, "--workspace", str(workspace), DATABASE_URL=empty_database)
     assert done.returncode == 1
     assert re.search(r"benches\s+2\s+1\s", done.stderr)
-    assert "broken.toml: title: input should be a valid string" in done.stderr
+    assert "broken.toml: title: expected a text, in quotes" in done.stderr
     assert "There is no layer 'nowhere'; expected one of" in done.stderr
     assert "aaa-odd: not loaded, by a fault of geoserver's own: ValueError" in done.stderr
 

@@ -84,6 +84,19 @@ ADDRESSES: dict[str, list[str]] = {
         a for fid in FIDS for a in per_layer(f"/api/layers/*/features/{fid}/readings", "", "datetime=2099-01-01/..")
     ],
     "/api/layers/{layer_id}/rejects": per_layer("/api/layers/*/rejects", "", "limit=1000"),
+    "/api/search": [
+        "/api/search",
+        "/api/search?q=canary",
+        "/api/search?q=stop&limit=50&lang=fr",
+        "/api/search?q=12+home",
+    ],
+    "/download/{layer_id}.{ending}": per_layer("/download/*.csv", *QUESTIONS, "fields=pay", "sort=pay", "lang=de")
+    + per_layer("/download/*.geojson", *QUESTIONS[:4])
+    + [
+        a
+        for ending in ("geojsonl", "readme.txt", "parquet", "fgb", "readings.csv", "readings.parquet", "nothing")
+        for a in per_layer(f"/download/*.{ending}", "", "filter=zone='a'", "datetime=2024-02-02/..", HIDDEN_BOX)
+    ],
     "/tiles/{layers}.json": per_layer("/tiles/*.json", *QUESTIONS) + [f"/tiles/{both}.json" for both in JOINED],
     "/tiles/{layers}/{z}/{x}/{y}.mvt": [a for tile in TILES for a in per_layer(f"/tiles/*/{tile}.mvt", "")]
     + [f"/tiles/{both}/{tile}.mvt" for both in JOINED for tile in TILES]
@@ -108,6 +121,17 @@ ADDRESSES: dict[str, list[str]] = {
     "/manifest.webmanifest": ["/manifest.webmanifest"],
     "/openapi.json": ["/openapi.json"],
     "/docs": ["/docs"],
+    "/catalog.jsonld": ["/catalog.jsonld"],
+    "/catalog.ttl": ["/catalog.ttl"],
+    "/data.json": ["/data.json", "/data.json?lang=fr"],
+    "/layers": ["/layers", "/layers?q=canary", "/layers?q=name&order=updated", "/layers?theme=Other&lang=fr"],
+    "/layers/feed.atom": ["/layers/feed.atom"],
+    "/layers/{layer_id}": per_layer("/layers/*", "", "lang=fr"),
+    "/layers/{layer_id}/feed.atom": per_layer("/layers/*/feed.atom", ""),
+    "/layers/{layer_id}/citation.{ending}": per_layer("/layers/*/citation.bib", "")
+    + per_layer("/layers/*/citation.json", ""),
+    "/layers/{layer_id}/map.{ending}": per_layer("/layers/*/map.svg", "") + per_layer("/layers/*/map.png", ""),
+    "/sitemap.xml": ["/sitemap.xml"],
     "/assets/{path:path}": ["/assets/nothing.js"],
     "/styles/{name}.json": per_layer("/styles/*.json", "", "for=qgis", "features-from=0")
     + [f"/styles/{base}.json?layers={ids}" for base in ("light", "dark") for ids in ("", *LAYERS, *JOINED)],

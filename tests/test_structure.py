@@ -26,7 +26,7 @@ ROWS = [
     {"api", "ogc", "site"},
     {"gate"},
     {"access", "basemap"},
-    {"services", "check", "loading", "questions", "styling"},
+    {"services", "check", "loading", "questions", "styling", "formats"},
     {"sights"},
     {"tiling"},
     {"tilesets"},
@@ -37,7 +37,7 @@ ROWS = [
     {"model"},
     {"fieldtypes"},
     {"interrupts", "turns"},
-    {"settings", "assets", "colours", "errors", "encodings", "etags", "tasks"},
+    {"settings", "addresses", "assets", "colours", "errors", "encodings", "etags", "tasks"},
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 WEB_LIBRARIES = {"fastapi", "starlette", "pygeoapi"}

@@ -117,6 +117,30 @@ def test_a_basemap_with_every_layer_on_it_is_valid(base: str, catalog: Catalog, 
     assert validate(build_style(catalog, loaded(catalog.layers), base, BASE_URL, layers), tmp_path) == ""
 
 
+def test_a_layer_called_as_one_of_the_sample_city_is_neither_drawn_nor_judged_by_its_style(tmp_path: Path) -> None:
+    (tmp_path / "layers").mkdir()
+    text = """
+title = "Crime"
+license = "CC0-1.0"
+source = "crime.csv"
+kind = "points"
+fields.offense = { type = "text" }
+"""
+    (tmp_path / "layers" / "crime.toml").write_text(text, encoding="utf-8")
+    catalog = read_catalog(Settings(workspace=tmp_path, database_url=None))
+    assert check(catalog) == []
+    assert set(catalog.styles) == {"light", "dark"}
+    assert "category" not in json.dumps(build_style(catalog, loaded(["crime"]), "crime", BASE_URL))
+    (tmp_path / "layers" / "crime.toml").write_text(f'style = "trees"\n{text}', encoding="utf-8")
+    assert "trees" in read_catalog(Settings(workspace=tmp_path, database_url=None)).styles
+
+
+@pytest.mark.parametrize("base", ["light", "dark"])
+def test_a_river_is_not_drawn_along_its_middle_where_it_has_an_area(base: str, catalog: Catalog) -> None:
+    ids = [item["id"] for item in catalog.styles[base]["layers"]]
+    assert max(ids.index("waterway"), ids.index("afar-waterway")) < min(ids.index("water"), ids.index("afar-water"))
+
+
 @pytest.mark.parametrize("kind", ["points", "lines", "polygons", "a kind of later"])
 def test_a_layer_without_a_style_gets_a_valid_plain_one(kind: str, tmp_path: Path) -> None:
     layer = make_layer(style="", kind=kind)

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from geoserver.catalog.city_words import link_titles, offered_languages, speak
-from geoserver.catalog.languages import page_words
+from geoserver.catalog.languages import page_words, read_phrases
 from geoserver.grid import join
 from geoserver.model import Bounds
 
@@ -38,7 +38,13 @@ def build_city(
     if isinstance(limits, str):
         limits = next((status.bounds for layer, status in loaded if layer.id == limits), None)
     home = city.home or find_extent(loaded, limits)
-    link = {"rel": "signin", "title": page_words(languages).signin, "href": f"{base}/signin"}
+    words = page_words(languages)
+    datasets = {
+        "rel": "datasets",
+        "title": read_phrases(words.code)["all_datasets"],
+        "href": f"{base}/layers?lang={words.code}",
+    }
+    link = {"rel": "signin", "title": words.signin, "href": f"{base}/signin"}
     return {
         "title": spoken.title,
         "tagline": spoken.tagline,
@@ -53,6 +59,7 @@ def build_city(
         },
         "limits": limits.as_list() if limits else None,
         "links": [
+            datasets,
             *({"rel": name, "title": titles[name], "href": href} for name, href in spoken.links.items()),
             *([link] if signin else []),
         ],

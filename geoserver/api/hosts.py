@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
+from geoserver.addresses import ROOT
 from geoserver.api.problems import PROBLEM_TYPE, build_refusal
 from geoserver.errors import shorten
 
@@ -24,12 +25,11 @@ if TYPE_CHECKING:
 
     from geoserver.settings import Settings
 
-__all__ = ["ROOT", "CheckHost", "Hosts"]
+__all__ = ["CheckHost", "Hosts"]
 
 log = logging.getLogger("geoserver")
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_.])?)(?::(\d{1,5}))?", re.ASCII)
-ROOT = "app_root_path"  # in the scope: the path that `request.base_url` has, and routing does not see
 _LONGEST = 255  # characters of a name
 _PORTS = 65_535
 _KEPT = 256  # Host headers that are remembered as good
@@ -109,7 +109,7 @@ class Hosts:
             return False
 
     def _replace(self, scope: Scope, text: str | None) -> None:
-        """Every address that the app builds follows the scope (Starlette's `request.base_url`)."""
+        """Every address that the app builds follows the scope (`addresses.site_of`)."""
         scope[ROOT] = self._prefix(scope)
         if self._public.netloc:
             text, scope["scheme"] = self._public.netloc, self._public.scheme

@@ -51,6 +51,9 @@ class KeyEntry(BaseModel):
 
 class KeyList(BaseModel):
     keys: list[KeyEntry]
+    next: str | None = Field(
+        description="The address of the keys that were made after these; null where there are none."
+    )
 
 
 class NewKey(KeyEntry):

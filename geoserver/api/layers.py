@@ -12,8 +12,9 @@ from geoserver import styling
 from geoserver.api import params
 from geoserver.api.answers import UNCHANGED, GeoJson, answer, unchanged
 from geoserver.api.city import build_city
+from geoserver.api.download import describe_downloads
 from geoserver.api.schemas import Feature, LayerDetail, LayerList, LayerParts, ReadingList, RejectList, Summary
-from geoserver.catalog.languages import in_language, page_words, words_for
+from geoserver.catalog.languages import in_language, page_words, read_phrases, words_for
 from geoserver.catalog.speech import mark_languages, title_language
 from geoserver.database import queries, summaries
 from geoserver.errors import BadParameterError, NotFoundError
@@ -70,6 +71,7 @@ async def read_layer(request: Request, layer_id: params.LayerId, lang: params.La
         "fields": await _fields(services, layer, status, own) if layer.has_rows else _plain_fields(layer.fields, own),
         "parameters": [_parameter_entry(item) for item in layer.parameters.values()],
         "readings": _readings_entry(layer, own),
+        "downloads": await describe_downloads(services.database, layer, status, told.base),
         "notes": await queries.read_notes(services.database, layer) if layer.has_rows else [],
         "legend": mark_languages(styling.build_legend(view.catalog, layer, words), layer, words),
         "bins": _bins_entry(view.catalog, layer, status, words) if layer.has_rows else None,
@@ -219,7 +221,7 @@ _MEMBERS: dict[str, Callable[[_Told], Any]] = {
     "access": lambda of: _unless(of.layer.access, "public"),
     "access_title": lambda of: getattr(of.words, of.layer.access, None),
     "tiles": lambda of: "ready" if of.status.preparing is None else "preparing",
-    "links": lambda of: _links(of.layer, of.base),
+    "links": lambda of: _links(of.layer, of.base, of.words.code),
 }
 
 
@@ -243,14 +245,17 @@ def _parse_members(text: str | None) -> list[str]:
     return names
 
 
-def _links(layer: Layer, base: str) -> list[dict[str, str]]:
+def _links(layer: Layer, base: str, language: str) -> list[dict[str, str]]:
     api, ogc = f"{base}/api/layers/{layer.id}", f"{base}/ogc/collections/{layer.id}"
     itself = _link("self", "application/json", api, "This layer")
+    title = read_phrases(language)["page"]
+    page = _link("alternate", "text/html", f"{base}/layers/{layer.id}?lang={language}", title)
     tiles = _link("tiles", "application/json", f"{base}/tiles/{layer.id}.json", "Vector tiles (TileJSON)")
     if not layer.has_rows:
-        return [itself, tiles]
+        return [itself, page, tiles]
     return [
         itself,
+        page,
         _link("summary", "application/json", f"{api}/summary", "Counts, facets and histograms under a filter"),
         tiles,
         _link("collection", "application/json", ogc, "OGC API collection"),

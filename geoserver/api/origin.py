@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from geoserver.access import access_of
+from geoserver.addresses import site_of
 from geoserver.api.problems import PROBLEM_TYPE, build_problem
 from geoserver.errors import ForbiddenError
 from geoserver.gate import is_basic, is_from
@@ -45,9 +46,9 @@ def _may_write(request: Request) -> bool:
     """Programs send Basic and no word of a page; a browser says at least that another site asks."""
     access, origins = access_of(request.scope), request.headers.getlist("origin")
     if access.by_cookie:
-        return is_from(str(request.base_url), origins)
+        return is_from(site_of(request), origins)
     if access.kind == "nobody" or not is_basic(request.headers.getlist("authorization")):
         return True
     if origins:
-        return is_from(str(request.base_url), origins)
+        return is_from(site_of(request), origins)
     return request.headers.get("sec-fetch-site", "same-origin") in _OWN_SITES

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 from fastapi import Depends, Path, Query, Request
 
 from geoserver import access
+from geoserver.addresses import site_of as base_url
 from geoserver.catalog.languages import choose_languages
 from geoserver.errors import BadParameterError, NotFoundError
 from geoserver.questions import FILTERS as FILTER_NAMES
@@ -134,11 +135,6 @@ async def find_rows(view: View, layer_id: str) -> tuple[Layer, LayerStatus]:
     if not layer.has_rows:
         raise NotFoundError("table of layer", layer_id, "a layer with rows; this one has tiles and nothing else")
     return layer, status
-
-
-def base_url(request: Request) -> str:
-    """The address under which clients know this server, without a slash at the end."""
-    return str(request.base_url).rstrip("/")
 
 
 def read_parameters(

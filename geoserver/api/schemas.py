@@ -14,6 +14,7 @@ __all__ = [
     "LayerEntry",
     "LayerList",
     "LayerParts",
+    "Places",
     "Problem",
     "ReadingList",
     "RejectList",
@@ -86,7 +87,7 @@ class LayerEntry(BaseModel):
 
 
 class CityLink(BaseModel):
-    rel: Literal["imprint", "contact", "terms", "privacy", "accessibility", "signin"]
+    rel: Literal["imprint", "contact", "terms", "privacy", "accessibility", "signin", "datasets"]
     title: str
     href: str
 
@@ -253,11 +254,22 @@ class Note(BaseModel):
     example: str = Field(description="One of the values as the source has it; may be empty.")
 
 
+class DownloadEntry(BaseModel):
+    format: str = Field(description="As `/download/{layer_id}.{format}` names it.")
+    of: Literal["features", "readings"]
+    title: str
+    media_type: str
+    href: str
+    bytes: int = Field(description="Of the whole layer, roughly.")
+    limits: list[str] = Field(description="What of this layer the format cannot hold.")
+
+
 class LayerDetail(LayerEntry):
     fields: list[FieldEntry]
     notes: list[Note]
     parameters: list[ParameterEntry]
     readings: ReadingsEntry | None
+    downloads: list[DownloadEntry]
     legend: list[LegendEntry]
     bins: BinsEntry | None = Field(description="null where the style draws no bins.")
 
@@ -348,6 +360,22 @@ class TileJson(BaseModel):
     attribution: str
     features_from: int
     vector_layers: list[VectorLayer]
+
+
+class Place(BaseModel):
+    title: str = Field(description="Its name, in the reader's language where it is known; a house's street and number.")
+    near: str | None = Field(description="The settlement or quarter beside it.")
+    kind: str | None = Field(description="What it is, as the basemap says it.")
+    layer: str
+    id: int = Field(description="Of the feature, or of a piece of the street.")
+    at: list[float] = Field(description="A point on it, as longitude and latitude.")
+    bounds: list[float] = Field(description="West, south, east, north.")
+
+
+class Places(BaseModel):
+    """What of the basemap is called so, the best first."""
+
+    places: list[Place]
 
 
 class Problem(BaseModel):

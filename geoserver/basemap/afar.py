@@ -168,7 +168,10 @@ def _merge_lines(kind: str, shapes: Shapes, zoom: int) -> Shapes:
         return np.array([], object)
     pixel = _PIXEL / 2**zoom
     merged = shapely.simplify(shapes, pixel / 4)
-    merged = shapely.union_all(merged, grid_size=grid * pixel) if grid else shapely.multilinestrings(merged)
+    if grid:
+        merged = shapely.union_all(merged, grid_size=grid * pixel)
+    else:  # what the extract's edge cuts more than once has several parts
+        merged = shapely.multilinestrings(shapely.get_parts(merged))
     parts: Shapes = shapely.get_parts(shapely.line_merge(merged) if merged.geom_type != "LineString" else merged)
     parts = shapely.simplify(parts[shapely.get_dimensions(parts) == 1], pixel / 2)
     length, loose = shapely.length(parts), _find_loose(parts)

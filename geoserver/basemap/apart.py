@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
 import select
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -132,12 +134,27 @@ class _Child:
         return LoadError(f"{self._extract}: it is broken, or too large: the process that read it ended {how}")
 
 
+def _find_fault(extract: Path) -> str:
+    """Why a path leads to nothing that can be read here; empty where it may."""
+    try:
+        mode = extract.stat().st_mode
+    except FileNotFoundError:
+        return "there is no such file"
+    except OSError as error:  # links in a circle, no way in, too long a name
+        return f"cannot be reached: {error.strerror}"
+    if stat.S_ISDIR(mode):
+        return "is a folder"
+    if not stat.S_ISREG(mode):
+        return "is no file that can be read several times; save it as one first"
+    return "" if os.access(extract, os.R_OK) else "cannot be read by this user"
+
+
 class Reader:
     """Reads an extract in other processes, as a context. Raises LoadError that says what is wrong with it."""
 
     def __init__(self, extract: Path, folder: Path, reading: Callable[[str, int], None]) -> None:
-        if not extract.is_file():
-            raise LoadError(f"{extract}: {'is a folder' if extract.is_dir() else 'there is no such file'}")
+        if fault := _find_fault(extract):
+            raise LoadError(f"{extract}: {fault}")
         self.notes: dict[str, int] = {}
         self._extract = extract
         self.reading = reading
@@ -147,6 +164,7 @@ class Reader:
             "path": str(extract.resolve()),
             "folder": str(folder.resolve()),
             "memory": _MEMORY,
+            "parent": os.getpid(),
             "languages": page_languages(),
             "found": None,
         }

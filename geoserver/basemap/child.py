@@ -25,7 +25,7 @@ from geoserver.basemap.streets import LAYERS, Ways, read_streets
 from geoserver.basemap.survey import Survey, survey
 from geoserver.basemap.writing import Writer
 from geoserver.sources.frames import read_frame, write_frame
-from geoserver.sources.sandbox import confine, limit_memory
+from geoserver.sources.sandbox import confine, end_with, limit_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,7 @@ _WORD = 20.0  # seconds of waiting, after which it says that it is still there
 
 def main() -> None:
     order = json.loads(_read_line())
+    end_with(order["parent"])
     path, folder = Path(order["path"]), Path(order["folder"])
     gc.disable()  # millions of small tuples, none of them in a circle
     limit_memory(order["memory"])
@@ -54,6 +55,8 @@ def main() -> None:
         half.fail(f"ends too early, or is broken ({error}); download it again")
     except (ValueError, OSError) as error:
         half.fail(str(error))
+    except Exception as error:  # of a library, about what no real extract holds
+        half.fail(f"holds what cannot be read ({type(error).__name__}: {error})")
     else:
         half.send("end", notes=dict(+half.notes))
 

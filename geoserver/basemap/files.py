@@ -29,6 +29,8 @@ __all__ = [
     "Parquet",
     "check_places",
     "find_foreign",
+    "is_ours",
+    "list_served",
     "put_in_place",
     "render_layer_file",
     "staging_folder",
@@ -100,6 +102,11 @@ def find_foreign(workspace: Path) -> list[str]:
     """Sheets whose layer files somebody wrote: they stay as they are."""
     folder = workspace / "layers"
     return [name for name in SHEETS if (path := folder / f"{name}.toml").is_file() and not is_ours(path)]
+
+
+def list_served(workspace: Path) -> list[str]:
+    """Sheets that are layers of the workspace now, made by this command."""
+    return [name for name in SHEETS if is_ours(workspace / "layers" / f"{name}.toml")]
 
 
 @contextlib.contextmanager

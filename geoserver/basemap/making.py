@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from geoserver import assets
 from geoserver.basemap.afar import build_afar
 from geoserver.basemap.apart import Reader
 from geoserver.basemap.files import (
@@ -15,6 +16,7 @@ from geoserver.basemap.files import (
     Parquet,
     check_places,
     find_foreign,
+    list_served,
     put_in_place,
     render_layer_file,
     staging_folder,
@@ -58,6 +60,10 @@ def make_basemap(
     extract: Path, workspace: Path, url: str, *, reading: Reading, loading: Loading, force: bool = False
 ) -> Made:
     """Make every layer of the basemap anew. Raises LoadError; the basemap that was there then stays in service."""
+    if (workspace / "layers").resolve() == assets.root("layers").resolve():
+        raise LoadError(
+            f"{workspace}: the sample city lies here; make a folder of your own, and name it by --workspace FOLDER"
+        )
     foreign = find_foreign(workspace)
     if len(foreign) == len(SHEETS):
         raise LoadError(
@@ -74,7 +80,9 @@ def make_basemap(
             layers = _write_layer_files(staging, extract, languages, foreign)
             batches = _iterate(reader, files, extract, {layer.id for layer in layers})
             try:
-                made = load_together(layers, batches, _CRS, url, loading=loading, force=force)
+                made = load_together(
+                    layers, batches, _CRS, url, loading=loading, force=force, served=list_served(workspace)
+                )
             except LoadError as error:
                 raise LoadError(_explain(error, extract)) from error
             put_in_place(staging, workspace, [report.layer_id for report in made.reports])

@@ -20,7 +20,7 @@ from geoserver.basemap.lines import Lines
 from geoserver.basemap.rings import Cut, build_area
 from geoserver.basemap.shapes import as_polygon, subdivide
 from geoserver.basemap.streets import Ways, filter_things, is_line
-from geoserver.basemap.survey import EVERY, NO_POSITION, UNSORTED, Box, Survey, Tell, create_index, iterate
+from geoserver.basemap.survey import EVERY, NO_POSITION, NO_TEXT, UNSORTED, Box, Survey, Tell, create_index, iterate
 from geoserver.basemap.tags import (
     KEYS,
     POINTS,
@@ -116,14 +116,20 @@ class _Extract:
         for number, thing in enumerate(iterate(self.found, kinds, *filters, locations=self.locations)):
             if number % EVERY == 0:
                 self.tell("reading", number)
-            if thing.is_way():
-                self._take_way(thing)
-            elif thing.is_relation():
-                self._take_relation(thing)
-            elif self.lines.ways:
+            if thing.is_node() and self.lines.ways:
                 raise ValueError(UNSORTED)
-            else:
-                self._take_node(thing)
+            try:
+                self._take(thing)
+            except UnicodeDecodeError:
+                self.writer.notes[NO_TEXT] += 1
+
+    def _take(self, thing: Any) -> None:
+        if thing.is_way():
+            self._take_way(thing)
+        elif thing.is_relation():
+            self._take_relation(thing)
+        else:
+            self._take_node(thing)
 
     def check(self, others: Ways) -> None:
         """Raises ValueError where none of the ways of both halves leads anywhere."""
@@ -190,7 +196,7 @@ class _Extract:
                 self.tell("joining", number)
             runs = self.lines.read_runs(way)
             level = self.borders.get(way.id)
-            if level and way.tags.get("natural") != "coastline" and way.tags.get("maritime") != "yes":
+            if level and not _is_at_sea(way.tags):
                 row = Row("boundaries", (_BORDERS.get(level, "quarter"), level))
                 self._add_shapes(row, [shapely.linestrings(run) for run in runs])
             if way.id in wanted:
@@ -254,6 +260,14 @@ class _Extract:
 
 def _read_ways(relation: Any) -> list[int]:
     return [member.ref for member in relation.members if member.type == "w"]
+
+
+def _is_at_sea(tags: Tags) -> bool:
+    """Whether a border is drawn by the coast, or lies beyond it."""
+    try:
+        return tags.get("natural") == "coastline" or tags.get("maritime") == "yes"
+    except UnicodeDecodeError:  # it is counted where all things are read
+        return False
 
 
 def _reaches(lines: list[np.ndarray], box: Box) -> bool:

@@ -220,6 +220,7 @@ _LIST = (
         {"number": "text", "street": "text", "postcode": "text"},
         languages=False,
         minzoom=16,
+        recipe="numbers",
     ),
 )
 

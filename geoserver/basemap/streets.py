@@ -14,7 +14,7 @@ from osmium.filter import KeyFilter
 from osmium.geom import WKBFactory
 
 from geoserver.basemap.lines import Lines
-from geoserver.basemap.survey import EVERY, NO_POSITION, UNSORTED, Survey, Tell, create_index, iterate
+from geoserver.basemap.survey import EVERY, NO_POSITION, NO_TEXT, UNSORTED, Survey, Tell, create_index, iterate
 from geoserver.basemap.tags import Tags, read_house_number, read_street
 
 if TYPE_CHECKING:
@@ -56,19 +56,19 @@ def read_streets(found: Survey, writer: Writer, tell: Tell, storage: str) -> Way
         if number % EVERY == 0:
             tell("reading", number)
         tags = thing.tags
-        if thing.is_way():
-            if (street := read_street(tags, tags["highway"])) and is_line(thing, tags):
-                lines.ways += 1
-                lines.take(thing, [street], writer.read_names(tags))
-        elif lines.ways:
+        if thing.is_node() and lines.ways:
             raise ValueError(UNSORTED)
-        elif row := read_house_number(tags):
-            try:
-                shape = factory.create_point(thing)
-            except (osmium.InvalidLocationError, RuntimeError):
-                writer.notes[NO_POSITION] += 1
-                continue
-            writer.add(row, shape, ())
+        try:
+            if thing.is_way():
+                if (street := read_street(tags, tags["highway"])) and is_line(thing, tags):
+                    lines.ways += 1
+                    lines.take(thing, [street], writer.read_names(tags))
+            elif row := read_house_number(tags):
+                writer.add(row, factory.create_point(thing), ())
+        except UnicodeDecodeError:
+            writer.notes[NO_TEXT] += 1
+        except (osmium.InvalidLocationError, RuntimeError):  # of a point; lines say it themselves
+            writer.notes[NO_POSITION] += 1
     lines.join()
     writer.flush()
     return Ways(lines.ways, lines.lost)

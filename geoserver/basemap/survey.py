@@ -17,13 +17,14 @@ from geoserver.basemap.blobs import find_format, read_samples
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["EVERY", "NO_POSITION", "UNSORTED", "Box", "Survey", "Tell", "create_index", "iterate", "survey"]
+__all__ = ["EVERY", "NO_POSITION", "NO_TEXT", "UNSORTED", "Box", "Survey", "Tell", "create_index", "iterate", "survey"]
 
 type Tell = Callable[[str, int], None]
 type Box = tuple[float, float, float, float]
 
 EVERY = 20_000  # things, between two words of progress
 NO_POSITION = "points without a position left out"
+NO_TEXT = "things whose tags are no UTF-8 left out"
 UNSORTED = "has nodes behind ways; sort it first (osmium sort)"
 _LANGUAGE = re.compile(r"name:([a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-[A-Za-z0-9]{2,8})?)")
 _NO_LANGUAGES = ("name:old", "name:alt", "name:loc", "name:int", "name:off", "name:reg", "name:nat")
@@ -98,7 +99,10 @@ def _look_at_samples(found: Survey, spoken: Collection[str]) -> None:
     inside = outside = 0
     for thing in _iterate_samples(found, osmium.osm.NODE | osmium.osm.WAY, _FIRST, _OF_EACH, KeyFilter("name")):
         named += 1
-        keys = [tag.k for tag in thing.tags if tag.k.startswith("name:") and tag.k not in _NO_LANGUAGES]
+        try:
+            keys = [tag.k for tag in thing.tags if tag.k.startswith("name:") and tag.k not in _NO_LANGUAGES]
+        except UnicodeDecodeError:
+            keys = []
         languages.update(match[1] for key in keys if (match := _LANGUAGE.fullmatch(key)))
         this = (thing.type_str(), thing.id)
         if this == last:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,7 @@ from geoserver.catalog.layer_file import read_layer
 from geoserver.catalog.names import natural_key, near
 from geoserver.catalog.rowless import read_kinds
 from geoserver.catalog.schemas import FOLDER, Schema, read_schemas
-from geoserver.catalog.styles import find_geometry, find_misread, read_recipes, read_styles
+from geoserver.catalog.styles import find_geometry, find_misread, keep_meant_styles, read_recipes, read_styles
 from geoserver.errors import CatalogError, NotFoundError
 from geoserver.model import ANY, BINS, City, Grant, Layer
 from geoserver.settings import Settings
@@ -212,6 +213,7 @@ def read_catalog(
     problems += _find_unknown_schemas(layers, schemas)
     layers = {layer.id: _belong(layer, city) for layer in layers.values()}
     ordered = _in_order(layers)
+    styles = keep_meant_styles(styles, {layer.style for layer in layers.values()})
     return Catalog(ordered, styles, recipes, schemas, tuple(problems), city, groups, access_path)
 
 
@@ -264,7 +266,7 @@ def _find_unknown_schemas(layers: Mapping[str, Layer], schemas: Mapping[str, Sch
 
 def source_path(layer: Layer, source: str | None = None) -> Path:
     """Where the layer's (or its readings') file lies: paths are relative to the folder that holds `layers/`."""
-    return (layer.file.parent.parent / (source or layer.source)).resolve()
+    return Path(os.path.realpath(layer.file.parent.parent / (source or layer.source)))  # no error for links in a circle
 
 
 def _join(
@@ -306,7 +308,9 @@ def _join(
     if layer.basemap:  # nobody asks what it is: its tiles carry what is drawn, from where it is drawn
         if "name" in styled:  # labels are in the reader's language
             styled |= {name: styled["name"] for name in layer.fields if name.startswith("name_")}
-        zooms = {name: zoom for name, zoom in styled.items() if zoom > layer.minzoom}
+        # The last tiles are drawn at all zooms beyond theirs.
+        last = {name: min(zoom, layer.maxzoom) for name, zoom in styled.items()}
+        zooms = {name: zoom for name, zoom in last.items() if zoom > layer.minzoom}
         return replace(layer, tile_fields=tuple(name for name in carried if name in styled), tile_zooms=zooms)
     filtered = {name for name, item in layer.fields.items() if item.filter in ("choice", "range")}
     labels = [layer.label, *(words.label for words in layer.languages.values())]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from geoserver.catalog.languages import TAG, page_languages
 from geoserver.catalog.names import near
 from geoserver.catalog.pictures import read_picture
 from geoserver.catalog.toml import Part, explain, read_toml
+from geoserver.catalog.wording import find_fault
 from geoserver.colours import contrast, mix, parse_hex, write_hex
 from geoserver.errors import CatalogError
 from geoserver.model import Bounds, City, CityWords, Picture
@@ -30,6 +32,8 @@ _PAGE = "docs/city.md"
 _PAPER = {"accent": "#ffffff", "accent_dark": "#23282c"}  # what is written in the accent's colour lies on (style.css)
 _LEAST = 4.5  # contrast of text (WCAG 2.2 AA)
 _STEPS = 100
+_LONGEST = 1_000  # characters of a text
+_MAIL = re.compile(r"mailto:[^@\s?]+@[^@\s?]+")
 
 
 def _check_colour(value: str) -> str:
@@ -41,11 +45,17 @@ def _check_colour(value: str) -> str:
 def _check_link(value: str) -> str:
     try:
         parts = urlsplit(value)
-    except ValueError:  # a bracket that is not closed
-        parts = urlsplit("")
-    mail = parts.scheme == "mailto" and "@" in parts.path
-    if not value.isprintable() or " " in value or not (mail or (parts.scheme in ("http", "https") and parts.netloc)):
+        page = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0  # it proves the port
+    except ValueError:
+        page = False
+    if not value.isprintable() or " " in value or not (page or _MAIL.match(value)):
         raise ValueError("an address that begins with https://, http:// or mailto:")
+    return value
+
+
+def _check_words(value: str) -> str:
+    if fault := find_fault(value, _LONGEST):
+        raise ValueError(fault)
     return value
 
 
@@ -55,7 +65,7 @@ def _check_tag(value: str) -> str:
     return value
 
 
-Text = Annotated[str, Key(max_length=1_000)]
+Text = Annotated[str, Key(max_length=_LONGEST), AfterValidator(_check_words)]
 Link = Annotated[str, AfterValidator(_check_link)]
 Colour = Annotated[str, AfterValidator(_check_colour)]
 Degrees = Annotated[float, Key(allow_inf_nan=False)]
@@ -90,7 +100,7 @@ class _WordsFile(Part):
 
 
 class CityFile(Part):
-    title: Annotated[str, Key(min_length=1, max_length=200)]
+    title: Annotated[str, Key(min_length=1, max_length=200), AfterValidator(_check_words)]
     tagline: Text = ""
     description: Text = ""
     publisher: Text = ""

@@ -12,10 +12,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-__all__ = ["LARGEST", "list_files", "read_bytes", "read_signature", "read_text", "sign"]
+__all__ = ["LARGEST", "is_file", "is_folder", "list_files", "read_bytes", "read_signature", "read_text", "sign"]
 
 LARGEST = 8 << 20  # bytes; the largest style of a basemap has some hundred thousand
 _SUFFIXES = (".toml", ".json", ".sql")
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is one, as far as this user can tell; pathlib raises where a folder is closed or a name long."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """The same of a folder."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def list_files(folder: Path, suffix: str, problems: list[CatalogError]) -> list[Path]:

@@ -28,6 +28,8 @@ __all__ = [
     "page_languages",
     "page_words",
     "pick_language",
+    "read_phrases",
+    "read_table",
     "read_words",
     "words_for",
 ]
@@ -73,7 +75,7 @@ class ServerWords:
 
 
 ENGLISH = ServerWords("Other", "No data", "{} to {}", "Yes", "No", ".")
-_TABLE = re.compile(r"^export const server = \{(.*?)^\};", re.MULTILINE | re.DOTALL)
+_TABLE = r"^export const {} = \{{(.*?)^\}};"
 _LINE = re.compile(r'^\s*(\w+):\s+("(?:[^"\\]|\\.)*"),$', re.MULTILINE)
 
 
@@ -81,15 +83,26 @@ _LINE = re.compile(r'^\s*(\w+):\s+("(?:[^"\\]|\\.)*"),$', re.MULTILINE)
 def read_words(folder: Path | None = None) -> Mapping[str, ServerWords]:
     """By language what the server says, from the page's files of messages: one for each language that both speak."""
     files = sorted((folder or assets.root("messages")).glob("*.ts"))
-    found = {path.stem: _parse_words(path.read_text(encoding="utf-8")) for path in files}
+    found = {path.stem: _parse_words(read_table(path, "server")) for path in files}
     # What a file lacks is said in English.
     return {"en": ENGLISH} | {code: replace(ENGLISH, **said, code=code) for code, said in found.items()}
 
 
-def _parse_words(text: str) -> dict[str, str]:
-    table = _TABLE.search(text)
-    found = {name: json.loads(value) for name, value in _LINE.findall(table[1] if table else "")}
+def read_table(path: Path, name: str) -> dict[str, str]:
+    """The lines of a table in a file of messages; none where there is no such table."""
+    table = re.search(_TABLE.format(name), path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return {key: json.loads(value) for key, value in _LINE.findall(table[1] if table else "")}
+
+
+def _parse_words(found: Mapping[str, str]) -> dict[str, str]:
     return {item.name: found[item.name] for item in fields(ENGLISH) if item.name in found}
+
+
+@functools.cache
+def read_phrases(language: str) -> Mapping[str, str]:
+    """What the pages of datasets say in a language, from the same files; what one lacks is said in English."""
+    folder = assets.root("messages")
+    return {**read_table(folder / "en.ts", "pages"), **read_table(folder / f"{language}.ts", "pages")}
 
 
 def page_languages() -> tuple[str, ...]:

@@ -6,13 +6,10 @@ import hashlib
 import os
 import stat
 import xml.parsers.expat
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from geoserver.errors import CatalogError
 from geoserver.model import Picture
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["read_picture"]
 
@@ -36,7 +33,7 @@ def _read(folder: Path, name: str) -> bytes:
     """The file's bytes; ValueError says what was expected. Nothing outside of the folder is read."""
     if "\0" in name:
         raise ValueError("the name of a file")
-    target = (folder / name).resolve()
+    target = Path(os.path.realpath(folder / name))  # which takes links in a circle as they are
     if not target.is_relative_to(folder.resolve()):
         raise ValueError("a file inside the folder of city.toml")
     try:
@@ -77,7 +74,7 @@ def _prove_svg(body: bytes) -> str:
     parser.EntityDeclHandler = refuse
     try:
         parser.Parse(body, True)
-    except xml.parsers.expat.ExpatError as error:
+    except (xml.parsers.expat.ExpatError, LookupError) as error:  # LookupError: an encoding that nobody knows
         raise ValueError(f"an SVG or PNG; as an SVG it cannot be read ({error})") from error
     if first[:1] != [f"{_SVG} svg"]:
         raise ValueError("an SVG or PNG; its first element is no <svg> of SVG's namespace")

@@ -19,7 +19,7 @@ __all__ = [
     "find_columns",
     "find_geometry",
     "find_misread",
-    "is_product_style",
+    "keep_meant_styles",
     "list_source_layers",
     "read_recipes",
     "read_styles",
@@ -54,7 +54,19 @@ def read_styles(workspace: Path, problems: list[CatalogError]) -> dict[str, Mapp
     return styles
 
 
-def is_product_style(name: str, style: Mapping[str, Any]) -> bool:
+def keep_meant_styles(styles: Mapping[str, Mapping[str, Any]], named: Collection[str]) -> dict[str, Mapping[str, Any]]:
+    """Those of a city, basemaps, and of those for the sample city the ones that a layer names.
+
+    A city's own `crime` is another than the sample city's: neither drawn nor judged by a style that it does not name.
+    """
+    return {
+        name: style
+        for name, style in styles.items()
+        if name in named or "base" in style["sources"] or not _is_product_style(name, style)
+    }
+
+
+def _is_product_style(name: str, style: Mapping[str, Any]) -> bool:
     """Whether that is what comes with the product by this name, and no style of a city that has taken its place."""
     return style == _read_product_styles().get(name)
 

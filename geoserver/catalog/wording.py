@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from geoserver.model import Field, FieldWords, Layer, Parameter, Words
 
-__all__ = ["check_words"]
+__all__ = ["check_words", "find_fault"]
 
 _SHORT = 200  # characters of a title, a noun, a unit, a label
 _LONG = 10_000  # of what is told on request
@@ -35,7 +35,7 @@ def check_words(path: Path, layer: Layer) -> None:
 
 def _find_faults(layer: Layer) -> Iterator[tuple[str, str]]:
     for key, text, most in _list_texts(layer):
-        if fault := _find_fault(text, most):
+        if fault := find_fault(text, most):
             yield key, fault
     yield from _faults_of_label("label", layer.label, layer)
     yield from _faults_of_nouns("", layer.noun, layer.nouns)
@@ -87,7 +87,7 @@ def _texts_of(where: str, said: Layer | Words) -> Iterator[tuple[str, str, int]]
             yield from ((f"{key}.limits", title, _SHORT) for title in titles)
 
 
-def _find_fault(text: str, most: int) -> str:
+def find_fault(text: str, most: int) -> str:
     """What a text should be and is not; empty where nothing is wrong with it."""
     if text and not text.strip():
         return "a text that can be seen; got nothing but blanks"

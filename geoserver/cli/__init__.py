@@ -1,4 +1,4 @@
-"""The command line: `geoserver demo|serve|load|check|basemap|tiles|keys|sessions|db`."""
+"""The command line: `geoserver demo|serve|load|check|basemap|export|tiles|keys|sessions|db`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from geoserver import __version__
 from geoserver.cli import keys, sessions, tiles
 from geoserver.cli.basemap import basemap
 from geoserver.cli.common import Workspace, console, database, find_layer, read_settings, say, say_error
+from geoserver.cli.export import export
 from geoserver.cli.reports import build_details, build_table, loading_progress
 from geoserver.errors import CatalogError, GeoserverError, LoadError, NotFoundError, PreparationError, SetupError
 from geoserver.settings import Settings
@@ -42,6 +43,7 @@ app.add_typer(tiles.app, name="tiles")
 app.add_typer(keys.app, name="keys")
 app.add_typer(sessions.app, name="sessions")
 app.command("basemap")(basemap)
+app.command("export")(export)
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on. (default: 127.0.0.1)")]
 Workers = Annotated[int | None, typer.Option(help="Processes that answer requests. (default: 1)")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,6 +41,12 @@ def basemap(
     with database(settings) as url, _progress(extract.name) as (reading, loading):
         made = make_basemap(extract, settings.workspace, url, reading=reading, loading=loading, force=force)
     _tell(made)
+    where = (
+        ""
+        if settings.workspace.resolve() == Path.cwd()
+        else f" --workspace {shlex.quote(str(workspace or settings.workspace))}"
+    )
+    say(f"look at it: geoserver serve{where} (a server that runs shows it at once)")
 
 
 def _tell(made: Made) -> None:

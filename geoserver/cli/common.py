@@ -6,6 +6,7 @@ import contextlib
 import getpass
 import os
 import signal
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -14,12 +15,13 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from geoserver.errors import SetupError
 from geoserver.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import psycopg
 
@@ -34,12 +36,15 @@ __all__ = [
     "database",
     "find_layer",
     "name_user",
+    "print_table",
     "read_settings",
     "say",
     "say_error",
     "show_time",
     "undisturbed",
 ]
+
+_ENDLESS = 100_000  # characters of a line
 
 Workspace = Annotated[
     Path | None,
@@ -60,9 +65,20 @@ def read_settings(workspace: Path | None, **given: object) -> Settings:
     try:
         return build(_env_file=folder / ".env", workspace=folder.resolve(), **values)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise SetupError(f"Setting {name}: {first['msg'].lower()}; got {first['input']!r}") from error
+        raise SetupError(_explain(error, values)) from None  # its text has all settings, secrets too
+
+
+def _explain(error: ValidationError, options: Mapping[str, object]) -> str:
+    """The first problem, by the name that was written, of an option or of a setting."""
+    first = error.errors()[0]
+    said = str(first["ctx"]["error"]) if first["type"] == "value_error" else first["msg"]
+    said = said.replace("Input should be", "expected")
+    if not first["loc"]:  # of several settings together, which are named in it
+        return said
+    name = str(first["loc"][0])
+    known = f"--{name.replace('_', '-')}" if name in options else f"GEOSERVER_{name.upper().removeprefix('GEOSERVER_')}"
+    secret = name.endswith("secret") or "database_url" in name.lower()
+    return f"{known}: {said}" if secret or said.startswith("got ") else f"{known}: {said}; got {first['input']!r}"
 
 
 def find_layer(catalog: Catalog, name: str) -> Layer:
@@ -141,3 +157,16 @@ def name_user() -> tuple[str, str]:
 def show_time(instant: datetime | None) -> str:
     """For tables; empty for never."""
     return instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if instant else ""
+
+
+def print_table(names: Sequence[str], rows: Sequence[Sequence[str]], whole: Sequence[str]) -> None:
+    """On stdout, without columns that are empty. No value loses an end: columns in `whole` are as wide as they need,
+    others break; and where no terminal is, for `grep` and the like, each row is one line.
+    """
+    table = Table(box=None)
+    told = [index for index, _ in enumerate(names) if not rows or any(row[index] for row in rows)]
+    for index in told:
+        table.add_column(names[index], overflow="fold", no_wrap=names[index] in whole)
+    for row in rows:
+        table.add_row(*(escape(row[index]) for index in told))
+    Console(width=None if sys.stdout.isatty() else _ENDLESS).print(table)

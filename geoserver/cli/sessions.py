@@ -6,11 +6,8 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from geoserver.cli.common import Json, Workspace, connected, name_user, read_settings, say, show_time
+from geoserver.cli.common import Json, Workspace, connected, name_user, print_table, read_settings, say, show_time
 from geoserver.errors import NotFoundError
 
 __all__ = ["app"]
@@ -25,16 +22,21 @@ def list_(as_json: Json = False, workspace: Workspace = None) -> None:
 
     with connected(read_settings(workspace)) as connection:
         sessions = list_sessions(connection)
-    table = Table("who", "name", "groups", "since", "until", box=None)
-    for session in sessions:
-        if as_json:
+    if as_json:
+        for session in sessions:
             print(json.dumps(session, ensure_ascii=False, default=str))
-            continue
-        told = (session["who"], session["name"], ", ".join(session["groups"]))
-        times = (show_time(session[name]) for name in ("created_at", "expires_at"))
-        table.add_row(*(escape(cell) for cell in told), *times)
-    if not as_json:
-        Console(soft_wrap=True).print(table)
+        return
+    rows = [
+        (
+            each["who"],
+            each["name"],
+            ", ".join(each["groups"]),
+            show_time(each["created_at"]),
+            show_time(each["expires_at"]),
+        )
+        for each in sessions
+    ]
+    print_table(("who", "name", "groups", "since", "until"), rows, whole=("who",))
 
 
 @app.command("end")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from geoserver.settings import Settings
     from geoserver.tiling import Built
 
-__all__ = ["app"]
+__all__ = ["app", "find_loaded"]
 
 app = typer.Typer(help="Tiles as files: a PMTiles archive of a layer.", no_args_is_help=True)
 
@@ -56,6 +56,8 @@ def build(
     catalog = read_catalog(settings)
     wanted = find_layer(catalog, layer)
     target = _check_target(file)
+    if wanted.access != "public":
+        say(f"{wanted.id} is {wanted.access}: whoever has the archive sees all its rows")
     with database(settings) as url:
         built = asyncio.run(_build(settings, url, catalog, wanted, target, zoom=zoom, query=filter_))
     print(f"{target}: {built.tiles:,} tiles, {built.size / 1e6:,.1f} MB")
@@ -96,7 +98,7 @@ async def _build(
     pool = Database(url, settings.model_copy(update={"statement_timeout": _QUERY_TIMEOUT, "pool_size": workers}))
     await pool.open()
     try:
-        layer, status = await _find(pool, catalog, wanted)
+        layer, status = await find_loaded(pool, catalog, wanted)
         zooms = _parse_zooms(zoom, layer)
         where = tiling.parse_question(layer, status, {"filter": query}, {})
         total = tiling.count_tiles(layer, status, zooms)
@@ -113,14 +115,14 @@ async def _build(
                 advance=advance,
                 tell=tell,
             )
-        if layer.has_rows and (await _find(pool, catalog, wanted))[1].version != status.version:
+        if layer.has_rows and (await find_loaded(pool, catalog, wanted))[1].version != status.version:
             say("Rows changed meanwhile, so some tiles are older than others; build again for one state.")
         return built
     finally:
         await pool.close()
 
 
-async def _find(pool: Database, catalog: Catalog, layer: Layer) -> tuple[Layer, LayerStatus]:
+async def find_loaded(pool: Database, catalog: Catalog, layer: Layer) -> tuple[Layer, LayerStatus]:
     """The layer as it is loaded, with its state, or that of its archive; raises NotFoundError."""
     from geoserver.database.fitting import fit
     from geoserver.database.status import read_statuses

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from geoserver.errors import SetupError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -79,13 +81,20 @@ class SettingsOf:
 
 
 def connect_options(url: str, application: str = "geoserver") -> dict[str, Any]:
-    """Keyword arguments for psycopg's `connect`, and for pools, whose `configure` is then `SettingsOf.apply`."""
-    patience = conninfo_to_dict(url).get("connect_timeout") or _PATIENCE
+    """Keyword arguments for psycopg's `connect`, and for pools, whose `configure` is then `SettingsOf.apply`.
+
+    Raises SetupError for an address that cannot be read, without repeating what may be a password.
+    """
+    try:
+        patience = int(conninfo_to_dict(url).get("connect_timeout") or _PATIENCE)
+    except (psycopg.ProgrammingError, ValueError):
+        message = "DATABASE_URL cannot be read: expected postgresql://user:password@host/database, with signs such as @"
+        raise SetupError(f"{message} or / in the password percent-encoded") from None
     return {
         "autocommit": True,
         "application_name": application,
         "client_encoding": "UTF8",
-        "connect_timeout": int(patience),
+        "connect_timeout": patience,
     }
 
 

@@ -6,7 +6,7 @@ Everything here works on a plain connection; secrets come as digests only.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 
 import orjson
 from psycopg.rows import dict_row
@@ -32,6 +32,8 @@ __all__ = [
     "forget_sessions",
     "list_audit",
     "list_keys",
+    "list_keys_after",
+    "list_keys_before",
     "list_sessions",
     "read_known",
     "revoke_key",
@@ -121,6 +123,29 @@ def list_keys(connection: psycopg.Connection, key_id: str | None = None) -> list
     return [StoredKey(**row) for row in rows]
 
 
+def list_keys_after(connection: psycopg.Connection, key_id: str | None, most: int) -> list[StoredKey]:
+    """So many that were made after that of the id, or from the first on, the newest last. No key is ever deleted."""
+    return _list_beside(connection, ">", "ASC", key_id, most)
+
+
+def list_keys_before(connection: psycopg.Connection, key_id: str | None, most: int) -> list[StoredKey]:
+    """So many that were made before that of the id, or the newest of all; the newest last."""
+    return _list_beside(connection, "<", "DESC", key_id, most)[::-1]
+
+
+def _list_beside(
+    connection: psycopg.Connection, beyond: LiteralString, order: LiteralString, key_id: str | None, most: int
+) -> list[StoredKey]:
+    query = _KEYS + SQL("""
+        WHERE %(id)s::text IS NULL
+           OR (k.created_at, k.id) {beyond} (SELECT created_at, id FROM geoserver.keys WHERE id = %(id)s)
+        ORDER BY k.created_at {order}, k.id {order} LIMIT %(most)s
+    """).format(beyond=SQL(beyond), order=SQL(order))
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(query, {"id": key_id, "most": most}).fetchall()
+    return [StoredKey(**row) for row in rows]
+
+
 def add_key(connection: psycopg.Connection, key: StoredKey) -> None:
     """Keep a new key."""
     connection.execute(
@@ -160,12 +185,13 @@ def add_session(connection: psycopg.Connection, session: StoredSession) -> None:
     )
 
 
-def end_session(connection: psycopg.Connection, digest: bytes) -> bool:
-    """Whether there was such a session that had not ended."""
-    found = connection.execute(
-        "UPDATE geoserver.sessions SET ended_at = now() WHERE digest = %s AND ended_at IS NULL", [digest]
+def end_session(connection: psycopg.Connection, digest: bytes) -> tuple[str, str] | None:
+    """Whose session ended, as `list_sessions` has it, and their name; None where there was none that had not ended."""
+    query = SQL(
+        "UPDATE geoserver.sessions SET ended_at = now() WHERE digest = %s AND ended_at IS NULL RETURNING {who}, name"
     )
-    return found.rowcount > 0
+    row = connection.execute(query.format(who=_WHO), [digest]).fetchone()
+    return (str(row[0]), str(row[1])) if row else None
 
 
 def list_sessions(connection: psycopg.Connection) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ def check_connections(url: str, workers: int, each: int) -> None:
     allowed, reserved = row or (0, 0)
     if workers * each > allowed - reserved:
         raise SetupError(
-            f"{workers} workers with {each} connections each (pool, OGC threads, one to listen) are {workers * each},"
-            f" but the database allows {allowed - reserved}: lower GEOSERVER_POOL_SIZE, GEOSERVER_OGC_THREADS or"
-            " --workers, or raise max_connections"
+            f"{workers} workers with {each} connections each (pool, OGC threads, downloads, two to listen) are"
+            f" {workers * each}, but the database allows {allowed - reserved}: lower GEOSERVER_POOL_SIZE,"
+            " GEOSERVER_OGC_THREADS, GEOSERVER_DOWNLOADS or --workers, or raise max_connections"
         )

@@ -1,17 +1,19 @@
-"""Connections: an asynchronous pool for tiles and API, one for threads (OGC API); autocommit, with a timeout.
+"""Connections: asynchronous pools for tiles and API and for pages of OGC API, one for threads; autocommit, with a
+timeout.
 
 Queries are `psycopg.sql` objects with named parameters; a value never becomes part of the text.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import re
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg.rows import dict_row
+from psycopg.rows import dict_row, tuple_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from geoserver.database.connecting import SettingsOf, connect_options
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from geoserver.settings import Settings
 
-__all__ = ["Database", "Query", "run"]
+__all__ = ["Database", "Query", "explain", "run"]
 
 log = logging.getLogger("geoserver")
 
@@ -34,6 +36,7 @@ type Parameters = Mapping[str, object] | None
 type Row = dict[str, Any]
 
 _FORGET = "DEALLOCATE ALL"  # psycopg sees it, and forgets what it has prepared, too
+_AT_ONCE = 250  # rows of a page that are taken over in one go
 _WAIT = 5.0  # seconds that a request waits for a free connection before it is told to come back
 # What a statement about a table that has changed since comes to: tables, columns, functions that are gone, other types.
 _CHANGED = frozenset({"42P01", "42703", "42883", "42804", "42501", "42846", "3F000"})
@@ -52,7 +55,7 @@ _OF_SHAPES = re.compile(r"geos|geom|\blw|transform|topology|exception|srid", re.
 
 
 class Database:
-    """Both pools over one address; a database that is away is a 503 now and is found again by itself."""
+    """All pools over one address; a database that is away is a 503 now and is found again by itself."""
 
     def __init__(self, url: str, settings: Settings) -> None:
         self.url = url
@@ -64,15 +67,20 @@ class Database:
         self._pool = AsyncConnectionPool(
             url, min_size=1, max_size=settings.pool_size, configure=ours.apply_async, **limits
         )
+        self._pool_pages = AsyncConnectionPool(
+            url, min_size=0, max_size=settings.ogc_threads, configure=ours.apply_async, **limits
+        )
         self._pool_sync = ConnectionPool(url, min_size=0, max_size=settings.ogc_threads, configure=ours.apply, **limits)
 
     async def open(self) -> None:
-        """Start both pools; does not wait, so that a server starts while its database is still away."""
+        """Start the pools; does not wait, so that a server starts while its database is still away."""
         await self._pool.open(wait=False)
+        await self._pool_pages.open(wait=False)
         self._pool_sync.open(wait=False)
 
     async def close(self) -> None:
         await self._pool.close()
+        await self._pool_pages.close()
         self._pool_sync.close()
 
     @contextlib.asynccontextmanager
@@ -90,6 +98,19 @@ class Database:
             connection = held.enter_context(self._pool_sync.connection())
             held.enter_context(interruptible(connection.cancel_safe))
             yield connection
+
+    async def fetch_page(self, query: Query | bytes, params: Parameters = None) -> list[tuple[Any, ...]]:
+        """All rows of a page of OGC API as tuples, over connections of their own; a long one holds nobody up."""
+        rows: list[tuple[Any, ...]] = []
+        with self._explained():
+            async with self._pool_pages.connection() as connection:
+                cursor = connection.cursor(row_factory=tuple_row)
+                await run(connection, cursor, query, params)
+                while found := await cursor.fetchmany(_AT_ONCE):
+                    rows += found
+                    if len(found) == _AT_ONCE:
+                        await asyncio.sleep(0)
+        return rows
 
     async def fetch(self, query: Query, params: Parameters = None) -> list[Row]:
         """All rows as dicts."""
@@ -120,28 +141,37 @@ class Database:
         """Turn what psycopg says into what a client understands: a cut query, an absent server, impossible values."""
         try:
             yield
-        except _UNCOMPUTABLE as error:
-            if isinstance(error, psycopg.errors.InternalError_) and not _OF_SHAPES.search(str(error)):
-                raise
-            # Its words may hold values of rows, so they are for the log alone.
-            log.warning("The database could not compute: %s", error)
-            expected = (
-                "numbers, times and texts that the database can hold, and valid geometries not too large for their CRS"
-            )
-            raise BadParameterError("query", type(error).__name__.strip("_"), expected) from error
         except psycopg.errors.QueryCanceled as error:
             raise UnavailableError(
                 f"The query took longer than {self._timeout:g} s and was cut; narrow the filter or the area."
             ) from error
-        except _AWAY as error:
-            raise UnavailableError("The database cannot be reached; try again in a few seconds.") from error
-        except psycopg.ProgrammingError as error:
-            if error.sqlstate not in _CHANGED:
+        except (psycopg.Error, PoolTimeout, PoolClosed, TooManyRequests) as error:
+            known = explain(error)
+            if known is None:
                 raise
-            # A table is another than when the question was put together: a load took its place, or someone changed it.
-            log.warning("What is loaded has changed under a query: %s", " ".join(str(error).split()))
-            self.on_surprise()
-            raise OvertakenError from error
+            if isinstance(known, OvertakenError):
+                self.on_surprise()
+            raise known from error
+
+
+def explain(error: Exception) -> BadParameterError | UnavailableError | None:
+    """What a client understands of an error of the database's; None for what is a fault of ours."""
+    if isinstance(error, _UNCOMPUTABLE):
+        if isinstance(error, psycopg.errors.InternalError_) and not _OF_SHAPES.search(str(error)):
+            return None
+        # Its words may hold values of rows, so they are for the log alone.
+        log.warning("The database could not compute: %s", error)
+        expected = (
+            "numbers, times and texts that the database can hold, and valid geometries not too large for their CRS"
+        )
+        return BadParameterError("query", type(error).__name__.strip("_"), expected)
+    if isinstance(error, _AWAY):
+        return UnavailableError("The database cannot be reached; try again in a few seconds.")
+    if isinstance(error, psycopg.ProgrammingError) and error.sqlstate in _CHANGED:
+        # A table is another than when the question was put together: a load took its place, or someone changed it.
+        log.warning("What is loaded has changed under a query: %s", " ".join(str(error).split()))
+        return OvertakenError()
+    return None
 
 
 async def run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from psycopg.sql import SQL, Composed, Identifier
@@ -22,6 +23,7 @@ __all__ = [
     "Condition",
     "count",
     "read_feature",
+    "read_loads",
     "read_notes",
     "read_readings",
     "read_rejects",
@@ -125,6 +127,28 @@ async def read_rejects(database: Database, layer: Layer, limit: int) -> list[dic
         }
         for row in rows
     ]
+
+
+async def read_loads(database: Database, layer: Layer, limit: int) -> list[dict[str, Any]]:
+    """The layer's latest loads, the newest first: `reasons` counts rejected rows, `changed` values of declared fields.
+
+    As with rejects, for those who see all rows; reasons that name a field which they do not see are told as one.
+    """
+    if layer.rows is not None:
+        return []
+    query = SQL(
+        "SELECT at, version, read, rows, rejected, readings, changed, reasons FROM geoserver.loads"
+        " WHERE layer = %(layer)s ORDER BY id DESC LIMIT %(limit)s"
+    )
+    loads = await database.fetch(query, {"layer": layer.id, "limit": limit})
+    names_hidden = _build_search(layer.hidden)
+    for load in loads:
+        reasons = Counter[str]()
+        for reason, count in load["reasons"].items():
+            reasons[_UNTOLD if names_hidden(reason) else reason] += count
+        load["reasons"] = dict(reasons.most_common())
+        load["changed"] = sum(count for name, count in load["changed"].items() if not name or name in layer.fields)
+    return loads
 
 
 def _build_search(hidden: Collection[str]) -> Callable[[str], object]:

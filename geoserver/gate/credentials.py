@@ -149,7 +149,8 @@ def _parse_authorization(header: bytes) -> str:
         pair = base64.b64decode(value, validate=True).decode("utf-8", "replace")
     except (binascii.Error, ValueError):
         raise UnauthorizedError(f"Authorization: Basic holds no base64; {_HOW}.") from None
-    return pair.partition(":")[2]
+    user, _, password = pair.partition(":")
+    return password or user  # `curl -u KEY:`, as many services have it
 
 
 def _find_session(cookies: list[bytes]) -> str:

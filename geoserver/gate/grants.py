@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "check_grant",
     "contains",
+    "find_idle",
     "fit_rows",
     "parse_count",
     "parse_expiry",
@@ -95,6 +96,22 @@ def check_grant(grant: Grant, layers: Mapping[str, Layer]) -> None:
     if grant.rows:
         for layer in named:
             fit_rows(layer, grant.rows)
+
+
+def find_idle(grant: Grant, layers: Mapping[str, Layer]) -> list[str]:
+    """Of which layers that it names the grant shows nothing (more), each in a sentence: no fault, but hardly meant."""
+    told = []
+    for name in sorted(grant.layers & layers.keys()):
+        layer = layers[name]
+        if layer.access == "draft" and "manage" not in grant.may:
+            told.append(f"{name} is a draft: until it is published only who may manage it sees it")
+        elif layer.access == "public" and grant.may == {"read"}:
+            restricted = {item.name for item in layer.fields.values() if item.restricted}
+            if grant.rows and restricted:
+                told.append(f"{name} is public, in all its rows: a grant for some rows shows no restricted field of it")
+            elif not restricted & (restricted if ANY in grant.fields else grant.fields):
+                told.append(f"{name} is public: the grant shows nothing more of it")
+    return told
 
 
 def fit_rows(layer: Layer, rows: str, srid: int = 4326) -> None:

@@ -19,7 +19,14 @@ from psycopg.conninfo import make_conninfo
 from geoserver.access import NOBODY, Access
 from geoserver.database.connecting import SettingsOf, connect
 from geoserver.database.keys import Known, StoredKey, StoredSession, add_uses, forget_sessions, read_known
-from geoserver.errors import BadParameterError, GeoserverError, TooManyError, UnauthorizedError, UnavailableError
+from geoserver.errors import (
+    BadParameterError,
+    ForbiddenError,
+    GeoserverError,
+    TooManyError,
+    UnauthorizedError,
+    UnavailableError,
+)
 from geoserver.gate.credentials import WRONG, read_given
 from geoserver.gate.making import Limits, read_grants
 from geoserver.gate.uses import Uses
@@ -45,6 +52,8 @@ _RETRY = 1.0  # seconds after what failed
 _UNKNOWN = 10_000  # wrong keys that are remembered as such
 # Notices a database that is gone without a word; a unix socket has none of these.
 _LIVELY = {"keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 2, "tcp_user_timeout": 10_000}
+_BY_KEY = "key:"
+_GENERATIONS = 8  # of keys that were made with one another: each request is counted for all of them
 _DAYS = 366  # for which a key holds that a person makes: nobody revokes it when they leave their group
 
 
@@ -106,11 +115,10 @@ class Gate:
 
     def use(self, held: Held) -> bool:
         """Count a request by a key that was recalled in this `revision`; false where `identify` will refuse it."""
-        now, stored = time.time(), held.stored
-        if held.until <= now or not self._is_fresh():
+        if held.until <= time.time() or not self._is_fresh():
             return False
         try:
-            self._uses.take(stored.id, stored.rate, stored.quota, stored.used, now)
+            self._count(held)
         except TooManyError:
             return False
         return True
@@ -130,6 +138,10 @@ class Gate:
         held = self._by_id.get(access.subject.removeprefix("key:"))
         if held is None:  # it was revoked in this very moment
             raise UnauthorizedError(WRONG)
+        if len(self._list_makers(held.stored)) == _GENERATIONS:
+            raise ForbiddenError(
+                f"Keys made with keys go no further than {_GENERATIONS} times; make this one with another."
+            )
         return Limits(held.stored.expires_at, held.stored.rate, held.stored.quota)
 
     def list_grants(self) -> list[tuple[str, tuple[Grant, ...]]]:
@@ -224,8 +236,19 @@ class Gate:
         return self._read_at is not None and time.monotonic() - self._read_at <= _OLD
 
     def _count(self, held: Held) -> None:
-        stored = held.stored
-        self._uses.take(stored.id, stored.rate, stored.quota, stored.used, time.time())
+        """One request of a key, and of those that it was made with: what a key may ask is for all that it makes."""
+        self._uses.take_all((held.stored, *self._list_makers(held.stored)), time.time())
+
+    def _list_makers(self, stored: StoredKey) -> list[StoredKey]:
+        """The key that made this one, that which made that, and so on, as far as they hold."""
+        found: list[StoredKey] = []
+        while stored.created_by.startswith(_BY_KEY) and len(found) < _GENERATIONS:
+            maker = self._by_id.get(stored.created_by.removeprefix(_BY_KEY))
+            if maker is None:
+                break
+            stored = maker.stored
+            found.append(stored)
+        return found
 
     # -- the database ---------------------------------------------------------------------------------------------
 

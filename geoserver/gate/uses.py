@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from geoserver.errors import TooManyError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from geoserver.database.keys import StoredKey
 
 __all__ = ["Uses"]
 
 _MINUTE = 60.0
 _DAY = 86_400
+_THIS = "This key"
+_MAKER = "The key that this one was made with, and all that was made with it,"
 
 
 @dataclass(slots=True)
@@ -33,7 +41,19 @@ class Uses:
     def __init__(self) -> None:
         self._uses: dict[str, _Use] = {}
 
-    def take(self, key: str, rate: int | None, quota: int | None, used: int, now: float) -> None:
+    def take_all(self, keys: Sequence[StoredKey], now: float) -> None:
+        """Count one request of a key and of those behind it that it was made with; raises TooManyError when it is one
+        too many for any of them, and then counts it for none.
+        """
+        for at, key in enumerate(keys):
+            try:
+                self.take(key.id, key.rate, key.quota, key.used, now, whose=_MAKER if at else _THIS)
+            except TooManyError:
+                for taken in keys[:at]:
+                    self._give_back(self._uses[taken.id])
+                raise
+
+    def take(self, key: str, rate: int | None, quota: int | None, used: int, now: float, *, whose: str = _THIS) -> None:
         """Count one request; raises TooManyError when it is one too many, and then does not count it.
 
         `used` is how often the key was used today, as it was read from the database.
@@ -45,16 +65,21 @@ class Uses:
         if use.day != day:
             use.day, use.today, use.written = day, 0, None
         if quota is not None and use.today >= quota:
-            raise TooManyError(f"This key may ask {quota:,} times a day (UTC).", _DAY - int(now % _DAY))
+            raise TooManyError(f"{whose} may ask {quota:,} times a day (UTC).", _DAY - int(now % _DAY))
         if rate is not None:
             use.tokens = min(rate, use.tokens + max(0.0, now - use.at) * rate / _MINUTE)
             use.at = now
             if use.tokens < 1:
                 pause = math.ceil((1 - use.tokens) * _MINUTE / rate)
-                raise TooManyError(f"This key may ask {rate:,} times a minute.", pause)
+                raise TooManyError(f"{whose} may ask {rate:,} times a minute.", pause)
             use.tokens -= 1
         use.today += 1
         use.unwritten += 1
+
+    def _give_back(self, use: _Use) -> None:
+        use.today -= 1
+        use.unwritten -= 1
+        use.tokens += 1
 
     def collect(self) -> dict[str, int]:
         """What is not in the database yet, by key."""

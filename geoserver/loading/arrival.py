@@ -14,6 +14,7 @@ from geoserver import tiling
 from geoserver.database.status import CHANNEL, write_declaration
 from geoserver.loading.features import FeatureLoader, find_layer_place
 from geoserver.loading.fingerprint import build_request
+from geoserver.loading.history import Done, write_load
 from geoserver.loading.keys import FidGiver
 from geoserver.loading.losses import Figures, check_losses, write_notes
 from geoserver.loading.readings import ReadingLoader, wanted_reading_columns
@@ -206,7 +207,9 @@ class Arrival:
         """What is kept and told of rows that were just swapped in, in the same transaction."""
         seconds = self._write_status(fingerprint)
         write_declaration(self.connection, self.layer)
-        write_notes(self.connection, self.layer, self.features.notes, *(each.columns for each in self._figures))
+        notes = self.features.notes
+        write_notes(self.connection, self.layer, notes, *(each.columns for each in self._figures))
+        write_load(self.connection, self.layer, Done(self.features.read, notes, self.rejects.reasons))
         return LoadReport(
             self.layer.id,
             self.rows,
@@ -215,7 +218,7 @@ class Arrival:
             seconds,
             self.readings,
             in_service=seconds,
-            changed=tuple(self.features.notes),
+            changed=tuple(notes),
         )
 
     def _write_status(self, fingerprint: str) -> float:

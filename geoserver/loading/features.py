@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import shapely
 from psycopg.sql import SQL, Identifier
 
-from geoserver.errors import LoadError
+from geoserver.errors import LoadError, UnstorableError
 from geoserver.loading.area import LONLAT, MANY, Place, find_place
 from geoserver.loading.columns import Columns, Converted
 from geoserver.loading.convert import Converter
@@ -106,7 +106,7 @@ class FeatureLoader:
         if self.read and not self.book.rows:
             why = "; ".join(f"{count} x {reason}" for reason, count in self.rejects.reasons.most_common(3))
             hint = "; set swap_axes = true in the layer file" if "x and y swapped" in why else ""
-            raise LoadError(f"{self.layer.source}: not one of {self.read} rows can be stored: {why}{hint}")
+            raise UnstorableError(f"{self.layer.source}: not one of {self.read} rows can be stored: {why}{hint}")
 
     def add(self, batch: Batch) -> None:
         """Copy the rows of a batch that can be stored."""

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
+from geoserver.catalog.files import is_file
 from geoserver.errors import CatalogError, LoadError
 from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.loading.area import LONLAT, MANY, find_place
@@ -79,7 +80,7 @@ def prove_sources(
 def _can_open(layer: Layer, source: str, database_url: str) -> bool:
     """Whether it is there to be looked at: a missing file is told by `check`, a table needs a database."""
     path = find_location(layer, source).find_path()
-    return bool(database_url) if path is None else path.is_file()
+    return bool(database_url) if path is None else is_file(path)
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from geoserver.catalog import read_recipes
-from geoserver.errors import LoadError
+from geoserver.errors import LoadError, UnstorableError
 from geoserver.loading.arrival import Arrival, read_before
 from geoserver.loading.behind import prepare_behind
 from geoserver.loading.faults import explain_fault
@@ -28,7 +28,7 @@ from geoserver.loading.staging import Copier, drop_leftovers, swap
 from geoserver.sources import Opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from geoserver.loading.report import LoadReport
     from geoserver.model import Layer
@@ -59,13 +59,14 @@ def load_together(
     *,
     loading: Loading,
     force: bool = False,
+    served: Collection[str] = (),
 ) -> Together:
     """Load batches, each with the id of its layer, all in one CRS; after the last, the layers' files are complete.
 
     A None among them says that all layers that had rows so far are complete: they are indexed while rows of others are
     still made. Layers that get no row are left as they are and out of the reports; the rows of those whose file is the
-    one that was loaded before are not touched. Raises LoadError where one of them fails, or loses much and not `force`:
-    all stay.
+    one that was loaded before are not touched. Raises LoadError where one of them fails, or, unless `force`, loses
+    much, such as all rows of one that is `served`: all stay.
     """
     started = time.monotonic()
     with ExitStack() as stack:
@@ -84,7 +85,7 @@ def load_together(
                     copier, layer, database_url, rejects, before, started, recipes, multi=multi
                 )
             copier.connection.commit()
-            work = _Work(copier, database_url, [arrivals[layer.id] for layer in layers], loading, force=force)
+            work = _Work(copier, database_url, [arrivals[layer.id] for layer in layers], loading, served, force=force)
             return work.run(batches, crs)
         except psycopg.Error as error:
             raise LoadError(explain_fault(error)) from error
@@ -96,6 +97,7 @@ class _Work:
     database_url: str
     arrivals: list[Arrival]
     loading: Loading
+    served: Collection[str]
     force: bool
     made: Together = field(default_factory=Together)
     opened: dict[str, Arrival] = field(default_factory=dict)  # and not complete
@@ -143,7 +145,21 @@ class _Work:
                 by_id[name].open(Opened(iter(()), crs=crs))
             by_id[name].features.add(batch)
         indexing += self._complete(pool)
+        self._check_missing()
         _wait(indexing)
+
+    def _check_missing(self) -> None:
+        """Raises LoadError where a layer that is served has no row any more, which is the most that one can lose."""
+        come = {arrival.layer.id for arrival in (*self.fresh, *self.kept)}
+        losses = [
+            f"{arrival.layer.source}: no rows where {arrival.before.rows:,} are in service; they stay."
+            f" If that is as it should be: geoserver load {arrival.layer.id} --force"
+            for arrival in self.arrivals
+            if arrival.before and arrival.before.rows and arrival.layer.id in self.served
+            if arrival.layer.id not in come
+        ]
+        if losses and not self.force:
+            raise LoadError(" ".join(losses))
 
     def _complete(self, pool: ThreadPoolExecutor) -> list[Future[None]]:
         """Complete what has been opened, and let it be indexed, the large ones first; none is opened any more."""
@@ -156,17 +172,27 @@ class _Work:
 
     def _find_fresh(self) -> list[Arrival]:
         """Complete all of them, and leave out those that are what was loaded before."""
-        losses = []
+        losses, complete = [], []
         for arrival in self.opened.values():
             try:
                 arrival.features.finish()
+            except UnstorableError as error:
+                if self.force:
+                    self.made.warnings.append(f"{error}; the layer is left out")
+                    drop_leftovers(self.copier.connection, arrival.layer)
+                else:
+                    hint = f" If that is as it should be: geoserver load {arrival.layer.id} --force"
+                    losses.append(f"{error}.{hint}")
+                continue
+            complete.append(arrival)
+            try:
                 arrival.complete(ignore_progress, accepting=self.force)
             except LoadError as error:
                 losses.append(str(error))
         if losses:
             raise LoadError(" ".join(losses))
         fresh = []
-        for arrival in self.opened.values():
+        for arrival in complete:
             before = arrival.before
             if not self.force and before and before.fingerprint == read_fingerprint(arrival.layer):
                 drop_leftovers(self.copier.connection, arrival.layer)

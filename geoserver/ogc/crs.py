@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import pyproj
 from pyproj.exceptions import CRSError
 
 from geoserver.errors import BadParameterError
+from geoserver.filtering.places import parse_crs
 
 if TYPE_CHECKING:
     from geoserver.database.status import LayerStatus
@@ -48,14 +50,21 @@ def list_crs(status: LayerStatus) -> dict[str, Crs]:
     return {crs.uri: crs for crs in (CRS84, storage_crs(status), _WGS84, _MERCATOR)}
 
 
-def pick_crs(parameter: str, uri: str | None, status: LayerStatus) -> Crs:
-    """The CRS that a parameter names, CRS84 where it is absent; raises BadParameterError that lists those there are."""
-    if uri is None:
+def pick_crs(parameter: str, text: str | None, status: LayerStatus) -> Crs:
+    """The CRS that a parameter names, in any form that filters take, CRS84 where it is absent; raises BadParameterError
+    that lists those there are.
+    """
+    if text is None:
         return CRS84
     known = list_crs(status)
-    if uri not in known:
-        raise BadParameterError(parameter, uri, "one of " + ", ".join(known))
-    return known[uri]
+    if text in known:
+        return known[text]
+    with contextlib.suppress(BadParameterError):  # it says what forms there are, and not which CRSs
+        reference = parse_crs(text or "no CRS", parameter)
+        for crs in known.values():
+            if (crs.srid, crs.flip) == (reference.srid, reference.swapped):
+                return crs
+    raise BadParameterError(parameter, text, "one of " + ", ".join(known))
 
 
 @functools.cache

@@ -13,15 +13,15 @@ from geoserver.ogc.page import ItemsQuery
 from geoserver.questions import FILTERS, split_filters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from geoserver.database.status import LayerStatus
     from geoserver.filtering import Where
     from geoserver.model import Layer
 
-type Read = Callable[[Layer, LayerStatus, dict[str, str], dict[str, str]], Where]
+__all__ = ["UNFILTERED", "check_names", "parse_filters", "parse_items_query", "pick_format"]
 
-__all__ = ["UNFILTERED", "check_names", "parse_items_query", "pick_format"]
+type Question = tuple[dict[str, str], dict[str, str]]
 
 MAX_OFFSET = 100_000
 _FORMATS = ("json", "html")
@@ -53,13 +53,15 @@ def pick_format(values: Mapping[str, str], accept: str) -> str:
 
 
 def parse_items_query(
-    values: Mapping[str, str], layer: Layer, status: LayerStatus, default_limit: int, max_limit: int, *, read: Read
+    values: Mapping[str, str],
+    layer: Layer,
+    status: LayerStatus,
+    default_limit: int,
+    max_limit: int,
+    *,
+    where: Where | None,
 ) -> ItemsQuery:
-    """What the client asked of the items of a layer; `read` makes a condition of the filters."""
-    for name in values:
-        if name not in RESERVED and name not in layer.fields:
-            expected = f"a field of {layer.id} ({', '.join(layer.fields)}) or one of {', '.join(RESERVED)}"
-            raise BadParameterError(name, values[name], expected)
+    """What the client asked of the items of a layer; `where` is what its filters come to."""
     limit = _parse_whole("limit", values.get("limit"), default_limit, 1, None)
     sort = parse_sortby(values["sortby"], layer.fields) if "sortby" in values else ()
     return ItemsQuery(
@@ -67,7 +69,7 @@ def parse_items_query(
         offset=_parse_whole("offset", values.get("offset"), 0, 0, MAX_OFFSET),
         after=parse_cursor(values["cursor"], layer.id, sort) if "cursor" in values else None,
         sort=sort,
-        where=_parse_filters(values, layer, status, read),
+        where=where,
         crs=pick_crs("crs", values.get("crs"), status),
         fields=_parse_properties(values.get("properties"), layer),
         skip_geometry=_parse_flag("skipGeometry", values.get("skipGeometry")),
@@ -75,18 +77,22 @@ def parse_items_query(
     )
 
 
-def _parse_filters(values: Mapping[str, str], layer: Layer, status: LayerStatus, read: Read) -> Where | None:
-    """The same Where as everywhere, or None when nothing is filtered."""
+def parse_filters(values: Mapping[str, str], layer: Layer, status: LayerStatus) -> Question | None:
+    """Arguments of `filtering.build` by name, and `field=value`; None where all rows are asked for that there are."""
+    for name in values:
+        if name not in RESERVED and name not in layer.fields:
+            expected = f"a field of {layer.id} ({', '.join(layer.fields)}) or one of {', '.join(RESERVED)}"
+            raise BadParameterError(name, values[name], expected)
     equal = {name: value for name, value in values.items() if name in layer.fields and name not in RESERVED}
     if not equal and not any(name in values for name in FILTERS):
-        return None if layer.rows is None else read(layer, status, {}, {})
+        return None
     for name in ("bbox-crs", "filter-crs"):
         pick_crs(name, values.get(name), status)
         if name in values and name.removesuffix("-crs") not in values:
             raise BadParameterError(name, values[name], f"{name.removesuffix('-crs')} beside it")
     language = _parse_choice("filter-lang", values.get("filter-lang", "cql2-text"), LANGUAGES)
     filters, _ = split_filters(values)
-    return read(layer, status, {**cast("dict[str, str]", filters), "filter_lang": language}, equal)
+    return {**cast("dict[str, str]", filters), "filter_lang": language}, equal
 
 
 def _parse_properties(text: str | None, layer: Layer) -> tuple[str, ...] | None:

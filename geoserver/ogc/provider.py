@@ -13,7 +13,7 @@ from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.filtering import build
 from geoserver.ogc.crs import CRS84, Crs, list_crs
 from geoserver.ogc.keyset import SortKey
-from geoserver.ogc.page import ItemsQuery, Page, read_feature, read_page
+from geoserver.ogc.page import ItemsQuery, Page, fetch_feature, read_feature, read_page
 
 if TYPE_CHECKING:
     from geoserver.database.pool import Database
@@ -39,7 +39,9 @@ class ServedLayer:
 
 
 class PostgisProvider(BaseProvider):  # type: ignore[misc]  # pygeoapi has no types
-    """Features as GeoJSON texts that PostgreSQL made; `read` and `read_text` are what our routes call."""
+    """Features as GeoJSON texts that PostgreSQL made. Our routes read them on the event loop, by `fetch_text`; what
+    pygeoapi calls is for its threads.
+    """
 
     def __init__(self, provider_def: dict[str, Any]) -> None:
         super().__init__(provider_def)
@@ -57,12 +59,22 @@ class PostgisProvider(BaseProvider):  # type: ignore[misc]  # pygeoapi has no ty
     def read_text(self, identifier: str, crs: Crs = CRS84) -> str:
         """One feature as GeoJSON text; raises NotFoundError, UnavailableError."""
         source = self.source
-        digits = identifier.isascii() and identifier.isdecimal() and len(identifier) <= len(str(MAX_FID))
-        if digits and int(identifier) <= MAX_FID:
-            text = read_feature(source.database, source.layer, source.status, int(identifier), crs)
-            if text is not None:
-                return text
-        raise NotFoundError("feature", identifier, f"the id of a feature of {source.layer.id}, a whole number")
+        fid = _parse_fid(identifier)
+        text = None if fid is None else read_feature(source.database, source.layer, source.status, fid, crs)
+        return self._demand(identifier, text)
+
+    async def fetch_text(self, identifier: str, crs: Crs = CRS84) -> str:
+        """The same on the event loop."""
+        source = self.source
+        fid = _parse_fid(identifier)
+        text = None if fid is None else await fetch_feature(source.database, source.layer, source.status, fid, crs)
+        return self._demand(identifier, text)
+
+    def _demand(self, identifier: str, text: str | None) -> str:
+        if text is None:
+            expected = f"the id of a feature of {self.source.layer.id}, a whole number"
+            raise NotFoundError("feature", identifier, expected)
+        return text
 
     def get(self, identifier: str, crs_transform_spec: Any = None, **_: Any) -> dict[str, Any]:
         """One feature as pygeoapi wants it; raises ProviderItemNotFoundError."""
@@ -127,6 +139,11 @@ class PostgisProvider(BaseProvider):  # type: ignore[misc]  # pygeoapi has no ty
 
     def _crs(self, spec: Any) -> Crs:
         return list_crs(self.source.status)[spec.target_crs_uri] if spec else CRS84
+
+
+def _parse_fid(identifier: str) -> int | None:
+    digits = identifier.isascii() and identifier.isdecimal() and len(identifier) <= len(str(MAX_FID))
+    return int(identifier) if digits and int(identifier) <= MAX_FID else None
 
 
 def describe_field(item: Field) -> dict[str, Any]:

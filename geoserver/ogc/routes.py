@@ -1,4 +1,6 @@
-"""The addresses under /ogc. Documents are pygeoapi's, features our provider's; both run in a bounded set of threads."""
+"""The addresses under /ogc. Documents are pygeoapi's and made in a bounded set of threads, as are pages of HTML;
+features are our provider's, and read on the event loop.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from geoserver.access import view_of
+from geoserver.addresses import site_of
 from geoserver.catalog.city_words import speak
 from geoserver.catalog.labels import title_feature
 from geoserver.etags import build_etag, is_known
@@ -29,8 +32,9 @@ from geoserver.ogc.items import (
     render_feature,
     render_page,
 )
-from geoserver.ogc.params import UNFILTERED, check_names, parse_items_query, pick_format
-from geoserver.ogc.service import OgcService, Snapshot
+from geoserver.ogc.page import fetch_page
+from geoserver.ogc.params import UNFILTERED, check_names, parse_filters, parse_items_query, pick_format
+from geoserver.ogc.service import OgcService, Part, Snapshot
 from geoserver.questions import read_once
 from geoserver.turns import client_of
 
@@ -38,9 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from geoserver.access import View
-    from geoserver.database.status import LayerStatus
     from geoserver.filtering import Where
-    from geoserver.model import Layer
     from geoserver.ogc.crs import Crs
 
 __all__ = ["router"]
@@ -65,13 +67,14 @@ class Call:
     form: str  # json or html
     known_tags: str
     client: str
-    loop: asyncio.AbstractEventLoop
     view: View
 
-    def read(self, layer: Layer, status: LayerStatus, filters: dict[str, str], properties: dict[str, str]) -> Where:
-        """The condition that the request's filters make."""
-        questions = self.service.questions
-        return questions.read_in_thread(layer, status, filters, properties, client=self.client, loop=self.loop)
+    async def read(self, part: Part) -> Where | None:
+        """The condition that the request's filters make; None where all rows are asked for that there are."""
+        question = parse_filters(self.values, part.layer, part.status)
+        if question is None:
+            return part.everything
+        return (await self.service.questions.read(self.client, part.layer, part.status, *question)).where
 
     @property
     def site(self) -> str:
@@ -88,32 +91,48 @@ def answers(path: str) -> Callable[[Callable[[Call, Snapshot], Response]], Calla
     return register
 
 
+def answers_features(path: str) -> Callable[[Callable[[Call, Part], Awaitable[Response]]], None]:
+    """The same for what is read on the event loop."""
+
+    def register(handler: Callable[[Call, Part], Awaitable[Response]]) -> None:
+        async def endpoint(request: Request) -> Response:
+            call = _read_call(request)
+            async with call.service.turn(call.client, call.values):
+                snapshot = await call.service.snapshot(call.url, call.view, call.path["layer_id"])
+                ((layer, status),) = snapshot.loaded
+                return await handler(call, call.service.part(call.url, layer, status))
+
+        router.add_route(path, endpoint, methods=["GET"], include_in_schema=False)
+
+    return register
+
+
 def _endpoint(handler: Callable[[Call, Snapshot], Response]) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         call = _read_call(request)
         async with call.service.turn(call.client, call.values):
             snapshot = await call.service.snapshot(call.url, call.view, call.path.get("layer_id"))
-            return await _run_in_thread(handler, call, snapshot)
+            return await _run_in_thread(call, lambda: handler(call, snapshot))
 
     return endpoint
 
 
-async def _run_in_thread(handler: Callable[[Call, Snapshot], Response], call: Call, snapshot: Snapshot) -> Response:
-    """The handler's answer. When the client leaves, the handler's query is ended, and with it the thread is free."""
+async def _run_in_thread[T](call: Call, work: Callable[[], T]) -> T:
+    """What the work gives. When the client leaves, its query is ended, and with it the thread is free."""
     interrupt = Interrupt()
 
-    def run() -> Response:
+    def run() -> T:
         with interrupt:
-            return handler(call, snapshot)
+            return work()
 
-    work = asyncio.ensure_future(anyio.to_thread.run_sync(run, limiter=call.service.limiter))
+    running = asyncio.ensure_future(anyio.to_thread.run_sync(run, limiter=call.service.limiter))
     try:
-        return await asyncio.shield(work)
+        return await asyncio.shield(running)
     except asyncio.CancelledError:
         await asyncio.to_thread(interrupt.happen)
-        await asyncio.wait([work])
-        if not work.cancelled():
-            work.exception()  # nobody else asks for it
+        await asyncio.wait([running])
+        if not running.cancelled():
+            running.exception()  # nobody else asks for it
         raise
 
 
@@ -121,12 +140,12 @@ def _read_call(request: Request) -> Call:
     values = read_once(request.query_params.multi_items())
     form = pick_format(values, request.headers.get("accept", ""))
     service = _service(request)
-    site = str(request.base_url).rstrip("/")
+    site = site_of(request)
     known = request.headers.get("if-none-match", "")
     path = dict(request.path_params)
     client = client_of(request.scope)
     view = view_of(service.services, request.scope)
-    return Call(service, site + "/ogc", path, values, form, known, client, asyncio.get_running_loop(), view)
+    return Call(service, site + "/ogc", path, values, form, known, client, view)
 
 
 def _service(request: Request) -> OgcService:
@@ -190,36 +209,39 @@ def queryables(call: Call, snapshot: Snapshot) -> Response:
     return _answer(call, part.queryables, SCHEMA, "schema.html", layer=part.layer, heading="Queryables")
 
 
-@answers("/ogc/collections/{layer_id}/items")
-def items(call: Call, snapshot: Snapshot) -> Response:
-    part = snapshot.parts[call.path["layer_id"]]
+@answers_features("/ogc/collections/{layer_id}/items")
+async def items(call: Call, part: Part) -> Response:
     layer, status = part.layer, part.status
-    most = call.service.services.settings.max_items
-    query = parse_items_query(call.values, layer, status, min(DEFAULT_LIMIT, most), most, read=call.read)
+    services = call.service.services
+    most = services.settings.max_items
+    where = await call.read(part)
+    query = parse_items_query(call.values, layer, status, min(DEFAULT_LIMIT, most), most, where=where)
     tag = _tag(part.tag, call)
     if is_known(call.known_tags, tag):
         return _unchanged(call, tag)
-    page = part.provider.read(query)
+    page = await fetch_page(services.database, layer, status, query, part.texts)
     links = build_page_links(call.url, layer, call.values, query=query, page=page, form=call.form)
     if call.form == "json":
         return _respond(call, render_page(page, links), GEOJSON, tag, query.crs)
-    body = _render_html(
+    body = await _run_in_thread(
         call,
-        "items.html",
-        layer=layer,
-        links=links,
-        features=[orjson.loads(text) for text in page.features],
-        fields=[item for item in layer.listed_fields if query.fields is None or item.name in query.fields],
-        matched=page.matched,
-        map_link=build_map_link(call.site, layer, call.values),
-        filters={name: value for name, value in call.values.items() if name not in UNFILTERED},
+        lambda: _render_html(
+            call,
+            "items.html",
+            layer=layer,
+            links=links,
+            features=[orjson.loads(text) for text in page.features],
+            fields=[item for item in layer.listed_fields if query.fields is None or item.name in query.fields],
+            matched=page.matched,
+            map_link=build_map_link(call.site, layer, call.values),
+            filters={name: value for name, value in call.values.items() if name not in UNFILTERED},
+        ),
     )
     return _respond(call, body, "text/html", tag, query.crs)
 
 
-@answers("/ogc/collections/{layer_id}/items/{fid}")
-def item(call: Call, snapshot: Snapshot) -> Response:
-    part = snapshot.parts[call.path["layer_id"]]
+@answers_features("/ogc/collections/{layer_id}/items/{fid}")
+async def item(call: Call, part: Part) -> Response:
     layer, status = part.layer, part.status
     check_names(call.values, _FEATURE_PARAMETERS)
     crs = pick_crs("crs", call.values.get("crs"), status)
@@ -227,18 +249,19 @@ def item(call: Call, snapshot: Snapshot) -> Response:
     if is_known(call.known_tags, tag):
         return _unchanged(call, tag)
     fid = call.path["fid"]
-    text = part.provider.read_text(fid, crs)
+    text = await part.provider.fetch_text(fid, crs)
     links = build_feature_links(call.url, layer, fid, call.values, call.form)
     if call.form == "json":
         return _respond(call, render_feature(text, links), GEOJSON, tag, crs)
     feature = orjson.loads(text)
     map_link = build_map_link(call.site, layer, {})
-    middle = point_on(orjson.loads(part.provider.read_text(fid))["geometry"])
+    middle = point_on(orjson.loads(await part.provider.fetch_text(fid))["geometry"])
     if middle is not None:
         map_link += f"#16/{middle[1]:.6f}/{middle[0]:.6f}"
     title = title_feature(layer, feature["properties"])
     values = {"layer": layer, "links": links, "feature": feature, "title": title, "map_link": map_link}
-    return _respond(call, _render_html(call, "item.html", **values), "text/html", tag, crs)
+    body = await _run_in_thread(call, lambda: _render_html(call, "item.html", **values))
+    return _respond(call, body, "text/html", tag, crs)
 
 
 async def _style(_: Request) -> Response:

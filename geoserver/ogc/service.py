@@ -17,6 +17,7 @@ import anyio
 import orjson
 
 from geoserver.errors import NotFoundError
+from geoserver.filtering import build
 from geoserver.ogc import documents
 from geoserver.ogc.config import build_api, build_definition, build_provider
 from geoserver.ogc.page import read_times
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from geoserver.access import View
     from geoserver.database.status import LayerStatus
+    from geoserver.filtering import Where
     from geoserver.model import City, Layer
     from geoserver.questions import Questions
     from geoserver.services import Services
@@ -53,6 +55,7 @@ class Part:
         self.layer = layer
         self.status = status
         self.definition: dict[str, Any] | None = None  # its part of the OpenAPI document: JSON texts by path
+        self.texts: dict[object, bytes] = {}  # of statements
         self._service = service
         self._url = url
 
@@ -60,6 +63,11 @@ class Part:
     def provider(self) -> PostgisProvider:
         """The provider that pygeoapi's configuration names for the collection."""
         return build_provider(ServedLayer(self._service.services.database, self.layer, self.status))
+
+    @functools.cached_property
+    def everything(self) -> Where | None:
+        """The condition of all rows that its readers may see; None where these are all that there are."""
+        return None if self.layer.rows is None else build(self.layer, self.status)
 
     @functools.cached_property
     def tag(self) -> str:
@@ -224,8 +232,8 @@ class OgcService:
             part = parts.get(layer.id)
             if part is None or part.layer is not layer or part.status is not status:
                 part = parts[layer.id] = Part(self, url, layer, status)
-            for gone in parts.keys() - self.services.live.current.layers.keys():
-                del parts[gone]
+                for gone in parts.keys() - self.services.live.current.layers.keys():
+                    del parts[gone]
             return part
 
     def documents(self, url: str, scope: str) -> Documents:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
 
+from geoserver.addresses import site_of
 from geoserver.catalog.city_words import offered_languages
 from geoserver.catalog.languages import page_language
 from geoserver.encodings import IDENTITY
@@ -173,11 +174,6 @@ class Answers:
 def _differ(one: _State, other: _State) -> bool:
     """Whether the parts of two states are not the very same objects."""
     return len(one) != len(other) or any(new is not old for new, old in zip(one, other, strict=True))
-
-
-def site_of(request: Request) -> str:
-    """The address at which clients see us, without a slash at its end."""
-    return str(request.base_url).rstrip("/")
 
 
 def stated_language(request: Request) -> str | None:

@@ -63,6 +63,7 @@ def _render_head(city: City, site: str, lang: str) -> str:
         f'<meta name="theme-color" content="{city.accent or _ACCENT}" media="(prefers-color-scheme: light)" />',
         f'<meta name="theme-color" content="{_DARK_PAPER}" media="(prefers-color-scheme: dark)" />',
         f'<link rel="manifest" href="./manifest.webmanifest?lang={lang}" />',
+        '<link rel="alternate" type="application/atom+xml" href="./layers/feed.atom" />',
     ]
     if city.icon:
         lines.append(f'<link rel="icon" href="./icon?v={city.icon.digest}" type="{quote(city.icon.media_type)}" />')

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 
 from geoserver.site.encoding import Compress
 from geoserver.site.methods import Methods
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from starlette.routing import BaseRoute
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -52,6 +52,14 @@ OPEN_DATA = {
 }
 
 
+def _encode(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
+_EVERYWHERE, _ON_DATA = _encode(SECURITY), _encode(OPEN_DATA)
+(_POLICY,) = _encode({"Content-Security-Policy": CONTENT_SECURITY_POLICY})
+
+
 class SiteHeaders:
     """ASGI middleware: security headers on all, a Content-Security-Policy on pages, CORS on data; inside it HEAD and
     compression.
@@ -72,20 +80,21 @@ class SiteHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _add_headers(MutableHeaders(scope=message), is_open=is_open)
+                _add_headers(message["headers"], is_open=is_open)
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
 
 
-def _add_headers(headers: MutableHeaders, *, is_open: bool) -> None:
-    for name, value in SECURITY.items():
-        headers.setdefault(name, value)
-    if headers.get("content-type", "").startswith(("text/html", "image/svg+xml")):
-        headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+def _add_headers(headers: list[tuple[bytes, bytes]], *, is_open: bool) -> None:
+    """Those that the answer does not set itself."""
+    told = dict(headers)
+    kind = told.get(b"content-type", b"")
+    headers += [line for line in _EVERYWHERE if line[0] not in told]
+    if kind.startswith((b"text/html", b"image/svg+xml")) and _POLICY[0] not in told:
+        headers.append(_POLICY)
     if is_open:
-        for name, value in OPEN_DATA.items():
-            headers.setdefault(name, value)
+        headers += [line for line in _ON_DATA if line[0] not in told]
 
 
 def _is_open(path: str) -> bool:

@@ -16,7 +16,7 @@ __all__ = ["Methods", "list_methods"]
 
 
 class Methods:
-    """ASGI middleware: HEAD is GET without its body, and OPTIONS says what else there is."""
+    """ASGI middleware: HEAD is GET without its body, `head` in the scope; OPTIONS says what else there is."""
 
     def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute]) -> None:
         """`routes` are all of the app's."""
@@ -25,7 +25,7 @@ class Methods:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "HEAD":
-            await self.app({**scope, "method": "GET"}, receive, _without_body(send))
+            await self.app({**scope, "method": "GET", "head": True}, receive, _without_body(send))
         elif scope["type"] == "http" and scope["method"] == "OPTIONS" and (allow := self._allow(scope)):
             headers = [(b"allow", allow.encode())]
             await send({"type": "http.response.start", "status": 204, "headers": headers})

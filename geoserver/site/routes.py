@@ -292,10 +292,10 @@ async def favicon(request: Request) -> Response:
 
 @router.get("/robots.txt", include_in_schema=False)
 async def robots(request: Request) -> Response:
-    """Pages may be found; tiles and items need no crawling."""
+    """Pages may be found, and stand in the sitemap; tiles and items need no crawling."""
     path = urlsplit(site_of(request)).path
     closed = "".join(f"Disallow: {path}{part}\n" for part in ("/tiles/", "/ogc/collections/*/items", "/api/", "/sign"))
-    text = f"User-agent: *\n{closed}Allow: {path}/\n"
+    text = f"User-agent: *\n{closed}Allow: {path}/\nSitemap: {site_of(request)}/sitemap.xml\n"
     return Response(text, media_type="text/plain", headers={"Cache-Control": A_DAY})
 
 

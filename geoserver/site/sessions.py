@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from geoserver.addresses import path_of
 from geoserver.database.connecting import SettingsOf, connect
-from geoserver.database.keys import StoredSession, add_session, end_session
+from geoserver.database.keys import StoredSession, add_session, end_session, write_audit
 from geoserver.errors import UnavailableError, shorten
 from geoserver.gate import COOKIE, make_session, read_given
 from geoserver.site.openid import Person
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from geoserver.services import Services
 
 
-__all__ = ["begin_session", "close_session", "cookie_path", "is_secure"]
+__all__ = ["begin_session", "close_session", "cookie_path", "is_secure", "note_refusal"]
 
 log = logging.getLogger("geoserver")
 
@@ -62,11 +63,11 @@ async def close_session(request: Request, response: Response) -> None:
 
 def cookie_path(request: Request) -> str:
     """Cookies go to our own addresses alone, where others share the host."""
-    return request.base_url.path.rstrip("/") or "/"
+    return path_of(request)
 
 
 def is_secure(request: Request) -> bool:
-    return request.base_url.scheme == "https"
+    return bool(request.scope["scheme"] == "https")
 
 
 def _build_session(digest: bytes, who: StoredKey | Person, until: datetime) -> StoredSession:
@@ -76,10 +77,30 @@ def _build_session(digest: bytes, who: StoredKey | Person, until: datetime) -> S
     return StoredSession(digest, who.id, f"key:{who.id}", who.label, (), until)
 
 
+def _describe(session: StoredSession) -> dict[str, object]:
+    """What the audit keeps of a sign-in beside who it was."""
+    until = session.expires_at.isoformat(timespec="seconds")
+    return {"until": until} | ({} if session.key else {"groups": list(session.groups)})
+
+
 def _read_cookie(request: Request) -> bytes | None:
     cookies = [(name, value) for name, value in request.scope["headers"] if name == b"cookie"]
     given = read_given(cookies, [])
     return given.digest if given else None
+
+
+async def note_refusal(request: Request, client: str, how: str) -> None:
+    """Keep that somebody has tried to sign in too often: an operator looks for it there. They are told so anyhow."""
+    url = request.app.state.services.database.url
+
+    def write() -> None:
+        with connect(url, settings=SettingsOf(statement_timeout=_PATIENCE)) as connection:
+            write_audit(connection, f"client:{client}", "", "sign-in refused", details={"by": how, "why": "too often"})
+
+    try:
+        await asyncio.to_thread(write)
+    except (psycopg.Error, OSError) as error:
+        log.warning("A refused sign-in could not be written to the audit: %s", error)
 
 
 async def _write(request: Request, begun: StoredSession | None = None, ended: bytes | None = None) -> None:
@@ -88,10 +109,13 @@ async def _write(request: Request, begun: StoredSession | None = None, ended: by
 
     def write() -> None:
         with connect(url, settings=SettingsOf(statement_timeout=_PATIENCE)) as connection:  # one transaction
-            if ended is not None:
-                end_session(connection, ended)
+            whose = end_session(connection, ended) if ended is not None else None
+            if whose and begun is None:  # else they only begin anew
+                write_audit(connection, *whose, "sign out")
             if begun is not None:
                 add_session(connection, begun)
+                subject = begun.subject if begun.key else f"person:{begun.subject}"
+                write_audit(connection, subject, begun.name, "sign in", details=_describe(begun))
 
     try:
         await asyncio.to_thread(write)

@@ -27,8 +27,9 @@ from geoserver.errors import (
 )
 from geoserver.gate import MisplacedKeyError, has_key, is_from, read_given, take_keys
 from geoserver.site.answers import site_of
+from geoserver.site.attempts import TooManyAttemptsError
 from geoserver.site.openid import Begun
-from geoserver.site.sessions import begin_session, close_session, cookie_path, is_secure
+from geoserver.site.sessions import begin_session, close_session, cookie_path, is_secure, note_refusal
 from geoserver.turns import client_of
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ async def sign_in(request: Request) -> Response:
         response = _go_back(request)
         await begin_session(request, response, found)
     except GeoserverError as error:
+        await _note(request, error, "key")
         return _render(request, error)
     return response
 
@@ -127,9 +129,18 @@ async def finish_openid(request: Request) -> Response:
         response = Response(status_code=303, headers={"Location": site_of(request) + _check_back(back), **_PRIVATE})
         await begin_session(request, response, person)
     except GeoserverError as error:
+        await _note(request, error, "provider")
         response = _render(request, error, by_key=False)
     _set_begun(request, response, "", 0)
     return response
+
+
+async def _note(request: Request, error: GeoserverError, how: str) -> None:
+    """Have an operator hear of who tries too often; not of each time that they do."""
+    attempts: Attempts = request.app.state.attempts
+    client = client_of(request.scope)
+    if isinstance(error, TooManyAttemptsError) and attempts.is_news(client):
+        await note_refusal(request, client, how)
 
 
 def _demand_own_page(request: Request) -> None:

@@ -8,6 +8,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, cast
 
+from geoserver.catalog.files import is_file, is_folder
 from geoserver.catalog.names import clean_name
 from geoserver.sources.apart import open_apart
 from geoserver.sources.base import (
@@ -79,9 +80,9 @@ def open_source(request: Request) -> Opened:
     kind = find_kind(request)
     if request.path is None:
         return _in_order(request, kind.open(request))
-    if request.path.is_dir():
+    if is_folder(request.path):
         raise request.fail(f"is a folder; zip it ({request.path.name}.zip)")
-    if not request.path.is_file():
+    if not is_file(request.path):
         raise request.fail("there is no such file")
     return open_apart(request)
 

@@ -24,11 +24,14 @@ from geoserver.sources.frames import Torn, read_batch, read_frame
 from geoserver.sources.sandbox import find_memory, list_variables
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from geoserver.sources.base import Batch, Request
 
-__all__ = ["open_apart"]
+__all__ = ["Nursery", "open_apart"]
 
 _PIPE = 1 << 20
+_NEEDED = ("geoserver.sources.reader", "pyogrio")
 _MEMORY = {  # one thread, so that it can fork, and memory that is kept for the next batch
     "OPENBLAS_NUM_THREADS": "1",
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
@@ -61,7 +64,7 @@ class _Rows:
         self._close = weakref.finalize(self, _close, self._pipe, self._status)
         order = (replace(request, database_url=""), read_parts(request.path))
         try:
-            _NURSERY.send(pickle.dumps(order), [writer, theirs.fileno()])
+            _NURSERY.send(_NEEDED, order, [writer, theirs.fileno()])
         finally:
             os.close(writer)
             theirs.close()
@@ -121,33 +124,36 @@ def _close(pipe: int, status: socket.socket) -> None:
     status.close()
 
 
-class _Nursery:
-    """The process that forks reading processes; started when it is first needed, ended with this one."""
+class Nursery:
+    """The process that forks others which do a piece of work; started when it is first needed, ended with this one."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, trusted: bool = False) -> None:
+        """`trusted` work may know passwords, for it is not done on foreign files."""
+        self._trusted = trusted
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._orders: socket.socket | None = None
         self._owner = 0
 
-    def send(self, order: bytes, fds: list[int]) -> None:
-        """Have a reading process started that gets these descriptors."""
+    def send(self, modules: Iterable[str], order: object, fds: list[int]) -> None:
+        """Have a process started that does this by the first of these modules, and gets these descriptors."""
+        content = " ".join(modules).encode() + b"\n" + pickle.dumps(order)
         with self._lock:
             for _ in range(2):
                 orders = self._connect()
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                    socket.send_fds(orders, [struct.pack("<I", len(order))], fds)
-                    orders.sendall(order)
+                    socket.send_fds(orders, [struct.pack("<I", len(content))], fds)
+                    orders.sendall(content)
                     return
                 self._stop()
-        raise LoadError("the process that reads files could not be started")
+        raise LoadError("the process that reads and writes files could not be started")
 
     def _connect(self) -> socket.socket:
         if self._orders is None or self._owner != os.getpid():
             self._orders, theirs = socket.socketpair()
             with theirs:
                 command = [sys.executable, "-P", "-m", "geoserver.sources.nursery", str(theirs.fileno())]
-                environment = list_variables() | _MEMORY
+                environment = (dict(os.environ) if self._trusted else list_variables()) | _MEMORY
                 self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment)  # noqa: S603 - this Python
             self._owner = os.getpid()
         return self._orders
@@ -160,10 +166,10 @@ class _Nursery:
         self._orders = self._process = None
 
     def close(self) -> None:
-        """End it; readers that it started end with their own loaders."""
+        """End it; what it started ends with whoever wanted it."""
         with self._lock:
             self._stop()
 
 
-_NURSERY = _Nursery()
+_NURSERY = Nursery()
 atexit.register(_NURSERY.close)

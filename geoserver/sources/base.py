@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from geoserver.catalog.files import is_file
 from geoserver.catalog.names import find_likely
 from geoserver.errors import LoadError, shorten
 from geoserver.model import CsvOptions
@@ -126,7 +127,7 @@ class SourceKind(Protocol):
 
 def read_parts(path: Path) -> list[Path]:
     """The file and what belongs to it, such as the .dbf of a .shp; empty when there is no such file."""
-    if not path.is_file():
+    if not is_file(path):
         return []
     suffix = path.suffix.lower()
     beside = [path.with_name(path.name + end) for end in _JOURNALS.get(suffix, ())]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geoserver.catalog import source_path
+from geoserver.catalog.files import is_file
 from geoserver.errors import LoadError
 from geoserver.sources import read_suffixes
 from geoserver.sources.names import parse_table
@@ -49,7 +50,7 @@ def find_location(layer: Layer, source: str) -> Location:
     if _ADDRESS.match(source):
         return Location(source, is_address=True)
     path = source_path(layer, source)
-    if parse_table(source) and not source.lower().endswith(read_suffixes()) and not path.is_file():
+    if parse_table(source) and not source.lower().endswith(read_suffixes()) and not is_file(path):
         return Location(source)
     return Location(source, path)
 

@@ -1,14 +1,19 @@
-"""A process that has the reading libraries at hand and forks a new one for each file: a start costs milliseconds.
+"""A process that has libraries at hand and forks a new one for each piece of work: a start costs milliseconds.
 
-    loader ──request──> nursery ──fork──> warden ──fork──> reader ──rows──> loader
+    parent ──order──> nursery ──fork──> warden ──fork──> worker ──bytes──> parent
 
-The reader is confined and may die of its file. The warden waits for it, tells the loader how it ended, removes its
-folder, and ends it when the loader is gone. Started by `geoserver.sources.apart`.
+The worker may die of its work: of the file that it reads, or because nobody wants any more what it writes. The warden
+waits for it, tells the parent how it ended and what it left in the file `told` of its folder, removes that folder, and
+ends the worker when the parent is gone. Started by `geoserver.sources.apart`.
+
+An order begins with a line of modules to have at hand. The first of them does the work, by
+`work(order, pipe, folder)`, and its `prepare()`, if it has one, is called once.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import pickle
 import select
@@ -19,10 +24,13 @@ import struct
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
-__all__: list[str] = []
+__all__ = ["TOLD"]
 
+TOLD = "told"  # file in which a worker leaves words for the parent
 _FDS = 2
+_MOST_TOLD = 1 << 16
 
 
 class _Without:
@@ -37,13 +45,6 @@ class _Without:
 def main(number: int) -> None:
     """Serve requests from a socket until its other end is closed."""
     sys.meta_path.insert(0, _Without())
-    # Loaded before the first fork, and only in this process: a server that can load stays small.
-    import pyogrio  # noqa: F401, PLC0415
-
-    from geoserver.sources import read_kinds  # noqa: PLC0415
-    from geoserver.sources import reader as _  # noqa: F401, PLC0415
-
-    read_kinds()
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.SIG_IGN)  # sent to all, it reaches the loader too, which closes the socket
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # wardens need no one to wait for them
@@ -56,18 +57,29 @@ def main(number: int) -> None:
             order = b""
             while len(order) < size and (part := orders.recv(size - len(order))):
                 order += part
+            names, _, content = order.partition(b"\n")
+            module = _have(names.decode().split())
             if os.fork() == 0:
                 orders.close()
                 with contextlib.suppress(BaseException):
-                    _guard(pickle.loads(order), *fds)  # noqa: S301 - from the loader, which started us
+                    _guard(module, pickle.loads(content), *fds)  # noqa: S301 - from the parent, which started us
                 os._exit(0)
             for fd in fds:
                 os.close(fd)
 
 
-def _guard(order: tuple[object, ...], rows: int, loader: int) -> None:
-    """Fork a reader, wait for its end or the loader's, and leave nothing behind."""
-    folder = Path(tempfile.mkdtemp(prefix="geoserver-read-"))
+def _have(names: list[str]) -> Any:
+    """Import what an order needs, before the fork and only in this process; gives the module that does the work."""
+    new = names[0] not in sys.modules
+    first, *_ = [importlib.import_module(name) for name in names]
+    if new:
+        getattr(first, "prepare", lambda: None)()
+    return first
+
+
+def _guard(module: Any, order: object, rows: int, parent: int) -> None:
+    """Fork a worker, wait for its end or the parent's, and leave nothing behind."""
+    folder = Path(tempfile.mkdtemp(prefix="geoserver-work-"))
     told, tell = os.pipe()
     os.set_blocking(tell, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -77,31 +89,32 @@ def _guard(order: tuple[object, ...], rows: int, loader: int) -> None:
         if pid == 0:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for number in (told, tell, loader):
+            for number in (told, tell, parent):
                 os.close(number)
-            _read(order, rows, folder)
+            _work(module, order, rows, folder)
         os.close(rows)
-        with socket.socket(fileno=loader) as status:
+        with socket.socket(fileno=parent) as status:
             ended, _, _ = select.select([told, status.fileno()], [], [])
             if told not in ended:
                 os.kill(pid, signal.SIGKILL)
             _, code = os.waitpid(pid, 0)
+            words = b""
+            with contextlib.suppress(OSError), (folder / TOLD).open("rb") as file:
+                words = file.read(_MOST_TOLD)
             shutil.rmtree(folder, ignore_errors=True)
-            status.sendall(struct.pack("<i", os.waitstatus_to_exitcode(code)))
+            status.sendall(struct.pack("<i", os.waitstatus_to_exitcode(code)) + words)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _read(order: tuple[object, ...], rows: int, folder: Path) -> None:
-    """The reader: nothing of the nursery's is open in it but the pipe that its rows go to."""
+def _work(module: Any, order: object, pipe: int, folder: Path) -> None:
+    """The worker: nothing of the nursery's is open in it but the pipe that its bytes go to."""
     status = 1
     try:
         nothing = os.open(os.devnull, os.O_RDWR)
         for number in (0, 1, 2):
             os.dup2(nothing, number)
-        from geoserver.sources.reader import read  # noqa: PLC0415 - loaded already
-
-        read(order, rows, folder)
+        module.work(order, pipe, folder)
         status = 0
     finally:
         os._exit(status)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pyarrow as pa
 
 from geoserver.errors import LoadError
-from geoserver.sources import open_here
+from geoserver.sources import open_here, read_kinds
 from geoserver.sources.frames import write_batch, write_frame
 from geoserver.sources.sandbox import confine, find_memory, limit_memory
 
@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 
     from geoserver.sources.base import Request
 
-__all__ = ["read"]
+__all__ = ["prepare", "work"]
 
 
-def read(order: tuple[object, ...], pipe: int, folder: Path) -> None:
+def prepare() -> None:
+    """Have every kind of source at hand."""
+    read_kinds()
+
+
+def work(order: tuple[object, ...], pipe: int, folder: Path) -> None:
     """Send what the request asks for, or why it cannot be had, as frames."""
     request, parts = cast("tuple[Request, list[Path]]", order)
     memory = request.limits.memory or find_memory()

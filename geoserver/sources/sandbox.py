@@ -6,12 +6,14 @@ network. Where a kernel has neither, what is left is that only one driver is reg
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import logging
 import os
 import platform
 import re
 import resource
+import signal
 import struct
 import sysconfig
 from pathlib import Path
@@ -20,13 +22,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["confine", "find_memory", "limit_memory", "list_variables"]
+__all__ = ["confine", "end_with", "find_memory", "limit_memory", "list_variables"]
 
 log = logging.getLogger("geoserver")
 
 _GIB = 1 << 30
 _SECRET = re.compile(r"DATABASE_URL|^PG|PASSWORD|SECRET|TOKEN|KEY", re.IGNORECASE)
-_NO_NEW_PRIVILEGES = 38  # prctl
+_NO_NEW_PRIVILEGES, _DEATH_SIGNAL = 38, 1  # prctl
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # Landlock's calls have one number everywhere
 _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
 _WRITE = (1 << 1) | (1 << 4) | (1 << 5) | (1 << 7) | (1 << 8)  # write, remove folder and file, make folder and file
@@ -56,6 +58,17 @@ def limit_memory(memory: int) -> None:
         _, hard = resource.getrlimit(kind)
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(kind, (most, most))
+
+
+def end_with(parent: int) -> None:
+    """End at once when the process that started this one is gone, however that ended and whatever this one does.
+
+    Linux alone knows how; elsewhere it ends when it has something to say.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None, use_errno=True).prctl(_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def confine(files: Iterable[Path], folder: Path) -> None:

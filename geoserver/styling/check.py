@@ -29,7 +29,6 @@ def check(catalog: Catalog) -> list[CatalogError]:
     return [*words, *check_basemap(catalog)] + [
         CatalogError(f"styles/{name}.json", key, expected)
         for name, style in catalog.styles.items()
-        if not _is_idle(catalog, name, style)
         for key, expected in _problems(catalog, style)
     ]
 
@@ -51,12 +50,6 @@ def _list_texts(note: Any) -> list[str]:
     if isinstance(note, dict):
         return [text for value in note.values() for text in _list_texts(value)]
     return [note] if isinstance(note, str) else []
-
-
-def _is_idle(catalog: Catalog, name: str, style: Mapping[str, Any]) -> bool:
-    """Whether it is one of ours for a layer of the sample city, which is not served here."""
-    drawn = {item.get("source-layer") for item in style["layers"]}
-    return not drawn & catalog.layers.keys() and (assets.root("styles") / f"{name}.json").is_file()
 
 
 def _problems(catalog: Catalog, style: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -126,7 +126,7 @@ def read_signature(file: int | Path) -> tuple[int, int, int]:
 
 def open_archive(path: Path) -> Archive:
     """Open an archive; raises ValueError that says what was expected, OSError when the file cannot be read."""
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe is not waited for
     try:
         signature = read_signature(file)
         header = _read_header(file, signature[1])

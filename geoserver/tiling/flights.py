@@ -106,7 +106,8 @@ class Flights:
         """
         if (entry := self.fresh(key, versions)) is not None:
             return Found(entry, stale=False)
-        old = self.cache.find(key)
+        # Who sees some rows gets no old tile: a row of it may not be for them any more.
+        old = None if any(key.sights) else self.cache.find(key)
         if old is not None and (away or _now() < old.hold):
             return Found(old, stale=True)
         if away:

@@ -19,7 +19,7 @@ import pytest
 from extracts import Extract, read_file, ring
 from typer.testing import CliRunner
 
-from geoserver import styling
+from geoserver import assets, styling
 from geoserver.basemap.apart import Reader
 from geoserver.basemap.files import STAGING, put_in_place, staging_folder
 from geoserver.basemap.making import make_basemap
@@ -69,6 +69,7 @@ def test_a_workspace_gets_layers_that_are_served_and_checked_with_licence_and_at
     monkeypatch.setenv("DATABASE_URL", empty_database)
     ran = CliRunner().invoke(app, ["basemap", str(tmp_path / "town.osm.pbf"), "--workspace", str(workspace)])
     assert ran.exit_code == 0, ran.output
+    assert f"geoserver serve --workspace {workspace}" in "".join(ran.output.split("\n"))
     checked = CliRunner().invoke(app, ["check", "--workspace", str(workspace)])
     assert checked.exit_code == 0, checked.output
     catalog = read_catalog(Settings(workspace=workspace, database_url=None))
@@ -79,6 +80,13 @@ def test_a_workspace_gets_layers_that_are_served_and_checked_with_licence_and_at
         assert layer.attribution == "© OpenStreetMap contributors"
     assert "name_fr" in catalog.layers["side-streets"].fields
     assert street_names(empty_database) == {"Lange Straße"}
+
+
+def test_no_city_is_made_over_the_sample_city(tmp_path: Path) -> None:
+    before = sorted(assets.root("layers").iterdir())
+    with pytest.raises(LoadError, match="--workspace FOLDER"):
+        make(town().write(tmp_path / "town.osm.pbf"), assets.root("layers").parent, "postgresql://nowhere/none")
+    assert sorted(assets.root("layers").iterdir()) == before
 
 
 def test_no_second_worker_is_started_for_the_tiles_of_a_basemap(tmp_path: Path, empty_database: str) -> None:
@@ -132,6 +140,43 @@ def test_the_basemap_stays_as_it_was_when_the_new_one_would_lose_most_of_a_layer
         make(town(3, "Andere Straße").write(tmp_path / "new.osm.pbf"), tmp_path, empty_database)
     assert street_names(empty_database) == {"Lange Straße"}
     assert {name: (tmp_path / name).read_bytes() for name in before} == before
+
+
+def test_the_basemap_stays_as_it_was_when_the_new_one_has_nothing_of_a_layer(
+    tmp_path: Path, empty_database: str
+) -> None:
+    make(town().write(tmp_path / "old.osm.pbf"), tmp_path, empty_database)
+    before = {name: (tmp_path / name).read_bytes() for name in files_in(tmp_path)}
+    newer = town(0).write(tmp_path / "new.osm.pbf")
+    with pytest.raises(LoadError, match=r"no rows where 20 are in service.*geoserver basemap EXTRACT --force"):
+        make(newer, tmp_path, empty_database)
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+    assert tables_in_the_making(empty_database) == set()
+    assert "buildings" not in make(newer, tmp_path, empty_database, force=True)
+    assert "buildings" not in make(newer, tmp_path, empty_database)  # it is none of this basemap any more
+
+
+def test_a_layer_of_which_no_row_can_be_stored_is_left_out_when_one_insists(
+    tmp_path: Path, empty_database: str
+) -> None:
+    extract = town(0)
+    extract.way([(10.01, 50.06), (10.02, 50.06), (10.015, 50.06), (10.01, 50.06)], building="house")  # has no area
+    extract.write(tmp_path / "town.osm.pbf")
+    with pytest.raises(LoadError, match=r"buildings.parquet: not one of 1 rows.*geoserver basemap EXTRACT --force"):
+        make(tmp_path / "town.osm.pbf", tmp_path, empty_database)
+    made = make_basemap(
+        tmp_path / "town.osm.pbf", tmp_path, empty_database, reading=lambda *_: None, loading=quiet, force=True
+    )
+    assert "buildings" not in {report.layer_id for report in made.reports}
+    assert any("buildings.parquet: not one of 1 rows" in line for line in made.warnings)
+    assert not (tmp_path / "layers/buildings.toml").exists()
+    assert tables_in_the_making(empty_database) == set()
+
+
+def test_streets_that_leave_the_extract_and_come_back_are_drawn_from_afar(tmp_path: Path, empty_database: str) -> None:
+    extract = town()
+    extract.way([(10.05, 50.02), (10.15, 50.03), (10.05, 50.04)], highway="residential", name="Hin und zurück")
+    assert make(extract.write(tmp_path / "town.osm.pbf"), tmp_path, empty_database)["side-streets"] == 2
 
 
 def test_layers_that_the_city_wrote_itself_stay_and_are_said(tmp_path: Path, empty_database: str) -> None:
@@ -373,6 +418,19 @@ def test_a_file_with_history_and_a_folder_are_refused(tmp_path: Path, empty_data
         make(history, tmp_path, empty_database)
     with pytest.raises(LoadError, match="is a folder"):
         make(tmp_path, tmp_path, empty_database)
+
+
+def test_a_path_that_leads_to_no_file_is_refused_with_the_reason(tmp_path: Path, empty_database: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "circle").symlink_to("circle")
+    for name, said in {
+        "pipe": "save it as one first",
+        "circle": "cannot be reached",
+        "x" * 300: "cannot be reached",
+        "nothing": "there is no such file",
+    }.items():
+        with pytest.raises(LoadError, match=said):
+            make(tmp_path / name, tmp_path, empty_database)
 
 
 @pytest.mark.parametrize("name", ['<tag k="name" v="Haus"/>', ""])

@@ -6,8 +6,9 @@ import tracemalloc
 from pathlib import Path
 
 import numpy as np
+import osmium
 import pytest
-from extracts import Extract, Result, mercator, read, ring
+from extracts import Extract, Result, mercator, read, read_file, ring
 from shapely import Point
 
 from geoserver.basemap.survey import survey
@@ -298,3 +299,21 @@ def test_a_way_is_of_one_half_of_the_extract_alone(
     assert {name: len(found) for name, found in rows.items() if name not in ("land", "beyond")} == dict.fromkeys(
         layers, 1
     )
+
+
+def test_things_whose_tags_are_no_utf_8_are_left_out_and_counted(tmp_path: Path) -> None:
+    extract = Extract()
+    extract.way([(10.01, 50.07), (10.02, 50.07)], highway="residential", name="Gute Straße")
+    extract.way([(10.01, 50.08), (10.02, 50.08)], highway="residential", name="QQQ")
+    extract.way(ring(10.03, 50.06, 10.04, 50.07), leisure="park", name="QQQ")
+    extract.node((10.05, 50.05), place="town", name="Neustadt")
+    path, packed = extract.write(tmp_path / "town.osm"), tmp_path / "town.osm.pbf"
+    with osmium.SimpleWriter(osmium.io.File(str(packed), "pbf,pbf_compression=none")) as writer:
+        for thing in osmium.FileProcessor(str(path)):
+            writer.add(thing)
+    packed.write_bytes(packed.read_bytes().replace(b"QQQ", b"\xff\xfe\xfa"))
+    result = read_file(packed)
+    assert [row["name"] for row in result.rows["side-streets"]] == ["Gute Straße"]
+    assert [row["name"] for row in result.rows["places"]] == ["Neustadt"]
+    assert "parks" not in result.rows
+    assert result.said("no UTF-8") == 2

@@ -54,6 +54,7 @@ def test_a_key_is_taken_as_bearer_as_basic_password_and_in_the_query(asked: Test
         {"headers": {"Authorization": f"bEARER  {key}"}},
         {"headers": basic(key)},
         {"headers": basic(key, user="")},
+        {"headers": basic("", user=key)},
         {"params": {"key": key}},
     ]
     for way in ways:

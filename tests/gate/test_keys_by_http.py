@@ -289,3 +289,33 @@ def test_a_key_in_a_path_is_refused_and_not_repeated(asked: TestClient, house: H
         refused = asked.get(path, headers=bearer(key), follow_redirects=False)
         assert refused.status_code == 400
         assert key[4:] not in refused.text + str(refused.headers)
+
+
+def test_keys_are_listed_page_by_page_and_each_once(asked: TestClient, house: House) -> None:
+    _, manager = house.key(Grant(frozenset({"wells"}), frozenset({"read", "manage"})))
+    mine = [house.key()[0].id for _ in range(5)]
+    house.key(Grant(frozenset({"shops"})))  # not theirs, in the middle
+    mine += [house.key()[0].id for _ in range(3)]
+    whole = asked.get("/api/keys", headers=bearer(manager)).json()
+    assert whole["next"] is None
+    everything = [key["id"] for key in whole["keys"]]
+    assert everything[-8:] == mine
+    pages = [asked.get("/api/keys?limit=3", headers=bearer(manager)).json()]
+    while pages[-1]["next"]:
+        assert len(pages[-1]["keys"]) == 3
+        pages.append(asked.get(pages[-1]["next"], headers=bearer(manager)).json())
+    assert [key["id"] for page in pages for key in page["keys"]] == everything
+    assert asked.get(f"/api/keys?after={mine[-1]}", headers=bearer(manager)).json() == {"keys": [], "next": None}
+
+
+def test_a_page_of_keys_begins_after_one_that_the_caller_may_know_of(asked: TestClient, house: House) -> None:
+    _, manager = house.key(Grant(frozenset({"wells"}), frozenset({"read", "manage"})))
+    foreign = house.key(Grant(frozenset({"shops"})))[0].id
+    texts = []
+    for after in (foreign, "0123456789", "x", ""):
+        answer = asked.get("/api/keys", params={"after": after}, headers=bearer(manager))
+        assert (answer.status_code, answer.json()["parameter"]) == (400, "after")
+        texts.append(answer.text.replace(f'"{after}"', "").replace(f"'{after}'", ""))
+    assert len(set(texts)) == 1
+    for wrong in ("limit=0", "limit=x", "limit=1&limit=2", "before=1"):
+        assert asked.get(f"/api/keys?{wrong}", headers=bearer(manager)).status_code == 400, wrong

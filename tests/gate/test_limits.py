@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fastapi.testclient import TestClient
-from gatehouse import bearer, build_app
+from gatehouse import READ, bearer, build_app
 from test_identify import refused, wait_for
 
 from geoserver.database.connecting import connect
-from geoserver.database.keys import StoredSession, add_session, add_uses
+from geoserver.database.keys import StoredKey, StoredSession, add_session, add_uses
 from geoserver.errors import TooManyError
 from geoserver.gate import COOKIE, make_session
+from geoserver.gate.making import Wish, make
 from geoserver.gate.uses import Uses
+from geoserver.model import Grant
 
 if TYPE_CHECKING:
     from gatehouse import House
@@ -116,3 +118,60 @@ def test_who_is_signed_in_with_a_key_uses_it_up(asked: TestClient, house: House)
     headers = {"Cookie": f"{COOKIE}={token}"}
     assert [asked.get("/who", headers=headers).status_code for _ in range(3)] == [200, 200, 429]
     assert asked.get("/who", headers=bearer(key)).status_code == 429
+
+
+def made_by(house: House, maker: str, number: int = 1, **limits: int) -> list[str]:
+    """Keys that somebody made who holds a key."""
+    with connect(house.database_url, autocommit=True) as connection:
+        return [make(connection, Wish("made", (READ,), **limits), f"key:{maker}", "maker")[1] for _ in range(number)]
+
+
+def test_what_a_key_may_ask_is_for_all_that_is_made_with_it(asked: TestClient, house: House) -> None:
+    maker, key = house.key(quota=12)
+    made = made_by(house, maker.id, 10, quota=12)
+    statuses = [asked.get("/who", headers=bearer(each)).status_code for each in made]
+    assert statuses == [200] * 10
+    assert asked.get("/who", headers=bearer(key)).status_code == 200
+    assert asked.get("/who", headers=bearer(made[0])).status_code == 200
+    for each in (key, *made):
+        told = refused(asked.get("/who", headers=bearer(each)), 429)["detail"]
+        assert "may ask 12 times a day" in told
+        assert ("that this one was made with" in told) == (each != key)
+    other, _ = house.key()
+    (free,) = made_by(house, other.id, quota=2)
+    assert [asked.get("/who", headers=bearer(free)).status_code for _ in range(3)] == [200, 200, 429]
+
+
+def test_a_request_that_is_one_too_many_for_the_maker_is_counted_for_none() -> None:
+    def stored(name: str, rate: int | None, quota: int | None) -> StoredKey:
+        return StoredKey(name, b"", name, [], rate, quota, datetime.now(UTC), "command:x", None, None)
+
+    uses, made, maker = Uses(), stored("made", 60, 100), stored("maker", None, 3)
+    for _ in range(3):
+        uses.take_all((made, maker), NOON)
+    for _ in range(200):
+        with pytest.raises(TooManyError, match="3 times a day"):
+            uses.take_all((made, maker), NOON)
+    assert uses.collect() == {"made": 3, "maker": 3}
+    assert taken_of(uses, made) == 57
+
+
+def taken_of(uses: Uses, key: StoredKey) -> int:
+    for number in range(1_000):
+        try:
+            uses.take_all((key,), NOON)
+        except TooManyError:
+            return number
+    return 1_000
+
+
+def test_keys_make_keys_so_far_and_no_further(asked: TestClient, house: House) -> None:
+    every = Grant(frozenset({"wells"}), frozenset({"read", "manage"}))
+    _, key = house.key(every)
+    body = {"label": "next", "grants": [{"layers": ["wells"], "may": ["read", "manage"]}]}
+    for _ in range(8):
+        answer = asked.post("/api/keys", json=body, headers=bearer(key))
+        assert answer.status_code == 201, answer.text
+        key = answer.json()["key"]
+    answer = asked.post("/api/keys", json=body, headers=bearer(key))
+    assert (answer.status_code, "8 times" in answer.text) == (403, True)

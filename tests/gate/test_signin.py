@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
+import psycopg
 import pytest
 from fastapi.testclient import TestClient
 from gatehouse import House, basic, bearer, build_app
@@ -20,8 +21,10 @@ from pydantic import SecretStr
 
 from geoserver import assets
 from geoserver.catalog.languages import ENGLISH, _parse_words
+from geoserver.database.keys import list_audit
 from geoserver.gate import COOKIE
 from geoserver.model import Grant
+from geoserver.site.attempts import Attempts
 from geoserver.site.signin import _check_back
 
 if TYPE_CHECKING:
@@ -292,6 +295,45 @@ def test_many_attempts_are_slowed_down_and_good_ones_are_not(browser: TestClient
     assert send_key(browser, key).status_code == 303  # whoever shares the address with who tries wrong ones
 
 
+def list_deeds(house: House) -> list[tuple[str, str, str]]:
+    """Who signed in and out, from what the audit lists."""
+    with psycopg.connect(house.database_url) as connection:
+        entries = list_audit(connection, 1_000)
+    return [(entry["action"], entry["subject"], entry["name"]) for entry in entries if "sign" in entry["action"]]
+
+
+def test_the_audit_tells_who_signed_in_and_out_and_who_tried_too_often(browser: TestClient, house: House) -> None:
+    stored, key = house.key()
+    before = len(list_deeds(house))
+    send_key(browser, key)
+    send_key(browser, key)  # anew, in the same browser
+    browser.post("/signout", headers=OWN)
+    browser.post("/signout", headers=OWN)  # nobody is signed in any more
+    subject = f"key:{stored.id}"
+    signed_in = ("sign in", subject, "test")
+    assert list_deeds(house)[before:] == [signed_in, signed_in, ("sign out", subject, "test")]
+    browser.app.state.attempts = Attempts()  # type: ignore[attr-defined]
+    wrong = "gsk_" + "x" * 43
+    statuses = [send_key(browser, wrong).status_code for _ in range(14)]
+    assert statuses == [403] * 10 + [429] * 4
+    told = list_deeds(house)[before + 3 :]
+    assert [(action, name) for action, _, name in told] == [("sign-in refused", "")]  # once, and wrong keys not at all
+    assert told[0][1].startswith("client:")
+    assert wrong not in str(house.do("SELECT details::text FROM geoserver.audit"))
+
+
+def test_an_operator_hears_of_a_client_again_after_it_could_try_once_more_and_of_many_seldom() -> None:
+    attempts = Attempts()
+    clients = [f"10.0.0.{number}" for number in range(30)]
+    assert sum(attempts.is_news(client) for client in clients) == 10
+    assert not attempts.is_news(clients[0])
+    attempts = Attempts()
+    assert attempts.is_news("10.0.0.1")
+    assert not attempts.is_news("10.0.0.1")
+    attempts.begin("10.0.0.1")
+    assert attempts.is_news("10.0.0.1")
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
@@ -357,6 +399,10 @@ def test_a_person_signs_in_by_openid_connect_and_has_the_grants_of_their_groups(
     assert (answer.status_code, answer.headers["location"]) == (303, f"{HERE}/?layers=wells")
     assert who(openid_browser) == ("person", "Ada <b>")
     assert "Signed in as Ada &lt;b&gt;" in openid_browser.get("/signin").text
+    with psycopg.connect(openid_browser.app.state.services.database.url) as connection:  # type: ignore[attr-defined]
+        (entry,) = list_audit(connection, 1)
+    assert (entry["action"], entry["subject"], entry["name"]) == ("sign in", "person:id-of-ada", "Ada <b>")
+    assert entry["details"]["groups"] == ["planners"]
     assert "geoserver_signin" not in openid_browser.cookies
     (subject,) = openid_browser.app.state.services.live.current.grants_of(["planners"])  # type: ignore[attr-defined]
     assert subject == Grant(frozenset({"wells"}))

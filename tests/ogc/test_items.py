@@ -72,6 +72,22 @@ def test_a_page_is_geojson_and_labelled_so(town: TestClient) -> None:
     }
 
 
+def test_pages_that_differ_in_one_thing_alone_are_each_as_asked_for_in_whatever_order(town: TestClient) -> None:
+    first = get_items(town, limit=3)
+    onward = next(link["href"] for link in first["links"] if link["rel"] == "next")
+    for _ in range(2):
+        assert ids_of([get_items(town, limit=3)]) == [0, 3, 6]
+        assert ids_of([get_items(town, limit=4)]) == [0, 3, 6, 9]
+        assert ids_of([get_items(town, limit=3, offset=5)]) == [15, 18, 21]
+        assert ids_of([get_items(town, limit=3, offset=9)]) == [27, 30, 33]
+        assert ids_of([town.get(onward).json()]) == [9, 12, 15]
+        assert set(get_items(town, limit=3, properties="kind")["features"][0]["properties"]) == {"kind"}
+        assert get_items(town, limit=3, skipGeometry="true")["features"][0]["geometry"] is None
+        turned = get_items(town, limit=3, crs=f"{EPSG}4326")["features"][0]
+        assert turned["geometry"]["coordinates"] == [45.2, -28.6]
+        assert get_items(town, limit=3)["features"][0] == first["features"][0]
+
+
 @pytest.mark.parametrize("limit", [1, 7, 499, 2_500, 10_000])
 def test_the_next_links_lead_over_every_feature_once(town: TestClient, limit: int) -> None:
     if limit == 1:
@@ -279,6 +295,29 @@ def test_other_crs_agree_with_pyproj(town: TestClient) -> None:
         assert found == pytest.approx(expected, abs=0.01)
 
 
+@pytest.mark.parametrize("form", ["EPSG:32626", "urn:ogc:def:crs:EPSG::32626", "[EPSG:32626]"])
+def test_a_crs_is_known_in_every_form_that_filters_take(town: TestClient, form: str) -> None:
+    params = {"crs": f"{EPSG}32626", "limit": "1"}
+    plain = town.get("/ogc/collections/zones/items", params=params)
+    answer = town.get("/ogc/collections/zones/items", params=params | {"crs": form})
+    assert answer.headers["content-crs"] == f"<{EPSG}32626>"
+    assert answer.json()["features"] == plain.json()["features"]
+    assert town.get("/ogc/collections/zones/items/1", params={"crs": form}).status_code == 200
+    for name, value in (("bbox", "0,0,1,1"), ("filter", "S_INTERSECTS(geometry, BBOX(0,0,1,1))")):
+        assert get_items(town, "zones", **{name: value, f"{name}-crs": form})["numberMatched"] == 0
+    for short, uri in (("EPSG:4326", f"{EPSG}4326"), ("OGC:CRS84", CRS84)):
+        answer = town.get("/ogc/collections/lamps/items", params={"crs": short, "limit": 1})
+        assert answer.headers["content-crs"] == f"<{uri}>"
+    expected = problem_of(town, "/ogc/collections/lamps/items", crs="EPSG:25832")["expected"]
+    assert expected.startswith("one of ")
+
+
+def test_a_page_without_attribution_begins_with_the_licence(town: TestClient) -> None:
+    for path in ("items", "items/1"):
+        foot = town.get(f"/ogc/collections/zones/{path}", params={"f": "html"}).text.partition("<footer>")[2]
+        assert foot.strip().startswith("CC0-1.0")
+
+
 def test_one_feature_has_its_id_and_links(town: TestClient) -> None:
     answer = town.get("/ogc/collections/lamps/items/3")
     assert answer.headers["content-type"] == "application/geo+json"
@@ -338,7 +377,7 @@ BAD = [
     ("filter", "(" * 200 + "watts=1" + ")" * 200),
     ("filter", "watts = 1 OR " * 3500 + "watts = 1"),
     ("filter-lang", "sql"),
-    ("crs", "EPSG:4326"),
+    ("crs", "EPSG:25832"),
     ("crs", f"{EPSG}999999"),
     ("crs", ""),
     ("skipGeometry", "perhaps"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -122,3 +123,32 @@ def test_a_loader_that_is_ended_with_all_that_it_started_leaves_no_folder(tmp_pa
                 break
             time.sleep(0.1)
         assert not list(tmp_path.glob("geoserver-read-*"))
+
+
+def test_a_process_that_ends_with_another_does_so_however_that_ends_and_whatever_it_does(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    busy = (
+        "import os, sys, time; from pathlib import Path; from geoserver.sources.sandbox import end_with\n"
+        "end_with(os.getppid()); Path(sys.argv[1] + '~').write_text(str(os.getpid()))\n"
+        "os.rename(sys.argv[1] + '~', sys.argv[1]); time.sleep(600)"
+    )
+    start = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {busy!r}, {str(told)!r}])"
+    with subprocess.Popen([sys.executable, "-c", start]) as parent:
+        while not told.exists():
+            assert parent.poll() is None
+            time.sleep(0.05)
+        child = Path("/proc") / told.read_text() / "status"
+        parent.kill()
+    for _ in range(200):
+        with contextlib.suppress(OSError):  # it is gone
+            if "(zombie)" not in child.read_text():
+                time.sleep(0.05)
+                continue
+        return
+    raise AssertionError("it goes on")
+
+
+def test_a_process_whose_starter_is_gone_already_does_nothing() -> None:
+    program = "from geoserver.sources.sandbox import end_with; end_with(0); print('went on')"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")

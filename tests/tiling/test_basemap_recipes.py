@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import mapbox_vector_tile
+import psycopg
 import pytest
 import shapely
 from known_shapes import Shapes, tile_of
@@ -15,6 +16,7 @@ from known_shapes import Shapes, tile_of
 from geoserver import assets
 from geoserver.catalog.styles import find_columns
 from geoserver.fieldtypes import FIELD_TYPES
+from geoserver.model import Field
 
 if TYPE_CHECKING:
     from typing import Any
@@ -65,6 +67,20 @@ def test_a_field_is_in_tiles_from_the_zoom_that_draws_it_on_and_parts_no_feature
         assert len(features(shapes, roads, 13)) == 2
     finally:
         shapes.layers[roads] = replace(shapes.layers[roads], tile_zooms={})
+
+
+def test_a_number_of_a_street_stands_once_in_a_tile_and_those_without_a_street_stand_all(shapes: Shapes) -> None:
+    houses = [("12", "Main"), ("12", "Main"), ("12", "Mill"), ("14", "Main"), ("12", None), ("12", None)]
+    fields = {name: Field(name, name, "text") for name in ("number", "street")}
+    places = [shapely.Point(LON + x / 10_000, LAT) for x in range(6)]
+    shapes.make("doors", "numbers", places, tile_fields=())
+    with psycopg.connect(shapes.url) as connection:
+        connection.execute("ALTER TABLE layers.doors ADD number text, ADD street text")
+        statement = "UPDATE layers.doors SET number = %s, street = %s WHERE fid = %s"
+        connection.cursor().executemany(statement, [(*house, fid) for fid, house in enumerate(houses, 1)])
+    shapes.layers["doors"] = replace(shapes.layers["doors"], fields=fields, tile_fields=("number",), time="")
+    found = {item["id"]: item["properties"]["number"] for item in features(shapes, "doors", 16)}
+    assert found == {1: "12", 3: "12", 4: "14", 5: "12", 6: "12"}
 
 
 def test_a_recipe_says_which_fields_it_needs(shapes: Shapes) -> None:

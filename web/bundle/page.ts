@@ -72,7 +72,7 @@ export function messages(): Plugin {
     name: "messages",
     apply: "build",
     enforce: "pre",
-    transform: (code, id) => (/\/messages\/\w+\.ts$/.test(id) ? code.replace(/^export const server = \{[^]*?^\};/m, "") : null),
+    transform: (code, id) => (/\/messages\/\w+\.ts$/.test(id) ? code.replace(/^export const (?:server|pages) = \{[^]*?^\};/gm, "") : null),
   };
 }
 

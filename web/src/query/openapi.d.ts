@@ -186,7 +186,7 @@ export interface components {
              * Rel
              * @enum {string}
              */
-            rel: "imprint" | "contact" | "terms" | "privacy" | "accessibility" | "signin";
+            rel: "imprint" | "contact" | "terms" | "privacy" | "accessibility" | "signin" | "datasets";
             /** Title */
             title: string;
         };
@@ -404,6 +404,11 @@ export interface components {
         KeyList: {
             /** Keys */
             keys: components["schemas"]["KeyEntry"][];
+            /**
+             * Next
+             * @description The address of the keys that were made after these; null where there are none.
+             */
+            next: string | null;
         };
         /**
          * KeyWish
@@ -946,6 +951,49 @@ export interface components {
             type: "text" | "integer" | "number" | "boolean" | "date" | "timestamp";
             /** Unit */
             unit: string;
+        };
+        /** Place */
+        Place: {
+            /**
+             * At
+             * @description A point on it, as longitude and latitude.
+             */
+            at: number[];
+            /**
+             * Bounds
+             * @description West, south, east, north.
+             */
+            bounds: number[];
+            /**
+             * Id
+             * @description Of the feature, or of a piece of the street.
+             */
+            id: number;
+            /**
+             * Kind
+             * @description What it is, as the basemap says it.
+             */
+            kind: string | null;
+            /** Layer */
+            layer: string;
+            /**
+             * Near
+             * @description The settlement or quarter beside it.
+             */
+            near: string | null;
+            /**
+             * Title
+             * @description Its name, in the reader's language where it is known; a house's street and number.
+             */
+            title: string;
+        };
+        /**
+         * Places
+         * @description What of the basemap is called so, the best first.
+         */
+        Places: {
+            /** Places */
+            places: components["schemas"]["Place"][];
         };
         /** Preparing */
         Preparing: {

@@ -5,6 +5,8 @@ type Schemas = components["schemas"];
 
 /** Whole numbers beyond 2^53 are bigints. */
 export type Scalar = Schemas["Scalar"];
+/** What `/api/search` finds. */
+export type Place = Schemas["Place"];
 export type Bounds = Schemas["Bounds"];
 export type Link = Schemas["Link"];
 export type Choice = Schemas["Choice"];

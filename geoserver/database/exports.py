@@ -1,0 +1,392 @@
+"""Statements of exports: all rows that a question leaves, in one order, and how they come out of one snapshot.
+
+Rows come by COPY, which is the fastest way out of PostgreSQL, and which cannot bind values on the server: psycopg puts
+them in by its own quoting, and nobody else does.
+
+What no file can hold is empty in all of them alike: numbers that are not finite, times outside the years 1 to 9999.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import ClientCursor, pq
+from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
+
+from geoserver.database.connecting import SettingsOf, connect
+from geoserver.fieldtypes import FIELD_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from geoserver.database.pool import Database
+    from geoserver.fieldtypes import FieldType
+    from geoserver.model import Layer
+
+__all__ = [
+    "FORMULA",
+    "LONLAT",
+    "Rows",
+    "Selection",
+    "Way",
+    "header_of",
+    "number_params",
+    "open_rows",
+    "read_widths",
+    "select_columns",
+    "select_features",
+    "select_places",
+    "select_table",
+    "select_tracks",
+]
+
+LONLAT = 4326
+_MERCATOR = 3857
+_DEGREE_DIGITS = 8  # about a millimetre
+_LENGTH_DIGITS = 3
+_BLOCK = 1 << 16  # bytes that are handed on at once
+_WATCH = "1000"  # milliseconds between two looks whether who asked is still there
+# Signs that begin a formula in some spreadsheet, the wide ones of East Asia too; see docs/downloads.md.
+FORMULA = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
+_UNWRITABLE = "".join(map(chr, [*range(1, 9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF]))  # in XML 1.0
+_PARAM = re.compile(r"%\((\w+)\)s")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Rows of one table: which, of which columns, in which order. `condition` has named placeholders for `params`.
+
+    Of readings `owner` is the table of the features that they belong to; `condition` is over that one, and `during`
+    over the readings themselves.
+    """
+
+    table: str
+    fields: tuple[tuple[str, FieldType], ...]
+    condition: str = "TRUE"
+    params: Mapping[str, object] = field(default_factory=dict)
+    order: tuple[tuple[str, bool], ...] = ()  # fields, and whether the greatest comes first
+    stored: int = LONLAT  # SRID of column `geom`
+    srid: int = LONLAT  # and of what is wanted
+    owner: str = ""
+    owner_key: str = ""
+    owner_key_type: FieldType = "text"
+    during: str = "TRUE"
+    time: str = ""  # of readings
+
+    @property
+    def digits(self) -> int:
+        return _DEGREE_DIGITS if self.srid == LONLAT else _LENGTH_DIGITS
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a table is written as text."""
+
+    separator: str = ","
+    decimal: str = "."
+    guarded: bool = True  # against spreadsheets that would run a text
+    marked: bool = False  # begins with a byte order mark, by which spreadsheets know UTF-8
+    header: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A query, its values, and how COPY writes it; `heads` lines come before the rows."""
+
+    query: Composed
+    params: Mapping[str, object]
+    options: str
+    heads: int = 0
+
+
+def number_params(text: str, params: Mapping[str, object], prefix: str) -> tuple[str, dict[str, object]]:
+    """The same condition with other names of its placeholders, so that two can stand in one statement."""
+    return _PARAM.sub(rf"%({prefix}\1)s", text), {f"{prefix}{name}": value for name, value in params.items()}
+
+
+async def read_widths(database: Database, layer: Layer) -> dict[str, float]:
+    """Bytes of an average value by column, as the last ANALYZE found them; of a layer in part nothing is told."""
+    if layer.rows is not None:
+        return {}
+    query = SQL(
+        "SELECT attname, avg_width FROM pg_catalog.pg_stats WHERE schemaname = 'layers' AND tablename = %(name)s"
+    )
+    rows = await database.fetch(query, {"name": layer.table})
+    return {row["attname"]: float(row["avg_width"]) for row in rows}
+
+
+# -- statements --------------------------------------------------------------------------------------------------------
+
+_LINES = "FORMAT csv, DELIMITER E'\\x02', QUOTE E'\\x01'"  # one column, of which no sign is special
+
+
+def select_table(of: Selection, way: Way, place: str = "") -> Statement:
+    """CSV: the id, the fields, and the position as `place` says: `xy` in two columns, `wkt` in one, or not at all."""
+    columns: list[Composable] = [_column("fid"), *_owner_columns(of, way)]
+    columns += [_as_cell(_column(name), kind, way) for name, kind in of.fields]
+    shape = _shape(of)
+    if place == "xy":
+        columns += [_with_comma(SQL("ST_X({})").format(shape), way), _with_comma(SQL("ST_Y({})").format(shape), way)]
+    elif place == "wkt":
+        columns.append(SQL("ST_AsText({})").format(shape))
+    names = SQL(", ").join(
+        SQL("{} AS {}").format(column, Identifier(name)) for column, name in zip(columns, way.header, strict=True)
+    )
+    options = SQL("FORMAT csv, HEADER, DELIMITER {}").format(Literal(way.separator)).as_string(None)
+    return Statement(_from(of, names), of.params, options, heads=1)
+
+
+def select_columns(of: Selection, *, geometry: bool = True) -> Statement:
+    """Columns that Arrow reads as what they are: the id, the fields, and the geometry as hexadecimal WKB."""
+    columns: list[Composable] = [_column("fid"), *_owner_columns(of, None)]
+    columns += [_as_value(_column(name), kind) for name, kind in of.fields]
+    if geometry:
+        columns.append(SQL("encode(ST_AsBinary({}, 'NDR'), 'hex')").format(_shape(of)))
+    return Statement(_from(of, SQL(", ").join(columns)), of.params, "FORMAT csv")
+
+
+def select_features(of: Selection) -> Statement:
+    """GeoJSON features, one a line."""
+    properties: Composable = SQL("'{{}}'").format()
+    if of.fields:
+        values = [
+            SQL("{} AS {}").format(_within_years(_column(name), kind, _json(name, kind)), Identifier(name))
+            for name, kind in of.fields
+        ]
+        # The row has a name here that no field can have.
+        properties = SQL('row_to_json((SELECT "the row" FROM (SELECT {}) AS "the row"))').format(SQL(", ").join(values))
+    feature = SQL(
+        """'{{"type":"Feature","id":' || t.fid || ',"geometry":' || coalesce(ST_AsGeoJSON({}, {}, 0), 'null')"""
+        """ || ',"properties":' || {} || '}}'"""
+    ).format(_shape(of), Literal(of.digits), properties)
+    return Statement(_from(of, feature), of.params, _LINES)
+
+
+def select_places(of: Selection, title: str) -> Statement:
+    """KML placemarks, one a line; `title` is the field that names them, if any."""
+    data = _join(
+        SQL("coalesce('<SimpleData name={}>' || {} || '</SimpleData>', '')").format(
+            SQL(_quoted(_escape_name(name))), _as_xml(name, kind)
+        )
+        for name, kind in of.fields
+    )
+    named = _tagged("name", title, of)
+    place = SQL(
+        """'<Placemark id="{}.' || t.fid || '">' || {} || '<ExtendedData><SchemaData schemaUrl="#fields">' || {}"""
+        """ || '</SchemaData></ExtendedData>' || coalesce(ST_AsKML({}, {}), '') || '</Placemark>'"""
+    ).format(SQL(of.table), named, data, _shape(of), Literal(of.digits))
+    return Statement(_from(of, place), of.params, _LINES)
+
+
+def select_tracks(of: Selection, title: str, *, lines: bool) -> Statement:
+    """GPX: points as `wpt`, lines as `trk` with a segment for each part, one a line."""
+    data = _join(
+        SQL("coalesce('<ogr:{0}>' || {1} || '</ogr:{0}>', '')").format(SQL(name), _as_xml(name, kind))
+        for name, kind in of.fields
+    )
+    within = SQL("{} || '<extensions><ogr:fid>' || t.fid || '</ogr:fid>' || {} || '</extensions>'").format(
+        _tagged("name", title, of), data
+    )
+    shape = _shape(of)
+    if not lines:
+        point = SQL(
+            """'<wpt lat="' || ST_Y({0})::numeric(11, 8) || '" lon="' || ST_X({0})::numeric(11, 8) || '">' || {1}"""
+            """ || '</wpt>'"""
+        ).format(shape, within)
+        return Statement(_from(of, point), of.params, _LINES)
+    text = SQL("substr(ST_AsText(ST_Multi(ST_Force2D({})), {}), 17)").format(shape, Literal(of.digits))
+    points = SQL(r"""regexp_replace({}, '([-0-9.e]+) ([-0-9.e]+),?', '<trkpt lat="\2" lon="\1"/>', 'g')""").format(text)
+    segments = SQL("replace(replace(replace(rtrim({}, ')'), '(', '<trkseg>'), '),', '</trkseg>'), ')', '')").format(
+        points
+    )
+    track = SQL("'<trk>' || {} || {} || '</trkseg></trk>'").format(within, segments)
+    return Statement(_from(of, track), of.params, _LINES)
+
+
+def _from(of: Selection, columns: Composable) -> Composed:
+    order: list[Composable] = [
+        SQL("{} {} NULLS LAST").format(Identifier("t", name), SQL("DESC" if descending else "ASC"))
+        for name, descending in of.order
+    ]
+    order.append(Identifier("t", "fid"))
+    if not of.owner:
+        return SQL("SELECT {} FROM {} AS t WHERE {} ORDER BY {}").format(
+            columns, Identifier("layers", of.table), SQL(of.condition), SQL(", ").join(order)
+        )
+    # The names of what comes of the features are none that a field can have.
+    owners = SQL('SELECT fid AS "the fid"{} FROM {} WHERE {}').format(
+        SQL(', {} AS "the key"').format(Identifier(of.owner_key)) if of.owner_key else SQL(""),
+        Identifier("layers", of.owner),
+        SQL(of.condition),
+    )
+    return SQL('SELECT {} FROM {} AS t JOIN ({}) AS p ON p."the fid" = t.fid WHERE {} ORDER BY {}').format(
+        columns,
+        Identifier("layers", of.table),
+        owners,
+        SQL(of.during),
+        SQL(", ").join([*order, Identifier("t", of.time)]),
+    )
+
+
+def _owner_columns(of: Selection, way: Way | None) -> list[Composable]:
+    if not of.owner_key:
+        return []
+    column = Identifier("p", "the key")
+    return [_as_cell(column, of.owner_key_type, way) if way else _as_value(column, of.owner_key_type)]
+
+
+def _column(name: str) -> Identifier:
+    return Identifier("t", name)
+
+
+def _json(name: str, kind: FieldType) -> Composable:
+    return SQL(FIELD_TYPES[kind].json).format(_column(name))
+
+
+def _within_years(column: Composable, kind: FieldType, shown: Composable) -> Composable:
+    """Times that every format and library can hold."""
+    if FIELD_TYPES[kind].kind != "time":
+        return shown
+    return SQL("CASE WHEN {0} >= '0001-01-01' AND {0} < '10000-01-01' THEN {1} END").format(column, shown)
+
+
+def _as_value(column: Composable, kind: FieldType) -> Composable:
+    """A column as COPY writes it and Arrow reads it."""
+    if FIELD_TYPES[kind].kind == "number":
+        return SQL(FIELD_TYPES[kind].json).format(column)
+    return _within_years(column, kind, column)
+
+
+def _as_text(column: Composable, kind: FieldType) -> Composable:
+    """A value for people and programs that read text: true and false, times as ISO 8601 has them, in UTC."""
+    if FIELD_TYPES[kind].kind == "boolean":
+        return SQL("{}::text").format(column)
+    if kind == "timestamp":
+        shown = SQL("replace(replace({}::text, ' ', 'T'), '+00', 'Z')").format(column)
+        return _within_years(column, kind, shown)
+    return _as_value(column, kind)
+
+
+def _as_cell(column: Composable, kind: FieldType, way: Way) -> Composable:
+    if FIELD_TYPES[kind].kind != "text":
+        shown = _as_text(column, kind)
+        return _with_comma(shown, way) if FIELD_TYPES[kind].kind == "number" else shown
+    if not way.guarded:
+        return column
+    signs = SQL(", ").join(Literal(ord(sign)) for sign in [*FORMULA, "'"])
+    return SQL("CASE WHEN ascii({0}) IN ({1}) AND strpos({2}, left(ltrim({0}, ''''), 1)) > 0 AND ltrim({0}, '''') <> ''"
+               " THEN '''' || {0} ELSE {0} END").format(column, signs, Literal(FORMULA))  # fmt: skip
+
+
+def _with_comma(number: Composable, way: Way) -> Composable:
+    return number if way.decimal == "." else SQL("replace(({})::text, '.', {})").format(number, Literal(way.decimal))
+
+
+def _as_xml(name: str, kind: FieldType) -> Composable:
+    """A value between tags; in one line, so that COPY leaves it as it is."""
+    shown = _as_text(_column(name), kind)
+    if FIELD_TYPES[kind].kind != "text":
+        return SQL("({})::text").format(shown)
+    for sign, written in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\n", "&#10;"), ("\r", "&#13;")):
+        shown = SQL("replace({}, {}, {})").format(shown, Literal(sign), Literal(written))
+    return SQL("translate({}, {}, '')").format(shown, Literal(_UNWRITABLE))
+
+
+def _tagged(tag: str, name: str, of: Selection) -> Composable:
+    kind = dict(of.fields).get(name)
+    if kind is None:
+        return SQL("''")
+    return SQL("coalesce('<{0}>' || {1} || '</{0}>', '')").format(SQL(tag), _as_xml(name, kind))
+
+
+def _join(parts: Iterator[Composable]) -> Composable:
+    found = list(parts)
+    return SQL(" || ").join(found) if found else SQL("''")
+
+
+def _escape_name(name: str) -> str:
+    return name.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("'", "''").replace("{", "{{").replace("}", "}}") + '"'
+
+
+def _shape(of: Selection) -> Composable:
+    if of.srid == of.stored:
+        return SQL("t.geom")
+    if of.srid == _MERCATOR:
+        return SQL("t.geom_3857")
+    return SQL("ST_Transform(t.geom, {})").format(Literal(of.srid))
+
+
+# -- rows --------------------------------------------------------------------------------------------------------------
+
+
+class Rows:
+    """Rows out of one snapshot of the database; `count` says how many came by the last statement."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+        self.count = 0
+
+    def blocks(self, statement: Statement, size: int = _BLOCK) -> Iterator[bytes]:
+        """What COPY writes, whole rows at a time, the first of them at once. Raises psycopg.Error."""
+        self.count = -statement.heads
+        text = ClientCursor(self._connection).mogrify(statement.query, statement.params)
+        connection = self._connection.pgconn
+        begun = connection.exec_(f"COPY ({text}) TO STDOUT ({statement.options})".encode())
+        if begun.status != pq.ExecStatus.COPY_OUT:
+            raise psycopg.errors.error_from_result(begun)
+        take = connection.get_copy_data
+        rows: list[bytes | memoryview] = []
+        held, most = 0, 1
+        while True:
+            length, row = take(0)  # psycopg's own way of reading takes four times as long, row by row
+            if length < 0:
+                break
+            rows.append(row)
+            held += length
+            if held >= most:
+                self.count += len(rows)
+                yield b"".join(rows)
+                rows, held, most = [], 0, size
+        self.count += len(rows)
+        ended = connection.get_result()
+        while connection.get_result() is not None:
+            pass
+        if ended is None:
+            raise psycopg.OperationalError("the rows ended before their end")
+        if ended.status != pq.ExecStatus.COMMAND_OK:
+            raise psycopg.errors.error_from_result(ended)
+        if rows:
+            yield b"".join(rows)
+
+    def count_rows(self, of: Selection) -> int:
+        """How many rows the selection has, in the same snapshot."""
+        query = SQL("SELECT count(*) FROM {} AS t WHERE {}").format(
+            Identifier("layers", of.owner or of.table), SQL(of.condition)
+        )
+        found = ClientCursor(self._connection).execute(query, dict(of.params)).fetchone()
+        return int(found[0]) if found else 0
+
+
+@contextmanager
+def open_rows(url: str) -> Iterator[Rows]:
+    """A connection of its own, with one snapshot until it is closed; its query ends with whoever reads."""
+    settings = SettingsOf(client_connection_check_interval=_WATCH)
+    with connect(url, application="geoserver download", settings=settings) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        connection.execute("SELECT")  # begins the transaction: what is executed past psycopg's cursors begins none
+        yield Rows(connection)
+
+
+def header_of(of: Selection, place: Sequence[str]) -> tuple[str, ...]:
+    """Names of the columns of a table."""
+    owner = (of.owner_key,) if of.owner_key else ()
+    return ("fid", *owner, *(name for name, _ in of.fields), *place)

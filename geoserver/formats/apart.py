@@ -1,0 +1,133 @@
+"""Exports under way: each is a process of its own, whose bytes come through a pipe and are handed on unread."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import socket
+import struct
+from typing import TYPE_CHECKING, Any
+
+from geoserver.errors import BadParameterError, LoadError, OvertakenError, UnavailableError
+from geoserver.sources.apart import Nursery
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from geoserver.formats.base import Extract, Format
+
+__all__ = ["BrokenOffError", "Export", "start"]
+
+log = logging.getLogger("geoserver")
+
+_BLOCK = 1 << 16
+_PIPE = 1 << 18
+_WORKER = "geoserver.formats.child"
+_CODE = struct.Struct("<i")
+
+
+class BrokenOffError(Exception):
+    """A file ended before its end, after some of it was given out."""
+
+
+class Export:
+    """One export. `size` is known of a file that was made before it was sent; `rows` after the last block."""
+
+    def __init__(self, reader: asyncio.StreamReader, transport: asyncio.BaseTransport, status: socket.socket) -> None:
+        self._reader = reader
+        self._transport = transport
+        self._status = status
+        self._first = b""
+        self.size: int | None = None
+        self.rows: int | None = None
+
+    async def begin(self, chosen: Format) -> None:
+        """Wait for the first bytes; raises what went wrong before them, as a client should hear it."""
+        if not chosen.streams:
+            with contextlib.suppress(asyncio.IncompleteReadError):
+                self.size = int.from_bytes(await self._reader.readexactly(8))
+        self._first = await self._reader.read(_BLOCK)
+        if not self._first and (chosen.streams or self.size is None):
+            await self._finish()
+
+    async def blocks(self) -> AsyncIterator[bytes]:
+        """All of the file. Raises BrokenOffError where it ends too early."""
+        block, sent = self._first, 0
+        while block:
+            sent += len(block)
+            yield block
+            block = await self._reader.read(_BLOCK)
+        if self.rows is not None:
+            return
+        try:
+            await self._finish()
+        except (BadParameterError, UnavailableError, LoadError) as error:
+            raise BrokenOffError(str(error)) from error
+        if self.size is not None and sent != self.size:
+            raise BrokenOffError(f"{sent:,} of {self.size:,} bytes were sent")
+
+    def close(self) -> None:
+        """End the process, if it has not ended."""
+        self._transport.close()
+        self._status.close()
+
+    async def _finish(self) -> None:
+        """Hear how the process ended; raises what went wrong in it."""
+        loop = asyncio.get_running_loop()
+        told = b""
+        while part := await loop.sock_recv(self._status, _BLOCK):
+            told += part
+        code = _CODE.unpack(told[:4])[0] if len(told) >= _CODE.size else 1
+        words: dict[str, Any] = json.loads(told[4:] or b"{}")
+        if "bad" in words:
+            raise BadParameterError(*words["bad"])
+        if "overtaken" in words:
+            raise OvertakenError
+        if "unavailable" in words:
+            raise UnavailableError(words["unavailable"])
+        if code or "rows" not in words:
+            log.error("An export ended with status %d: %s", code, words.get("failed", "it left no word"))
+            raise LoadError("The file could not be made; the log of the server says why.")
+        self.rows = int(words["rows"])
+
+
+async def start(url: str, chosen: Format, extract: Extract) -> Export:
+    """Begin an export; to be closed in any case. Raises LoadError when no process can be started."""
+    loop = asyncio.get_running_loop()
+    pipe, writer = os.pipe()
+    ours, theirs = socket.socketpair()
+    try:
+        with contextlib.suppress(AttributeError, OSError):  # a wide pipe means fewer turns between the two processes
+            fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, _PIPE)
+        order = (url, chosen.id, extract)
+        needs = (_WORKER, *chosen.needs)
+        await asyncio.to_thread(_NURSERY.send, needs, order, [writer, theirs.fileno()])
+    except BaseException:
+        os.close(pipe)
+        ours.close()
+        raise
+    finally:
+        os.close(writer)
+        theirs.close()
+    ours.setblocking(False)
+    reader = asyncio.StreamReader(limit=_BLOCK)
+    transport, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader),
+        open(pipe, "rb", 0),  # noqa: SIM115, ASYNC230, PTH123 - a pipe, which the transport closes
+    )
+    export = Export(reader, transport, ours)
+    try:
+        await export.begin(chosen)
+    except BaseException:
+        export.close()
+        raise
+    return export
+
+
+_NURSERY = Nursery(trusted=True)
+atexit.register(_NURSERY.close)

@@ -1,0 +1,51 @@
+"""FlatGeobuf, written as it is read: without a spatial index, which would need all rows before the first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from geoserver.formats.readme import render_text
+from geoserver.formats.vector import stream_to, write_layer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from geoserver.database.exports import Rows
+    from geoserver.database.status import LayerStatus
+    from geoserver.formats.base import Extract, Subject, Target
+    from geoserver.model import Layer
+
+__all__ = ["FORMAT", "FlatGeobuf"]
+
+
+@dataclass(frozen=True, slots=True)
+class FlatGeobuf:
+    """Written by GDAL."""
+
+    id: str = "fgb"
+    title: str = "FlatGeobuf"
+    media_type: str = "application/vnd.flatgeobuf"
+    order: int = 80
+    streams: bool = True
+    lonlat: bool = False
+    of: frozenset[Subject] = frozenset({"features"})
+    needs: tuple[str, ...] = ("pyogrio", "pyarrow.csv")
+
+    def fits(self, layer: Layer, status: LayerStatus) -> bool:  # noqa: ARG002
+        return True
+
+    def told(self, layer: Layer, status: LayerStatus) -> tuple[str, ...]:  # noqa: ARG002
+        return ()
+
+    def estimate(self, widths: Mapping[str, float]) -> float:
+        return sum(width + 6 for width in widths.values()) + 90
+
+    def write(self, extract: Extract, rows: Rows, target: Target) -> None:
+        options = {"SPATIAL_INDEX": "NO", "TITLE": extract.readme.title, "DESCRIPTION": render_text(extract, None)}
+        write_layer(
+            extract, rows, stream_to(target, f"{extract.id}.fgb"), "FlatGeobuf", options={"layer_options": options}
+        )
+
+
+FORMAT = FlatGeobuf()

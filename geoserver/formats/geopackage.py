@@ -1,0 +1,64 @@
+"""GeoPackage by GDAL, with what fields mean, the README and the layer's style beside the rows."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from geoserver.database.geopackage import write_beside
+from geoserver.formats.columns import GEOMETRY
+from geoserver.formats.readme import render_text
+from geoserver.formats.vector import write_layer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from geoserver.database.exports import Rows
+    from geoserver.database.status import LayerStatus
+    from geoserver.formats.base import Extract, Subject, Target
+    from geoserver.model import Layer
+
+__all__ = ["FORMAT", "GeoPackage"]
+
+_NO_TIME = "1970-01-01T00:00:00.000Z"
+
+
+@dataclass(frozen=True, slots=True)
+class GeoPackage:
+    """A database in a file, which is made first and sent when it is whole."""
+
+    id: str = "gpkg"
+    title: str = "GeoPackage"
+    media_type: str = "application/geopackage+sqlite3"
+    order: int = 40
+    streams: bool = False
+    lonlat: bool = False
+    of: frozenset[Subject] = frozenset({"features"})
+    needs: tuple[str, ...] = ("pyogrio", "pyarrow.csv", "geoserver.database.geopackage")
+
+    def fits(self, layer: Layer, status: LayerStatus) -> bool:  # noqa: ARG002
+        return True
+
+    def told(self, layer: Layer, status: LayerStatus) -> tuple[str, ...]:  # noqa: ARG002
+        return ()
+
+    def estimate(self, widths: Mapping[str, float]) -> float:
+        return sum(width + 2 for width in widths.values()) + 90
+
+    def write(self, extract: Extract, rows: Rows, target: Target) -> None:
+        path = target.folder / f"{extract.id}.gpkg"
+        moment = f"{extract.readme.updated:%Y-%m-%dT%H:%M:%S.000Z}" if extract.readme.updated else _NO_TIME
+        os.environ["OGR_CURRENT_DATE"] = moment  # GDAL reads it; the same rows make the same file
+        options = {"FID": "fid", "IDENTIFIER": extract.readme.title, "DESCRIPTION": extract.readme.description}
+        write_layer(extract, rows, path, "GPKG", options={"layer_options": options})
+        fields = [
+            (item.name, f"{item.title} ({item.unit})" if item.unit else item.title, item.description, item.labels)
+            for item in extract.fields
+        ]
+        readme = render_text(extract, rows.count)
+        write_beside(path, extract.id, GEOMETRY, fields=fields, readme=readme, moment=moment, style=extract.style)
+        target.send(path)
+
+
+FORMAT = GeoPackage()

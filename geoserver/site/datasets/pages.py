@@ -1,0 +1,96 @@
+"""HTML of the pages: templates around one sheet, in the city's dress, without a script or anything from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from geoserver.catalog.city_words import link_titles, offered_languages, speak
+from geoserver.site.datasets.phrases import find_phrases
+
+if TYPE_CHECKING:
+    from geoserver.model import City
+    from geoserver.site.datasets.links import Links
+    from geoserver.site.datasets.phrases import Phrases
+
+__all__ = ["Dress", "render_page"]
+
+_TEMPLATES = Path(__file__).parent.parent / "templates"
+
+
+@dataclass(frozen=True, slots=True)
+class Dress:
+    """What stands around every page: whose it is, in which language, and where it leads."""
+
+    city: City  # in the reader's language
+    phrases: Phrases
+    links: Links
+    languages: tuple[str, ...]
+    signin: bool
+
+    @classmethod
+    def of(cls, city: City, language: str, links: Links, *, signin: bool) -> Dress:
+        return cls(speak(city, (language,)), find_phrases(language), links, offered_languages(city), signin)
+
+
+def render_page(template: str, dress: Dress, path: str, **told: Any) -> tuple[str, dict[str, str]]:
+    """The page at a path, and the headers that go with it."""
+    sheet, phrases = _dress_sheet(dress.city), dress.phrases
+    page = (
+        _environment()
+        .get_template(template)
+        .render(
+            dress=dress,
+            city=dress.city,
+            p=phrases,
+            link=dress.links,
+            path=path,
+            sheet=sheet,
+            languages=[(code, find_phrases(code).title) for code in dress.languages],
+            footer=[(link_titles((phrases.language,))[name], url) for name, url in dress.city.links.items()],
+            **told,
+        )
+    )
+    return page, {"Content-Security-Policy": _build_policy(sheet)}
+
+
+def _dress_sheet(city: City) -> str:
+    accent = f":root {{ --accent: light-dark({city.accent}, {city.accent_dark}); }}\n" if city.accent else ""
+    return _read_sheet() + accent
+
+
+@functools.lru_cache(4)
+def _build_policy(sheet: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
+    return "; ".join(
+        [
+            "default-src 'none'",
+            f"style-src 'sha256-{digest}'",
+            "img-src 'self'",
+            "form-action 'self'",
+            "base-uri 'none'",
+            "frame-ancestors 'self'",
+        ]
+    )
+
+
+@functools.cache
+def _read_sheet() -> str:
+    return (_TEMPLATES / "datasets.css").read_text(encoding="utf-8")
+
+
+@functools.cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
