@@ -19,7 +19,7 @@ import pyarrow as pa
 from geoserver.catalog.languages import page_languages
 from geoserver.errors import LoadError, shorten
 from geoserver.sources.frames import Torn, read_frame, write_frame
-from geoserver.sources.sandbox import list_environment
+from geoserver.sources.sandbox import list_variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,7 +60,7 @@ class _Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=list_environment() | _LITTLE_MEMORY,
+            env=list_variables() | _LITTLE_MEMORY,
             bufsize=0,
             start_new_session=True,  # an interrupt is for the command, which ends them
         )

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from geoserver.errors import LoadError
 from geoserver.sources.base import Opened, read_parts
 from geoserver.sources.frames import Torn, read_batch, read_frame
-from geoserver.sources.sandbox import find_memory, list_environment
+from geoserver.sources.sandbox import find_memory, list_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -153,7 +153,7 @@ class Nursery:
             self._orders, theirs = socket.socketpair()
             with theirs:
                 command = [sys.executable, "-P", "-m", "geoserver.sources.nursery", str(theirs.fileno())]
-                environment = (dict(os.environ) if self._trusted else list_environment()) | _MEMORY
+                environment = (dict(os.environ) if self._trusted else list_variables()) | _MEMORY
                 self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment)  # noqa: S603 - this Python
             self._owner = os.getpid()
         return self._orders

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["confine", "end_with", "find_memory", "limit_memory", "list_environment"]
+__all__ = ["confine", "end_with", "find_memory", "limit_memory", "list_variables"]
 
 log = logging.getLogger("geoserver")
 
@@ -42,7 +42,7 @@ _CALLS = {  # socket, execve, execveat, ptrace, process_vm_readv, process_vm_wri
 _LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/usr/share/zoneinfo")
 
 
-def list_environment() -> dict[str, str]:
+def list_variables() -> dict[str, str]:
     """Variables that a reading process is started with: none of those that hold secrets."""
     return {name: value for name, value in os.environ.items() if not _SECRET.search(name)}
 

@@ -111,6 +111,10 @@ def test_what_is_on_stands_on_top_and_the_rest_is_folded_in_the_order_in_which_p
     viewer.settle()
     expect(page.locator("#panel-body li")).to_have_count(8)
     assert viewer.page.locator("#panel-body").evaluate("element => element.scrollHeight") < 1_600
+    page.evaluate("""() => sessionStorage.setItem("themes", '[1]')""")  # as another page of this origin may
+    page.reload()
+    viewer.settle()
+    expect(page.get_by_role("heading", name="On the map (2)")).to_be_visible()
 
 
 def test_a_layer_is_found_by_title_keyword_and_field_without_accents_by_keyboard_alone(
