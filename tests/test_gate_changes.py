@@ -22,7 +22,7 @@ from geoserver.errors import ForbiddenError, NotFoundError, UnavailableError
 from geoserver.filtering import Where, build, parse_rows
 from geoserver.gate.making import Wish, make
 from geoserver.model import ANY, Grant, Tile
-from geoserver.ogc.page import ItemsQuery, read_page
+from geoserver.ogc.page import ItemsQuery, Page, fetch_page, read_page
 from geoserver.settings import Settings
 from geoserver.sights import Sights
 from geoserver.tiling import render
@@ -344,3 +344,33 @@ def test_tiles_that_count_count_and_name_what_is_left_alone(
             bodies = [decode(answer.content) if answer.content else {} for answer in answers]
             assert bodies[0] == bodies[1], (z, x, y)
             assert CANARY.encode() not in answers[0].content
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "zone = 'a'",
+        "zone = 'it''s 100%, \\ \"x\"' OR zone = 'a'",
+        "zone = '%(f1)s' OR zone = '%%(limit)s' OR zone IN ('a', ''');')",
+        "zone LIKE 'a%' AND name LIKE 'person _' AND name <> 'x%s'",
+    ],
+)
+def test_a_page_of_those_who_see_some_rows_is_of_these_rows(city: City, rows: str) -> None:
+    services = city.client.app.state.services  # type: ignore[attr-defined]
+
+    async def ask() -> list[Page]:
+        layer, status = await city.view(Grant(frozenset({ANY}), rows=rows)).layer("people")
+        texts: dict[object, bytes] = {}
+        where = build(layer, status)
+        first = ItemsQuery(limit=2, where=where)
+        bound = await fetch_page(services.database, layer, status, first)
+        queries = [first, replace(first, after=bound.end), replace(first, offset=1), replace(first, limit=3)]
+        found = []
+        for query in queries * 2:
+            found += [await fetch_page(services.database, layer, status, query, kept) for kept in (None, texts)]
+        assert len(texts) == 4
+        return found
+
+    found = city.client.portal.call(ask)  # type: ignore[union-attr]
+    assert found[0].features
+    assert found[0::2] == found[1::2]
