@@ -11,10 +11,11 @@ from geoserver.catalog.languages import in_language
 from geoserver.database import queries, summaries
 from geoserver.errors import GeoserverError, UnavailableError
 from geoserver.filtering import build
+from geoserver.site.datasets.pages import prepare_pages
 from geoserver.site.kept import Kept
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from geoserver.database.status import LayerStatus
     from geoserver.database.summaries import Range
@@ -51,6 +52,7 @@ class Reading:
     """One per process: reads it, and lets the values of large layers be counted behind the pages that ask first."""
 
     def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
         self.pictures: Kept[str] = Kept(_KEPT, _ROOM)
         self._behind: dict[tuple[object, ...], asyncio.Task[_Values]] = {}
 
@@ -88,9 +90,13 @@ class Reading:
         if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, GeoserverError):
             log.error("Values of %s could not be counted", key[0], exc_info=error)
 
+    def start(self, languages: Iterable[str]) -> None:
+        """Have templates and languages read beside the start, so that the first reader does not wait for them."""
+        self._tasks.add(asyncio.create_task(asyncio.to_thread(prepare_pages, tuple(languages)), name="prepare pages"))
+
     async def stop(self) -> None:
         """End what is being counted."""
-        tasks = list(self._behind.values())
+        tasks = [*self._behind.values(), *self._tasks]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -6,6 +6,7 @@ import base64
 import functools
 import hashlib
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,13 @@ from geoserver.catalog.city_words import link_titles, offered_languages, speak
 from geoserver.site.datasets.phrases import find_phrases
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from geoserver.model import City
     from geoserver.site.datasets.links import Links
     from geoserver.site.datasets.phrases import Phrases
 
-__all__ = ["Dress", "render_page"]
+__all__ = ["Dress", "prepare_pages", "render_page"]
 
 _TEMPLATES = Path(__file__).parent.parent / "templates"
 
@@ -37,6 +40,16 @@ class Dress:
     @classmethod
     def of(cls, city: City, language: str, links: Links, *, signin: bool) -> Dress:
         return cls(speak(city, (language,)), find_phrases(language), links, offered_languages(city), signin)
+
+
+def prepare_pages(languages: Sequence[str]) -> None:
+    """Read what pages are made of: templates are compiled once, and a language's dates and numbers take a while."""
+    for template in ("catalogue.html", "dataset.html"):
+        _environment().get_template(template)
+    for language in languages:
+        phrases = find_phrases(language)
+        phrases.day(date(2000, 1, 1))
+        phrases.number(0)
 
 
 def render_page(template: str, dress: Dress, path: str, **told: Any) -> tuple[str, dict[str, str]]:
