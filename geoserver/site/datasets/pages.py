@@ -16,7 +16,7 @@ from geoserver.catalog.city_words import link_titles, offered_languages, speak
 from geoserver.site.datasets.phrases import find_phrases
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from geoserver.model import City
     from geoserver.site.datasets.links import Links
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Dress", "prepare_pages", "render_page"]
 
+_NOTHING: Mapping[str, str] = {}
 _TEMPLATES = Path(__file__).parent.parent / "templates"
 
 
@@ -52,8 +53,10 @@ def prepare_pages(languages: Sequence[str]) -> None:
         phrases.number(0)
 
 
-def render_page(template: str, dress: Dress, path: str, **told: Any) -> tuple[str, dict[str, str]]:
-    """The page at a path, and the headers that go with it."""
+def render_page(
+    template: str, dress: Dress, path: str, query: Mapping[str, str] = _NOTHING, **told: Any
+) -> tuple[str, dict[str, str]]:
+    """The page at a path, and the headers that go with it; `query` is asked for in other languages, too."""
     sheet, phrases = _dress_sheet(dress.city), dress.phrases
     page = (
         _environment()
@@ -64,6 +67,7 @@ def render_page(template: str, dress: Dress, path: str, **told: Any) -> tuple[st
             p=phrases,
             link=dress.links,
             path=path,
+            query=query,
             sheet=sheet,
             languages=[(code, find_phrases(code).title) for code in dress.languages],
             footer=[(link_titles((phrases.language,))[name], url) for name, url in dress.city.links.items()],

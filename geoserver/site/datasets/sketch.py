@@ -117,27 +117,27 @@ async def list_ground(view: View) -> list[tuple[Layer, LayerStatus]]:
 
 async def sketch(
     view: View,
-    seen: tuple[Layer, LayerStatus],
+    seen: tuple[Layer, LayerStatus] | None,
     ground: Sequence[tuple[Layer, LayerStatus]],
     frame: Frame,
+    *,
     sharpness: int,
 ) -> Sketch:
-    """Read what is drawn of a layer; without what the database cannot tell in time."""
-    layer = seen[0]
+    """Read what is drawn of a layer; without what the database cannot tell in time. None: the ground alone."""
     zoom = min(max(math.floor(math.log2(2 * MERCATOR_HALF / 512 / frame.pixel)), 0), 14)
     most = {name: number for name, _, number in _GROUND}
     drawn: list[Ground] = []
-    data, whole = Drawn(), True
+    data, whole = Drawn(), seen is not None
     database = view.services.database
     try:
         for one, state in ground:
-            if one.id != layer.id:
+            if seen is None or one.id != seen[0].id:
                 where = build(one, state)
                 paths = await read_shapes(
                     database, one, where, frame, zoom=zoom + 1, most=most[one.id], fine=0.8 / sharpness
                 )
                 drawn.append(Ground(one.id, paths))
-        if layer.has_rows:
+        if seen is not None and seen[0].has_rows:
             data = await _read_data(view, seen, frame, zoom, sharpness)
     except UnavailableError:
         whole = False
