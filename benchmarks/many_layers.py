@@ -36,6 +36,7 @@ __all__ = ["measure", "run"]
 
 _ROUNDS = 40
 _VISITS = 3
+_PAGES = 20
 _PAUSE = 0.5  # seconds until a change is known, and a server that was busy with it is quiet again
 _ASKED = "/ogc/collections/layer-5/items?f=json&limit=1"
 _EDIT = "UPDATE layers.layer_9 SET state = %s WHERE fid = (SELECT min(fid) FROM layers.layer_9)"
@@ -65,10 +66,21 @@ def measure(context: Context, server: Server, url: str) -> list[Row]:
         seconds, body = _ask(server.url + path)
         again, _ = _ask(server.url + path)
         context.note(f"many layers: {path}: {1000 * seconds:.0f} ms, then {1000 * again:.0f} ms, {len(body):,} bytes")
+    rows += _measure_datasets(server)
     rows += _measure_edits(server, url)
     rows += _measure_page(context, server)
     rows.append(Row("many layers", "the same server when all of this was asked", read_memory(server), "MiB"))
     return rows
+
+
+def _measure_datasets(server: Server) -> list[Row]:
+    """The catalogue, which is made anew for whoever asks, and pages of datasets that nobody has asked for."""
+    catalogue = [_ask(f"{server.url}/layers")[0] for _ in range(_PAGES)]
+    pages = [_ask(f"{server.url}/layers/layer-{number}")[0] for number in range(20, 20 + _PAGES)]
+    told = {f"/layers with {NUMBER} layers": catalogue, "/layers/{id}, asked for the first time": pages}
+    return [
+        Row("many layers", name, 1000 * statistics.median(seconds), "ms", at_most=50) for name, seconds in told.items()
+    ]
 
 
 def _measure_edits(server: Server, url: str) -> list[Row]:

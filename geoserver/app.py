@@ -26,6 +26,7 @@ from geoserver.api.problems import PROBLEM_TYPE, build_plain_problem, build_prob
 from geoserver.api.retrying import Retrying, note_change
 from geoserver.api.tile_requests import TileRequests
 from geoserver.api.tile_server import TileServer
+from geoserver.catalog.city_words import offered_languages
 from geoserver.errors import BadParameterError, GeoserverError, OvertakenError
 from geoserver.gate import Gate
 from geoserver.gate.misfits import Misfits
@@ -93,6 +94,7 @@ def create_app(
         await services.start()
         services.keeper.keep("meter", meter.run)
         services.keeper.keep("keys", gate.run)
+        reading.start(offered_languages(services.live.current.city))
         try:
             yield
         finally:

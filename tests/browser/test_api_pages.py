@@ -49,3 +49,40 @@ def test_next_leads_on_and_a_feature_leads_to_the_map(open_viewer: Callable[...,
     viewer.page.get_by_role("link", name="Open on the map").click()
     viewer.settle()
     assert "layers=crime" in viewer.page.url
+
+
+DATASETS = ["/layers", "/layers?q=nothing+at+all", "/layers/crime", "/layers/air-quality?lang=de", "/layers/nothing"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_of_datasets_have_no_violation_and_need_no_script(
+    open_viewer: Callable[..., Any], scheme: str
+) -> None:
+    viewer = open_viewer(None, color_scheme=scheme, viewport={"width": 390, "height": 844})
+    viewer.expected_faults = ("404",)
+    for path in DATASETS:
+        viewer.page.goto(viewer.origin + path)
+        for details in viewer.page.locator("details summary").all():
+            details.click()
+        found = Axe().run(viewer.page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]})
+        assert found.violations_count == 0, f"{path}: {found.generate_report()}"
+        wide = viewer.page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+        assert not wide, f"{path} scrolls sideways on a phone"
+
+
+def test_a_dataset_is_found_read_and_opened_on_the_map_and_the_map_leads_back(open_viewer: Callable[..., Any]) -> None:
+    viewer = open_viewer(None, locale="de-DE")
+    page = viewer.page
+    page.goto(f"{viewer.origin}/layers")
+    page.get_by_role("searchbox").fill("straftaten polizei")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Gemeldete Straftaten").click()
+    assert page.get_by_role("heading", level=1).inner_text() == "Gemeldete Straftaten"
+    width, height = page.locator("main img").evaluate("image => [image.naturalWidth, image.naturalHeight]")
+    assert (width, height) == (720, 480)
+    page.get_by_role("link", name="Auf der Karte öffnen").click()
+    viewer.settle()
+    assert page.get_by_role("switch", name="Gemeldete Straftaten", exact=True).is_checked()
+    viewer.card("crime").get_by_text("Über diese Daten").click()
+    page.get_by_role("link", name="Seite dieses Datensatzes").click()
+    page.wait_for_url("**/layers/crime?lang=de")

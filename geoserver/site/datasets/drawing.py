@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from geoserver.colours import HEX, contrast
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from geoserver.model import City
     from geoserver.site.datasets.sketch import Mark, Sketch
@@ -23,6 +25,7 @@ _DARK: Colours = {
     "sea": "#10191f", "land": "#1f2428", "parks": "#222f29", "streets": "#343b40",
     "data": "#6ec2c9", "edge": "#16191c",
 }  # fmt: skip
+_LEAST = 1.8  # contrast of the data with what is under it
 _RULES = (
     ".sea,.water{{fill:{sea}}}.land{{fill:{land}}}.parks{{fill:{parks}}}"
     ".streets{{fill:none;stroke:{streets};stroke-width:.8}}"
@@ -33,10 +36,19 @@ _RULES = (
 
 
 def find_colours(sketch: Sketch, city: City) -> tuple[Colours, Colours]:
-    """On light ground and on dark: those of the data's style, else the city's, else ours."""
-    light = sketch.data.colour or city.accent or LIGHT["data"]
-    dark = sketch.data.dark or city.accent_dark or _DARK["data"]
-    return LIGHT | {"data": _plain(light)}, _DARK | {"data": _plain(dark)}
+    """On light ground and on dark: the data in the colour of its style, else of the city, else in ours."""
+    light, dark = (*sketch.data.light, city.accent), (*sketch.data.dark, city.accent_dark)
+    return LIGHT | {"data": _choose(light, LIGHT)}, _DARK | {"data": _choose(dark, _DARK)}
+
+
+def _choose(wanted: Iterable[str], ground: Colours) -> str:
+    """The first that stands out from land and sea."""
+    clear = (
+        colour
+        for colour in wanted
+        if HEX.match(colour) and min(contrast(colour, ground[part]) for part in ("land", "sea")) >= _LEAST
+    )
+    return next(clear, ground["data"])
 
 
 def render_svg(sketch: Sketch, city: City) -> bytes:
@@ -63,8 +75,3 @@ def _draw_marks(marks: Sequence[Mark]) -> list[str]:
             drawn.append(f'<path class="marks edge" stroke-width="{mark.size + 2}" d="{path}"/>')
         drawn.append(f'<path class="marks" stroke-width="{mark.size}" d="{path}"/>')
     return drawn
-
-
-def _plain(colour: str) -> str:
-    """A colour as a style has it, which can be no more than that inside a rule."""
-    return colour if not set(colour) & set("<>{};&\"'\\") and len(colour) < 64 else LIGHT["data"]  # noqa: PLR2004

@@ -74,7 +74,7 @@ def build_data_catalog(city: City, site: str, layers: Iterable[Layer]) -> dict[s
 
 def _find_period(known: Known) -> str:
     extent = known.ranges.get(known.layer.time)
-    if extent is None:
+    if extent is None or known.layer.readings:  # of measurements the layer has the latest ones alone
         return ""
     ends = show_range(known.layer.fields[known.layer.time], extent)
     return f"{ends['min']}/{ends['max']}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,11 @@ from geoserver.catalog.languages import in_language
 from geoserver.database import queries, summaries
 from geoserver.errors import GeoserverError, UnavailableError
 from geoserver.filtering import build
+from geoserver.site.datasets.pages import prepare_pages
 from geoserver.site.kept import Kept
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from geoserver.database.status import LayerStatus
     from geoserver.database.summaries import Range
@@ -29,6 +31,7 @@ _FEW = 5_000  # rows whose values are counted while the page is made; least and 
 _PATIENCE = 0.03  # seconds for the values of more rows: mostly somebody has asked before
 _AT_ONCE = 2  # layers whose values are counted behind pages
 _LOADS = 50
+_PAUSE = 300.0  # seconds until what took too long is tried again
 _KEPT, _ROOM = 3_600.0, 16 * 2**20  # seconds and bytes of pictures; a change of rows makes another one
 
 
@@ -51,7 +54,9 @@ class Reading:
     """One per process: reads it, and lets the values of large layers be counted behind the pages that ask first."""
 
     def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
         self.pictures: Kept[str] = Kept(_KEPT, _ROOM)
+        self._late: dict[object, float] = {}  # until when what took too long is not tried again
         self._behind: dict[tuple[object, ...], asyncio.Task[_Values]] = {}
 
     async def read(self, services: Services, layer: Layer, status: LayerStatus, language: str) -> Known:
@@ -75,7 +80,7 @@ class Reading:
         key = (layer.id, layer.scope, status.version, status.loaded_at)
         task = self._behind.get(key)
         if task is None:
-            if len(self._behind) >= _AT_ONCE:
+            if len(self._behind) >= _AT_ONCE or self.is_late(key):
                 return {}
             work = _count_values(services, layer, status)
             task = self._behind[key] = asyncio.create_task(work, name=f"count values of {layer.id}")
@@ -85,12 +90,28 @@ class Reading:
 
     def _forget(self, key: tuple[object, ...], task: asyncio.Task[_Values]) -> None:
         self._behind.pop(key, None)
-        if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, GeoserverError):
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        self.note_late(key)
+        if not isinstance(error, GeoserverError):
             log.error("Values of %s could not be counted", key[0], exc_info=error)
+
+    def is_late(self, key: object) -> bool:
+        """Whether the database could not tell this in time a while ago: every reader would have it try again."""
+        now = time.monotonic()
+        self._late = {known: until for known, until in self._late.items() if until > now}
+        return key in self._late
+
+    def note_late(self, key: object) -> None:
+        self._late[key] = time.monotonic() + _PAUSE
+
+    def start(self, languages: Iterable[str]) -> None:
+        """Have templates and languages read beside the start, so that the first reader does not wait for them."""
+        self._tasks.add(asyncio.create_task(asyncio.to_thread(prepare_pages, tuple(languages)), name="prepare pages"))
 
     async def stop(self) -> None:
         """End what is being counted."""
-        tasks = list(self._behind.values())
+        tasks = [*self._behind.values(), *self._tasks]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

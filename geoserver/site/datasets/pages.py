@@ -6,6 +6,7 @@ import base64
 import functools
 import hashlib
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,15 @@ from geoserver.catalog.city_words import link_titles, offered_languages, speak
 from geoserver.site.datasets.phrases import find_phrases
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from geoserver.model import City
     from geoserver.site.datasets.links import Links
     from geoserver.site.datasets.phrases import Phrases
 
-__all__ = ["Dress", "render_page"]
+__all__ = ["Dress", "prepare_pages", "render_page"]
 
+_NOTHING: Mapping[str, str] = {}
 _TEMPLATES = Path(__file__).parent.parent / "templates"
 
 
@@ -39,8 +43,20 @@ class Dress:
         return cls(speak(city, (language,)), find_phrases(language), links, offered_languages(city), signin)
 
 
-def render_page(template: str, dress: Dress, path: str, **told: Any) -> tuple[str, dict[str, str]]:
-    """The page at a path, and the headers that go with it."""
+def prepare_pages(languages: Sequence[str]) -> None:
+    """Read what pages are made of: templates are compiled once, and a language's dates and numbers take a while."""
+    for template in ("catalogue.html", "dataset.html"):
+        _environment().get_template(template)
+    for language in languages:
+        phrases = find_phrases(language)
+        phrases.day(date(2000, 1, 1))
+        phrases.number(0)
+
+
+def render_page(
+    template: str, dress: Dress, path: str, query: Mapping[str, str] = _NOTHING, **told: Any
+) -> tuple[str, dict[str, str]]:
+    """The page at a path, and the headers that go with it; `query` is asked for in other languages, too."""
     sheet, phrases = _dress_sheet(dress.city), dress.phrases
     page = (
         _environment()
@@ -51,6 +67,7 @@ def render_page(template: str, dress: Dress, path: str, **told: Any) -> tuple[st
             p=phrases,
             link=dress.links,
             path=path,
+            query=query,
             sheet=sheet,
             languages=[(code, find_phrases(code).title) for code in dress.languages],
             footer=[(link_titles((phrases.language,))[name], url) for name, url in dress.city.links.items()],

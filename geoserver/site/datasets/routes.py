@@ -61,7 +61,8 @@ async def show_catalogue(request: Request, q: str = "", theme: str = "", order: 
     def render() -> tuple[str, dict[str, str]]:
         found = build_catalogue(layers, asked, dress.phrases, dress.links)
         document = build_data_catalog(dress.city, dress.links.site, [layer for layer, _ in layers])
-        return render_page("catalogue.html", dress, "/layers", found=found, jsonld=render_json(document))
+        query = {"q": asked.text, "theme": asked.theme, "order": asked.order if asked.order != "theme" else ""}
+        return render_page("catalogue.html", dress, "/layers", query, found=found, jsonld=render_json(document))
 
     page, headers = await asyncio.to_thread(render)  # of 300 it takes long enough to keep tiles waiting
     return _answer(request, view, page.encode(), _HTML, headers)
@@ -186,7 +187,10 @@ async def draw(request: Request, layer_id: str, ending: str) -> Response:
         limits = city.limits if isinstance(city.limits, Bounds) else None
         frame = build_frame(bounds, limits, kind.size)
         async with questions.filtered.turn(client_of(request.scope)):
-            drawn = await sketch(view, (layer, status), ground, frame, kind.sharpness)
+            data = None if reading.is_late(key) else (layer, status)
+            drawn = await sketch(view, data, ground, frame, sharpness=kind.sharpness)
+        if data and not drawn.whole:
+            reading.note_late(key)
         return Made(await asyncio.to_thread(kind.render, drawn, city), drawn.whole)
 
     made = await reading.pictures.get(key, make)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Drawn", "Ground", "Mark", "Sketch", "build_frame", "list_ground", "sketch"]
 
+type Colours = tuple[str, ...]
+
 SIZE = (720, 480)  # pixels
 _MARGIN = 0.07  # of the width, around the data
 _LEAST = 1_500.0  # metres across, so that one point still has a surrounding
@@ -62,13 +64,13 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """The data: shapes as data of SVG paths, or marks; a colour is that of its style, where that has only one."""
+    """The data: shapes as data of SVG paths, or marks; of the style's colours the first that can be seen is taken."""
 
     paths: Sequence[str] = ()
     marks: Sequence[Mark] = ()
     areas: bool = False
-    colour: str = ""
-    dark: str = ""
+    light: Colours = ()
+    dark: Colours = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,27 +117,27 @@ async def list_ground(view: View) -> list[tuple[Layer, LayerStatus]]:
 
 async def sketch(
     view: View,
-    seen: tuple[Layer, LayerStatus],
+    seen: tuple[Layer, LayerStatus] | None,
     ground: Sequence[tuple[Layer, LayerStatus]],
     frame: Frame,
+    *,
     sharpness: int,
 ) -> Sketch:
-    """Read what is drawn of a layer; without what the database cannot tell in time."""
-    layer = seen[0]
+    """Read what is drawn of a layer; without what the database cannot tell in time. None: the ground alone."""
     zoom = min(max(math.floor(math.log2(2 * MERCATOR_HALF / 512 / frame.pixel)), 0), 14)
     most = {name: number for name, _, number in _GROUND}
     drawn: list[Ground] = []
-    data, whole = Drawn(), True
+    data, whole = Drawn(), seen is not None
     database = view.services.database
     try:
         for one, state in ground:
-            if one.id != layer.id:
+            if seen is None or one.id != seen[0].id:
                 where = build(one, state)
                 paths = await read_shapes(
                     database, one, where, frame, zoom=zoom + 1, most=most[one.id], fine=0.8 / sharpness
                 )
                 drawn.append(Ground(one.id, paths))
-        if layer.has_rows:
+        if seen is not None and seen[0].has_rows:
             data = await _read_data(view, seen, frame, zoom, sharpness)
     except UnavailableError:
         whole = False
@@ -147,15 +149,15 @@ async def sketch(
 async def _read_data(view: View, seen: tuple[Layer, LayerStatus], frame: Frame, zoom: int, sharpness: int) -> Drawn:
     layer, status = seen
     database, where = view.services.database, build(layer, status)
-    colour, dark = _find_colours(view, layer)
+    light, dark = _find_colours(view, layer)
     if layer.geometry != "points":
         paths = await read_shapes(database, layer, where, frame, zoom=zoom + 2, most=_MOST_SHAPES, fine=0.5 / sharpness)
         # Of many small shapes hardly one can be seen: then where they lie says more.
         if 2 * len(paths) >= min(status.rows, _MOST_SHAPES):
-            return Drawn(paths, areas=layer.geometry == "polygons", colour=colour, dark=dark)
+            return Drawn(paths, areas=layer.geometry == "polygons", light=light, dark=dark)
     cell = _FINE if status.rows <= _FEW else _COARSE
     cells = await read_cells(database, layer, where, frame, cell)
-    return Drawn(marks=_build_marks(cells, cell, status.rows), colour=colour, dark=dark)
+    return Drawn(marks=_build_marks(cells, cell, status.rows), light=light, dark=dark)
 
 
 def _build_marks(cells: Sequence[tuple[int, int, int]], cell: int, rows: int) -> list[Mark]:
@@ -169,11 +171,15 @@ def _build_marks(cells: Sequence[tuple[int, int, int]], cell: int, rows: int) ->
     return [Mark(size, sorted(places)) for size, places in sorted(sizes.items())]
 
 
-def _find_colours(view: View, layer: Layer) -> tuple[str, str]:
-    """Of a layer whose style gives all of it one colour: on light ground and on dark; else the page's own are taken."""
+def _find_colours(view: View, layer: Layer) -> tuple[Colours, Colours]:
+    """Of a layer whose style gives all of it one look: on light ground and on dark, fill and then edge; else none."""
     legend = styling.build_legend(view.catalog, layer)
-    pairs = {(entry["color"], entry.get("dark", {}).get("color", entry["color"])) for entry in legend}
-    return pairs.pop() if len(pairs) == 1 and layer.geometry in GEOMETRIES else ("", "")
+    if len(legend) != 1 or layer.geometry not in GEOMETRIES:
+        return (), ()
+    light = legend[0]
+    dark = {**light, **light.get("dark", {})}
+    first, second = (tuple(each[key] for key in ("color", "stroke") if key in each) for each in (light, dark))
+    return first, second
 
 
 def _draw_world(frame: Frame) -> list[str]:

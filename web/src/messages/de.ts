@@ -243,7 +243,7 @@ export const pages = {
   cite: "Diesen Datensatz zitieren",
   dataset: "Datensatz",
   as_of: "Stand {date}",
-  file: "als Datei",
+  file: "Als Datei",
   missing: "Diesen Datensatz gibt es nicht",
   missing_lead: "Vielleicht wurde er umbenannt oder zurückgezogen. Suchen Sie ihn unter allen Datensätzen.",
   published_by: "Veröffentlicht von {name}",

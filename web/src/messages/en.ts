@@ -241,7 +241,7 @@ export const pages = {
   cite: "Cite this dataset",
   dataset: "dataset",
   as_of: "as of {date}",
-  file: "as a file",
+  file: "As a file",
   missing: "There is no such dataset",
   missing_lead: "It may have been renamed or withdrawn. Look for it among all datasets.",
   published_by: "Published by {name}",

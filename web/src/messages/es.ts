@@ -242,7 +242,7 @@ export const pages = {
   cite: "Citar este conjunto de datos",
   dataset: "conjunto de datos",
   as_of: "a {date}",
-  file: "como archivo",
+  file: "Como archivo",
   missing: "No existe ese conjunto de datos",
   missing_lead: "Puede que se haya renombrado o retirado. Búsquelo entre todos los conjuntos de datos.",
   published_by: "Publicado por {name}",

@@ -243,7 +243,7 @@ export const pages = {
   cite: "Citer ce jeu de données",
   dataset: "jeu de données",
   as_of: "état du {date}",
-  file: "en fichier",
+  file: "En fichier",
   missing: "Ce jeu de données n’existe pas",
   missing_lead: "Il a peut-être été renommé ou retiré. Cherchez-le parmi tous les jeux de données.",
   published_by: "Publié par {name}",

@@ -243,7 +243,7 @@ export const pages = {
   cite: "Citar este conjunto de dados",
   dataset: "conjunto de dados",
   as_of: "em {date}",
-  file: "como ficheiro",
+  file: "Como ficheiro",
   missing: "Esse conjunto de dados não existe",
   missing_lead: "Pode ter sido renomeado ou retirado. Procure-o entre todos os conjuntos de dados.",
   published_by: "Publicado por {name}",
