@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "GeoPackage"]
 
+# The index is made in memory, for a million rows in 70 MB; of what is beyond, row by row, which takes much longer.
+_OPTIONS = {"OGR_GPKG_MAX_RAM_USAGE_RTREE": "80000000", "OGR_GPKG_ALLOW_THREADED_RTREE": "NO"}
 _NO_TIME = "1970-01-01T00:00:00.000Z"
 
 
@@ -47,6 +49,9 @@ class GeoPackage:
         return sum(width + 2 for width in widths.values()) + 90
 
     def write(self, extract: Extract, rows: Rows, target: Target) -> None:
+        import pyogrio  # noqa: PLC0415 - at hand in the process that this runs in, and in no other
+
+        pyogrio.set_gdal_config_options(_OPTIONS)
         path = target.folder / f"{extract.id}.gpkg"
         moment = f"{extract.readme.updated:%Y-%m-%dT%H:%M:%S.000Z}" if extract.readme.updated else _NO_TIME
         os.environ["OGR_CURRENT_DATE"] = moment  # GDAL reads it; the same rows make the same file

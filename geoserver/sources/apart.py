@@ -39,6 +39,12 @@ _MEMORY = {  # one thread, so that it can fork, and memory that is kept for the 
     "MALLOC_MMAP_THRESHOLD_": str(1 << 26),
     "MALLOC_TRIM_THRESHOLD_": str(1 << 27),
 }
+_FLAT = {  # one thread, and memory that is given back
+    "OPENBLAS_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_ARENA_MAX": "1",
+}
 _SECRET = re.compile(
     r"DATABASE_URL|^PG|PASSWORD|SECRET|TOKEN|KEY", re.IGNORECASE
 )  # settings that readers need not know
@@ -159,7 +165,7 @@ class Nursery:
                 command = [sys.executable, "-P", "-m", "geoserver.sources.nursery", str(theirs.fileno())]
                 known = os.environ.items()
                 environment = {name: value for name, value in known if self._trusted or not _SECRET.search(name)}
-                environment |= _MEMORY
+                environment |= _FLAT if self._trusted else _MEMORY
                 self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment)  # noqa: S603 - this Python
             self._owner = os.getpid()
         return self._orders
