@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 GEOSERVER = [sys.executable, "-m", "geoserver"]
-COMMANDS = ["demo", "serve", "load", "check", "db", "db start", "db stop", "db status", "db url", "db remove"]
+COMMANDS = ["demo", "serve", "load", "check", "export", "db", "db start", "db stop", "db status", "db url", "db remove"]
 COMMANDS += ["tiles", "tiles build", "basemap", "keys", "keys add", "keys list", "keys revoke", "keys audit"]
 COMMANDS += ["sessions", "sessions list", "sessions end"]
 

@@ -69,6 +69,7 @@ class Selection:
     condition: str = "TRUE"
     params: Mapping[str, object] = field(default_factory=dict)
     order: tuple[tuple[str, bool], ...] = ()  # fields, and whether the greatest comes first
+    dimension: int | None = None  # of shapes: 0 points, 1 lines, 2 areas; all where nothing is said
     stored: int = LONLAT  # SRID of column `geom`
     srid: int = LONLAT  # and of what is wanted
     owner: str = ""
@@ -140,12 +141,20 @@ def select_table(of: Selection, way: Way, place: str = "") -> Statement:
     return Statement(_from(of, names), of.params, options, heads=1)
 
 
-def select_columns(of: Selection, *, geometry: bool = True) -> Statement:
-    """Columns that Arrow reads as what they are: the id, the fields, and the geometry as hexadecimal WKB."""
+def select_columns(of: Selection, place: str) -> Statement:
+    """Columns that Arrow reads as what they are: the id, the fields, and the position as `place` says: `wkb` in
+    hexadecimal digits, `xy` in two columns, `wkt`, or not at all.
+    """
     columns: list[Composable] = [_column("fid"), *_owner_columns(of, None)]
     columns += [_as_value(_column(name), kind) for name, kind in of.fields]
-    if geometry:
-        columns.append(SQL("encode(ST_AsBinary({}, 'NDR'), 'hex')").format(_shape(of)))
+    shape = _shape(of) if of.dimension is None else SQL("ST_Multi({})").format(_shape(of))
+    match place:
+        case "wkb":
+            columns.append(SQL("encode(ST_AsBinary({}, 'NDR'), 'hex')").format(shape))
+        case "xy":
+            columns += [SQL("ST_X({})").format(shape), SQL("ST_Y({})").format(shape)]
+        case "wkt":
+            columns.append(SQL("ST_AsText({})").format(shape))
     return Statement(_from(of, SQL(", ").join(columns)), of.params, "FORMAT csv")
 
 
@@ -185,7 +194,7 @@ def select_places(of: Selection, title: str) -> Statement:
 def select_tracks(of: Selection, title: str, *, lines: bool) -> Statement:
     """GPX: points as `wpt`, lines as `trk` with a segment for each part, one a line."""
     data = _join(
-        SQL("coalesce('<ogr:{0}>' || {1} || '</ogr:{0}>', '')").format(SQL(name), _as_xml(name, kind))
+        SQL("coalesce('<ogr:{0}>' || {1} || '</ogr:{0}>', '')").format(SQL(name), _as_xml(name, kind, breaks=False))
         for name, kind in of.fields
     )
     within = SQL("{} || '<extensions><ogr:fid>' || t.fid || '</ogr:fid>' || {} || '</extensions>'").format(
@@ -214,8 +223,11 @@ def _from(of: Selection, columns: Composable) -> Composed:
     ]
     order.append(Identifier("t", "fid"))
     if not of.owner:
+        condition: Composable = SQL(of.condition)
+        if of.dimension is not None:
+            condition = SQL("({}) AND ST_Dimension(geom) = {}").format(condition, Literal(of.dimension))
         return SQL("SELECT {} FROM {} AS t WHERE {} ORDER BY {}").format(
-            columns, Identifier("layers", of.table), SQL(of.condition), SQL(", ").join(order)
+            columns, Identifier("layers", of.table), condition, SQL(", ").join(order)
         )
     # The names of what comes of the features are none that a field can have.
     owners = SQL('SELECT fid AS "the fid"{} FROM {} WHERE {}').format(
@@ -286,12 +298,13 @@ def _with_comma(number: Composable, way: Way) -> Composable:
     return number if way.decimal == "." else SQL("replace(({})::text, '.', {})").format(number, Literal(way.decimal))
 
 
-def _as_xml(name: str, kind: FieldType) -> Composable:
-    """A value between tags; in one line, so that COPY leaves it as it is."""
+def _as_xml(name: str, kind: FieldType, *, breaks: bool = True) -> Composable:
+    """A value between tags; in one line, so that COPY leaves it as it is, with line breaks as references or blanks."""
     shown = _as_text(_column(name), kind)
     if FIELD_TYPES[kind].kind != "text":
         return SQL("({})::text").format(shown)
-    for sign, written in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\n", "&#10;"), ("\r", "&#13;")):
+    lines = (("\n", "&#10;"), ("\r", "&#13;")) if breaks else (("\r\n", " "), ("\n", " "), ("\r", " "))
+    for sign, written in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), *lines):
         shown = SQL("replace({}, {}, {})").format(shown, Literal(sign), Literal(written))
     return SQL("translate({}, {}, '')").format(shown, Literal(_UNWRITABLE))
 
@@ -365,6 +378,19 @@ class Rows:
             raise psycopg.errors.error_from_result(ended)
         if rows:
             yield b"".join(rows)
+
+    def find_wide(self, of: Selection, most: int) -> set[str]:
+        """Fields of whole numbers of which some are larger than `most`, or smaller than its opposite."""
+        names = [name for name, kind in of.fields if kind == "integer"]
+        if not names:
+            return set()
+        tests = SQL(", ").join(
+            SQL("coalesce(max({0}) > {1} OR min({0}) < -{1}, false)").format(_column(name), Literal(most))
+            for name in names
+        )
+        query = SQL("SELECT {} FROM {} AS t WHERE {}").format(tests, Identifier("layers", of.table), SQL(of.condition))
+        found = ClientCursor(self._connection).execute(query, dict(of.params)).fetchone() or ()
+        return {name for name, wide in zip(names, found, strict=True) if wide}
 
     def count_rows(self, of: Selection) -> int:
         """How many rows the selection has, in the same snapshot."""

@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 
     from geoserver.formats.base import Extract
 
-__all__ = ["work"]
+__all__ = ["prepare", "work"]
 
 _FEW = 500  # characters of an error that nobody foresaw
+
+
+def prepare() -> None:
+    """Have every format at hand."""
+    read_formats()
 
 
 def work(order: tuple[str, str, Extract], pipe: int, folder: Path) -> None:

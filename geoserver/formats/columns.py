@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["GEOMETRY", "list_columns", "read_batches", "type_of"]
 
 GEOMETRY = "geometry"  # no field has this name
-_BLOCK = 1 << 20  # bytes of text that become one batch
+_BLOCK = 1 << 19  # bytes of text that become one batch
 
 
 def type_of(kind: FieldType) -> pa.DataType:
@@ -32,23 +32,32 @@ def type_of(kind: FieldType) -> pa.DataType:
     return pa.date32() if name == "date32[day]" else pa.type_for_alias(name)
 
 
-def list_columns(extract: Extract) -> list[tuple[str, pa.DataType]]:
-    """Names and types, in order: id, the key of the feature that readings belong to, fields, geometry."""
+def list_columns(extract: Extract, place: str = "wkb") -> list[tuple[str, pa.DataType]]:
+    """Names and types, in order: id, the key of the feature that readings belong to, fields, and the position, as WKB,
+    as WKT, or as x and y (`xy`).
+    """
     selection = extract.selection
     columns = [("fid", pa.int64())]
     if selection.owner_key:
         columns.append((selection.owner_key, type_of(selection.owner_key_type)))
     columns += [(item.name, type_of(item.type)) for item in extract.fields]
-    if extract.geometry_type:
-        columns.append((GEOMETRY, pa.binary()))
+    match place if extract.geometry_type else "":
+        case "wkb":
+            columns.append((GEOMETRY, pa.binary()))
+        case "xy":
+            columns += [("x", pa.float64()), ("y", pa.float64())]
+        case "wkt":
+            columns.append((GEOMETRY, pa.string()))
     return columns
 
 
-def read_batches(extract: Extract, rows: Rows) -> Iterator[pa.RecordBatch]:
-    """All rows; geometry as WKB."""
-    columns = list_columns(extract)
+def read_batches(extract: Extract, rows: Rows, place: str = "wkb") -> Iterator[pa.RecordBatch]:
+    """All rows; `place` says how their positions come, see `list_columns`."""
+    columns = list_columns(extract, place)
+    place = place if extract.geometry_type else ""
     schema = pa.schema(columns)
-    types = {name: pa.string() if kind == pa.binary() else kind for name, kind in columns}
+    names = [str(number) for number in range(len(columns))]  # a field may be called x
+    types = {name: pa.string() if kind == pa.binary() else kind for name, (_, kind) in zip(names, columns, strict=True)}
     convert = pa_csv.ConvertOptions(
         column_types=types,
         true_values=["t"],
@@ -57,14 +66,14 @@ def read_batches(extract: Extract, rows: Rows) -> Iterator[pa.RecordBatch]:
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,
     )
-    statement = select_columns(extract.selection, geometry=bool(extract.geometry_type))
+    statement = select_columns(extract.selection, place)
     for block in rows.blocks(statement, _BLOCK):
-        read = pa_csv.ReadOptions(use_threads=False, column_names=list(types), block_size=len(block) + 1)
+        read = pa_csv.ReadOptions(use_threads=False, column_names=names, block_size=len(block) + 1)
         parse = pa_csv.ParseOptions(newlines_in_values=True)
         table = pa_csv.read_csv(pa.BufferReader(block), read_options=read, parse_options=parse, convert_options=convert)
         for batch in table.to_batches():
             arrays = list(batch.columns)
-            if extract.geometry_type:
+            if place == "wkb":
                 arrays[-1] = _unhex(arrays[-1])
             yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 

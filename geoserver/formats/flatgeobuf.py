@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from geoserver.formats.readme import render_text
-from geoserver.formats.vector import stream_to, write_layer
+from geoserver.formats.vector import TIMES, stream_to, write_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,16 +36,14 @@ class FlatGeobuf:
         return True
 
     def told(self, layer: Layer, status: LayerStatus) -> tuple[str, ...]:  # noqa: ARG002
-        return ()
+        return (TIMES,) if any(item.type == "timestamp" for item in layer.listed_fields) else ()
 
     def estimate(self, widths: Mapping[str, float]) -> float:
         return sum(width + 6 for width in widths.values()) + 90
 
     def write(self, extract: Extract, rows: Rows, target: Target) -> None:
         options = {"SPATIAL_INDEX": "NO", "TITLE": extract.readme.title, "DESCRIPTION": render_text(extract, None)}
-        write_layer(
-            extract, rows, stream_to(target, f"{extract.id}.fgb"), "FlatGeobuf", options={"layer_options": options}
-        )
+        write_rows(extract, rows, stream_to(target, f"{extract.id}.fgb"), "FlatGeobuf", options)
 
 
 FORMAT = FlatGeobuf()

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pyproj
 
 from geoserver.formats.columns import GEOMETRY, list_columns, read_batches
@@ -58,6 +57,8 @@ class GeoParquet:
         return 0.35 * sum(widths.values()) + 8
 
     def write(self, extract: Extract, rows: Rows, target: Target) -> None:
+        import pyarrow.parquet as pq  # noqa: PLC0415 - at hand in the process that this runs in, and in no other
+
         told = {item.name: describe_field(item) for item in extract.fields}
         schema = pa.schema(
             [pa.field(name, kind, metadata=told.get(name)) for name, kind in list_columns(extract)],

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from geoserver.formats.columns import GEOMETRY, list_columns, read_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from geoserver.database.exports import Rows
     from geoserver.formats.base import Extract, Target
 
-__all__ = ["name_geometry", "stream_to", "write_layer"]
+__all__ = ["TIMES", "name_geometry", "stream_to", "write_layer", "write_rows"]
 
 _STDOUT = "/vsistdout/"  # GDAL's name of the standard output
+TIMES = "Times are to the millisecond, before 1970 to the second."
 _NAMES = {
     "POINT": "Point",
     "LINESTRING": "LineString",
@@ -36,22 +38,19 @@ def name_geometry(extract: Extract) -> str:
     return _NAMES.get(extract.geometry_type, "Unknown")
 
 
+def write_rows(extract: Extract, rows: Rows, path: Path | str, driver: str, options: Mapping[str, str]) -> None:
+    """Write all rows as one layer by this driver of GDAL."""
+    schema = pa.schema(list_columns(extract))
+    reader = pa.RecordBatchReader.from_batches(schema, map(_fit, read_batches(extract, rows)))
+    write_layer(extract, reader, path, driver, options)
+
+
 def write_layer(
-    extract: Extract,
-    rows: Rows,
-    path: Path | str,
-    driver: str,
-    *,
-    batches: Iterator[pa.RecordBatch] | None = None,
-    options: Mapping[str, Any] | None = None,
+    extract: Extract, reader: pa.RecordBatchReader, path: Path | str, driver: str, options: Mapping[str, str]
 ) -> None:
-    """Write all rows, or these batches of them, as one layer by this driver of GDAL."""
+    """The same of batches that were seen to by the format."""
     import pyogrio  # noqa: PLC0415 - at hand in the process that this runs in, and in no other
 
-    schema = pa.schema(list_columns(extract))
-    if batches is None:
-        batches = read_batches(extract, rows)
-    reader = pa.RecordBatchReader.from_batches(schema, batches)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what a format cannot hold is told by the format
         pyogrio.write_arrow(
@@ -62,8 +61,21 @@ def write_layer(
             geometry_name=GEOMETRY,
             geometry_type=name_geometry(extract),
             crs=extract.crs,
-            **(options or {}),
+            layer_options=dict(options),
         )
+
+
+def _fit(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Times before 1970 to the second: GDAL would move their fractions into the next one."""
+    arrays = [_floor(column) if pa.types.is_timestamp(column.type) else column for column in batch.columns]
+    return pa.RecordBatch.from_arrays(arrays, schema=batch.schema)
+
+
+def _floor(times: pa.Array) -> pa.Array:
+    early = pc.less(times.view(pa.int64()), 0)
+    if not pc.any(early).as_py():
+        return times
+    return pc.if_else(early, pc.floor_temporal(times, unit="second"), times)
 
 
 def stream_to(target: Target, name: str) -> str:

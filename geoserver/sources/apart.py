@@ -38,6 +38,12 @@ _MEMORY = {  # one thread, so that it can fork, and memory that is kept for the 
     "MALLOC_MMAP_THRESHOLD_": str(1 << 26),
     "MALLOC_TRIM_THRESHOLD_": str(1 << 27),
 }
+_FLAT = {  # one thread, and memory that is given back
+    "OPENBLAS_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_ARENA_MAX": "1",
+}
 
 
 def open_apart(request: Request) -> Opened:
@@ -153,7 +159,7 @@ class Nursery:
             self._orders, theirs = socket.socketpair()
             with theirs:
                 command = [sys.executable, "-P", "-m", "geoserver.sources.nursery", str(theirs.fileno())]
-                environment = (dict(os.environ) if self._trusted else list_variables()) | _MEMORY
+                environment = dict(os.environ) | _FLAT if self._trusted else list_variables() | _MEMORY
                 self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment)  # noqa: S603 - this Python
             self._owner = os.getpid()
         return self._orders

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
 from geoserver.errors import LoadError
@@ -32,6 +33,7 @@ __all__ = ["KIND", "Delimited"]
 
 _BLOCK = 1 << 20  # keeps what is in flight, some copies of it, at a few MB
 _ENCODINGS = {"utf-8-sig": "utf-8", "utf-8": "utf-8", "ascii": "utf-8"}  # pyarrow skips a UTF-8 mark by itself
+_GUARDED = r"^'('*[=+\-@\t\r\n\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}])"  # see docs/downloads.md
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def _read(path: Path, dialect: Dialect, reader: TableReader) -> Iterator[Batch]:
                 rows = np.arange(number, number + len(block) + len(ragged.numbers))
                 rows = rows[~np.isin(rows, ragged.numbers)][: len(block)]
                 number = int(rows[-1]) + 1 if len(rows) else number
-                texts = {name: block.column(name) for name in reader.names}
+                texts = {name: _unguard(block.column(name)) for name in reader.names}
                 yield reader.build_batch(rows + dialect.line, texts, [])
                 if ragged.numbers and ragged.numbers[0] < number:
                     number += sum(n == number for n in ragged.numbers)
@@ -205,9 +207,18 @@ def _mend(reader: TableReader, dialect: Dialect, ragged: _Ragged) -> Batch:
     ragged.texts.clear()
     columns = dict(zip(dialect.header, zip(*rows, strict=True), strict=True)) if rows else {}
     texts = {
-        name: pa.array([None if cell in NULLS else cell for cell in columns.get(name, ())], pa.string())
+        name: _unguard(pa.array([None if cell in NULLS else cell for cell in columns.get(name, ())], pa.string()))
         for name in reader.names
     }
     batch = reader.build_batch(np.array(numbers, dtype=np.int64), texts, broken)
     batch.ragged = True
     return batch
+
+
+def _unguard(texts: pa.Array) -> pa.Array:
+    """Without the apostrophe that keeps a spreadsheet from running a text as a formula: our own files have it, and
+    those of others who follow the same advice.
+    """
+    if not pc.any(pc.starts_with(texts, "'")).as_py():
+        return texts
+    return pc.replace_substring_regex(texts, _GUARDED, r"\1")

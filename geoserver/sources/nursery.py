@@ -13,6 +13,7 @@ An order begins with a line of modules to have at hand. The first of them does t
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import pickle
@@ -74,6 +75,8 @@ def _have(names: list[str]) -> Any:
     first, *_ = [importlib.import_module(name) for name in names]
     if new:
         getattr(first, "prepare", lambda: None)()
+    gc.collect()
+    gc.freeze()  # what is at hand is shared with those that are forked, as long as nobody looks through it
     return first
 
 
