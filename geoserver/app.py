@@ -118,9 +118,6 @@ def create_app(
         app.include_router(router)
         routes += router.routes
     _add_error_handlers(app, routes)
-    app.add_middleware(CheckOrigin)
-    app.add_middleware(Retrying)
-    app.add_middleware(SiteHeaders, routes=routes)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way to another document
     app.state.settings = settings
     app.state.tiles = tiles
@@ -134,11 +131,19 @@ def create_app(
     app.state.reading = reading
     app.state.openid = OpenID(settings) if settings.oidc_issuer else None
     app.state.hosts = Hosts(settings, {str(getattr(route, "path", "/")).split("/")[1] for route in routes})
-    app.add_middleware(TileRequests, tiles=tiles)  # a tile passes nothing else but what follows
+    _add_middleware(app, routes)
+    return app
+
+
+def _add_middleware(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """What requests pass on their way, the innermost first."""
+    app.add_middleware(CheckOrigin)
+    app.add_middleware(Retrying)
+    app.add_middleware(SiteHeaders, routes=routes)
+    app.add_middleware(TileRequests, tiles=app.state.tiles)  # a tile passes nothing else but what follows
     app.add_middleware(Departures)
     app.add_middleware(CheckHost, hosts=app.state.hosts, headers=SECURITY | OPEN_DATA)
-    app.add_middleware(Identify, gate=gate, headers=SECURITY | OPEN_DATA)
-    return app
+    app.add_middleware(Identify, gate=app.state.gate, headers=SECURITY | OPEN_DATA)
 
 
 def problem(error: GeoserverError) -> Response:
