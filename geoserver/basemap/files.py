@@ -16,7 +16,7 @@ from pyproj import CRS
 
 from geoserver.basemap.sheets import ATTRIBUTION, LICENCE, SHEETS, Sheet
 from geoserver.basemap.writing import GEOMETRY
-from geoserver.errors import SetupError
+from geoserver.errors import LoadError, SetupError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -30,6 +30,7 @@ __all__ = [
     "find_foreign",
     "is_ours",
     "list_served",
+    "prove_writable",
     "put_in_place",
     "render_layer_file",
     "staging_folder",
@@ -114,14 +115,15 @@ def staging_folder(workspace: Path) -> Iterator[Path]:
     folder = workspace / STAGING
     try:
         folder.mkdir(exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError as error:
         raise SetupError(f"{folder} cannot be written: {error.strerror}") from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SetupError(f"another `geoserver basemap` is at work in {workspace}; wait for it") from None
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)  # and the folder is the other's
+        raise SetupError(f"another `geoserver basemap` is at work in {workspace}; wait for it") from None
+    try:
         for left in folder.iterdir():  # of one that was killed
             shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
         (folder / "layers").mkdir()
@@ -134,8 +136,25 @@ def staging_folder(workspace: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
+def prove_writable(workspace: Path) -> None:
+    """Raises SetupError where files could not be put in place in the end."""
+    for folder in (workspace / DATA, workspace / "layers"):
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            raise SetupError(f"{there} cannot be written; it must be a folder in which this user may make files")
+
+
 def put_in_place(staging: Path, workspace: Path, names: Sequence[str]) -> None:
-    """Data first and then the layer files, each by a rename; what is there no longer goes."""
+    """Data first and then the layer files, each by a rename; what is there no longer goes. Raises LoadError."""
+    try:
+        _put_in_place(staging, workspace, names)
+    except OSError as error:
+        raise LoadError(
+            f"{workspace}: the new basemap is loaded, and its files could not be put in place ({error}); run this again"
+        ) from error
+
+
+def _put_in_place(staging: Path, workspace: Path, names: Sequence[str]) -> None:
     for kind in (DATA, "layers"):
         (workspace / kind).mkdir(parents=True, exist_ok=True)
     for name in names:
@@ -158,7 +177,10 @@ class Parquet:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
+        if kind is None:
+            self.close()
+        else:
+            self._abandon()
 
     def write(self, name: str, rows: pa.RecordBatch) -> None:
         """Append rows to a layer's file."""
@@ -175,8 +197,18 @@ class Parquet:
 
     def close(self) -> None:
         """Complete all files."""
+        try:
+            for file in self._files.values():
+                file.close()
+        except OSError:
+            self._abandon()
+            raise
+        self._files.clear()
+
+    def _abandon(self) -> None:
+        """Let go of them as they are: they are deleted, and the disk may be too full for pyarrow to complete them."""
         for file in self._files.values():
-            file.close()
+            file.is_open = False
         self._files.clear()
 
 

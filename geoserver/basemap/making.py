@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import shapely
 
 from geoserver.basemap.afar import build_afar
 from geoserver.basemap.apart import Reader
@@ -16,6 +17,7 @@ from geoserver.basemap.files import (
     Parquet,
     find_foreign,
     list_served,
+    prove_writable,
     put_in_place,
     render_layer_file,
     staging_folder,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["Made", "make_basemap"]
 
 _CRS = "EPSG:3857"
+_STAYS = "the basemap stays as it was"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,14 @@ def make_basemap(
     extract: Path, workspace: Path, url: str, *, reading: Reading, loading: Loading, force: bool = False
 ) -> Made:
     """Make every layer of the basemap anew. Raises LoadError; the basemap that was there then stays in service."""
+    try:
+        return _make(extract, workspace, url, reading, loading, force=force)
+    except OSError as error:  # a full disk, mostly; pyarrow's have no `strerror`
+        raise LoadError(f"{workspace} cannot be written: {error.strerror or error}; {_STAYS}") from error
+
+
+def _make(extract: Path, workspace: Path, url: str, reading: Reading, loading: Loading, *, force: bool) -> Made:
+    prove_writable(workspace)
     foreign = find_foreign(workspace)
     if len(foreign) == len(SHEETS):
         raise LoadError(
@@ -83,6 +94,8 @@ def make_basemap(
             )
         except LoadError as error:
             raise LoadError(_explain(error, extract)) from error
+        except shapely.errors.ShapelyError as error:
+            raise LoadError(f"{extract}: holds a shape that cannot be worked with ({error}); {_STAYS}") from error
         put_in_place(staging, workspace, [report.layer_id for report in made.reports])
     return Made(made.reports, reader.notes, languages, foreign, made.warnings)
 
@@ -122,4 +135,4 @@ def _explain(error: LoadError, extract: Path) -> str:
         return why
     for name in SHEETS:
         why = why.replace(f"geoserver load {name} --force", "geoserver basemap EXTRACT --force")
-    return f"The basemap stays as it was. {why}"
+    return f"{_STAYS.capitalize()}. {why}"

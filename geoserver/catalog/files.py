@@ -19,7 +19,7 @@ _SUFFIXES = (".toml", ".json", ".sql")
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is one, as far as this user can tell; pathlib raises where a folder is closed or a name too long."""
+    """Whether there is one, as far as this user can tell; pathlib raises for closed folders and too long names."""
     try:
         return path.is_file()
     except OSError:
