@@ -16,14 +16,14 @@ import traceback
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 from psycopg.sql import SQL
 from typer.testing import CliRunner
 
-from geoserver import assets
+from geoserver import assets, loading
 from geoserver.cli import app
 from geoserver.cli.common import say
 from geoserver.database import private
@@ -32,6 +32,9 @@ from geoserver.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from geoserver.loading import LoadReport
+    from geoserver.model import Layer
 
 ROOT = Path(__file__).parent.parent
 GEOSERVER = [sys.executable, "-m", "geoserver"]
@@ -276,7 +279,26 @@ def test_whatever_goes_wrong_with_some_layers_the_others_are_loaded(
     assert re.search(r"benches\s+2\s+1\s", done.stderr)
     assert "broken.toml: title: expected a text, in quotes" in done.stderr
     assert "There is no layer 'nowhere'; expected one of" in done.stderr
-    assert "aaa-odd: not loaded, by a fault of geoserver's own: ValueError" in done.stderr
+    assert "aaa-odd.toml: source: a text without the sign" in done.stderr
+
+
+def test_a_fault_of_our_own_in_one_layer_leaves_the_others(
+    workspace: Path, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workspace / "layers" / "aaa-odd.toml").write_text(LAYER)
+    real = loading.load
+
+    def load(layer: Layer, *given: Any, **named: Any) -> LoadReport:
+        if layer.id == "aaa-odd":
+            raise ValueError("odd")
+        return real(layer, *given, **named)
+
+    monkeypatch.setattr(loading, "load", load)
+    monkeypatch.setenv("DATABASE_URL", empty_database)
+    done = CliRunner().invoke(app, ["load", "--workspace", str(workspace)])
+    assert done.exit_code == 1
+    assert re.search(r"benches\s+2\s+1\s", done.stderr)
+    assert "aaa-odd: not loaded, by a fault of geoserver's own: ValueError: odd" in done.stderr
 
 
 def test_settings_come_from_the_env_file_of_the_workspace(

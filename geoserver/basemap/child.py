@@ -53,6 +53,8 @@ def main() -> None:
         half.fail("takes more memory than it may")
     except RuntimeError as error:  # of osmium
         half.fail(f"ends too early, or is broken ({error}); download it again")
+    except UnicodeDecodeError:  # osmium tells of a fault and repeats letters that it cut apart
+        half.fail("is broken; download it again")
     except (ValueError, OSError) as error:
         half.fail(str(error))
     except Exception as error:  # of a library, about what no real extract holds

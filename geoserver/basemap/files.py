@@ -131,7 +131,7 @@ def _only_one(folder: Path, workspace: Path) -> Iterator[None]:
     """Make the folder, and lock it; raises SetupError where another process has it, whose folder stays as it is."""
     try:
         folder.mkdir(exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError as error:
         raise SetupError(f"{folder} cannot be written: {error.strerror}") from error
     try:
@@ -201,7 +201,10 @@ class Parquet:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
+        if kind is None:
+            self.close()
+        else:
+            self._abandon()
 
     def write(self, name: str, rows: pa.RecordBatch) -> None:
         """Append rows to a layer's file."""
@@ -218,8 +221,19 @@ class Parquet:
 
     def close(self) -> None:
         """Complete all files."""
-        while self._files:
-            self._files.popitem()[1].close()
+        try:
+            for file in self._files.values():
+                file.close()
+        except OSError:
+            self._abandon()
+            raise
+        self._files.clear()
+
+    def _abandon(self) -> None:
+        """Let go of them as they are: they are deleted, and the disk may be too full for pyarrow to complete them."""
+        for file in self._files.values():
+            file.is_open = False
+        self._files.clear()
 
 
 def _describe() -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import shapely
 
 from geoserver import assets
 from geoserver.basemap.afar import build_afar
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["Made", "make_basemap"]
 
 _CRS = "EPSG:3857"
+_STAYS = "the basemap stays as it was"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +87,11 @@ def make_basemap(
                 )
             except LoadError as error:
                 raise LoadError(_explain(error, extract)) from error
+            except shapely.errors.ShapelyError as error:
+                raise LoadError(f"{extract}: holds a shape that cannot be worked with ({error}); {_STAYS}") from error
             put_in_place(staging, workspace, [report.layer_id for report in made.reports])
-    except OSError as error:  # a full disk, for one
-        raise LoadError(
-            f"The basemap stays as it was. {error.filename or workspace}: {error.strerror or error}"
-        ) from error
+    except OSError as error:  # a full disk, mostly; pyarrow's have no `strerror`
+        raise LoadError(f"{workspace} cannot be written: {error.strerror or error}; {_STAYS}") from error
     return Made(made.reports, reader.notes, languages, foreign, made.warnings)
 
 
@@ -138,4 +140,4 @@ def _explain(error: LoadError, extract: Path) -> str:
         return why
     for name in SHEETS:
         why = why.replace(f"geoserver load {name} --force", "geoserver basemap EXTRACT --force")
-    return f"The basemap stays as it was. {why}"
+    return f"{_STAYS.capitalize()}. {why}"

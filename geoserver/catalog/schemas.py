@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,7 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic import Field as Key
 
 from geoserver import assets
-from geoserver.catalog.files import list_files, read_text
+from geoserver.catalog.files import list_files
+from geoserver.catalog.toml import read_toml
 from geoserver.errors import CatalogError
 
 if TYPE_CHECKING:
@@ -123,14 +123,12 @@ def find_schema(schemas: Iterable[Schema], found: Collection[str]) -> Schema | N
 
 def _read(path: Path) -> Schema:
     try:
-        parsed = _SchemaFile.model_validate(tomllib.loads(read_text(path)))
+        parsed = _SchemaFile.model_validate(read_toml(path))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         expected = str(first["ctx"]["error"]) if first["type"] == "value_error" else first["msg"].lower()
         raise CatalogError(str(path), key, expected) from error
-    except (ValueError, RecursionError) as error:
-        raise CatalogError(str(path), "", f"valid TOML: {error}") from error
     draw = {
         name: tuple(Part(part.layer, part.filter, part.fields, tuple(part.types)) for part in parts)
         for name, parts in parsed.draw.items()

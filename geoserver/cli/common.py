@@ -7,6 +7,7 @@ import getpass
 import os
 import signal
 import sys
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -97,19 +98,42 @@ def database(settings: Settings) -> Iterator[str]:
     from geoserver.database import private
     from geoserver.database.migrate import apply_migrations
 
-    try:
-        url = settings.database_url or private.ensure(settings, say)
+    with _orderly():
         try:
-            apply_migrations(url)
-        except psycopg.OperationalError as error:
-            raise SetupError(f"The database cannot be reached: {' '.join(str(error).split())}") from error
-        except psycopg.errors.InsufficientPrivilege as error:
-            raise SetupError(f"The database does not let this user set it up: {error.diag.message_primary}") from error
-        yield url
+            url = settings.database_url or private.ensure(settings, say)
+            try:
+                apply_migrations(url)
+            except psycopg.OperationalError as error:
+                raise SetupError(f"The database cannot be reached: {' '.join(str(error).split())}") from error
+            except psycopg.errors.InsufficientPrivilege as error:
+                said = error.diag.message_primary
+                raise SetupError(f"The database does not let this user set it up: {said}") from error
+            yield url
+        finally:
+            if not settings.database_url:
+                with undisturbed():
+                    private.release(settings)
+
+
+@contextlib.contextmanager
+def _orderly() -> Iterator[None]:
+    """Let a service manager, or a terminal that is closed, end a command as Ctrl-C does: it leaves nothing behind."""
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():  # which alone may say so
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler is signal.SIG_DFL:  # and not under nohup
+            signal.signal(number, end)
+    try:
+        yield
     finally:
-        if not settings.database_url:
-            with undisturbed():
-                private.release(settings)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -52,6 +52,8 @@ def parse_grant(document: Mapping[str, object]) -> Grant:
     rows = document.get("rows", "")  # nothing but an empty text, or none, is all rows
     if not isinstance(rows, str) or len(rows) > LONGEST_ROWS or rows.isspace():
         raise BadParameterError("rows", rows, f"a filter in CQL2 text, of at most {LONGEST_ROWS} characters")
+    if has_key(rows):
+        raise BadParameterError("rows", rows, "a filter without a key in it: lists of keys and the audit show it")
     fields = _names(document.get("fields", ()), "fields", f"names of restricted fields, or {ANY} for all of them")
     return Grant(frozenset(layers), frozenset(cast("list[May]", may)), rows.strip(), frozenset(fields))
 
@@ -150,9 +152,9 @@ def parse_expiry(text: str | None, now: datetime) -> datetime | None:
             instant = instant.replace(tzinfo=UTC) + timedelta(days=1)
         if instant.tzinfo is None or instant <= now:
             raise BadParameterError("expires", text, expected)
+        return instant.astimezone(UTC)
     except (ValueError, OverflowError):
         raise BadParameterError("expires", text, expected) from None
-    return instant.astimezone(UTC)
 
 
 def parse_count(number: int | None, name: str) -> int | None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
+from psycopg.sql import SQL, Literal
 
 from geoserver.catalog import read_recipes
 from geoserver.database.connecting import SettingsOf, connect
@@ -25,12 +26,13 @@ from geoserver.loading.staging import Copier, drop_leftovers, swap
 from geoserver.sources import open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from geoserver.model import City, Layer
 
-__all__ = ["connect_to_load", "explain_preparation", "load", "take_turn"]
+__all__ = ["clean_up", "connect_to_load", "explain_preparation", "load", "take_turn"]
 
+_PATIENCE = "2s"  # for a turn that somebody else has, when there is only to be cleaned up
 _SETTINGS = SettingsOf(client_connection_check_interval="2s")
 
 
@@ -96,6 +98,21 @@ def take_turn(connection: psycopg.Connection, layer: Layer) -> None:
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"geoserver.load:{layer.id}"])
 
 
+def clean_up(connection: psycopg.Connection, url: str, layers: Sequence[Layer]) -> None:
+    """After a failure leave no rows that are not in service; where the database is away, to the next load."""
+    try:
+        connection.rollback()
+        for layer in layers:
+            drop_leftovers(connection, layer)
+        connection.commit()
+    except psycopg.Error:  # it was cut off, or the database is what failed, which may be back
+        with contextlib.suppress(psycopg.Error), connect_to_load(url) as other:
+            other.execute(SQL("SET LOCAL lock_timeout = {}").format(Literal(_PATIENCE)))
+            for layer in layers:
+                take_turn(other, layer)  # which somebody else may have by now
+                drop_leftovers(other, layer)
+
+
 def explain_preparation(layer: Layer, error: Exception) -> str:
     """Why tiles could not be prepared."""
     why = explain_fault(error) if isinstance(error, psycopg.Error) else f"{type(error).__name__}: {error}"
@@ -121,9 +138,6 @@ def _run(
         connection.commit()
     except BaseException:
         arrival.copier.close()
-        with contextlib.suppress(psycopg.Error):  # the database may be what failed
-            connection.rollback()
-            drop_leftovers(connection, layer)
-            connection.commit()
+        clean_up(connection, arrival.database_url, [layer])
         raise
     return replace(report, in_service=time.monotonic() - arrival.started)

@@ -5,7 +5,6 @@ So a reader never sees the new rows of one beside the old rows of another, and w
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -21,7 +20,7 @@ from geoserver.loading.arrival import Arrival, read_before
 from geoserver.loading.behind import prepare_behind
 from geoserver.loading.faults import explain_fault
 from geoserver.loading.fingerprint import read_fingerprint
-from geoserver.loading.load import connect_to_load, explain_preparation, take_turn
+from geoserver.loading.load import clean_up, connect_to_load, explain_preparation, take_turn
 from geoserver.loading.rejects import Rejects
 from geoserver.loading.report import PREPARING, Progress, ignore_progress
 from geoserver.loading.staging import Copier, drop_leftovers, swap
@@ -119,11 +118,7 @@ class _Work:
             connection.commit()
         except BaseException:
             self.copier.close()
-            with contextlib.suppress(psycopg.Error):  # the database may be what failed
-                connection.rollback()
-                for arrival in self.arrivals:
-                    drop_leftovers(connection, arrival.layer)
-                connection.commit()
+            clean_up(connection, self.database_url, [arrival.layer for arrival in self.arrivals])
             raise
         with ThreadPoolExecutor(_AT_ONCE, "geoserver-together") as pool:
             _wait([pool.submit(self._prepare_behind, arrival) for arrival in self.kept])

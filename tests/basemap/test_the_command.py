@@ -8,10 +8,12 @@ import gzip
 import os
 import random
 import resource
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -273,7 +275,7 @@ def test_a_full_disk_is_said_in_one_line_and_the_last_basemap_stays(tmp_path: Pa
     most = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, most[1]))
     try:
-        with pytest.raises(LoadError, match=r"stays as it was\. .*File too large") as raised:
+        with pytest.raises(LoadError, match=r"File too large.*stays as it was") as raised:
             make(newer, workspace, empty_database)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, most)
@@ -392,6 +394,86 @@ def test_an_import_that_is_killed_leaves_the_last_good_basemap_and_the_next_one_
     assert street_names(empty_database) == {"Neue Straße"}
     assert tables_in_the_making(empty_database) == set()
     assert not (tmp_path / STAGING).exists()
+
+
+def test_an_import_whose_connections_are_cut_leaves_nothing_where_the_database_is_back(
+    tmp_path: Path, empty_database: str
+) -> None:
+    make(town().write(tmp_path / "old.osm.pbf"), tmp_path, empty_database)
+    newer = town(name="Neue Straße").write(tmp_path / "new.osm.pbf")
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(empty_database) as reader:
+        reader.execute("SELECT FROM layers.side_streets")  # holds the table, so that the swap waits
+        importing = pool.submit(make, newer, tmp_path, empty_database)
+        with psycopg.connect(empty_database, autocommit=True) as other:
+            waits = "SELECT FROM pg_locks WHERE NOT granted AND relation = 'layers.side_streets'::regclass"
+            while other.execute(waits).fetchone() is None:
+                assert not importing.done()
+                time.sleep(0.05)
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name = 'geoserver-load'"
+            )
+        with pytest.raises(LoadError, match=r"The basemap stays as it was\. .* load again"):
+            importing.result()
+    assert street_names(empty_database) == {"Lange Straße"}
+    assert tables_in_the_making(empty_database) == set()
+    assert not (tmp_path / STAGING).exists()
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP])
+def test_an_import_that_is_ended_leaves_the_last_good_basemap_and_nothing_else(
+    tmp_path: Path, empty_database: str, ending: signal.Signals
+) -> None:
+    make(town().write(tmp_path / "old.osm.pbf"), tmp_path, empty_database)
+    newer = town(name="Neue Straße").write(tmp_path / "new.osm.pbf")
+    before = {name: (tmp_path / name).read_bytes() for name in files_in(tmp_path)}
+    command = [sys.executable, "-m", "geoserver", "basemap", str(newer), "--workspace", str(tmp_path)]
+    with psycopg.connect(empty_database) as reader:
+        reader.execute("SELECT FROM layers.side_streets")  # holds the table, so that the swap waits
+        process = subprocess.Popen(command, env=os.environ | {"DATABASE_URL": empty_database})
+        with psycopg.connect(empty_database, autocommit=True) as other:
+            waits = "SELECT FROM pg_locks WHERE NOT granted AND relation = 'layers.side_streets'::regclass"
+            while other.execute(waits).fetchone() is None:
+                assert process.poll() is None
+                time.sleep(0.05)
+        process.send_signal(ending)
+        assert process.wait() == 128 + ending
+    assert street_names(empty_database) == {"Lange Straße"}
+    assert tables_in_the_making(empty_database) == set()
+    assert not (tmp_path / STAGING).exists()
+    assert {name: (tmp_path / name).read_bytes() for name in files_in(tmp_path)} == before
+
+
+def test_a_full_disk_is_told_and_the_last_good_basemap_stays(tmp_path: Path, empty_database: str) -> None:
+    make(town().write(tmp_path / "old.osm.pbf"), tmp_path, empty_database)
+    newer = town(name="Neue Straße").write(tmp_path / "new.osm.pbf")
+    before = {name: (tmp_path / name).read_bytes() for name in files_in(tmp_path)}
+    command = [sys.executable, "-m", "geoserver", "basemap", str(newer), "--workspace", str(tmp_path)]
+    full = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3_000, 3_000))  # noqa: E731 - no file may be larger
+    process = subprocess.run(
+        command,
+        env=os.environ | {"DATABASE_URL": empty_database, "PYTHONDONTWRITEBYTECODE": "1"},
+        preexec_fn=full,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 1
+    assert "Traceback" not in process.stderr
+    assert "cannot be written" in process.stderr
+    assert "the basemap stays as it was" in process.stderr
+    assert street_names(empty_database) == {"Lange Straße"}
+    assert tables_in_the_making(empty_database) == set()
+    assert {name: (tmp_path / name).read_bytes() for name in files_in(tmp_path)} == before
+
+
+def test_a_workspace_whose_layers_are_no_folder_is_refused_before_anything_is_read(
+    tmp_path: Path, empty_database: str
+) -> None:
+    extract = town().write(tmp_path / "town.osm.pbf")
+    (tmp_path / "layers").write_text("")
+    with pytest.raises(SetupError, match="layers cannot be written"):
+        make(extract, tmp_path, empty_database)
 
 
 def test_a_layer_that_is_as_it_was_is_not_touched(tmp_path: Path, empty_database: str) -> None:

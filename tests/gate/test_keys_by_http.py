@@ -256,6 +256,8 @@ BAD = [
     b'{"label": "a", "grants": [{"layers": ["wells"]}], "quota": 99999999999999999999999}',
     b'{"label": "a", "grants": [{"layers": ["wells"]}], "expires": "2001-01-01"}',
     b'{"label": "a", "grants": [{"layers": ["wells"]}], "expires": "2090-01-01T00:00:00+99:00"}',
+    b'{"label": "a", "grants": [{"layers": ["wells"]}], "expires": "9999-12-31T23:59:59-23:59"}',
+    b'{"label": "a", "grants": [{"layers": ["wells"], "rows": "name = \'gsk_' + b"a" * 43 + b"'\"}]}",
     b"[" * 100_000,
     b'{"label": "' + b"x" * 1_000 + b'", "grants": [{"layers": ["wells"]}]}',
     b"\xff\xfe",
