@@ -19,6 +19,7 @@ from PIL import Image
 from geoserver import assets
 from geoserver.app import create_app
 from geoserver.catalog.languages import page_languages, read_phrases, read_table
+from geoserver.model import Field
 from geoserver.site.datasets.licences import find_licence
 from geoserver.site.datasets.phrases import find_phrases
 
@@ -263,6 +264,16 @@ def test_every_language_says_all_that_the_pages_say() -> None:
 )
 def test_a_licence_has_a_name_and_where_there_is_one_an_address(identifier: str, title: str, url: str) -> None:
     assert find_licence(identifier) == (title, url)
+
+
+def test_a_year_is_written_as_a_year_and_a_number_of_people_as_a_number() -> None:
+    english = find_phrases("en")
+    year, people = Field("year", "Year", "integer"), Field("people", "People", "integer", unit="people")
+    assert [english.value(year, 1994), english.value(people, 1994), english.value(year, 12_345)] == [
+        "1994",
+        "1,994",
+        "12,345",
+    ]
 
 
 def test_numbers_dates_and_sizes_are_written_as_in_the_readers_language() -> None:

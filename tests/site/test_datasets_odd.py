@@ -198,3 +198,19 @@ def test_every_address_leads_back_to_where_the_public_finds_us(odd: Path, odd_da
         assert b"127.0.0.1" not in running.get("/sitemap.xml").content
         assert b"127.0.0.1" not in running.get("/layers/feed.atom").content
         assert "https://city.example.org/maps/sitemap.xml" in running.get("/robots.txt").text
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["q=%00", "q=%FF%FE", "lang=%00", "lang=xx-YY", "theme=" + "x" * 5_000, "order=best", "q=a&q=b", "what=ever"],
+)
+def test_whatever_is_asked_of_the_catalogue_it_answers(client: TestClient, query: str) -> None:
+    page = read(client, f"/layers?{query}")
+    assert page.find("html", lang="en")
+    assert len(page.text) < 20_000
+
+
+def test_a_licence_of_the_citys_own_is_told_by_its_name(client: TestClient) -> None:
+    page = read(client, "/layers/markup")
+    assert page.told[0]["license"] == {"@type": "CreativeWork", "name": "Own Terms"}
+    assert "Own Terms" in page.text

@@ -41,7 +41,7 @@ def build_dataset(known: Known, city: City, site: str, downloads: Iterable[Downl
         "description": layer.description or layer.title,
         "inLanguage": layer.spoken,
         "keywords": [*layer.keywords, layer.theme] if layer.theme else [*layer.keywords],
-        "license": find_licence(layer.license).url or layer.license,
+        "license": _build_licence(layer, city),
         "creator": {"@type": "Organization", "name": layer.attribution} if layer.attribution else publisher,
         "publisher": publisher,
         "dateModified": status.loaded_at,
@@ -70,6 +70,12 @@ def build_data_catalog(city: City, site: str, layers: Iterable[Layer]) -> dict[s
         "dataset": [{"@id": f"{site}/layers/{layer.id}"} for layer in layers],
     }
     return {name: value for name, value in document.items() if value}
+
+
+def _build_licence(layer: Layer, city: City) -> str | dict[str, Any]:
+    licence = find_licence(layer.license)
+    found = {"@type": "CreativeWork", "name": licence.title, "url": city.links.get("terms")}
+    return licence.url or {name: value for name, value in found.items() if value}
 
 
 def _find_period(known: Known) -> str:

@@ -80,7 +80,9 @@ class Phrases:
         if kind == "boolean":
             return self.own.yes if value else self.own.no
         if kind == "number" and isinstance(value, int | float):
-            return self.number(value)
+            # Without a sign for thousands, which years would look odd with.
+            plain = field.type == "integer" and not field.unit and 1_000 <= value < 10_000  # noqa: PLR2004 - four digits
+            return str(value) if plain else self.number(value)
         return self.when(str(value)) if kind == "time" else str(value)
 
     def when(self, text: str) -> str:

@@ -62,7 +62,10 @@ async def show_catalogue(request: Request, q: str = "", theme: str = "", order: 
         found = build_catalogue(layers, asked, dress.phrases, dress.links)
         document = build_data_catalog(dress.city, dress.links.site, [layer for layer, _ in layers])
         query = {"q": asked.text, "theme": asked.theme, "order": asked.order if asked.order != "theme" else ""}
-        return render_page("catalogue.html", dress, "/layers", query, found=found, jsonld=render_json(document))
+        placed = [layer for layer, status in layers if status.bounds]
+        pictured = next((layer.id for layer in placed if layer.visible), placed[0].id if placed else "")
+        told = {"found": found, "jsonld": render_json(document), "pictured": pictured}
+        return render_page("catalogue.html", dress, "/layers", query, **told)
 
     page, headers = await asyncio.to_thread(render)  # of 300 it takes long enough to keep tiles waiting
     return _answer(request, view, page.encode(), _HTML, headers)
