@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
+from geoserver import styling
 from geoserver.api import params
 from geoserver.api.answers import UNCHANGED, unchanged
 from geoserver.catalog.languages import in_language, words_for
@@ -118,6 +119,7 @@ async def download(request: Request, layer_id: params.LayerId, ending: FormatNam
     values = params.read_parameters(request, (*FILTERS, *_OWN), found.fields)
     languages, vary = params.read_languages(request, values.get("lang"))
     layer = in_language(found, languages)
+    words = words_for(layer, languages)
     where, times = await _read_where(request, layer, status, values, subject)
     asked = Asked(
         subject=subject,
@@ -125,9 +127,10 @@ async def download(request: Request, layer_id: params.LayerId, ending: FormatNam
         crs=values.get("crs"),
         sort=values.get("sort"),
         datetime=times,
-        decimal=words_for(layer, languages).point if "lang" in values else "",
+        decimal=words.point if "lang" in values else "",
         address=_address(params.base_url(request), f"{name}.{rest}", values),
         given={key: value for key, value in values.items() if key != "lang"},
+        style=styling.build_qml(view.catalog, layer, words) if chosen.styled else "",
     )
     extract = build_extract(layer, status, chosen, where, asked)
     scope = [layer.scope] if layer.scope else []

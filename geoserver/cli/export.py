@@ -95,6 +95,7 @@ async def _export(settings: Settings, url: str, catalog: Catalog, wish: _Wish) -
     from geoserver.cli.tiles import find_loaded
     from geoserver.database.pool import Database
     from geoserver.formats import apart, find_format
+    from geoserver.styling import build_qml
 
     pool = Database(url, settings)
     await pool.open()
@@ -103,7 +104,8 @@ async def _export(settings: Settings, url: str, catalog: Catalog, wish: _Wish) -
     finally:
         await pool.close()
     chosen = find_format(found, status, wish.format, wish.subject)
-    exported = await apart.start(url, chosen, _build_extract(found, status, chosen, wish))
+    style = build_qml(catalog, found) if chosen.styled else ""
+    exported = await apart.start(url, chosen, _build_extract(found, status, chosen, wish, style))
     target = wish.target
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     try:
@@ -121,7 +123,7 @@ async def _export(settings: Settings, url: str, catalog: Catalog, wish: _Wish) -
     return exported.rows or 0
 
 
-def _build_extract(found: Layer, status: LayerStatus, chosen: Format, wish: _Wish) -> Extract:
+def _build_extract(found: Layer, status: LayerStatus, chosen: Format, wish: _Wish, style: str) -> Extract:
     from geoserver.catalog.languages import choose_languages, in_language, words_for
     from geoserver.filtering import build
     from geoserver.formats.asking import Asked, build_extract
@@ -144,5 +146,6 @@ def _build_extract(found: Layer, status: LayerStatus, chosen: Format, wish: _Wis
         datetime=times,
         decimal=words_for(layer, languages).point if wish.lang else "",
         given=asked,
+        style=style,
     )
     return build_extract(layer, status, chosen, where, more)

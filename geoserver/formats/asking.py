@@ -92,7 +92,7 @@ def _of_readings(layer: Layer, status: LayerStatus, features: Selection, asked: 
     related = _as_readings(layer)
     during = build(related, status, datetime=asked.datetime)
     text, params = number_params(during.sql.as_string(None), during.params, "reading_")
-    key = layer.fields.get(layer.key)
+    key = next((item for item in layer.fields.values() if layer.key and item.source_column == layer.key), None)
     return replace(
         features,
         table=layer.readings_table,

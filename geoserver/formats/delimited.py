@@ -31,6 +31,7 @@ class Delimited:
     media_type: str = "text/csv; charset=utf-8"
     order: int = 10
     streams: bool = True
+    styled: bool = False
     lonlat: bool = False
     of: frozenset[Subject] = frozenset({"features", "readings"})
     needs: tuple[str, ...] = ()

@@ -28,6 +28,7 @@ class FlatGeobuf:
     media_type: str = "application/vnd.flatgeobuf"
     order: int = 80
     streams: bool = True
+    styled: bool = False
     lonlat: bool = False
     of: frozenset[Subject] = frozenset({"features"})
     needs: tuple[str, ...] = ("pyogrio", "pyarrow.csv")

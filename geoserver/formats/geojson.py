@@ -29,6 +29,7 @@ class GeoJson:
     media_type: str = "application/geo+json"
     order: int = 30
     streams: bool = True
+    styled: bool = False
     lonlat: bool = True
     of: frozenset[Subject] = frozenset({"features"})
     needs: tuple[str, ...] = ()

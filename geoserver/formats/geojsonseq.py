@@ -27,6 +27,7 @@ class GeoJsonSeq:
     media_type: str = "application/geo+json-seq"
     order: int = 90
     streams: bool = True
+    styled: bool = False
     lonlat: bool = True
     of: frozenset[Subject] = frozenset({"features"})
     needs: tuple[str, ...] = ()

@@ -35,6 +35,7 @@ class GeoPackage:
     media_type: str = "application/geopackage+sqlite3"
     order: int = 40
     streams: bool = False
+    styled: bool = True
     lonlat: bool = False
     of: frozenset[Subject] = frozenset({"features"})
     needs: tuple[str, ...] = ("pyogrio", "pyarrow.csv", "geoserver.database.geopackage")

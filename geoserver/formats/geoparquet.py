@@ -43,6 +43,7 @@ class GeoParquet:
     media_type: str = "application/vnd.apache.parquet"
     order: int = 70
     streams: bool = True
+    styled: bool = False
     lonlat: bool = False
     of: frozenset[Subject] = frozenset({"features", "readings"})
     needs: tuple[str, ...] = ("pyarrow.csv", "pyarrow.parquet", "pyproj")

@@ -35,6 +35,7 @@ class Gpx:
     media_type: str = "application/gpx+xml"
     order: int = 100
     streams: bool = True
+    styled: bool = False
     lonlat: bool = True
     of: frozenset[Subject] = frozenset({"features"})
     needs: tuple[str, ...] = ()

@@ -29,6 +29,7 @@ class Kml:
     media_type: str = "application/vnd.google-earth.kml+xml"
     order: int = 60
     streams: bool = True
+    styled: bool = False
     lonlat: bool = True
     of: frozenset[Subject] = frozenset({"features"})
     needs: tuple[str, ...] = ()

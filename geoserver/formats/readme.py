@@ -94,6 +94,7 @@ class ReadmeText:
     media_type: str = "text/plain; charset=utf-8"
     order: int = 200
     streams: bool = True
+    styled: bool = False
     lonlat: bool = False
     of: frozenset[Subject] = frozenset({"features"})
     needs: tuple[str, ...] = ()

@@ -51,6 +51,7 @@ class Shapefile:
     media_type: str = "application/zip"
     order: int = 50
     streams: bool = True
+    styled: bool = False
     lonlat: bool = False
     of: frozenset[Subject] = frozenset({"features"})
     needs: tuple[str, ...] = ("pyogrio", "pyarrow.csv", "pyarrow.compute", "zipfile")

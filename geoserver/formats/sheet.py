@@ -42,6 +42,7 @@ class Sheet:
     media_type: str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     order: int = 20
     streams: bool = False
+    styled: bool = False
     lonlat: bool = False
     of: frozenset[Subject] = frozenset({"features"})
     needs: tuple[str, ...] = ("xlsxwriter", "pyarrow.csv", "geoserver.formats.columns")

@@ -7,11 +7,13 @@ from geoserver.styling.build import build_style, drawn_layers, list_drawn, style
 from geoserver.styling.check import check
 from geoserver.styling.legend import build_legend, describe_bins, translate_style
 from geoserver.styling.names import translate_labels
+from geoserver.styling.qml import build_qml
 from geoserver.styling.sprites import SPRITE, build_sprite
 
 __all__ = [
     "SPRITE",
     "build_legend",
+    "build_qml",
     "build_sprite",
     "build_style",
     "check",

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
+import pyarrow as pa
+import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pyogrio
 import pytest
+import python_calamine as calamine
 
 from geoserver.formats import read_formats
 
@@ -50,7 +57,7 @@ def test_geojson_of_nothing_is_a_collection_of_nothing(client: TestClient) -> No
 def test_gdal_reads_as_many_rows_as_the_filter_leaves(client: TestClient, tmp_path: Path, name: str) -> None:
     path = tmp_path / f"crime.{name}"
     path.write_bytes(client.get(f"/download/crime.{name}?{WIDE}").content)
-    info = pyogrio.read_info(path, force_feature_count=True)
+    info = pyogrio.read_info(path, layer="crime" if name == "gpkg" else None, force_feature_count=True)
     assert info["features"] == count(client, "crime", WIDE)
 
 
@@ -71,3 +78,109 @@ def test_head_says_what_get_does_and_makes_nothing(client: TestClient, name: str
     assert answer.content == b""
     assert answer.headers["etag"]
     assert client.get(f"/download/crime.{name}", headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
+
+
+def test_a_geopackage_carries_its_style_its_words_and_its_readme(client: TestClient, tmp_path: Path) -> None:
+    path = tmp_path / "crime.gpkg"
+    path.write_bytes(client.get(f"/download/crime.gpkg?{WIDE}").content)
+    with closing(sqlite3.connect(path)) as file:
+        ((table, geometry, style),) = file.execute(
+            "SELECT f_table_name, f_geometry_column, styleQML FROM layer_styles WHERE useAsDefault"
+        ).fetchall()
+        titles = dict(file.execute("SELECT column_name, title FROM gpkg_data_columns").fetchall())
+        labels = file.execute("SELECT value, description FROM gpkg_data_column_constraints").fetchall()
+        ((readme,),) = file.execute("SELECT metadata FROM gpkg_metadata").fetchall()
+        ((count,),) = file.execute("SELECT count(*) FROM crime").fetchall()
+    assert (table, geometry) == ("crime", "geometry")
+    rules = ET.fromstring(style.partition("\n")[2]).findall(".//rule")
+    assert ("Burglary", "\"category\" = 'burglary'") in [(rule.get("label"), rule.get("filter")) for rule in rules]
+    assert titles["reported_at"] == "Reported"
+    assert ("burglary", "Burglary") in labels
+    assert f"Rows: {count:,}\n" in readme
+    assert "CC-BY-4.0" in readme
+
+
+def test_the_same_rows_make_the_same_geopackage(client: TestClient) -> None:
+    first, second = (client.get("/download/districts.gpkg").content for _ in range(2))
+    assert first == second
+
+
+def test_a_workbook_has_a_sheet_of_rows_and_one_of_words(client: TestClient, tmp_path: Path) -> None:
+    path = tmp_path / "crime.xlsx"
+    path.write_bytes(client.get(f"/download/crime.xlsx?{WIDE}&lang=fr").content)
+    book = calamine.load_workbook(str(path))
+    assert book.sheet_names == ["Criminalité signalée", "README"]
+    rows = book.get_sheet_by_index(0).to_python()
+    assert rows[0] == ["fid", "incident", "category", "reported_at", "district", "outcome", "lon", "lat"]
+    assert len(rows) - 1 == count(client, "crime", WIDE)
+    told = [row[0] for row in book.get_sheet_by_name("README").to_python()]
+    assert "reported_at: Signalé, timestamp. Moment du signalement, en UTC." in told
+
+
+@pytest.mark.parametrize("name", ["csv", "parquet"])
+def test_readings_come_with_the_key_of_their_feature(client: TestClient, tmp_path: Path, name: str) -> None:
+    def read(query: str) -> pa.Table:
+        answer = client.get(f"/download/air-quality.readings.{name}?{query}")
+        assert answer.status_code == 200, answer.text
+        path = tmp_path / f"readings.{name}"
+        path.write_bytes(answer.content)
+        return pa_csv.read_csv(path) if name == "csv" else pq.read_table(path)
+
+    entry = client.get("/api/layers/air-quality").json()
+    names = [item["name"] for item in entry["readings"]["fields"]]
+    table = read("")
+    assert table.column_names == ["fid", "sensor", *names]
+    fid, sensor, moment = (table.column(at)[table.num_rows // 2].as_py() for at in range(3))
+    readings = client.get(f"/api/layers/air-quality/features/{fid}/readings?limit=10000").json()["readings"]
+    day = f"{moment:%Y-%m-%d}"
+    of_sensor = read(f"sensor={sensor}&datetime={day}/{day}")
+    expected = [one for one in readings if str(one["measured_at"]).startswith(day)]
+    assert of_sensor.num_rows == len(expected) > 0
+    assert set(of_sensor.column("sensor").to_pylist()) == {sensor}
+
+
+def test_what_is_asked_wrongly_is_told_as_everywhere(client: TestClient) -> None:
+    for query, parameter in (
+        ("fields=nothing", "fields"),
+        ("sort=nothing", "sort"),
+        ("sort=category,category", "sort"),
+        ("crs=EPSG:1", "crs"),
+        ("crs=banana", "crs"),
+        ("filter=nothing=1", "filter"),
+        ("bbox=1", "bbox"),
+        ("nothing=1", "nothing"),
+        ("filter=category='a'&filter=category='b'", "filter"),
+    ):
+        answer = client.get(f"/download/crime.csv?{query}")
+        assert (answer.status_code, answer.json()["parameter"]) == (400, parameter), query
+    assert client.get("/download/crime.geojson?crs=EPSG:3857").json()["parameter"] == "crs"
+    for address in (
+        "crime.nothing",
+        "nothing.csv",
+        "crime.readings.csv",
+        "crime.readings.gpkg",
+        "districts.gpx",
+        "crime.",
+    ):
+        assert client.get(f"/download/{address}").status_code == 404, address
+
+
+def test_rows_come_sorted_in_the_crs_and_with_the_fields_that_are_asked_for(client: TestClient) -> None:
+    text = client.get(f"/download/crime.csv?{WIDE}&fields=district,category&sort=-district&crs=EPSG:3857").text
+    header, *rows = csv.reader(text.splitlines())
+    assert header == ["fid", "district", "category", "x", "y"]
+    districts = [row[1] for row in rows if row[1]]
+    assert districts == sorted(districts, reverse=True)
+    assert all(abs(float(row[3])) > 1_000_000 for row in rows)
+
+
+def test_downloads_of_a_layer_are_listed_with_what_they_cannot_hold(client: TestClient) -> None:
+    listed = client.get("/api/layers/districts").json()["downloads"]
+    assert [item["format"] for item in listed][:3] == ["csv", "xlsx", "geojson"]
+    assert "gpx" not in [item["format"] for item in listed]
+    for item in listed:
+        answer = client.get(item["href"])
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == item["media_type"]
+        if item["bytes"] > 10_000:
+            assert len(answer.content) / 4 < item["bytes"] < len(answer.content) * 4, item["format"]
