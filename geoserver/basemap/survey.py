@@ -17,14 +17,12 @@ from geoserver.basemap.blobs import find_format, read_samples
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["EVERY", "NO_POSITION", "UNSORTED", "Box", "Survey", "Tell", "create_index", "iterate", "survey"]
+__all__ = ["EVERY", "Box", "Survey", "Tell", "filter_things", "iterate", "survey"]
 
 type Tell = Callable[[str, int], None]
 type Box = tuple[float, float, float, float]
 
 EVERY = 20_000  # things, between two words of progress
-NO_POSITION = "points without a position left out"
-UNSORTED = "has nodes behind ways; sort it first (osmium sort)"
 _LANGUAGE = re.compile(r"name:([a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-[A-Za-z0-9]{2,8})?)")
 _NO_LANGUAGES = ("name:old", "name:alt", "name:loc", "name:int", "name:off", "name:reg", "name:nat")
 _MOST_LANGUAGES = 8
@@ -46,23 +44,21 @@ class Survey:
     placed: bool = False  # ways have positions of their own, and need those of nodes no more
 
 
-def create_index(found: Survey, storage: str) -> Any:
-    """Room for the positions of nodes, where ways do not have them."""
-    return None if found.placed else osmium.index.create_map(storage)
+def filter_things(keys: tuple[str, ...], kind: Any) -> KeyFilter:
+    """Leaves of things of one kind those with one of the keys."""
+    wanted = KeyFilter(*keys)
+    wanted.enable_for(kind)
+    return wanted
 
 
-def iterate(found: Survey, entities: Any, *filters: Any, locations: Any = None) -> Iterator[Any]:
-    """The things that pass the filters."""
-    yield from _iterate(osmium.io.File(str(found.path), found.format), entities, filters, locations)
+def iterate(found: Survey, entities: Any, *handlers: Any) -> Iterator[Any]:
+    """The things that pass all handlers that are filters."""
+    yield from _iterate(osmium.io.File(str(found.path), found.format), entities, handlers)
 
 
-def _iterate(file: Any, entities: Any, filters: Sequence[Any], locations: Any = None) -> Iterator[Any]:
-    with osmium.io.Reader(file, entities) as reader:
-        handlers = list(filters)
-        if locations is not None:
-            placing = osmium.NodeLocationsForWays(locations)
-            placing.ignore_errors()
-            handlers.insert(0, placing)
+def _iterate(file: Any, entities: Any, handlers: Sequence[Any]) -> Iterator[Any]:
+    threads = osmium.io.ThreadPool(1)  # which end with it: those that osmium has for all would be missed after a fork
+    with osmium.io.Reader(file, entities, thread_pool=threads) as reader:
         yield from osmium.OsmFileIterator(reader, *handlers)
 
 

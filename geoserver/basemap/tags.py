@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, Protocol, overload
 
 __all__ = [
     "KEYS",
-    "POINTS",
     "Row",
     "Tags",
     "parse_height",
@@ -132,11 +131,6 @@ _LANDMARKS = {
     ("historic", "fort"): ("monument", 3),
     ("tourism", "zoo"): ("museum", 2), ("leisure", "stadium"): ("public", 2), ("amenity", "marketplace"): ("public", 5),
 }  # fmt: skip
-# What a point must have one of, beside a name.
-POINTS = (
-    ("aeroway", "aerodrome"), *(("place", value) for value in _PLACES), *(("natural", value) for value in _NATURE),
-    *_LANDMARKS,
-)  # fmt: skip
 _RUNWAYS = {"runway": 45.0, "taxiway": 18.0}  # metres, where the tags do not say it
 _PIERS = {"pier": 3.0, "breakwater": 4.0, "groyne": 3.0}
 _NUMBER = re.compile(r"\s*(-?\d{1,5}(?:[.,]\d{1,6})?)\s*(m|metres?|meters?|ft|feet|')?\s*(?:(\d{1,2})\")?\s*", re.ASCII)
