@@ -123,12 +123,17 @@ class Reader:
                 found, kind = error, "error"
             except (Torn, OSError, ValueError, KeyError, MemoryError, pa.ArrowException):
                 found, kind = self._explain(), "error"
+            if kind == "behind":
+                self._threads[1].join()  # what comes now stands behind all of the other pipe
+                continue
             while not self._closed.is_set():
                 try:
                     self._frames.put(found, timeout=0.1)
                 except queue.Full:
                     continue
                 break
+            if kind == "found":
+                self._threads[1].start()  # and what comes of the other pipe behind this
 
     def _explain(self) -> LoadError:
         """How the process ended."""
@@ -139,7 +144,6 @@ class Reader:
     def read_languages(self) -> list[str]:
         """In which names are beside the local ones, the most common first; they are told before any row."""
         header, _ = self._take("found")
-        self._threads[1].start()
         return [str(language) for language in header["languages"]]
 
     def iterate(self) -> Iterator[tuple[str, pa.RecordBatch]]:

@@ -114,6 +114,7 @@ class _Half:
                 return Ways(*header["ways"])
 
             read_most(found, writer, self.tell, placing, wait_for_others)
+        self.send("behind")
         for layer, rows in held.iterate():
             self.give(layer, rows)
 

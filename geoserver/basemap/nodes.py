@@ -38,7 +38,7 @@ def read_nodes(found: Survey, storage: str, tell: Tell, numbers: Writer, names: 
         if not number and not name:
             continue
         try:
-            shape = factory.create_point(node)
+            shape = bytes.fromhex(factory.create_point(node))
         except (osmium.InvalidLocationError, RuntimeError):
             (numbers if number else names).notes[_NO_POSITION] += 1
             continue

@@ -20,7 +20,7 @@ from geoserver.basemap.nodes import read_nodes
 from geoserver.basemap.rings import Cut, build_area
 from geoserver.basemap.shapes import as_polygon, subdivide
 from geoserver.basemap.streets import Ways, is_line, read_streets
-from geoserver.basemap.survey import EVERY, Box, Survey, Tell, filter_things, iterate
+from geoserver.basemap.survey import EVERY, Box, Survey, Tell, filter_things, iterate, iterate_parts
 from geoserver.basemap.tags import KEYS, Row, Tags, parse_level, read_area, read_line, read_street
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ class _Extract:
 
 
 def _read_ways(relation: Any) -> list[int]:
-    return [member.ref for member in relation.members if member.type == "w"]
+    return [member.ref for member in iterate_parts(relation.members) if member.type == "w"]
 
 
 def _reaches(lines: list[np.ndarray], box: Box) -> bool:

@@ -17,7 +17,7 @@ from geoserver.basemap.blobs import find_format, read_samples
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["EVERY", "Box", "Survey", "Tell", "filter_things", "iterate", "survey"]
+__all__ = ["EVERY", "Box", "Survey", "Tell", "filter_things", "iterate", "iterate_parts", "survey"]
 
 type Tell = Callable[[str, int], None]
 type Box = tuple[float, float, float, float]
@@ -51,9 +51,14 @@ def filter_things(keys: tuple[str, ...], kind: Any) -> KeyFilter:
     return wanted
 
 
+def iterate_parts(parts: Any) -> Iterator[Any]:
+    """Tags or members; osmium takes long to say that there are no more, so it is not asked."""
+    return islice(parts, len(parts))
+
+
 def iterate(found: Survey, entities: Any, *handlers: Any) -> Iterator[Any]:
     """The things that pass all handlers that are filters."""
-    yield from _iterate(osmium.io.File(str(found.path), found.format), entities, handlers)
+    return _iterate(osmium.io.File(str(found.path), found.format), entities, handlers)
 
 
 def _iterate(file: Any, entities: Any, handlers: Sequence[Any]) -> Iterator[Any]:
@@ -93,7 +98,7 @@ def _look_at_samples(found: Survey, spoken: Collection[str]) -> None:
     inside = outside = 0
     for thing in _iterate_samples(found):
         named += 1
-        keys = [tag.k for tag in thing.tags if tag.k.startswith("name:") and tag.k not in _NO_LANGUAGES]
+        keys = [tag.k for tag in iterate_parts(thing.tags) if tag.k.startswith("name:") and tag.k not in _NO_LANGUAGES]
         languages.update(match[1] for key in keys if (match := _LANGUAGE.fullmatch(key)))
         if last == (last := (thing.type_str(), thing.id)):
             raise ValueError(_VERSIONS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol, overload
 
 __all__ = [
@@ -138,6 +139,7 @@ _FOOT = 0.3048
 _TALLEST, _MOST_LEVELS, _WIDEST = 1000.0, 250, 200.0
 
 
+@lru_cache(1 << 12)
 def parse_height(text: str | None, most: float = _TALLEST) -> float | None:
     """Metres of "12", "12.5 m", "40 ft" or 12'6"; None for anything else, and for what nothing on earth is."""
     found = _NUMBER.fullmatch(text) if text else None
@@ -149,6 +151,7 @@ def parse_height(text: str | None, most: float = _TALLEST) -> float | None:
     return round(value, 1) if 0 < value <= most else None
 
 
+@lru_cache(1 << 12)
 def parse_level(text: str | None, most: int = _MOST_LEVELS) -> int | None:
     """A whole number of levels; "3.5" is 3."""
     found = _NUMBER.fullmatch(text) if text else None
