@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import osmium
 from osmium.geom import WKBFactory
 
-from geoserver.basemap.survey import EVERY, Survey, Tell, filter_things, iterate
+from geoserver.basemap.survey import EVERY, Survey, Tell, filter_things, iterate, iterate_file
 from geoserver.basemap.tags import read_house_number, read_node
 
 if TYPE_CHECKING:
@@ -46,6 +46,6 @@ def read_nodes(found: Survey, storage: str, tell: Tell, numbers: Writer, names: 
             numbers.add(number, shape, ())
         if name:
             names.add(name, shape, names.read_names(tags))
-    for handler in placing:  # the first way makes it sort what it holds, which is to be done once
-        osmium.apply(osmium.io.Reader(osmium.io.FileBuffer(_WAY, "osm")), handler)
+    if placing:  # the first way makes it sort what it holds, which is to be done once
+        list(iterate_file(osmium.io.FileBuffer(_WAY, "osm"), osmium.osm.WAY, placing))
     return placing

@@ -17,7 +17,7 @@ from geoserver.basemap.blobs import find_format, read_samples
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["EVERY", "Box", "Survey", "Tell", "filter_things", "iterate", "iterate_parts", "survey"]
+__all__ = ["EVERY", "Box", "Survey", "Tell", "filter_things", "iterate", "iterate_file", "iterate_parts", "survey"]
 
 type Tell = Callable[[str, int], None]
 type Box = tuple[float, float, float, float]
@@ -58,10 +58,11 @@ def iterate_parts(parts: Any) -> Iterator[Any]:
 
 def iterate(found: Survey, entities: Any, *handlers: Any) -> Iterator[Any]:
     """The things that pass all handlers that are filters."""
-    return _iterate(osmium.io.File(str(found.path), found.format), entities, handlers)
+    return iterate_file(osmium.io.File(str(found.path), found.format), entities, handlers)
 
 
-def _iterate(file: Any, entities: Any, handlers: Sequence[Any]) -> Iterator[Any]:
+def iterate_file(file: Any, entities: Any, handlers: Sequence[Any]) -> Iterator[Any]:
+    """The things of a file or of what is held in memory; no thread is left behind."""
     threads = osmium.io.ThreadPool(1)  # which end with it: those that osmium has for all would be missed after a fork
     with osmium.io.Reader(file, entities, thread_pool=threads) as reader:
         yield from osmium.OsmFileIterator(reader, *handlers)
@@ -118,11 +119,13 @@ def _iterate_samples(found: Survey) -> Iterator[Any]:
     """Some things with a name."""
     kinds = osmium.osm.NODE | osmium.osm.WAY
     if found.format != "pbf":
-        yield from islice(_iterate(osmium.io.File(str(found.path), found.format), kinds, [KeyFilter("name")]), _FIRST)
+        yield from islice(
+            iterate_file(osmium.io.File(str(found.path), found.format), kinds, [KeyFilter("name")]), _FIRST
+        )
         return
     for sample in read_samples(found.path, _SAMPLES):
         buffer = osmium.io.FileBuffer(sample, "pbf")
-        yield from islice(_iterate(buffer, kinds, [KeyFilter("name")]), _OF_EACH)
+        yield from islice(iterate_file(buffer, kinds, [KeyFilter("name")]), _OF_EACH)
 
 
 def _holds(box: Box, x: float, y: float) -> bool:
