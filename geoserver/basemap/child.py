@@ -8,11 +8,11 @@ reads the rest, and ends with what has to know of both halves.
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import json
 import os
 import select
+import signal
 import sys
 from collections import Counter
 from pathlib import Path
@@ -26,7 +26,7 @@ from geoserver.basemap.reading import read_most
 from geoserver.basemap.streets import LAYERS, Ways, read_streets
 from geoserver.basemap.survey import survey
 from geoserver.basemap.writing import Writer
-from geoserver.sources.frames import Torn, read_frame, write_frame
+from geoserver.sources.frames import read_frame, write_frame
 from geoserver.sources.sandbox import confine, limit_memory
 
 if TYPE_CHECKING:
@@ -105,15 +105,17 @@ class _Half:
         writer = Writer(give, found.languages, self.notes, found.edge)
         streets = Writer(other.give, found.languages, other.notes, found.edge)
         placing = read_nodes(found, self.choose_storage(), self.tell, streets, writer)
-        with _begin_beside(lambda pipe: other.work(lambda: other.read_streets(found, streets, placing, pipe))) as seen:
-            os.close(other.pipe)
+        seen = _begin_beside(
+            lambda pipe: other.work(lambda: other.read_streets(found, streets, placing, pipe)), self.pipe
+        )
+        os.close(other.pipe)
 
-            def wait_for_others() -> Ways:
-                header, body = read_frame(seen, lambda: self._wait(seen))
-                writer.add_seen(header["boxes"], np.frombuffer(body).reshape(-1, 2))
-                return Ways(*header["ways"])
+        def wait_for_others() -> Ways:
+            header, body = read_frame(seen, lambda: self._wait(seen))
+            writer.add_seen(header["boxes"], np.frombuffer(body).reshape(-1, 2))
+            return Ways(*header["ways"])
 
-            read_most(found, writer, self.tell, placing, wait_for_others)
+        read_most(found, writer, self.tell, placing, wait_for_others)
         self.send("behind")
         for layer, rows in held.iterate():
             self.give(layer, rows)
@@ -129,29 +131,31 @@ class _Half:
             self.tell("joining", 0)
 
 
-@contextlib.contextmanager
-def _begin_beside(work: Callable[[int], None]) -> Iterator[int]:
-    """Let a copy of this process do the work; gives a pipe, whose other end it has.
+def _begin_beside(work: Callable[[int], None], own: int) -> int:
+    """Let a copy of this process do the work; gives a pipe, whose other end it has. `own` stays with this process.
 
-    Where the copy ends before it wrote there what is waited for, this process ends as it did.
+    Where the copy is ended, this process ends as it did.
     """
-    theirs, ours = os.pipe()[::-1]
-    copy = os.fork()
-    if not copy:
-        try:
-            os.close(ours)
-            work(theirs)
-        except BaseException:
-            os._exit(1)
-        os._exit(0)
-    os.close(theirs)
-    try:
-        yield ours
-    except Torn:
-        code = os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1])
+
+    def follow(*_: object) -> None:
+        code = os.waitstatus_to_exitcode(os.waitpid(-1, 0)[1])
         if code < 0:
             os.kill(os.getpid(), -code)
-        sys.exit(code)
+        elif code:
+            os._exit(code)
+
+    signal.signal(signal.SIGCHLD, follow)
+    ours, theirs = os.pipe()
+    if os.fork():
+        os.close(theirs)
+        return ours
+    try:
+        os.close(ours)
+        os.close(own)
+        work(theirs)
+    except BaseException:
+        os._exit(1)
+    os._exit(0)
 
 
 class _Held:
