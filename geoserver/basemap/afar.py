@@ -202,6 +202,16 @@ def _build_rows(kind: str, zoom: int, shapes: Shapes) -> pa.RecordBatch:
     )
 
 
+def _unite(parts: Shapes, zoom: int) -> Shapes:
+    """Parts of which those that meet on the grid of a tile are one: few do, and the others stay as they are."""
+    grid = _PIXEL / 2**zoom / _GRID
+    one, other = shapely.STRtree(parts).query(parts, predicate="dwithin", distance=grid)
+    meets = np.zeros(len(parts), bool)
+    meets[one[one != other]] = True
+    united = shapely.union_all(parts[meets], grid_size=grid)
+    return np.concatenate([parts[~meets], shapely.get_parts(united)])
+
+
 def _collect(pieces: Shapes, zoom: int) -> Shapes:
     """One row of what lies in one tile alone, and each piece that reaches into several as it is: few rows are quick."""
     tiles = (shapely.bounds(pieces) / (_PIXEL * 512) + 0.5) * 2**zoom
@@ -215,5 +225,5 @@ def _collect(pieces: Shapes, zoom: int) -> Shapes:
     collect = shapely.multipolygons if shapely.get_dimensions(pieces[0]) == 2 else shapely.multilinestrings  # noqa: PLR2004 - areas
     whole: Shapes = collect(pieces[alone][order], indices=number.reshape(-1)[order])
     for at in np.flatnonzero(~shapely.is_valid(whole)):  # some of its areas overlap, or share an edge
-        whole[at] = shapely.union_all(shapely.get_parts(whole[at]), grid_size=_PIXEL / 2**zoom / _GRID)
+        whole[at] = collect(_unite(shapely.get_parts(whole[at]), zoom))
     return np.concatenate([whole, pieces[~alone]])

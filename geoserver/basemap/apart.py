@@ -1,4 +1,7 @@
-"""The processes that read an extract, seen from the one that asked for it: rows come while they are still reading."""
+"""The processes that read an extract, seen from the one that asked for it: rows come while they are still reading.
+
+The one that is started becomes two, each with a pipe to this one.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ import pyarrow as pa
 
 from geoserver.catalog.languages import page_languages
 from geoserver.errors import LoadError, shorten
-from geoserver.sources.frames import Torn, read_frame, write_frame
+from geoserver.sources.frames import Torn, read_frame
 from geoserver.sources.sandbox import list_variables
 
 if TYPE_CHECKING:
@@ -47,93 +50,6 @@ _LITTLE_MEMORY = {  # osmium reads no further ahead than it has to, and what is 
 type _Frame = tuple[dict[str, Any], pa.Buffer]
 
 
-class _Child:
-    """One of the processes, whose frames wait in a queue."""
-
-    def __init__(self, extract: Path, frames: queue.Queue[_Frame | LoadError], closed: threading.Event) -> None:
-        self._extract = extract
-        self._frames = frames
-        self._closed = closed
-        self.relay: Callable[[_Frame], None] | None = None  # takes what the other process is waiting for
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "geoserver.basemap.child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=list_variables() | _LITTLE_MEMORY,
-            bufsize=0,
-            start_new_session=True,  # an interrupt is for the command, which ends them
-        )
-        self._thread = threading.Thread(target=self._listen, name="geoserver-basemap-reader", daemon=True)
-
-    def start(self, order: dict[str, Any]) -> None:
-        """Let it work."""
-        assert self._process.stdin is not None  # noqa: S101 - a pipe
-        try:
-            self._process.stdin.write(json.dumps(order).encode() + b"\n")
-        except BrokenPipeError:
-            raise LoadError(f"{self._extract}: the process that reads it could not be started") from None
-        self._thread.start()
-
-    def send(self, frame: _Frame) -> None:
-        """Hand it a frame, as soon as it takes it; one that has ended needs none, and says itself why."""
-        assert self._process.stdin is not None  # noqa: S101 - a pipe
-        with contextlib.suppress(OSError):
-            write_frame(self._process.stdin.fileno(), *frame)
-
-    def close(self) -> None:
-        """End it."""
-        self._process.kill()
-
-    def join(self) -> None:
-        """Wait for its end."""
-        if self._thread.ident is not None:
-            self._thread.join()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None  # noqa: S101 - pipes
-            pipe.close()
-
-    def _listen(self) -> None:
-        """Read ahead, as far as there is room."""
-        assert self._process.stdout is not None  # noqa: S101 - a pipe
-        pipe = self._process.stdout.fileno()
-
-        def wait() -> None:
-            if not select.select([pipe], [], [], _PATIENCE)[0]:
-                raise LoadError(f"{self._extract}: nothing came of reading it for {_PATIENCE:.0f} seconds")
-
-        kind = ""
-        while kind not in ("end", "error") and not self._closed.is_set():
-            found: _Frame | LoadError
-            try:
-                found = read_frame(pipe, wait)
-                kind = str(found[0]["kind"])
-            except LoadError as error:
-                found, kind = error, "error"
-            except (Torn, OSError, ValueError, KeyError, MemoryError, pa.ArrowException):
-                found, kind = self._explain(), "error"
-            if kind == "seen" and self.relay and not isinstance(found, LoadError):
-                self.relay(found)
-                continue
-            while not self._closed.is_set():
-                try:
-                    self._frames.put(found, timeout=0.1)
-                except queue.Full:
-                    continue
-                break
-
-    def _explain(self) -> LoadError:
-        """How the process ended, which it must."""
-        try:
-            code = self._process.wait(_END)
-        except subprocess.TimeoutExpired:
-            self.close()
-            code = self._process.wait()
-        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with status {code}"
-        return LoadError(f"{self._extract}: it is broken, or too large: the process that read it ended {how}")
-
-
 def _find_fault(extract: Path) -> str:
     """Why a path leads to nothing that can be read here; empty where it may."""
     try:
@@ -160,37 +76,96 @@ class Reader:
         self.reading = reading
         self._frames: queue.Queue[_Frame | LoadError] = queue.Queue(_AHEAD)
         self._closed = threading.Event()
-        self._order = {
+        self._streets, streets = os.pipe()
+        order = {
             "path": str(extract.resolve()),
             "folder": str(folder.resolve()),
             "memory": _MEMORY,
             "parent": os.getpid(),
             "languages": page_languages(),
-            "found": None,
+            "streets": streets,
         }
-        self._most, self._streets = (_Child(extract, self._frames, self._closed) for _ in range(2))
-        self._streets.relay = self._most.send
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - this Python
+                [sys.executable, "-P", "-m", "geoserver.basemap.child", json.dumps(order)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[streets],
+                env=list_variables() | _LITTLE_MEMORY,
+                bufsize=0,
+                start_new_session=True,  # an interrupt is for the command, which ends them
+            )
+        finally:
+            os.close(streets)
+        assert self._process.stdout is not None  # noqa: S101 - a pipe
+        self._threads = [
+            threading.Thread(target=self._listen, args=[pipe], name="geoserver-basemap-reader", daemon=True)
+            for pipe in (self._process.stdout.fileno(), self._streets)
+        ]
 
     def __enter__(self) -> Reader:
-        try:
-            self._most.start(self._order)
-        except LoadError:
-            self.__exit__(None, None, None)
-            raise
+        self._threads[0].start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._closed.set()
-        for child in (self._most, self._streets):
-            child.close()
-        for child in (self._most, self._streets):
-            child.join()
+        self._kill()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join()
+        self._process.wait()
+        assert self._process.stdout is not None  # noqa: S101 - a pipe
+        self._process.stdout.close()
+        os.close(self._streets)
+
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _listen(self, pipe: int) -> None:
+        """Read ahead, as far as there is room."""
+
+        def wait() -> None:
+            if not select.select([pipe], [], [], _PATIENCE)[0]:
+                raise LoadError(f"{self._extract}: nothing came of reading it for {_PATIENCE:.0f} seconds")
+
+        kind = ""
+        while kind not in ("end", "error") and not self._closed.is_set():
+            found: _Frame | LoadError
+            try:
+                found = read_frame(pipe, wait)
+                kind = str(found[0]["kind"])
+            except LoadError as error:
+                found, kind = error, "error"
+            except (Torn, OSError, ValueError, KeyError, MemoryError, pa.ArrowException):
+                found, kind = self._explain(), "error"
+            if kind == "behind":
+                self._threads[1].join()  # what comes now stands behind all of the other pipe
+                continue
+            while not self._closed.is_set():
+                try:
+                    self._frames.put(found, timeout=0.1)
+                except queue.Full:
+                    continue
+                break
+            if kind == "found":
+                self._threads[1].start()  # and what comes of the other pipe behind this
+
+    def _explain(self) -> LoadError:
+        """How the process ended, which it must."""
+        try:
+            code = self._process.wait(_END)
+        except subprocess.TimeoutExpired:
+            self._kill()
+            code = self._process.wait()
+        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with status {code}"
+        return LoadError(f"{self._extract}: it is broken, or too large: the process that read it ended {how}")
 
     def read_languages(self) -> list[str]:
         """In which names are beside the local ones, the most common first; they are told before any row."""
-        found = self._take("found")[0]["found"]
-        self._streets.start(self._order | {"found": found})
-        return [str(language) for language in found["languages"]]
+        header, _ = self._take("found")
+        return [str(language) for language in header["languages"]]
 
     def iterate(self) -> Iterator[tuple[str, pa.RecordBatch]]:
         """Rows, each with the name of their sheet; at the end `notes` says what was repaired or left out."""

@@ -10,7 +10,7 @@ import osmium
 import shapely
 from osmium.geom import WKBFactory
 
-from geoserver.basemap.shapes import Shape, as_shapes, read_line_positions
+from geoserver.basemap.shapes import Shape, as_line, read_line_positions, read_shapes
 from geoserver.basemap.tags import Row
 
 if TYPE_CHECKING:
@@ -35,13 +35,12 @@ class Lines:
     alike: dict[tuple[Row, Names], list[Shape]] = field(default_factory=dict)
     _factory: Any = field(default_factory=WKBFactory)
 
-    def read_shape(self, way: Any) -> str | None:
+    def read_shape(self, way: Any) -> bytes | None:
         """The line of a way; None where nodes are missing, or too few."""
         try:
-            shape: str = self._factory.create_linestring(way)
+            return bytes.fromhex(self._factory.create_linestring(way))
         except (osmium.InvalidLocationError, RuntimeError):
             return None
-        return shape
 
     def take(self, way: Any, rows: list[Row], names: Names) -> None:
         """A way that is nothing but lines."""
@@ -65,10 +64,9 @@ class Lines:
 
     def take_cut(self, way: Any, rows: list[Row], names: Names) -> list[np.ndarray]:
         """A way some of whose nodes are not in the extract: lines end where it ends. Gives what is there of it."""
-        runs = self.read_runs(way)
+        runs, placed, missing = _find_runs(way)
         if not runs:
-            missing = any(not node.location.valid() for node in way.nodes)
-            self.lost += missing and not any(node.location.valid() for node in way.nodes)
+            self.lost += missing and not placed
             what = (
                 "ways without a single stretch inside the extract" if missing else "lines of fewer than two positions"
             )
@@ -76,7 +74,7 @@ class Lines:
         elif rows:
             self.writer.notes["lines that end where the extract does"] += 1
         for run in runs:
-            line = shapely.linestrings(run)
+            line = as_line(run)
             for row in rows:
                 self.add(row, line, names)
         return runs
@@ -85,14 +83,7 @@ class Lines:
         """Its positions in degrees, broken where nodes are missing; a run has two positions at least."""
         if (shape := self.read_shape(way)) is not None:
             return [read_line_positions(shape)]
-        runs: list[list[tuple[float, float]]] = [[]]
-        for node in way.nodes:
-            place = node.location
-            if not place.valid():
-                runs.append([])
-            elif not runs[-1] or (place.lon, place.lat) != runs[-1][-1]:
-                runs[-1].append((place.lon, place.lat))
-        return [np.array(run) for run in runs if len(run) > 1]
+        return _find_runs(way)[0]
 
     def join(self) -> None:
         """Make one of main streets and railways that are the same and meet: few and long ones are seen from afar."""
@@ -106,9 +97,25 @@ class Lines:
         self.alike.clear()
 
 
+def _find_runs(way: Any) -> tuple[list[np.ndarray], bool, bool]:
+    """Stretches of a way that are in the extract; whether any of its nodes is there, and whether any is missing."""
+    runs: list[list[tuple[float, float]]] = [[]]
+    placed = False
+    for node in way.nodes:
+        place = node.location
+        if not place.valid():
+            runs.append([])
+            continue
+        placed = True
+        at = (place.lon, place.lat)
+        if not runs[-1] or at != runs[-1][-1]:
+            runs[-1].append(at)
+    return [np.array(run) for run in runs if len(run) > 1], placed, len(runs) > 1
+
+
 def _merge(lines: list[Shape]) -> Sequence[shapely.Geometry]:
     """Lines that meet as one."""
     parts: Sequence[shapely.Geometry] = shapely.get_parts(
-        shapely.line_merge(shapely.multilinestrings(as_shapes(lines)))
+        shapely.line_merge(shapely.multilinestrings(read_shapes(lines)))
     )
     return parts

@@ -16,11 +16,10 @@ from geoserver.basemap.shapes import project
 __all__ = ["Plain", "read_plain"]
 
 _HEADS = {  # how the geometries of a layer begin, and how many bytes stand before the positions
-    "points": ("0101000000", 5),
-    "lines": ("0102000000", 9),
-    "polygons": ("0103000000", 13),
+    "points": (b"\1\1\0\0\0", 5),
+    "lines": (b"\1\2\0\0\0", 9),
+    "polygons": (b"\1\3\0\0\0\1\0\0\0", 13),  # of one ring
 }
-_ONE_RING = "01000000"
 _POSITION = 16
 _RING = 4  # positions, of a triangle
 _HALF = 180.0
@@ -57,17 +56,15 @@ class Plain:
         return pa.Array.from_buffers(pa.binary(), len(self.ends), buffers)
 
 
-def read_plain(texts: Sequence[str], kind: str) -> Plain | None:
+def read_plain(shapes: Sequence[bytes], kind: str) -> Plain | None:
     """None where one of them is not of the layer's kind, has several rings, or one of fewer than three corners."""
     begin, head = _HEADS[kind]
-    if not all(text.startswith(begin) for text in texts):
+    if not all(shape.startswith(begin) for shape in shapes):
         return None
-    sizes = np.array([len(text) // 2 for text in texts])
-    if kind == "polygons" and (
-        (sizes < head + _RING * _POSITION).any() or any(text[10:18] != _ONE_RING for text in texts)
-    ):
+    sizes = np.fromiter(map(len, shapes), int, len(shapes))
+    if kind == "polygons" and (sizes < head + _RING * _POSITION).any():
         return None
-    data = np.frombuffer(bytes.fromhex("".join(texts)), np.uint8)
+    data = np.frombuffer(b"".join(shapes), np.uint8)
     ends = np.cumsum(sizes)
     starts = ends - sizes
     is_position = np.ones(len(data), bool)

@@ -1,6 +1,6 @@
-"""An extract (.osm.pbf), read by osmium in two goes: what is drawn, and what relations are made of.
+"""An extract (.osm.pbf), read by osmium in three goes: nodes, ways that are drawn, and those relations are made of.
 
-Streets and house numbers are its other half, which `streets` reads at the same time.
+Streets are the other half of its ways, which `streets` reads at the same time.
 """
 
 from __future__ import annotations
@@ -13,25 +13,14 @@ import numpy as np
 import osmium
 import shapely
 from osmium.filter import IdFilter, TagFilter
-from osmium.geom import WKBFactory
 
 from geoserver.basemap.coast import Run, assemble, cut_at_antimeridian
 from geoserver.basemap.lines import Lines
 from geoserver.basemap.rings import Cut, build_area
 from geoserver.basemap.shapes import as_polygon, subdivide
-from geoserver.basemap.streets import Ways, filter_things, is_line
-from geoserver.basemap.survey import EVERY, NO_POSITION, NO_TEXT, UNSORTED, Box, Survey, Tell, create_index, iterate
-from geoserver.basemap.tags import (
-    KEYS,
-    POINTS,
-    Row,
-    Tags,
-    parse_level,
-    read_area,
-    read_line,
-    read_node,
-    read_street,
-)
+from geoserver.basemap.streets import Ways, is_line
+from geoserver.basemap.survey import EVERY, NO_TEXT, Box, Survey, Tell, filter_things, iterate, iterate_parts
+from geoserver.basemap.tags import KEYS, Row, Tags, parse_level, read_area, read_line, read_street
 
 if TYPE_CHECKING:
     from geoserver.basemap.writing import Names, Writer
@@ -51,12 +40,12 @@ type Others = Callable[[], Ways]
 """Waits for the other half, of which the writer has seen all then."""
 
 
-def read_most(found: Survey, writer: Writer, tell: Tell, storage: str, others: Others) -> None:
-    """All but streets and house numbers: two goes after the first look, and then what has to know of both halves."""
-    extract = _Extract(found, writer, tell, create_index(found, storage))
+def read_most(found: Survey, writer: Writer, tell: Tell, placing: list[Any], others: Others) -> None:
+    """All ways but streets, and relations; and then what has to know of both halves."""
+    extract = _Extract(found, writer, tell, placing)
     extract.read_things()
     extract.read_members()
-    extract.locations = None  # much memory
+    placing.clear()  # much memory
     extract.lines.join()
     writer.flush()
     extract.check(others())
@@ -94,59 +83,38 @@ class _Extract:
     found: Survey
     writer: Writer
     tell: Tell
-    locations: Any
+    placing: list[Any]
     coasts: list[Run] = field(default_factory=list)
     open_areas: list[tuple[Names, list[Row], list[np.ndarray]]] = field(default_factory=list)
     relations: list[tuple[Names, list[Row], list[int]]] = field(default_factory=list)
     borders: dict[int, int] = field(default_factory=dict)  # way -> the highest level of what it bounds
     members: dict[int, list[np.ndarray]] = field(default_factory=dict)
     lines: Lines = field(init=False)
-    _factory: Any = field(default_factory=WKBFactory)
 
     def __post_init__(self) -> None:
         self.lines = Lines(self.writer)
 
     def read_things(self) -> None:
-        """Everything with a tag that is drawn, of nodes and ways; and of which ways areas and borders are made."""
-        kinds = osmium.osm.NODE | osmium.osm.WAY | osmium.osm.RELATION
-        points, relations = TagFilter(*POINTS), TagFilter(*_OF_AREAS)
-        points.enable_for(osmium.osm.NODE)
+        """Every way with a tag that is drawn; and of which ways areas and borders are made."""
+        relations = TagFilter(*_OF_AREAS)
         relations.enable_for(osmium.osm.RELATION)
-        filters = filter_things(("name",), osmium.osm.NODE), points, filter_things(KEYS, osmium.osm.WAY), relations
-        for number, thing in enumerate(iterate(self.found, kinds, *filters, locations=self.locations)):
+        handlers = *self.placing, filter_things(KEYS, osmium.osm.WAY), relations
+        for number, thing in enumerate(iterate(self.found, osmium.osm.WAY | osmium.osm.RELATION, *handlers)):
             if number % EVERY == 0:
                 self.tell("reading", number)
-            if thing.is_node() and self.lines.ways:
-                raise ValueError(UNSORTED)
             try:
-                self._take(thing)
+                if thing.is_way():
+                    self._take_way(thing)
+                else:
+                    self._take_relation(thing)
             except UnicodeDecodeError:
                 self.writer.notes[NO_TEXT] += 1
-
-    def _take(self, thing: Any) -> None:
-        if thing.is_way():
-            self._take_way(thing)
-        elif thing.is_relation():
-            self._take_relation(thing)
-        else:
-            self._take_node(thing)
 
     def check(self, others: Ways) -> None:
         """Raises ValueError where none of the ways of both halves leads anywhere."""
         ways, lost = self.lines.ways + others.read, self.lines.lost + others.lost
         if ways and lost == ways:
             raise ValueError("has ways, and none of the nodes that they lead along")
-
-    def _take_node(self, node: Any) -> None:
-        tags = node.tags
-        if not (row := read_node(tags)):
-            return
-        try:
-            shape = self._factory.create_point(node)
-        except (osmium.InvalidLocationError, RuntimeError):
-            self.writer.notes[NO_POSITION] += 1
-            return
-        self.writer.add(row, shape, self.writer.read_names(tags))
 
     def _take_relation(self, relation: Any) -> None:
         tags = relation.tags
@@ -191,7 +159,7 @@ class _Extract:
         ids = wanted | self.borders.keys()
         if not ids:
             return
-        for number, way in enumerate(iterate(self.found, osmium.osm.WAY, IdFilter(ids), locations=self.locations)):
+        for number, way in enumerate(iterate(self.found, osmium.osm.WAY, *self.placing, IdFilter(ids))):
             if number % EVERY == 0:
                 self.tell("joining", number)
             runs = self.lines.read_runs(way)
@@ -259,7 +227,7 @@ class _Extract:
 
 
 def _read_ways(relation: Any) -> list[int]:
-    return [member.ref for member in relation.members if member.type == "w"]
+    return [member.ref for member in iterate_parts(relation.members) if member.type == "w"]
 
 
 def _is_at_sea(tags: Tags) -> bool:

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Shape",
+    "as_line",
     "as_polygon",
-    "as_shapes",
-    "as_texts",
+    "as_wkb",
     "build_strips",
     "cut_at_edge",
     "measure_hectares",
@@ -27,46 +27,52 @@ __all__ = [
     "to_mercator",
 ]
 
-type Shape = str | shapely.Geometry
-"""A geometry in degrees: as WKB (hexadecimal), in which osmium gives most, or built."""
+type Shape = bytes | shapely.Geometry
+"""A geometry in degrees: as WKB, in which osmium gives most, or built."""
 
 _RADIUS = 6378137.0
 _NORTHMOST = 85.0511287  # of Web Mercator
 _HALF, _WHOLE = 180.0, 360.0
-_LINE = 18  # hexadecimal digits of WKB before a line's positions
-_HEAD = 10  # hexadecimal digits of WKB of a line that are byte order and type
+_HEAD = 5  # bytes of WKB that are byte order and type
+_COUNT = 4  # bytes that say how many positions follow
+_LINE, _POLYGON = (b"\x01" + kind.to_bytes(4, "little") for kind in (2, 3))  # how WKB begins
+_ONE_RING = (1).to_bytes(_COUNT, "little")
 _METRES = 111_319.49  # in a degree of latitude
 
 
-def as_polygon(line: str) -> str:
-    """The WKB (hexadecimal) of a closed line as that of the area in it."""
-    return "010300000001000000" + line[_HEAD:]
+def as_line(positions: np.ndarray) -> bytes:
+    """Positions, n x 2, as the WKB of a line."""
+    return _LINE + len(positions).to_bytes(_COUNT, "little") + positions.tobytes()
 
 
-def read_line_positions(line: str) -> np.ndarray:
-    """The positions, n x 2, of the WKB (hexadecimal) of a line."""
-    return np.frombuffer(bytes.fromhex(line[_LINE:]), "<f8").reshape(-1, 2)
+def as_polygon(line: bytes) -> bytes:
+    """The WKB of a closed line as that of the area in it."""
+    return _POLYGON + _ONE_RING + line[_HEAD:]
 
 
-def as_texts(shapes: list[Shape]) -> list[str]:
+def read_line_positions(line: bytes) -> np.ndarray:
+    """The positions, n x 2, of the WKB of a line."""
+    return np.frombuffer(line, "<f8", offset=_HEAD + _COUNT).reshape(-1, 2)
+
+
+def as_wkb(shapes: Sequence[Shape]) -> list[bytes]:
     """All of them as WKB."""
-    built = [index for index, shape in enumerate(shapes) if not isinstance(shape, str)]
+    built = [index for index, shape in enumerate(shapes) if not isinstance(shape, bytes)]
     if not built:
-        return cast("list[str]", shapes)
-    for index, text in zip(built, shapely.to_wkb([shapes[index] for index in built], hex=True), strict=True):
-        shapes[index] = text
-    return cast("list[str]", shapes)
+        return cast("list[bytes]", shapes)
+    written = list(shapes)
+    for index, wkb in zip(built, shapely.to_wkb([shapes[index] for index in built]), strict=True):
+        written[index] = wkb
+    return cast("list[bytes]", written)
 
 
-def as_shapes(shapes: list[Shape]) -> np.ndarray:
-    """All of them built."""
-    return read_shapes(as_texts(shapes))
-
-
-def read_shapes(texts: Sequence[str]) -> np.ndarray:
-    """Geometries in degrees; None for rings of fewer than three corners."""
-    shapes: np.ndarray = shapely.from_wkb(np.array(texts, object), on_invalid="ignore")
-    return shapes
+def read_shapes(shapes: Sequence[Shape]) -> np.ndarray:
+    """All of them built; None for rings of fewer than three corners."""
+    built = np.empty(len(shapes), object)
+    built[:] = shapes
+    written = np.array([isinstance(shape, bytes) for shape in shapes], bool)
+    built[written] = shapely.from_wkb(built[written], on_invalid="ignore")
+    return built
 
 
 def split_at_antimeridian(shapes: np.ndarray, notes: Counter[str]) -> np.ndarray:

@@ -17,15 +17,24 @@ from geoserver.basemap.blobs import find_format, read_samples
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["EVERY", "NO_POSITION", "NO_TEXT", "UNSORTED", "Box", "Survey", "Tell", "create_index", "iterate", "survey"]
+__all__ = [
+    "EVERY",
+    "NO_TEXT",
+    "Box",
+    "Survey",
+    "Tell",
+    "filter_things",
+    "iterate",
+    "iterate_file",
+    "iterate_parts",
+    "survey",
+]
 
 type Tell = Callable[[str, int], None]
 type Box = tuple[float, float, float, float]
 
 EVERY = 20_000  # things, between two words of progress
-NO_POSITION = "points without a position left out"
 NO_TEXT = "things whose tags are no UTF-8 left out"
-UNSORTED = "has nodes behind ways; sort it first (osmium sort)"
 _LANGUAGE = re.compile(r"name:([a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-[A-Za-z0-9]{2,8})?)")
 _NO_LANGUAGES = ("name:old", "name:alt", "name:loc", "name:int", "name:off", "name:reg", "name:nat")
 _MOST_LANGUAGES = 8
@@ -49,23 +58,27 @@ class Survey:
     placed: bool = False  # ways have positions of their own, and need those of nodes no more
 
 
-def create_index(found: Survey, storage: str) -> Any:
-    """Room for the positions of nodes, where ways do not have them."""
-    return None if found.placed else osmium.index.create_map(storage)
+def filter_things(keys: tuple[str, ...], kind: Any) -> KeyFilter:
+    """Leaves of things of one kind those with one of the keys."""
+    wanted = KeyFilter(*keys)
+    wanted.enable_for(kind)
+    return wanted
 
 
-def iterate(found: Survey, entities: Any, *filters: Any, locations: Any = None) -> Iterator[Any]:
-    """The things that pass the filters."""
-    yield from _iterate(osmium.io.File(str(found.path), found.format), entities, filters, locations)
+def iterate_parts(parts: Any) -> Iterator[Any]:
+    """Tags or members; osmium takes long to say that there are no more, so it is not asked."""
+    return islice(parts, len(parts))
 
 
-def _iterate(file: Any, entities: Any, filters: Sequence[Any], locations: Any = None) -> Iterator[Any]:
-    with osmium.io.Reader(file, entities) as reader:
-        handlers = list(filters)
-        if locations is not None:
-            placing = osmium.NodeLocationsForWays(locations)
-            placing.ignore_errors()
-            handlers.insert(0, placing)
+def iterate(found: Survey, entities: Any, *handlers: Any) -> Iterator[Any]:
+    """The things that pass all handlers that are filters."""
+    return iterate_file(osmium.io.File(str(found.path), found.format), entities, handlers)
+
+
+def iterate_file(file: Any, entities: Any, handlers: Sequence[Any]) -> Iterator[Any]:
+    """The things of a file or of what is held in memory; no thread is left behind."""
+    threads = osmium.io.ThreadPool(1)  # which end with it: those that osmium has for all would be missed after a fork
+    with osmium.io.Reader(file, entities, thread_pool=threads) as reader:
         yield from osmium.OsmFileIterator(reader, *handlers)
 
 
@@ -100,7 +113,8 @@ def _look_at_samples(found: Survey, spoken: Collection[str]) -> None:
     for thing in _iterate_samples(found, osmium.osm.NODE | osmium.osm.WAY, _FIRST, _OF_EACH, KeyFilter("name")):
         named += 1
         try:
-            keys = [tag.k for tag in thing.tags if tag.k.startswith("name:") and tag.k not in _NO_LANGUAGES]
+            parts = iterate_parts(thing.tags)
+            keys = [tag.k for tag in parts if tag.k.startswith("name:") and tag.k not in _NO_LANGUAGES]
         except UnicodeDecodeError:
             keys = []
         languages.update(match[1] for key in keys if (match := _LANGUAGE.fullmatch(key)))
@@ -130,7 +144,7 @@ def _iterate_samples(found: Survey, kinds: Any, first: int, of_each: int, *filte
         yield from islice(iterate(found, kinds, *filters), first)
         return
     for sample in read_samples(found.path, _SAMPLES):
-        yield from islice(_iterate(osmium.io.FileBuffer(sample, "pbf"), kinds, filters), of_each)
+        yield from islice(iterate_file(osmium.io.FileBuffer(sample, "pbf"), kinds, filters), of_each)
 
 
 def _holds(box: Box, x: float, y: float) -> bool:

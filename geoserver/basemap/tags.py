@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol, overload
 
 __all__ = [
     "KEYS",
-    "POINTS",
     "Row",
     "Tags",
     "parse_height",
@@ -132,11 +132,6 @@ _LANDMARKS = {
     ("historic", "fort"): ("monument", 3),
     ("tourism", "zoo"): ("museum", 2), ("leisure", "stadium"): ("public", 2), ("amenity", "marketplace"): ("public", 5),
 }  # fmt: skip
-# What a point must have one of, beside a name.
-POINTS = (
-    ("aeroway", "aerodrome"), *(("place", value) for value in _PLACES), *(("natural", value) for value in _NATURE),
-    *_LANDMARKS,
-)  # fmt: skip
 _RUNWAYS = {"runway": 45.0, "taxiway": 18.0}  # metres, where the tags do not say it
 _PIERS = {"pier": 3.0, "breakwater": 4.0, "groyne": 3.0}
 _NUMBER = re.compile(r"\s*(-?\d{1,5}(?:[.,]\d{1,6})?)\s*(m|metres?|meters?|ft|feet|')?\s*(?:(\d{1,2})\")?\s*", re.ASCII)
@@ -144,6 +139,7 @@ _FOOT = 0.3048
 _TALLEST, _MOST_LEVELS, _WIDEST = 1000.0, 250, 200.0
 
 
+@lru_cache(1 << 12)
 def parse_height(text: str | None, most: float = _TALLEST) -> float | None:
     """Metres of "12", "12.5 m", "40 ft" or 12'6"; None for anything else, and for what nothing on earth is."""
     found = _NUMBER.fullmatch(text) if text else None
@@ -155,6 +151,7 @@ def parse_height(text: str | None, most: float = _TALLEST) -> float | None:
     return round(value, 1) if 0 < value <= most else None
 
 
+@lru_cache(1 << 12)
 def parse_level(text: str | None, most: int = _MOST_LEVELS) -> int | None:
     """A whole number of levels; "3.5" is 3."""
     found = _NUMBER.fullmatch(text) if text else None

@@ -17,7 +17,7 @@ import shapely
 from geoserver.basemap.plain import read_plain
 from geoserver.basemap.shapes import (
     Shape,
-    as_texts,
+    as_wkb,
     build_strips,
     cut_at_edge,
     measure_hectares,
@@ -30,6 +30,7 @@ from geoserver.basemap.tags import Row
 from geoserver.fieldtypes import FIELD_TYPES
 
 if TYPE_CHECKING:
+    from geoserver.basemap.plain import Plain
     from geoserver.basemap.sheets import Sheet
     from geoserver.basemap.tags import Tags
 
@@ -85,10 +86,17 @@ class _Rows:
 
     def __init__(self, sheet: Sheet, rows: Sequence[tuple[Shape, Row, Names]]) -> None:
         self.about = sheet
-        self.shapes = as_texts([shape for shape, _, _ in rows])
+        self.shapes: Sequence[Shape] = [shape for shape, _, _ in rows]
         self.values = [row.values for _, row, _ in rows]
         self.names = [names for _, _, names in rows]
         self.widths = [row.width for _, row, _ in rows]
+
+    def read_plain(self) -> Plain | None:
+        """None where they need a library of geometry, or there are none."""
+        if self.about.id not in _PLAIN or not self.shapes:
+            return None
+        self.shapes = as_wkb(self.shapes)
+        return read_plain(self.shapes, self.about.kind)
 
     def keep(self, mask: np.ndarray) -> None:
         """No others."""
@@ -149,7 +157,7 @@ class Writer:
             return
         rows = _Rows(SHEETS[name], self._waiting[name])
         self._waiting[name] = []
-        plain = read_plain(rows.shapes, rows.about.kind) if name in _PLAIN else None
+        plain = rows.read_plain()
         if plain is None or plain.is_wide():
             self._give_shaped(name, rows)
             return
@@ -158,7 +166,7 @@ class Writer:
             leaving.keep(out)
             self._give_shaped(name, leaving)
             rows.keep(~out)
-            plain = read_plain(rows.shapes, rows.about.kind) if rows.shapes else None
+            plain = rows.read_plain()
         if plain is not None:
             self._remember(name, plain.corners, plain.firsts)
             self._give(rows, plain.to_mercator())

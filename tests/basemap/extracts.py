@@ -14,6 +14,7 @@ import pyarrow as pa
 import shapely
 from osmium.osm import mutable
 
+from geoserver.basemap.nodes import read_nodes
 from geoserver.basemap.reading import read_most
 from geoserver.basemap.streets import read_streets
 from geoserver.basemap.survey import survey
@@ -118,6 +119,7 @@ def read_file(path: Path) -> Result:
     notes: Counter[str] = Counter()
     found = survey(path, lambda *_: None)
     writer = Writer(take, found.languages, notes, found.edge)
-    ways = read_streets(found, writer, lambda *_: None, "flex_mem")
-    read_most(found, writer, lambda *_: None, "flex_mem", lambda: ways)
+    placing = read_nodes(found, "flex_mem", lambda *_: None, writer, writer)
+    ways = read_streets(found, writer, lambda *_: None, placing)
+    read_most(found, writer, lambda *_: None, placing, lambda: ways)
     return Result(rows, +notes, found.languages)

@@ -16,9 +16,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import psycopg
 import pytest
-from extracts import Extract, read_file, ring
+import shapely
+from extracts import Extract, mercator, read_file, ring
 from typer.testing import CliRunner
 
 from geoserver import assets, styling
@@ -482,6 +484,22 @@ def test_a_layer_that_is_as_it_was_is_not_touched(tmp_path: Path, empty_database
     made = make_basemap(again, tmp_path, empty_database, reading=lambda *_: None, loading=quiet)
     assert {report.layer_id for report in made.reports if not report.skipped} == {"side-streets"}
     assert street_names(empty_database) == {"Neue Straße"}
+
+
+def test_nodes_are_found_in_whatever_order_they_stand(tmp_path: Path) -> None:
+    nodes = {9: (10.01, 50.07), 3: (10.02, 50.07), 4: (10.03, 50.08)}
+    file = tmp_path / "behind.osm"
+    file.write_text(
+        '<osm version="0.6">'
+        '<way id="1" version="1"><nd ref="9"/><nd ref="3"/><nd ref="4"/><tag k="highway" v="residential"/></way>'
+        + "".join(f'<node id="{number}" version="1" lon="{x}" lat="{y}"/>' for number, (x, y) in nodes.items())
+        + '<node id="2" version="1" lon="10.02" lat="50.08"><tag k="addr:housenumber" v="7"/></node></osm>'
+    )
+    result = read_file(file)
+    [street] = result.rows["side-streets"]
+    expected = [mercator(*place) for place in nodes.values()]
+    assert shapely.get_coordinates(street["geometry"]) == pytest.approx(np.array(expected))
+    assert [row["number"] for row in result.rows["house-numbers"]] == ["7"]
 
 
 @pytest.mark.parametrize("name", ["town.osm", "town.osm.gz", "town.osm.bz2", "renamed.data"])
