@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from psycopg.sql import SQL, Composable, Identifier
+from psycopg.sql import SQL, Composable
 
 from geoserver.database.queries import Condition, table_of
+from geoserver.grid import MERCATOR_HALF
 
 if TYPE_CHECKING:
     from geoserver.database.pool import Database
+    from geoserver.database.status import LayerStatus
     from geoserver.model import Layer
 
 __all__ = ["Frame", "read_cells", "read_shapes"]
@@ -32,11 +34,20 @@ WHERE NOT ST_IsEmpty(shape)""")
 _CELLS = SQL("""
 SELECT floor((x - %(west)s) / %(cell)s)::integer AS col, floor((%(north)s - y) / %(cell)s)::integer AS row,
     count(*) AS count
-FROM (
-    SELECT {x} AS x, {y} AS y FROM {table} WHERE geom_3857 && {box} AND ({where})
-) AS places
+FROM ({}) AS places
 WHERE x >= %(west)s AND x < %(east)s AND y > %(south)s AND y <= %(north)s
 GROUP BY 1, 2""")
+_PLACES = SQL("SELECT {x} AS x, {y} AS y FROM {table} WHERE geom_3857 && {box} AND ({where})")
+_POINT = SQL("ST_X(geom_3857)"), SQL("ST_Y(geom_3857)")
+_MIDDLE = (
+    SQL("(ST_XMin(geom_3857) + ST_XMax(geom_3857)) / 2"),
+    SQL("(ST_YMin(geom_3857) + ST_YMax(geom_3857)) / 2"),
+)
+# Packed points (geoserver/tiling/packing.py) are read in a fifth of the time; they lie in the middles of small cells.
+_PACKED = SQL("""
+SELECT ((x << %(inner)s) + (c & 32767) + 0.5::float8) * %(side)s - %(half)s AS x,
+    %(half)s - ((y << %(inner)s) + (c >> 15) + 0.5::float8) * %(side)s AS y
+FROM (SELECT x, y, unnest(c) AS c FROM {}) AS points""")
 _BOX = SQL("ST_MakeEnvelope(%(west)s, %(south)s, %(east)s, %(north)s, 3857)")
 
 
@@ -77,12 +88,16 @@ async def read_shapes(
 
 
 async def read_cells(
-    database: Database, layer: Layer, where: Condition, frame: Frame, cell: int
+    database: Database, layer: Layer, status: LayerStatus, where: Condition, frame: Frame, *, cell: int
 ) -> list[tuple[int, int, int]]:
     """Column, row and number of rows of every cell, so many pixels wide, in which there are some: by their middles."""
-    middle: list[Composable] = [
-        SQL("(ST_{0}Min({1}) + ST_{0}Max({1})) / 2").format(SQL(axis), Identifier("geom_3857")) for axis in ("X", "Y")
-    ]
-    query = _CELLS.format(table=table_of(layer.table), box=_BOX, where=where.sql, x=middle[0], y=middle[1])
-    rows = await database.fetch(query, {**where.params, **frame.as_values(), "cell": cell * frame.pixel})
+    values = {**where.params, **frame.as_values(), "cell": cell * frame.pixel}
+    if status.plan.block >= 0 and layer.rows is None:
+        places: Composable = _PACKED.format(table_of(f"{layer.table}__packed"))
+        level = status.plan.level
+        values |= {"inner": level - status.plan.block, "side": 2 * MERCATOR_HALF / (1 << level), "half": MERCATOR_HALF}
+    else:
+        x, y = _POINT if status.geometry_type == "POINT" else _MIDDLE
+        places = _PLACES.format(table=table_of(layer.table), box=_BOX, where=where.sql, x=x, y=y)
+    rows = await database.fetch(_CELLS.format(places), values)
     return [(row["col"], row["row"], row["count"]) for row in rows]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -19,9 +21,13 @@ from PIL import Image
 from geoserver import assets
 from geoserver.app import create_app
 from geoserver.catalog.languages import page_languages, read_phrases, read_table
+from geoserver.database.pool import Database
+from geoserver.database.previews import read_cells
+from geoserver.filtering import build
 from geoserver.model import Field
 from geoserver.site.datasets.licences import find_licence
 from geoserver.site.datasets.phrases import find_phrases
+from geoserver.site.datasets.sketch import build_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -332,3 +338,25 @@ def test_a_preview_of_a_link_has_a_title_a_text_and_a_picture(client: TestClient
 def test_pictures_of_other_kinds_are_not_found(client: TestClient) -> None:
     assert client.get("/layers/crime/map.gif").status_code == 404
     assert client.get("/layers/nothing/map.svg").status_code == 404
+
+
+def test_packed_points_are_drawn_where_the_rows_lie(client: TestClient, city_database: str) -> None:
+    services = client.app.state.services  # type: ignore[attr-defined]
+    layer, status = services.find("crime")
+    assert status.plan.block >= 0
+    frame = build_frame(status.bounds, None)
+
+    async def count() -> list[dict[tuple[int, int], int]]:
+        database = Database(city_database, services.settings)
+        await database.open()
+        found = []
+        for plan in (status.plan, replace(status.plan, block=-1)):
+            state = replace(status, plan=plan)
+            cells = await read_cells(database, layer, state, build(layer, state), frame, cell=48)
+            found.append({(column, row): number for column, row, number in cells})
+        await database.close()
+        return found
+
+    packed, rows = asyncio.run(count())
+    assert sum(packed.values()) == sum(rows.values()) == status.rows
+    assert sum(abs(packed.get(place, 0) - rows[place]) for place in rows) < status.rows / 100

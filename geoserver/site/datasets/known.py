@@ -65,10 +65,12 @@ class Reading:
         if not layer.has_rows:
             return Known(spoken, status)
         try:
-            loads = await queries.read_loads(services.database, layer, _LOADS)
-            notes = await queries.read_notes(services.database, layer)
-            ranges = {} if layer.rows and status.rows > _FEW else await _read_ranges(services, layer, status)
-            choices = await self._read_values(services, layer, status)
+            loads, notes, ranges, choices = await asyncio.gather(
+                queries.read_loads(services.database, layer, _LOADS),
+                queries.read_notes(services.database, layer),
+                _read_ranges(services, layer, status),
+                self._read_values(services, layer, status),
+            )
         except UnavailableError as error:
             log.info("The page of %s goes without its figures: %s", layer.id, error)
             return Known(spoken, status)
@@ -126,6 +128,8 @@ async def _count_values(services: Services, layer: Layer, status: LayerStatus) -
 
 
 async def _read_ranges(services: Services, layer: Layer, status: LayerStatus) -> Mapping[str, Range | None]:
+    if layer.rows is not None and status.rows > _FEW:  # no index has the ends of a part
+        return {}
     by_range = [item for item in layer.listed_fields if item.filter == "range"]
     return await summaries.read_ranges(services.database, layer, status, by_range, build(layer, status))
 

@@ -108,6 +108,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        auto_reload=False,  # an upgrade under a running server does not change half of it
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -156,7 +156,7 @@ async def _read_data(view: View, seen: tuple[Layer, LayerStatus], frame: Frame, 
         if 2 * len(paths) >= min(status.rows, _MOST_SHAPES):
             return Drawn(paths, areas=layer.geometry == "polygons", light=light, dark=dark)
     cell = _FINE if status.rows <= _FEW else _COARSE
-    cells = await read_cells(database, layer, where, frame, cell)
+    cells = await read_cells(database, layer, status, where, frame, cell=cell)
     return Drawn(marks=_build_marks(cells, cell, status.rows), light=light, dark=dark)
 
 
