@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Asked", "Catalogue", "Group", "build_catalogue", "describe_size", "shorten_text"]
 
+_FORMATS = 6  # that are named of a dataset: the first are those for most people
 _SUMMARY = 180  # characters of a description in the list
 _LONGEST = 200  # characters that are searched for
 _KINDS = ("points", "lines", "polygons")
@@ -133,7 +134,8 @@ def shorten_text(text: str, most: int) -> str:
 
 def _build_item(layer: Layer, status: LayerStatus, phrases: Phrases, links: Links) -> Item:
     services = ("GeoJSON", "MVT") if layer.has_rows else ("MVT",)
-    files = [download.format.upper() for download in list_downloads(layer, status, links.site)]
+    found = list_downloads(layer, status, links.site)
+    files = [file.format.partition(".")[0].upper() for file in found if file.of == "features"][:_FORMATS]
     return Item(
         layer,
         shorten_text(layer.description, _SUMMARY),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from geoserver.catalog.languages import in_language
 from geoserver.database import queries, summaries
+from geoserver.database.exports import read_widths
 from geoserver.errors import GeoserverError, UnavailableError
 from geoserver.filtering import build
 from geoserver.site.datasets.pages import prepare_pages
@@ -45,6 +46,7 @@ class Known:
     notes: Sequence[Mapping[str, Any]] = ()
     choices: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     ranges: Mapping[str, Range | None] = field(default_factory=dict)
+    widths: Mapping[str, float] | None = None  # average bytes of columns, by which sizes of files are told
 
 
 type _Values = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -65,16 +67,17 @@ class Reading:
         if not layer.has_rows:
             return Known(spoken, status)
         try:
-            loads, notes, ranges, choices = await asyncio.gather(
+            loads, notes, ranges, choices, widths = await asyncio.gather(
                 queries.read_loads(services.database, layer, _LOADS),
                 queries.read_notes(services.database, layer),
                 _read_ranges(services, layer, status),
                 self._read_values(services, layer, status),
+                read_widths(services.database, layer),
             )
         except UnavailableError as error:
             log.info("The page of %s goes without its figures: %s", layer.id, error)
             return Known(spoken, status)
-        return Known(spoken, status, loads or [_build_load(status)], notes, choices, ranges)
+        return Known(spoken, status, loads or [_build_load(status)], notes, choices, ranges, widths)
 
     async def _read_values(self, services: Services, layer: Layer, status: LayerStatus) -> _Values:
         if status.rows <= _FEW:

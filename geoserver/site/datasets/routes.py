@@ -103,7 +103,7 @@ async def show_dataset(request: Request, layer_id: str) -> Response:
 def _tell(known: Known, dress: Dress) -> dict[str, Any]:
     """What the template of a dataset's page shows."""
     layer, status, phrases, site = known.layer, known.status, dress.phrases, dress.links.site
-    downloads = list_downloads(layer, status, site)
+    downloads = list_downloads(layer, status, site, known.widths)
     url = f"{site}/layers/{layer.id}"
     citation = build_citation(layer, status, dress.city, url)
     return {
