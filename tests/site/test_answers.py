@@ -39,9 +39,10 @@ def read_told(page: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def answers(city_app: FastAPI, client: TestClient) -> Iterator[Answers]:
+def answers(city_app: FastAPI, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
     """Those of the app, empty."""
     assert client
+    monkeypatch.setattr("geoserver.site.answers._PATIENCE", 60.0)  # on a busy machine pages would go without what is late
     city_app.state.answers.kept.clear()
     yield city_app.state.answers
     city_app.state.answers.kept.clear()

@@ -49,7 +49,9 @@ def find_links(answer: httpx.Response) -> set[str]:
     """Every address in a document: all strings of JSON that are one, and what pages link to and load."""
     kind = answer.headers.get("content-type", "")
     if "json" in kind:
-        return {text for text in _walk(json.loads(answer.content)) if re.match(r"(?:https?:/)?/\w", text)}
+        documents = answer.content.splitlines() if kind.endswith("-seq") else [answer.content]
+        texts = (text for document in documents for text in _walk(json.loads(document)))
+        return {text for text in texts if re.match(r"(?:https?:/)?/\w", text)}
     if kind.startswith("text/html"):
         return {match.replace("&amp;", "&") for match in re.findall(r'(?:href|src)="([^"]+)"', answer.text)}
     return set()
