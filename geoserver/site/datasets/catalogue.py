@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from geoserver.catalog.languages import in_language
-from geoserver.site.datasets.downloads import list_downloads
+from geoserver.site.datasets.downloads import list_formats
 from geoserver.site.datasets.licences import find_licence
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from geoserver.database.status import LayerStatus
     from geoserver.model import Layer
-    from geoserver.site.datasets.links import Links
     from geoserver.site.datasets.phrases import Phrases
 
 __all__ = ["Asked", "Catalogue", "Group", "build_catalogue", "describe_size", "shorten_text"]
@@ -78,9 +77,7 @@ class Catalogue:
     groups: tuple[Group, ...]
 
 
-def build_catalogue(
-    layers: Sequence[tuple[Layer, LayerStatus]], asked: Asked, phrases: Phrases, links: Links
-) -> Catalogue:
+def build_catalogue(layers: Sequence[tuple[Layer, LayerStatus]], asked: Asked, phrases: Phrases) -> Catalogue:
     """Of the layers that a reader may see, in their display order."""
     told = [(plain, in_language(plain, (phrases.language,)), status) for plain, status in layers]
     words = _plain(asked.text).split()
@@ -96,11 +93,11 @@ def build_catalogue(
         themes[spoken.theme_key] = Group(spoken.theme_key, spoken.theme, spoken.theme_language, count)
     if asked.order == "updated":
         newest = sorted(found, key=lambda pair: pair[1].loaded_at, reverse=True)
-        groups = [Group("", "", "", len(newest), tuple(_build_item(*pair, phrases, links) for pair in newest))]
+        groups = [Group("", "", "", len(newest), tuple(_build_item(*pair, phrases) for pair in newest))]
     else:
         by_theme: dict[str, list[Item]] = {}
         for layer, status in found:
-            by_theme.setdefault(layer.theme_key, []).append(_build_item(layer, status, phrases, links))
+            by_theme.setdefault(layer.theme_key, []).append(_build_item(layer, status, phrases))
         groups = [
             Group(key, themes[key].title, themes[key].language, themes[key].count, tuple(items))
             for key, items in by_theme.items()
@@ -131,9 +128,9 @@ def shorten_text(text: str, most: int) -> str:
     return (cut if len(cut) > most // 2 else text[:most]).rstrip(",;:. ") + "…"
 
 
-def _build_item(layer: Layer, status: LayerStatus, phrases: Phrases, links: Links) -> Item:
+def _build_item(layer: Layer, status: LayerStatus, phrases: Phrases) -> Item:
     services = ("GeoJSON", "MVT") if layer.has_rows else ("MVT",)
-    files = [download.format.upper() for download in list_downloads(layer, status, links.site)]
+    files = [name.upper() for name in list_formats(layer, status)]
     return Item(
         layer,
         shorten_text(layer.description, _SUMMARY),

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from geoserver.model import Layer
     from geoserver.questions import Questions
     from geoserver.services import Services
+    from geoserver.site.datasets.downloads import Download
     from geoserver.site.datasets.known import Known, Reading
 
 __all__ = ["router"]
@@ -59,7 +60,7 @@ async def show_catalogue(request: Request, q: str = "", theme: str = "", order: 
     asked = Asked.read(q, theme, order)
 
     def render() -> tuple[str, dict[str, str]]:
-        found = build_catalogue(layers, asked, dress.phrases, dress.links)
+        found = build_catalogue(layers, asked, dress.phrases)
         document = build_data_catalog(dress.city, dress.links.site, [layer for layer, _ in layers])
         query = {"q": asked.text, "theme": asked.theme, "order": asked.order if asked.order != "theme" else ""}
         placed = [layer for layer, status in layers if status.bounds]
@@ -96,14 +97,14 @@ async def show_dataset(request: Request, layer_id: str) -> Response:
         return Response(page, 404, headers | {"Vary": "Accept, Accept-Language"}, _HTML)
     reading: Reading = request.app.state.reading
     known = await reading.read(view.services, layer, status, dress.phrases.language)
-    page, headers = render_page("dataset.html", dress, f"/layers/{layer.id}", **_tell(known, dress))
+    downloads = await list_downloads(view.services.database, layer, status, dress.links.site)
+    page, headers = render_page("dataset.html", dress, f"/layers/{layer.id}", **_tell(known, dress, downloads))
     return _answer(request, view, page.encode(), _HTML, headers)
 
 
-def _tell(known: Known, dress: Dress) -> dict[str, Any]:
+def _tell(known: Known, dress: Dress, downloads: list[Download]) -> dict[str, Any]:
     """What the template of a dataset's page shows."""
     layer, status, phrases, site = known.layer, known.status, dress.phrases, dress.links.site
-    downloads = list_downloads(layer, status, site)
     url = f"{site}/layers/{layer.id}"
     citation = build_citation(layer, status, dress.city, url)
     return {

@@ -246,4 +246,5 @@ export const pages = {
   published_by: "Veröffentlicht von {name}",
   loaded: "{rows} veröffentlicht, {rejected} ausgelassen.",
   page: "Seite dieses Datensatzes",
+  measurements: "Messungen",
 };

@@ -244,4 +244,5 @@ export const pages = {
   published_by: "Published by {name}",
   loaded: "{rows} published, {rejected} left out.",
   page: "Page of this dataset",
+  measurements: "Measurements",
 };

@@ -245,4 +245,5 @@ export const pages = {
   published_by: "Publicado por {name}",
   loaded: "{rows} publicadas, {rejected} descartadas.",
   page: "Página de este conjunto de datos",
+  measurements: "Mediciones",
 };

@@ -246,4 +246,5 @@ export const pages = {
   published_by: "Publié par {name}",
   loaded: "{rows} publiées, {rejected} écartées.",
   page: "Page de ce jeu de données",
+  measurements: "Mesures",
 };

@@ -246,4 +246,5 @@ export const pages = {
   published_by: "Publicado por {name}",
   loaded: "{rows} publicadas, {rejected} excluídas.",
   page: "Página deste conjunto de dados",
+  measurements: "Medições",
 };
