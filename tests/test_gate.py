@@ -281,7 +281,7 @@ def test_what_is_public_is_the_same_for_everybody_and_the_rest_is_kept_by_nobody
 def test_a_tag_is_good_for_its_own_reader_alone(world: World) -> None:
     for address in ("/api/layers", "/api/layers/people", "/api/layers/people/summary", "/ogc/collections/people/items",
                     "/tiles/people/12/2200/1343.mvt", "/styles/light.json?layers=people", "/ogc/collections",
-                    "/api/layers/people/features/1", "/"):  # fmt: skip
+                    "/api/layers/people/features/1", "/", "/layers/people", "/layers/people/map.svg"):  # fmt: skip
         tags = {caller: world.ask(caller, address).headers.get("etag") for caller in ("rows", "narrow", "full")}
         assert len(set(tags.values())) == 3, address
         for caller, key in world.keys.items():
@@ -297,7 +297,9 @@ def test_who_may_see_all_finds_what_is_hidden_from_others(world: World) -> None:
     for address in ("/api/layers", "/api/layers/people", "/api/layers/people/summary?fields=pay", "/ogc/collections",
                     "/ogc/collections/people/items?limit=1000", "/api/layers/people/rejects", "/api/layers/notes",
                     "/tiles/people/0/0/0.mvt", "/tiles/archive/0/0/0.mvt", "/tiles/notes/12/2200/1343.mvt",
-                    "/tiles/water/12/2200/1343.mvt", "/ogc/openapi", "/styles/people.json"):  # fmt: skip
+                    "/tiles/water/12/2200/1343.mvt", "/ogc/openapi", "/styles/people.json",
+                    "/layers", "/layers/people", "/layers/people/feed.atom",
+                    "/layers/feed.atom", "/sitemap.xml"):  # fmt: skip
         told = world.ask("full", address)
         assert told.status_code == 200, address
         hidden = (CANARY, str(NUMBER), "people")

@@ -42,7 +42,7 @@ def read_told(page: str) -> dict[str, Any]:
 def answers(city_app: FastAPI, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
     """Those of the app, empty."""
     assert client
-    monkeypatch.setattr("geoserver.site.answers._PATIENCE", 60.0)  # on a busy machine pages would go without what is late
+    monkeypatch.setattr("geoserver.site.answers._PATIENCE", 60.0)  # what is late would be left out
     city_app.state.answers.kept.clear()
     yield city_app.state.answers
     city_app.state.answers.kept.clear()

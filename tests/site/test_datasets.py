@@ -16,6 +16,7 @@ import orjson
 import psycopg
 import pytest
 from fastapi.testclient import TestClient
+from geoserver.site.datasets.downloads import Download
 from PIL import Image
 
 from geoserver import assets
@@ -25,6 +26,7 @@ from geoserver.database.pool import Database
 from geoserver.database.previews import read_cells
 from geoserver.filtering import build
 from geoserver.model import Field
+from geoserver.site.datasets import routes
 from geoserver.site.datasets.licences import find_licence
 from geoserver.site.datasets.phrases import find_phrases
 from geoserver.site.datasets.sketch import build_frame
@@ -360,3 +362,25 @@ def test_packed_points_are_drawn_where_the_rows_lie(client: TestClient, city_dat
     packed, rows = asyncio.run(count())
     assert sum(packed.values()) == sum(rows.values()) == status.rows
     assert sum(abs(packed.get(place, 0) - rows[place]) for place in rows) < status.rows / 100
+
+
+def test_files_to_download_stand_on_the_page_with_their_size_and_their_limits(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def list_two(*_: object) -> list[Download]:
+        url = "http://127.0.0.1/download/air-quality"
+        return [
+            Download("csv", "CSV", "text/csv", f"{url}.csv", 1_260_000),
+            Download("shp.zip", "Shapefile", "application/zip", f"{url}.shp.zip", None, ["Names of ten letters."]),
+            Download("parquet", "Parquet", "application/vnd.apache.parquet", f"{url}.readings.parquet", of="readings"),
+        ]
+
+    monkeypatch.setattr(routes, "list_downloads", list_two)
+    page = read(client, "/layers/air-quality?lang=de")
+    assert page.find("a", href="http://127.0.0.1/download/air-quality.csv")
+    assert page.find("link", rel="item", type="application/zip")
+    assert "etwa 1,3 MB" in page.text
+    assert "Names of ten letters." in page.text
+    assert "Parquet · Messungen" in page.text
+    formats = [distribution["encodingFormat"] for distribution in page.told[0]["distribution"]]
+    assert formats[:3] == ["text/csv", "application/zip", "application/vnd.apache.parquet"]

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from geoserver.database.status import LayerStatus
     from geoserver.model import Layer
-    from geoserver.site.datasets.links import Links
     from geoserver.site.datasets.phrases import Phrases
 
 __all__ = ["Asked", "Catalogue", "Group", "build_catalogue", "describe_size", "shorten_text"]
@@ -79,9 +78,7 @@ class Catalogue:
     groups: tuple[Group, ...]
 
 
-def build_catalogue(
-    layers: Sequence[tuple[Layer, LayerStatus]], asked: Asked, phrases: Phrases, links: Links
-) -> Catalogue:
+def build_catalogue(layers: Sequence[tuple[Layer, LayerStatus]], asked: Asked, phrases: Phrases) -> Catalogue:
     """Of the layers that a reader may see, in their display order."""
     told = [(plain, in_language(plain, (phrases.language,)), status) for plain, status in layers]
     words = _plain(asked.text).split()
@@ -97,11 +94,11 @@ def build_catalogue(
         themes[spoken.theme_key] = Group(spoken.theme_key, spoken.theme, spoken.theme_language, count)
     if asked.order == "updated":
         newest = sorted(found, key=lambda pair: pair[1].loaded_at, reverse=True)
-        groups = [Group("", "", "", len(newest), tuple(_build_item(*pair, phrases, links) for pair in newest))]
+        groups = [Group("", "", "", len(newest), tuple(_build_item(*pair, phrases) for pair in newest))]
     else:
         by_theme: dict[str, list[Item]] = {}
         for layer, status in found:
-            by_theme.setdefault(layer.theme_key, []).append(_build_item(layer, status, phrases, links))
+            by_theme.setdefault(layer.theme_key, []).append(_build_item(layer, status, phrases))
         groups = [
             Group(key, themes[key].title, themes[key].language, themes[key].count, tuple(items))
             for key, items in by_theme.items()
@@ -132,9 +129,9 @@ def shorten_text(text: str, most: int) -> str:
     return (cut if len(cut) > most // 2 else text[:most]).rstrip(",;:. ") + "…"
 
 
-def _build_item(layer: Layer, status: LayerStatus, phrases: Phrases, links: Links) -> Item:
+def _build_item(layer: Layer, status: LayerStatus, phrases: Phrases) -> Item:
     services = ("GeoJSON", "MVT") if layer.has_rows else ("MVT",)
-    found = list_downloads(layer, status, links.site)
+    found = list_downloads(layer, status, "")
     files = [file.format.partition(".")[0].upper() for file in found if file.of == "features"][:_FORMATS]
     return Item(
         layer,

@@ -59,7 +59,7 @@ async def show_catalogue(request: Request, q: str = "", theme: str = "", order: 
     asked = Asked.read(q, theme, order)
 
     def render() -> tuple[str, dict[str, str]]:
-        found = build_catalogue(layers, asked, dress.phrases, dress.links)
+        found = build_catalogue(layers, asked, dress.phrases)
         document = build_data_catalog(dress.city, dress.links.site, [layer for layer, _ in layers])
         query = {"q": asked.text, "theme": asked.theme, "order": asked.order if asked.order != "theme" else ""}
         placed = [layer for layer, status in layers if status.bounds]
@@ -182,7 +182,7 @@ async def draw(request: Request, layer_id: str, ending: str) -> Response:
     ground, city = await list_ground(view), view.catalog.city
     states = [(one.id, one.scope, state.version, state.loaded_at) for one, state in [(layer, status), *ground]]
     style = orjson.dumps(view.catalog.styles.get(layer.style or layer.id))
-    key = build_etag(ending, city.accent, city.accent_dark, style, *states)
+    key = build_etag(ending, city.accent, city.accent_dark, city.limits, style, *states)
     questions: Questions = request.app.state.questions
     reading: Reading = request.app.state.reading
 
@@ -192,9 +192,10 @@ async def draw(request: Request, layer_id: str, ending: str) -> Response:
         async with questions.filtered.turn(client_of(request.scope)):
             data = None if reading.is_late(key) else (layer, status)
             drawn = await sketch(view, data, ground, frame, sharpness=kind.sharpness)
+            body = await asyncio.to_thread(kind.render, drawn, city)
         if data and not drawn.whole:
             reading.note_late(key)
-        return Made(await asyncio.to_thread(kind.render, drawn, city), drawn.whole)
+        return Made(body, drawn.whole)
 
     made = await reading.pictures.get(key, make)
     return _answer(request, view, made.body, kind.media_type, PICTURE)

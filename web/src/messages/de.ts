@@ -249,5 +249,5 @@ export const pages = {
   published_by: "Veröffentlicht von {name}",
   loaded: "{rows} veröffentlicht, {rejected} ausgelassen.",
   page: "Seite dieses Datensatzes",
-  readings_files: "Messwerte im Verlauf",
+  measurements: "Messungen",
 };

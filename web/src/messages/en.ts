@@ -247,5 +247,5 @@ export const pages = {
   published_by: "Published by {name}",
   loaded: "{rows} published, {rejected} left out.",
   page: "Page of this dataset",
-  readings_files: "Readings over time",
+  measurements: "Measurements",
 };

@@ -248,5 +248,5 @@ export const pages = {
   published_by: "Publicado por {name}",
   loaded: "{rows} publicadas, {rejected} descartadas.",
   page: "Página de este conjunto de datos",
-  readings_files: "Mediciones a lo largo del tiempo",
+  measurements: "Mediciones",
 };

@@ -249,5 +249,5 @@ export const pages = {
   published_by: "Publié par {name}",
   loaded: "{rows} publiées, {rejected} écartées.",
   page: "Page de ce jeu de données",
-  readings_files: "Mesures au fil du temps",
+  measurements: "Mesures",
 };

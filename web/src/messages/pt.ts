@@ -249,5 +249,5 @@ export const pages = {
   published_by: "Publicado por {name}",
   loaded: "{rows} publicadas, {rejected} excluídas.",
   page: "Página deste conjunto de dados",
-  readings_files: "Medições ao longo do tempo",
+  measurements: "Medições",
 };
