@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
+from geoserver.formats.columns import read_batches
 from geoserver.formats.readme import render_text
 from geoserver.formats.vector import TIMES, stream_to, write_rows
 
@@ -43,8 +45,15 @@ class FlatGeobuf:
         return sum(width + 6 for width in widths.values()) + 90
 
     def write(self, extract: Extract, rows: Rows, target: Target) -> None:
-        options = {"SPATIAL_INDEX": "NO", "TITLE": extract.readme.title, "DESCRIPTION": render_text(extract, None)}
-        write_rows(extract, rows, stream_to(target, f"{extract.id}.fgb"), "FlatGeobuf", options)
+        options = {"TITLE": extract.readme.title, "DESCRIPTION": render_text(extract, None)}
+        name, batches = f"{extract.id}.fgb", read_batches(extract, rows)
+        if (first := next(batches, None)) is not None:
+            options["SPATIAL_INDEX"] = "NO"
+            write_rows(extract, chain([first], batches), stream_to(target, name), "FlatGeobuf", options)
+            return
+        # Without an index GDAL writes nothing at all where there is nothing to write.
+        write_rows(extract, [], target.folder / name, "FlatGeobuf", options)
+        target.write((target.folder / name).read_bytes())
 
 
 FORMAT = FlatGeobuf()

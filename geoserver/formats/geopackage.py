@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from geoserver.database.geopackage import write_beside
-from geoserver.formats.columns import GEOMETRY
+from geoserver.formats.columns import GEOMETRY, read_batches
 from geoserver.formats.readme import render_text
 from geoserver.formats.vector import TIMES, write_rows
 
@@ -57,7 +57,7 @@ class GeoPackage:
         moment = f"{extract.readme.updated:%Y-%m-%dT%H:%M:%S.000Z}" if extract.readme.updated else _NO_TIME
         os.environ["OGR_CURRENT_DATE"] = moment  # GDAL reads it; the same rows make the same file
         options = {"FID": "fid", "IDENTIFIER": extract.readme.title, "DESCRIPTION": extract.readme.description}
-        write_rows(extract, rows, path, "GPKG", options)
+        write_rows(extract, read_batches(extract, rows), path, "GPKG", options)
         fields = [
             (item.name, f"{item.title} ({item.unit})" if item.unit else item.title, item.description, item.labels)
             for item in extract.fields

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from geoserver.formats.columns import GEOMETRY, list_columns, read_batches
+from geoserver.formats.columns import GEOMETRY, list_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from geoserver.database.exports import Rows
     from geoserver.formats.base import Extract, Target
 
 __all__ = ["TIMES", "name_geometry", "stream_to", "write_layer", "write_rows"]
@@ -38,11 +37,12 @@ def name_geometry(extract: Extract) -> str:
     return _NAMES.get(extract.geometry_type, "Unknown")
 
 
-def write_rows(extract: Extract, rows: Rows, path: Path | str, driver: str, options: Mapping[str, str]) -> None:
-    """Write all rows as one layer by this driver of GDAL."""
+def write_rows(
+    extract: Extract, batches: Iterable[pa.RecordBatch], path: Path | str, driver: str, options: Mapping[str, str]
+) -> None:
+    """Write rows as one layer by this driver of GDAL."""
     schema = pa.schema(list_columns(extract))
-    reader = pa.RecordBatchReader.from_batches(schema, map(_fit, read_batches(extract, rows)))
-    write_layer(extract, reader, path, driver, options)
+    write_layer(extract, pa.RecordBatchReader.from_batches(schema, map(_fit, batches)), path, driver, options)
 
 
 def write_layer(

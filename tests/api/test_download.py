@@ -184,3 +184,20 @@ def test_downloads_of_a_layer_are_listed_with_what_they_cannot_hold(client: Test
         assert answer.headers["content-type"] == item["media_type"]
         if item["bytes"] > 10_000:
             assert len(answer.content) / 4 < item["bytes"] < len(answer.content) * 4, item["format"]
+
+
+@pytest.mark.parametrize("name", ["csv", "xlsx", "geojson", "gpkg", "shp.zip", "kml", "gpx", "fgb", "parquet"])
+def test_a_file_of_nothing_is_a_file(client: TestClient, tmp_path: Path, name: str) -> None:
+    answer = client.get(f"/download/crime.{name}?category=nothing")
+    assert answer.status_code == 200
+    path = tmp_path / f"crime.{name}"
+    path.write_bytes(answer.content)
+    if name in ("gpkg", "fgb", "gpx", "kml", "geojson"):
+        layers = [str(layer) for layer, _ in pyogrio.list_layers(path)]
+        assert all(
+            pyogrio.read_info(path, layer=layer, force_feature_count=True)["features"] == 0
+            for layer in layers
+            if layer != "layer_styles"
+        )
+    else:
+        assert len(answer.content) > 20
