@@ -210,6 +210,14 @@ def test_whatever_is_asked_of_the_catalogue_it_answers(client: TestClient, query
     assert len(page.text) < 20_000
 
 
+def test_a_page_that_is_not_there_makes_nothing_of_its_name(client: TestClient) -> None:
+    answer = client.get("/layers/%22%3E%3Cscript%3E%3Fx%23y", headers={"accept": "text/html"})
+    assert answer.status_code == 404
+    page = Reader(answer.text)
+    assert not page.find("script")
+    assert page.find("a", href="http://127.0.0.1/layers/%22%3E%3Cscript%3E%3Fx%23y?lang=fr")
+
+
 def test_a_licence_of_the_citys_own_is_told_by_its_name(client: TestClient) -> None:
     page = read(client, "/layers/markup")
     assert page.told[0]["license"] == {"@type": "CreativeWork", "name": "Own Terms"}

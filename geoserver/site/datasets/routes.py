@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import orjson
 from fastapi import APIRouter, Request, Response
@@ -92,7 +93,7 @@ async def show_dataset(request: Request, layer_id: str) -> Response:
     except NotFoundError:
         if "text/html" not in request.headers.get("accept", ""):
             raise
-        page, headers = render_page("missing.html", dress, f"/layers/{layer_id}")
+        page, headers = render_page("missing.html", dress, f"/layers/{quote(layer_id)}")
         return Response(page, 404, headers | {"Vary": "Accept, Accept-Language"}, _HTML)
     reading: Reading = request.app.state.reading
     known = await reading.read(view.services, layer, status, dress.phrases.language)
