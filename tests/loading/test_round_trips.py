@@ -17,7 +17,8 @@ import xlsxwriter
 from load_workspace import make_layer
 from psycopg.rows import dict_row
 
-from geoserver.database.exports import open_rows
+from geoserver.database.connecting import connect
+from geoserver.database.exports import Rows
 from geoserver.database.status import STATUS_QUERY, LayerStatus, build_status
 from geoserver.filtering import build
 from geoserver.formats import apart, columns, find_format, shapefile, sheet
@@ -286,8 +287,8 @@ def test_what_does_not_fit_into_a_sheet_is_in_the_next_one(
     extract = build_extract(layer, status, find_format(layer, status, "xlsx"), build(layer, status), Asked())
     monkeypatch.setattr(sheet, "MOST_ROWS", 40)
     path = workspace.root / "many.xlsx"
-    with open_rows(workspace.url) as rows, xlsxwriter.Workbook(str(path), {"constant_memory": True}) as book:
-        assert sheet._Writer(book, extract).write(rows) == COUNT
+    with connect(workspace.url) as connection, xlsxwriter.Workbook(str(path), {"constant_memory": True}) as book:
+        assert sheet._Writer(book, extract).write(Rows(connection)) == COUNT
     read = calamine.load_workbook(str(path))
     tables = [read.get_sheet_by_name(name).to_python() for name in read.sheet_names]
     assert read.sheet_names == ["Test", "Test 2", "Test 3"]
@@ -304,8 +305,8 @@ def test_what_does_not_fit_into_a_shapefile_is_in_the_next_one(
     monkeypatch.setattr(shapefile, "_MOST", 20_000)
     monkeypatch.setattr(columns, "_BLOCK", 1_500)
     fitting = shapefile._Fitting(shapefile.shorten_names([*FIELDS]), {"a_rather_long_number"})
-    with open_rows(workspace.url) as rows, zipfile.ZipFile(workspace.root / "many.zip", "w") as archive:
-        assert shapefile._write_part(extract, rows, workspace.root, archive, fitting) == COUNT
+    with connect(workspace.url) as connection, zipfile.ZipFile(workspace.root / "many.zip", "w") as archive:
+        assert shapefile._write_part(extract, Rows(connection), workspace.root, archive, fitting) == COUNT
         names = sorted(name for name in archive.namelist() if name.endswith(".dbf"))
         archive.extractall(workspace.root / "out")
     assert len(names) > 2
