@@ -286,13 +286,15 @@ def _as_text(column: Composable, kind: FieldType) -> Composable:
     if FIELD_TYPES[kind].kind == "boolean":
         return SQL("{}::text").format(column)
     if kind == "timestamp":
-        shown = SQL("replace(replace({}::text, ' ', 'T'), '+00', 'Z')").format(column)
+        shown = SQL("replace(({} AT TIME ZONE 'UTC')::text, ' ', 'T') || 'Z'").format(column)
         return _within_years(column, kind, shown)
     return _as_value(column, kind)
 
 
 def _as_cell(column: Composable, kind: FieldType, way: Way) -> Composable:
     if FIELD_TYPES[kind].kind != "text":
+        if kind == "timestamp" and way.marked:  # as spreadsheets take it for a time
+            return _within_years(column, kind, SQL("{} AT TIME ZONE 'UTC'").format(column))
         shown = _as_text(column, kind)
         return _with_comma(shown, way) if FIELD_TYPES[kind].kind == "number" else shown
     if not way.guarded:
