@@ -213,6 +213,40 @@ export interface components {
             count: number;
             value: components["schemas"]["Scalar"];
         };
+        /** DownloadEntry */
+        DownloadEntry: {
+            /**
+             * Bytes
+             * @description Of the whole layer, roughly.
+             */
+            bytes: number;
+            /**
+             * Format
+             * @description As `/download/{layer_id}.{format}` names it.
+             */
+            format: string;
+            /** Href */
+            href: string;
+            /**
+             * Limits
+             * @description What of this layer the format cannot hold.
+             */
+            limits: string[];
+            /**
+             * Lonlat
+             * @description Its positions can be longitude and latitude alone; `crs` has no other use.
+             */
+            lonlat: boolean;
+            /** Media Type */
+            media_type: string;
+            /**
+             * Of
+             * @enum {string}
+             */
+            of: "features" | "readings";
+            /** Title */
+            title: string;
+        };
         /** Failing */
         Failing: {
             /** Problem */
@@ -468,6 +502,11 @@ export interface components {
              */
             count: number | null;
             /**
+             * Crs
+             * @description In which the rows are stored, as `EPSG:25832`; null where there are none.
+             */
+            crs: string | null;
+            /**
              * Data Language
              * @description Of the values in its rows; null where nobody said.
              */
@@ -479,6 +518,8 @@ export interface components {
              * @description Of the description, where it is another one.
              */
             description_language?: string;
+            /** Downloads */
+            downloads: components["schemas"]["DownloadEntry"][];
             /**
              * Features From
              * @description The zoom from which on tiles hold every feature.
