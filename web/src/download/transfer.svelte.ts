@@ -9,6 +9,8 @@ const KEPT = 60_000;
 export type Stage = "waiting" | "running" | "done" | "handed" | "stopped" | "busy" | "unavailable" | "refused" | "broken" | "unanswered";
 
 export interface File {
+  /** Of which offer it is. */
+  offer: string;
   address: string;
   name: string;
   /** About how many bytes, where that is known. */
