@@ -18,7 +18,7 @@ import psycopg
 
 from geoserver import tiling
 from geoserver.catalog.labels import keep_fields
-from geoserver.database.extents import read_extent
+from geoserver.database.extents import count_readings, read_extent
 from geoserver.database.status import build_plan
 from geoserver.errors import BadParameterError, UnavailableError, UncountedError
 from geoserver.filtering import build, join_rows, parse_rows
@@ -177,6 +177,7 @@ class Sights:
         """Count, bounds and plan of the rows that are left; in a thread."""
         where = build(part, status)
         rows, bounds = read_extent(self._database, part, status.srid, where)
+        readings = count_readings(self._database, part, where)
         key = (id(whole), status.loaded_at, status.plan, part.scope)
         known = self._plans.get(key)
         if known is None:
@@ -193,7 +194,7 @@ class Sights:
             known = self._plans[key] = build_plan(document), whole
             if len(self._plans) > self._most:
                 self._plans.popitem(last=False)
-        own = replace(status, rows=rows, rejected=0, bounds=bounds, plan=known[0], preparing=None)
+        own = replace(status, rows=rows, rejected=0, readings=readings, bounds=bounds, plan=known[0], preparing=None)
         return part, own
 
     def _parse(self, layer: Layer, status: LayerStatus | None, rows: str) -> Node | str:

@@ -278,6 +278,16 @@ def test_what_is_public_is_the_same_for_everybody_and_the_rest_is_kept_by_nobody
     assert min(kept.values()) > 50
 
 
+def test_the_size_of_readings_is_that_of_those_that_are_seen(world: World) -> None:
+    def sizes(client: Any) -> dict[str, int]:
+        found = client("/api/layers/people").json()["downloads"]
+        return {file["format"]: file["bytes"] for file in found if file["of"] == "readings"}
+
+    seen = sizes(lambda address: world.ask("rows", address))
+    assert seen == sizes(world.bare["rows"].get)
+    assert 0 < seen["csv"] < sizes(lambda address: world.ask("full", address))["csv"]
+
+
 def test_a_tag_is_good_for_its_own_reader_alone(world: World) -> None:
     for address in ("/api/layers", "/api/layers/people", "/api/layers/people/summary", "/ogc/collections/people/items",
                     "/tiles/people/12/2200/1343.mvt", "/styles/light.json?layers=people", "/ogc/collections",

@@ -78,13 +78,17 @@ class Slots:
     def taken(self) -> int:
         return self._taken.total()
 
-    def take(self, client: str) -> None:
+    def check(self, client: str) -> None:
         """Raises TooManyError when there is no place."""
         if self.taken >= self._most or self._taken[client] >= self._each:
             self.refused += 1
             whose = "yours" if self.taken < self._most else "others"
             detail = f"Too many files are being made at once ({whose}); try again in {_WAIT} seconds."
             raise TooManyError(detail, _WAIT)
+
+    def take(self, client: str) -> None:
+        """Raises TooManyError when there is no place."""
+        self.check(client)
         self._taken[client] += 1
 
     def give_back(self, client: str) -> None:
@@ -139,7 +143,10 @@ async def download(request: Request, layer_id: params.LayerId, ending: FormatNam
         return same
     headers = _headers(extract, f"{name}.{rest}") | {"ETag": etag, **view.headers(CACHE_CONTROL, vary)}
     if request.scope.get("head"):
-        return Response(headers=headers, media_type=chosen.media_type)
+        request.app.state.slots.check(client_of(request.scope))
+        known = Response(headers=headers, media_type=chosen.media_type)
+        del known.headers["content-length"]  # nobody knows it before the file is made
+        return known
     return await _open(request, chosen, extract, headers)
 
 

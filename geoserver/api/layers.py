@@ -68,6 +68,7 @@ async def read_layer(request: Request, layer_id: params.LayerId, lang: params.La
     own = page_words(languages)
     told = _Told(layer, status, params.base_url(request), own)
     body = _entry(told, _MEMBERS) | {
+        "crs": f"EPSG:{status.srid}" if layer.has_rows and status.srid else None,
         "fields": await _fields(services, layer, status, own) if layer.has_rows else _plain_fields(layer.fields, own),
         "parameters": [_parameter_entry(item) for item in layer.parameters.values()],
         "readings": _readings_entry(layer, own),

@@ -262,9 +262,11 @@ class DownloadEntry(BaseModel):
     href: str
     bytes: int = Field(description="Of the whole layer, roughly.")
     limits: list[str] = Field(description="What of this layer the format cannot hold.")
+    lonlat: bool = Field(description="Its positions can be longitude and latitude alone; `crs` has no other use.")
 
 
 class LayerDetail(LayerEntry):
+    crs: str | None = Field(description="In which the rows are stored, as `EPSG:25832`; null where there are none.")
     fields: list[FieldEntry]
     notes: list[Note]
     parameters: list[ParameterEntry]

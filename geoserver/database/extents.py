@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from geoserver.database.pool import Database
     from geoserver.model import Layer
 
-__all__ = ["read_extent"]
+__all__ = ["count_readings", "read_extent"]
 
 _LONLAT = 4326
 _READ = SQL("""
@@ -32,6 +32,17 @@ def read_extent(database: Database, layer: Layer, srid: int, where: Condition) -
         return row["n"], None
     box = (row["west"], row["south"], row["east"], row["north"])
     return row["n"], Bounds(*box) if srid == _LONLAT else _to_lonlat(srid, box)
+
+
+def count_readings(database: Database, layer: Layer, where: Condition) -> int:
+    """The number of readings of those rows; for threads. Raises UnavailableError."""
+    if layer.readings is None:
+        return 0
+    query = SQL("SELECT count(*) AS n FROM {} WHERE fid IN (SELECT fid FROM {} WHERE {})").format(
+        table_of(layer.readings_table), table_of(layer.table), where.sql
+    )
+    (row,) = database.fetch_sync(query, where.params)
+    return int(row["n"])
 
 
 def _to_lonlat(srid: int, box: tuple[float, float, float, float]) -> Bounds | None:

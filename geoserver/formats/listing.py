@@ -19,7 +19,10 @@ _SUBJECTS: tuple[Subject, ...] = ("features", "readings")
 
 
 class Download(NamedTuple):
-    """One file: `format` as in its address, about how large it is where that is known, and what it cannot hold."""
+    """One file: `format` as in its address, about how large it is where that is known, and what it cannot hold.
+
+    `lonlat`: its positions are longitude and latitude, whatever else is asked for.
+    """
 
     format: str
     of: Subject
@@ -28,6 +31,7 @@ class Download(NamedTuple):
     href: str
     bytes: int | None
     limits: tuple[str, ...]
+    lonlat: bool
 
 
 def list_downloads(
@@ -46,6 +50,7 @@ def list_downloads(
             f"{base}/download/{layer.id}.{READINGS if subject == 'readings' else ''}{chosen.id}",
             None if widths is None else estimate(chosen, layer, status, widths, subject),
             chosen.told(layer, status) if subject == "features" else (),
+            chosen.lonlat,
         )
         for subject in _SUBJECTS
         for chosen in offered(layer, status, subject)

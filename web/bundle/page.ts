@@ -66,13 +66,24 @@ export function sheet(): Plugin {
   };
 }
 
-/** What the server says itself it reads in the files of messages (geoserver/catalog/languages.py); the page has no use for it. */
+const MESSAGES = /\/messages\/\w+\.ts$/;
+const TABLE = /^export const (\w+) = \{[^]*?^\}[^\n]*;/gm;
+
+/**
+ * Tables of messages beside the page's own: what the server says itself it reads there (geoserver/catalog/languages.py), and
+ * `fr.ts?downloads` is the table of that name alone, for the part of the page that says it.
+ */
 export function messages(): Plugin {
   return {
     name: "messages",
     apply: "build",
     enforce: "pre",
-    transform: (code, id) => (/\/messages\/\w+\.ts$/.test(id) ? code.replace(/^export const (?:server|pages) = \{[^]*?^\};/gm, "") : null),
+    transform: (code, id) => {
+      const [path, table] = id.split("?");
+      if (!MESSAGES.test(path!)) return null;
+      if (!table) return code.replace(TABLE, "");
+      return [...code.matchAll(TABLE)].find(([, name]) => name === table)?.[0] ?? null;
+    },
   };
 }
 

@@ -232,6 +232,11 @@ export interface components {
              * @description What of this layer the format cannot hold.
              */
             limits: string[];
+            /**
+             * Lonlat
+             * @description Its positions can be longitude and latitude alone; `crs` has no other use.
+             */
+            lonlat: boolean;
             /** Media Type */
             media_type: string;
             /**
@@ -496,6 +501,11 @@ export interface components {
              * @description Rows; null when the layer has tiles and nothing else.
              */
             count: number | null;
+            /**
+             * Crs
+             * @description In which the rows are stored, as `EPSG:25832`; null where there are none.
+             */
+            crs: string | null;
             /**
              * Data Language
              * @description Of the values in its rows; null where nobody said.

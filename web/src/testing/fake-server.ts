@@ -143,6 +143,8 @@ function detailOf(layer: LayerSummary): LayerDetail {
     notes: [],
     parameters: [],
     readings: null,
+    downloads: [],
+    crs: "EPSG:4326",
     legend: [],
     bins: null,
   };
