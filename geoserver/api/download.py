@@ -139,7 +139,9 @@ async def download(request: Request, layer_id: params.LayerId, ending: FormatNam
         return same
     headers = _headers(extract, f"{name}.{rest}") | {"ETag": etag, **view.headers(CACHE_CONTROL, vary)}
     if request.scope.get("head"):
-        return Response(headers=headers, media_type=chosen.media_type)
+        told = Response(headers=headers, media_type=chosen.media_type)
+        del told.headers["content-length"]  # nobody knows it yet
+        return told
     return await _open(request, chosen, extract, headers)
 
 
