@@ -6,7 +6,7 @@ import csv
 import json
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from xml.etree import ElementTree as ET
 
 import pyarrow as pa
@@ -21,6 +21,7 @@ from geoserver.formats import read_formats
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fastapi import FastAPI
     from fastapi.testclient import TestClient
 
 WIDE = "filter=category='burglary' AND reported_at < TIMESTAMP('2022-01-01T00:00:00Z')"
@@ -201,3 +202,29 @@ def test_a_file_of_nothing_is_a_file(client: TestClient, tmp_path: Path, name: s
         )
     else:
         assert len(answer.content) > 20
+
+
+def test_a_layer_tells_its_crs_and_which_formats_take_another_one(client: TestClient) -> None:
+    detail = client.get("/api/layers/crime").json()
+    assert detail["crs"] == "EPSG:4326"
+    for item in detail["downloads"]:
+        status = client.head(f"{item['href']}?{WIDE}&crs=EPSG:3857").status_code
+        assert (status == 400) is item["lonlat"], item["format"]
+
+
+def test_head_says_what_get_would_without_a_place_and_without_a_length(client: TestClient) -> None:
+    slots = cast("FastAPI", client.app).state.slots
+    answer = client.head("/download/crime.csv")
+    assert (answer.status_code, slots.taken) == (200, 0)
+    assert "content-length" not in answer.headers
+    for _ in range(5):
+        slots.take("testclient")
+    try:
+        assert [client.head("/download/crime.csv").status_code, client.get("/download/crime.csv").status_code] == [
+            429
+        ] * 2
+        assert client.head("/download/crime.csv").headers["retry-after"] == "10"
+        assert slots.taken == 5
+    finally:
+        for _ in range(5):
+            slots.give_back("testclient")

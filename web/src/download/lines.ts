@@ -4,8 +4,6 @@ import { nameOfFile, writeAddress, type Wish } from "./addresses.ts";
 export interface Line {
   tool: string;
   code: string;
-  /** It goes into a field of a window, and not where programs are written. */
-  field?: true;
 }
 
 /** In place of a key, where not everybody may read a layer. */
@@ -44,7 +42,7 @@ export function writeLines(source: Source): Line[] {
       code: `library(sf)\n\ndownload.file("${at("gpkg", key)}", "${file("gpkg")}", mode = "wb")\nrows <- read_sf("${file("gpkg")}", layer = "${layer}")`,
     },
     // A document is read once and kept, while a stream would be fetched anew for each look at the map.
-    { tool: "QGIS", needs: "geojson", field: true, code: at("geojson", { ...key, crs: "" }) },
+    { tool: "QGIS", needs: "geojson", code: `iface.addVectorLayer("${at("geojson", { ...key, crs: "" })}", "${layer}", "ogr")` },
     { tool: "ogr2ogr", needs: "fgb", code: `ogr2ogr "${file("gpkg")}" "/vsicurl_streaming/${at("fgb", key)}"` },
     { tool: "DuckDB", needs: "parquet", code: `${curl("parquet")}\nduckdb -c "SELECT * FROM '${file("parquet")}' LIMIT 10"` },
   ];

@@ -316,7 +316,7 @@ export const downloads = {
   lines: "Zeilen zum Kopieren für Programme",
   lines_note: "Sie fragen nach den oben gewählten Zeilen und bekommen den Stand des Tages. Andere Formate: die Endung vor dem „?“ ändern.",
   key_note: "Nicht alle dürfen diese Ebene sehen: Setzen Sie Ihren Schlüssel anstelle von YOUR_KEY ein.",
-  qgis_how: "Layer → Layer hinzufügen → Vektorlayer hinzufügen. Dies gehört in das Feld „Vektordatensätze“.",
+  qgis_how: "Erweiterungen → Python-Konsole.",
   copy: "Kopieren",
   copied: "Kopiert",
   copy_for: "für {tool}",

@@ -313,7 +313,7 @@ export const downloads = {
   lines: "Lines to copy for programs",
   lines_note: "They ask for the rows chosen above, and get them as they are on the day. Other formats: change the ending before the “?”.",
   key_note: "Not everybody may see this layer: put your key in place of YOUR_KEY.",
-  qgis_how: "Layer → Add Layer → Add Vector Layer. This goes into “Vector dataset(s)”.",
+  qgis_how: "Plugins → Python Console.",
   copy: "Copy",
   copied: "Copied",
   copy_for: "for {tool}",

@@ -315,7 +315,7 @@ export const downloads = {
   lines: "Líneas para copiar en programas",
   lines_note: "Piden las filas elegidas arriba y las obtienen como están ese día. Otros formatos: cambie la terminación antes de «?».",
   key_note: "No todo el mundo puede ver esta capa: ponga su clave en lugar de YOUR_KEY.",
-  qgis_how: "Capa → Añadir capa → Añadir capa vectorial. Esto va en «Conjunto(s) de datos vectoriales».",
+  qgis_how: "Complementos → Consola de Python.",
   copy: "Copiar",
   copied: "Copiado",
   copy_for: "para {tool}",

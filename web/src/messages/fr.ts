@@ -317,7 +317,7 @@ export const downloads = {
   lines_note:
     "Elles demandent les lignes choisies ci-dessus et les obtiennent telles qu’elles sont ce jour-là. Autres formats : changez la fin avant le « ? ».",
   key_note: "Tout le monde ne peut pas voir cette couche : mettez votre clé à la place de YOUR_KEY.",
-  qgis_how: "Couche → Ajouter une couche → Ajouter une couche vecteur. Ceci va dans « Jeux de données vectorielles ».",
+  qgis_how: "Extensions → Console Python.",
   copy: "Copier",
   copied: "Copié",
   copy_for: "pour {tool}",

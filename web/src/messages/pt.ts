@@ -316,7 +316,7 @@ export const downloads = {
   lines: "Linhas para copiar para programas",
   lines_note: "Pedem as linhas escolhidas acima e recebem-nas como estão nesse dia. Outros formatos: mude a terminação antes do «?».",
   key_note: "Nem todos podem ver esta camada: ponha a sua chave no lugar de YOUR_KEY.",
-  qgis_how: "Camada → Adicionar camada → Adicionar camada vetorial. Isto vai em «Conjunto(s) de dados vetoriais».",
+  qgis_how: "Módulos → Consola Python.",
   copy: "Copiar",
   copied: "Copiado",
   copy_for: "para {tool}",
