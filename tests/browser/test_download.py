@@ -19,7 +19,7 @@ from geoserver.app import create_app
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Download, Locator, Page
+    from playwright.sync_api import Download, Locator, Page, Route
 
     from geoserver.settings import Settings
 
@@ -134,13 +134,27 @@ def test_on_a_phone_in_the_dark_in_french_it_fits_and_readings_are_there_too(
     assert text.splitlines()[0].split(";")[1:3] == ["sensor", "measured_at"]
 
 
+def enlarge(route: Route) -> None:
+    """The layer's files are told to be as large as those of a layer with a hundred times its rows."""
+    answer = route.fetch()
+    told = answer.json()
+    for item in told["downloads"]:
+        item["bytes"] *= 100
+    route.fulfill(response=answer, json=told)
+
+
+@pytest.mark.parametrize("large", [False, True])
 def test_a_server_that_is_busy_says_when_to_try_again_and_then_it_works(
-    open_viewer: Callable[..., Any], slots: tuple[str, Any]
+    open_viewer: Callable[..., Any], slots: tuple[str, Any], *, large: bool
 ) -> None:
     url, places = slots
-    viewer = open_viewer("/?layers=crime", origin=url)
+    viewer = open_viewer(None, origin=url)
     viewer.expected_faults = ("429",)
     page = viewer.page
+    if large:
+        viewer.tell_nothing()
+        page.route(re.compile("/api/layers/crime[?]lang=en$"), enlarge)
+    viewer.open("/?layers=crime")
     files = open_files(page)
     for _ in range(5):
         places.take("127.0.0.1")
@@ -150,6 +164,8 @@ def test_a_server_that_is_busy_says_when_to_try_again_and_then_it_works(
     for _ in range(5):
         places.give_back("127.0.0.1")
     assert count_rows(save(page, files.get_by_role("button", name="Try again"))) == 59_973
+    said = "Your browser is downloading crime.csv." if large else "crime.csv is among your downloads"
+    expect(files.get_by_role("status").filter(has_text=said)).to_be_visible()
 
 
 def test_a_download_is_cancelled_and_the_server_lets_go_of_it(
