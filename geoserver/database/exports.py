@@ -18,6 +18,7 @@ from psycopg import ClientCursor, pq
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from geoserver.database.connecting import SettingsOf, connect
+from geoserver.errors import OvertakenError
 from geoserver.fieldtypes import FIELD_TYPES
 
 if TYPE_CHECKING:
@@ -402,13 +403,21 @@ class Rows:
 
 
 @contextmanager
-def open_rows(url: str) -> Iterator[Rows]:
-    """A connection of its own, with one snapshot until it is closed; its query ends with whoever reads."""
+def open_rows(url: str, layer_id: str, version: int, of: Selection) -> Iterator[Rows]:
+    """A connection of its own, with one snapshot until it is closed; its query ends with whoever reads.
+
+    Raises OvertakenError where the layer's rows are others by now than those of this version.
+    """
+    tables = SQL(", ").join(Identifier("layers", name) for name in (of.table, of.owner) if name)
     settings = SettingsOf(client_connection_check_interval=_WATCH)
     with connect(url, application="geoserver download", settings=settings) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
-        connection.execute("SELECT")  # begins the transaction: what is executed past psycopg's cursors begins none
+        # Before there is a snapshot: a table that takes the place of one of these after it would seem to be empty.
+        connection.execute(SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(tables))
+        found = connection.execute("SELECT version FROM geoserver.layers WHERE id = %s", [layer_id]).fetchone()
+        if found is None or found[0] != version:
+            raise OvertakenError
         yield Rows(connection)
 
 
