@@ -12,7 +12,7 @@ import psycopg
 from geoserver.database.exports import open_rows
 from geoserver.database.pool import explain
 from geoserver.errors import BadParameterError, OvertakenError, UnavailableError
-from geoserver.formats import read_formats
+from geoserver.formats import read_formats, turns
 from geoserver.formats.kept import put
 from geoserver.formats.target import Target
 from geoserver.sources.nursery import TOLD
@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 __all__ = ["prepare", "work"]
 
 _FEW = 500  # characters of an error that nobody foresaw
+_NICE = 10  # tiles come first
 
 
 def prepare() -> None:
-    """Have every format at hand."""
+    """Have every format at hand, and the turns that those who work take."""
     read_formats()
+    turns.prepare()
 
 
 def work(order: tuple[str, str, Extract, Place | None], pipe: int, folder: Path) -> None:
@@ -39,13 +41,16 @@ def work(order: tuple[str, str, Extract, Place | None], pipe: int, folder: Path)
     Where the file has a place among those that are kept, it is there as soon as it is whole.
     """
     url, name, extract, place = order
+    os.nice(_NICE)
     os.environ["TMPDIR"] = str(folder)
     kept = folder / "kept" if place else None
-    target = Target(pipe, folder, kept)
+    turn = turns.Turn()
+    target = Target(pipe, folder, kept, turn.give_back)
     try:
-        with open_rows(url, extract.id, extract.version, extract.selection) as rows:
+        with open_rows(url, extract.id, extract.version, extract.selection, turn.pass_on) as rows:
             read_formats()[name].write(extract, rows, target)
             told: dict[str, object] = {"rows": rows.count}
+        turn.give_back()
         if place and kept:
             with contextlib.suppress(OSError):  # it goes out all the same
                 put(place, kept)

@@ -9,7 +9,7 @@ import tempfile
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 __all__ = ["Target"]
@@ -25,11 +25,12 @@ class Target:
     does not take at once waits in a file, and `finish` hands it on when the database is let go.
     """
 
-    def __init__(self, pipe: int, folder: Path, kept: Path | None = None) -> None:
-        """`kept` is where all of it is written to as well, if anywhere."""
+    def __init__(self, pipe: int, folder: Path, kept: Path | None = None, pause: Callable[[], object] = bool) -> None:
+        """`kept` is where all of it is written to as well, if anywhere; `pause` is called before a wait."""
         self.folder = folder
         self._pipe = pipe
         self._kept = kept
+        self._pause = pause
         self._waiting: BinaryIO | None = kept.open("w+b", buffering=0) if kept else None
         self._written = self._sent = 0  # bytes of what waits
         os.set_blocking(pipe, False)
@@ -78,6 +79,7 @@ class Target:
             self._wait()
 
     def _wait(self) -> None:
+        self._pause()
         select.select([], [self._pipe], [])
         self._forward()
 
