@@ -29,6 +29,7 @@ ADDRESSES = sorted({route.path for route in ROUTES if isinstance(route, APIRoute
 
 def fill(path: str) -> str:
     path = path.replace("/sprites/{name}.{ending}", "/sprites/icons.json")
+    path = path.replace("/download/{layer_id}.{ending}", "/download/districts.fgb")
     for name, value in VALUES.items():
         path = path.replace("{" + name + "}", value)
     assert "{" not in path, f"VALUES lacks a part of {path}"
@@ -58,7 +59,7 @@ def test_head_is_get_without_its_body(
     assert found == expected
     wanted = (404,) if address in NOT_THERE else (401,) if address.startswith("/api/keys") else (200, 204, 503)
     assert got.status_code in wanted
-    if got.status_code == 200:
+    if got.status_code == 200 and not address.startswith("/download/"):  # whose length nobody knows before its end
         assert "content-length" in head.headers
 
 

@@ -14,6 +14,7 @@ import pytest
 from geoserver import assets
 from geoserver.catalog.languages import read_words
 from geoserver.fieldtypes import FIELD_TYPES, FieldType, type_of_column
+from geoserver.formats import read_formats
 
 PACKAGE = Path(__file__).parent.parent / "geoserver"
 
@@ -152,3 +153,15 @@ def test_a_language_is_one_file(tmp_path: Path) -> None:
     read_words.cache_clear()
     assert read_words(tmp_path)["xx"].other == 'é"'
     assert read_words(tmp_path)["xx"].yes == "Yes"
+
+
+def test_an_export_format_is_one_file() -> None:
+    folder = PACKAGE / "formats"
+    for name in set(read_formats()) - {"csv", "readme.txt"}:  # where nothing is said, and what goes with all others
+        knowing = [
+            path
+            for path in MODULES
+            if re.search(rf"""["']{re.escape(name)}["']""", path.read_text(encoding="utf-8"))
+            and part_of(path) != "sources"
+        ]
+        assert [path.parent for path in knowing] == [folder], f"{knowing} know the format {name} by name"

@@ -144,7 +144,9 @@ async def download(request: Request, layer_id: params.LayerId, ending: FormatNam
     if (kept := shelf.find(place)) is not None:
         return KeptFile(kept, request.headers, headers, chosen.media_type)
     if request.scope.get("head"):
-        return Response(headers=headers, media_type=chosen.media_type)
+        told = Response(headers=headers, media_type=chosen.media_type)
+        del told.headers["content-length"]  # nobody knows it yet
+        return told
     return await _open(request, chosen, extract, headers, place)
 
 

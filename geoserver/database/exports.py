@@ -184,11 +184,17 @@ def select_places(of: Selection, title: str) -> Statement:
         )
         for name, kind in of.fields
     )
+    # What ST_AsKML has no word for: collections are given part by part.
+    shape = SQL(
+        "CASE WHEN ST_IsEmpty({0}) THEN NULL WHEN GeometryType({0}) = 'GEOMETRYCOLLECTION' THEN (SELECT"
+        " '<MultiGeometry>' || string_agg(ST_AsKML(d.geom, {1}), '') || '</MultiGeometry>' FROM ST_Dump({0}) AS d)"
+        " ELSE ST_AsKML({0}, {1}) END"
+    ).format(_shape(of), Literal(of.digits))
     named = _tagged("name", title, of)
     place = SQL(
         """'<Placemark id="{}.' || t.fid || '">' || {} || '<ExtendedData><SchemaData schemaUrl="#fields">' || {}"""
-        """ || '</SchemaData></ExtendedData>' || coalesce(ST_AsKML({}, {}), '') || '</Placemark>'"""
-    ).format(SQL(of.table), named, data, _shape(of), Literal(of.digits))
+        """ || '</SchemaData></ExtendedData>' || coalesce({}, '') || '</Placemark>'"""
+    ).format(SQL(of.table), named, data, shape)
     return Statement(_from(of, place), of.params, _LINES)
 
 
@@ -226,7 +232,9 @@ def _from(of: Selection, columns: Composable) -> Composed:
     if not of.owner:
         condition: Composable = SQL(of.condition)
         if of.dimension is not None:
-            condition = SQL("({}) AND ST_Dimension(geom) = {}").format(condition, Literal(of.dimension))
+            condition = SQL("({}) AND ST_Dimension(geom) = {} AND GeometryType(geom) <> 'GEOMETRYCOLLECTION'").format(
+                condition, Literal(of.dimension)
+            )
         return SQL("SELECT {} FROM {} AS t WHERE {} ORDER BY {}").format(
             columns, Identifier("layers", of.table), condition, SQL(", ").join(order)
         )
@@ -279,13 +287,15 @@ def _as_text(column: Composable, kind: FieldType) -> Composable:
     if FIELD_TYPES[kind].kind == "boolean":
         return SQL("{}::text").format(column)
     if kind == "timestamp":
-        shown = SQL("replace(replace({}::text, ' ', 'T'), '+00', 'Z')").format(column)
+        shown = SQL("replace(({} AT TIME ZONE 'UTC')::text, ' ', 'T') || 'Z'").format(column)
         return _within_years(column, kind, shown)
     return _as_value(column, kind)
 
 
 def _as_cell(column: Composable, kind: FieldType, way: Way) -> Composable:
     if FIELD_TYPES[kind].kind != "text":
+        if kind == "timestamp" and way.marked:  # as spreadsheets take it for a time
+            return _within_years(column, kind, SQL("{} AT TIME ZONE 'UTC'").format(column))
         shown = _as_text(column, kind)
         return _with_comma(shown, way) if FIELD_TYPES[kind].kind == "number" else shown
     if not way.guarded:

@@ -26,8 +26,9 @@ __all__ = ["BrokenOffError", "Export", "start"]
 
 log = logging.getLogger("geoserver")
 
-_BLOCK = 1 << 16
+_BLOCK = 1 << 17
 _PIPE = 1 << 18
+_SIZE = 8  # bytes that say how many follow
 _WORKER = "geoserver.formats.child"
 _CODE = struct.Struct("<i")
 
@@ -39,9 +40,10 @@ class BrokenOffError(Exception):
 class Export:
     """One export. `size` is known of a file that was made before it was sent; `rows` after the last block."""
 
-    def __init__(self, reader: asyncio.StreamReader, transport: asyncio.BaseTransport, status: socket.socket) -> None:
-        self._reader = reader
-        self._transport = transport
+    def __init__(self, pipe: int, status: socket.socket) -> None:
+        os.set_blocking(pipe, False)
+        status.setblocking(False)
+        self._pipe = pipe
         self._status = status
         self._first = b""
         self.size: int | None = None
@@ -49,11 +51,14 @@ class Export:
 
     async def begin(self, chosen: Format) -> None:
         """Wait for the first bytes; raises what went wrong before them, as a client should hear it."""
+        block = await self._read()
         if not chosen.streams:
-            with contextlib.suppress(asyncio.IncompleteReadError):
-                self.size = int.from_bytes(await self._reader.readexactly(8))
-        self._first = await self._reader.read(_BLOCK)
-        if not self._first and (chosen.streams or self.size is None):
+            while block and len(block) < _SIZE and (more := await self._read()):
+                block += more
+            if len(block) >= _SIZE:
+                self.size, block = int.from_bytes(block[:_SIZE]), block[_SIZE:] or await self._read()
+        self._first = block
+        if not block:
             await self._finish()
 
     async def blocks(self) -> AsyncIterator[bytes]:
@@ -62,7 +67,7 @@ class Export:
         while block:
             sent += len(block)
             yield block
-            block = await self._reader.read(_BLOCK)
+            block = await self._read()
         if self.rows is not None:
             return
         try:
@@ -74,8 +79,32 @@ class Export:
 
     def close(self) -> None:
         """End the process, if it has not ended."""
-        self._transport.close()
-        self._status.close()
+        if self._pipe >= 0:
+            os.close(self._pipe)
+            self._pipe = -1
+            self._status.close()
+
+    async def _read(self) -> bytes:
+        """What there is, at most a block; waits for it. Nothing is read before it is wanted: so the process waits."""
+        while True:
+            try:
+                return os.read(self._pipe, _BLOCK)
+            except BlockingIOError:
+                await self._wait()
+
+    async def _wait(self) -> None:
+        loop = asyncio.get_running_loop()
+        ready = loop.create_future()
+
+        def wake() -> None:
+            if not ready.done():
+                ready.set_result(None)
+
+        loop.add_reader(self._pipe, wake)
+        try:
+            await ready
+        finally:
+            loop.remove_reader(self._pipe)
 
     async def _finish(self) -> None:
         """Hear how the process ended; raises what went wrong in it."""
@@ -102,7 +131,6 @@ async def start(url: str, chosen: Format, extract: Extract, place: Place | None 
 
     Raises LoadError when no process can be started.
     """
-    loop = asyncio.get_running_loop()
     pipe, writer = os.pipe()
     ours, theirs = socket.socketpair()
     try:
@@ -118,13 +146,7 @@ async def start(url: str, chosen: Format, extract: Extract, place: Place | None 
     finally:
         os.close(writer)
         theirs.close()
-    ours.setblocking(False)
-    reader = asyncio.StreamReader(limit=_BLOCK)
-    transport, _ = await loop.connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader),
-        open(pipe, "rb", 0),  # noqa: SIM115, ASYNC230, PTH123 - a pipe, which the transport closes
-    )
-    export = Export(reader, transport, ours)
+    export = Export(pipe, ours)
     try:
         await export.begin(chosen)
     except BaseException:

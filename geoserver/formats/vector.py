@@ -21,6 +21,7 @@ __all__ = ["TIMES", "name_geometry", "stream_rows", "write_layer", "write_rows"]
 
 _STDOUT = "/vsistdout/"  # GDAL's name of the standard output
 TIMES = "Times are to the millisecond, before 1970 to the second."
+_WHOLE = {"GPKG": {"VERSION": "1.3"}}  # programs of some years ago read this one without a warning
 _NAMES = {
     "POINT": "Point",
     "LINESTRING": "LineString",
@@ -62,6 +63,7 @@ def write_layer(
             geometry_type=name_geometry(extract),
             crs=extract.crs,
             layer_options=dict(options),
+            dataset_options=_WHOLE.get(driver, {}),
         )
 
 

@@ -6,16 +6,22 @@ import asyncio
 import csv
 import datetime as dt
 import math
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+import pyogrio
 import pytest
+import python_calamine as calamine
+import xlsxwriter
 from load_workspace import make_layer
 from psycopg.rows import dict_row
 
+from geoserver.database.connecting import connect
+from geoserver.database.exports import Rows
 from geoserver.database.status import STATUS_QUERY, LayerStatus, build_status
 from geoserver.filtering import build
-from geoserver.formats import apart, find_format
+from geoserver.formats import apart, columns, find_format, shapefile, sheet
 from geoserver.formats.asking import Asked, build_extract
 
 if TYPE_CHECKING:
@@ -156,7 +162,7 @@ def read_rows(workspace: Workspace) -> list[Any]:
 
 
 def find_differences(found: list[Any], expected: list[Any], name: str) -> list[str]:
-    assert len(found) == len(expected) == COUNT
+    assert len(found) == len(expected) > COUNT / 2
     return [
         f"{column}: {a!r}, not {b!r}"
         for row, other in zip(found, expected, strict=True)
@@ -230,3 +236,91 @@ def test_no_text_of_a_csv_begins_as_a_formula(workspace: Workspace) -> None:
     cells = {row[1] for row in csv.reader(text.splitlines())}
     assert {"'=1+1", "''=2", "'''@SUM(A1)", "'-5 apples", "'+", "'\uff1d1", "'quoted'", "'"} <= cells
     assert not [cell for cell in cells if cell[:1] in ("=", "+", "-", "@", "\uff1d")]
+
+
+MIXED = [
+    (
+        POINTS[i],
+        LINES[i],
+        AREAS[i],
+        "MULTIPOINT((1 1), (2 2))",
+        "POINT EMPTY",
+        "GEOMETRYCOLLECTION(POINT(1 1), LINESTRING(2 2, 3 3))",
+    )[i % 6]
+    for i in range(COUNT)
+]
+
+
+@pytest.mark.parametrize("name", ["csv", "geojson", "gpkg", "kml", "parquet", "geojsonl"])
+def test_shapes_of_all_kinds_come_back_as_they_went_out(workspace: Workspace, name: str) -> None:
+    layer, status = fill(workspace, "anything", MIXED)
+    expected = [row for row in read_rows(workspace) if "EMPTY" not in row[-1]]
+    report = workspace.load(
+        write_file(workspace, layer, status, name),
+        kind="anything",
+        force=True,
+        **{"fields": FIELDS, **MORE.get(name, {})},
+    )
+    found = find_differences(read_rows(workspace), expected, name)
+    assert not found, "\n".join(found[:20])
+    assert report.rejected == COUNT - len(expected)  # what has no place cannot be served, and is told
+
+
+def test_a_shapefile_has_a_file_for_each_kind_of_shape(workspace: Workspace) -> None:
+    layer, status = fill(workspace, "anything", MIXED)
+    name = write_file(workspace, layer, status, "shp.zip")
+    with zipfile.ZipFile(workspace.root / name) as archive:
+        archive.extractall(workspace.root / "out")
+        names = archive.namelist()
+    counts = {
+        kind: pyogrio.read_info(workspace.root / "out" / f"test-layer-{kind}.shp")["features"]
+        for kind in ("points", "lines", "polygons")
+    }
+    assert sum(counts.values()) == len([shape for shape in MIXED if "COLLECTION" not in shape])
+    assert "README.txt" in names
+
+
+def test_what_does_not_fit_into_a_sheet_is_in_the_next_one(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer, status = fill(workspace, "points", POINTS)
+    extract = build_extract(layer, status, find_format(layer, status, "xlsx"), build(layer, status), Asked())
+    monkeypatch.setattr(sheet, "MOST_ROWS", 40)
+    path = workspace.root / "many.xlsx"
+    with connect(workspace.url) as connection, xlsxwriter.Workbook(str(path), {"constant_memory": True}) as book:
+        assert sheet._Writer(book, extract).write(Rows(connection)) == COUNT
+    read = calamine.load_workbook(str(path))
+    tables = [read.get_sheet_by_name(name).to_python() for name in read.sheet_names]
+    assert read.sheet_names == ["Test", "Test 2", "Test 3"]
+    assert [len(table) - 1 for table in tables] == [40, 40, 19]
+    assert all(table[0] == tables[0][0] for table in tables)
+    assert [row[2] for table in tables for row in table[1:]] == [f"row {i:02}" for i in range(COUNT)]
+
+
+def test_what_does_not_fit_into_a_shapefile_is_in_the_next_one(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer, status = fill(workspace, "points", POINTS)
+    extract = build_extract(layer, status, find_format(layer, status, "shp.zip"), build(layer, status), Asked())
+    monkeypatch.setattr(shapefile, "_MOST", 20_000)
+    monkeypatch.setattr(columns, "_BLOCK", 1_500)
+    fitting = shapefile._Fitting(shapefile.shorten_names([*FIELDS]), {"a_rather_long_number"})
+    with connect(workspace.url) as connection, zipfile.ZipFile(workspace.root / "many.zip", "w") as archive:
+        assert shapefile._write_part(extract, Rows(connection), workspace.root, archive, fitting) == COUNT
+        names = sorted(name for name in archive.namelist() if name.endswith(".dbf"))
+        archive.extractall(workspace.root / "out")
+    assert len(names) > 2
+    assert names[0] == "test-layer-2.dbf"
+    counts = [pyogrio.read_info(workspace.root / "out" / name)["features"] for name in names]
+    assert sum(counts) == COUNT
+    assert min(counts) > 0
+
+
+def test_short_names_are_ten_bytes_and_each_is_one_fields() -> None:
+    names = ["reported_at_day", "reported_at_hour", "reported_a", "größe_der_fläche", "ok"]
+    names += [f"population_{i}" for i in range(12)]
+    short = shapefile.shorten_names(names)
+    assert set(short) == {name for name in names if len(name.encode()) > 10}
+    made = [short.get(name, name).lower() for name in names]
+    assert len(set(made)) == len(names)
+    assert all(len(name.encode()) <= 10 for name in made)

@@ -82,9 +82,9 @@ def test_a_reader_sees_no_other_file_and_reaches_no_one(tmp_path: Path) -> None:
 def test_rows_that_nobody_takes_end_the_reader_and_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "many.csv"
     path.write_text("lon,lat\n" + "1,2\n" * 500_000)
-    before = set(Path("/tmp").glob("geoserver-read-*"))
+    before = set(Path("/tmp").glob("geoserver-work-*"))
     opened = open_source(Request("many.csv", path, ()))
-    made = set(Path("/tmp").glob("geoserver-read-*")) - before
+    made = set(Path("/tmp").glob("geoserver-work-*")) - before
     assert len(next(opened.batches)) > 1
     del opened
     for _ in range(100):
@@ -116,13 +116,13 @@ def test_a_loader_that_is_ended_with_all_that_it_started_leaves_no_folder(tmp_pa
         ) as loader:
             assert loader.stdout is not None
             assert loader.stdout.readline() == b"open\n"
-            assert list(tmp_path.glob("geoserver-read-*"))
+            assert list(tmp_path.glob("geoserver-work-*"))
             os.killpg(loader.pid, ending)
         for _ in range(100):
-            if not list(tmp_path.glob("geoserver-read-*")):
+            if not list(tmp_path.glob("geoserver-work-*")):
                 break
             time.sleep(0.1)
-        assert not list(tmp_path.glob("geoserver-read-*"))
+        assert not list(tmp_path.glob("geoserver-work-*"))
 
 
 def test_a_process_that_ends_with_another_does_so_however_that_ends_and_whatever_it_does(tmp_path: Path) -> None:

@@ -213,6 +213,35 @@ export interface components {
             count: number;
             value: components["schemas"]["Scalar"];
         };
+        /** DownloadEntry */
+        DownloadEntry: {
+            /**
+             * Bytes
+             * @description Of the whole layer, roughly.
+             */
+            bytes: number;
+            /**
+             * Format
+             * @description As `/download/{layer_id}.{format}` names it.
+             */
+            format: string;
+            /** Href */
+            href: string;
+            /**
+             * Limits
+             * @description What of this layer the format cannot hold.
+             */
+            limits: string[];
+            /** Media Type */
+            media_type: string;
+            /**
+             * Of
+             * @enum {string}
+             */
+            of: "features" | "readings";
+            /** Title */
+            title: string;
+        };
         /** Failing */
         Failing: {
             /** Problem */
@@ -479,6 +508,8 @@ export interface components {
              * @description Of the description, where it is another one.
              */
             description_language?: string;
+            /** Downloads */
+            downloads: components["schemas"]["DownloadEntry"][];
             /**
              * Features From
              * @description The zoom from which on tiles hold every feature.
