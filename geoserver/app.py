@@ -17,7 +17,7 @@ from geoserver.addresses import site_of
 from geoserver.api import find_routers
 from geoserver.api.departures import Departures
 from geoserver.api.description import describe
-from geoserver.api.download import Slots
+from geoserver.api.download import Slots, sweep_kept
 from geoserver.api.hosts import CheckHost, Hosts
 from geoserver.api.identify import Identify
 from geoserver.api.metrics import Board, Meter
@@ -28,6 +28,7 @@ from geoserver.api.tile_requests import TileRequests
 from geoserver.api.tile_server import TileServer
 from geoserver.catalog.city_words import offered_languages
 from geoserver.errors import BadParameterError, GeoserverError, OvertakenError
+from geoserver.formats.kept import Shelf
 from geoserver.gate import Gate
 from geoserver.gate.misfits import Misfits
 from geoserver.ogc.routes import router as ogc_router
@@ -91,6 +92,7 @@ def create_app(
 
         gate.open(grants_of)
         services.on_access(gate.tell)
+        services.on_change(lambda: sweep_kept(services, app.state.shelf))
         await services.start()
         services.keeper.keep("meter", meter.run)
         services.keeper.keep("keys", gate.run)
@@ -125,6 +127,7 @@ def create_app(
     app.state.documents = Documents()
     app.state.questions = questions
     app.state.slots = Slots(settings.downloads)
+    app.state.shelf = Shelf(settings.workspace.resolve() / ".geoserver" / "downloads", settings.downloads_mb << 20)
     app.state.meter = meter
     app.state.gate, app.state.misfits = gate, Misfits(gate)
     app.state.attempts = Attempts()

@@ -101,7 +101,7 @@ def build_config(
 def build_limits(settings: Settings) -> Limits:
     """What connections may ask; as many of them as there may be open files, which are made as many as allowed."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = settings.max_connections + settings.pool_size + 2 * settings.ogc_threads + _FILES
+    wanted = settings.max_connections + settings.pool_size + 2 * settings.ogc_threads + 3 * settings.downloads + _FILES
     if soft < wanted and soft != resource.RLIM_INFINITY:
         more = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         with contextlib.suppress(OSError, ValueError):

@@ -80,6 +80,9 @@ class Settings(BaseSettings):
     downloads: int = Field(
         default=10, ge=1, le=100, description="Files that a worker makes at once, each on a connection of its own."
     )
+    downloads_mb: int = Field(
+        default=1024, ge=0, description="MiB of whole layers as files that are kept in the workspace's .geoserver/; 0."
+    )
     oidc_issuer: str | None = Field(
         default=None, description="OpenID Connect: address of the provider by which people sign in; none."
     )

@@ -245,7 +245,7 @@ def test_a_style_of_a_closed_layer_is_not_told_though_it_bears_the_name_of_one_o
             assert city.ask("nobody", address).status_code == 404
             assert name not in city.ask("nobody", "/styles/no_such.json").text
             assert city.ask("rows", address).json()["name"] == "Closed"
-        assert city.ask("nobody", "/styles/trees.json").status_code == 200
+        assert city.ask("nobody", "/styles/light.json").status_code == 200
     finally:
         layer.write_text(text, encoding="utf-8")
         for name in own:

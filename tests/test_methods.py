@@ -30,6 +30,7 @@ ADDRESSES = sorted({route.path for route in ROUTES if isinstance(route, APIRoute
 def fill(path: str) -> str:
     path = path.replace("/sprites/{name}.{ending}", "/sprites/icons.json")
     path = path.replace("/download/{layer_id}.{ending}", "/download/districts.fgb")
+    path = path.replace("/api/search", "/api/search?q=Ansodi")
     for name, value in VALUES.items():
         path = path.replace("{" + name + "}", value)
     assert "{" not in path, f"VALUES lacks a part of {path}"

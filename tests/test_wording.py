@@ -170,7 +170,7 @@ def test_a_file_without_a_language_is_served_as_it_is_to_everybody(tmp_path: Pat
             "did you mean 'oak'?",
         ),
         (BENCHES.replace("Benches", " \u00a0"), "title", "nothing but blanks"),
-        (BENCHES.replace("Benches", "Ben\\u0000ches"), "title", "got U+0000 at character 4"),
+        (BENCHES.replace("Benches", "Ben\\u0000ches"), "title", "a text without the sign \\u0000"),
         (BENCHES.replace("Benches", "Ben\\u001bches"), "title", "got U+001B"),
         (BENCHES.replace("Benches", "\u202eBenches"), "title", "got U+202E at character 1"),
         (BENCHES.replace("Benches", "\u2068Ben\u2069\u2067ches"), "title", "an end (U+2069)"),

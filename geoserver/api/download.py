@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import logging
+import asyncio
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, cast
 from urllib.parse import quote, urlencode
 
@@ -12,37 +13,36 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from geoserver import styling
 from geoserver.api import params
 from geoserver.api.answers import UNCHANGED, unchanged
+from geoserver.api.sending import KeptFile, MadeFile
 from geoserver.catalog.languages import in_language, words_for
 from geoserver.database.exports import read_widths
 from geoserver.errors import TooManyError
 from geoserver.etags import build_etag
-from geoserver.formats import apart, find_format
+from geoserver.formats import apart, find_format, read_formats
 from geoserver.formats.asking import Asked, build_extract
 from geoserver.formats.listing import READINGS, list_downloads
 from geoserver.questions import FILTERS, split_filters
 from geoserver.turns import client_of
 
 if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
-
     from geoserver.database.pool import Database
     from geoserver.database.status import LayerStatus
     from geoserver.filtering import Where
     from geoserver.formats import Extract, Format, Subject
-    from geoserver.formats.apart import Export
+    from geoserver.formats.kept import Place, Shelf
     from geoserver.model import Layer
     from geoserver.questions import Questions
     from geoserver.services import Services
 
-__all__ = ["Slots", "describe_downloads", "router"]
-
-log = logging.getLogger("geoserver")
+__all__ = ["Slots", "describe_downloads", "router", "sweep_kept"]
 
 router = APIRouter(tags=["files"], responses=UNCHANGED)
 
 CACHE_CONTROL = "public, max-age=0, must-revalidate"
 _OWN = ("fields", "crs", "sort", "lang")
 _WAIT = 10  # seconds after which a client that found no place may ask again
+
+_MEDIA_TYPES = sorted({item.media_type.partition(";")[0] for item in read_formats().values()})
 
 FormatName = Annotated[str, Path(description="A format, as `downloads` of the layer lists them.", examples=["csv"])]
 FieldNames = Annotated[
@@ -103,7 +103,9 @@ class Slots:
     response_class=Response,
     dependencies=[*params.FILTERS, Depends(_declare)],
     responses={
-        200: {"description": "The file.", "content": {"application/octet-stream": {"schema": {"type": "string"}}}},
+        200: {"description": "The file.", "content": {kind: {"schema": {"type": "string"}} for kind in _MEDIA_TYPES}},
+        206: {"description": "The part that `Range` asks for, of a whole layer that is kept as a file."},
+        416: {"description": "The file has no such part; `Content-Range` says how long it is."},
         429: {"description": "Too many files are being made; `Retry-After` says when to ask again."},
     },
 )
@@ -142,12 +144,17 @@ async def download(request: Request, layer_id: params.LayerId, ending: FormatNam
     if (same := unchanged(request, view, etag, vary)) is not None:
         return same
     headers = _headers(extract, f"{name}.{rest}") | {"ETag": etag, **view.headers(CACHE_CONTROL, vary)}
+    is_whole = not view.scope and not values.keys() - {"lang"}
+    shelf: Shelf = request.app.state.shelf
+    place = shelf.place(layer.id, _name_version(layer, status), etag) if is_whole else None
+    if (kept := shelf.find(place)) is not None:
+        return KeptFile(kept, request.headers, headers, chosen.media_type)
     if request.scope.get("head"):
         request.app.state.slots.check(client_of(request.scope))
-        known = Response(headers=headers, media_type=chosen.media_type)
-        del known.headers["content-length"]  # nobody knows it before the file is made
-        return known
-    return await _open(request, chosen, extract, headers)
+        told = Response(headers=headers, media_type=chosen.media_type)
+        del told.headers["content-length"]  # nobody knows it yet
+        return told
+    return await _open(request, chosen, extract, headers, place)
 
 
 async def describe_downloads(
@@ -172,38 +179,34 @@ async def _read_where(
     return asked.where, times
 
 
-async def _open(request: Request, chosen: Format, extract: Extract, headers: dict[str, str]) -> Response:
+def sweep_kept(services: Services, shelf: Shelf) -> None:
+    """Remove what is kept of rows that are others now, or not for everybody any more."""
+    if services.database_problem:
+        return  # what there is of them is not known
+    found = filter(None, map(services.find, services.live.current.layers))
+    seen = [(services.sights.narrow(layer, frozenset()), status) for layer, status in found]
+    current = {(layer.id, _name_version(layer, status)) for layer, status in seen if not layer.scope}
+    asyncio.get_running_loop().run_in_executor(None, shelf.sweep, current)
+
+
+def _name_version(layer: Layer, status: LayerStatus) -> str:
+    """Names the rows and fields that everybody sees."""
+    return build_etag(status.version, status.loaded_at, sorted(layer.fields)).strip('"')
+
+
+async def _open(
+    request: Request, chosen: Format, extract: Extract, headers: dict[str, str], place: Place | None
+) -> Response:
     services: Services = request.app.state.services
     slots: Slots = request.app.state.slots
     client = client_of(request.scope)
     slots.take(client)
     try:
-        export = await apart.start(services.database.url, chosen, extract)
+        export = await apart.start(services.database.url, chosen, extract, place)
     except BaseException:
         slots.give_back(client)
         raise
-    return _Stream(export, slots, client, headers, chosen.media_type)
-
-
-class _Stream(Response):
-    """The file's blocks as they come. Whatever ends the answer ends the export."""
-
-    def __init__(self, export: Export, slots: Slots, client: str, headers: dict[str, str], media_type: str) -> None:
-        super().__init__(headers=headers, media_type=media_type)
-        del self.headers["content-length"]
-        if export.size is not None:
-            self.headers["content-length"] = str(export.size)
-        self._export, self._slots, self._client = export, slots, client
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        try:
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            async for block in self._export.blocks():
-                await send({"type": "http.response.body", "body": block, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
-        finally:
-            self._export.close()
-            self._slots.give_back(self._client)
+    return MadeFile(export, headers, chosen.media_type, partial(slots.give_back, client))
 
 
 def _address(base: str, file: str, values: dict[str, str]) -> str:

@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from geoserver.cli.common import Json, Workspace, connected, name_user, print_table, read_settings, say, show_time
 from geoserver.errors import BadParameterError, NotFoundError
@@ -63,7 +62,7 @@ def add(
     for told in find_idle(grant, known):
         say(told)
     to_end = f"geoserver keys revoke {stored.id}"
-    say(f"key {stored.id} for {escape(stored.label)}; it is not shown again. To revoke it: {to_end}")
+    say(f"key {stored.id} for {stored.label}; it is not shown again. To revoke it: {to_end}")
     print(key)
 
 
@@ -103,7 +102,7 @@ def list_(
     layers = read_catalog(settings).layers
     for key in keys:
         if problem := _find_problem(key, layers):
-            say(f"{key.id} ({escape(key.label)}) does not open all that it names: {escape(problem)}")
+            say(f"{key.id} ({key.label}) does not open all that it names: {problem}")
     if older:
         say(f"there are older ones: geoserver keys list --before {keys[0].id}; or all of them, in full: --json")
 

@@ -18,10 +18,11 @@ from psycopg import ClientCursor, pq
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from geoserver.database.connecting import SettingsOf, connect
+from geoserver.errors import OvertakenError
 from geoserver.fieldtypes import FIELD_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from geoserver.database.pool import Database
     from geoserver.fieldtypes import FieldType
@@ -353,8 +354,9 @@ def _shape(of: Selection) -> Composable:
 class Rows:
     """Rows out of one snapshot of the database; `count` says how many came by the last statement."""
 
-    def __init__(self, connection: psycopg.Connection) -> None:
+    def __init__(self, connection: psycopg.Connection, between: Callable[[], None]) -> None:
         self._connection = connection
+        self._between = between
         self.count = 0
 
     def blocks(self, statement: Statement, size: int = _BLOCK) -> Iterator[bytes]:
@@ -378,6 +380,7 @@ class Rows:
                 self.count += len(rows)
                 yield b"".join(rows)
                 rows, held, most = [], 0, size
+                self._between()
         self.count += len(rows)
         ended = connection.get_result()
         while connection.get_result() is not None:
@@ -412,14 +415,25 @@ class Rows:
 
 
 @contextmanager
-def open_rows(url: str) -> Iterator[Rows]:
-    """A connection of its own, with one snapshot until it is closed; its query ends with whoever reads."""
+def open_rows(
+    url: str, layer_id: str, version: int, of: Selection, between: Callable[[], None] = lambda: None
+) -> Iterator[Rows]:
+    """A connection of its own, with one snapshot until it is closed; its query ends with whoever reads.
+
+    `between` is called after each block of rows. Raises OvertakenError where the layer's rows are others by now than
+    those of this version.
+    """
+    tables = SQL(", ").join(Identifier("layers", name) for name in (of.table, of.owner) if name)
     settings = SettingsOf(client_connection_check_interval=_WATCH)
     with connect(url, application="geoserver download", settings=settings) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
-        connection.execute("SELECT")  # begins the transaction: what is executed past psycopg's cursors begins none
-        yield Rows(connection)
+        # Before there is a snapshot: a table that takes the place of one of these after it would seem to be empty.
+        connection.execute(SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(tables))
+        found = connection.execute("SELECT version FROM geoserver.layers WHERE id = %s", [layer_id]).fetchone()
+        if found is None or found[0] != version:
+            raise OvertakenError
+        yield Rows(connection, between)
 
 
 def header_of(of: Selection, place: Sequence[str]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from geoserver.formats.base import Extract, Format
+    from geoserver.formats.kept import Place
 
 __all__ = ["BrokenOffError", "Export", "start"]
 
@@ -125,14 +126,17 @@ class Export:
         self.rows = int(words["rows"])
 
 
-async def start(url: str, chosen: Format, extract: Extract) -> Export:
-    """Begin an export; to be closed in any case. Raises LoadError when no process can be started."""
+async def start(url: str, chosen: Format, extract: Extract, place: Place | None = None) -> Export:
+    """Begin an export, which is kept at `place`; to be closed in any case.
+
+    Raises LoadError when no process can be started.
+    """
     pipe, writer = os.pipe()
     ours, theirs = socket.socketpair()
     try:
         with contextlib.suppress(AttributeError, OSError):  # a wide pipe means fewer turns between the two processes
             fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, _PIPE)
-        order = (url, chosen.id, extract)
+        order = (url, chosen.id, extract, place)
         needs = (_WORKER, *chosen.needs)
         await asyncio.to_thread(_NURSERY.send, needs, order, [writer, theirs.fileno()])
     except BaseException:

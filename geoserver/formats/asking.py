@@ -64,6 +64,7 @@ def build_extract(layer: Layer, status: LayerStatus, chosen: Format, where: Wher
     is_readings = asked.subject == "readings"
     return Extract(
         id=layer.id,
+        version=status.version,
         selection=_of_readings(layer, status, selection, asked) if is_readings else selection,
         fields=fields,
         geometry_type="" if is_readings else status.geometry_type.upper(),

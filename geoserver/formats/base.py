@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from geoserver.formats.target import Target
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
-    from pathlib import Path
 
     from geoserver.database.exports import Rows, Selection, Way
     from geoserver.database.status import LayerStatus
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["Extract", "Format", "Readme", "Subject", "Target"]
 
 type Subject = Literal["features", "readings"]
-
-_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +40,7 @@ class Extract:
     """The rows that are wanted and all that is said of them; crosses to the process that writes the file."""
 
     id: str  # of the layer
+    version: int  # of its rows
     selection: Selection
     fields: tuple[Field, ...]  # in the language that is spoken
     geometry_type: str  # of the column, as PostGIS writes it in capitals; empty where there is none
@@ -50,31 +49,6 @@ class Extract:
     way: Way
     label: str = ""  # the field that names a feature, if any
     style: str = ""  # the layer's style for QGIS, where there is one
-
-
-class Target:
-    """Where a format writes to: bytes as they are made, or a file in a folder of its own, sent when it is whole."""
-
-    def __init__(self, pipe: int, folder: Path) -> None:
-        self.pipe = pipe
-        self.folder = folder
-
-    def write(self, block: bytes | memoryview) -> None:
-        """Hand bytes on; waits while the reader is slow, which is what keeps memory flat."""
-        rest = memoryview(block)
-        while rest:
-            rest = rest[os.write(self.pipe, rest) :]
-
-    def write_all(self, blocks: Iterable[bytes]) -> None:
-        for block in blocks:
-            self.write(block)
-
-    def send(self, path: Path) -> None:
-        """Send a whole file, its size first (8 bytes)."""
-        self.write(path.stat().st_size.to_bytes(8))
-        with path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                self.write(block)
 
 
 class Format(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from typing import TYPE_CHECKING
@@ -11,35 +12,53 @@ import psycopg
 from geoserver.database.exports import open_rows
 from geoserver.database.pool import explain
 from geoserver.errors import BadParameterError, OvertakenError, UnavailableError
-from geoserver.formats import read_formats
-from geoserver.formats.base import Target
+from geoserver.formats import read_formats, turns
+from geoserver.formats.kept import put
+from geoserver.formats.target import Target
 from geoserver.sources.nursery import TOLD
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from geoserver.formats.base import Extract
+    from geoserver.formats.kept import Place
 
 __all__ = ["prepare", "work"]
 
 _FEW = 500  # characters of an error that nobody foresaw
+_NICE = 10  # tiles come first
 
 
 def prepare() -> None:
-    """Have every format at hand."""
+    """Have every format at hand, and the turns that those who work take."""
     read_formats()
+    turns.prepare()
 
 
-def work(order: tuple[str, str, Extract], pipe: int, folder: Path) -> None:
-    """Write the extract in the format of this id; leaves word of how many rows there were, or of what went wrong."""
-    url, name, extract = order
+def work(order: tuple[str, str, Extract, Place | None], pipe: int, folder: Path) -> None:
+    """Write the extract in the format of this id; leaves word of how many rows there were, or of what went wrong.
+
+    Where the file has a place among those that are kept, it is there as soon as it is whole.
+    """
+    url, name, extract, place = order
+    os.nice(_NICE)
     os.environ["TMPDIR"] = str(folder)
+    kept = folder / "kept" if place else None
+    turn = turns.Turn()
+    target = Target(pipe, folder, kept, turn.give_back)
     try:
-        with open_rows(url) as rows:
-            read_formats()[name].write(extract, rows, Target(pipe, folder))
+        with open_rows(url, extract.id, extract.version, extract.selection, turn.pass_on) as rows:
+            read_formats()[name].write(extract, rows, target)
             told: dict[str, object] = {"rows": rows.count}
+        turn.give_back()
+        if place and kept:
+            with contextlib.suppress(OSError):  # it goes out all the same
+                put(place, kept)
+        target.finish()
     except BrokenPipeError:
         return
+    except OvertakenError as error:
+        told = {"overtaken": str(error)}
     except (psycopg.Error, OSError, ValueError, RuntimeError) as error:
         told = _explain(error)
     (folder / TOLD).write_text(json.dumps(told), encoding="utf-8")

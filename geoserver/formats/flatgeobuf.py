@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from geoserver.formats.columns import read_batches
 from geoserver.formats.readme import render_text
-from geoserver.formats.vector import TIMES, stream_to, write_rows
+from geoserver.formats.vector import TIMES, stream_rows, write_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,14 +46,15 @@ class FlatGeobuf:
 
     def write(self, extract: Extract, rows: Rows, target: Target) -> None:
         options = {"TITLE": extract.readme.title, "DESCRIPTION": render_text(extract, None)}
-        name, batches = f"{extract.id}.fgb", read_batches(extract, rows)
+        batches = read_batches(extract, rows)
         if (first := next(batches, None)) is not None:
             options["SPATIAL_INDEX"] = "NO"
-            write_rows(extract, chain([first], batches), stream_to(target, name), "FlatGeobuf", options)
+            stream_rows(extract, chain([first], batches), target, "FlatGeobuf", options, ending="fgb")
             return
         # Without an index GDAL writes nothing at all where there is nothing to write.
-        write_rows(extract, [], target.folder / name, "FlatGeobuf", options)
-        target.write((target.folder / name).read_bytes())
+        path = target.folder / f"{extract.id}.fgb"
+        write_rows(extract, [], path, "FlatGeobuf", options)
+        target.write(path.read_bytes())
 
 
 FORMAT = FlatGeobuf()

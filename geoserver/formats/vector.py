@@ -12,12 +12,12 @@ import pyarrow.compute as pc
 from geoserver.formats.columns import GEOMETRY, list_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from geoserver.formats.base import Extract, Target
 
-__all__ = ["TIMES", "name_geometry", "stream_to", "write_layer", "write_rows"]
+__all__ = ["TIMES", "name_geometry", "stream_rows", "write_layer", "write_rows"]
 
 _STDOUT = "/vsistdout/"  # GDAL's name of the standard output
 TIMES = "Times are to the millisecond, before 1970 to the second."
@@ -80,7 +80,22 @@ def _floor(times: pa.Array) -> pa.Array:
     return pc.if_else(early, pc.floor_temporal(times, unit="second"), times)
 
 
-def stream_to(target: Target, name: str) -> str:
-    """GDAL's name of the pipe that a file is read from, which ends as the file does; nothing else goes there now."""
-    os.dup2(target.pipe, 1)
-    return f"{_STDOUT}{name}"
+def stream_rows(
+    extract: Extract,
+    batches: Iterable[pa.RecordBatch],
+    target: Target,
+    driver: str,
+    options: Mapping[str, str],
+    *,
+    ending: str,
+) -> None:
+    """The same by a driver that only ever appends; its bytes go out while it writes."""
+    os.dup2(target.lend(), 1)  # nothing else goes there now
+    write_rows(extract, _followed(batches, target), f"{_STDOUT}{extract.id}.{ending}", driver, options)
+    target.follow()
+
+
+def _followed(batches: Iterable[pa.RecordBatch], target: Target) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        target.follow()
+        yield batch

@@ -1,0 +1,326 @@
+"""Files on their way: clients that leave, read slowly or come too many, a database that dies, and what is kept."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import time
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import httpx2 as httpx
+import psycopg
+import pytest
+from fastapi.testclient import TestClient
+
+from geoserver.app import create_app
+from geoserver.catalog import read_catalog
+from geoserver.formats import read_formats
+from geoserver.formats.kept import Place, Shelf, put
+from geoserver.loading import load
+from geoserver.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.conftest import Server
+
+ROWS = 20_000
+PATIENCE = 20
+PLAIN = {"Accept-Encoding": "identity"}
+LAYER = """
+title = "Rows"
+description = "Rows with long texts."
+license = "CC0-1.0"
+attribution = "Nobody"
+source = "layers/rows.csv"
+kind = "points"
+[fields.name]
+type = "text"
+[fields.said]
+type = "text"
+"""
+QUERIES = (
+    "SELECT pid FROM pg_stat_activity WHERE application_name = 'geoserver download' AND datname = current_database()"
+)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A layer of 10 MB as CSV: more than pipes and sockets hold."""
+    folder = tmp_path_factory.mktemp("sending")
+    (folder / "layers").mkdir()
+    (folder / "layers" / "rows.toml").write_text(LAYER, encoding="utf-8")
+    lines = (f"n{number},{'said ' * 100},{number / 1000},50\n" for number in range(ROWS))
+    (folder / "layers" / "rows.csv").write_text("name,said,lon,lat\n" + "".join(lines), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def settings(workspace: Path) -> Settings:
+    return Settings(workspace=workspace, database_url=None)
+
+
+@pytest.fixture(scope="module")
+def template(make_database: Callable[..., str], empty_template: str, settings: Settings) -> str:
+    url = make_database(template=empty_template)
+    load(read_catalog(settings).layers["rows"], url)
+    return url
+
+
+@pytest.fixture
+def served(make_database: Callable[..., str], template: str, settings: Settings, serve: Callable) -> Iterator[Server]:  # type: ignore[type-arg]
+    url = make_database(template=template)
+    with serve(create_app(settings, url), url) as server:
+        yield server
+
+
+@pytest.fixture
+def slow(served: Server) -> Server:
+    """The same, and each row takes the database two milliseconds."""
+    with psycopg.connect(served.database_url) as connection:
+        connection.execute("ALTER TABLE layers.rows RENAME TO all_rows")
+        connection.execute("CREATE VIEW layers.rows AS SELECT * FROM layers.all_rows WHERE pg_sleep(0.002) IS NOT NULL")
+    return served
+
+
+def wait_for(is_so: Callable[[], object]) -> None:
+    ends = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < ends, "it did not come about"
+        time.sleep(0.05)
+
+
+def queries(server: Server) -> list[int]:
+    with psycopg.connect(server.database_url) as connection:
+        return [row[0] for row in connection.execute(QUERIES)]
+
+
+@contextmanager
+def begun(server: Server, query: str = "?fields=name,said") -> Iterator[tuple[http.client.HTTPResponse, socket.socket]]:
+    """A download of which the first bytes are here."""
+    host = urlsplit(server.url).netloc
+    connection = http.client.HTTPConnection(host, timeout=PATIENCE)
+    connection.request("GET", f"/download/rows.csv{query}")
+    answer = connection.getresponse()
+    assert answer.status == 200
+    assert answer.read(10)
+    try:
+        yield answer, connection.sock
+    finally:
+        answer.close()
+        connection.close()
+
+
+def find_workers() -> list[int]:
+    """Processes of ours that make files: children of those that watch them, whom the one that forks has forked."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+
+    def forked(pid: int, times: int) -> bool:
+        return pid == os.getpid() if times == 0 else pid in parents and forked(parents[pid], times - 1)
+
+    return [pid for pid in parents if forked(pid, 3)]
+
+
+def test_a_client_that_leaves_in_mid_stream_leaves_no_query_and_no_process(slow: Server) -> None:
+    with begun(slow):
+        assert len(queries(slow)) == len(find_workers()) == 1
+    wait_for(lambda: not queries(slow) and not find_workers())
+
+
+def test_a_client_that_leaves_before_the_first_byte_leaves_no_query(served: Server) -> None:
+    with psycopg.connect(served.database_url) as connection:
+        connection.execute("LOCK TABLE layers.rows IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.get(f"{served.url}/download/rows.csv", timeout=1)
+        wait_for(lambda: not queries(served))
+
+
+def test_a_database_that_dies_in_mid_stream_gives_no_whole_file(slow: Server) -> None:
+    with begun(slow) as (answer, _), psycopg.connect(slow.database_url, autocommit=True) as connection:
+        for pid in queries(slow):
+            connection.execute("SELECT pg_terminate_backend(%s)", [pid])
+        with pytest.raises(http.client.IncompleteRead):
+            answer.read()
+    assert httpx.get(f"{slow.url}/readyz").status_code == 200
+
+
+def test_a_process_that_is_killed_in_mid_stream_gives_no_whole_file(slow: Server) -> None:
+    with begun(slow) as (answer, _):
+        for pid in find_workers():
+            os.kill(pid, signal.SIGKILL)
+        with pytest.raises(http.client.IncompleteRead):
+            answer.read()
+    wait_for(lambda: not queries(slow))
+
+
+def test_one_client_has_half_of_the_places_and_is_told_when_to_come_again(slow: Server) -> None:
+    with ExitStack() as stack:
+        for _ in range(5):
+            stack.enter_context(begun(slow))
+        answer = httpx.get(f"{slow.url}/download/rows.csv")
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "10")
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert "Too many files" in answer.json()["detail"]
+        assert httpx.head(f"{slow.url}/download/rows.csv").status_code == 200  # it makes nothing
+
+    def has_place() -> bool:
+        with httpx.stream("GET", f"{slow.url}/download/rows.csv") as answer:
+            return answer.status_code == 200
+
+    wait_for(has_place)
+
+
+@pytest.mark.parametrize("name", ["csv", "fgb", "geojson"])
+def test_a_slow_reader_holds_no_load_up_and_gets_the_rows_of_before(
+    served: Server, settings: Settings, name: str
+) -> None:
+    with httpx.stream("GET", f"{served.url}/download/rows.{name}?fields=name,said", headers=PLAIN) as answer:
+        parts = answer.iter_raw(1 << 16)
+        got = [next(parts)]
+        wait_for(lambda: not queries(served))
+        with psycopg.connect(served.database_url) as connection:
+            connection.execute("SET lock_timeout = '1s'")
+            connection.execute("LOCK TABLE layers.rows IN ACCESS EXCLUSIVE MODE")
+            connection.execute("DELETE FROM layers.rows WHERE fid > 10")
+        got += parts
+    assert b"".join(got).count(b"said said " * 50) == ROWS
+
+
+def test_rows_that_changed_since_the_question_was_put_together_are_never_told_under_the_old_tag(
+    served: Server,
+) -> None:
+    """The load is not told to the server, which learns of it because the file cannot be made."""
+    old = httpx.head(f"{served.url}/download/rows.csv").headers["etag"]
+    with psycopg.connect(served.database_url) as connection:
+        connection.execute("DELETE FROM layers.rows WHERE fid > 10")
+        connection.execute("ALTER TABLE geoserver.layers DISABLE TRIGGER USER")
+        connection.execute("UPDATE geoserver.layers SET version = version + 1")
+    answer = httpx.get(f"{served.url}/download/rows.csv", headers={"If-Match": old})
+    assert answer.status_code == 200
+    assert len(answer.text.splitlines()) == 11
+    assert answer.headers["etag"] != old
+
+
+# -- what is kept ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def keeping(tmp_path: Path, city_database: str) -> Iterator[TestClient]:
+    """The sample city in a workspace of its own, so that nothing is kept yet."""
+    settings = Settings(workspace=tmp_path, database_url=None, samples=True)
+    with TestClient(create_app(settings, city_database), base_url="http://127.0.0.1", headers=PLAIN) as client:
+        yield client
+
+
+def kept_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / ".geoserver" / "downloads").glob("*"))
+
+
+@pytest.mark.parametrize("name", ["csv", "gpkg", "fgb", "parquet"])
+def test_a_whole_layer_is_kept_and_can_be_had_in_parts(keeping: TestClient, tmp_path: Path, name: str) -> None:
+    address = f"/download/trees.{name}"
+    made = keeping.get(address)
+    assert "accept-ranges" not in made.headers
+    assert len(kept_in(tmp_path)) == 1
+    kept = keeping.get(address)
+    size = len(made.content)
+    assert kept.content == made.content
+    assert kept.headers["etag"] == made.headers["etag"]
+    assert kept.headers["content-disposition"] == made.headers["content-disposition"]
+    assert (kept.headers["content-length"], kept.headers["accept-ranges"]) == (str(size), "bytes")
+    assert kept.headers["last-modified"]
+    head = keeping.head(address)
+    assert (head.headers["content-length"], head.content) == (str(size), b"")
+    tag = {"If-Range": kept.headers["etag"]}
+    for asked, start, end in (("0-9", 0, 10), ("10-", 10, size), ("-7", size - 7, size), (f"5-{size * 2}", 5, size)):
+        part = keeping.get(address, headers={"Range": f"bytes={asked}", **tag})
+        assert part.status_code == 206, asked
+        assert part.content == made.content[start:end]
+        assert part.headers["content-range"] == f"bytes {start}-{end - 1}/{size}"
+
+
+def test_a_part_is_given_of_the_same_file_alone_and_where_there_is_one(keeping: TestClient) -> None:
+    address = "/download/trees.csv"
+    whole = keeping.get(address)
+    size = len(whole.content)
+    modified = keeping.get(address).headers["last-modified"]
+
+    def ask(asked: str, **more: str) -> int:
+        headers = {"Range": asked, **{name.replace("_", "-"): value for name, value in more.items()}}
+        return keeping.get(address, headers=headers).status_code
+
+    assert ask("bytes=0-9", If_Range=modified) == 206
+    for foreign in ('"other"', f"W/{whole.headers['etag']}", "Thu, 01 Jan 1970 00:00:00 GMT", "banana"):
+        assert ask("bytes=0-9", If_Range=foreign) == 200, foreign
+    for ignored in ("bytes=9-0", "bytes=-", "rows=0-9", "bytes=0-1,4-5", "bytes=a-b", "bytes=" + "9" * 5000 + "-", ""):
+        assert ask(ignored) == 200, ignored[:40]
+    for beyond in (f"bytes={size}-", f"bytes={size}-{size + 9}", "bytes=-0"):
+        answer = keeping.get(address, headers={"Range": beyond})
+        assert answer.status_code == 416, beyond
+        assert answer.headers["content-range"] == f"bytes */{size}"
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_what_is_filtered_or_sorted_is_not_kept(keeping: TestClient, tmp_path: Path) -> None:
+    for query in ("filter=fid<100", "bbox=-10,-10,10,10", "sort=-fid", "fields=", "crs=EPSG:3857"):
+        keeping.get(f"/download/trees.csv?{query}")
+    assert kept_in(tmp_path) == []
+
+
+def test_nothing_is_kept_with_a_budget_of_nothing(tmp_path: Path, city_database: str) -> None:
+    settings = Settings(workspace=tmp_path, database_url=None, samples=True, downloads_mb=0)
+    with TestClient(create_app(settings, city_database), base_url="http://127.0.0.1") as client:
+        for name in read_formats():
+            first, second = (client.get(f"/download/districts.{name}") for _ in range(2))
+            assert first.content == second.content, name  # else no tag could be a strong one
+            assert "accept-ranges" not in second.headers
+    assert kept_in(tmp_path) == []
+
+
+def test_a_new_version_takes_what_was_kept_of_the_old_one_away(
+    workspace: Path, settings: Settings, served: Server
+) -> None:
+    address = f"{served.url}/download/rows.csv"
+    old = httpx.get(address, headers=PLAIN)
+    (first,) = kept_in(workspace)
+    load(read_catalog(settings).layers["rows"], served.database_url, force=True)
+    wait_for(lambda: first not in kept_in(workspace))
+    answer = httpx.get(address, headers={"Range": "bytes=0-9", "If-Range": old.headers["etag"], **PLAIN})
+    assert (answer.status_code, answer.text.count(",said said")) == (200, ROWS)
+    assert answer.headers["etag"] != old.headers["etag"]
+
+
+def test_what_was_not_asked_for_the_longest_makes_room(tmp_path: Path) -> None:
+    def keep(name: str, size: int) -> None:
+        made = tmp_path / "made"
+        made.write_bytes(b"x" * size)
+        put(Place(tmp_path / "shelf", name, 100), made)
+
+    def use(name: str) -> None:
+        file = Shelf(tmp_path / "shelf", 100).find(Place(tmp_path / "shelf", name, 100))
+        assert file is not None
+        file.close()
+
+    keep("a~1~x", 40)
+    keep("b~1~x", 40)
+    use("a~1~x")
+    keep("c~1~x", 40)
+    keep("d~1~x", 101)
+    assert sorted(path.name for path in (tmp_path / "shelf").iterdir()) == ["a~1~x", "c~1~x"]
+
+
+def test_what_a_killed_process_left_is_removed_and_what_one_writes_is_not(tmp_path: Path) -> None:
+    left, written = tmp_path / ".a~1~x.1", tmp_path / ".a~1~y.2"
+    left.touch()
+    written.touch()
+    os.utime(left, (1, 1))
+    Shelf(tmp_path, 100).sweep([("a", "1")])
+    assert [path.name for path in tmp_path.iterdir()] == [written.name]
