@@ -58,7 +58,7 @@ def test_the_map_under_a_path_is_drawn_filtered_and_shared(
 def test_what_the_panel_links_to_is_under_the_path(open_viewer: Callable[..., Any], origin: str) -> None:
     viewer = open_viewer("/maps/?layers=trees#13/45.2/-28.6", origin=origin)
     viewer.card("trees").get_by_text("About this data").click()
-    viewer.card("trees").get_by_role("link").first.click()
+    viewer.card("trees").get_by_role("link", name="Use this layer in other programs").click()
     viewer.page.wait_for_url(f"{origin}/maps/ogc/**")
     viewer.page.get_by_role("link", name="Open on the map").click()
     viewer.page.wait_for_url(f"{origin}/maps/?**")
