@@ -67,4 +67,5 @@ def _amend_responses(path: str, operation: dict[str, Any]) -> dict[str, Any]:
     said = {status: item for status, item in operation["responses"].items() if status != "422"}
     errors = {status: words for status, words in _ERRORS.items() if status not in absent}
     errors |= _ALSO.get(path, {})
+    said |= {status: item | {"content": problem} for status, item in said.items() if status >= "400"}
     return said | {status: {"description": words, "content": problem} for status, words in errors.items()}

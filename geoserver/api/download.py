@@ -142,6 +142,7 @@ async def download(request: Request, layer_id: params.LayerId, ending: FormatNam
     scope = [layer.scope] if layer.scope else []
     etag = build_etag(chosen.id, status.version, status.loaded_at, extract, *scope)
     if (same := unchanged(request, view, etag, vary)) is not None:
+        same.headers["Content-Type"] = chosen.media_type  # by which it is known whether it varies by encoding
         return same
     headers = _headers(extract, f"{name}.{rest}") | {"ETag": etag, **view.headers(CACHE_CONTROL, vary)}
     is_whole = not view.scope and not values.keys() - {"lang"}

@@ -109,9 +109,11 @@ class _Squeezed:
 
 
 def _is_text(head: Message) -> bool:
-    """Whether an answer is text that nobody has encoded; a 304 stands for any, unless it says already how it varies."""
+    """Whether an answer is text that nobody has encoded; a 304 that does not say its type stands for any, unless it says
+    already how it varies.
+    """
     headers = Headers(raw=head["headers"])
-    if head["status"] == 304:  # noqa: PLR2004
+    if head["status"] == 304 and "content-type" not in headers:  # noqa: PLR2004
         return "accept-encoding" not in headers.get("vary", "").lower()
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     textual = kind.startswith(_TEXT) or kind.endswith(("json", "+xml")) or kind == "application/x-ndjson"
