@@ -12,7 +12,7 @@ from pygeoapi import api as pygeoapi
 from pygeoapi.api import API, APIRequest
 from pygeoapi.api.itemtypes import get_collection_queryables
 
-from geoserver.catalog.licenses import license_address
+from geoserver.catalog.licences import find_licence
 from geoserver.errors import GeoserverError
 from geoserver.ogc.config import unshield
 from geoserver.ogc.provider import describe_field
@@ -171,7 +171,7 @@ def _amend_collection(document: dict[str, Any], layer: Layer) -> dict[str, Any]:
     links = [_open_items(link) for link in _keep_links(document["links"])]
     schema = next(link for link in links if link["rel"] == f"{_REL}/schema" and link["type"] != "text/html")
     links.append(schema | {"rel": "[ogc-rel:schema]"})
-    if href := license_address(layer.license):
+    if href := find_licence(layer.license).url:
         links.append({"rel": "license", "type": "text/html", "title": layer.license, "href": href})
     document["links"] = links
     if layer.attribution:

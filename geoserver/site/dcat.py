@@ -9,7 +9,7 @@ import langcodes
 import pyoxigraph
 
 from geoserver.catalog.city_words import offered_languages, speak
-from geoserver.catalog.licenses import license_address
+from geoserver.catalog.licences import find_licence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -138,7 +138,7 @@ def build_data_json(city: City, found: Sequence[Found], site: str, preferred: Se
                 "publisher": publisher,
                 "contactPoint": card,
                 "accessLevel": "public" if layer.access == "public" else "restricted public",
-                **({"license": address} if (address := license_address(layer.license)) else {}),
+                **({"license": address} if (address := find_licence(layer.license).url) else {}),
                 **({"rights": layer.attribution} if layer.attribution else {}),
                 **({"spatial": ",".join(map(str, status.bounds.as_list()))} if status.bounds else {}),
                 **({"language": [layer.spoken or layer.language]} if layer.language else {}),
@@ -174,7 +174,7 @@ def _build_dataset(
     layer: Layer, status: LayerStatus, distributions: Iterable[Distribution], site: str, common: Mapping[str, Any]
 ) -> dict[str, Any]:
     page = f"{site}/layers/{layer.id}"
-    address = license_address(layer.license)
+    address = find_licence(layer.license).url
     # Everything has an address, so that the same catalogue is the same bytes.
     rights = {"@id": f"{page}#rights", "@type": "dct:RightsStatement", "rdfs:label": layer.attribution or layer.license}
     return {

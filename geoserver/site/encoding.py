@@ -109,8 +109,8 @@ class _Squeezed:
 
 
 def _is_text(head: Message) -> bool:
-    """Whether an answer is text that nobody has encoded; a 304 that does not say its type stands for any, unless it says
-    already how it varies.
+    """Whether an answer is text that nobody has encoded; a 304 without its type stands for any, unless it says already
+    how it varies.
     """
     headers = Headers(raw=head["headers"])
     if head["status"] == 304 and "content-type" not in headers:  # noqa: PLR2004

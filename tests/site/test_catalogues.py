@@ -12,8 +12,6 @@ from pyshacl import validate
 from rdflib import DCAT, DCTERMS, FOAF, RDF, Graph, Literal, URIRef
 from rdflib.compare import isomorphic
 
-from geoserver.catalog.licenses import license_address
-
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
@@ -103,19 +101,3 @@ def test_dcat_us_is_in_the_readers_language(client: TestClient) -> None:
         return str(next(one["title"] for one in found if one["identifier"].endswith("/crime")))
 
     assert title("fr") != title("en")
-
-
-@pytest.mark.parametrize(
-    ("identifier", "address"),
-    [
-        ("CC-BY-4.0", "https://creativecommons.org/licenses/by/4.0/"),
-        ("CC-BY-NC-SA-3.0", "https://creativecommons.org/licenses/by-nc-sa/3.0/"),
-        ("CC0-1.0", "https://creativecommons.org/publicdomain/zero/1.0/"),
-        ("ODbL-1.0", "https://opendatacommons.org/licenses/odbl/1-0/"),
-        ("MIT", "https://spdx.org/licenses/MIT.html"),
-        ("LicenseRef-My-City", ""),
-        ("CC-BY-4.0 OR ODbL-1.0", ""),
-    ],
-)
-def test_a_licence_leads_to_its_text(identifier: str, address: str) -> None:
-    assert license_address(identifier) == address

@@ -22,12 +22,12 @@ from PIL import Image
 from geoserver import assets
 from geoserver.app import create_app
 from geoserver.catalog.languages import page_languages, read_phrases, read_table
+from geoserver.catalog.licences import find_licence
 from geoserver.database.pool import Database
 from geoserver.database.previews import read_cells
 from geoserver.filtering import build
 from geoserver.model import Field
 from geoserver.site.datasets import routes
-from geoserver.site.datasets.licences import find_licence
 from geoserver.site.datasets.phrases import find_phrases
 from geoserver.site.datasets.sketch import build_frame
 

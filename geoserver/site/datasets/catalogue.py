@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from geoserver.catalog.languages import in_language
+from geoserver.catalog.licences import find_licence
 from geoserver.formats.listing import list_downloads
-from geoserver.site.datasets.licences import find_licence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

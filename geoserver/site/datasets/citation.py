@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from geoserver.site.datasets.licences import find_licence
+from geoserver.catalog.licences import find_licence
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from geoserver.catalog.licences import find_licence
 from geoserver.database.summaries import show_range
-from geoserver.site.datasets.licences import find_licence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request, Response
 from geoserver.access import view_of
 from geoserver.catalog.city_words import offered_languages
 from geoserver.catalog.languages import in_language, page_language
+from geoserver.catalog.licences import find_licence
 from geoserver.errors import NotFoundError
 from geoserver.etags import build_etag, is_known
 from geoserver.formats.listing import list_downloads
@@ -23,7 +24,6 @@ from geoserver.site.datasets.citation import build_citation
 from geoserver.site.datasets.dataset import build_charts, build_fields, build_loads, build_notes, find_period
 from geoserver.site.datasets.feeds import Entry, Feed, render_feed, render_sitemap
 from geoserver.site.datasets.jsonld import build_data_catalog, build_dataset, render_json
-from geoserver.site.datasets.licences import find_licence
 from geoserver.site.datasets.links import Links
 from geoserver.site.datasets.pages import Dress, render_page
 from geoserver.site.datasets.pictures import PICTURES
