@@ -40,7 +40,7 @@ def build_configuration(socket_folder: Path, memory: int, cores: int) -> str:
         "effective_cache_size": f"{_between(128, mib // 2, 262_144)}MB",
         "work_mem": f"{_between(4, mib // 512, 64)}MB",
         "maintenance_work_mem": f"{_between(32, mib // 32, 1024)}MB",
-        "max_connections": 100,
+        "max_connections": 200,  # tiles, pages, files: some 40 for each worker
         "max_worker_processes": cores + 4,
         "max_parallel_workers": cores,
         "max_parallel_workers_per_gather": max(1, min(4, cores // 2)),

@@ -27,16 +27,6 @@ __all__ = ["Documents", "router"]
 router = APIRouter(tags=["catalogue"])
 
 CHECKED = "public, max-age=0, must-revalidate"
-# By format of ours the code in the European table of file types, where that has one.
-_FILE_TYPES = {
-    "csv": "CSV",
-    "geojson": "GEOJSON",
-    "gpkg": "GPKG",
-    "kml": "KML",
-    "parquet": "PARQUET",
-    "shp.zip": "SHP",
-    "xlsx": "XLSX",
-}
 _KEPT = 8  # documents of a megabyte each, for as many kinds of readers
 
 
@@ -143,13 +133,10 @@ async def _answer(
 
 def _list_distributions(layer: Layer, status: LayerStatus, site: str) -> list[Distribution]:
     """The ways to have a dataset, files first."""
-    found = [
-        Distribution(one.title, one.media_type, one.href, format=_FILE_TYPES.get(one.format, ""))
-        for one in list_downloads(layer, status, site)
-    ]
+    found = [Distribution(one.title, one.media_type, one.href) for one in list_downloads(layer, status, site)]
     if layer.has_rows:
         items = f"{site}/ogc/collections/{layer.id}/items"
-        found.append(Distribution("OGC API Features", "application/geo+json", items, is_file=False, format="GEOJSON"))
+        found.append(Distribution("OGC API Features", "application/geo+json", items, is_file=False))
     tiles = f"{site}/tiles/{layer.id}.json"
-    found.append(Distribution("Vector tiles (TileJSON)", "application/json", tiles, is_file=False, format="JSON"))
+    found.append(Distribution("Vector tiles (TileJSON)", "application/json", tiles, is_file=False))
     return found

@@ -58,6 +58,18 @@ _CONTEXT: dict[str, Any] = {
     "homepage": {"@id": "foaf:homepage", **_LINK},
 }
 _AUTHORITY = "http://publications.europa.eu/resource/authority"
+_FILE_TYPES = {  # by media type the code in the European table, where that has one
+    "application/geo+json": "GEOJSON",
+    "application/geopackage+sqlite3": "GPKG",
+    "application/gpx+xml": "GPX",
+    "application/json": "JSON",
+    "application/vnd.apache.parquet": "PARQUET",
+    "application/vnd.google-earth.kml+xml": "KML",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "XLSX",
+    "application/zip": "ZIP",
+    "text/csv": "CSV",
+    "text/plain": "TXT",
+}
 _RIGHTS = {"public": "PUBLIC", "restricted": "RESTRICTED", "draft": "NON_PUBLIC"}
 _FEATURES = "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core"
 
@@ -69,7 +81,6 @@ class Distribution(NamedTuple):
     media_type: str
     address: str
     is_file: bool = True
-    format: str = ""  # its code in the European table of file types; empty where that has none
     size: int | None = None  # bytes
 
 
@@ -200,8 +211,8 @@ def _build_dataset(
                 **({"downloadURL": {"@id": one.address, "@type": "rdfs:Resource"}} if one.is_file else {}),
                 **({} if one.is_file else {"accessService": f"{site}/ogc"}),
                 "mediaType": _media_type(one.media_type),
-                **({"format": {"@id": f"{_AUTHORITY}/file-type/{one.format}", "@type": "dct:MediaTypeOrExtent"}}
-                   if one.format else {}),
+                **({"format": {"@id": f"{_AUTHORITY}/file-type/{code}", "@type": "dct:MediaTypeOrExtent"}}
+                   if (code := _FILE_TYPES.get(one.media_type.partition(";")[0])) else {}),
                 **({"byteSize": str(one.size)} if one.size is not None else {}),
                 **({"license": {"@id": address, "@type": "dct:LicenseDocument"}} if address else {}),
                 "rights": rights,

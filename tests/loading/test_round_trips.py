@@ -288,7 +288,7 @@ def test_what_does_not_fit_into_a_sheet_is_in_the_next_one(
     monkeypatch.setattr(sheet, "MOST_ROWS", 40)
     path = workspace.root / "many.xlsx"
     with connect(workspace.url) as connection, xlsxwriter.Workbook(str(path), {"constant_memory": True}) as book:
-        assert sheet._Writer(book, extract).write(Rows(connection)) == COUNT
+        assert sheet._Writer(book, extract).write(Rows(connection, lambda: None)) == COUNT
     read = calamine.load_workbook(str(path))
     tables = [read.get_sheet_by_name(name).to_python() for name in read.sheet_names]
     assert read.sheet_names == ["Test", "Test 2", "Test 3"]
@@ -306,7 +306,7 @@ def test_what_does_not_fit_into_a_shapefile_is_in_the_next_one(
     monkeypatch.setattr(columns, "_BLOCK", 1_500)
     fitting = shapefile._Fitting(shapefile.shorten_names([*FIELDS]), {"a_rather_long_number"})
     with connect(workspace.url) as connection, zipfile.ZipFile(workspace.root / "many.zip", "w") as archive:
-        assert shapefile._write_part(extract, Rows(connection), workspace.root, archive, fitting) == COUNT
+        assert shapefile._write_part(extract, Rows(connection, lambda: None), workspace.root, archive, fitting) == COUNT
         names = sorted(name for name in archive.namelist() if name.endswith(".dbf"))
         archive.extractall(workspace.root / "out")
     assert len(names) > 2

@@ -34,7 +34,7 @@ NARROWED = f"/?layers=crime&filter.crime={THEFTS}&time=2024-01-01/2024-12-31&are
 @pytest.fixture(scope="module")
 def slots(city_settings: Settings, city_database: str, serve: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
     """A server of its own, and its places for files."""
-    app = create_app(city_settings, city_database)
+    app = create_app(city_settings.model_copy(update={"downloads_mb": 0}), city_database)  # what is kept takes no place
     with serve(app, city_database) as running:
         yield running.url, app.state.slots
 
