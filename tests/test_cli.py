@@ -225,6 +225,7 @@ def test_load_shows_what_was_rejected_and_left_empty_and_why(
     assert re.search(r"1\s+height: suppressed, left empty", done.stderr)
 
 
+@pytest.mark.slow
 def test_load_refuses_to_lose_much_unless_it_is_forced(
     workspace: Path, environment: dict[str, str], empty_database: str
 ) -> None:
@@ -496,6 +497,7 @@ def test_a_server_brings_its_killed_database_back_and_serves_on(workspace: Path,
     assert private.status(settings).url is None
 
 
+@pytest.mark.slow
 def test_load_passes_over_a_layer_without_rows_with_a_line(workspace: Path, environment: dict[str, str]) -> None:
     text = 'title = "T"\nlicense = "CC0-1.0"\nsource = "data/city.pmtiles"\nkind = "tiles"\n'
     (workspace / "layers" / "own-map.toml").write_text(text)

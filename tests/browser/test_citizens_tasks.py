@@ -45,6 +45,7 @@ class Finger:
         self.taps = 0
 
 
+@pytest.mark.slow
 def test_each_task_takes_a_finger_few_taps(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/", **PHONE)
     page, finger = viewer.page, Finger(viewer.page)

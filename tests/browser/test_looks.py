@@ -116,6 +116,7 @@ def test_the_map_follows_the_reader_s_system_and_the_button_overrides_it(
     assert sum(light.resize((1, 1)).getpixel((0, 0))) > sum(dark.resize((1, 1)).getpixel((0, 0))) + 150
 
 
+@pytest.mark.slow
 def test_on_a_phone_the_sheet_opens_and_a_feature_s_card_takes_its_place(
     open_viewer: Callable[..., Any], output: Path
 ) -> None:
@@ -152,6 +153,7 @@ def test_on_a_phone_the_sheet_opens_and_a_feature_s_card_takes_its_place(
     expect(chips).to_contain_text("Burglary")
 
 
+@pytest.mark.slow
 def test_the_map_is_drawn_behind_a_card_on_a_phone(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/?layers=air-quality", **LOOKS["phone"])
     viewer.page.get_by_role("tab", name="In view").tap()

@@ -118,6 +118,7 @@ def find_violations(viewer: Any) -> list[str]:
     return [f"{each['id']}: {node['html']} {node['failureSummary']}" for each in found for node in each["nodes"]]
 
 
+@pytest.mark.slow
 def test_squares_in_view_add_up_to_every_row(open_reports: Callable[..., Any]) -> None:
     for zoom in (9, 10.5, 11):
         viewer = open_reports(f"#{zoom}/45.2/-28.6")
@@ -150,6 +151,7 @@ def test_the_few_rows_that_a_filter_leaves_are_points_from_afar(open_reports: Ca
     assert all("features-from=0" in url for url in tiles)
 
 
+@pytest.mark.slow
 def test_the_legend_explains_squares_from_afar_and_points_from_nearby_and_never_both(
     open_reports: Callable[..., Any],
 ) -> None:
@@ -194,6 +196,7 @@ def test_zooming_into_a_square_shows_each_of_its_points(open_reports: Callable[.
     expect(viewer.page.get_by_role("dialog").locator("dt").first).to_have_text("Reported")
 
 
+@pytest.mark.slow
 def test_on_a_phone_the_way_into_a_square_is_gone_to_its_end_though_the_card_goes(
     open_reports: Callable[..., Any],
 ) -> None:
@@ -206,6 +209,7 @@ def test_on_a_phone_the_way_into_a_square_is_gone_to_its_end_though_the_card_goe
     viewer.page.wait_for_function(f"() => parseFloat(location.hash.slice(1)) >= {START}", timeout=60_000)
 
 
+@pytest.mark.slow
 def test_on_each_side_of_the_switch_only_one_of_squares_and_points_is_counted(
     open_reports: Callable[..., Any],
 ) -> None:

@@ -116,6 +116,7 @@ def test_the_counts_beside_the_choices_are_those_of_sql_under_the_other_filters(
         expect(row.locator(".number").first).to_have_text(f"{count:,}")
 
 
+@pytest.mark.slow
 def test_the_link_gives_the_same_page_again(open_viewer: Callable[..., Any], differ: Callable[..., int]) -> None:
     viewer = open_viewer("/?layers=crime")
     filters = viewer.open_filters("crime")
@@ -146,6 +147,7 @@ def test_the_link_gives_the_same_page_again(open_viewer: Callable[..., Any], dif
     assert differ(before, again.picture()) < 1000
 
 
+@pytest.mark.slow
 def test_back_and_forward_walk_through_what_was_chosen(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/?layers=crime")
     whole = viewer.count("crime")

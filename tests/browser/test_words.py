@@ -97,6 +97,7 @@ def test_a_card_does_not_lie_over_its_place(open_viewer: Callable[..., Any], sql
     assert room["y"] < after[1] < room["y"] + room["height"]
 
 
+@pytest.mark.slow
 def test_the_list_in_view_holds_still_while_it_is_used(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/?layers=crime#17/45.2/-28.6")
     page = viewer.page

@@ -81,6 +81,7 @@ def kind_of(address: str) -> str:
                   f"{parts.path}?{parts.query}")  # fmt: skip
 
 
+@pytest.mark.slow
 def test_no_link_of_any_document_leads_out_of_the_path_and_each_is_answered(site: tuple[str, httpx.Client]) -> None:
     public, client = site
     origin = public.removesuffix("/maps/")

@@ -63,7 +63,7 @@ def test_every_dataset_is_in_it_with_its_ways_in_and_none_of_the_basemap(client:
         assert ways
         for way in ways:
             address = str(graph.value(way, DCAT.accessURL)).removeprefix("http://127.0.0.1")
-            assert client.get(address, params={"limit": 1} if "items" in address else {}).status_code == 200
+            assert client.head(address).status_code == 200
 
 
 def test_titles_are_there_in_every_language_that_the_layer_file_has(graph: Graph) -> None:
