@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from geoserver.catalog import read_catalog
+from geoserver.catalog.languages import in_language, read_words
 from geoserver.colours import parse_hex
 from geoserver.styling import build_legend, build_qml
 
@@ -32,13 +33,36 @@ def test_every_rule_has_a_symbol_and_a_name(city_settings: Settings, name: str) 
     head, _, text = build_qml(catalog, catalog.layers[name]).partition("\n")
     assert head.startswith("<!DOCTYPE qgis")
     root = ET.fromstring(text)
-    symbols = read_symbols(root)
+    kinds = {str(symbol.get("name")): symbol.get("type") for symbol in root.iter("symbol")}
     rules = list(root.iter("rule"))
-    assert [rule.get("symbol") for rule in rules] == list(symbols)
+    assert [rule.get("symbol") for rule in rules] == list(kinds)
     assert all(rule.get("label") for rule in rules)
-    for options in symbols.values():
+    assert len({rule.get("filter") for rule in rules}) == len(rules)  # a class is one line of the legend
+    # QGIS draws areas by symbols of areas alone, also where only their outlines are drawn.
+    expected = {"points": "marker", "lines": "line", "polygons": "fill"}[catalog.layers[name].geometry]
+    assert set(kinds.values()) == {expected}
+    for part in root.iter("layer"):
+        options = {str(one.get("name")): str(one.get("value")) for one in part.iter("Option")}
         colour = options.get("color") or options["line_color"]
-        assert all(0 <= int(part) <= 255 for part in colour.split(","))
+        assert all(0 <= int(number) <= 255 for number in colour.split(","))
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_rules_are_named_as_the_legend_names_its_classes(city_settings: Settings, name: str) -> None:
+    catalog = read_catalog(city_settings)
+    for language in ("en", "de"):
+        layer, words = in_language(catalog.layers[name], [language]), read_words()[language]
+        root = ET.fromstring(build_qml(catalog, layer, words).partition("\n")[2])
+        named = {rule.get("label") for rule in root.iter("rule")}
+        # Grey entries explain sizes, which are no classes.
+        told = {entry["label"] for entry in build_legend(catalog, layer, words) if entry["color"] != "#8a8f94"}
+        assert told <= named <= told | {words.other, layer.title}
+
+
+def test_what_is_drawn_over_all_else_on_the_map_is_so_in_qgis(city_settings: Settings) -> None:
+    catalog = read_catalog(city_settings)
+    root = ET.fromstring(build_qml(catalog, catalog.layers["sewage-sampling"]).partition("\n")[2])
+    assert {tuple(part.get("pass") for part in symbol.iter("layer")) for symbol in root.iter("symbol")} == {("0", "1")}
 
 
 def test_colours_of_rules_are_those_of_the_legend(city_settings: Settings) -> None:

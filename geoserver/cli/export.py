@@ -95,7 +95,6 @@ async def _export(settings: Settings, url: str, catalog: Catalog, wish: _Wish) -
     from geoserver.cli.tiles import find_loaded
     from geoserver.database.pool import Database
     from geoserver.formats import apart, find_format
-    from geoserver.styling import build_qml
 
     pool = Database(url, settings)
     await pool.open()
@@ -104,8 +103,7 @@ async def _export(settings: Settings, url: str, catalog: Catalog, wish: _Wish) -
     finally:
         await pool.close()
     chosen = find_format(found, status, wish.format, wish.subject)
-    style = build_qml(catalog, found) if chosen.styled else ""
-    exported = await apart.start(url, chosen, _build_extract(found, status, chosen, wish, style))
+    exported = await apart.start(url, chosen, _build_extract(catalog, found, status, chosen, wish))
     target = wish.target
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     try:
@@ -123,13 +121,15 @@ async def _export(settings: Settings, url: str, catalog: Catalog, wish: _Wish) -
     return exported.rows or 0
 
 
-def _build_extract(found: Layer, status: LayerStatus, chosen: Format, wish: _Wish, style: str) -> Extract:
+def _build_extract(catalog: Catalog, found: Layer, status: LayerStatus, chosen: Format, wish: _Wish) -> Extract:
     from geoserver.catalog.languages import choose_languages, in_language, words_for
     from geoserver.filtering import build
     from geoserver.formats.asking import Asked, build_extract
+    from geoserver.styling import build_qml
 
     languages, _ = choose_languages(wish.lang, [])
     layer, asked = in_language(found, languages), wish.asked
+    words = words_for(layer, languages)
     times = asked.get("datetime")
     where = build(
         layer,
@@ -144,8 +144,8 @@ def _build_extract(found: Layer, status: LayerStatus, chosen: Format, wish: _Wis
         crs=asked.get("crs"),
         sort=asked.get("sort"),
         datetime=times,
-        decimal=words_for(layer, languages).point if wish.lang else "",
+        decimal=words.point if wish.lang else "",
         given=asked,
-        style=style,
+        style=build_qml(catalog, layer, words) if chosen.styled else "",
     )
     return build_extract(layer, status, chosen, where, more)

@@ -180,7 +180,7 @@ def select_places(of: Selection, title: str) -> Statement:
     """KML placemarks, one a line; `title` is the field that names them, if any."""
     data = _join(
         SQL("coalesce('<SimpleData name={}>' || {} || '</SimpleData>', '')").format(
-            SQL(_quoted(_escape_name(name))), _as_xml(name, kind)
+            SQL(_quoted(_escape_name(name))), _as_data(name, kind)
         )
         for name, kind in of.fields
     )
@@ -318,6 +318,13 @@ def _as_xml(name: str, kind: FieldType, *, breaks: bool = True) -> Composable:
     for sign, written in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), *lines):
         shown = SQL("replace({}, {}, {})").format(shown, Literal(sign), Literal(written))
     return SQL("translate({}, {}, '')").format(shown, Literal(_UNWRITABLE))
+
+
+def _as_data(name: str, kind: FieldType) -> Composable:
+    """The same for KML: booleans are 1 and 0, because many programs take `true` for 0."""
+    if FIELD_TYPES[kind].kind == "boolean":
+        return SQL("{}::integer::text").format(_column(name))
+    return _as_xml(name, kind)
 
 
 def _tagged(tag: str, name: str, of: Selection) -> Composable:

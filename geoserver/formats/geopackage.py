@@ -56,7 +56,8 @@ class GeoPackage:
         path = target.folder / f"{extract.id}.gpkg"
         moment = f"{extract.readme.updated:%Y-%m-%dT%H:%M:%S.000Z}" if extract.readme.updated else _NO_TIME
         os.environ["OGR_CURRENT_DATE"] = moment  # GDAL reads it; the same rows make the same file
-        options = {"FID": "fid", "IDENTIFIER": extract.readme.title, "DESCRIPTION": extract.readme.description}
+        options = {"FID": "fid", "GEOMETRY_NAME": GEOMETRY}
+        options |= {"IDENTIFIER": extract.readme.title, "DESCRIPTION": extract.readme.description}
         write_rows(extract, read_batches(extract, rows), path, "GPKG", options)
         fields = [
             (item.name, f"{item.title} ({item.unit})" if item.unit else item.title, item.description, item.labels)

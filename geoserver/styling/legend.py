@@ -26,7 +26,7 @@ from geoserver.styling.outlines import LEGEND
 if TYPE_CHECKING:
     from geoserver.database.status import LayerStatus
 
-__all__ = ["build_legend", "describe_bins", "translate_style"]
+__all__ = ["build_legend", "describe_bins", "name_class", "translate_style"]
 
 ZOOM = 15.0  # sizes in a legend are those of this zoom
 
@@ -146,6 +146,21 @@ def _join(light: list[dict[str, Any]], dark: list[dict[str, Any]]) -> list[dict[
 def _difference(light: dict[str, Any], dark: dict[str, Any]) -> dict[str, Any]:
     changed = {key: value for key, value in dark.items() if light.get(key) != value}
     return {"dark": changed} if changed else {}
+
+
+def name_class(layer: Layer, note: Any, condition: Any, words: ServerWords = ENGLISH) -> str:
+    """What a legend calls the features that a class of a flat style lets through; empty for what is beyond it.
+
+    `note` is what the style's layer says of its legend.
+    """
+    told = note if isinstance(note, dict) else {"title": note} if isinstance(note, str) else {}
+    if condition is None:
+        return _translate(layer, told.get("title")) or layer.title
+    try:
+        entry = _Namer(layer, told, words).read_class(condition)
+    except (ValueError, TypeError, IndexError, KeyError, AttributeError):  # compares what cannot be compared
+        return ""
+    return entry.label if entry else ""
 
 
 def _translate(layer: Layer, text: str | None) -> str | None:
@@ -343,6 +358,24 @@ class _Namer:
         if key in self._labels:
             return self._labels[key]
         return ", ".join(_label(self._fields.get(name), value, self._words) for value in values)
+
+    def read_class(self, condition: Any) -> _Entry | None:  # noqa: PLR0911 - one for each form that it has
+        """The class that a condition of a flat style lets through."""
+        match condition:
+            case ["all", [">=", ["get", str(name)], low], ["<", ["get", other], high]] if name == other:
+                return self._interval(name, low, high)
+            case ["<", ["get", str(name)], high]:
+                return self._interval(name, None, high)
+            case [">=", ["get", str(name)], low]:
+                return self._interval(name, low, None)
+            case ["!", ["has", str()]]:
+                return _Entry(self._missing or "")
+            case ["any", ["!", ["has", str()]], ["all", *_]]:
+                return _Entry(self._other or "")
+            case ["any", *parts] if all(_read_condition(part)[0] for part in parts):
+                name = str(_read_condition(parts[0])[0])
+                return _Entry(self._name_values(name, [_read_condition(part)[1][0] for part in parts]) or "")
+        return self.read_condition(condition)
 
     def read_condition(self, condition: Any) -> _Entry | None:
         """The class that a filter such as `["==", ["get", name], value]` lets through; None for what is beyond that."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree import ElementTree as ET
 
 from geoserver.catalog.languages import ENGLISH
@@ -10,9 +10,11 @@ from geoserver.colours import HEX, parse_hex
 from geoserver.styling.build import fragment_of
 from geoserver.styling.expressions import UnsupportedError, evaluate
 from geoserver.styling.flat import flatten
+from geoserver.styling.legend import name_class
+from geoserver.styling.outlines import LEGEND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from geoserver.catalog import Catalog
     from geoserver.catalog.languages import ServerWords
@@ -23,7 +25,14 @@ __all__ = ["build_qml"]
 _ZOOM = 15.0
 _GREY = "#8a8f94"
 _HEAD = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
-_KINDS = {"circle": "marker", "line": "line", "fill": "fill"}
+# What a symbol is for the shapes of a layer: QGIS draws areas by symbols of areas alone, their outlines too.
+_KINDS = {
+    "points": {"circle": "marker"},
+    "lines": {"line": "line"},
+    "polygons": {"line": "fill", "fill": "fill"},
+    "": {"circle": "marker", "line": "line", "fill": "fill"},
+}
+_CAPS = {"butt": "flat", "round": "round", "square": "square"}
 _CLASSES = {"circle": "SimpleMarker", "line": "SimpleLine", "fill": "SimpleFill"}
 _COMPARED = {"==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
@@ -32,40 +41,66 @@ type Style = dict[str, Any]
 
 def build_qml(catalog: Catalog, layer: Layer, words: ServerWords = ENGLISH) -> str:
     """The style as a document; empty where nothing of it can be said so."""
-    style = fragment_of(catalog, layer)
-    flatten(style)
-    shown = [item for item in style["layers"] if item["type"] in _KINDS and item.get("source-layer") == layer.id]
-    shown = [item for item in shown if item.get("minzoom", 0) <= _ZOOM < item.get("maxzoom", 99)]
-    if not shown:
+    drawn = [*_read_drawn(catalog, layer, words)]
+    if not drawn:
         return ""
     root = ET.Element("qgis", version="3.22.0", styleCategories="Symbology")
-    renderer = ET.SubElement(root, "renderer-v2", type="RuleRenderer", symbollevels="0", enableorderby="0")
+    levels = {"symbollevels": "1", "enableorderby": "0"}  # what is drawn first is below, of all features
+    renderer = ET.SubElement(root, "renderer-v2", levels, type="RuleRenderer")
     rules = ET.SubElement(renderer, "rules", key="root")
     symbols = ET.SubElement(renderer, "symbols")
-    for number, item in enumerate(shown):
-        label = _label(item.get("filter"), layer) or words.other
+    kinds: dict[tuple[str, str], list[_Drawn]] = {}
+    for each in drawn:
+        kinds.setdefault((each.kind, each.condition), []).append(each)
+    for number, ((kind, condition), parts) in enumerate(kinds.items()):
+        label = next((part.label for part in parts if part.label), words.other if condition else layer.title)
         rule = {"key": f"{layer.id}-{number}", "symbol": str(number), "label": label}
-        if condition := _condition(item.get("filter")):
-            rule["filter"] = condition
-        ET.SubElement(rules, "rule", rule)
-        _add_symbol(symbols, str(number), item)
+        ET.SubElement(rules, "rule", rule | ({"filter": condition} if condition else {}))
+        about = {"type": kind, "name": str(number), "alpha": "1", "clip_to_extent": "1", "force_rhr": "0"}
+        symbol = ET.SubElement(symbols, "symbol", about)
+        for part in parts:
+            _add_part(symbol, part)
     return _HEAD + ET.tostring(root, encoding="unicode")
 
 
-def _add_symbol(symbols: ET.Element, name: str, item: Style) -> None:
-    kind = item["type"]
-    symbol = ET.SubElement(
-        symbols, "symbol", type=_KINDS[kind], name=name, alpha="1", clip_to_extent="1", force_rhr="0"
-    )
-    layer = ET.SubElement(symbol, "layer", {"class": _CLASSES[kind], "enabled": "1", "locked": "0", "pass": "0"})
+class _Drawn(NamedTuple):
+    """What one layer of the flat style draws: the kind of symbol and the class of features that it is for."""
+
+    kind: str
+    condition: str
+    label: str
+    place: int  # from below
+    item: Style
+
+
+def _read_drawn(catalog: Catalog, layer: Layer, words: ServerWords) -> Iterator[_Drawn]:
+    kinds = _KINDS[layer.geometry or ""]
+    for place, item in enumerate(fragment_of(catalog, layer)["layers"]):
+        if item["type"] not in kinds or item.get("source-layer") != layer.id:
+            continue
+        note = item.get("metadata", {}).get(LEGEND)
+        parts = {"layers": [item]}
+        flatten(parts)
+        for part in parts["layers"]:
+            if part.get("minzoom", 0) <= _ZOOM < part.get("maxzoom", 99):
+                condition = part.get("filter")
+                label = "" if note is False else name_class(layer, note, condition, words)
+                yield _Drawn(kinds[part["type"]], _condition(condition), label, place, part)
+
+
+def _add_part(symbol: ET.Element, part: _Drawn) -> None:
+    about = {"class": _CLASSES[part.item["type"]], "enabled": "1", "locked": "0", "pass": str(part.place)}
+    layer = ET.SubElement(symbol, "layer", about)
     options = ET.SubElement(layer, "Option", type="Map")
-    for key, value in _properties(kind, item.get("paint", {})):
+    for key, value in _properties(part.item):
         ET.SubElement(options, "Option", type="QString", name=key, value=value)
-    for key, value in _properties(kind, item.get("paint", {})):
+    for key, value in _properties(part.item):
         ET.SubElement(layer, "prop", k=key, v=value)  # as before version 3.20
 
 
-def _properties(kind: str, paint: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _properties(item: Style) -> Iterator[tuple[str, str]]:
+    kind, paint, layout = item["type"], item.get("paint", {}), item.get("layout", {})
+
     def of(name: str, otherwise: Any) -> Any:
         try:
             found = evaluate(paint.get(name, otherwise), {}, _ZOOM)
@@ -88,6 +123,8 @@ def _properties(kind: str, paint: Mapping[str, Any]) -> Iterator[tuple[str, str]
             yield "line_color", colour("line-color", "line-opacity")
             width = float(of("line-width", 1))
             yield from (("line_width", f"{width:g}"), ("line_width_unit", "Pixel"), ("line_style", "solid"))
+            yield "capstyle", _CAPS.get(layout.get("line-cap", "butt"), "flat")
+            yield "joinstyle", layout.get("line-join", "miter")
             if dashes := of("line-dasharray", []):
                 dash = ";".join(f"{float(part) * width:g}" for part in dashes)
                 yield from (("use_custom_dash", "1"), ("customdash", dash), ("customdash_unit", "Pixel"))
@@ -137,25 +174,3 @@ def _literal(value: object) -> str:
         case int() | float():
             return f"{value!r}"
     return "'" + str(value).replace("'", "''") + "'"
-
-
-def _label(part: Any, layer: Layer) -> str:
-    """What a class is called, by the field's labels."""
-    match part:
-        case None:
-            return layer.title
-        case ["==", ["get", name], value]:
-            return _word(layer, name, value)
-        case ["any", *parts] if all(isinstance(each, list) and each[:1] == ["=="] for each in parts):
-            return ", ".join(_label(each, layer) for each in parts)
-        case ["all", [">=", ["get", _], low], ["<", ["get", _], high]]:
-            return f"{low:g} \u2013 {high:g}" if isinstance(low, int | float) and isinstance(high, int | float) else ""
-        case [("<" | ">=") as op, ["get", _], value]:
-            return f"{op} {value}"
-    return ""
-
-
-def _word(layer: Layer, name: str, value: object) -> str:
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    item = layer.fields.get(name)
-    return item.labels.get(text, text) if item else text

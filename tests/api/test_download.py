@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from xml.etree import ElementTree as ET
 
@@ -19,8 +21,6 @@ import python_calamine as calamine
 from geoserver.formats import read_formats
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fastapi import FastAPI
     from fastapi.testclient import TestClient
 
@@ -92,7 +92,8 @@ def test_a_geopackage_carries_its_style_its_words_and_its_readme(client: TestCli
         labels = file.execute("SELECT value, description FROM gpkg_data_column_constraints").fetchall()
         ((readme,),) = file.execute("SELECT metadata FROM gpkg_metadata").fetchall()
         ((count,),) = file.execute("SELECT count(*) FROM crime").fetchall()
-    assert (table, geometry) == ("crime", "geometry")
+        places = file.execute("SELECT table_name, column_name FROM gpkg_geometry_columns").fetchall()
+    assert places == [(table, geometry)]  # by which QGIS finds the style of what it opens
     rules = ET.fromstring(style.partition("\n")[2]).findall(".//rule")
     assert ("Burglary", "\"category\" = 'burglary'") in [(rule.get("label"), rule.get("filter")) for rule in rules]
     assert titles["reported_at"] == "Reported"
@@ -228,3 +229,15 @@ def test_head_says_what_get_would_without_a_place_and_without_a_length(client: T
     finally:
         for _ in range(5):
             slots.give_back("testclient")
+
+
+def test_the_lines_of_the_documentation_give_files(client: TestClient) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "downloads.md").read_text(encoding="utf-8")
+    addresses = re.findall(r"curl .*'http://127.0.0.1:8000(/download/.*)'", text)
+    assert len(addresses) > 1
+    assert [(line, client.head(line).status_code) for line in addresses] == [(line, 200) for line in addresses]
+
+
+def test_booleans_of_kml_are_digits_that_every_program_reads(client: TestClient) -> None:
+    values = re.findall(r'<SimpleData name="lit">([^<]*)<', client.get("/download/bike-paths.kml").text)
+    assert set(values) == {"0", "1"}
