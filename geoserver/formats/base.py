@@ -54,7 +54,7 @@ class Extract:
 class Format(Protocol):
     """One export format. Registered by being a module here with a `FORMAT`, or by an entry point `geoserver.formats`.
 
-    What `streams` is written as it is made; else a file is made first. `lonlat` alone can be its CRS, or any.
+    What it does not say of itself is as most formats have it.
     """
 
     @property
@@ -72,28 +72,36 @@ class Format(Protocol):
         ...
 
     @property
-    def streams(self) -> bool: ...
+    def streams(self) -> bool:
+        """Whether it goes out as it is made; else a file is made first."""
+        return True
+
     @property
     def styled(self) -> bool:
         """Whether the layer's style goes with the rows."""
-        ...
+        return False
 
     @property
-    def lonlat(self) -> bool: ...
+    def lonlat(self) -> bool:
+        """Whether longitude and latitude alone can be its CRS."""
+        return False
+
     @property
-    def of(self) -> frozenset[Subject]: ...
+    def of(self) -> frozenset[Subject]:
+        return frozenset({"features"})
+
     @property
     def needs(self) -> tuple[str, ...]:
         """Libraries to have at hand before a process is forked for it."""
-        ...
+        return ()
 
-    def fits(self, layer: Layer, status: LayerStatus) -> bool:
+    def fits(self, layer: Layer, status: LayerStatus) -> bool:  # noqa: ARG002
         """Whether features of this layer can be written so at all."""
-        ...
+        return True
 
-    def told(self, layer: Layer, status: LayerStatus) -> tuple[str, ...]:
+    def told(self, layer: Layer, status: LayerStatus) -> tuple[str, ...]:  # noqa: ARG002
         """What of the layer the format cannot hold, in sentences."""
-        ...
+        return ()
 
     def estimate(self, widths: Mapping[str, float]) -> float:
         """Bytes of a row, of columns with this average of bytes."""

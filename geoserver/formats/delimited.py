@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from geoserver.database.exports import header_of, select_table
+from geoserver.formats.base import Format
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from geoserver.database.exports import Rows
-    from geoserver.database.status import LayerStatus
     from geoserver.formats.base import Extract, Subject, Target
-    from geoserver.model import Layer
 
 __all__ = ["FORMAT", "Delimited"]
 
@@ -22,25 +21,14 @@ _GRID = (("x", "y"), ("easting", "northing"), ("x_of_point", "y_of_point"))
 _SHAPES = (("geometry",), ("wkt",))
 
 
-@dataclass(frozen=True, slots=True)
-class Delimited:
+class Delimited(Format):
     """Made by PostgreSQL's own COPY."""
 
-    id: str = "csv"
-    title: str = "CSV"
-    media_type: str = "text/csv; charset=utf-8"
-    order: int = 10
-    streams: bool = True
-    styled: bool = False
-    lonlat: bool = False
+    id = "csv"
+    title = "CSV"
+    media_type = "text/csv; charset=utf-8"
+    order = 10
     of: frozenset[Subject] = frozenset({"features", "readings"})
-    needs: tuple[str, ...] = ()
-
-    def fits(self, layer: Layer, status: LayerStatus) -> bool:  # noqa: ARG002
-        return True
-
-    def told(self, layer: Layer, status: LayerStatus) -> tuple[str, ...]:  # noqa: ARG002
-        return ()
 
     def estimate(self, widths: Mapping[str, float]) -> float:
         return sum(width + 1 for width in widths.values()) + 8

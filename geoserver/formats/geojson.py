@@ -3,42 +3,29 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from geoserver.database.exports import select_features
+from geoserver.formats.base import Format
 from geoserver.formats.readme import describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from geoserver.database.exports import Rows
-    from geoserver.database.status import LayerStatus
-    from geoserver.formats.base import Extract, Subject, Target
-    from geoserver.model import Layer
+    from geoserver.formats.base import Extract, Target
 
 __all__ = ["FORMAT", "GeoJson"]
 
 
-@dataclass(frozen=True, slots=True)
-class GeoJson:
+class GeoJson(Format):
     """What is said of the rows stands behind them, because their count does."""
 
-    id: str = "geojson"
-    title: str = "GeoJSON"
-    media_type: str = "application/geo+json"
-    order: int = 30
-    streams: bool = True
-    styled: bool = False
-    lonlat: bool = True
-    of: frozenset[Subject] = frozenset({"features"})
-    needs: tuple[str, ...] = ()
-
-    def fits(self, layer: Layer, status: LayerStatus) -> bool:  # noqa: ARG002
-        return True
-
-    def told(self, layer: Layer, status: LayerStatus) -> tuple[str, ...]:  # noqa: ARG002
-        return ()
+    id = "geojson"
+    title = "GeoJSON"
+    media_type = "application/geo+json"
+    order = 30
+    lonlat = True
 
     def estimate(self, widths: Mapping[str, float]) -> float:
         return sum(width + len(name) + 6 for name, width in widths.items()) + 90

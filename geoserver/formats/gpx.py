@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
 from geoserver.database.exports import select_tracks
+from geoserver.formats.base import Format
 from geoserver.formats.readme import render_text
 
 if TYPE_CHECKING:
@@ -14,31 +14,27 @@ if TYPE_CHECKING:
 
     from geoserver.database.exports import Rows
     from geoserver.database.status import LayerStatus
-    from geoserver.formats.base import Extract, Subject, Target
+    from geoserver.formats.base import Extract, Target
     from geoserver.model import Layer
 
 __all__ = ["FORMAT", "Gpx"]
 
 _LIMITS = (
     "GPX has no fields of its own: they are extensions, which few devices show.",
-    "Line breaks in texts are blanks; many programs read whole numbers of more than 9 digits wrongly.",
+    "Line breaks in texts are blanks.",
+    "Programs guess types: they take texts of digits for numbers, and read whole ones of more than 9 digits wrongly.",
 )
 _LINES = ("LINESTRING", "MULTILINESTRING")
 
 
-@dataclass(frozen=True, slots=True)
-class Gpx:
+class Gpx(Format):
     """Fields stand in extensions, as GDAL reads and writes them."""
 
-    id: str = "gpx"
-    title: str = "GPX"
-    media_type: str = "application/gpx+xml"
-    order: int = 100
-    streams: bool = True
-    styled: bool = False
-    lonlat: bool = True
-    of: frozenset[Subject] = frozenset({"features"})
-    needs: tuple[str, ...] = ()
+    id = "gpx"
+    title = "GPX"
+    media_type = "application/gpx+xml"
+    order = 100
+    lonlat = True
 
     def fits(self, layer: Layer, status: LayerStatus) -> bool:  # noqa: ARG002
         return status.geometry_type.upper() in ("POINT", *_LINES)

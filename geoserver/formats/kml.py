@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
 from geoserver.database.exports import select_places
+from geoserver.formats.base import Format
 from geoserver.formats.readme import render_text
 
 if TYPE_CHECKING:
@@ -14,28 +14,20 @@ if TYPE_CHECKING:
 
     from geoserver.database.exports import Rows
     from geoserver.database.status import LayerStatus
-    from geoserver.formats.base import Extract, Subject, Target
+    from geoserver.formats.base import Extract, Target
     from geoserver.model import Field, Layer
 
 __all__ = ["FORMAT", "Kml"]
 
 
-@dataclass(frozen=True, slots=True)
-class Kml:
+class Kml(Format):
     """Fields stand in extended data. Whole numbers are texts there: KML's own have 32 bits."""
 
-    id: str = "kml"
-    title: str = "KML"
-    media_type: str = "application/vnd.google-earth.kml+xml"
-    order: int = 60
-    streams: bool = True
-    styled: bool = False
-    lonlat: bool = True
-    of: frozenset[Subject] = frozenset({"features"})
-    needs: tuple[str, ...] = ()
-
-    def fits(self, layer: Layer, status: LayerStatus) -> bool:  # noqa: ARG002
-        return True
+    id = "kml"
+    title = "KML"
+    media_type = "application/vnd.google-earth.kml+xml"
+    order = 60
+    lonlat = True
 
     def told(self, layer: Layer, status: LayerStatus) -> tuple[str, ...]:  # noqa: ARG002
         plain = [item.title for item in layer.listed_fields if item.type in ("integer", "date", "timestamp")]

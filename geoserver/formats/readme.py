@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from geoserver.formats.base import Format
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
     from geoserver.database.exports import Rows
-    from geoserver.database.status import LayerStatus
-    from geoserver.formats.base import Extract, Readme, Subject, Target
-    from geoserver.model import Field, Layer
+    from geoserver.formats.base import Extract, Readme, Target
+    from geoserver.model import Field
 
 __all__ = ["FORMAT", "cite", "describe", "describe_field", "render_text"]
 
@@ -85,25 +85,13 @@ def render_text(extract: Extract, count: int | None) -> str:
     return "\n".join(lines) + "\n"
 
 
-@dataclass(frozen=True, slots=True)
-class ReadmeText:
+class ReadmeText(Format):
     """The README alone, for formats that have no place for it."""
 
-    id: str = "readme.txt"
-    title: str = "README"
-    media_type: str = "text/plain; charset=utf-8"
-    order: int = 200
-    streams: bool = True
-    styled: bool = False
-    lonlat: bool = False
-    of: frozenset[Subject] = frozenset({"features"})
-    needs: tuple[str, ...] = ()
-
-    def fits(self, layer: Layer, status: LayerStatus) -> bool:  # noqa: ARG002
-        return True
-
-    def told(self, layer: Layer, status: LayerStatus) -> tuple[str, ...]:  # noqa: ARG002
-        return ()
+    id = "readme.txt"
+    title = "README"
+    media_type = "text/plain; charset=utf-8"
+    order = 200
 
     def estimate(self, widths: Mapping[str, float]) -> float:  # noqa: ARG002
         return 0.0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from geoserver.formats.base import Format
 from geoserver.formats.columns import list_columns, read_batches
 from geoserver.formats.readme import render_text
 from geoserver.formats.vector import write_layer
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from geoserver.database.exports import Rows
     from geoserver.database.status import LayerStatus
-    from geoserver.formats.base import Extract, Subject, Target
+    from geoserver.formats.base import Extract, Target
     from geoserver.model import Layer
 
 __all__ = ["FORMAT", "Shapefile", "shorten_names"]
@@ -42,22 +43,14 @@ _LIMITS = (
 _MIXED = "Points, lines and polygons are in files of their own; collections of them are left out."
 
 
-@dataclass(frozen=True, slots=True)
-class Shapefile:
+class Shapefile(Format):
     """Each part is written by GDAL and then put into the archive, which is sent as it grows."""
 
-    id: str = "shp.zip"
-    title: str = "Shapefile (zipped)"
-    media_type: str = "application/zip"
-    order: int = 50
-    streams: bool = True
-    styled: bool = False
-    lonlat: bool = False
-    of: frozenset[Subject] = frozenset({"features"})
-    needs: tuple[str, ...] = ("pyogrio", "pyarrow.csv", "pyarrow.compute", "zipfile")
-
-    def fits(self, layer: Layer, status: LayerStatus) -> bool:  # noqa: ARG002
-        return True
+    id = "shp.zip"
+    title = "Shapefile (zipped)"
+    media_type = "application/zip"
+    order = 50
+    needs = ("pyogrio", "pyarrow.csv", "pyarrow.compute", "zipfile")
 
     def told(self, layer: Layer, status: LayerStatus) -> tuple[str, ...]:
         long = len(shorten_names(layer.fields)) > 0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from geoserver.formats.base import Format
 from geoserver.formats.delimited import position_columns
 from geoserver.formats.readme import render_text
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from geoserver.database.exports import Rows
     from geoserver.database.status import LayerStatus
-    from geoserver.formats.base import Extract, Subject, Target
+    from geoserver.formats.base import Extract, Target
     from geoserver.model import Field, Layer
 
 __all__ = ["FORMAT", "MOST_ROWS", "Sheet"]
@@ -31,27 +31,22 @@ _LIMITS = (
     "Times are in UTC, to the millisecond; numbers have 15 digits or a little more; texts end after 32,767 letters.",
 )
 _MANY = "More than 1,048,575 rows are in several sheets."
+_LONG = "Shapes whose WKT has more than 32,767 letters are left out: half a shape is none. Other formats have them."
 
 
-@dataclass(frozen=True, slots=True)
-class Sheet:
+class Sheet(Format):
     """A workbook is an archive, which is made first and sent when it is whole."""
 
-    id: str = "xlsx"
-    title: str = "Excel (XLSX)"
-    media_type: str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-    order: int = 20
-    streams: bool = False
-    styled: bool = False
-    lonlat: bool = False
-    of: frozenset[Subject] = frozenset({"features"})
-    needs: tuple[str, ...] = ("xlsxwriter", "pyarrow.csv", "geoserver.formats.columns")
-
-    def fits(self, layer: Layer, status: LayerStatus) -> bool:  # noqa: ARG002
-        return True
+    id = "xlsx"
+    title = "Excel (XLSX)"
+    media_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    order = 20
+    streams = False
+    needs = ("xlsxwriter", "pyarrow.csv", "geoserver.formats.columns")
 
     def told(self, layer: Layer, status: LayerStatus) -> tuple[str, ...]:  # noqa: ARG002
-        return _LIMITS if status.rows <= MOST_ROWS else (*_LIMITS, _MANY)
+        shapes = () if status.geometry_type.upper() in ("", "POINT") else (_LONG,)
+        return (*_LIMITS, *shapes, *((_MANY,) if status.rows > MOST_ROWS else ()))
 
     def estimate(self, widths: Mapping[str, float]) -> float:
         return 0.35 * sum(width + 12 for width in widths.values())
@@ -99,7 +94,10 @@ class _Writer:
         self._begin()
         place = {0: "", 1: "wkt", 2: "xy"}[len(position_columns(self._extract))]
         for batch in read_batches(self._extract, rows, place):
-            for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            columns = [column.to_pylist() for column in batch.columns]
+            if place == "wkt":
+                columns[-1] = [text if len(text or "") <= _MOST_TEXT else None for text in columns[-1]]
+            for values in zip(*columns, strict=True):
                 if self._row > MOST_ROWS:
                     self._begin()
                 for column, value in enumerate(values):
@@ -111,7 +109,7 @@ class _Writer:
     def _begin(self) -> None:
         """A new sheet, with a header whose notes say what the fields mean."""
         self._number += 1
-        title = _UNNAMED.sub(" ", self._extract.readme.title).strip()[:25] or self._extract.id[:25]
+        title = " ".join(_UNNAMED.sub(" ", self._extract.readme.title).split())[:25] or self._extract.id[:25]
         title = f"{title}_" if title.lower() in ("readme", "history") else title
         self._sheet = self._book.add_worksheet(title if self._number == 1 else f"{title} {self._number}")
         self._sheet.freeze_panes(1, 0)

@@ -297,6 +297,23 @@ def test_what_does_not_fit_into_a_sheet_is_in_the_next_one(
     assert [row[2] for table in tables for row in table[1:]] == [f"row {i:02}" for i in range(COUNT)]
 
 
+def test_a_shape_that_is_too_long_for_a_cell_is_left_out_rather_than_cut(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer, status = fill(workspace, "polygons", AREAS)
+    chosen = find_format(layer, status, "xlsx")
+    assert any("left out" in text for text in chosen.told(layer, status))
+    extract = build_extract(layer, status, chosen, build(layer, status), Asked(fields=""))
+    monkeypatch.setattr(sheet, "_MOST_TEXT", 70)
+    path = workspace.root / "long.xlsx"
+    with connect(workspace.url) as connection, xlsxwriter.Workbook(str(path), {"constant_memory": True}) as book:
+        assert sheet._Writer(book, extract).write(Rows(connection, lambda: None)) == COUNT
+    shapes = [row[-1] for row in calamine.load_workbook(str(path)).get_sheet_by_index(0).to_python()[1:]]
+    whole = [text for (text,) in workspace.rows("ST_AsText(geom)")]
+    assert shapes == [text if len(text) <= 70 else "" for text in whole]
+    assert 0 < shapes.count("") < COUNT
+
+
 def test_what_does_not_fit_into_a_shapefile_is_in_the_next_one(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,7 +39,7 @@ export function writeLines(source: Source): Line[] {
     {
       tool: "R (sf)",
       needs: "gpkg",
-      code: `library(sf)\n\ndownload.file("${at("gpkg", key)}", "${file("gpkg")}", mode = "wb")\nrows <- read_sf("${file("gpkg")}", layer = "${layer}")`,
+      code: `library(sf)\n\ndownload.file("${at("gpkg", key)}", "${file("gpkg")}", mode = "wb")\nrows <- st_read("${file("gpkg")}", layer = "${layer}")`,
     },
     // A document is read once and kept, while a stream would be fetched anew for each look at the map.
     { tool: "QGIS", needs: "geojson", code: `iface.addVectorLayer("${at("geojson", { ...key, crs: "" })}", "${layer}", "ogr")` },
