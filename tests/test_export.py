@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +13,6 @@ from geoserver.cli import app
 from geoserver.errors import BadParameterError, GeoserverError, NotFoundError, SetupError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from click.testing import Result
     from fastapi.testclient import TestClient
 
@@ -61,6 +61,7 @@ def test_the_format_is_told_by_the_files_name_or_by_name(folder: Path) -> None:
         (("crime", "out.doc"), SetupError),
         (("crime", "nowhere/out.csv"), SetupError),
         (("nothing", "out.csv"), NotFoundError),
+        (("crime", "out.csv", "--readings"), NotFoundError),
         (("districts", "out.gpx"), NotFoundError),
         (("crime", "out.csv", "--filter", "nothing = 1"), BadParameterError),
         (("crime", "out.kml", "--crs", "EPSG:3857"), BadParameterError),
@@ -73,3 +74,19 @@ def test_what_cannot_be_written_leaves_no_file(
     done = run(*arguments)
     assert isinstance(done.exception, error), done.exception
     assert not [path for path in folder.iterdir() if path.is_file()]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk to write to")
+def test_a_full_disk_is_told_in_a_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What is written under the name of the part of the file finds no room.
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    (folder / ".out.csv.1").symlink_to("/dev/full")
+    done = run("crime", "out.csv")
+    assert isinstance(done.exception, SetupError)
+    assert "No space left on device" in str(done.exception)
+    assert not [*folder.iterdir()]
+
+
+def test_a_layer_without_readings_is_told_to_have_none(folder: Path) -> None:
+    done = run("crime", "out.csv", "--readings")
+    assert "there are no readings" in str(done.exception)

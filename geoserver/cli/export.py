@@ -9,22 +9,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
-from geoserver.cli.common import Workspace, database, find_layer, read_settings, say
+from geoserver.cli.common import Workspace, console, database, find_layer, read_settings, say
 from geoserver.errors import SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from geoserver.catalog import Catalog
     from geoserver.database.status import LayerStatus
-    from geoserver.formats import Extract, Format, Subject
+    from geoserver.formats import Extract, Format, Subject, apart
     from geoserver.model import Layer
     from geoserver.settings import Settings
 
 __all__ = ["export"]
 
 _READINGS = ".readings"
+_MEGABYTE = 1_000_000
 
 
 def export(
@@ -48,7 +50,7 @@ def export(
 ) -> None:
     """Write rows of a layer to a file: all of them, restricted ones too, or those that a filter leaves.
 
-    The file appears when it is complete.
+    The file appears when it is complete, in place of one of that name.
     """
     from geoserver.catalog import read_catalog
 
@@ -64,7 +66,11 @@ def export(
     subject: Subject = "readings" if readings else "features"
     with database(settings) as url:
         rows = asyncio.run(_export(settings, url, catalog, _Wish(wanted, name, target, subject, asked, lang)))
-    print(f"{target}: {rows:,} rows, {target.stat().st_size / 1e6:,.1f} MB")
+    print(f"{target}: {rows:,} rows, {_say_size(target.stat().st_size)}")
+
+
+def _say_size(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB" if size >= _MEGABYTE else f"{-(-size // 1000):,} kB"
 
 
 def _format_of(file: Path | None) -> str:
@@ -103,22 +109,34 @@ async def _export(settings: Settings, url: str, catalog: Catalog, wish: _Wish) -
     finally:
         await pool.close()
     chosen = find_format(found, status, wish.format, wish.subject)
-    exported = await apart.start(url, chosen, _build_extract(catalog, found, status, chosen, wish))
-    target = wish.target
+    name = escape(wish.target.name)
+    with console().status(f"{name} …") as shown:  # on a terminal alone
+        exported = await apart.start(url, chosen, _build_extract(catalog, found, status, chosen, wish))
+        try:
+            await _write(exported, wish.target, lambda size: shown.update(f"{name}: {_say_size(size)}"))
+        finally:
+            exported.close()
+    if not exported.rows:
+        say(f"{found.id}: no row fits")
+    return exported.rows or 0
+
+
+async def _write(exported: apart.Export, target: Path, progress: Callable[[int], None]) -> None:
+    from geoserver.formats.apart import BrokenOffError
+
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         with partial.open("wb") as out:
             async for block in exported.blocks():
                 out.write(block)
+                progress(out.tell())
         partial.replace(target)
-    except apart.BrokenOffError as error:
+    except BrokenOffError as error:
         raise SetupError(f"{target}: not written: {error}") from error
+    except OSError as error:
+        raise SetupError(f"FILE: {target} cannot be written: {error.strerror}; expected a place with room") from error
     finally:
-        exported.close()
         partial.unlink(missing_ok=True)
-    if not exported.rows:
-        say(f"{found.id}: no row fits")
-    return exported.rows or 0
 
 
 def _build_extract(catalog: Catalog, found: Layer, status: LayerStatus, chosen: Format, wish: _Wish) -> Extract:

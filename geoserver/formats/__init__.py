@@ -44,7 +44,8 @@ def find_format(layer: Layer, status: LayerStatus, name: str, subject: Subject =
     """The format of this id; raises NotFoundError that lists those there are for the layer."""
     fitting = {item.id: item for item in offered(layer, status, subject)}
     if name not in fitting:
-        raise NotFoundError("format", name, f"one of {', '.join(fitting) or '(none: there are no rows)'}")
+        none = f"(none: there are no {'readings' if subject == 'readings' else 'rows'})"
+        raise NotFoundError("format", name, f"one of {', '.join(fitting) or none}")
     return fitting[name]
 
 
