@@ -83,3 +83,12 @@ def test_a_layer_without_a_style_of_its_own_has_a_plain_one(city_settings: Setti
     layer = catalog.layers["trees"]
     plain = build_qml(replace(catalog, styles={}), layer)
     assert len(list(ET.fromstring(plain.partition("\n")[2]).iter("rule"))) >= 1
+
+
+def test_columns_are_called_what_the_fields_are_called_in_a_language(city_settings: Settings) -> None:
+    catalog = read_catalog(city_settings)
+    layer = in_language(catalog.layers["bike-paths"], ["de"])
+    root = ET.fromstring(build_qml(catalog, layer, read_words()["de"]).partition("\n")[2])
+    aliases = {str(each.get("field")): each.get("name") for each in root.iter("alias")}
+    assert list(aliases) == list(layer.fields)
+    assert (aliases["width"], aliases["lit"]) == ("Breite (m)", "Nachts beleuchtet")

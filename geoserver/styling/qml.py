@@ -44,7 +44,7 @@ def build_qml(catalog: Catalog, layer: Layer, words: ServerWords = ENGLISH) -> s
     drawn = [*_read_drawn(catalog, layer, words)]
     if not drawn:
         return ""
-    root = ET.Element("qgis", version="3.22.0", styleCategories="Symbology")
+    root = ET.Element("qgis", version="3.22.0", styleCategories="Symbology|Fields")
     levels = {"symbollevels": "1", "enableorderby": "0"}  # what is drawn first is below, of all features
     renderer = ET.SubElement(root, "renderer-v2", levels, type="RuleRenderer")
     rules = ET.SubElement(renderer, "rules", key="root")
@@ -60,6 +60,10 @@ def build_qml(catalog: Catalog, layer: Layer, words: ServerWords = ENGLISH) -> s
         symbol = ET.SubElement(symbols, "symbol", about)
         for part in parts:
             _add_part(symbol, part)
+    aliases = ET.SubElement(root, "aliases")  # what a table's columns are called
+    for item in layer.fields.values():
+        name = f"{item.title} ({item.unit})" if item.unit else item.title
+        ET.SubElement(aliases, "alias", field=item.name, name=name)
     return _HEAD + ET.tostring(root, encoding="unicode")
 
 
