@@ -30,7 +30,8 @@ _BLOCK = 1 << 17
 _PIPE = 1 << 18
 _SIZE = 8  # bytes that say how many follow
 _WORKER = "geoserver.formats.child"
-_UNUSED = ("shapely", "pyproj")  # which pyogrio would import
+# Which pyogrio and pyarrow would import: a tenth of all the memory that a file costs.
+_UNUSED = ("shapely", "pyproj", "certifi", "pyarrow._dataset", "pyarrow._s3fs", "pyarrow._gcsfs", "pyarrow._azurefs")
 _CODE = struct.Struct("<i")
 
 

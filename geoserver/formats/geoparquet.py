@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "GeoParquet"]
 
-_GROUP = 15_000  # rows that are read together
+_GROUP = 10_000  # rows that are read together, and held in memory until all of them are there
+_PAGE = 1 << 16  # bytes, for each column in memory too
 _NAMES = {
     "POINT": "Point",
     "LINESTRING": "LineString",
@@ -65,7 +66,8 @@ class GeoParquet:
             metadata={"geo": _build_geo(extract)} if extract.geometry_type else None,
         )
         sink = pa.PythonFile(_Counted(target), mode="w")
-        with pq.ParquetWriter(sink, schema, compression="zstd", store_schema=True) as writer:
+        sizes = {"data_page_size": _PAGE, "dictionary_pagesize_limit": _PAGE}
+        with pq.ParquetWriter(sink, schema, compression="zstd", store_schema=True, **sizes) as writer:
             for group in _gather(read_batches(extract, rows)):
                 writer.write_table(pa.Table.from_batches(group), sum(map(len, group)))
             about = json.dumps(describe(extract, rows.count), ensure_ascii=False)

@@ -43,8 +43,8 @@ _FLAT = {  # one thread, and memory that is given back
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 18),
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 17),
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 18),  # a set one does not grow by itself
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 20),
 }
 
 
