@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["CATEGORIES", "CENTRE", "CITY", "SEED", "build_layer_file", "write_many_points", "write_points"]
+__all__ = [
+    "CATEGORIES",
+    "CENTRE",
+    "CITY",
+    "SEED",
+    "build_layer_file",
+    "is_written",
+    "note_written",
+    "write_many_points",
+    "write_points",
+]
 
 SEED = 20_240_229
 CENTRE = (-28.6, 45.2)  # lon, lat: where the sample city lies too
@@ -63,12 +73,26 @@ def build_layer_file(source: str) -> str:
     return LAYER_FILE.replace("{source}", source)
 
 
+def is_written(path: Path, rows: int) -> bool:
+    """Whether the file is there with so many rows; else it is about to be written, and marks of others are removed."""
+    marks = set(path.parent.glob(f"{path.stem}.[0-9]*"))
+    if path.is_file() and marks == {path.with_suffix(f".{rows}")}:
+        return True
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for mark in marks:
+        mark.unlink()
+    return False
+
+
+def note_written(path: Path, rows: int) -> None:
+    """Mark the file as whole."""
+    path.with_suffix(f".{rows}").touch()
+
+
 def write_points(path: Path, rows: int) -> Path:
     """Write a CSV with columns incident, category, reported_at, district, amount, lon, lat; kept when it is there."""
-    done = path.with_suffix(f".{rows}")
-    if path.is_file() and done.is_file():
+    if is_written(path, rows):
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
     writer = None
     for table in _build_chunks(rows):
         # As texts with a Z, as cities publish times; typed ones would be written without.
@@ -78,23 +102,21 @@ def write_points(path: Path, rows: int) -> Path:
         writer.write_table(table)
     if writer:
         writer.close()
-    done.touch()
+    note_written(path, rows)
     return path
 
 
 def write_many_points(path: Path, rows: int) -> Path:
     """Write the same columns as Parquet, which takes a tenth of the time that text does; kept when it is there."""
-    done = path.with_suffix(f".{rows}")
-    if path.is_file() and done.is_file():
+    if is_written(path, rows):
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
     writer = None
     for table in _build_chunks(rows):
         writer = writer or parquet.ParquetWriter(str(path), table.schema)
         writer.write_table(table)
     if writer:
         writer.close()
-    done.touch()
+    note_written(path, rows)
     return path
 
 

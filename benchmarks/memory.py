@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,8 +83,16 @@ def _draw_question(random: np.random.Generator, name: str) -> str:
 
 
 def read_memory(server: Server) -> float:
-    """Memory that the server's process and its children hold, in MiB; pages that they share are counted once."""
-    return sum(_read_share(pid) for pid in _walk(server.pid)) / 1024
+    """Memory that the server's process and its children hold, in MiB; pages that they share are counted once.
+
+    Where one began or ended meanwhile its pages would be counted twice or not at all, so all are read again.
+    """
+    while True:
+        with contextlib.suppress(OSError):  # one ended while it was looked at
+            pids = list(_walk(server.pid))
+            shares = sum(map(_read_share, pids))
+            if pids == list(_walk(server.pid)):
+                return shares / 1024
 
 
 def _walk(pid: int) -> Iterator[int]:

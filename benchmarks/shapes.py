@@ -13,7 +13,7 @@ import pyarrow as pa
 import shapely
 from pyarrow import parquet
 
-from benchmarks.data import CENTRE, CITY, SEED
+from benchmarks.data import CENTRE, CITY, SEED, is_written, note_written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,7 +84,7 @@ filter = "range"
 
 def write_streets(path: Path, rows: int) -> Path:
     """Write GeoParquet with segment, name, surface, opened, geometry; kept when it is there."""
-    if _is_done(path, rows):
+    if is_written(path, rows):
         return path
     random = np.random.default_rng(SEED + 1)
     streets = _build_streets(random, rows)
@@ -99,7 +99,7 @@ def write_streets(path: Path, rows: int) -> Path:
 
 def write_buildings(path: Path, rows: int) -> Path:
     """Write GeoParquet with building, use, height, built, geometry; kept when it is there."""
-    if _is_done(path, rows):
+    if is_written(path, rows):
         return path
     random = np.random.default_rng(SEED + 1)  # the same streets
     streets = _build_streets(random, max(1, rows * 2 // 5))
@@ -212,10 +212,6 @@ def _draw_buildings(
     return shapely.remove_repeated_points(shapely.polygons(rings))
 
 
-def _is_done(path: Path, rows: int) -> bool:
-    return path.is_file() and path.with_suffix(f".{rows}").is_file()
-
-
 def _write(path: Path, rows: int, columns: dict[str, Any], geometries: np.ndarray) -> Path:
     """Write GeoParquet in CRS84, rows in random order as a city's own files have them."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -224,5 +220,5 @@ def _write(path: Path, rows: int, columns: dict[str, Any], geometries: np.ndarra
     about = {"encoding": "WKB", "geometry_types": sorted({geometry.geom_type for geometry in geometries[:1]})}
     geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": about}}
     parquet.write_table(table.replace_schema_metadata({"geo": json.dumps(geo)}), path)
-    path.with_suffix(f".{rows}").touch()
+    note_written(path, rows)
     return path

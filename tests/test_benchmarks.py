@@ -11,12 +11,15 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from benchmarks import sql
+from benchmarks.data import write_points
 from benchmarks.filters import find_windows
 from benchmarks.page import Visit, find_kind
 from benchmarks.peers import build_keywords
 from geoserver.catalog import read_catalog
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fastapi.testclient import TestClient
 
     from geoserver.settings import Settings
@@ -94,3 +97,13 @@ def test_a_second_style_or_catalogue_counts_as_asked_for_the_layers() -> None:
 def test_a_page_that_asks_for_ever_is_not_idle() -> None:
     assert Visit(Counter(), 1.0, 1.5, ended=True).idle == 0.5
     assert Visit(Counter(), 39.9, 40.0, ended=False).idle >= 40
+
+
+def test_generated_points_are_written_anew_when_their_number_changes_and_changes_back(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "points.csv"
+    for rows in (10, 20, 10):
+        lines = write_points(path, rows).read_text().splitlines()
+        assert len(lines) == rows + 1
+    written = path.stat().st_mtime_ns
+    write_points(path, 10)
+    assert path.stat().st_mtime_ns == written

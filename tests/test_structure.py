@@ -37,7 +37,7 @@ ROWS = [
     {"grid", "parameters"},
     {"model"},
     {"fieldtypes"},
-    {"interrupts", "turns"},
+    {"interrupts", "turns", "nursery"},
     {"settings", "addresses", "assets", "colours", "errors", "encodings", "etags", "tasks"},
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}

@@ -17,9 +17,20 @@ import psycopg
 from psycopg import ClientCursor, pq
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
+from geoserver.database.cells import (
+    FORMULA,
+    Way,
+    as_cell,
+    as_data,
+    as_json,
+    as_value,
+    as_xml,
+    name_column,
+    with_comma,
+    within_years,
+)
 from geoserver.database.connecting import SettingsOf, connect
 from geoserver.errors import OvertakenError
-from geoserver.fieldtypes import FIELD_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -51,9 +62,6 @@ _DEGREE_DIGITS = 8  # about a millimetre
 _LENGTH_DIGITS = 3
 _BLOCK = 1 << 16  # bytes that are handed on at once
 _WATCH = "1000"  # milliseconds between two looks whether who asked is still there
-# Signs that begin a formula in some spreadsheet, the wide ones of East Asia too; see docs/downloads.md.
-FORMULA = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
-_UNWRITABLE = "".join(map(chr, [*range(1, 9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF]))  # in XML 1.0
 _PARAM = re.compile(r"%\((\w+)\)s")
 
 
@@ -82,17 +90,6 @@ class Selection:
     @property
     def digits(self) -> int:
         return _DEGREE_DIGITS if self.srid == LONLAT else _LENGTH_DIGITS
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How a table is written as text."""
-
-    separator: str = ","
-    decimal: str = "."
-    guarded: bool = True  # against spreadsheets that would run a text
-    marked: bool = False  # begins with a byte order mark, by which spreadsheets know UTF-8
-    header: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +125,11 @@ _LINES = "FORMAT csv, DELIMITER E'\\x02', QUOTE E'\\x01'"  # one column, of whic
 
 def select_table(of: Selection, way: Way, place: str = "") -> Statement:
     """CSV: the id, the fields, and the position as `place` says: `xy` in two columns, `wkt` in one, or not at all."""
-    columns: list[Composable] = [_column("fid"), *_owner_columns(of, way)]
-    columns += [_as_cell(_column(name), kind, way) for name, kind in of.fields]
+    columns: list[Composable] = [name_column("fid"), *_owner_columns(of, way)]
+    columns += [as_cell(name_column(name), kind, way) for name, kind in of.fields]
     shape = _shape(of)
     if place == "xy":
-        columns += [_with_comma(SQL("ST_X({})").format(shape), way), _with_comma(SQL("ST_Y({})").format(shape), way)]
+        columns += [with_comma(SQL("ST_X({})").format(shape), way), with_comma(SQL("ST_Y({})").format(shape), way)]
     elif place == "wkt":
         columns.append(SQL("ST_AsText({})").format(shape))
     names = SQL(", ").join(
@@ -146,8 +143,8 @@ def select_columns(of: Selection, place: str) -> Statement:
     """Columns that Arrow reads as what they are: the id, the fields, and the position as `place` says: `wkb` in
     hexadecimal digits, `xy` in two columns, `wkt`, or not at all.
     """
-    columns: list[Composable] = [_column("fid"), *_owner_columns(of, None)]
-    columns += [_as_value(_column(name), kind) for name, kind in of.fields]
+    columns: list[Composable] = [name_column("fid"), *_owner_columns(of, None)]
+    columns += [as_value(name_column(name), kind) for name, kind in of.fields]
     shape = _shape(of) if of.dimension is None else SQL("ST_Multi({})").format(_shape(of))
     match place:
         case "wkb":
@@ -164,7 +161,7 @@ def select_features(of: Selection) -> Statement:
     properties: Composable = SQL("'{{}}'").format()
     if of.fields:
         values = [
-            SQL("{} AS {}").format(_within_years(_column(name), kind, _json(name, kind)), Identifier(name))
+            SQL("{} AS {}").format(within_years(name_column(name), kind, as_json(name, kind)), Identifier(name))
             for name, kind in of.fields
         ]
         # The row has a name here that no field can have.
@@ -180,7 +177,7 @@ def select_places(of: Selection, title: str) -> Statement:
     """KML placemarks, one a line; `title` is the field that names them, if any."""
     data = _join(
         SQL("coalesce('<SimpleData name={}>' || {} || '</SimpleData>', '')").format(
-            SQL(_quoted(_escape_name(name))), _as_data(name, kind)
+            SQL(_quoted(_escape_name(name))), as_data(name, kind)
         )
         for name, kind in of.fields
     )
@@ -201,7 +198,7 @@ def select_places(of: Selection, title: str) -> Statement:
 def select_tracks(of: Selection, title: str, *, lines: bool) -> Statement:
     """GPX: points as `wpt`, lines as `trk` with a segment for each part, one a line."""
     data = _join(
-        SQL("coalesce('<ogr:{0}>' || {1} || '</ogr:{0}>', '')").format(SQL(name), _as_xml(name, kind, breaks=False))
+        SQL("coalesce('<ogr:{0}>' || {1} || '</ogr:{0}>', '')").format(SQL(name), as_xml(name, kind, breaks=False))
         for name, kind in of.fields
     )
     within = SQL("{} || '<extensions><ogr:fid>' || t.fid || '</ogr:fid>' || {} || '</extensions>'").format(
@@ -257,81 +254,14 @@ def _owner_columns(of: Selection, way: Way | None) -> list[Composable]:
     if not of.owner_key:
         return []
     column = Identifier("p", "the key")
-    return [_as_cell(column, of.owner_key_type, way) if way else _as_value(column, of.owner_key_type)]
-
-
-def _column(name: str) -> Identifier:
-    return Identifier("t", name)
-
-
-def _json(name: str, kind: FieldType) -> Composable:
-    return SQL(FIELD_TYPES[kind].json).format(_column(name))
-
-
-def _within_years(column: Composable, kind: FieldType, shown: Composable) -> Composable:
-    """Times that every format and library can hold."""
-    if FIELD_TYPES[kind].kind != "time":
-        return shown
-    return SQL("CASE WHEN {0} >= '0001-01-01' AND {0} < '10000-01-01' THEN {1} END").format(column, shown)
-
-
-def _as_value(column: Composable, kind: FieldType) -> Composable:
-    """A column as COPY writes it and Arrow reads it."""
-    if FIELD_TYPES[kind].kind == "number":
-        return SQL(FIELD_TYPES[kind].json).format(column)
-    return _within_years(column, kind, column)
-
-
-def _as_text(column: Composable, kind: FieldType) -> Composable:
-    """A value for people and programs that read text: true and false, times as ISO 8601 has them, in UTC."""
-    if FIELD_TYPES[kind].kind == "boolean":
-        return SQL("{}::text").format(column)
-    if kind == "timestamp":
-        shown = SQL("replace(({} AT TIME ZONE 'UTC')::text, ' ', 'T') || 'Z'").format(column)
-        return _within_years(column, kind, shown)
-    return _as_value(column, kind)
-
-
-def _as_cell(column: Composable, kind: FieldType, way: Way) -> Composable:
-    if FIELD_TYPES[kind].kind != "text":
-        if kind == "timestamp" and way.marked:  # as spreadsheets take it for a time
-            return _within_years(column, kind, SQL("{} AT TIME ZONE 'UTC'").format(column))
-        shown = _as_text(column, kind)
-        return _with_comma(shown, way) if FIELD_TYPES[kind].kind == "number" else shown
-    if not way.guarded:
-        return column
-    signs = SQL(", ").join(Literal(ord(sign)) for sign in [*FORMULA, "'"])
-    return SQL("CASE WHEN ascii({0}) IN ({1}) AND strpos({2}, left(ltrim({0}, ''''), 1)) > 0 AND ltrim({0}, '''') <> ''"
-               " THEN '''' || {0} ELSE {0} END").format(column, signs, Literal(FORMULA))  # fmt: skip
-
-
-def _with_comma(number: Composable, way: Way) -> Composable:
-    return number if way.decimal == "." else SQL("replace(({})::text, '.', {})").format(number, Literal(way.decimal))
-
-
-def _as_xml(name: str, kind: FieldType, *, breaks: bool = True) -> Composable:
-    """A value between tags; in one line, so that COPY leaves it as it is, with line breaks as references or blanks."""
-    shown = _as_text(_column(name), kind)
-    if FIELD_TYPES[kind].kind != "text":
-        return SQL("({})::text").format(shown)
-    lines = (("\n", "&#10;"), ("\r", "&#13;")) if breaks else (("\r\n", " "), ("\n", " "), ("\r", " "))
-    for sign, written in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), *lines):
-        shown = SQL("replace({}, {}, {})").format(shown, Literal(sign), Literal(written))
-    return SQL("translate({}, {}, '')").format(shown, Literal(_UNWRITABLE))
-
-
-def _as_data(name: str, kind: FieldType) -> Composable:
-    """The same for KML: booleans are 1 and 0, because many programs take `true` for 0."""
-    if FIELD_TYPES[kind].kind == "boolean":
-        return SQL("{}::integer::text").format(_column(name))
-    return _as_xml(name, kind)
+    return [as_cell(column, of.owner_key_type, way) if way else as_value(column, of.owner_key_type)]
 
 
 def _tagged(tag: str, name: str, of: Selection) -> Composable:
     kind = dict(of.fields).get(name)
     if kind is None:
         return SQL("''")
-    return SQL("coalesce('<{0}>' || {1} || '</{0}>', '')").format(SQL(tag), _as_xml(name, kind))
+    return SQL("coalesce('<{0}>' || {1} || '</{0}>', '')").format(SQL(tag), as_xml(name, kind))
 
 
 def _join(parts: Iterator[Composable]) -> Composable:
@@ -405,7 +335,7 @@ class Rows:
         if not names:
             return set()
         tests = SQL(", ").join(
-            SQL("coalesce(max({0}) > {1} OR min({0}) < -{1}, false)").format(_column(name), Literal(most))
+            SQL("coalesce(max({0}) > {1} OR min({0}) < -{1}, false)").format(name_column(name), Literal(most))
             for name in names
         )
         query = SQL("SELECT {} FROM {} AS t WHERE {}").format(tests, Identifier("layers", of.table), SQL(of.condition))

@@ -30,6 +30,8 @@ _BLOCK = 1 << 17
 _PIPE = 1 << 18
 _SIZE = 8  # bytes that say how many follow
 _WORKER = "geoserver.formats.child"
+# Which pyogrio and pyarrow would import: a tenth of all the memory that a file costs.
+_UNUSED = ("shapely", "pyproj", "certifi", "pyarrow._dataset", "pyarrow._s3fs", "pyarrow._gcsfs", "pyarrow._azurefs")
 _CODE = struct.Struct("<i")
 
 
@@ -136,8 +138,8 @@ async def start(url: str, chosen: Format, extract: Extract, place: Place | None 
     try:
         with contextlib.suppress(AttributeError, OSError):  # a wide pipe means fewer turns between the two processes
             fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, _PIPE)
-        order = (url, chosen.id, extract, place)
-        needs = (_WORKER, *chosen.needs)
+        order = (url, chosen, extract, place)
+        needs = (_WORKER, type(chosen).__module__, "geoserver.model", *chosen.needs)
         await asyncio.to_thread(_NURSERY.send, needs, order, [writer, theirs.fileno()])
     except BaseException:
         os.close(pipe)
@@ -155,5 +157,5 @@ async def start(url: str, chosen: Format, extract: Extract, place: Place | None 
     return export
 
 
-_NURSERY = Nursery(trusted=True)
+_NURSERY = Nursery(trusted=True, without=_UNUSED)
 atexit.register(_NURSERY.close)

@@ -12,15 +12,15 @@ import psycopg
 from geoserver.database.exports import open_rows
 from geoserver.database.pool import explain
 from geoserver.errors import BadParameterError, OvertakenError, UnavailableError
-from geoserver.formats import read_formats, turns
+from geoserver.formats import turns
 from geoserver.formats.kept import put
 from geoserver.formats.target import Target
-from geoserver.sources.nursery import TOLD
+from geoserver.nursery import TOLD
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from geoserver.formats.base import Extract
+    from geoserver.formats.base import Extract, Format
     from geoserver.formats.kept import Place
 
 __all__ = ["prepare", "work"]
@@ -30,17 +30,16 @@ _NICE = 10  # tiles come first
 
 
 def prepare() -> None:
-    """Have every format at hand, and the turns that those who work take."""
-    read_formats()
+    """Have the turns at hand that those who work take."""
     turns.prepare()
 
 
-def work(order: tuple[str, str, Extract, Place | None], pipe: int, folder: Path) -> None:
-    """Write the extract in the format of this id; leaves word of how many rows there were, or of what went wrong.
+def work(order: tuple[str, Format, Extract, Place | None], pipe: int, folder: Path) -> None:
+    """Write the extract in this format; leaves word of how many rows there were, or of what went wrong.
 
     Where the file has a place among those that are kept, it is there as soon as it is whole.
     """
-    url, name, extract, place = order
+    url, chosen, extract, place = order
     os.nice(_NICE)
     os.environ["TMPDIR"] = str(folder)
     kept = folder / "kept" if place else None
@@ -48,7 +47,7 @@ def work(order: tuple[str, str, Extract, Place | None], pipe: int, folder: Path)
     target = Target(pipe, folder, kept, turn.give_back)
     try:
         with open_rows(url, extract.id, extract.version, extract.selection, turn.pass_on) as rows:
-            read_formats()[name].write(extract, rows, target)
+            chosen.write(extract, rows, target)
             told: dict[str, object] = {"rows": rows.count}
         turn.give_back()
         if place and kept:

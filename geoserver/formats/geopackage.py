@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "GeoPackage"]
 
-# The index is made in memory, for a million rows in 70 MB; of what is beyond, row by row, which takes much longer.
-_OPTIONS = {"OGR_GPKG_MAX_RAM_USAGE_RTREE": "80000000", "OGR_GPKG_ALLOW_THREADED_RTREE": "NO"}
+# The index of a few rows is made in memory, which takes 70 bytes for each; of more, row by row, which takes longer.
+_OPTIONS = {"OGR_GPKG_MAX_RAM_USAGE_RTREE": "1000000", "OGR_GPKG_ALLOW_THREADED_RTREE": "NO"}
 _NO_TIME = "1970-01-01T00:00:00.000Z"
 
 

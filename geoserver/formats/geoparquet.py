@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyproj
 
 from geoserver.formats.columns import GEOMETRY, list_columns, read_batches
 from geoserver.formats.readme import describe, describe_field
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from geoserver.database.exports import Rows
     from geoserver.database.status import LayerStatus
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "GeoParquet"]
 
-_GROUP = 50_000  # rows that are read together
+_GROUP = 10_000  # rows that are read together, and held in memory until all of them are there
+_PAGE = 1 << 16  # bytes, for each column in memory too
 _NAMES = {
     "POINT": "Point",
     "LINESTRING": "LineString",
@@ -46,7 +46,7 @@ class GeoParquet:
     styled: bool = False
     lonlat: bool = False
     of: frozenset[Subject] = frozenset({"features", "readings"})
-    needs: tuple[str, ...] = ("pyarrow.csv", "pyarrow.parquet", "pyproj")
+    needs: tuple[str, ...] = ("pyarrow.csv", "pyarrow.parquet")
 
     def fits(self, layer: Layer, status: LayerStatus) -> bool:  # noqa: ARG002
         return True
@@ -66,20 +66,27 @@ class GeoParquet:
             metadata={"geo": _build_geo(extract)} if extract.geometry_type else None,
         )
         sink = pa.PythonFile(_Counted(target), mode="w")
-        with pq.ParquetWriter(sink, schema, compression="zstd", store_schema=True) as writer:
-            held: list[pa.RecordBatch] = []
-            for batch in read_batches(extract, rows):
-                held.append(batch)
-                if sum(map(len, held)) >= _GROUP:
-                    writer.write_table(pa.Table.from_batches(held).cast(schema))
-                    held = []
-            if held:
-                writer.write_table(pa.Table.from_batches(held).cast(schema))
+        sizes = {"data_page_size": _PAGE, "dictionary_pagesize_limit": _PAGE}
+        with pq.ParquetWriter(sink, schema, compression="zstd", store_schema=True, **sizes) as writer:
+            for group in _gather(read_batches(extract, rows)):
+                writer.write_table(pa.Table.from_batches(group), sum(map(len, group)))
             about = json.dumps(describe(extract, rows.count), ensure_ascii=False)
             writer.add_key_value_metadata({"about": about})
 
 
 FORMAT = GeoParquet()
+
+
+def _gather(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
+    """Batches that make a row group each."""
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        held.append(batch)
+        if sum(map(len, held)) >= _GROUP:
+            yield held
+            held = []
+    if held:
+        yield held
 
 
 class _Counted(io.RawIOBase):
@@ -107,5 +114,7 @@ def _build_geo(extract: Extract) -> str:
     kind = _NAMES.get(extract.geometry_type)
     column: dict[str, object] = {"encoding": "WKB", "geometry_types": [kind] if kind else []}
     if extract.crs != "EPSG:4326":  # else longitude and latitude, as the specification says where a file says nothing
+        import pyproj  # noqa: PLC0415 - large, and not for those who have no use for it
+
         column["crs"] = pyproj.CRS.from_user_input(extract.crs).to_json_dict()
     return json.dumps({"version": "1.1.0", "primary_column": GEOMETRY, "columns": {GEOMETRY: column}})

@@ -43,6 +43,8 @@ _FLAT = {  # one thread, and memory that is given back
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 18),  # a set one does not grow by itself
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 20),
 }
 
 
@@ -108,7 +110,7 @@ class _Rows:
         with contextlib.suppress(OSError):
             self._status.settimeout(5)
             told = self._status.recv(4)
-            code = struct.unpack("<i", told)[0] if len(told) == 4 else 1  # noqa: PLR2004 - as the warden packs it
+            code = struct.unpack("<i", told)[0] if len(told) == 4 else 1  # noqa: PLR2004 - as the nursery packs it
         memory = (self._request.limits.memory or find_memory()) >> 20
         self._close()
         if code == -signal.SIGABRT:
@@ -133,9 +135,12 @@ def _close(pipe: int, status: socket.socket) -> None:
 class Nursery:
     """The process that forks others which do a piece of work; started when it is first needed, ended with this one."""
 
-    def __init__(self, *, trusted: bool = False) -> None:
-        """`trusted` work may know passwords, for it is not done on foreign files."""
+    def __init__(self, *, trusted: bool = False, without: Iterable[str] = ()) -> None:
+        """`trusted` work may know passwords, for it is not done on foreign files; `without` names libraries that
+        others can use but need not, and that are not imported for them.
+        """
         self._trusted = trusted
+        self._without = tuple(without)
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._orders: socket.socket | None = None
@@ -158,7 +163,7 @@ class Nursery:
         if self._orders is None or self._owner != os.getpid():
             self._orders, theirs = socket.socketpair()
             with theirs:
-                command = [sys.executable, "-P", "-m", "geoserver.sources.nursery", str(theirs.fileno())]
+                command = [sys.executable, "-P", "-m", "geoserver.nursery", str(theirs.fileno()), *self._without]
                 environment = dict(os.environ) | _FLAT if self._trusted else list_variables() | _MEMORY
                 self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment)  # noqa: S603 - this Python
             self._owner = os.getpid()

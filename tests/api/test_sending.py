@@ -117,7 +117,7 @@ def begun(server: Server, query: str = "?fields=name,said") -> Iterator[tuple[ht
 
 
 def find_workers() -> list[int]:
-    """Processes of ours that make files: children of those that watch them, whom the one that forks has forked."""
+    """Processes of ours that make files: children of the one that forks them."""
     parents = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
@@ -126,7 +126,7 @@ def find_workers() -> list[int]:
     def forked(pid: int, times: int) -> bool:
         return pid == os.getpid() if times == 0 else pid in parents and forked(parents[pid], times - 1)
 
-    return [pid for pid in parents if forked(pid, 3)]
+    return [pid for pid in parents if forked(pid, 2)]
 
 
 def test_a_client_that_leaves_in_mid_stream_leaves_no_query_and_no_process(slow: Server) -> None:
