@@ -130,6 +130,7 @@ def _build_extract(found: Layer, status: LayerStatus, chosen: Format, wish: _Wis
 
     languages, _ = choose_languages(wish.lang, [])
     layer, asked = in_language(found, languages), wish.asked
+    words = words_for(layer, languages)
     times = asked.get("datetime")
     where = build(
         layer,
@@ -144,8 +145,9 @@ def _build_extract(found: Layer, status: LayerStatus, chosen: Format, wish: _Wis
         crs=asked.get("crs"),
         sort=asked.get("sort"),
         datetime=times,
-        decimal=words_for(layer, languages).point if wish.lang else "",
+        decimal=words.point if wish.lang else "",
         given=asked,
+        language=words.code,
         style=style,
     )
     return build_extract(layer, status, chosen, where, more)

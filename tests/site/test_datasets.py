@@ -20,7 +20,7 @@ from PIL import Image
 
 from geoserver import assets
 from geoserver.app import create_app
-from geoserver.catalog.languages import page_languages, read_phrases, read_table
+from geoserver.catalog.languages import page_languages, read_messages, read_table
 from geoserver.catalog.licences import find_licence
 from geoserver.database.pool import Database
 from geoserver.database.previews import read_cells
@@ -245,15 +245,17 @@ def test_who_asks_for_a_page_that_is_not_there_is_led_on_and_a_program_is_told_w
     assert client.get("/layers/nothing").headers["content-type"] == "application/problem+json"
 
 
-def test_every_language_says_all_that_the_pages_say() -> None:
+@pytest.mark.parametrize("table", ["pages", "sentences", "readme", "downloads"])
+def test_every_language_says_all_that_the_server_says(table: str) -> None:
     folder = assets.root("messages")
-    expected = read_table(folder / "en.ts", "pages")
+    expected = read_table(folder / "en.ts", table)
+    assert expected
     for language in page_languages():
-        told = read_table(folder / f"{language}.ts", "pages")
+        told = read_table(folder / f"{language}.ts", table)
         assert list(told) == list(expected)
         parts = {key: sorted(re.findall(r"{\w+}", text)) for key, text in told.items()}
         assert parts == {key: sorted(re.findall(r"{\w+}", text)) for key, text in expected.items()}
-        assert read_phrases(language)["datasets"] == told["datasets"]
+        assert read_messages(table, language) == told
 
 
 @pytest.mark.parametrize(
@@ -366,8 +368,11 @@ def test_files_to_download_stand_on_the_page_with_their_size_and_their_limits(cl
     listed = client.get("/api/layers/air-quality?lang=de").json()["downloads"]
     page = read(client, "/layers/air-quality?lang=de")
     for file in listed:
-        assert page.find("a", href=file["href"])
+        assert page.find("a", href=f"{file['href']}?lang=de"), "what goes with the rows is in the reader's language"
         assert [limit for limit in file["limits"] if limit not in page.text] == []
+    assert page.find("a", href="http://127.0.0.1/download/air-quality.csv"), "for programs, without ways of a language"
+    assert not [found for found in page.find("td") + page.find("p") if found.get("lang") == "en"]
+    assert "Zeitpunkte sind auf die Millisekunde genau" in page.text
     assert page.find("link", rel="item", type="application/zip")
     assert "etwa" in page.text
     assert "Messungen" in page.text

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from geoserver.database.summaries import show_range
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from geoserver.formats import Subject
+    from geoserver.formats.listing import Download
     from geoserver.model import Field
     from geoserver.site.datasets.known import Known
     from geoserver.site.datasets.phrases import Phrases
@@ -18,10 +20,12 @@ __all__ = [
     "Bar",
     "Chart",
     "FieldRow",
+    "FileRow",
     "Load",
     "Note",
     "build_charts",
     "build_fields",
+    "build_files",
     "build_loads",
     "build_notes",
     "find_period",
@@ -40,6 +44,18 @@ class FieldRow:
     range: str
     labels: tuple[tuple[str, str], ...]
     is_latest: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """A file that can be had; `hint` says what it is good for, `limits` what it cannot hold."""
+
+    of: Subject
+    title: str
+    hint: str
+    href: str
+    size: str
+    limits: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +82,7 @@ class Note:
     """What was changed in rows that were kept, or why others were not; `field` is None for the geometry."""
 
     what: str
+    language: str
     count: str
     example: str = ""
     field: Field | None = None
@@ -114,6 +131,22 @@ def _describe_range(item: Field, known: Known, phrases: Phrases) -> str:
     return phrases.span(*(phrases.value(item, ends[end]) for end in ("min", "max")))
 
 
+def build_files(downloads: Iterable[Download], phrases: Phrases) -> list[FileRow]:
+    """The files in the reader's language; a table with its numbers as they are written there, and plain, too."""
+    rows: list[FileRow] = []
+    for file in downloads:
+        size = phrases.say("about_size", size=phrases.bytes(file.bytes)) if file.bytes else ""
+        key = file.format.partition(".")[0]
+        keys = [key, f"{key}_plain"] if file.of == "features" else [key]
+        for each in keys:
+            title, hint = phrases.file(each)
+            if each == key or title:
+                told = (title or file.title, hint) if file.of == "features" else (file.title, "")
+                href = f"{file.href}?lang={phrases.language}" if each == key else file.href
+                rows.append(FileRow(file.of, *told, href, size, " ".join(file.limits)))
+    return rows
+
+
 def build_charts(known: Known, phrases: Phrases) -> list[Chart]:
     """The values of the fields to choose from; of those that have different ones."""
     charts: list[Chart] = []
@@ -146,17 +179,20 @@ def build_notes(known: Known, phrases: Phrases) -> list[Note]:
     """What the last load changed in rows that it kept."""
     fields = known.layer.fields
     return [
-        Note(note["what"], phrases.number(note["count"]), note["example"], fields.get(note["field"]))
+        Note(*phrases.sentence(note["what"]), phrases.number(note["count"]), note["example"], fields.get(note["field"]))
         for note in known.notes
     ]
 
 
 def build_loads(known: Known, phrases: Phrases) -> list[Load]:
-    return [_build_load(load, phrases) for load in known.loads]
+    fields = known.layer.fields.values()
+    return [_build_load(load, fields, phrases) for load in known.loads]
 
 
-def _build_load(load: Mapping[str, Any], phrases: Phrases) -> Load:
+def _build_load(load: Mapping[str, Any], fields: Iterable[Field], phrases: Phrases) -> Load:
     read, rows, rejected, changed = (phrases.number(load[name]) for name in ("read", "rows", "rejected", "changed"))
-    reasons = tuple(Note(reason, phrases.number(count)) for reason, count in load["reasons"].items())
+    reasons = tuple(
+        Note(*phrases.sentence(reason, fields), phrases.number(count)) for reason, count in load["reasons"].items()
+    )
     clean = not load["rejected"] and not load["changed"]
     return Load(load["at"], phrases.day(load["at"].date()), read, rows, rejected, changed, reasons, clean)
