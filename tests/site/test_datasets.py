@@ -337,6 +337,30 @@ def test_a_preview_of_a_link_has_a_title_a_text_and_a_picture(client: TestClient
     assert len(image.convert("RGB").getcolors(100_000) or ()) > 5
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"), [("/", "crime"), ("/?layers=trees,districts", "trees"), ("/?layers=", "crime")]
+)
+def test_a_preview_of_a_link_to_the_map_shows_the_first_layer_that_is_on(
+    client: TestClient, address: str, shown: str
+) -> None:
+    page = client.get(address).text
+    told = dict(re.findall(r'<meta (?:property|name)="([\w:]+)" content="([^"]*)" />', page))
+    assert told["og:title"]
+    assert told["twitter:card"] == "summary_large_image"
+    assert told["og:image"] == f"http://127.0.0.1/layers/{shown}/map.png"
+    answer = client.get(told["og:image"].removeprefix("http://127.0.0.1"))
+    size = (int(told["og:image:width"]), int(told["og:image:height"]))
+    assert Image.open(io.BytesIO(answer.content)).size == size
+
+
+def test_the_data_service_leads_to_the_page_of_a_dataset(client: TestClient) -> None:
+    address = "http://127.0.0.1/layers/crime"
+    assert f'href="{address}"' in client.get("/ogc/collections/crime?f=html").text
+    links = client.get("/ogc/collections/crime?f=json").json()["links"]
+    assert [link["href"] for link in links if link["rel"] == "describedby"] == [address]
+    assert 'href="http://127.0.0.1/layers/land"' not in client.get("/ogc/collections/land?f=html").text
+
+
 def test_pictures_of_other_kinds_are_not_found(client: TestClient) -> None:
     assert client.get("/layers/crime/map.gif").status_code == 404
     assert client.get("/layers/nothing/map.svg").status_code == 404
