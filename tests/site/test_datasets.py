@@ -26,12 +26,17 @@ from geoserver.database.pool import Database
 from geoserver.database.previews import read_cells
 from geoserver.filtering import build
 from geoserver.model import Field
+from geoserver.site.datasets.jsonld import build_dataset
+from geoserver.site.datasets.known import Known
 from geoserver.site.datasets.phrases import find_phrases
 from geoserver.site.datasets.sketch import build_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from fastapi import FastAPI
+
+    from geoserver.services import Services
     from geoserver.settings import Settings
 
 DATA = ("crime", "bike-paths", "trees", "sewage-sampling", "air-quality", "districts")
@@ -209,10 +214,37 @@ def test_nothing_of_a_page_comes_from_elsewhere_and_no_script_may_run(client: Te
         assert all(found["src"].startswith("http://127.0.0.1/") for found in page.find("img"))
 
 
+def test_what_search_engines_for_data_demand_is_told_of_every_dataset(client: TestClient) -> None:
+    for name in DATA:
+        (told,) = read(client, f"/layers/{name}").told
+        assert 50 <= len(told["description"]) <= 5_000
+        assert told["name"]
+        assert told["license"].startswith("https://")
+        assert told["creator"]["name"]
+        assert told["publisher"]["name"]
+        assert re.fullmatch(r"(-?[\d.]+ ){3}-?[\d.]+", told["spatialCoverage"]["geo"]["box"])
+        assert told["isAccessibleForFree"] is True
+        assert all(each["contentUrl"].startswith("http://") and each["encodingFormat"] for each in told["distribution"])
+
+
+def test_a_description_that_is_too_short_for_search_engines_is_filled_up(client: TestClient, city_app: FastAPI) -> None:
+    assert client
+    services: Services = city_app.state.services
+    found = services.find("trees")
+    assert found is not None
+    layer = replace(found[0], description="Trees.")
+    document = build_dataset(Known(layer, found[1]), services.live.current.city, "http://127.0.0.1", [])
+    assert document["description"].startswith("Trees. Trees. ")
+    assert len(document["description"]) >= 50
+
+
 def test_reference_managers_get_the_citation_as_a_file(client: TestClient) -> None:
     (entry,) = client.get("/layers/crime/citation.json").json()
     assert entry["type"] == "dataset"
     assert entry["URL"] == "http://127.0.0.1/layers/crime"
+    assert entry["note"] == "CC BY 4.0"
+    known = {"id", "type", "title", "author", "publisher", "issued", "version", "URL", "note", "language"}
+    assert entry.keys() <= known, "the schema of CSL-JSON has no others"
     bibtex = client.get("/layers/crime/citation.bib").text
     assert bibtex.startswith("@misc{crime-")
     assert bibtex.count("{") == bibtex.count("}")
