@@ -26,6 +26,7 @@ from geoserver.database.pool import Database
 from geoserver.database.previews import read_cells
 from geoserver.filtering import build
 from geoserver.model import Field
+from geoserver.site.datasets.dataset import Chart, build_charts
 from geoserver.site.datasets.jsonld import build_dataset
 from geoserver.site.datasets.known import Known
 from geoserver.site.datasets.phrases import find_phrases
@@ -236,6 +237,35 @@ def test_a_description_that_is_too_short_for_search_engines_is_filled_up(client:
     document = build_dataset(Known(layer, found[1]), services.live.current.city, "http://127.0.0.1", [])
     assert document["description"].startswith("Trees. Trees. ")
     assert len(document["description"]) >= 50
+
+
+def test_values_are_drawn_where_a_few_of_them_say_something(client: TestClient, city_app: FastAPI) -> None:
+    assert client
+    services: Services = city_app.state.services
+    found = services.find("crime")
+    assert found is not None
+    layer, status = found
+
+    def draw(*counts: int) -> list[Chart]:
+        choices = {"category": [{"value": str(number), "count": count} for number, count in enumerate(counts)]}
+        return build_charts(Known(layer, status, choices=choices), find_phrases("en"))
+
+    assert draw(*[9] * 500) == []
+    assert (
+        build_charts(
+            Known(
+                layer,
+                replace(status, rows=30),
+                choices={"category": [{"value": str(i), "count": 1} for i in range(30)]},
+            ),
+            find_phrases("en"),
+        )
+        == []
+    ), "each row has its own"
+    (chart,) = draw(*[1_000] * 40)
+    assert len(chart.bars) == 9
+    rest = chart.bars[-1]
+    assert (rest.rest, rest.share, chart.bars[0].share) == (True, 0.0, 100.0), "no bar is as long as a shorter one"
 
 
 def test_reference_managers_get_the_citation_as_a_file(client: TestClient) -> None:

@@ -33,6 +33,7 @@ __all__ = [
 
 _CHARTS = 4  # fields whose values are drawn
 _BARS = 8  # values of each
+_TELLING = 0.1  # share of the rows that these have to have
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class FileRow:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A value and how many rows have it; `share` is its width in per cent of the longest."""
+    """A value and how many rows have it; `share` is its width in per cent of the longest, 0 for what is beyond it."""
 
     label: str
     count: str
@@ -148,13 +149,19 @@ def build_files(downloads: Iterable[Download], phrases: Phrases) -> list[FileRow
 
 
 def build_charts(known: Known, phrases: Phrases) -> list[Chart]:
-    """The values of the fields to choose from; of those that have different ones."""
+    """The values of the fields to choose from, where a few of them say something about the rows."""
     charts: list[Chart] = []
     for name, counts in known.choices.items():
-        if len(charts) < _CHARTS and len(counts) > 1:
+        if len(charts) < _CHARTS and _is_telling(counts, known.status.rows):
             item = known.layer.fields[name]
             charts.append(Chart(item, tuple(_build_bars(item, counts, known.status.rows, phrases))))
     return charts
+
+
+def _is_telling(counts: Sequence[Mapping[str, Any]], total: int) -> bool:
+    """Not of names, which each row has its own, nor of hundreds of values, none of which many rows have."""
+    most = sorted((row["count"] for row in counts if row["value"] is not None), reverse=True)[:_BARS]
+    return len(counts) > 1 and max(most, default=0) > 1 and sum(most) >= _TELLING * total
 
 
 def _build_bars(item: Field, counts: Sequence[Mapping[str, Any]], total: int, phrases: Phrases) -> Iterator[Bar]:
@@ -162,10 +169,10 @@ def _build_bars(item: Field, counts: Sequence[Mapping[str, Any]], total: int, ph
     missing = sum(row["count"] for row in counts if row["value"] is None)
     shown = named[:_BARS] if len(named) > _BARS + 1 else named
     others = max(total - missing - sum(row["count"] for row in shown), 0)
-    most = max((row["count"] for row in counts), default=1)
+    most = max(row["count"] for row in named)
 
     def build(label: str, count: int, *, rest: bool = False) -> Bar:
-        share = min(round(100 * count / max(most, 1), 1), 100.0)
+        share = round(100 * count / most, 1) if count <= most else 0.0
         return Bar(label, phrases.number(count), phrases.percent(count, total), share, rest)
 
     yield from (build(phrases.value(item, row["value"]), row["count"]) for row in shown)
