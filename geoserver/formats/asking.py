@@ -37,6 +37,7 @@ class Asked:
     decimal: str = ""  # sign before decimals in the reader's language; empty: the plain way of CSV
     address: str = ""
     given: Mapping[str, str] = field(default_factory=dict)  # all of them, for people
+    language: str = "en"  # of what is said around the rows
     style: str = ""
 
 
@@ -115,7 +116,7 @@ def _build_readme(layer: Layer, status: LayerStatus, chosen: Format, asked: Aske
         updated=status.loaded_at,
         address=asked.address,
         asked=dict(asked.given),
-        language=layer.spoken,
+        language=asked.language,
         limits=chosen.told(layer, status) if asked.subject == "features" else (),
     )
 

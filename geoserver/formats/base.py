@@ -31,7 +31,7 @@ class Readme:
     updated: datetime | None = None
     address: str = ""  # by which the same file is had again
     asked: Mapping[str, str] = field(default_factory=dict)  # parameters as given
-    language: str = ""
+    language: str = "en"  # in which the README speaks
     limits: tuple[str, ...] = ()  # what the format cannot hold
 
 
