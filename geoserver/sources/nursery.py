@@ -13,6 +13,7 @@ An order begins with a line of modules to have at hand. The first of them does t
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gc
 import importlib
 import os
@@ -24,6 +25,7 @@ import socket
 import struct
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,8 @@ __all__ = ["TOLD"]
 TOLD = "told"  # file in which a worker leaves words for the parent
 _FDS = 2
 _MOST_TOLD = 1 << 16
+_PREFIX = "geoserver-work-"
+_LEFT = 3600  # seconds after which a folder that nobody holds is nobody's
 
 
 class _Without:
@@ -49,6 +53,7 @@ def main(number: int) -> None:
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.SIG_IGN)  # sent to all, it reaches the loader too, which closes the socket
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # wardens need no one to wait for them
+    _sweep()
     with socket.socket(fileno=number) as orders:
         while True:
             head, fds, _flags, _address = socket.recv_fds(orders, 4, _FDS)
@@ -69,6 +74,20 @@ def main(number: int) -> None:
                 os.close(fd)
 
 
+def _sweep() -> None:
+    """Remove the folders of those that were killed before they could do it."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            number = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                state = os.fstat(number)
+                if state.st_uid == os.geteuid() and time.time() - state.st_mtime > _LEFT:
+                    fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(path)
+            finally:
+                os.close(number)
+
+
 def _have(names: list[str]) -> Any:
     """Import what an order needs, before the fork and only in this process; gives the module that does the work."""
     new = names[0] not in sys.modules
@@ -82,7 +101,8 @@ def _have(names: list[str]) -> Any:
 
 def _guard(module: Any, order: object, rows: int, parent: int) -> None:
     """Fork a worker, wait for its end or the parent's, and leave nothing behind."""
-    folder = Path(tempfile.mkdtemp(prefix="geoserver-work-"))
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_EX)  # until this process and the worker have ended
     told, tell = os.pipe()
     os.set_blocking(tell, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
