@@ -10,7 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx2 as httpx
@@ -339,6 +339,27 @@ def test_a_new_version_takes_what_was_kept_of_the_old_one_away(
     answer = httpx.get(address, headers={"Range": "bytes=0-9", "If-Range": old.headers["etag"], **PLAIN})
     assert (answer.status_code, answer.text.count(",said said")) == (200, ROWS)
     assert answer.headers["etag"] != old.headers["etag"]
+
+
+def test_a_file_of_a_layer_that_is_closed_is_kept_no_longer_nor_is_one_that_is_being_made(
+    make_database: Callable[..., str], template: str, serve: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "layers").mkdir()
+    (tmp_path / "layers" / "rows.toml").write_text(LAYER, encoding="utf-8")
+    url, place = make_database(template=template), Settings(workspace=tmp_path, database_url=None)
+    with serve(create_app(place, url), url) as server:
+        address = f"{server.url}/download/rows.csv"
+        whole = httpx.get(address, headers=PLAIN)
+        assert len(kept_in(tmp_path)) == 1
+        with begun(server, "?lang=de") as (answer, _):
+            (tmp_path / "layers" / "rows.toml").write_text(f'access = "restricted"{LAYER}', encoding="utf-8")
+            wait_for(lambda: httpx.head(address).status_code == 404)
+            wait_for(lambda: kept_in(tmp_path) == [])
+            assert answer.read().count(b"said said " * 50) == ROWS  # it was asked for before
+        wait_for(lambda: not find_workers() and kept_in(tmp_path) == [])
+        tag = whole.headers["etag"]
+        for headers in ({"If-None-Match": tag}, {"Range": "bytes=0-9", "If-Range": tag}, {"If-Match": tag}):
+            assert httpx.get(address, headers=headers).status_code == 404
 
 
 def test_what_was_not_asked_for_the_longest_makes_room(tmp_path: Path) -> None:
