@@ -14,6 +14,7 @@ An order begins with a line of modules to have at hand. The first of them does t
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gc
 import importlib
 import os
@@ -25,6 +26,7 @@ import socket
 import struct
 import sys
 import tempfile
+import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +40,8 @@ __all__ = ["TOLD"]
 TOLD = "told"  # file in which a worker leaves words for the parent
 _FDS = 2
 _MOST_TOLD = 1 << 16
+_PREFIX = "geoserver-work-"
+_LEFT = 3600  # seconds after which a folder that nobody holds is nobody's
 
 
 class _Without:
@@ -144,11 +148,14 @@ class _Nursery:
     def _start(self, order: bytes, pipe: int, parent: socket.socket) -> None:
         names, _, content = order.partition(b"\n")
         module = _have(names.decode().split(), self._without)
-        folder = Path(tempfile.mkdtemp(prefix="geoserver-work-"))
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        held = os.open(folder, os.O_RDONLY)
+        fcntl.flock(held, fcntl.LOCK_EX)  # until the worker has ended, who outlives this process if that is killed
         pid = os.fork()
         if pid == 0:
             self._forget(parent)
             _work(module, content, pipe, folder)
+        os.close(held)
         self._workers[pid] = _Worker(pid, parent.dup(), folder)
 
     def _forget(self, parent: socket.socket) -> None:
@@ -166,8 +173,23 @@ def main(number: int, *without: str) -> None:
     sys.meta_path.insert(0, _Without(("geopandas", "pandas")))
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.SIG_IGN)  # sent to all, it reaches the loader too, which closes the socket
+    _sweep()
     with socket.socket(fileno=number) as orders:
         _Nursery(orders, without).serve()
+
+
+def _sweep() -> None:
+    """Remove the folders of those that were killed before they could do it."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            number = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                state = os.fstat(number)
+                if state.st_uid == os.geteuid() and time.time() - state.st_mtime > _LEFT:
+                    fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(path)
+            finally:
+                os.close(number)
 
 
 def _work(module: Any, order: bytes, pipe: int, folder: Path) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import logging
@@ -87,6 +88,7 @@ def build_config(
     proxies = settings.trusted_proxies
     for name in ("geoserver", "uvicorn.access", "uvicorn.error"):
         logging.getLogger(name).addFilter(_HIDING)
+    logging.getLogger("uvicorn.error").addFilter(_SHORTENING)
     return uvicorn.Config(
         Forwarded(app, proxies) if proxies else app,
         http=build_protocol(tiles, app.state.hosts, app.state.guard, app.state.gate),
@@ -181,6 +183,18 @@ class _HideKeys(logging.Filter):
 
 
 _HIDING = _HideKeys()
+
+
+class _CutShort(logging.Filter):
+    """Says in a line that the end of the server ended a request, which is no fault to look for."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError):
+            record.msg, record.args, record.exc_info = "A request was cut off, for the server ends", (), None
+        return True
+
+
+_SHORTENING = _CutShort()
 
 
 class Forwarded(ProxyHeadersMiddleware):

@@ -1,7 +1,8 @@
 """Ends the work for a client that has left, on every door: its query, its place in a queue, its thread.
 
 Starlette lets a handler go on after its client has gone; here the handler's task is cancelled, and what it awaits sees
-to the rest. Only reading ends like that: a write that was begun is done.
+to the rest. Only reading ends like that: a write that was begun is done. What the end of the server cuts off before it
+has an answer is told so.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
+
+from geoserver.api.problems import PROBLEM_TYPE, build_problem
+from geoserver.errors import UnavailableError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -30,10 +34,19 @@ class Departures:
             return
         watch = _Watch(receive)
         timer = asyncio.get_running_loop().call_later(_PATIENCE, watch.start)
+        begun = False
+
+        async def note(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
         try:
-            await self.app(scope, watch.receive, send)
+            await self.app(scope, watch.receive, note)
         except asyncio.CancelledError:
             if not watch.has_left or watch.task.uncancel():
+                if not begun:
+                    await _say_goodbye(send)
                 raise  # the server ends: that is not ours to swallow
         finally:
             timer.cancel()
@@ -72,6 +85,15 @@ class _Watch:
         self.has_left = True
         self.task.cancel()
         return message
+
+
+async def _say_goodbye(send: Send) -> None:
+    """What the end of the server leaves without an answer is no fault of it."""
+    status, headers, body = build_problem(UnavailableError("The server ends, or starts anew; try again in a moment."))
+    told = {"Content-Type": PROBLEM_TYPE, "Content-Length": str(len(body)), **headers}
+    raw = [(name.lower().encode(), value.encode()) for name, value in told.items()]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})
 
 
 def _has_body(scope: Scope) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, cast
 from urllib.parse import quote, urlencode
 
@@ -208,7 +207,13 @@ async def _open(
     except BaseException:
         slots.give_back(client)
         raise
-    return MadeFile(export, headers, chosen.media_type, partial(slots.give_back, client))
+
+    def end() -> None:
+        slots.give_back(client)
+        if place:  # the layer may have been closed, or loaded anew, while its file was made
+            sweep_kept(services, request.app.state.shelf)
+
+    return MadeFile(export, headers, chosen.media_type, end)
 
 
 def _address(base: str, file: str, values: dict[str, str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 from email.utils import formatdate
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["KeptFile", "MadeFile"]
 
+log = logging.getLogger("geoserver")
+
 _BLOCK = 1 << 18
 _PATIENCE = 120  # seconds in which a client must take a block, so that nobody holds a place for ever
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
@@ -39,6 +42,8 @@ class _File(Response):
                 async for block in self._blocks():
                     await _hand_on(send, {"type": "http.response.body", "body": block, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
+        except BrokenOffError as error:  # without its end, by which the client knows that it is not whole
+            log.warning("%s broke off: %s", scope["path"], error)
         finally:
             self._close()
 

@@ -295,6 +295,7 @@ class Rows:
         self._connection = connection
         self._between = between
         self.count = 0
+        self.fault: psycopg.Error | None = None
 
     def blocks(self, statement: Statement, size: int = _BLOCK) -> Iterator[bytes]:
         """What COPY writes, whole rows at a time, the first of them at once. Raises psycopg.Error."""
@@ -303,7 +304,7 @@ class Rows:
         connection = self._connection.pgconn
         begun = connection.exec_(f"COPY ({text}) TO STDOUT ({statement.options})".encode())
         if begun.status != pq.ExecStatus.COPY_OUT:
-            raise psycopg.errors.error_from_result(begun)
+            raise self._note(psycopg.errors.error_from_result(begun))
         take = connection.get_copy_data
         rows: list[bytes | memoryview] = []
         held, most = 0, 1
@@ -313,7 +314,7 @@ class Rows:
                 break
             rows.append(row)
             held += length
-            if held >= most:
+            if held >= most and self.count + len(rows) > 0:  # a header alone is no sign that there will be rows
                 self.count += len(rows)
                 yield b"".join(rows)
                 rows, held, most = [], 0, size
@@ -325,9 +326,14 @@ class Rows:
         if ended is None:
             raise psycopg.OperationalError("the rows ended before their end")
         if ended.status != pq.ExecStatus.COMMAND_OK:
-            raise psycopg.errors.error_from_result(ended)
+            raise self._note(psycopg.errors.error_from_result(ended))
         if rows:
             yield b"".join(rows)
+
+    def _note(self, error: psycopg.Error) -> psycopg.Error:
+        """Remember it: a library that asks for rows may tell of it in words of its own."""
+        self.fault = error
+        return error
 
     def find_wide(self, of: Selection, most: int) -> set[str]:
         """Fields of whole numbers of which some are larger than `most`, or smaller than its opposite."""
@@ -370,7 +376,15 @@ def open_rows(
         found = connection.execute("SELECT version FROM geoserver.layers WHERE id = %s", [layer_id]).fetchone()
         if found is None or found[0] != version:
             raise OvertakenError
-        yield Rows(connection, between)
+        rows = Rows(connection, between)
+        try:
+            yield rows
+        except Exception as error:
+            if connection.broken:
+                raise psycopg.OperationalError("the connection was lost") from error
+            if rows.fault and rows.fault is not error:
+                raise rows.fault from error
+            raise
 
 
 def header_of(of: Selection, place: Sequence[str]) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ log = logging.getLogger("geoserver")
 _BLOCK = 1 << 17
 _PIPE = 1 << 18
 _SIZE = 8  # bytes that say how many follow
+_LATER = 60  # seconds after which there may be room on a disk again
 _WORKER = "geoserver.formats.child"
 # Which pyogrio and pyarrow would import: a tenth of all the memory that a file costs.
 _UNUSED = ("shapely", "pyproj", "certifi", "pyarrow._dataset", "pyarrow._s3fs", "pyarrow._gcsfs", "pyarrow._azurefs")
@@ -122,6 +123,9 @@ class Export:
             raise OvertakenError
         if "unavailable" in words:
             raise UnavailableError(words["unavailable"])
+        if "full" in words:
+            log.error("An export ended because the disk of %s is full (TMPDIR names another place)", words["full"])
+            raise UnavailableError("The server has no room on its disk for this file; try again later.", _LATER)
         if code or "rows" not in words:
             log.error("An export ended with status %d: %s", code, words.get("failed", "it left no word"))
             raise LoadError("The file could not be made; the log of the server says why.")

@@ -50,6 +50,11 @@ class Extract:
     label: str = ""  # the field that names a feature, if any
     style: str = ""  # the layer's style for QGIS, where there is one
 
+    @property
+    def is_moved(self) -> bool:
+        """Whether positions are in another CRS than the layer's."""
+        return self.selection.srid != self.selection.stored
+
 
 class Format(Protocol):
     """One export format. Registered by being a module here with a `FORMAT`, or by an entry point `geoserver.formats`.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -27,6 +29,8 @@ __all__ = ["prepare", "work"]
 
 _FEW = 500  # characters of an error that nobody foresaw
 _NICE = 10  # tiles come first
+_WORDS = 4096  # bytes that are set apart for what is told: when it is of a full disk, there is no room for more
+_NO_ROOM = 1 << 20  # bytes of a disk that is full
 
 
 def prepare() -> None:
@@ -44,13 +48,15 @@ def work(order: tuple[str, Format, Extract, Place | None], pipe: int, folder: Pa
     os.environ["TMPDIR"] = str(folder)
     kept = folder / "kept" if place else None
     turn = turns.Turn()
+    told: dict[str, object] = {}
+    _tell(folder, told)
     target = Target(pipe, folder, kept, turn.give_back)
     try:
         with open_rows(url, extract.id, extract.version, extract.selection, turn.pass_on) as rows:
             chosen.write(extract, rows, target)
-            told: dict[str, object] = {"rows": rows.count}
+            told = {"rows": rows.count}
         turn.give_back()
-        if place and kept:
+        if place and kept and target.is_kept:
             with contextlib.suppress(OSError):  # it goes out all the same
                 put(place, kept)
         target.finish()
@@ -58,14 +64,25 @@ def work(order: tuple[str, Format, Extract, Place | None], pipe: int, folder: Pa
         return
     except OvertakenError as error:
         told = {"overtaken": str(error)}
-    except (psycopg.Error, OSError, ValueError, RuntimeError) as error:
-        told = _explain(error)
-    (folder / TOLD).write_text(json.dumps(told), encoding="utf-8")
+    except Exception as error:  # libraries have errors of their own, and somebody is to hear of each
+        is_full = shutil.disk_usage(folder).free < _NO_ROOM or getattr(error, "errno", 0) == errno.ENOSPC
+        told = {"full": str(folder.parent)} if is_full else _explain(error, extract)
+    _tell(folder, told)
 
 
-def _explain(error: Exception) -> dict[str, object]:
+def _tell(folder: Path, told: dict[str, object]) -> None:
+    """Leave word, in the room that was taken by the first."""
+    words = json.dumps(told).encode().ljust(_WORDS)
+    number = os.open(folder / TOLD, os.O_WRONLY | os.O_CREAT, 0o600)
+    os.pwrite(number, words, 0)
+    os.close(number)
+
+
+def _explain(error: Exception, extract: Extract) -> dict[str, object]:
     known = explain(error) if isinstance(error, psycopg.Error) else None
     match known:
+        case BadParameterError() if isinstance(error, psycopg.errors.InternalError_) and extract.is_moved:
+            return {"bad": ["crs", extract.crs, "a CRS that reaches all rows that are asked for; see its area of use"]}
         case BadParameterError():
             return {"bad": [known.parameter, known.value, known.expected]}
         case OvertakenError():

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
-import shutil
 import tempfile
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -16,13 +16,15 @@ __all__ = ["Target"]
 
 _BLOCK = 1 << 18
 _MOST = 1 << 32  # bytes that may wait; then the database waits too
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Target:
     """Bytes as they are made, or a file in a folder of its own, sent when it is whole.
 
     Nobody's slowness holds up the database, where a load waits until the last has read the old rows: what the reader
-    does not take at once waits in a file, and `finish` hands it on when the database is let go.
+    does not take at once waits in a file, and `finish` hands it on when the database is let go. Where the disk has no
+    room for it, the database waits after all, and nothing is kept.
     """
 
     def __init__(self, pipe: int, folder: Path, kept: Path | None = None, pause: Callable[[], object] = bool) -> None:
@@ -35,18 +37,27 @@ class Target:
         self._written = self._sent = 0  # bytes of what waits
         os.set_blocking(pipe, False)
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether all of it is where it was to be written to as well."""
+        return self._kept is not None
+
     def write(self, block: bytes | memoryview) -> None:
         """Hand bytes on, as many as the reader takes."""
         rest = memoryview(block).cast("B")
         if self._kept is None and self._sent == self._written:
             self._sent = self._written = 0  # what waited has gone
             rest = rest[self._offer(rest) :]
-        if rest:
-            file = self._file()
-            while rest:
-                done = os.pwrite(file.fileno(), rest, self._written)
+        while rest:
+            try:
+                done = os.pwrite(self._file().fileno(), rest, self._written)
                 self._written += done
-                rest = rest[done:]
+            except OSError as error:
+                if error.errno not in _FULL:
+                    raise
+                self._empty()
+                done = self._offer(rest)
+            rest = rest[done:]
         self._forward()
         while self._written - self._sent > _MOST:
             self._wait()
@@ -60,7 +71,8 @@ class Target:
         size = path.stat().st_size
         self._offer(memoryview(size.to_bytes(8)))  # nothing is before it in the pipe, so it has room
         if self._kept:
-            shutil.copyfile(path, self._kept)
+            self._kept.unlink()
+            self._kept.hardlink_to(path)
         self._waiting, self._written = path.open("rb", buffering=0), size
         self._forward()
 
@@ -77,6 +89,15 @@ class Target:
         """Hand on the rest, as fast as it is taken."""
         while self._sent < self._written:
             self._wait()
+
+    def _empty(self) -> None:
+        """Let go of the disk: what waits has to be taken first, and is not kept."""
+        self._kept = None
+        self.finish()
+        os.ftruncate(self._file().fileno(), 0)
+        self._written = self._sent = 0
+        self._pause()
+        select.select([], [self._pipe], [])
 
     def _wait(self) -> None:
         self._pause()

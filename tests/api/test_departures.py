@@ -164,23 +164,33 @@ def test_what_the_app_receives_is_the_same_whether_it_is_watched_or_not() -> Non
     assert drive(wait_for_departure, leaves=False) == ["http.response.start"]
 
 
-def test_a_cancellation_that_is_not_a_departure_goes_on_its_way() -> None:
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_cancellation_that_is_not_a_departure_goes_on_its_way_and_the_client_hears_of_it(*, begun: bool) -> None:
+    sent: list[dict[str, Any]] = []
+
     async def scene() -> None:
         async def receive() -> dict[str, Any]:
             await asyncio.Event().wait()
             raise AssertionError
 
-        async def app(*_: Any) -> None:
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        async def app(_scope: Any, _receive: Any, send: Any) -> None:
+            if begun:
+                await send({"type": "http.response.start", "status": 200, "headers": []})
             await asyncio.Event().wait()
 
         scope = {"type": "http", "method": "GET", "headers": []}
-        task = asyncio.ensure_future(Departures(app)(scope, receive, app))  # type: ignore[arg-type]
+        task = asyncio.ensure_future(Departures(app)(scope, receive, send))  # type: ignore[arg-type]
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
     asyncio.run(scene())
+    assert [message.get("status") for message in sent] == ([200] if begun else [503, None])
+    assert begun or (b"retry-after", b"5") in sent[0]["headers"]
 
 
 def test_an_interrupt_ends_what_is_waited_for_and_what_would_be_next() -> None:

@@ -7,9 +7,10 @@ import os
 import signal
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx2 as httpx
@@ -17,6 +18,7 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
+from geoserver.api import sending
 from geoserver.app import create_app
 from geoserver.catalog import read_catalog
 from geoserver.formats import read_formats
@@ -82,10 +84,14 @@ def served(make_database: Callable[..., str], template: str, settings: Settings,
 @pytest.fixture
 def slow(served: Server) -> Server:
     """The same, and each row takes the database two milliseconds."""
-    with psycopg.connect(served.database_url) as connection:
+    slow_down(served.database_url)
+    return served
+
+
+def slow_down(url: str) -> None:
+    with psycopg.connect(url) as connection:
         connection.execute("ALTER TABLE layers.rows RENAME TO all_rows")
         connection.execute("CREATE VIEW layers.rows AS SELECT * FROM layers.all_rows WHERE pg_sleep(0.002) IS NOT NULL")
-    return served
 
 
 def wait_for(is_so: Callable[[], object]) -> None:
@@ -96,7 +102,11 @@ def wait_for(is_so: Callable[[], object]) -> None:
 
 
 def queries(server: Server) -> list[int]:
-    with psycopg.connect(server.database_url) as connection:
+    return queries_at(server.database_url)
+
+
+def queries_at(url: str) -> list[int]:
+    with psycopg.connect(url) as connection:
         return [row[0] for row in connection.execute(QUERIES)]
 
 
@@ -116,15 +126,16 @@ def begun(server: Server, query: str = "?fields=name,said") -> Iterator[tuple[ht
         connection.close()
 
 
-def find_workers() -> list[int]:
-    """Processes of ours that make files: children of the one that forks them."""
+def find_workers(of: int | None = None) -> list[int]:
+    """Processes that make files for this one: children of the one that forks them."""
+    first = of or os.getpid()
     parents = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
 
     def forked(pid: int, times: int) -> bool:
-        return pid == os.getpid() if times == 0 else pid in parents and forked(parents[pid], times - 1)
+        return pid == first if times == 0 else pid in parents and forked(parents[pid], times - 1)
 
     return [pid for pid in parents if forked(pid, 2)]
 
@@ -159,6 +170,38 @@ def test_a_process_that_is_killed_in_mid_stream_gives_no_whole_file(slow: Server
         with pytest.raises(http.client.IncompleteRead):
             answer.read()
     wait_for(lambda: not queries(slow))
+
+
+def test_a_client_that_takes_nothing_is_cut_off_and_gets_no_whole_file(
+    served: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "_PATIENCE", 0.3)
+    for query in ("?fields=name,said", ""):  # made, then made to be kept, then kept
+        with begun(served, query) as (answer, _):
+            wait_for(lambda: not find_workers())
+            with pytest.raises(http.client.IncompleteRead):
+                answer.read()
+
+
+def test_a_crs_that_does_not_reach_the_rows_is_named(served: Server) -> None:
+    with psycopg.connect(served.database_url) as connection:
+        connection.execute("UPDATE layers.rows SET geom = ST_SetSRID(ST_MakePoint(-81, 0), 4326) WHERE fid = 1")
+    for name in ("csv", "fgb", "gpkg", "xlsx"):
+        answer = httpx.get(f"{served.url}/download/rows.{name}?crs=EPSG:25832")
+        assert (answer.status_code, answer.json()["parameter"]) == (400, "crs"), name
+
+
+def test_a_database_that_dies_before_the_first_byte_is_away_in_every_format(slow: Server) -> None:
+    for name in ("gpkg", "xlsx", "csv"):
+        with ThreadPoolExecutor() as pool:
+            # What is sorted comes when all of it is there.
+            asked = pool.submit(httpx.get, f"{slow.url}/download/rows.{name}?sort=said", timeout=PATIENCE)
+            wait_for(lambda: queries(slow))
+            with psycopg.connect(slow.database_url, autocommit=True) as connection:
+                for pid in queries(slow):
+                    connection.execute("SELECT pg_terminate_backend(%s)", [pid])
+            answer = asked.result()
+        assert (answer.status_code, answer.json()["retryAfter"]) == (503, 5), name
 
 
 def test_one_client_has_half_of_the_places_and_is_told_when_to_come_again(slow: Server) -> None:
@@ -270,8 +313,8 @@ def test_a_part_is_given_of_the_same_file_alone_and_where_there_is_one(keeping: 
 
 
 def test_what_is_filtered_or_sorted_is_not_kept(keeping: TestClient, tmp_path: Path) -> None:
-    for query in ("filter=fid<100", "bbox=-10,-10,10,10", "sort=-fid", "fields=", "crs=EPSG:3857"):
-        keeping.get(f"/download/trees.csv?{query}")
+    for query in ("filter=height<10", "bbox=-10,-10,10,10", "sort=-height", "fields=", "crs=EPSG:3857"):
+        assert keeping.get(f"/download/trees.csv?{query}").status_code == 200, query
     assert kept_in(tmp_path) == []
 
 
@@ -296,6 +339,27 @@ def test_a_new_version_takes_what_was_kept_of_the_old_one_away(
     answer = httpx.get(address, headers={"Range": "bytes=0-9", "If-Range": old.headers["etag"], **PLAIN})
     assert (answer.status_code, answer.text.count(",said said")) == (200, ROWS)
     assert answer.headers["etag"] != old.headers["etag"]
+
+
+def test_a_file_of_a_layer_that_is_closed_is_kept_no_longer_nor_is_one_that_is_being_made(
+    make_database: Callable[..., str], template: str, serve: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "layers").mkdir()
+    (tmp_path / "layers" / "rows.toml").write_text(LAYER, encoding="utf-8")
+    url, place = make_database(template=template), Settings(workspace=tmp_path, database_url=None)
+    with serve(create_app(place, url), url) as server:
+        address = f"{server.url}/download/rows.csv"
+        whole = httpx.get(address, headers=PLAIN)
+        assert len(kept_in(tmp_path)) == 1
+        with begun(server, "?lang=de") as (answer, _):
+            (tmp_path / "layers" / "rows.toml").write_text(f'access = "restricted"{LAYER}', encoding="utf-8")
+            wait_for(lambda: httpx.head(address).status_code == 404)
+            wait_for(lambda: kept_in(tmp_path) == [])
+            assert answer.read().count(b"said said " * 50) == ROWS  # it was asked for before
+        wait_for(lambda: not find_workers() and kept_in(tmp_path) == [])
+        tag = whole.headers["etag"]
+        for headers in ({"If-None-Match": tag}, {"Range": "bytes=0-9", "If-Range": tag}, {"If-Match": tag}):
+            assert httpx.get(address, headers=headers).status_code == 404
 
 
 def test_what_was_not_asked_for_the_longest_makes_room(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx2 as httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from openid_provider import CLIENT, SECRET, Provider, run_provider
@@ -19,7 +21,6 @@ from geoserver.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from playwright.sync_api import Page
 
@@ -141,6 +142,39 @@ def test_a_key_opens_the_map_by_keyboard_alone(  # noqa: PLR0917 - fixtures
     viewer.settle()
     expect(page.get_by_text("Signed in as")).to_have_count(0)
     expect(page.get_by_text("Trees")).to_have_count(0)
+
+
+def test_who_is_signed_in_takes_a_restricted_layer_home_and_nobody_after_them(
+    open_viewer: Callable[..., Any], gated: Any, key: str
+) -> None:
+    viewer = open_viewer(None, origin=gated.url)
+    viewer.expected_faults = ("404",)
+    page = viewer.page
+    page.set_default_timeout(20_000)
+    page.goto(f"{gated.url}/signin")
+    page.get_by_label("Your key").fill(key)
+    page.keyboard.press("Enter")
+    expect(page.locator("#map")).to_be_visible()
+    viewer.open("/?layers=trees")
+    page.locator("article.on .more > details > summary").filter(has_text="Download").click()
+    files = page.locator(".download")
+    for _ in range(2):  # made, and not out of what is kept
+        with page.expect_download() as started:
+            files.get_by_role("link", name="CSV table").click()
+        lines = Path(started.value.path()).read_text("utf-8-sig").splitlines()
+        assert len(lines) - 1 == 40_000
+        assert "girth" not in lines[0]
+    link = files.get_by_role("link", name="CSV table").get_attribute("href")
+    assert link
+    assert key not in link
+    for address in (link, f"{gated.url}/download/trees.csv"):
+        # A link that is opened by itself has the cookie, too; nobody else has it.
+        assert page.request.get(address).status == 200
+        told = httpx.get(address)
+        assert (told.status_code, told.headers.get("etag"), "trees" in told.json()["expected"]) == (404, None, False)
+    viewer.page.context.clear_cookies()
+    files.get_by_role("link", name="CSV table").click()
+    expect(files.get_by_role("alert")).to_be_visible()
 
 
 @pytest.mark.slow

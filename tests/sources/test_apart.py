@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import socket
@@ -10,11 +11,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from probes import try_in_reader
 
 from geoserver.sources import Request, open_source
+from geoserver.sources.apart import Nursery
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BROKEN = "cannot be read: it is broken, "
 
@@ -152,3 +158,38 @@ def test_a_process_whose_starter_is_gone_already_does_nothing() -> None:
     program = "from geoserver.sources.sandbox import end_with; end_with(0); print('went on')"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
+
+
+def test_the_folders_of_those_that_were_killed_are_removed_at_the_next_start_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    left, held, fresh, foreign = (tmp_path / name for name in [*(f"geoserver-work-{n}" for n in "abc"), "other"])
+    for folder in (left, held, fresh, foreign):
+        folder.mkdir()
+        (folder / "rows").write_text("half of them", encoding="utf-8")
+        if folder != fresh:
+            os.utime(folder, (1, 1))
+    (tmp_path / "geoserver-work-link").symlink_to(foreign)
+    pipe, status = os.pipe(), socket.socketpair()
+    nursery = Nursery(trusted=True)
+    with open_folder(held) as number, status[0], status[1]:
+        fcntl.flock(number, fcntl.LOCK_EX)
+        nursery.send(["json"], None, [pipe[1], status[1].fileno()])
+        deadline = time.monotonic() + 30
+        while left.exists():
+            assert time.monotonic() < deadline, "it was not removed"
+            time.sleep(0.05)
+        nursery.close()
+    for number in pipe:
+        os.close(number)
+    assert all((folder / "rows").exists() for folder in (held, fresh, foreign))
+
+
+@contextlib.contextmanager
+def open_folder(path: Path) -> Iterator[int]:
+    number = os.open(path, os.O_RDONLY)
+    try:
+        yield number
+    finally:
+        os.close(number)
