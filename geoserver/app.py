@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from geoserver import __version__
 from geoserver.addresses import site_of
 from geoserver.api import find_routers
+from geoserver.api.aggregate import build_kept
 from geoserver.api.departures import Departures
 from geoserver.api.description import describe
 from geoserver.api.download import Slots, sweep_kept
@@ -126,6 +127,7 @@ def create_app(
     app.state.answers = Answers()
     app.state.documents = Documents()
     app.state.questions = questions
+    app.state.aggregates = build_kept()
     app.state.slots = Slots(settings.downloads)
     app.state.shelf = Shelf(settings.workspace.resolve() / ".geoserver" / "downloads", settings.downloads_mb << 20)
     app.state.meter = meter

@@ -43,6 +43,18 @@ QUESTIONS = (
     "filter=S_INTERSECTS(geometry,POINT(20 60.1))",
     "nothing=1",
 )
+# By what rows are counted: fields that all and that some may see, areas of layers that are there for some or nobody.
+GROUPS = (
+    "owner",
+    "pay:5",
+    "height:5",
+    "zone,name&limit=2",
+    "at:auto",
+    "at:month,zone",
+    *(f"in:{layer}" for layer in LAYERS),
+    "in:plots,zone",
+    "zone,in:plots&measure=sum:pay",
+)
 FIDS = ("1", "2", "200", "201", "205", "600", "9999999", "x")
 TILES = ("0/0/0", "6/34/20", "9/275/167", "12/2200/1343", "14/8801/5373", "16/35206/21495", "9/284/148")
 JOINED = ("people,stops", "homes,people", "people,nothing", "stops,notes", "plots,people")
@@ -76,6 +88,12 @@ ADDRESSES: dict[str, list[str]] = {
     "/api/layers/{layer_id}": per_layer("/api/layers/*", "", "lang=fr", "pay=1"),
     "/api/layers/{layer_id}/summary": per_layer(
         "/api/layers/*/summary", *QUESTIONS, "fields=zone", "fields=pay", "fields=owner,name", "fields=height,size"
+    ),
+    "/api/layers/{layer_id}/aggregate": per_layer(
+        "/api/layers/*/aggregate",
+        *("group=zone&" + question for question in QUESTIONS),
+        *("group=" + group for group in GROUPS),
+        *("group=zone&measure=" + measure for measure in ("sum:pay", "avg:height", "median:size", "max:height")),
     ),
     "/api/layers/{layer_id}/features/{fid}": [
         a for fid in FIDS for a in per_layer(f"/api/layers/*/features/{fid}", "")

@@ -27,7 +27,7 @@ ROWS = [
     {"api", "ogc", "site"},
     {"gate"},
     {"access", "basemap"},
-    {"services", "check", "loading", "questions", "styling", "formats"},
+    {"services", "check", "loading", "questions", "styling", "formats", "kept"},
     {"sights"},
     {"tiling"},
     {"tilesets"},

@@ -78,10 +78,11 @@ def build(
     bbox_crs: str | None = None,
     datetime: str | None = None,
     properties: Mapping[str, str] | None = None,
+    prefix: str = "f",
 ) -> Where:
     """The rows of a layer that a request asks for, of those that its reader may see (`layer.rows`).
 
-    Raises BadParameterError that names the parameter at fault.
+    Bound values are called `prefix` and a number. Raises BadParameterError that names the parameter at fault.
     """
     resolver = Resolver(layer, status.srid, parse_crs(filter_crs, "filter-crs"))
     if filter_lang and filter_lang not in _PARSERS:
@@ -99,7 +100,7 @@ def build(
     if not (conditions or rows):
         return Where(asked=False)
     tree = join("and", rows + conditions)
-    compiler = Compiler({**layer.hidden, **layer.fields})
+    compiler = Compiler({**layer.hidden, **layer.fields}, prefix)
     sql = _compile_within(compiler, rows, conditions) if rows else compiler.condition(tree)
     return Where(sql, compiler.params, orjson.dumps(to_json(tree)).decode(), tree, bool(conditions))
 

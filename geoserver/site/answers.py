@@ -21,9 +21,9 @@ from geoserver.addresses import site_of
 from geoserver.catalog.city_words import offered_languages
 from geoserver.catalog.languages import page_language
 from geoserver.encodings import IDENTITY
+from geoserver.kept import Kept, Made
 from geoserver.site.city import dress_page
 from geoserver.site.encoding import compress_apart
-from geoserver.site.kept import Kept, Made
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,7 +17,7 @@ from fastapi.testclient import TestClient
 
 from geoserver import assets
 from geoserver.app import create_app
-from geoserver.site.kept import Kept, Made
+from geoserver.kept import Kept, Made
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,8 +13,8 @@ from geoserver.database import queries, summaries
 from geoserver.database.exports import read_widths
 from geoserver.errors import GeoserverError, UnavailableError
 from geoserver.filtering import build
+from geoserver.kept import Kept
 from geoserver.site.datasets.pages import prepare_pages
-from geoserver.site.kept import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

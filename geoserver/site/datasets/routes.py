@@ -16,6 +16,7 @@ from geoserver.catalog.licences import find_licence
 from geoserver.errors import NotFoundError
 from geoserver.etags import build_etag, is_known
 from geoserver.formats.listing import list_downloads
+from geoserver.kept import Made
 from geoserver.model import Bounds
 from geoserver.site.answers import site_of, stated_language
 from geoserver.site.city import PICTURE
@@ -28,7 +29,6 @@ from geoserver.site.datasets.links import Links
 from geoserver.site.datasets.pages import Dress, render_page
 from geoserver.site.datasets.pictures import PICTURES
 from geoserver.site.datasets.sketch import build_frame, list_ground, sketch
-from geoserver.site.kept import Made
 from geoserver.turns import client_of
 
 if TYPE_CHECKING:
