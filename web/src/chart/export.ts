@@ -119,8 +119,20 @@ export async function renderPng(svg: string): Promise<Blob> {
 /** Signs that begin a formula in some spreadsheet. */
 const FORMULA = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
 
+/** What columns are called, and which places the filter leaves; null where it leaves all. */
+export interface Columns {
+  axis: string;
+  measure: string;
+  from: string;
+  to: string;
+  within: string;
+  picked: boolean[] | null;
+  yes: string;
+  no: string;
+}
+
 /** The numbers as a table that a spreadsheet of this language reads; what it is about stands above, after a `#`. */
-export function writeCsv(model: Model, { title, lines, notes }: Caption, axis: string, measure: string, locale: string): string {
+export function writeCsv(model: Model, { title, lines, notes }: Caption, columns: Columns, locale: string): string {
   const point = new Intl.NumberFormat(locale).formatToParts(1.5).find(({ type }) => type === "decimal")?.value ?? ".";
   const separator = point === "," ? ";" : ",";
   const text = (value: string): string => {
@@ -128,10 +140,27 @@ export function writeCsv(model: Model, { title, lines, notes }: Caption, axis: s
     return /["\r\n;,]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
   };
   const number = (value: number | null): string => (value === null ? "" : String(value).replace(".", point));
-  const heads = model.series.length > 1 ? model.series.map(({ label }) => label) : [measure];
-  const rows = model.places.map(({ label }, at) => [text(label), ...model.cells[at]!.map(number)]);
+  const { group } = model;
+  // Where a bucket or a bin begins and ends, as programs read it.
+  const ends = (key: number): string[] => {
+    if (group.kind === "number") return [group.edges[key]!, group.edges[key + 1]!].map(number);
+    return group.kind === "time" && group.ends ? [String(group.values[key]), group.ends[key]!] : [];
+  };
+  const { picked } = columns;
+  const heads = [
+    columns.axis,
+    ...(ends(0).length ? [columns.from, columns.to] : []),
+    ...(model.series.length > 1 ? model.series.map(({ label }) => label) : [columns.measure]),
+    ...(picked ? [columns.within] : []),
+  ];
+  const rows = model.places.map(({ label, key }, at) => [
+    text(label),
+    ...ends(key),
+    ...model.cells[at]!.map(number),
+    ...(picked ? [picked[at] ? columns.yes : columns.no] : []),
+  ]);
   const about = [title, ...lines, ...notes].map((line) => `# ${line.replace(/\s+/g, " ")}`);
-  return `\ufeff${[...about, [axis, ...heads].map(text).join(separator), ...rows.map((row) => row.join(separator))].join("\r\n")}\r\n`;
+  return `\ufeff${[...about, heads.map(text).join(separator), ...rows.map((row) => row.join(separator))].join("\r\n")}\r\n`;
 }
 
 /** Hand a file to the browser's downloads. */

@@ -101,7 +101,7 @@ function drawColumns(model: Model, frame: Frame): Figure {
   const all = lines ? model.cells.flat().filter((value): value is number => value !== null) : known;
   const y = scaleLinear()
     .domain([Math.min(0, ...all), Math.max(0, ...all) || 1])
-    .nice(4);
+    .nice(10);
   const marks = y.ticks(4).filter((mark) => !frame.whole || Number.isInteger(mark));
   const left = Math.ceil(Math.max(...marks.map((mark) => widthOf(frame.formatMeasure(mark))))) + 10;
   const [top, right, bottom] = [8, 10, LINE + 10];
@@ -213,7 +213,9 @@ function labelTimes(model: Model, edges: readonly number[], { width, words }: Fr
     .domain([times[0]!, times.at(-1)!])
     .range([edges[0]!, edges.at(-1)!]);
   const span = times.at(-1)! - times[0]!;
-  return x.ticks(Math.max(2, Math.floor((width - edges[0]!) / 84))).flatMap((time) => {
+  // Where the last bucket ends nothing begins.
+  const ticks = x.ticks(Math.max(2, Math.floor((width - edges[0]!) / 84))).filter((time) => time.getTime() < times.at(-1)!);
+  return ticks.flatMap((time) => {
     const at = x(time);
     const text = formatTime(words, time, span);
     const over = at + widthOf(text) > width;

@@ -80,13 +80,19 @@ test("bins of whole numbers are named by the numbers in them, others by their ed
 
 test("series have the legend's colours and its company of values, what it does not name is grey", () => {
   const entry = { kind: "circle" as const, label: "", title: "Category" };
-  const layer = { ...LAYER, legend: [{ ...entry, color: "#c94b39", value: ["theft", "fraud"] }] } as LayerDetail;
+  const legend = [
+    { ...entry, color: "#c94b39", value: ["theft", "fraud"] },
+    { ...entry, color: "#2e5bc8", value: "arson" },
+  ];
+  const layer = { ...LAYER, legend } as LayerDetail;
+  const kinds = { ...CATEGORIES, values: ["theft", "fraud", "arson"] } as typeof CATEGORIES;
   const model = buildModel(
     makeAggregate(
-      [MONTHS, CATEGORIES],
+      [MONTHS, kinds],
       [
         [0, 0, 4],
         [0, 1, 3],
+        [0, 2, 6],
         [0, -1, 2],
         [1, 0, 1],
       ],
@@ -99,14 +105,15 @@ test("series have the legend's colours and its company of values, what it does n
     model.series.map(({ label, values, paint }) => [label, values, paint?.light]),
     [
       ["Theft, Fraud", ["theft", "fraud"], "#c94b39"],
+      ["Arson", ["arson"], "#2e5bc8"],
       ["Other", [], "#9aa1a6"],
     ],
   );
   assert.deepEqual(model.cells.slice(0, 2), [
-    [7, 2],
-    [1, 0],
+    [7, 6, 2],
+    [1, 0, 0],
   ]);
-  assert.deepEqual(model.totals.slice(0, 2), [9, 1]);
+  assert.deepEqual(model.totals.slice(0, 2), [15, 1]);
 });
 
 test("there are never more colours than can be told apart", () => {
@@ -182,6 +189,7 @@ test("every place can be pointed at, at every width, with one row and with ten t
   assert.equal(heat.spots.length, 4);
 });
 
+const COLUMNS = { axis: "Category", measure: "Number", from: "From", to: "To", within: "Within", picked: null, yes: "yes", no: "no" };
 const CAPTION: Caption = { title: "Crime: “all” & more", lines: ["12 reports"], notes: ["Source: City <b>"], legend: [] };
 
 test("a table of numbers says what it is about, and is read by the spreadsheets of its language", () => {
@@ -194,12 +202,23 @@ test("a table of numbers says what it is about, and is read by the spreadsheets 
     ],
   );
   model.places[1]!.label = '=cmd|"x"';
-  const text = writeCsv(model, CAPTION, "Category", "Number", "en");
+  const text = writeCsv(model, CAPTION, COLUMNS, "en");
   assert.equal(
     text,
     '\ufeff# Crime: “all” & more\r\n# 12 reports\r\n# Source: City <b>\r\nCategory,Number\r\nTheft,9.5\r\n"\'=cmd|""x""",5\r\n3 others,3\r\n',
   );
-  assert.match(writeCsv(model, CAPTION, "Art", "Anzahl", "de"), /Art;Anzahl\r\nTheft;9,5\r\n/);
+  assert.match(writeCsv(model, CAPTION, COLUMNS, "de"), /Category;Number\r\nTheft;9,5\r\n/);
+});
+
+test("a table of numbers tells where each bar begins and ends, and which of them the filter leaves", () => {
+  const picked = [true, false, false, false];
+  const text = writeCsv(build([MONTHS], [[0, 7]]), CAPTION, { ...COLUMNS, axis: "Seen", picked }, "en");
+  assert.ok(
+    text.includes("Seen,From,To,Number,Within\r\nJanuary 2024,2024-01-01,2024-02-01,7,yes\r\nFebruary 2024,2024-02-01,2024-03-01,0,no\r\n"),
+  );
+  assert.ok(
+    writeCsv(build([HEIGHTS], [[0, 7]]), CAPTION, COLUMNS, "fr").includes("2,5\u00a0m;0;2,5;7\r\n".replace("2,5\u00a0m", "0 – 2.5\u00a0m")),
+  );
 });
 
 test("a drawing says what it is about, and nothing in it is taken for a mark of the drawing's own", () => {

@@ -168,7 +168,7 @@ function listSeries(
   rest: string,
 ): { series: Series[]; seriesOf: (key: number) => number } {
   const field = layer.fields.find(({ name }) => name === group.field)!;
-  const drawn = readLegend(layer, field, group.values);
+  const drawn = readLegend(layer, field, group.values, group.others === 0);
   const describe = (values: Scalar[]): Pick<Series, "label" | "lang"> => ({
     label: values.map((value) => words.formatValue(field, value)).join(", "),
     lang: words.langOf(layer, field, values[0]),
@@ -183,15 +183,21 @@ function listSeries(
   return { series: listed, seriesOf: placeOf };
 }
 
-/** Values by the colours of the layer's legend, if it is about this field, and has a colour for what is most frequent. */
-export function readLegend(layer: LayerDetail, field: Field, values: readonly Scalar[]): { values: Scalar[]; paint: Paint }[] | null {
+/** Values by the colours of the layer's legend, if it is about this field and names what is most frequent: else grey would be most of it. `all`: there are no other values. */
+export function readLegend(
+  layer: LayerDetail,
+  field: Field,
+  values: readonly Scalar[],
+  all: boolean,
+): { values: Scalar[]; paint: Paint }[] | null {
   const listed = layer.legend.flatMap((entry) => {
     // What is drawn by another field may have the same words for its values.
     const own = ([] as Scalar[]).concat((entry.title === field.title && entry.value) || []).filter((value) => values.includes(value));
     return own.length ? [{ values: own, paint: paintOf(entry) }] : [];
   });
   const known = listed.flatMap((entry) => entry.values);
-  if (!listed.length || listed.length >= MOST_COLOURS || !values.slice(0, 3).every((value) => known.includes(value))) return null;
+  const most = all && values.every((value) => known.includes(value)) ? MOST_COLOURS : MOST_COLOURS - 1;
+  if (listed.length < 2 || listed.length > most || !known.includes(values[0] ?? null)) return null;
   // One colour for two entries, told apart by their size or outline on the map, is none for a chart.
   return new Set(listed.map(({ paint }) => paint.light)).size === listed.length ? listed : null;
 }

@@ -4,11 +4,11 @@
  */
 import type { Field, LayerDetail } from "../query/types.ts";
 
-export const STEPS = ["auto", "hour", "day", "week", "month", "quarter", "year"] as const;
+export const STEPS = ["auto", "hour", "day", "week", "month", "quarter", "year", "decade"] as const;
 /** What comes again and again, of whatever day or year. */
 export const TURNS = ["hour-of-day", "weekday", "month-of-year"] as const;
 /** Found by `auto` where there are that many years. */
-const AGES = ["decade", "century", "millennium"] as const;
+const AGES = ["century", "millennium"] as const;
 export const MEASURES = ["sum", "avg", "min", "max", "median"] as const;
 
 export type Step = (typeof STEPS)[number] | (typeof TURNS)[number] | (typeof AGES)[number];

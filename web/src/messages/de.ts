@@ -123,6 +123,7 @@ export default {
   views: "Ansichten der Daten",
   subject: "Ebene",
   split: "Platz für die Karte",
+  nothingOn: "Schalten Sie eine Ebene ein, um sie hier zu sehen.",
 } satisfies Messages;
 
 /** What the server itself says in legends; it reads these lines here. */
@@ -363,7 +364,7 @@ export const charts = {
   of_max: "Größter Wert: {field}",
   of_median: "Median: {field}",
   title: "{measure} {by}",
-  title_two: "{measure} {by} – {field}",
+  title_two: "{measure} {by}, nach {field}",
   by: "nach {field}",
   by_hour: "je Stunde",
   by_day: "je Tag",
@@ -379,7 +380,7 @@ export const charts = {
   by_millennium: "je Jahrtausend",
   others: "{count} weitere",
   part: "nicht vollständig",
-  incomplete: "Nicht vollständig und darum blass: {periods}.",
+  incomplete: "Nicht vollständig: {periods}.",
   outside: "Nicht im Diagramm, da ohne Wert:",
   outside_area: "In keinem dieser Gebiete:",
   overlaps: "Gebiete überlappen sich: Was in mehreren liegt, zählt in jedem.",
@@ -396,6 +397,8 @@ export const charts = {
   filtered: "{count}, gefiltert nach: {filters}",
   as_of: "Datenstand {date}",
   made: "Diagramm vom {date}",
+  within: "Im Filter",
+  pale: "Grau oder blass: außerhalb des Filters.",
   lost: "Der Link verlangt ein Diagramm, das diese Ebene nicht hat.",
   refused: "Der Server konnte das nicht zeichnen:",
   nothing: "Diese Ebene hat kein Feld, aus dem sich ein Diagramm zeichnen ließe.",

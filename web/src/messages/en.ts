@@ -120,6 +120,7 @@ export default {
   views: "Ways to look at the data",
   subject: "Layer",
   split: "Room for the map",
+  nothingOn: "Switch a layer on to see it here.",
 } as const;
 
 /** What the server itself says in legends; it reads these lines here. */
@@ -360,7 +361,7 @@ export const charts = {
   of_max: "Highest: {field}",
   of_median: "Median: {field}",
   title: "{measure} {by}",
-  title_two: "{measure} {by} – {field}",
+  title_two: "{measure} {by}, by {field}",
   by: "by {field}",
   by_hour: "per hour",
   by_day: "per day",
@@ -376,7 +377,7 @@ export const charts = {
   by_millennium: "per millennium",
   others: "{count} others",
   part: "not complete",
-  incomplete: "Not complete, and therefore pale: {periods}.",
+  incomplete: "Not complete: {periods}.",
   outside: "Not in the chart, as they have no value here:",
   outside_area: "In none of these areas:",
   overlaps: "Areas overlap: what lies in several counts in each.",
@@ -393,6 +394,8 @@ export const charts = {
   filtered: "{count}, filtered by: {filters}",
   as_of: "Data as of {date}",
   made: "Chart of {date}",
+  within: "Within the filter",
+  pale: "Grey or pale: outside the filter.",
   lost: "The link asks for a chart that this layer does not have.",
   refused: "The server could not draw this:",
   nothing: "This layer has no field that a chart could be drawn of.",

@@ -123,6 +123,7 @@ export default {
   views: "Vistas de los datos",
   subject: "Capa",
   split: "Espacio para el mapa",
+  nothingOn: "Active una capa para verla aquí.",
 } satisfies Messages;
 
 /** What the server itself says in legends; it reads these lines here. */
@@ -362,7 +363,7 @@ export const charts = {
   of_max: "Máximo: {field}",
   of_median: "Mediana: {field}",
   title: "{measure} {by}",
-  title_two: "{measure} {by} – {field}",
+  title_two: "{measure} {by}, por {field}",
   by: "por {field}",
   by_hour: "por hora",
   by_day: "por día",
@@ -378,7 +379,7 @@ export const charts = {
   by_millennium: "por milenio",
   others: "{count} más",
   part: "incompleto",
-  incomplete: "Incompleto, y por eso pálido: {periods}.",
+  incomplete: "Incompleto: {periods}.",
   outside: "No están en el gráfico, por no tener valor:",
   outside_area: "En ninguna de estas áreas:",
   overlaps: "Las áreas se solapan: lo que está en varias cuenta en cada una.",
@@ -395,6 +396,8 @@ export const charts = {
   filtered: "{count}, filtro: {filters}",
   as_of: "Datos a {date}",
   made: "Gráfico del {date}",
+  within: "Dentro del filtro",
+  pale: "Gris o pálido: fuera del filtro.",
   lost: "El enlace pide un gráfico que esta capa no tiene.",
   refused: "El servidor no pudo dibujar esto:",
   nothing: "Esta capa no tiene ningún campo del que hacer un gráfico.",

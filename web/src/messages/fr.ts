@@ -123,6 +123,7 @@ export default {
   views: "Vues des données",
   subject: "Couche",
   split: "Place pour la carte",
+  nothingOn: "Activez une couche pour la voir ici.",
 } satisfies Messages;
 
 /** What the server itself says in legends; it reads these lines here. */
@@ -364,7 +365,7 @@ export const charts = {
   of_max: "Maximum : {field}",
   of_median: "Médiane : {field}",
   title: "{measure} {by}",
-  title_two: "{measure} {by} – {field}",
+  title_two: "{measure} {by}, par {field}",
   by: "par {field}",
   by_hour: "par heure",
   by_day: "par jour",
@@ -380,7 +381,7 @@ export const charts = {
   by_millennium: "par millénaire",
   others: "{count} autres",
   part: "incomplet",
-  incomplete: "Incomplet, et donc pâle : {periods}.",
+  incomplete: "Incomplet : {periods}.",
   outside: "Hors du graphique, faute de valeur :",
   outside_area: "Dans aucune de ces zones :",
   overlaps: "Des zones se recouvrent : ce qui est dans plusieurs compte dans chacune.",
@@ -397,6 +398,8 @@ export const charts = {
   filtered: "{count}, filtre : {filters}",
   as_of: "Données au {date}",
   made: "Graphique du {date}",
+  within: "Dans le filtre",
+  pale: "Gris ou pâle : hors du filtre.",
   lost: "Le lien demande un graphique que cette couche n’a pas.",
   refused: "Le serveur n’a pas pu dessiner ceci :",
   nothing: "Cette couche n’a aucun champ dont faire un graphique.",

@@ -123,6 +123,7 @@ export default {
   views: "Vistas dos dados",
   subject: "Camada",
   split: "Espaço para o mapa",
+  nothingOn: "Ligue uma camada para a ver aqui.",
 } satisfies Messages;
 
 /** What the server itself says in legends; it reads these lines here. */
@@ -363,7 +364,7 @@ export const charts = {
   of_max: "Máximo: {field}",
   of_median: "Mediana: {field}",
   title: "{measure} {by}",
-  title_two: "{measure} {by} – {field}",
+  title_two: "{measure} {by}, por {field}",
   by: "por {field}",
   by_hour: "por hora",
   by_day: "por dia",
@@ -379,7 +380,7 @@ export const charts = {
   by_millennium: "por milénio",
   others: "{count} outros",
   part: "incompleto",
-  incomplete: "Incompleto, e por isso pálido: {periods}.",
+  incomplete: "Incompleto: {periods}.",
   outside: "Fora do gráfico, por não terem valor:",
   outside_area: "Em nenhuma destas áreas:",
   overlaps: "As áreas sobrepõem-se: o que está em várias conta em cada uma.",
@@ -396,6 +397,8 @@ export const charts = {
   filtered: "{count}, filtro: {filters}",
   as_of: "Dados de {date}",
   made: "Gráfico de {date}",
+  within: "Dentro do filtro",
+  pale: "Cinzento ou pálido: fora do filtro.",
   lost: "A ligação pede um gráfico que esta camada não tem.",
   refused: "O servidor não conseguiu desenhar isto:",
   nothing: "Esta camada não tem nenhum campo de que fazer um gráfico.",
