@@ -28,6 +28,7 @@ const CASES: [Clauses, string][] = [
   ],
   [{ planted: { kind: "range", from: null, to: "2024-02-29" } }, "planted <= DATE('2024-02-29')"],
   [{ height: { kind: "range", from: -1.5, to: 20 } }, "height >= -1.5 AND height <= 20"],
+  [{ height: { kind: "range", from: 2.5, to: 5, under: true } }, "height >= 2.5 AND height < 5"],
   [{ species: { kind: "search", text: "50%_\\x" } }, "CASEI(species) LIKE CASEI('%50\\%\\_\\\\x%')"],
   [
     { height: { kind: "range", from: 2, to: null }, category: { kind: "choice", values: ["a", null] } },

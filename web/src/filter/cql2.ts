@@ -12,11 +12,12 @@ export interface ChoiceClause {
   values: Scalar[];
 }
 
-/** Both ends inclusive, null is open; days as "2024-01-31" for dates and timestamps. */
+/** Both ends inclusive, null is open; days as "2024-01-31" for dates and timestamps. Of numbers `under` leaves the upper end out. */
 export interface RangeClause {
   kind: "range";
   from: number | string | null;
   to: number | string | null;
+  under?: true;
 }
 
 export interface SearchClause {
@@ -58,7 +59,7 @@ function writeChoice(name: string, values: Scalar[]): string {
   return parts.length > 1 ? `(${parts.join(" OR ")})` : parts[0]!;
 }
 
-function writeRange(field: Field, { from, to }: RangeClause): string {
+function writeRange(field: Field, { from, to, under }: RangeClause): string {
   const parts: string[] = [];
   if (field.type === "timestamp") {
     // A day lasts until the next one begins, so the last moment of the last day is in.
@@ -67,7 +68,7 @@ function writeRange(field: Field, { from, to }: RangeClause): string {
   } else {
     const write = (value: number | string): string => (field.type === "date" ? `DATE('${value}')` : String(value));
     if (from !== null) parts.push(`${field.name} >= ${write(from)}`);
-    if (to !== null) parts.push(`${field.name} <= ${write(to)}`);
+    if (to !== null) parts.push(`${field.name} ${under ? "<" : "<="} ${write(to)}`);
   }
   return parts.join(" AND ");
 }
@@ -177,6 +178,7 @@ class Parser {
     if (sign === ">=" && clause.from === null) clause.from = value;
     else if (sign === "<=" && clause.to === null && field.type !== "timestamp") clause.to = value;
     else if (sign === "<" && clause.to === null && field.type === "timestamp") clause.to = addDays(String(value), -1);
+    else if (sign === "<" && clause.to === null && typeof value === "number") Object.assign(clause, { to: value, under: true });
     else throw new Unknown();
   }
 

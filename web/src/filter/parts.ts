@@ -49,13 +49,13 @@ function describeClause(words: Words, layer: LayerDetail, field: Field, clause: 
   const lang = words.lang(field.language);
   if (clause.kind === "search") return { text: `${field.title}: “${clause.text}”`, lang };
   if (clause.kind === "range") {
-    const { from, to } = clause;
+    const { from, to, under } = clause;
     if (isTemporal(field)) {
       const period = describePeriod(words, from === null ? null : String(from), to === null ? null : String(to));
       return field.name === layer.time ? { text: period, lang: undefined } : { text: `${field.title}: ${period}`, lang };
     }
     const [low, high] = [from, to].map((end) => end !== null && words.formatValue(field, end));
-    const text = low && high ? `${low} – ${high}` : low ? `≥ ${low}` : `≤ ${high || ""}`;
+    const text = low && high ? `${low} – ${under ? "< " : ""}${high}` : low ? `≥ ${low}` : `${under ? "<" : "≤"} ${high || ""}`;
     return { text: `${field.title} ${text}`, lang };
   }
   const named = clause.values.slice(0, NAMED);

@@ -1,6 +1,6 @@
 /** One function per address of the server: what is asked, under which version of the data it holds, and how it is read. */
 import { parseExact } from "./json.ts";
-import type { Catalogue, Feature, LayerDetail, LayerSummary, LayerWords, Me, Readings, Summary, TileJson } from "./types.ts";
+import type { Aggregate, Catalogue, Feature, LayerDetail, LayerSummary, LayerWords, Me, Readings, Summary, TileJson } from "./types.ts";
 
 /** A question to the server. Two with the same key are one. */
 export interface Ask<T> {
@@ -100,6 +100,16 @@ export function askFirst(layer: LayerSummary, filter: string): Ask<{ features: F
 export function askReadings(layer: LayerSummary, fid: number, lang: string): Ask<Readings> {
   const address = `api/layers/${id(layer.id)}/features/${fid}/readings${writeQuery({ limit: "1000", lang })}`;
   return { address, version: layer.version, read: exact, alone: true };
+}
+
+/** Rows by groups; what they are counted or measured by stands in `version` beside the layer's own, where it is other data. */
+export function askAggregate(
+  layer: LayerSummary,
+  asked: { filter: string; group: string; measure: string; lang: string },
+  beside = "",
+): Ask<Aggregate> {
+  const address = `api/layers/${id(layer.id)}/aggregate${writeQuery(asked)}`;
+  return { address, version: layer.version + beside, read: exact, patience: PATIENCE };
 }
 
 /** Where a layer's tiles under a filter are, and from which zoom on they hold each feature. */

@@ -51,6 +51,8 @@ export interface Catalogue {
 export type Note = Schemas["Note"];
 export type Histogram = Schemas["Histogram"];
 export type Summary = Schemas["Summary"];
+/** Rows by groups: what charts show. */
+export type Aggregate = Schemas["AggregateAnswer"];
 export type Feature = Omit<Schemas["Feature"], "geometry"> & { geometry: GeoJSON.Geometry | null };
 export type Readings = Schemas["ReadingList"];
 /** `features_from` is the plan of what was asked: of the layer, or of its rows under a filter. */
