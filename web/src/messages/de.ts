@@ -116,6 +116,12 @@ export default {
   findPlaces: "Gefunden: {count}",
   findNoPlace: "Hier heißt nichts „{text}“.",
   download: "Herunterladen",
+  tabMap: "Karte",
+  tabChart: "Diagramm",
+  tabTable: "Tabelle",
+  views: "Ansichten der Daten",
+  subject: "Ebene",
+  split: "Platz für die Karte",
 } satisfies Messages;
 
 /** What the server itself says in legends; it reads these lines here. */

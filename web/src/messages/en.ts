@@ -114,6 +114,12 @@ export default {
   findPlaces: "Found: {count}",
   findNoPlace: "Nothing here is called “{text}”.",
   download: "Download",
+  tabMap: "Map",
+  tabChart: "Chart",
+  tabTable: "Table",
+  views: "Ways to look at the data",
+  subject: "Layer",
+  split: "Room for the map",
 } as const;
 
 /** What the server itself says in legends; it reads these lines here. */

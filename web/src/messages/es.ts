@@ -116,6 +116,12 @@ export default {
   findPlaces: "Encontrados: {count}",
   findNoPlace: "Aquí no hay nada que se llame «{text}».",
   download: "Descargar",
+  tabMap: "Mapa",
+  tabChart: "Gráfico",
+  tabTable: "Tabla",
+  views: "Vistas de los datos",
+  subject: "Capa",
+  split: "Espacio para el mapa",
 } satisfies Messages;
 
 /** What the server itself says in legends; it reads these lines here. */

@@ -116,6 +116,12 @@ export default {
   findPlaces: "Trouvés : {count}",
   findNoPlace: "Rien ici ne s’appelle « {text} ».",
   download: "Télécharger",
+  tabMap: "Carte",
+  tabChart: "Graphique",
+  tabTable: "Tableau",
+  views: "Vues des données",
+  subject: "Couche",
+  split: "Place pour la carte",
 } satisfies Messages;
 
 /** What the server itself says in legends; it reads these lines here. */

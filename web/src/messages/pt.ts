@@ -116,6 +116,12 @@ export default {
   findPlaces: "Encontrados: {count}",
   findNoPlace: "Nada aqui se chama “{text}”.",
   download: "Descarregar",
+  tabMap: "Mapa",
+  tabChart: "Gráfico",
+  tabTable: "Tabela",
+  views: "Vistas dos dados",
+  subject: "Camada",
+  split: "Espaço para o mapa",
 } satisfies Messages;
 
 /** What the server itself says in legends; it reads these lines here. */

@@ -17,6 +17,7 @@ export interface Camera {
 }
 
 export type Base = "light" | "dark";
+export type Tab = "chart" | "table";
 
 export interface Address {
   /** Of the form in which it was written; one from the future is read as far as it is known. */
@@ -28,7 +29,12 @@ export interface Address {
   window: TimeWindow | null;
   area: Area | null;
   selection: { layer: string; fid: number } | null;
-  tab: string | null;
+  /** What lies beside the map or in its place; null is the map alone. */
+  tab: Tab | null;
+  /** The layer that tabs tell of; null is the first one that is on. */
+  subject: string | null;
+  /** What the chart is drawn of, as `web/src/chart/spec.ts` writes it; null leaves it to the layer's fields. */
+  chart: string | null;
   /** null follows the reader's system. */
   base: Base | null;
   language: string | null;
@@ -49,7 +55,9 @@ const READ = {
   time: (text: string) => parseWindow(text) ?? undefined,
   area: (text: string) => parseArea(text) ?? undefined,
   select: (text: string) => parseSelection(text) ?? undefined,
-  tab: (text: string) => text || undefined,
+  tab: (text: string) => (text === "chart" || text === "table" ? text : undefined),
+  of: (text: string) => text || undefined,
+  chart: (text: string) => (/^[\w:,~-]{1,200}$/.test(text) ? text : undefined),
   base: (text: string) => (text === "light" || text === "dark" ? text : undefined),
   lang: (text: string) => text || undefined,
 };
@@ -81,6 +89,8 @@ export function parseAddress(search: string, hash: string): Address {
     area: found.area ?? null,
     selection: found.select ?? null,
     tab: found.tab ?? null,
+    subject: found.of ?? null,
+    chart: found.chart ?? null,
     base: found.base ?? null,
     language: found.lang ?? null,
     camera,
@@ -116,6 +126,8 @@ export function writeAddress(address: Address): string {
     ["area", address.area && writeArea(address.area)],
     ["select", address.selection && `${address.selection.layer}/${address.selection.fid}`],
     ["tab", address.tab],
+    ["of", address.subject],
+    ["chart", address.chart],
     ["base", address.base],
     ["lang", address.language],
   ];

@@ -1,5 +1,6 @@
 /** What the server says about a map's layers under its filters: details, counts, plans, and the scene to draw. */
 import { untrack } from "svelte";
+import { SvelteSet } from "svelte/reactivity";
 import { combine, parseQuestion, writeQuestion, writeWithoutEach, type Shared } from "../filter/question.ts";
 import { Desk, type Known } from "../query/desk.svelte.ts";
 import type { Presence } from "../query/presence.svelte.ts";
@@ -67,7 +68,8 @@ export interface Choice extends Shared {
   layer(id: string): LayerSummary | undefined;
 }
 
-type Wanted = Map<string, Ask<unknown>>;
+/** Questions, each in a place of its own. */
+export type Wanted = Map<string, Ask<unknown>>;
 
 export class Knowledge {
   #desk: Desk;
@@ -80,6 +82,8 @@ export class Knowledge {
   drawing = $state(true);
   /** Nothing can be drawn: the base is missing. */
   baseFailed = $state(false);
+  /** What parts of the page that came later want to know. */
+  #more = new SvelteSet<() => Wanted>();
   /** The latest style that goes with its filters. */
   #style = $state.raw<Ask<Record<string, unknown>> | null>(null);
 
@@ -99,6 +103,17 @@ export class Knowledge {
   close(): void {
     this.#stop();
     this.#desk.close();
+  }
+
+  /** Ask also what `list` says, for as long as its caller wants to know it: what to call in the end is given back. */
+  also(list: () => Wanted): () => void {
+    this.#more.add(list);
+    return () => void this.#more.delete(list);
+  }
+
+  /** What is known of a question that was asked so. */
+  read<T>(place: string): Known<T> {
+    return this.#desk.read(place);
   }
 
   get catalogue(): Known<Catalogue> {
@@ -287,6 +302,7 @@ export class Knowledge {
       if (!this.#choice.blind) wanted.set(`${id} tiles`, askTileJson(layer, filter));
       else if (layer.count !== null) wanted.set(`${id} first`, askFirst(layer, filter));
     }
+    for (const more of this.#more) for (const [place, ask] of more()) wanted.set(place, ask);
     const selection = this.#choice.selection;
     const layer = selection && this.#choice.layer(selection.layer);
     if (layer && selection.fid !== undefined) {

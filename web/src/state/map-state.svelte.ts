@@ -9,7 +9,7 @@ import type { Bin } from "../map/bins.ts";
 import type { Queries } from "../query/queries.ts";
 import type { Bounds, City, Field, LayerDetail, LayerSummary, Scalar } from "../query/types.ts";
 import { pickLanguage, Words, type LanguageFiles } from "../ui/i18n.svelte.ts";
-import { parseAddress, VERSION, writeAddress, type Address, type Base, type Camera } from "./address.ts";
+import { parseAddress, VERSION, writeAddress, type Address, type Base, type Camera, type Tab } from "./address.ts";
 import type { AddressBar } from "./history.ts";
 import { Knowledge } from "./knowledge.svelte.ts";
 import { selectionKey, type Selection } from "./selection.ts";
@@ -55,7 +55,10 @@ export class MapState {
   /** The browser cannot draw a map; what is on is listed. */
   blind = $state(false);
   language = $state<string | null>(null);
-  tab = $state<string | null>(null);
+  tab = $state<Tab | null>(null);
+  /** What the chart is drawn of, as the address has it; null leaves it to the layer's fields. */
+  chart = $state<string | null>(null);
+  #subject = $state<string | null>(null);
   #selection = $state.raw<Selection | null>(null);
   inView = $state.raw<InView[]>([]);
   /** Bins on the map whose features are not on it. */
@@ -99,6 +102,11 @@ export class MapState {
     return (named.length ? named : this.layers.slice(0, 1)).map((layer) => layer.id);
   });
   readonly on: string[] = $derived(this.#wanted.filter((id) => this.layer(id)));
+  /** The layer that chart and table tell of: one that is on and has rows. */
+  readonly subject: string | null = $derived.by(() => {
+    const told = this.on.filter((id) => this.layer(id)!.count !== null);
+    return told.find((id) => id === this.#subject) ?? told[0] ?? null;
+  });
   /** Layers that the address asks for and the catalogue does not have. */
   readonly missing: string[] = $derived(
     this.status === "ready" ? this.#wanted.filter((id) => !this.layer(id) && !this.#dismissed.includes(`layer ${id}`)) : [],
@@ -181,6 +189,8 @@ export class MapState {
       area: this.area,
       selection: selected && !selected.bin ? { layer: selected.layer, fid: selected.fid } : null,
       tab: this.tab,
+      subject: this.#subject,
+      chart: this.chart,
       base: this.base,
       language: this.language,
       camera: this.#camera,
@@ -193,7 +203,11 @@ export class MapState {
   get outdated(): boolean {
     const { search, hash } = this.#bar.read();
     const said = parseAddress(search, hash);
-    return choiceOf(said) !== choiceOf(this.#address()) || said.base !== this.base || said.language !== this.language;
+    const now = this.#address();
+    return (
+      choiceOf(said) !== choiceOf(now) ||
+      (["base", "language", "tab", "subject", "chart"] as const).some((part) => said[part] !== now[part])
+    );
   }
 
   /** Take over the address: at the start, and on back and forward. */
@@ -206,6 +220,8 @@ export class MapState {
     this.window = address.window;
     this.area = address.area;
     this.tab = address.tab;
+    this.#subject = address.subject;
+    this.chart = address.chart;
     this.base = address.base;
     this.language = address.language;
     this.#unknown = address.unknown;
@@ -326,6 +342,27 @@ export class MapState {
     this.opened = open ? [...this.opened, id] : this.opened.filter((other) => other !== id);
   }
 
+  /** Show the chart or the table, or the map alone. */
+  setTab(tab: Tab | null): void {
+    if (this.tab === tab) return;
+    this.tab = tab;
+    this.#writeAddress(`tab ${tab}`);
+  }
+
+  /** Tell of another layer that is on; another layer's chart is another one. */
+  setSubject(id: string): void {
+    if (this.subject === id) return;
+    this.#subject = id;
+    this.chart = null;
+    this.#writeAddress(`of ${id}`);
+  }
+
+  setChart(text: string | null): void {
+    if (this.chart === text) return;
+    this.chart = text;
+    this.#writeAddress("chart");
+  }
+
   setBase(base: Base): void {
     this.base = base;
     this.#writeAddress("base");
@@ -366,5 +403,15 @@ export class MapState {
 
 /** Of an address what can be undone. */
 function choiceOf(address: Address): string {
-  return writeAddress({ ...address, tab: null, base: null, language: null, selection: null, camera: null, fragment: "" });
+  return writeAddress({
+    ...address,
+    tab: null,
+    subject: null,
+    chart: null,
+    base: null,
+    language: null,
+    selection: null,
+    camera: null,
+    fragment: "",
+  });
 }

@@ -595,3 +595,40 @@ async function walk(seed: number): Promise<void> {
   }
   assert.deepEqual([state.known.scene!.base, state.known.scene!.failed], [state.theme, []]);
 }
+
+test("each tab is a step back, none for undo, and tells of one layer that is on", async () => {
+  const { state, bar, server } = open("?layers=crime,trees");
+  await rest();
+  server.find("api/layers?").answer();
+  await rest();
+  const steps = bar.steps.length;
+  state.setTab("chart");
+  state.setSubject("trees");
+  state.setChart("height:20");
+  assert.equal(bar.steps.length, steps + 3);
+  assert.match(bar.address, /tab=chart&of=trees&chart=height:20/);
+  assert.equal(state.canUndo, false);
+  state.toggle("trees");
+  assert.equal(state.subject, "crime");
+  state.toggle("trees");
+  assert.equal(state.subject, "trees");
+  while (bar.steps.length > steps) bar.steps.pop();
+  assert.equal(state.outdated, true);
+  state.readAddress();
+  assert.deepEqual([state.tab, state.subject, state.chart], [null, "crime", null]);
+});
+
+test("what a part of the page that came later asks is asked for as long as it wants to know", async () => {
+  const { state, server } = open("?layers=crime");
+  await rest();
+  server.find("api/layers?").answer();
+  await rest();
+  const stop = state.known.also(() => new Map([["more", { address: "api/more", version: "", read: (text) => text }]]));
+  await rest();
+  server.find("api/more").answer("said");
+  await rest();
+  assert.equal(state.known.read("more").data, '"said"');
+  stop();
+  await rest();
+  assert.equal(state.known.read("more").data, undefined);
+});
