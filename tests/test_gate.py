@@ -101,6 +101,19 @@ ADDRESSES: dict[str, list[str]] = {
     "/api/layers/{layer_id}/features/{fid}/readings": [
         a for fid in FIDS for a in per_layer(f"/api/layers/*/features/{fid}/readings", "", "datetime=2099-01-01/..")
     ],
+    "/api/layers/{layer_id}/rows/marks": per_layer(
+        "/api/layers/*/rows/marks",
+        *QUESTIONS,
+        "every=100",
+        "sortby=pay",
+        "sortby=-height&every=100",
+        "sortby=owner,name",
+    ),
+    "/api/layers/{layer_id}/rows/{fid}": [
+        a
+        for fid in FIDS
+        for a in per_layer(f"/api/layers/*/rows/{fid}", "", "sortby=pay", "sortby=-name", "filter=height>160")
+    ],
     "/api/layers/{layer_id}/rejects": per_layer("/api/layers/*/rejects", "", "limit=1000"),
     "/api/search": [
         "/api/search",

@@ -9,8 +9,8 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
+from geoserver.database.keyset import LONGEST_CURSOR, render_cursor
 from geoserver.fieldtypes import FIELD_TYPES
-from geoserver.ogc.keyset import render_cursor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,6 @@ __all__ = [
 
 GEOJSON = "application/geo+json"
 _PAGING = ("cursor", "offset")
-_LONGEST_CURSOR = 4_000  # characters
 
 
 def render_page(page: Page, links: list[dict[str, str]]) -> bytes:
@@ -67,9 +66,9 @@ def build_page_links(
     links = _both_forms(items, same, form)
     if page.end is not None:
         cursor = render_cursor(page.end, layer.id, query.sort)
-        if len(cursor) <= _LONGEST_CURSOR:
+        if len(cursor) <= LONGEST_CURSOR:
             onward = {name: value for name, value in values.items() if name not in _PAGING} | {"cursor": cursor}
-        else:  # texts to sort by may be of any length, addresses may not
+        else:
             onward = dict(values) | {"offset": str(query.offset + len(page.features))}
         kind = GEOJSON if form == "json" else "text/html"
         links.append({"rel": "next", "type": kind, "title": "Next page", "href": _address(items, onward)})

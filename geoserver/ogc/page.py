@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
+from geoserver.database.keyset import Position, SortKey, build_order, build_parts, select_keys
 from geoserver.database.queries import show
 from geoserver.errors import GeoserverError
 from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.filtering import build, check_rows
 from geoserver.ogc.crs import CRS84, Crs
-from geoserver.ogc.keyset import Position, SortKey, build_condition, build_order, select_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -186,29 +186,35 @@ def build_select(layer: Layer, status: LayerStatus, query: ItemsQuery) -> tuple[
     The JSON is made outside the LIMIT, so that sorting a million rows does not render a million features. The limit, a
     number of ours, stands in the text: with a bound one PostgreSQL would plan anew for each page.
     """
-    conditions: list[Composable] = []
-    params: dict[str, object] = {}
-    if query.where is not None:
-        conditions.append(SQL("({})").format(query.where.sql))
-        params |= query.where.params
+    params: dict[str, object] = dict(query.where.params) if query.where is not None else {}
+    parts: list[Composable] = [SQL("TRUE")]
     if query.after is not None:
-        condition, bound = build_condition(query.after, query.sort)
-        conditions.append(condition)
+        parts, bound = build_parts(query.after, query.sort)
         params |= bound
     order = build_order(query.sort)
-    parts: list[Composable] = [SQL("SELECT * FROM {} AS t").format(Identifier(SCHEMA, layer.table))]
-    if conditions:
-        parts.append(SQL("WHERE ") + SQL(" AND ").join(conditions))
-    parts += [SQL("ORDER BY ") + order, SQL("LIMIT {}").format(Literal(query.limit + 1))]
+    if len(parts) == 1:
+        inner = _select_part(layer, query, parts[0], order, query.limit + 1)
+    else:  # PostgreSQL takes one part after the other, and stops at the one that fills the page
+        most = query.limit + 1 + query.offset
+        union = [SQL("({})").format(_select_part(layer, query, part, order, most)) for part in parts]
+        inner = SQL("{} LIMIT {}").format(SQL(" UNION ALL ").join(union), Literal(query.limit + 1))
     if query.offset:
-        parts.append(SQL("OFFSET %(offset)s"))
+        inner = SQL("{} OFFSET %(offset)s").format(inner)
         params["offset"] = query.offset
     columns = [Identifier("fid"), *select_keys(query.sort)]
     features = _select_features(layer, status, query)
     text = SQL("SELECT {}, {} AS feature FROM ({}) AS t ORDER BY {}").format(
-        SQL(", ").join(columns), features, SQL(" ").join(parts), order
+        SQL(", ").join(columns), features, inner, order
     )
     return text, params
+
+
+def _select_part(layer: Layer, query: ItemsQuery, part: Composable, order: Composable, most: int) -> Composed:
+    """The first rows of those that match and that the part has."""
+    matching = [SQL("({})").format(query.where.sql)] if query.where is not None else []
+    return SQL("SELECT * FROM {} AS t WHERE {} ORDER BY {} LIMIT {}").format(
+        Identifier(SCHEMA, layer.table), SQL(" AND ").join([*matching, part]), order, Literal(most)
+    )
 
 
 def _select_features(layer: Layer, status: LayerStatus, query: ItemsQuery) -> SQL:

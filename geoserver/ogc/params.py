@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from geoserver.database.keyset import parse_cursor, parse_sortby
 from geoserver.errors import BadParameterError
 from geoserver.filtering import LANGUAGES
 from geoserver.ogc.crs import pick_crs
-from geoserver.ogc.keyset import parse_cursor, parse_sortby
 from geoserver.ogc.openapi import RESERVED
 from geoserver.ogc.page import ItemsQuery
 from geoserver.questions import FILTERS, split_filters

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from pygeoapi.provider.base import BaseProvider, ProviderInvalidQueryError, ProviderItemNotFoundError
 
+from geoserver.database.keyset import SortKey
 from geoserver.errors import BadParameterError, NotFoundError
 from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.filtering import build
 from geoserver.ogc.crs import CRS84, Crs, list_crs
-from geoserver.ogc.keyset import SortKey
 from geoserver.ogc.page import ItemsQuery, Page, fetch_feature, read_feature, read_page
 
 if TYPE_CHECKING:

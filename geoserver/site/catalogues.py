@@ -12,9 +12,9 @@ from geoserver.access import view_of
 from geoserver.catalog.languages import choose_languages, in_language
 from geoserver.etags import build_etag, is_known
 from geoserver.formats.listing import list_downloads
+from geoserver.kept import Kept, Made, Same
 from geoserver.site.answers import site_of, stated_language
 from geoserver.site.dcat import Distribution, build_data_json, build_dcat, render_turtle
-from geoserver.site.kept import Kept, Made, Same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable

@@ -13,7 +13,7 @@ import pyproj
 import pytest
 from psycopg.sql import SQL
 
-from geoserver.ogc.keyset import Position, parse_sortby, render_cursor
+from geoserver.database.keyset import Position, parse_sortby, render_cursor
 from geoserver.ogc.page import _value
 
 if TYPE_CHECKING:

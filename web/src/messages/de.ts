@@ -1,5 +1,6 @@
 import type { ChartWords } from "../chart/words.ts";
 import type { DownloadWords } from "../download/words.ts";
+import type { RowWords } from "../table/words.ts";
 import type { Messages } from "../ui/i18n.svelte.ts";
 
 export default {
@@ -484,3 +485,29 @@ export const charts = {
   refused: "Der Server konnte das nicht zeichnen:",
   nothing: "Diese Ebene hat kein Feld, aus dem sich ein Diagramm zeichnen ließe.",
 } satisfies ChartWords;
+export const rows = {
+  label: "Zeilen von „{layer}“",
+  help: "Pfeiltasten führen von Zelle zu Zelle. Die Leertaste wählt eine Zeile, Eingabe öffnet sie und zeigt sie auf der Karte. In den Überschriften sortiert Eingabe, Alt und ein Pfeil verschieben die Spalte. Strg+C kopiert die Zelle oder die gewählten Zeilen.",
+  columns: "Spalten ({shown} von {all})",
+  chooseColumns: "Spalten wählen und ordnen",
+  before: "„{field}“ nach vorn",
+  after: "„{field}“ nach hinten",
+  usualColumns: "Die üblichen Spalten",
+  moved: "„{field}“ ist Spalte {number}",
+  where: "Zeilen {first}–{last} von {count}",
+  chosen: "Gewählte Zeilen: {count}",
+  chooseNone: "Keine wählen",
+  copyRows: "Zeilen kopieren ({count})",
+  copied: "Kopierte Zeilen: {count}",
+  copiedCell: "Kopiert: {text}",
+  notCopied: "Der Browser erlaubt es nicht. Drücken Sie in der Tabelle Strg+C.",
+  onTheWay: "Einige dieser Zeilen sind noch unterwegs. Bitte versuchen Sie es noch einmal.",
+  most: "Mehr als {count} Zeilen lassen sich nicht auf einmal wählen. „Herunterladen“ gibt alle als Datei.",
+  sortedUp: "Nach „{field}“ sortiert, aufsteigend",
+  sortedDown: "Nach „{field}“ sortiert, absteigend",
+  unsorted: "Nicht mehr nach „{field}“ sortiert",
+  notHere: "Was auf der Karte gewählt ist, ist nicht unter diesen Zeilen.",
+  failed: "Einige Zeilen konnten nicht geholt werden.",
+  unreachable:
+    "So weit unten lassen sich Zeilen in dieser Ordnung nicht zeigen. Sortieren Sie nach einer anderen Spalte, oder filtern Sie.",
+} satisfies RowWords;

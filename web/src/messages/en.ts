@@ -480,3 +480,30 @@ export const charts = {
   refused: "The server could not draw this:",
   nothing: "This layer has no field that a chart could be drawn of.",
 };
+
+/** What the page says about rows in a table; fetched when the first of them are looked at. */
+export const rows = {
+  label: "Rows of “{layer}”",
+  help: "Arrow keys move from cell to cell. Space chooses a row, Enter opens it and shows it on the map. In the headings Enter sorts, Alt and an arrow move the column. Ctrl+C copies the cell, or the rows that are chosen.",
+  columns: "Columns ({shown} of {all})",
+  chooseColumns: "Choose and order columns",
+  before: "Move “{field}” forward",
+  after: "Move “{field}” back",
+  usualColumns: "The usual columns",
+  moved: "“{field}” is column {number}",
+  where: "Rows {first}–{last} of {count}",
+  chosen: "Rows chosen: {count}",
+  chooseNone: "Choose none",
+  copyRows: "Copy rows ({count})",
+  copied: "Rows copied: {count}",
+  copiedCell: "Copied: {text}",
+  notCopied: "The browser does not allow it. Press Ctrl+C in the table.",
+  onTheWay: "Some of these rows are still on their way. Please try again.",
+  most: "More than {count} rows cannot be chosen at once. “Download” gives all of them as a file.",
+  sortedUp: "Sorted by “{field}”, ascending",
+  sortedDown: "Sorted by “{field}”, descending",
+  unsorted: "No longer sorted by “{field}”",
+  notHere: "What is selected on the map is not among these rows.",
+  failed: "Some rows could not be fetched.",
+  unreachable: "Rows this far down cannot be shown in this order. Sort by another column, or filter.",
+};

@@ -1,5 +1,6 @@
 import type { ChartWords } from "../chart/words.ts";
 import type { DownloadWords } from "../download/words.ts";
+import type { RowWords } from "../table/words.ts";
 import type { Messages } from "../ui/i18n.svelte.ts";
 
 export default {
@@ -483,3 +484,28 @@ export const charts = {
   refused: "El servidor no pudo dibujar esto:",
   nothing: "Esta capa no tiene ningún campo del que hacer un gráfico.",
 } satisfies ChartWords;
+export const rows = {
+  label: "Filas de «{layer}»",
+  help: "Las flechas llevan de celda en celda. La barra espaciadora elige una fila, Intro la abre y la muestra en el mapa. En los encabezados, Intro ordena; Alt y una flecha mueven la columna. Ctrl+C copia la celda o las filas elegidas.",
+  columns: "Columnas ({shown} de {all})",
+  chooseColumns: "Elegir y ordenar columnas",
+  before: "Mover «{field}» hacia delante",
+  after: "Mover «{field}» hacia atrás",
+  usualColumns: "Las columnas habituales",
+  moved: "«{field}» es la columna {number}",
+  where: "Filas {first}–{last} de {count}",
+  chosen: "Filas elegidas: {count}",
+  chooseNone: "No elegir ninguna",
+  copyRows: "Copiar filas ({count})",
+  copied: "Filas copiadas: {count}",
+  copiedCell: "Copiado: {text}",
+  notCopied: "El navegador no lo permite. Pulse Ctrl+C en la tabla.",
+  onTheWay: "Algunas de estas filas aún están en camino. Inténtelo de nuevo.",
+  most: "No se pueden elegir más de {count} filas a la vez. «Descargar» las da todas en un archivo.",
+  sortedUp: "Ordenado por «{field}», ascendente",
+  sortedDown: "Ordenado por «{field}», descendente",
+  unsorted: "Ya no está ordenado por «{field}»",
+  notHere: "Lo seleccionado en el mapa no está entre estas filas.",
+  failed: "No se pudieron obtener algunas filas.",
+  unreachable: "Las filas tan abajo no se pueden mostrar en este orden. Ordene por otra columna o filtre.",
+} satisfies RowWords;

@@ -1,5 +1,6 @@
 import type { ChartWords } from "../chart/words.ts";
 import type { DownloadWords } from "../download/words.ts";
+import type { RowWords } from "../table/words.ts";
 import type { Messages } from "../ui/i18n.svelte.ts";
 
 export default {
@@ -487,3 +488,28 @@ export const charts = {
   refused: "Le serveur n’a pas pu dessiner ceci :",
   nothing: "Cette couche n’a aucun champ dont faire un graphique.",
 } satisfies ChartWords;
+export const rows = {
+  label: "Lignes de « {layer} »",
+  help: "Les flèches mènent d’une cellule à l’autre. La barre d’espace choisit une ligne, Entrée l’ouvre et la montre sur la carte. Dans les en-têtes, Entrée trie ; Alt et une flèche déplacent la colonne. Ctrl+C copie la cellule, ou les lignes choisies.",
+  columns: "Colonnes ({shown} sur {all})",
+  chooseColumns: "Choisir et ordonner les colonnes",
+  before: "Avancer « {field} »",
+  after: "Reculer « {field} »",
+  usualColumns: "Les colonnes habituelles",
+  moved: "« {field} » est la colonne {number}",
+  where: "Lignes {first}–{last} sur {count}",
+  chosen: "Lignes choisies : {count}",
+  chooseNone: "N’en choisir aucune",
+  copyRows: "Copier les lignes ({count})",
+  copied: "Lignes copiées : {count}",
+  copiedCell: "Copié : {text}",
+  notCopied: "Le navigateur ne le permet pas. Appuyez sur Ctrl+C dans le tableau.",
+  onTheWay: "Certaines de ces lignes sont encore en route. Veuillez réessayer.",
+  most: "On ne peut choisir plus de {count} lignes à la fois. « Télécharger » les donne toutes dans un fichier.",
+  sortedUp: "Trié par « {field} », croissant",
+  sortedDown: "Trié par « {field} », décroissant",
+  unsorted: "N’est plus trié par « {field} »",
+  notHere: "Ce qui est sélectionné sur la carte n’est pas parmi ces lignes.",
+  failed: "Certaines lignes n’ont pas pu être obtenues.",
+  unreachable: "Les lignes aussi loin ne peuvent être montrées dans cet ordre. Triez par une autre colonne, ou filtrez.",
+} satisfies RowWords;

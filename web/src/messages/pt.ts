@@ -1,5 +1,6 @@
 import type { ChartWords } from "../chart/words.ts";
 import type { DownloadWords } from "../download/words.ts";
+import type { RowWords } from "../table/words.ts";
 import type { Messages } from "../ui/i18n.svelte.ts";
 
 export default {
@@ -484,3 +485,28 @@ export const charts = {
   refused: "O servidor não conseguiu desenhar isto:",
   nothing: "Esta camada não tem nenhum campo de que fazer um gráfico.",
 } satisfies ChartWords;
+export const rows = {
+  label: "Linhas de “{layer}”",
+  help: "As setas levam de célula em célula. A barra de espaço escolhe uma linha, Enter abre-a e mostra-a no mapa. Nos cabeçalhos, Enter ordena; Alt e uma seta movem a coluna. Ctrl+C copia a célula ou as linhas escolhidas.",
+  columns: "Colunas ({shown} de {all})",
+  chooseColumns: "Escolher e ordenar colunas",
+  before: "Mover “{field}” para a frente",
+  after: "Mover “{field}” para trás",
+  usualColumns: "As colunas habituais",
+  moved: "“{field}” é a coluna {number}",
+  where: "Linhas {first}–{last} de {count}",
+  chosen: "Linhas escolhidas: {count}",
+  chooseNone: "Não escolher nenhuma",
+  copyRows: "Copiar linhas ({count})",
+  copied: "Linhas copiadas: {count}",
+  copiedCell: "Copiado: {text}",
+  notCopied: "O navegador não o permite. Prima Ctrl+C na tabela.",
+  onTheWay: "Algumas destas linhas ainda estão a caminho. Tente de novo.",
+  most: "Não se podem escolher mais de {count} linhas de uma vez. “Descarregar” dá todas num ficheiro.",
+  sortedUp: "Ordenado por “{field}”, crescente",
+  sortedDown: "Ordenado por “{field}”, decrescente",
+  unsorted: "Já não está ordenado por “{field}”",
+  notHere: "O que está selecionado no mapa não está entre estas linhas.",
+  failed: "Não foi possível obter algumas linhas.",
+  unreachable: "Linhas tão abaixo não podem ser mostradas nesta ordem. Ordene por outra coluna, ou filtre.",
+} satisfies RowWords;

@@ -1276,6 +1276,49 @@ export interface components {
             /** Rejects */
             rejects: components["schemas"]["Reject"][];
         };
+        /**
+         * RowMarks
+         * @description Cursors at evenly spaced rows.
+         */
+        RowMarks: {
+            /**
+             * Count
+             * @description Rows that the filter leaves.
+             */
+            count: number;
+            /**
+             * Cursors
+             * @description The first leads to the page of items that begins after `every` rows, the second after twice as many; null where the values to sort by are too long for one.
+             */
+            cursors: (string | null)[];
+            /**
+             * Every
+             * @description Rows from one cursor to the next.
+             */
+            every: number;
+            /** Layer */
+            layer: string;
+        };
+        /**
+         * RowPlace
+         * @description Where one feature stands.
+         */
+        RowPlace: {
+            /**
+             * Count
+             * @description Rows that the filter leaves.
+             */
+            count: number;
+            /** Fid */
+            fid: number;
+            /** Layer */
+            layer: string;
+            /**
+             * Row
+             * @description How many of them stand before it; null where the filter leaves it out.
+             */
+            row: number | null;
+        };
         Scalar: ExactScalar;
         /**
          * Summary

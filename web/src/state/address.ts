@@ -35,6 +35,9 @@ export interface Address {
   subject: string | null;
   /** What the chart is drawn of, as `web/src/chart/spec.ts` writes it; null leaves it to the layer's fields. */
   chart: string | null;
+  /** What the table is sorted by, and which columns it has, as `web/src/table/order.ts` writes them; null leaves it to the layer. */
+  sort: string | null;
+  columns: string | null;
   /** null follows the reader's system. */
   base: Base | null;
   language: string | null;
@@ -58,6 +61,8 @@ const READ = {
   tab: (text: string) => (text === "chart" || text === "table" ? text : undefined),
   of: (text: string) => text || undefined,
   chart: (text: string) => (/^[\w:,~-]{1,200}$/.test(text) ? text : undefined),
+  sort: (text: string) => (/^-?\w+(,-?\w+){0,7}$/.test(text) ? text : undefined),
+  columns: (text: string) => (/^\w+(,\w+)*$/.test(text) ? text : undefined),
   base: (text: string) => (text === "light" || text === "dark" ? text : undefined),
   lang: (text: string) => text || undefined,
 };
@@ -91,6 +96,8 @@ export function parseAddress(search: string, hash: string): Address {
     tab: found.tab ?? null,
     subject: found.of ?? null,
     chart: found.chart ?? null,
+    sort: found.sort ?? null,
+    columns: found.columns ?? null,
     base: found.base ?? null,
     language: found.lang ?? null,
     camera,
@@ -128,6 +135,8 @@ export function writeAddress(address: Address): string {
     ["tab", address.tab],
     ["of", address.subject],
     ["chart", address.chart],
+    ["sort", address.sort],
+    ["columns", address.columns],
     ["base", address.base],
     ["lang", address.language],
   ];

@@ -58,6 +58,9 @@ export class MapState {
   tab = $state<Tab | null>(null);
   /** What the chart is drawn of, as the address has it; null leaves it to the layer's fields. */
   chart = $state<string | null>(null);
+  /** What the table is sorted by, and its columns. */
+  sort = $state<string | null>(null);
+  columns = $state<string | null>(null);
   #subject = $state<string | null>(null);
   #selection = $state.raw<Selection | null>(null);
   inView = $state.raw<InView[]>([]);
@@ -191,6 +194,8 @@ export class MapState {
       tab: this.tab,
       subject: this.#subject,
       chart: this.chart,
+      sort: this.sort,
+      columns: this.columns,
       base: this.base,
       language: this.language,
       camera: this.#camera,
@@ -206,7 +211,7 @@ export class MapState {
     const now = this.#address();
     return (
       choiceOf(said) !== choiceOf(now) ||
-      (["base", "language", "tab", "subject", "chart"] as const).some((part) => said[part] !== now[part])
+      (["base", "language", "tab", "subject", "chart", "sort", "columns"] as const).some((part) => said[part] !== now[part])
     );
   }
 
@@ -222,6 +227,8 @@ export class MapState {
     this.tab = address.tab;
     this.#subject = address.subject;
     this.chart = address.chart;
+    this.sort = address.sort;
+    this.columns = address.columns;
     this.base = address.base;
     this.language = address.language;
     this.#unknown = address.unknown;
@@ -349,11 +356,11 @@ export class MapState {
     this.#writeAddress(`tab ${tab}`);
   }
 
-  /** Tell of another layer that is on; another layer's chart is another one. */
+  /** Tell of another layer that is on; another layer's chart and table are others. */
   setSubject(id: string): void {
     if (this.subject === id) return;
     this.#subject = id;
-    this.chart = null;
+    this.chart = this.sort = this.columns = null;
     this.#writeAddress(`of ${id}`);
   }
 
@@ -361,6 +368,12 @@ export class MapState {
     if (this.chart === text) return;
     this.chart = text;
     this.#writeAddress("chart");
+  }
+
+  setTable(part: "sort" | "columns", text: string | null): void {
+    if (this[part] === text) return;
+    this[part] = text;
+    this.#writeAddress(part);
   }
 
   setBase(base: Base): void {
@@ -408,6 +421,8 @@ function choiceOf(address: Address): string {
     tab: null,
     subject: null,
     chart: null,
+    sort: null,
+    columns: null,
     base: null,
     language: null,
     selection: null,

@@ -21,9 +21,24 @@ if TYPE_CHECKING:
 
     from geoserver.model import Field
 
-__all__ = ["Position", "SortKey", "build_condition", "build_order", "parse_cursor", "parse_sortby", "render_cursor"]
+__all__ = [
+    "INT64",
+    "LONGEST_CURSOR",
+    "Position",
+    "SortKey",
+    "build_condition",
+    "build_order",
+    "build_parts",
+    "parse_cursor",
+    "parse_sortby",
+    "render_cursor",
+    "select_key",
+    "select_keys",
+    "sign",
+]
 
 INT64 = 2**63
+LONGEST_CURSOR = 4_000  # characters: texts to sort by may be of any length, addresses may not
 MAX_SORT_KEYS = 8
 _EXPECTED = "the cursor of a `next` link of this collection, unchanged and with the same sortby"
 
@@ -93,34 +108,75 @@ def build_order(sort: Sequence[SortKey]) -> Composable:
     return SQL(", ").join([*parts, Identifier("t", "fid")])
 
 
-def build_condition(position: Position, sort: Sequence[SortKey]) -> tuple[Composable, dict[str, object]]:
-    """The rows behind the position, as a boolean expression and its parameters (named `k...`)."""
+def build_condition(
+    position: Position, sort: Sequence[SortKey], begin: int = 0
+) -> tuple[Composable, dict[str, object]]:
+    """The rows behind the position, as a boolean expression and its parameters (named `k...`).
+
+    With `begin` the sort keys before that one are left out: it is for rows that are equal in them.
+    """
     condition: Composable = SQL("{} > %(kfid)s").format(Identifier("fid"))
     params: dict[str, object] = {"kfid": position.fid}
-    for index in reversed(range(len(sort))):
+    for index in reversed(range(begin, len(sort))):
         key, value = sort[index], position.values[index]
         column = Identifier(key.field.name)
         if value is None:
             condition = SQL("({} IS NULL AND {})").format(column, condition)
             continue
-        bound = SQL("{}::{}").format(Placeholder(f"k{index}"), SQL(FIELD_TYPES[key.field.type].column))
-        beyond = SQL("<" if key.descending else ">")
+        bound, beyond = _bind(index, key)
         condition = SQL("({0} {1} {2} OR {0} IS NULL OR ({0} = {2} AND {3}))").format(column, beyond, bound, condition)
         params[f"k{index}"] = value
     return condition, params
 
 
+def build_parts(position: Position, sort: Sequence[SortKey]) -> tuple[list[Composable], dict[str, object]]:
+    """The rows behind the position in parts, each before the next one; a row is in one of them at most.
+
+    An index leads PostgreSQL into the middle of its order by a plain comparison alone, and not by one with OR: without
+    parts it walks along the index through all the rows before.
+    """
+    if not sort or position.values[0] is None:
+        condition, params = build_condition(position, sort)
+        return [condition], params
+    key, column = sort[0], Identifier(sort[0].field.name)
+    bound, beyond = _bind(0, key)
+    rest, params = build_condition(position, sort, 1)
+    without = SQL("{} IS NULL").format(column)
+    params["k0"] = position.values[0]
+    if not _may_have_index(key.field):  # each part costs a look at every row
+        both = SQL("({0} {1}= {2} AND ({0} {1} {2} OR {3}))").format(column, beyond, bound, rest)
+        return [both, without], params
+    equal = SQL("({} = {} AND {})").format(column, bound, rest)
+    return [equal, SQL("{} {} {}").format(column, beyond, bound), without], params
+
+
+def _bind(index: int, key: SortKey) -> tuple[Composable, SQL]:
+    """The value of a sort key at a position, and the sign of what lies behind it."""
+    bound = SQL("{}::{}").format(Placeholder(f"k{index}"), SQL(FIELD_TYPES[key.field.type].column))
+    return bound, SQL("<" if key.descending else ">")
+
+
+def _may_have_index(item: Field) -> bool:
+    return item.filter in ("choice", "range") or FIELD_TYPES[item.type].kind == "time"
+
+
+def select_key(key: SortKey, column: Composable) -> Composable:
+    """A sort key's value as text that is the same value again: one of a narrower type in the type of the field."""
+    return SQL("{}::{}::text").format(column, SQL(FIELD_TYPES[key.field.type].column))
+
+
 def select_keys(sort: Sequence[SortKey]) -> list[Composable]:
     """Columns `k0`, `k1`, ... with the values of the sort keys as text."""
     return [
-        SQL("{}::text AS {}").format(Identifier(key.field.name), Identifier(f"k{index}"))
+        SQL("{} AS {}").format(select_key(key, Identifier(key.field.name)), Identifier(f"k{index}"))
         for index, key in enumerate(sort)
     ]
 
 
-def _signature(layer_id: str, sort: Sequence[SortKey]) -> str:
-    return ",".join([layer_id, *_signed(sort)])
-
-
-def _signed(sort: Sequence[SortKey]) -> list[str]:
+def sign(sort: Sequence[SortKey]) -> list[str]:
+    """The order, in words of a `sortby`."""
     return [("-" if key.descending else "+") + key.field.name for key in sort]
+
+
+def _signature(layer_id: str, sort: Sequence[SortKey]) -> str:
+    return ",".join([layer_id, *sign(sort)])

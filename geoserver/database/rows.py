@@ -1,0 +1,203 @@
+"""Where rows stand in an order: cursors at evenly spaced rows, from which pages begin anywhere, and a row's number.
+
+Cursors are made in one pass over the rows that a filter leaves, and kept as long as the layer stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from psycopg.sql import SQL, Identifier, Literal
+
+from geoserver.database.keyset import (
+    INT64,
+    LONGEST_CURSOR,
+    Position,
+    build_condition,
+    build_order,
+    render_cursor,
+    select_key,
+    select_keys,
+    sign,
+)
+from geoserver.database.queries import table_of
+from geoserver.turns import Shared
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from psycopg.sql import Composed
+
+    from geoserver.database.keyset import SortKey
+    from geoserver.database.pool import Database
+    from geoserver.database.queries import Condition
+    from geoserver.database.status import LayerStatus
+    from geoserver.model import Layer
+
+__all__ = ["MOST_MARKS", "Marks", "Order", "find_row", "read_marks"]
+
+MOST_MARKS = 1_000
+_MOST_CHARACTERS = 200_000  # of the cursors of one answer
+_KEPT = 16 * 2**20  # bytes, roughly, of all answers that are kept
+_EACH = 100  # bytes that a text takes beside its characters
+
+type _Question = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Rows of a layer that a condition leaves, in an order."""
+
+    layer: Layer
+    where: Condition
+    sort: Sequence[SortKey]
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Cursors behind every so many rows; None where a text in it would be too long. `count` are all rows."""
+
+    count: int
+    every: int
+    cursors: list[str | None]
+
+    @property
+    def size(self) -> int:
+        return _size(self.cursors) + _EACH * (1 + len(self.cursors))
+
+
+class _Kept:
+    """The latest answers for one database, bounded by their size, and those that are on their way."""
+
+    def __init__(self) -> None:
+        self.shared: Shared[_Question, Marks] = Shared()
+        self._kept: OrderedDict[_Question, tuple[_Question, Marks]] = OrderedDict()
+        self._room = _KEPT
+
+    def get(self, question: _Question, state: _Question) -> Marks | None:
+        known = self._kept.get(question)
+        if known is None or known[0] != state:
+            return None
+        self._kept.move_to_end(question)
+        return known[1]
+
+    def put(self, question: _Question, state: _Question, marks: Marks) -> None:
+        """In place of what was known of the layer in another state."""
+        if (old := self._kept.pop(question, None)) is not None:
+            self._room += old[1].size
+        self._kept[question] = state, marks
+        self._room -= marks.size
+        while self._room < 0:
+            self._room += self._kept.popitem(last=False)[1][1].size
+
+
+_kept: WeakKeyDictionary[Database, _Kept] = WeakKeyDictionary()
+
+
+async def read_marks(
+    database: Database,
+    rows: Order,
+    status: LayerStatus,
+    every: int,
+    turn: Callable[[], AbstractAsyncContextManager[None]],
+) -> Marks:
+    """Marks that are `every` rows apart, or twice as many and twice again, until there are not too many of them.
+
+    `turn` is waited for where the database has to be asked.
+    """
+    kept = _kept.setdefault(database, _Kept())
+    question = (rows.layer.id, rows.layer.scope, rows.where.canonical, *sign(rows.sort), every)
+    state = (status.version, status.loaded_at, *((key.field.name, key.field.type) for key in rows.sort))
+    if (known := kept.get(question, state)) is not None:
+        return known
+
+    async def read() -> Marks:
+        async with turn():
+            return await _read(database, rows, status, every)
+
+    marks = await kept.shared.get((*question, *state), read)
+    kept.put(question, state, marks)
+    return marks
+
+
+async def _read(database: Database, rows: Order, status: LayerStatus, every: int) -> Marks:
+    while status.rows // every > 2 * MOST_MARKS:  # no more of them leave the database than are looked at
+        every *= 2
+    query, names = _build_marks(rows, every)
+    row = await database.fetch_row(query, rows.where.params or None) or {}
+    fids, values = row["fids"] or [], [row[name] or [] for name in names]
+    # Behind the last row there is no page.
+    places = range((row["count"] - 1) // every if row["count"] else 0)
+    positions = [Position(fids[i], tuple(found[i] for found in values)) for i in places]
+    cursors = [_render(position, rows) for position in positions]
+    while len(cursors) > MOST_MARKS or (len(cursors) > 1 and _size(cursors) > _MOST_CHARACTERS):
+        every, cursors = every * 2, cursors[1::2]
+    return Marks(row["count"], every, cursors)
+
+
+def _build_marks(rows: Order, every: int) -> tuple[Composed, list[str]]:
+    """One row: the count, and of every so many rows feature id and sort keys, each a list."""
+    names = [f"k{index}" for index in range(len(rows.sort))]
+    keys = [
+        SQL("t.{} AS {}").format(Identifier(key.field.name), Identifier(name))
+        for key, name in zip(rows.sort, names, strict=True)
+    ]
+    texts = [
+        SQL("array_agg(left({}, {}) ORDER BY n) FILTER (WHERE mod(n, {}) = 0) AS {}").format(
+            select_key(key, Identifier(name)), Literal(LONGEST_CURSOR), Literal(every), Identifier(name)
+        )
+        for key, name in zip(rows.sort, names, strict=True)
+    ]
+    text = SQL(
+        "SELECT count(*) AS count, array_agg(fid ORDER BY n) FILTER (WHERE mod(n, {every}) = 0) AS fids{texts} FROM"
+        " (SELECT t.fid AS fid, row_number() OVER (ORDER BY {order}) AS n{keys} FROM {table} AS t WHERE {where}) AS t"
+    ).format(
+        every=Literal(every),
+        texts=SQL("").join([SQL(", {}").format(part) for part in texts]),
+        order=build_order(rows.sort),
+        keys=SQL("").join([SQL(", {}").format(part) for part in keys]),
+        table=table_of(rows.layer.table),
+        where=rows.where.sql,
+    )
+    return text, names
+
+
+def _render(position: Position, rows: Order) -> str | None:
+    if any(len(value) >= LONGEST_CURSOR for value in position.values if value):  # it may have been cut off
+        return None
+    cursor = render_cursor(position, rows.layer.id, rows.sort)
+    return cursor if len(cursor) <= LONGEST_CURSOR else None
+
+
+def _size(cursors: Sequence[str | None]) -> int:
+    return sum(len(cursor) for cursor in cursors if cursor)
+
+
+async def find_row(database: Database, rows: Order, fid: int) -> tuple[int | None, int]:
+    """How many rows stand before a feature among those that the condition leaves, and how many there are.
+
+    None where it is not among them.
+    """
+    table, where = table_of(rows.layer.table), rows.where
+    position = await _find_position(database, rows, fid)
+    behind, params = build_condition(position, rows.sort) if position else (SQL("FALSE"), {})
+    query = SQL("SELECT count(*) AS count, count(*) FILTER (WHERE {}) AS behind FROM {} WHERE {}").format(
+        behind, table, where.sql
+    )
+    row = await database.fetch_row(query, {**where.params, **params} or None) or {"count": 0, "behind": 0}
+    return (row["count"] - row["behind"] - 1 if position else None), row["count"]
+
+
+async def _find_position(database: Database, rows: Order, fid: int) -> Position | None:
+    if not -INT64 <= fid < INT64:
+        return None
+    keys = SQL("").join([SQL(", {}").format(key) for key in select_keys(rows.sort)])
+    query = SQL("SELECT fid{} FROM {} WHERE fid = %(fid)s AND {}").format(
+        keys, table_of(rows.layer.table), rows.where.sql
+    )
+    found = await database.fetch_row(query, {**rows.where.params, "fid": fid})
+    return Position(fid, tuple(found[f"k{index}"] for index in range(len(rows.sort)))) if found else None
