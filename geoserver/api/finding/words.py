@@ -34,7 +34,7 @@ log = logging.getLogger("geoserver")
 type Seen = tuple[Layer, LayerStatus]
 
 _FEW = 3  # found as they are typed; below it, mistakes are forgiven
-_PATIENCE = 0.25  # seconds that an answer waits for values that are not known yet
+_PATIENCE = 0.4  # seconds that an answer waits for values that are not known yet
 _AT_ONCE = 2  # layers whose values are read
 _KEPT = 4_096  # layers in some language
 _NOWHERE = (99, 0)

@@ -93,8 +93,6 @@ export default {
   nothingMatches: "{title}: Nichts passt zu den Filtern.",
   loosen: "Ohne „{text}“: {count} {noun}",
   legendTitle: "Legende",
-  findLayer: "Ebene suchen",
-  findNone: "Keine Ebene passt zu „{text}“.",
   onlyOn: "Auf der Karte ({count})",
   presets: "{field}: Schnellauswahl",
   last30: "Letzte 30 Tage",
@@ -111,10 +109,6 @@ export default {
   readingsOf: "Was gemessen wurde",
   readingsTable: "Als Tabelle",
   limitOutside: "{title}: {value} (außerhalb des Diagramms)",
-  findSome: "Gefundene Ebenen: {count}",
-  findPlace: "Straße oder Ort suchen",
-  findPlaces: "Gefunden: {count}",
-  findNoPlace: "Hier heißt nichts „{text}“.",
   download: "Herunterladen",
 } satisfies Messages;
 
@@ -321,3 +315,24 @@ export const downloads = {
   copied: "Kopiert",
   copy_for: "für {tool}",
 } satisfies DownloadWords;
+
+/** What the search says. */
+export const finding = {
+  box: "Suchen",
+  hint: "Ebenen, Werte, Orte, Adressen, Koordinaten. Die Taste / führt hierher.",
+  results: "Gefundenes",
+  at: "Koordinaten",
+  layers: "Ebenen",
+  values: "Filter",
+  places: "Orte und Adressen",
+  features: "Objekte",
+  count: "Gefunden: {count}",
+  none: "Nichts heißt hier „{text}“.",
+  searching: "Wird gesucht …",
+  failed: "Die Suche antwortet gerade nicht.",
+  on: "an",
+  switchOn: "einschalten",
+  fieldOf: "Feld „{field}“",
+  value: "{field} in {layer}",
+  more: "Es kann mehr geben: Die Suche dauerte zu lange.",
+};

@@ -91,8 +91,6 @@ export default {
   nothingMatches: "{title}: nothing matches the filters.",
   loosen: "Without “{text}”: {count} {noun}",
   legendTitle: "Legend",
-  findLayer: "Find a layer",
-  findNone: "No layer fits “{text}”.",
   onlyOn: "On the map ({count})",
   presets: "{field}: quick choice",
   last30: "Last 30 days",
@@ -109,10 +107,6 @@ export default {
   readingsOf: "What was measured",
   readingsTable: "As a table",
   limitOutside: "{title}: {value} (outside the chart)",
-  findSome: "Layers found: {count}",
-  findPlace: "Find a street or place",
-  findPlaces: "Found: {count}",
-  findNoPlace: "Nothing here is called “{text}”.",
   download: "Download",
 } as const;
 
@@ -317,4 +311,25 @@ export const downloads = {
   copy: "Copy",
   copied: "Copied",
   copy_for: "for {tool}",
+};
+
+/** What the search says. */
+export const finding = {
+  box: "Search",
+  hint: "Layers, values, places, addresses, coordinates. Press / to come here.",
+  results: "What was found",
+  at: "Coordinates",
+  layers: "Layers",
+  values: "Filters",
+  places: "Places and addresses",
+  features: "Features",
+  count: "Found: {count}",
+  none: "Nothing here is called “{text}”.",
+  searching: "Searching…",
+  failed: "The search does not answer at the moment.",
+  on: "on",
+  switchOn: "switch on",
+  fieldOf: "field “{field}”",
+  value: "{field} in {layer}",
+  more: "There may be more: the search took too long.",
 };

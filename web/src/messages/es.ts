@@ -93,8 +93,6 @@ export default {
   nothingMatches: "{title}: nada coincide con los filtros.",
   loosen: "Sin «{text}»: {count} {noun}",
   legendTitle: "Leyenda",
-  findLayer: "Buscar una capa",
-  findNone: "Ninguna capa coincide con «{text}».",
   onlyOn: "En el mapa ({count})",
   presets: "{field}: selección rápida",
   last30: "Últimos 30 días",
@@ -111,10 +109,6 @@ export default {
   readingsOf: "Qué se midió",
   readingsTable: "Como tabla",
   limitOutside: "{title}: {value} (fuera del gráfico)",
-  findSome: "Capas encontradas: {count}",
-  findPlace: "Buscar una calle o un lugar",
-  findPlaces: "Encontrados: {count}",
-  findNoPlace: "Aquí no hay nada que se llame «{text}».",
   download: "Descargar",
 } satisfies Messages;
 
@@ -320,3 +314,24 @@ export const downloads = {
   copied: "Copiado",
   copy_for: "para {tool}",
 } satisfies DownloadWords;
+
+/** What the search says. */
+export const finding = {
+  box: "Buscar",
+  hint: "Capas, valores, lugares, direcciones, coordenadas. La tecla / lleva aquí.",
+  results: "Lo encontrado",
+  at: "Coordenadas",
+  layers: "Capas",
+  values: "Filtros",
+  places: "Lugares y direcciones",
+  features: "Objetos",
+  count: "Encontrados: {count}",
+  none: "Nada aquí se llama «{text}».",
+  searching: "Buscando…",
+  failed: "La búsqueda no responde en este momento.",
+  on: "activada",
+  switchOn: "activar",
+  fieldOf: "campo «{field}»",
+  value: "{field} en {layer}",
+  more: "Puede haber más: la búsqueda tardó demasiado.",
+};

@@ -93,8 +93,6 @@ export default {
   nothingMatches: "{title} : rien ne correspond aux filtres.",
   loosen: "Sans « {text} » : {count} {noun}",
   legendTitle: "Légende",
-  findLayer: "Chercher une couche",
-  findNone: "Aucune couche ne correspond à « {text} ».",
   onlyOn: "Sur la carte ({count})",
   presets: "{field} : choix rapide",
   last30: "30 derniers jours",
@@ -111,10 +109,6 @@ export default {
   readingsOf: "Ce qui a été mesuré",
   readingsTable: "En tableau",
   limitOutside: "{title} : {value} (hors du graphique)",
-  findSome: "Couches trouvées : {count}",
-  findPlace: "Chercher une rue ou un lieu",
-  findPlaces: "Trouvés : {count}",
-  findNoPlace: "Rien ici ne s’appelle « {text} ».",
   download: "Télécharger",
 } satisfies Messages;
 
@@ -322,3 +316,24 @@ export const downloads = {
   copied: "Copié",
   copy_for: "pour {tool}",
 } satisfies DownloadWords;
+
+/** What the search says. */
+export const finding = {
+  box: "Chercher",
+  hint: "Couches, valeurs, lieux, adresses, coordonnées. La touche / mène ici.",
+  results: "Ce qui a été trouvé",
+  at: "Coordonnées",
+  layers: "Couches",
+  values: "Filtres",
+  places: "Lieux et adresses",
+  features: "Objets",
+  count: "Trouvés : {count}",
+  none: "Rien ici ne s’appelle « {text} ».",
+  searching: "Recherche…",
+  failed: "La recherche ne répond pas pour le moment.",
+  on: "affichée",
+  switchOn: "afficher",
+  fieldOf: "champ « {field} »",
+  value: "{field} dans {layer}",
+  more: "Il y en a peut-être d’autres : la recherche a duré trop longtemps.",
+};

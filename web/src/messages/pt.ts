@@ -93,8 +93,6 @@ export default {
   nothingMatches: "{title}: nada corresponde aos filtros.",
   loosen: "Sem “{text}”: {count} {noun}",
   legendTitle: "Legenda",
-  findLayer: "Procurar uma camada",
-  findNone: "Nenhuma camada corresponde a “{text}”.",
   onlyOn: "No mapa ({count})",
   presets: "{field}: escolha rápida",
   last30: "Últimos 30 dias",
@@ -111,10 +109,6 @@ export default {
   readingsOf: "O que foi medido",
   readingsTable: "Em tabela",
   limitOutside: "{title}: {value} (fora do gráfico)",
-  findSome: "Camadas encontradas: {count}",
-  findPlace: "Procurar uma rua ou um lugar",
-  findPlaces: "Encontrados: {count}",
-  findNoPlace: "Nada aqui se chama “{text}”.",
   download: "Descarregar",
 } satisfies Messages;
 
@@ -321,3 +315,24 @@ export const downloads = {
   copied: "Copiado",
   copy_for: "para {tool}",
 } satisfies DownloadWords;
+
+/** What the search says. */
+export const finding = {
+  box: "Procurar",
+  hint: "Camadas, valores, lugares, endereços, coordenadas. A tecla / traz até aqui.",
+  results: "O que foi encontrado",
+  at: "Coordenadas",
+  layers: "Camadas",
+  values: "Filtros",
+  places: "Lugares e endereços",
+  features: "Elementos",
+  count: "Encontrados: {count}",
+  none: "Nada aqui se chama “{text}”.",
+  searching: "A procurar…",
+  failed: "A pesquisa não responde neste momento.",
+  on: "ligada",
+  switchOn: "ligar",
+  fieldOf: "campo “{field}”",
+  value: "{field} em {layer}",
+  more: "Pode haver mais: a pesquisa demorou demasiado.",
+};
