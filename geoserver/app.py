@@ -19,6 +19,7 @@ from geoserver.api.aggregate import build_kept
 from geoserver.api.departures import Departures
 from geoserver.api.description import describe
 from geoserver.api.download import Slots, sweep_kept
+from geoserver.api.finding.words import Lexicon
 from geoserver.api.hosts import CheckHost, Hosts
 from geoserver.api.identify import Identify
 from geoserver.api.metrics import Board, Meter
@@ -86,6 +87,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services = Services(settings, database_url, revive)
         app.state.services = services
+        app.state.lexicon = lexicon = Lexicon(services.database)
         tiles.attach(services)
 
         def grants_of(groups: Collection[str]) -> tuple[Grant, ...]:
@@ -104,6 +106,7 @@ def create_app(
             await tiles.stop()
             await questions.stop()
             await reading.stop()
+            await lexicon.stop()
             await services.stop()
             await gate.stop()
 

@@ -100,6 +100,7 @@ class Questions:
         self.reading = Turns(1)
         self.costly = Turns(max(1, pool // 4), each=1)
         self.filtered = Turns(max(1, pool - pool // 4 - 1))
+        self.searching = Turns(max(1, pool // 4), each=2)
         self.ogc = Turns(settings.ogc_threads)
         self._known: OrderedDict[Key, tuple[Layer, Where, int]] = OrderedDict()
         self._room = _KEPT
@@ -108,7 +109,7 @@ class Questions:
 
     @property
     def all_turns(self) -> tuple[Turns, ...]:
-        return self.reading, self.costly, self.filtered, self.ogc
+        return self.reading, self.costly, self.filtered, self.searching, self.ogc
 
     async def stop(self) -> None:
         """End what is being read."""

@@ -20,6 +20,7 @@ from geoserver.catalog import LiveCatalog, find_access, find_city, layer_folders
 from geoserver.catalog.schemas import schema_folders
 from geoserver.database import keys
 from geoserver.database.connecting import connect_async
+from geoserver.database.finding import has_trigrams
 from geoserver.database.fitting import Fit, fit
 from geoserver.database.migrate import apply_migrations
 from geoserver.database.notices import Notice, parse_notice
@@ -46,6 +47,10 @@ _RETRY = 2.0  # seconds between attempts to reach a database that is away
 _LOOK = 0.5  # seconds between two looks at the files
 _RESTLESS = 5.0  # seconds after which files are read though they do not hold still
 _QUIET = 10.0  # seconds without a notice after which the loaded state is read all the same
+_NO_TRIGRAMS = (
+    "slower, and forgiving one typing mistake in a word instead of two, because this database has no pg_trgm: have"
+    " CREATE EXTENSION pg_trgm run by who may, and load the layers once more with --force"
+)
 _BREATH = 0.25  # seconds between two readings of the loaded state, however many changes there are
 
 
@@ -61,6 +66,7 @@ class Services:
         self.sights = Sights(self.database, lambda: len(self.live.current.layers))
         self.statuses: dict[str, LayerStatus] = {}
         self.database_problem = "not connected yet"
+        self.search_note = ""  # why searching is slower than it could be; empty where it is not
         self.keeper = Keeper()
         # What a layer's file and its rows came to, with the recipes that there were.
         self._fits: dict[str, tuple[Layer, LayerStatus, Mapping[str, str], Fit]] = {}
@@ -222,6 +228,7 @@ class Services:
                     self._tell_access("gone")
                     await self.refresh()
                     self._catch_up()
+                    await self._note_search()
                     established = True
                     ready.set()
                     await self._listen(connection)
@@ -231,6 +238,12 @@ class Services:
                 self._note_problem(error)
                 await self._bring_back()
             await asyncio.sleep(_RETRY)
+
+    async def _note_search(self) -> None:
+        note = "" if await has_trigrams(self.database) else _NO_TRIGRAMS
+        if note and note != self.search_note:
+            log.warning("Search: %s", note)
+        self.search_note = note
 
     async def _listen(self, connection: psycopg.AsyncConnection) -> None:
         while True:

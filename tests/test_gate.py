@@ -120,6 +120,14 @@ ADDRESSES: dict[str, list[str]] = {
         "/api/search?q=canary",
         "/api/search?q=stop&limit=50&lang=fr",
         "/api/search?q=12+home",
+        *(
+            f"/api/search?q={text}"
+            for text in ("canray", "cannary", "owner", "pay", "zone+a", "p200", "p201", "20+60.1")
+        ),
+        *(f"/api/search?q=canary&parts={part}" for part in ("at", "layers", "values", "places", "features", "x")),
+        f"/api/search?q={NUMBER}",
+        "/api/search?q=people&at=20,60",
+        "/api/search?q=na&limit=50&at=0,0",
     ],
     "/download/{layer_id}.{ending}": per_layer("/download/*.csv", *QUESTIONS, "fields=pay", "sort=pay", "lang=de")
     + per_layer("/download/*.geojson", *QUESTIONS[:4])

@@ -38,7 +38,7 @@ ROWS = [
     {"model"},
     {"fieldtypes"},
     {"interrupts", "turns", "nursery"},
-    {"settings", "addresses", "assets", "colours", "errors", "encodings", "etags", "tasks"},
+    {"settings", "addresses", "assets", "colours", "coordinates", "errors", "encodings", "etags", "folding", "tasks"},
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 WEB_LIBRARIES = {"fastapi", "starlette", "pygeoapi"}

@@ -73,6 +73,7 @@ def _readiness(services: Services, gate: Gate, closed: list[dict[str, str]]) -> 
         "problems": problems,
         "tasks": failing,
         "closed": closed,
+        "search": services.search_note or "ready",
     }
 
 

@@ -56,3 +56,4 @@ class Readiness(BaseModel):
     problems: list[Trouble] = sometimes()
     tasks: list[Failing] = sometimes()
     closed: list[ClosedGrant] = sometimes("Grants that open nothing of a layer, for their row filter does not fit it.")
+    search: str = sometimes("ready, or why it is slower than it could be.")

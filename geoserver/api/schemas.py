@@ -14,10 +14,10 @@ __all__ = [
     "LayerEntry",
     "LayerList",
     "LayerParts",
-    "Places",
     "Problem",
     "ReadingList",
     "RejectList",
+    "Searched",
     "Summary",
     "TileJson",
     "sometimes",
@@ -374,10 +374,51 @@ class Place(BaseModel):
     bounds: list[float] = Field(description="West, south, east, north.")
 
 
-class Places(BaseModel):
-    """What of the basemap is called so, the best first."""
+class FoundSpot(BaseModel):
+    title: str = Field(description="Latitude and longitude, for people.")
+    kind: str = Field(description="The notation: degrees, utm, mgrs, plus, geo, link, or EPSG:2056 and the like.")
+    at: list[float] = Field(description="Longitude and latitude.")
 
-    places: list[Place]
+
+class FoundLayer(BaseModel):
+    layer: str
+    title: str
+    theme: str
+    field: str | None = Field(description="The field by whose name it was found; else null.")
+    field_title: str | None
+
+
+class FoundValue(BaseModel):
+    """A value of a choice field: chosen, it is a filter."""
+
+    layer: str
+    layer_title: str
+    field: str
+    field_title: str
+    value: Scalar
+    label: str = Field(description="The value, in the reader's language where the layer file has it.")
+    count: int
+
+
+class FoundFeature(BaseModel):
+    layer: str
+    layer_title: str
+    id: int
+    title: str
+    text: str | None = Field(description="By what it was found, where that is not in its title.")
+    at: list[float] = Field(description="A point on it, as longitude and latitude.")
+    bounds: list[float] = Field(description="West, south, east, north.")
+
+
+class Searched(BaseModel):
+    """What is called so, the best first; members are those that `parts` asks for."""
+
+    at: list[FoundSpot] = sometimes("Places that the text says as coordinates.")
+    layers: list[FoundLayer] = sometimes("By title, theme, keywords, names of fields, description.")
+    values: list[FoundValue] = sometimes("Of choice fields.")
+    places: list[Place] = sometimes("Places, streets and addresses of the basemap.")
+    features: list[FoundFeature] = sometimes("By searched fields and titles.")
+    incomplete: list[str] = Field(description="Parts of which there may be more: they took too long. Ask again.")
 
 
 class Problem(BaseModel):

@@ -1,27 +1,29 @@
-"""`/api/search`: places, streets and addresses of the basemap by their names."""
+"""`/api/search`: one box for layers, values, places, streets, addresses, features and coordinates."""
 
 from __future__ import annotations
 
+import asyncio
 import re
-import unicodedata
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
 from geoserver.api import params
 from geoserver.api.answers import UNCHANGED, answer
-from geoserver.api.schemas import Places
-from geoserver.database.places import find_named, find_nearest
-from geoserver.errors import BadParameterError, NotFoundError
-from geoserver.filtering import build
+from geoserver.api.finding.asked import MOST_WORDS, SHORTEST, parse_asked
+from geoserver.api.finding.rows import find_features, find_places
+from geoserver.api.finding.words import find_layers, find_values
+from geoserver.api.schemas import Searched
+from geoserver.coordinates import Spot, parse_spots
+from geoserver.errors import BadParameterError
+from geoserver.grid import join
 from geoserver.turns import client_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
-    from geoserver.access import View
-    from geoserver.database.places import Named
+    from geoserver.api.finding.asked import Asked
+    from geoserver.api.finding.words import Lexicon
     from geoserver.database.status import LayerStatus
     from geoserver.model import Layer
     from geoserver.questions import Questions
@@ -29,218 +31,125 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/api/search", tags=["search"], responses=UNCHANGED)
 
-SHORTEST, LONGEST = 2, 100  # characters of what is looked for
-MOST_WORDS = 8
-MOST_READ = 300  # rows of a layer
-_NEAR = 0.004  # degrees between pieces of one street, about 400 m
-_SETTLEMENTS = ("city", "town", "village", "district", "suburb")
-_MARKS = re.compile(r"[\u0300-\u036f]")
+PARTS = ("at", "layers", "values", "places", "features")
+_MEMORY = ("at", "layers", "values")  # answered without asking for rows
+_DEFAULT, _MOST = 10, 50
 
-type Box = tuple[float, float, float, float]
+type Seen = tuple[Layer, LayerStatus]
 
 Looked = Annotated[
     str | None,
     Query(
-        description=f"{SHORTEST} to {LONGEST} characters; each of the words must be in the name, whatever its capitals"
-        " and accents. A number beside a street finds the house.",
-        examples=["river street 12"],
+        description=f"{SHORTEST} characters or more, at most {MOST_WORDS} words; each of them must be found, whatever"
+        " its capitals and accents, and where little is, with a mistake or two. A number beside a street finds the"
+        " house. Or coordinates.",
+        examples=["river street 12", "burglary", "48.85, 2.29"],
+    ),
+]
+At = Annotated[
+    str | None, Query(description="Where the map stands: lon,lat. What is near comes first.", examples=["-28.6,45.2"])
+]
+Parts = Annotated[
+    str | None,
+    Query(
+        description=f"Parts of the answer, with commas between: {', '.join(PARTS)}; all of them if absent. The first"
+        " three are quick, so that others need not hold them up.",
+        examples=["layers,values"],
     ),
 ]
 
 
-@dataclass(slots=True)
-class _Found:
-    """Something of a name; a street is in pieces."""
-
-    layer: Layer
-    title: str
-    kind: str | None
-    at: tuple[float, float]
-    box: Box
-    id: int
-    rank: tuple[int, ...]
-    near: str | None = field(default=None)
-
-
-@router.get("", summary="Places, streets and addresses", response_model=Places)
+@router.get("", summary="Layers, values, places, addresses, features and coordinates", response_model=Searched)
 async def search(
-    request: Request, q: Looked = None, limit: params.Limit = None, *, lang: params.Lang = None
+    request: Request,
+    q: Looked = None,
+    limit: params.Limit = None,
+    *,
+    lang: params.Lang = None,
+    at: At = None,
+    parts: Parts = None,
 ) -> Response:
-    """What of the basemap is called so, the best first; at most `limit` (10 by default, 50 at most).
+    """What is called so, in each part the best first, and of equals the nearest; at most `limit` of each (10, 50).
 
+    Exact names come before those that begin so, have such words, such letters, or words that are nearly the same.
     Names are those of rows: what stands in the tiles of a ready-made basemap is not found.
     """
-    params.read_parameters(request, ("q", "limit", "lang"))
-    words = _parse_words(q)
-    most = params.parse_limit(limit, 10, 50)
+    params.read_parameters(request, ("q", "limit", "lang", "at", "parts"))
+    wanted = _parse_parts(parts)
+    most = params.parse_limit(limit, _DEFAULT, _MOST)
+    near = _parse_at(at)
     languages, vary = params.read_languages(request, lang)
     view = params.view_of(request)
-    layers = await _list_searched(view)
+    await view.ready()
+    seen = await view.layers()
+    spots = await _find_spots(q or "", seen, languages, near) if "at" in wanted else []
+    asked = parse_asked(q, languages, near, most, numbers=bool(spots))
+    body: dict[str, Any] = {"at": [_show(spot) for spot in spots]} if "at" in wanted else {}
+    found, incomplete = await _find(request, seen, asked, wanted)
+    return answer(request, view, body | found | {"incomplete": incomplete}, vary=vary)
+
+
+async def _find(
+    request: Request, seen: list[Seen], asked: Asked, wanted: Iterable[str]
+) -> tuple[dict[str, Any], list[str]]:
+    """The other parts by name, and names of those that are not whole."""
     services: Services = request.app.state.services
     questions: Questions = request.app.state.questions
-    async with questions.costly.turn(client_of(request.scope)):
-        found: list[_Found] = []
-        for order, asked in enumerate(layers):
-            found += await _search_layer(services, asked, words, languages, order)
-        best = sorted(_join_pieces(found), key=lambda one: one.rank)[:most]
-        await _say_where(services, layers, best)
-    body = [
-        {
-            "title": one.title,
-            "near": one.near,
-            "kind": one.kind,
-            "layer": one.layer.id,
-            "id": one.id,
-            "at": one.at,
-            "bounds": one.box,
-        }
-        for one in best
-    ]
-    return answer(request, view, {"places": body}, vary=vary)
+    lexicon: Lexicon = request.app.state.lexicon
+    found: dict[str, Any] = {}
+    whole: dict[str, bool] = {}
+    if not asked.words:
+        return {part: [] for part in wanted if part != "at"}, []
+    for part in wanted:
+        if part == "layers":
+            found[part] = find_layers(lexicon, seen, asked)
+        elif part == "values":
+            found[part], whole[part] = await find_values(lexicon, seen, asked)
+        elif part in ("places", "features"):
+            find = find_places if part == "places" else find_features
+            async with questions.searching.turn(client_of(request.scope)):
+                found[part], whole[part] = await find(services.database, seen, asked)
+    return found, [part for part, complete in whole.items() if not complete]
 
 
-def _parse_words(text: str | None) -> list[str]:
-    """The words that are looked for, folded; raises BadParameterError."""
-    words = _fold(text or "").replace(",", " ").split()
-    if not SHORTEST <= len((text or "").strip()) <= LONGEST or not 0 < len(words) <= MOST_WORDS or "\0" in (text or ""):
-        expected = f"{SHORTEST} to {LONGEST} characters, in at most {MOST_WORDS} words"
-        raise BadParameterError("q", text or "", expected)
-    return words
+async def _find_spots(
+    text: str, seen: list[Seen], languages: tuple[str, ...], near: tuple[float, float] | None
+) -> list[Spot]:
+    """Where coordinates are; by the bounds of what the caller sees, two numbers in either order are told apart."""
+    if sum(sign.isdigit() for sign in text) < 2:  # noqa: PLR2004 - a pair
+        return []
+    bounds = None
+    for _, status in [one for one in seen if not one[0].basemap] or seen:
+        bounds = join(bounds, status.bounds) if status.bounds else bounds
+    crs = dict.fromkeys(status.srid for _, status in seen if status.srid not in (0, 4326, 3857))
+    box = (bounds.west, bounds.south, bounds.east, bounds.north) if bounds else None
+    if near is None and bounds:
+        near = (bounds.west + bounds.east) / 2, (bounds.south + bounds.north) / 2
+    language = languages[0] if languages else ""
+    # A reference system that is met for the first time takes a while.
+    return await asyncio.to_thread(parse_spots, text, box=box, crs=crs, near=near, language=language)
 
 
-def _fold(text: str) -> str:
-    """Without capitals and accents."""
-    return _MARKS.sub("", unicodedata.normalize("NFD", text.casefold()))
+def _show(spot: Spot) -> dict[str, Any]:
+    return {"title": f"{spot.lat:.5f}, {spot.lon:.5f}", "kind": spot.kind, "at": (spot.lon, spot.lat)}
 
 
-async def _list_searched(view: View) -> list[tuple[Layer, LayerStatus]]:
-    """Layers of the basemap that have names or house numbers, as the caller sees them; points come before lines."""
-    await view.ready()
-    wanted = [
-        layer.id
-        for layer in view.catalog.layers.values()
-        if layer.basemap and layer.has_rows and ("name" in layer.fields or _has_numbers(layer))
-    ]
-    found = []
-    for layer_id in wanted:
-        try:
-            found.append(await view.layer(layer_id))
-        except NotFoundError:  # it is not loaded
-            continue
-    named = [one for one in found if one[0].geometry != "polygons"]  # names of areas are among the places
-    return sorted(named, key=lambda one: (_has_numbers(one[0]), one[0].geometry != "points", one[0].id != "places"))
+def _parse_parts(text: str | None) -> tuple[str, ...]:
+    """Names of parts, each once."""
+    if text is None:
+        return PARTS
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    for name in names:
+        if name not in PARTS:
+            raise BadParameterError("parts", name, f"parts of the answer: {', '.join(PARTS)}")
+    return names
 
 
-def _has_numbers(layer: Layer) -> bool:
-    return {"number", "street"} <= layer.fields.keys()
-
-
-async def _search_layer(
-    services: Services, asked: tuple[Layer, LayerStatus], words: Sequence[str], languages: Iterable[str], order: int
-) -> list[_Found]:
-    layer, status = asked
-    if _has_numbers(layer):
-        street, number = _split_number(words)
-        if not number or not street:
-            return []
-        conditions = [*(_like(["street"], f"%{_escape(word)}%") for word in street)]
-        conditions.append(_like(["number"], f"{_escape(number)}%"))
-        columns = ["number", "street"]
-    else:
-        own = next((f"name_{tag}" for tag in languages if f"name_{tag}" in layer.fields), "name")
-        names = [name for name in layer.fields if name == "name" or name.startswith("name_")]
-        conditions = [_like(names, f"%{_escape(word)}%") for word in words]
-        kind = next((name for name in ("kind", "class") if name in layer.fields), "name")
-        columns = ["name", own, kind]
-    where = build(layer, status, filter=" AND ".join(conditions))
-    rows = await find_named(services.database, layer, where, columns, MOST_READ)
-    if _has_numbers(layer):
-        return [_as_address(layer, row, words, order) for row in rows]
-    return [_as_place(layer, row, words, order) for row in rows if row.texts[0]]
-
-
-def _as_address(layer: Layer, row: Named, words: Sequence[str], order: int) -> _Found:
-    number, street = row.texts[0] or "", row.texts[1] or ""
-    exact = _fold(number) == _split_number(words)[1]
-    return _Found(
-        layer, f"{street} {number}", "address", row.at, row.box, row.fid, (0 if exact else 1, order, len(street))
-    )
-
-
-def _as_place(layer: Layer, row: Named, words: Sequence[str], order: int) -> _Found:
-    """In the reader's language, unless only the local name is called so."""
-    name, own, kind = row.texts
-    fits = {text: _fit(words, text) for text in (own, name) if text}
-    title = min(fits, key=lambda text: fits[text])
-    rank = (fits[title], order, len(title))
-    return _Found(layer, title, kind if kind != name else None, row.at, row.box, row.fid, rank)
-
-
-def _fit(words: Sequence[str], text: str) -> int:
-    """0 for the name itself, then names that begin so, those with such words, with such letters, and without them: the
-    name in another language has them.
-    """
-    folded, looked = _fold(text), " ".join(words)
-    if folded == looked:
-        return 0
-    if folded.startswith(looked):
-        return 1
-    starts = re.split(r"[^\w]+", folded)
-    if all(any(start.startswith(word) for start in starts) for word in words):
-        return 2
-    return 3 if all(word in folded for word in words) else 4
-
-
-def _split_number(words: Sequence[str]) -> tuple[Sequence[str], str]:
-    """The street's words and the number of a house, which stands behind them or before."""
-    if words[-1][0].isdigit():
-        return words[:-1], words[-1]
-    return (words[1:], words[0]) if words[0][0].isdigit() else (words, "")
-
-
-def _escape(word: str) -> str:
-    return re.sub(r"([%_\\])", r"\\\1", word).replace("'", "''")
-
-
-def _like(names: Sequence[str], pattern: str) -> str:
-    """CQL2 text: one of these fields is like that, whatever its capitals and accents."""
-    parts = (f"CASEI(ACCENTI({name})) LIKE CASEI(ACCENTI('{pattern}'))" for name in names)
-    return f"({' OR '.join(parts)})"
-
-
-def _join_pieces(found: Iterable[_Found]) -> list[_Found]:
-    """One for all pieces of a street, and for what is told twice: those of a name whose boxes are near each other."""
-    kept: dict[str, list[_Found]] = {}
-    for one in sorted(found, key=lambda one: (one.rank, one.box)):
-        same = kept.setdefault(_fold(one.title), [])
-        joined = [other for other in same if _is_near(one.box, other.box)]
-        if not joined:
-            same.append(one)
-            continue
-        first, *rest = joined
-        boxes = [one.box, *(other.box for other in joined)]
-        first.box = (
-            min(box[0] for box in boxes),
-            min(box[1] for box in boxes),
-            max(box[2] for box in boxes),
-            max(box[3] for box in boxes),
-        )
-        same[:] = [other for other in same if all(other is not each for each in rest)]
-    return [one for same in kept.values() for one in same]
-
-
-def _is_near(one: Box, other: Box) -> bool:
-    across = one[0] - _NEAR <= other[2] and other[0] - _NEAR <= one[2]
-    return across and one[1] - _NEAR <= other[3] and other[1] - _NEAR <= one[3]
-
-
-async def _say_where(services: Services, layers: Sequence[tuple[Layer, LayerStatus]], found: Sequence[_Found]) -> None:
-    """Beside what is found, the settlement or quarter that it is in: streets of one name are many."""
-    wanted = [one for one in found if one.kind not in _SETTLEMENTS]
-    for layer, status in layers:
-        if layer.geometry == "points" and {"kind", "name"} <= layer.fields.keys() and layer.id == "places" and wanted:
-            kinds = ", ".join(f"'{kind}'" for kind in _SETTLEMENTS)
-            where = build(layer, status, filter=f"kind IN ({kinds}) AND name IS NOT NULL")
-            names = await find_nearest(services.database, layer, where, "name", [one.at for one in wanted])
-            for one, name in zip(wanted, names, strict=True):
-                one.near = name if name != one.title else None
+def _parse_at(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"\s*([+-]?\d{1,3}(?:\.\d{1,20})?)\s*,\s*([+-]?\d{1,3}(?:\.\d{1,20})?)\s*", text, re.ASCII)
+    lon, lat = (float(found[1]), float(found[2])) if found else (999.0, 999.0)
+    if not (abs(lon) <= 360 and abs(lat) <= 90):  # noqa: PLR2004 - a map may have gone round the earth
+        raise BadParameterError("at", text, "longitude and latitude in degrees, as 2.29,48.85")
+    return lon, lat

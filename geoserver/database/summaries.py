@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from geoserver.fieldtypes import FieldType
     from geoserver.model import Field, Layer
 
-__all__ = ["MAX_CHOICES", "Range", "read_choices", "read_ranges", "show_range", "summarise"]
+__all__ = ["MAX_CHOICES", "Range", "know_choices", "read_choices", "read_ranges", "show_range", "summarise"]
 
 BINS = 40
 MAX_CHOICES = 100
@@ -131,6 +131,16 @@ async def read_choices(
         ).format(column=show(item.name, item.type), table=table_of(layer.table), whole=whole.sql)
         choices[item.name] = await database.fetch(query, {**whole.params, "limit": MAX_CHOICES})
     return answers.put(question, state, choices)  # type: ignore[no-any-return]  # `put` gives back what it is given
+
+
+def know_choices(
+    database: Database, layer: Layer, status: LayerStatus, fields: Sequence[Field]
+) -> dict[str, list[dict[str, Any]]] | None:
+    """What `read_choices` gives, where it was asked before; None where it was not."""
+    known: dict[str, list[dict[str, Any]]] | None = _kept(database).get(
+        (layer.id, layer.scope, "choices", tuple(item.name for item in fields)), _state(layer, status)
+    )
+    return known
 
 
 async def read_ranges(

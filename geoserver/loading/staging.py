@@ -16,9 +16,10 @@ from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from geoserver.errors import LoadError
 from geoserver.fieldtypes import FIELD_TYPES
+from geoserver.loading.searching import build_search_index, write_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from geoserver.model import Field, Layer
 
@@ -196,10 +197,10 @@ def column_types(fields: Iterable[Field]) -> list[Composed]:
 
 
 def build_indexes(connections: Sequence[psycopg.Connection], layer: Layer, table: str) -> Iterable[None]:
-    """Primary key, both GiST indexes and one per filtered or time field, on all connections at once; yields after each.
+    """Primary key, both GiST indexes, one per filtered or time field, and one of what is searched; yields after each.
 
-    Each is committed. The table has to be, and nobody else may write to it. Two signs _ and a number make names that no
-    other layer's table or field can have, and that are short.
+    On all connections at once. Each is committed. The table has to be, and nobody else may write to it. Two signs _ and
+    a number make names that no other layer's table or field can have, and that are short.
     """
     where = Identifier("layers", table)
     gists = [("geom_3857", "gist"), ("geom", "gist")]
@@ -226,17 +227,24 @@ def build_indexes(connections: Sequence[psycopg.Connection], layer: Layer, table
         finally:
             free.append(connection)
 
-    def build_key() -> None:
+    def build_whole(run: Callable[[psycopg.Connection], object]) -> None:
         connection = free.pop()
         try:
             with connection.transaction():
-                connection.execute(SQL("CREATE UNIQUE INDEX {} ON {} (fid)").format(key, where))
+                run(connection)
         finally:
             free.append(connection)
 
+    others: list[Callable[[psycopg.Connection], object]] = [
+        lambda connection: build_search_index(connection, layer, table),
+        lambda connection: write_words(connection, layer, table),
+        lambda connection: connection.execute(SQL("CREATE UNIQUE INDEX {} ON {} (fid)").format(key, where)),
+    ]
+
     with ThreadPoolExecutor(len(connections), "geoserver-index") as pool:
+        longest = [pool.submit(build_whole, run) for run in others]
         indexes = [pool.submit(build, *job) for job in jobs]
-        for done in as_completed([*indexes, pool.submit(build_key)]):
+        for done in as_completed([*longest, *indexes]):
             done.result()
             yield
     connections[0].execute(SQL("ALTER TABLE {} ADD CONSTRAINT {} PRIMARY KEY USING INDEX {}").format(where, key, key))

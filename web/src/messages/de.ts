@@ -95,8 +95,6 @@ export default {
   nothingMatches: "{title}: Nichts passt zu den Filtern.",
   loosen: "Ohne „{text}“: {count} {noun}",
   legendTitle: "Legende",
-  findLayer: "Ebene suchen",
-  findNone: "Keine Ebene passt zu „{text}“.",
   onlyOn: "Auf der Karte ({count})",
   presets: "{field}: Schnellauswahl",
   last30: "Letzte 30 Tage",
@@ -113,10 +111,6 @@ export default {
   readingsOf: "Was gemessen wurde",
   readingsTable: "Als Tabelle",
   limitOutside: "{title}: {value} (außerhalb des Diagramms)",
-  findSome: "Gefundene Ebenen: {count}",
-  findPlace: "Straße oder Ort suchen",
-  findPlaces: "Gefunden: {count}",
-  findNoPlace: "Hier heißt nichts „{text}“.",
   download: "Herunterladen",
   tabMap: "Karte",
   tabChart: "Diagramm",
@@ -511,3 +505,24 @@ export const rows = {
   unreachable:
     "So weit unten lassen sich Zeilen in dieser Ordnung nicht zeigen. Sortieren Sie nach einer anderen Spalte, oder filtern Sie.",
 } satisfies RowWords;
+
+/** What the search says. */
+export const finding = {
+  box: "Suchen",
+  hint: "Ebenen, Werte, Orte, Adressen, Koordinaten. Die Taste / führt hierher.",
+  results: "Gefundenes",
+  at: "Koordinaten",
+  layers: "Ebenen",
+  values: "Filter",
+  places: "Orte und Adressen",
+  features: "Objekte",
+  count: "Gefunden: {count}",
+  none: "Nichts heißt hier „{text}“.",
+  searching: "Wird gesucht …",
+  failed: "Die Suche antwortet gerade nicht.",
+  on: "an",
+  switchOn: "einschalten",
+  fieldOf: "Feld „{field}“",
+  value: "{field} in {layer}",
+  more: "Es kann mehr geben: Die Suche dauerte zu lange.",
+};

@@ -428,6 +428,88 @@ export interface components {
              */
             untranslated_labels?: string[];
         };
+        /** FoundFeature */
+        FoundFeature: {
+            /**
+             * At
+             * @description A point on it, as longitude and latitude.
+             */
+            at: number[];
+            /**
+             * Bounds
+             * @description West, south, east, north.
+             */
+            bounds: number[];
+            /** Id */
+            id: number;
+            /** Layer */
+            layer: string;
+            /** Layer Title */
+            layer_title: string;
+            /**
+             * Text
+             * @description By what it was found, where that is not in its title.
+             */
+            text: string | null;
+            /** Title */
+            title: string;
+        };
+        /** FoundLayer */
+        FoundLayer: {
+            /**
+             * Field
+             * @description The field by whose name it was found; else null.
+             */
+            field: string | null;
+            /** Field Title */
+            field_title: string | null;
+            /** Layer */
+            layer: string;
+            /** Theme */
+            theme: string;
+            /** Title */
+            title: string;
+        };
+        /** FoundSpot */
+        FoundSpot: {
+            /**
+             * At
+             * @description Longitude and latitude.
+             */
+            at: number[];
+            /**
+             * Kind
+             * @description The notation: degrees, utm, mgrs, plus, geo, link, or EPSG:2056 and the like.
+             */
+            kind: string;
+            /**
+             * Title
+             * @description Latitude and longitude, for people.
+             */
+            title: string;
+        };
+        /**
+         * FoundValue
+         * @description A value of a choice field: chosen, it is a filter.
+         */
+        FoundValue: {
+            /** Count */
+            count: number;
+            /** Field */
+            field: string;
+            /** Field Title */
+            field_title: string;
+            /**
+             * Label
+             * @description The value, in the reader's language where the layer file has it.
+             */
+            label: string;
+            /** Layer */
+            layer: string;
+            /** Layer Title */
+            layer_title: string;
+            value: components["schemas"]["Scalar"];
+        };
         /**
          * GrantEntry
          * @description What a key may do with some layers.
@@ -1152,14 +1234,6 @@ export interface components {
              */
             title: string;
         };
-        /**
-         * Places
-         * @description What of the basemap is called so, the best first.
-         */
-        Places: {
-            /** Places */
-            places: components["schemas"]["Place"][];
-        };
         /** Preparing */
         Preparing: {
             /**
@@ -1320,6 +1394,42 @@ export interface components {
             row: number | null;
         };
         Scalar: ExactScalar;
+        /**
+         * Searched
+         * @description What is called so, the best first; members are those that `parts` asks for.
+         */
+        Searched: {
+            /**
+             * At
+             * @description Places that the text says as coordinates.
+             */
+            at?: components["schemas"]["FoundSpot"][];
+            /**
+             * Features
+             * @description By searched fields and titles.
+             */
+            features?: components["schemas"]["FoundFeature"][];
+            /**
+             * Incomplete
+             * @description Parts of which there may be more: they took too long. Ask again.
+             */
+            incomplete: string[];
+            /**
+             * Layers
+             * @description By title, theme, keywords, names of fields, description.
+             */
+            layers?: components["schemas"]["FoundLayer"][];
+            /**
+             * Places
+             * @description Places, streets and addresses of the basemap.
+             */
+            places?: components["schemas"]["Place"][];
+            /**
+             * Values
+             * @description Of choice fields.
+             */
+            values?: components["schemas"]["FoundValue"][];
+        };
         /**
          * Summary
          * @description What a filter leaves of a layer.

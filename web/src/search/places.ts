@@ -1,10 +1,7 @@
-/** Places, streets and addresses of the basemap: how they are asked for, and from where each is seen. */
-import { writeQuery, type Ask } from "../query/server.ts";
+/** From where places, streets and addresses are seen. */
 import type { Place } from "../query/types.ts";
 import type { Camera } from "../state/address.ts";
 
-/** Letters from which on the server looks. */
-export const LEAST = 2;
 /** Zooms of what is a point on the map, by what it is, and of the rest. */
 const ZOOMS: Record<string, number> = {
   city: 11.5,
@@ -21,10 +18,6 @@ const CLOSE = 16;
 /** Degrees of longitude in a tile of zoom 0, and how many tiles of 512 pixels a narrow window is wide. */
 const WORLD = 360;
 const TILES = 0.7;
-
-export function askPlaces(q: string, lang: string): Ask<{ places: Place[] }> {
-  return { address: `api/search${writeQuery({ q, limit: "8", lang })}`, version: "", read: (text) => JSON.parse(text) as never };
-}
 
 /** Where to stand to see all of it. */
 export function lookAt({ at, bounds, kind }: Place): Camera {

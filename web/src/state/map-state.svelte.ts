@@ -94,10 +94,10 @@ export class MapState {
   /** Whose map it is; null until the server has said so. */
   readonly city: City | null = $derived.by(() => this.known.catalogue.data?.city ?? null);
   readonly many: boolean = $derived(this.layers.length >= MANY);
-  /** Somebody looks for a layer. */
-  searching = $state(false);
+  /** What somebody looks for. */
+  sought = $state("");
   /** What each layer is about is shown where they are few, and searched where they are many. */
-  readonly browsing: boolean = $derived(!this.many || this.searching);
+  readonly browsing: boolean = $derived(!this.many || !!this.sought);
   /** Without a word from the address those that the catalogue names; a city that names none still opens on something. */
   readonly #wanted: string[] = $derived.by(() => {
     if (this.stated) return this.stated;
@@ -302,6 +302,14 @@ export class MapState {
     this.filters = text ? { ...others, [id]: text } : others;
     this.#countAnew((layer) => layer === id);
     this.#writeAddress(`filter ${id} ${key}`);
+  }
+
+  /** Switch a layer on under a filter of its own, in one step. */
+  show(id: string, text: string): void {
+    if (!this.#wanted.includes(id)) this.stated = [...this.#wanted, id];
+    this.filters = { ...this.filters, [id]: text };
+    this.#countAnew((layer) => layer === id);
+    this.#writeAddress(`show ${id}`);
   }
 
   /** Change one field's part of a layer's filter; null takes it out. */

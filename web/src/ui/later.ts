@@ -7,5 +7,5 @@ export const LAYERS = () => import("../app/ManyLayers.svelte");
 export const LIST = () => import("../list/InViewList.svelte");
 export const MORE = () => import("../app/LayerMore.svelte");
 export const PANE = () => import("../app/ViewPane.svelte");
-export const PLACES = () => import("../search/PlaceSearch.svelte");
+export const SEARCH = () => import("../search/SearchBox.svelte");
 export const SELECTED = () => import("../card/SelectedCard.svelte");
