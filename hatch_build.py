@@ -15,6 +15,7 @@ ASSETS = {
     "city.toml": "city.toml",
     "web/dist": "web",
     "web/src/messages": "messages",
+    "web/src/dress": "dress",
 }
 
 

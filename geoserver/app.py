@@ -36,7 +36,7 @@ from geoserver.questions import Questions
 from geoserver.services import Services
 from geoserver.site.answers import Answers
 from geoserver.site.attempts import Attempts
-from geoserver.site.catalogues import Documents
+from geoserver.site.catalogues import build_documents
 from geoserver.site.catalogues import router as catalogue_router
 from geoserver.site.datasets import Reading
 from geoserver.site.datasets import router as datasets_router
@@ -124,7 +124,7 @@ def create_app(
     app.state.settings = settings
     app.state.tiles = tiles
     app.state.answers = Answers()
-    app.state.documents = Documents()
+    app.state.documents = build_documents()
     app.state.questions = questions
     app.state.slots = Slots(settings.downloads)
     app.state.shelf = Shelf(settings.workspace.resolve() / ".geoserver" / "downloads", settings.downloads_mb << 20)

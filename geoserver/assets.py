@@ -7,9 +7,9 @@ from typing import Literal
 
 __all__ = ["Kind", "root", "roots"]
 
-Kind = Literal["layers", "tiles", "styles", "data-samples", "web", "messages"]
+Kind = Literal["layers", "tiles", "styles", "data-samples", "web", "messages", "dress"]
 
-_ELSEWHERE = {"web": "web/dist", "messages": "web/src/messages"}  # in the checkout
+_ELSEWHERE = {"web": "web/dist", "messages": "web/src/messages", "dress": "web/src/dress"}  # in the checkout
 _PACKAGE = Path(__file__).parent
 
 

@@ -136,6 +136,7 @@ async def download(request: Request, layer_id: params.LayerId, ending: FormatNam
         decimal=words.point if "lang" in values else "",
         address=_address(params.base_url(request), f"{name}.{rest}", values),
         given={key: value for key, value in values.items() if key != "lang"},
+        language=words.code,
         style=styling.build_qml(view.catalog, layer, words) if chosen.styled else "",
     )
     extract = build_extract(layer, status, chosen, where, asked)
@@ -159,13 +160,13 @@ async def download(request: Request, layer_id: params.LayerId, ending: FormatNam
 
 
 async def describe_downloads(
-    database: Database, layer: Layer, status: LayerStatus, base: str
+    database: Database, layer: Layer, status: LayerStatus, base: str, language: str
 ) -> list[dict[str, object]]:
-    """Every format that rows of the layer can be had in, with its size, roughly, and what it cannot hold."""
+    """Every format that rows of the layer can be had in, with its size, roughly; what it cannot hold in a language."""
     if not layer.has_rows:
         return []
     widths = await read_widths(database, layer)
-    return [download._asdict() for download in list_downloads(layer, status, base, widths)]
+    return [download._asdict() for download in list_downloads(layer, status, base, widths, language)]
 
 
 async def _read_where(

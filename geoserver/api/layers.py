@@ -72,7 +72,7 @@ async def read_layer(request: Request, layer_id: params.LayerId, lang: params.La
         "fields": await _fields(services, layer, status, own) if layer.has_rows else _plain_fields(layer.fields, own),
         "parameters": [_parameter_entry(item) for item in layer.parameters.values()],
         "readings": _readings_entry(layer, own),
-        "downloads": await describe_downloads(services.database, layer, status, told.base),
+        "downloads": await describe_downloads(services.database, layer, status, told.base, own.code),
         "notes": await queries.read_notes(services.database, layer) if layer.has_rows else [],
         "legend": mark_languages(styling.build_legend(view.catalog, layer, words), layer, words),
         "bins": _bins_entry(view.catalog, layer, status, words) if layer.has_rows else None,

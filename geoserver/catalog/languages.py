@@ -28,6 +28,7 @@ __all__ = [
     "page_languages",
     "page_words",
     "pick_language",
+    "read_messages",
     "read_phrases",
     "read_table",
     "read_words",
@@ -75,7 +76,7 @@ class ServerWords:
 
 
 ENGLISH = ServerWords("Other", "No data", "{} to {}", "Yes", "No", ".")
-_TABLE = r"^export const {} = \{{(.*?)^\}};"
+_TABLE = r"^export const {} = \{{(.*?)^\}}[^\n]*;$"
 _LINE = re.compile(r'^\s*(\w+):\s+("(?:[^"\\]|\\.)*"),$', re.MULTILINE)
 
 
@@ -99,10 +100,16 @@ def _parse_words(found: Mapping[str, str]) -> dict[str, str]:
 
 
 @functools.cache
-def read_phrases(language: str) -> Mapping[str, str]:
-    """What the pages of datasets say in a language, from the same files; what one lacks is said in English."""
+def read_messages(table: str, language: str) -> Mapping[str, str]:
+    """A table of messages in a language, from the same files; what one lacks is said in English."""
     folder = assets.root("messages")
-    return {**read_table(folder / "en.ts", "pages"), **read_table(folder / f"{language}.ts", "pages")}
+    own = folder / f"{language}.ts"
+    return {**read_table(folder / "en.ts", table), **(read_table(own, table) if own.is_file() else {})}
+
+
+def read_phrases(language: str) -> Mapping[str, str]:
+    """What the pages of datasets say in a language."""
+    return read_messages("pages", language)
 
 
 def page_languages() -> tuple[str, ...]:

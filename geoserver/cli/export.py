@@ -164,6 +164,7 @@ def _build_extract(catalog: Catalog, found: Layer, status: LayerStatus, chosen: 
         datetime=times,
         decimal=words.point if wish.lang else "",
         given=asked,
+        language=words.code,
         style=build_qml(catalog, layer, words) if chosen.styled else "",
     )
     return build_extract(layer, status, chosen, where, more)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from geoserver.catalog.sentences import say_sentences
 from geoserver.formats import Subject, estimate, offered
 
 if TYPE_CHECKING:
@@ -35,11 +36,12 @@ class Download(NamedTuple):
 
 
 def list_downloads(
-    layer: Layer, status: LayerStatus, base: str, widths: Mapping[str, float] | None = None
+    layer: Layer, status: LayerStatus, base: str, widths: Mapping[str, float] | None = None, language: str = "en"
 ) -> list[Download]:
     """The files of a layer as its reader sees it, in the order in which they are offered.
 
     `widths` are the average bytes of columns (`database.exports.read_widths`); without them no size is told.
+    Limits are told in `language`.
     """
     return [
         Download(
@@ -49,7 +51,7 @@ def list_downloads(
             chosen.media_type,
             f"{base}/download/{layer.id}.{READINGS if subject == 'readings' else ''}{chosen.id}",
             None if widths is None else estimate(chosen, layer, status, widths, subject),
-            chosen.told(layer, status) if subject == "features" else (),
+            say_sentences(chosen.told(layer, status), language) if subject == "features" else (),
             chosen.lonlat,
         )
         for subject in _SUBJECTS

@@ -14,15 +14,16 @@ if TYPE_CHECKING:
     from geoserver.formats.base import Extract, Readme, Target
     from geoserver.model import Field
 
-__all__ = ["FORMAT", "cite", "describe", "describe_field", "render_text"]
+__all__ = ["FORMAT", "LIMITS", "cite", "describe", "describe_field", "render_heading", "render_text"]
 
-_LIMITS = ("Numbers that are not finite and times outside the years 1 to 9999 are empty.",)
+LIMITS = ("Numbers that are not finite and times outside the years 1 to 9999 are empty.",)  # of all formats
 
 
 def cite(readme: Readme) -> str:
     """How to cite the rows, in a line."""
     day = f" ({readme.updated:%Y-%m-%d})" if readme.updated else ""
-    parts = [f"{readme.source or 'Unknown source'}{day}", readme.title, readme.license, readme.address]
+    source = readme.source or readme.words["unknown"]
+    parts = [f"{source}{day}", readme.title, readme.license, readme.address]
     return ". ".join(part.rstrip(".") for part in parts if part)
 
 
@@ -40,7 +41,7 @@ def describe(extract: Extract, count: int | None) -> dict[str, Any]:
         "crs": extract.crs if extract.geometry_type else "",
         "citation": cite(readme),
         "address": readme.address,
-        "limits": [*_LIMITS, *readme.limits],
+        "limits": list(readme.limits),
         "fields": {item.name: describe_field(item) for item in extract.fields},
     }
     return {name: value for name, value in told.items() if value not in ("", None, {}, [])}
@@ -60,29 +61,36 @@ def describe_field(item: Field) -> dict[str, str]:
 def render_text(extract: Extract, count: int | None) -> str:
     """README.txt."""
     readme = extract.readme
+    words = readme.words
     lines = [readme.title, "=" * len(readme.title), ""]
     if readme.description:
         lines += [readme.description, ""]
     head = {
-        "Source": readme.source,
-        "Licence": readme.license,
-        "Data of": f"{readme.updated:%Y-%m-%d %H:%M} UTC" if readme.updated else "",
-        "Rows": "" if count is None else f"{count:,}",
-        "Asked": "; ".join(f"{name}={value}" for name, value in readme.asked.items()) or "all rows",
-        "Coordinates": extract.crs if extract.geometry_type else "",
-        "Address": readme.address,
-        "Cite as": cite(readme),
+        "source": readme.source,
+        "licence": readme.license,
+        "updated": f"{readme.updated:%Y-%m-%d %H:%M} UTC" if readme.updated else "",
+        "rows": "" if count is None else f"{count:,}",
+        "asked": "; ".join(f"{name}={value}" for name, value in readme.asked.items()) or words["all_rows"],
+        "coordinates": extract.crs if extract.geometry_type else "",
+        "address": readme.address,
+        "cite": cite(readme),
     }
-    lines += [f"{name}: {value}" for name, value in head.items() if value]
-    lines += ["", "Fields", "------", "fid: the row's number in this layer"]
+    lines += [f"{words[name]}: {value}" for name, value in head.items() if value]
+    lines += [*render_heading(readme, "fields"), f"fid: {words['fid']}"]
     for item in extract.fields:
         told = describe_field(item)
         unit = f" ({told['unit']})" if "unit" in told else ""
         about = f". {told['description']}" if "description" in told else ""
         labels = f" [{told['labels']}]" if "labels" in told else ""
         lines.append(f"{item.name}: {item.title}{unit}, {item.type}{about}{labels}")
-    lines += ["", "Limits", "------", *_LIMITS, *readme.limits]
+    lines += [*render_heading(readme, "limits"), *readme.limits]
     return "\n".join(lines) + "\n"
+
+
+def render_heading(readme: Readme, key: str) -> list[str]:
+    """Lines that begin a part of README.txt."""
+    title = readme.words[key]
+    return ["", title, "-" * len(title)]
 
 
 class ReadmeText(Format):

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from geoserver.formats.base import Format
 from geoserver.formats.columns import list_columns, read_batches
-from geoserver.formats.readme import render_text
+from geoserver.formats.readme import render_heading, render_text
 from geoserver.formats.vector import write_layer
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from geoserver.database.exports import Rows
     from geoserver.database.status import LayerStatus
-    from geoserver.formats.base import Extract, Target
+    from geoserver.formats.base import Extract, Readme, Target
     from geoserver.model import Layer
 
 __all__ = ["FORMAT", "Shapefile", "shorten_names"]
@@ -67,7 +67,7 @@ class Shapefile(Format):
         with zipfile.ZipFile(cast("IO[bytes]", _Pipe(target)), "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             for part in _split(extract):
                 count += _write_part(part, rows, target.folder, archive, _Fitting(names, wide))
-            archive.writestr("README.txt", render_text(extract, count) + _list_names(names))
+            archive.writestr("README.txt", render_text(extract, count) + _list_names(names, extract.readme))
 
 
 FORMAT = Shapefile()
@@ -108,11 +108,11 @@ def _cut(name: str, length: int) -> str:
     return name.encode()[:length].decode(errors="ignore").rstrip("_")
 
 
-def _list_names(names: Mapping[str, str]) -> str:
+def _list_names(names: Mapping[str, str], readme: Readme) -> str:
     if not names:
         return ""
     lines = [f"{short}: {name}" for name, short in names.items()]
-    return "\n".join(["", "Names of fields", "---------------", *lines, ""])
+    return "\n".join([*render_heading(readme, "names"), *lines, ""])
 
 
 def _split(extract: Extract) -> list[Extract]:

@@ -180,6 +180,8 @@ def _build_links(layer: Layer, site: str) -> list[dict[str, str]]:
     if not layer.basemap:
         page = {"rel": "alternate", "type": "text/html", "title": "On the map", "href": f"{site}/?layers={layer.id}"}
         links.append(page)
+        about = f"{site}/layers/{layer.id}"
+        links.append({"rel": "describedby", "type": "text/html", "title": "About this dataset", "href": about})
     return links
 
 

@@ -84,6 +84,7 @@ class _Visit:
     language: str
     asked: tuple[_Asked, ...]
     parts: tuple[str, ...]
+    pictured: str  # the layer whose picture stands for the page where it is linked to; empty for none
 
     @property
     def signed_in(self) -> bool:
@@ -111,8 +112,10 @@ class Answers:
         loaded = await view.layers()
         accepted = request.headers.getlist("accept-language")
         language = page_language(stated_language(request), accepted, offered_languages(services.live.current.city))
-        asked = _list_addresses(request.query_params, [layer for layer, _ in loaded], language)
-        visit = _Visit(request, view, site_of(request), language, asked, tuple(parts))
+        layers = [layer for layer, _ in loaded]
+        on = _list_on(request.query_params, [layer for layer in layers if not layer.basemap])
+        asked = _list_addresses(request.query_params, layers, on, language)
+        visit = _Visit(request, view, site_of(request), language, asked, tuple(parts), _find_pictured(loaded, on))
         return (await self._pack(visit, page, encoding)).body
 
     def _renew(self, services: Services, loaded: Sequence[tuple[Layer, LayerStatus]]) -> None:
@@ -138,7 +141,7 @@ class Answers:
 
     async def _pack(self, visit: _Visit, page: BuiltFile, encoding: str) -> Made:
         reader = (visit.language, visit.view.grants, visit.signed_in)
-        of = (page.digest, visit.site, visit.asked, visit.parts, reader)
+        of = (page.digest, visit.site, visit.asked, visit.parts, visit.pictured, reader)
         key = _Key(None, of)
 
         async def pack() -> Made:
@@ -151,8 +154,9 @@ class Answers:
 
     async def _fill(self, visit: _Visit, page: BuiltFile) -> Made:
         """The page with the blocks that could be had, and whether these are all."""
+        city = visit.view.catalog.city
         dressed = dress_page(
-            page.body, visit.view.catalog.city, visit.site, visit.language, visit.parts, signed_in=visit.signed_in
+            page.body, city, visit.site, visit.language, visit.parts, pictured=visit.pictured, signed_in=visit.signed_in
         )
         before, end, after = dressed.rpartition(b"</body>")
         answers = await asyncio.gather(*(self._ask(visit, asked) for asked in visit.asked))
@@ -188,16 +192,25 @@ def _render(address: str, body: bytes) -> bytes:
     return b'<script type="application/json" data-address="' + name + b'">' + safe + b"</script>\n"
 
 
-def _list_addresses(query: QueryParams, layers: Sequence[Layer], lang: str) -> tuple[_Asked, ...]:
+def _list_on(query: QueryParams, data: Sequence[Layer]) -> list[str]:
+    """The layers that the page shows first."""
+    if "layers" in query:
+        stated = set(",".join(query.getlist("layers")).split(","))
+        return [layer.id for layer in data if layer.id in stated]
+    return [layer.id for layer in data if layer.visible] or [layer.id for layer in data[:1]]
+
+
+def _find_pictured(loaded: Sequence[tuple[Layer, LayerStatus]], on: Sequence[str]) -> str:
+    """The first with a place, of those that are on where there is one: who makes a preview of a link has no key."""
+    placed = [layer for layer, status in loaded if layer.access == "public" and not layer.basemap and status.bounds]
+    return next((layer.id for layer in sorted(placed, key=lambda layer: (layer.id not in on, not layer.visible))), "")
+
+
+def _list_addresses(query: QueryParams, layers: Sequence[Layer], on: Sequence[str], lang: str) -> tuple[_Asked, ...]:
     """What the page asks for at once, as it writes it: about its layers, where their tiles are, and its style."""
     data = [layer for layer in layers if not layer.basemap]
     listed = [_LISTED, *([_SEARCHED] if len(data) <= _FEW else [])]
     catalogue = [_Asked(f"api/layers?fields={fields}&lang={lang}") for fields in listed]
-    if "layers" in query:
-        stated = set(",".join(query.getlist("layers")).split(","))
-        on = [layer.id for layer in data if layer.id in stated]
-    else:
-        on = [layer.id for layer in data if layer.visible] or [layer.id for layer in data[:1]]
     if len(on) > _MOST:
         return tuple(catalogue)
     details = [_Asked(f"api/layers/{quote(layer)}?lang={lang}", frozenset((layer,))) for layer in on]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from fastapi import APIRouter, Request, Response
@@ -15,6 +14,7 @@ from geoserver.etags import build_etag, is_known
 from geoserver.formats.listing import list_downloads
 from geoserver.site.answers import site_of, stated_language
 from geoserver.site.dcat import Distribution, build_data_json, build_dcat, render_turtle
+from geoserver.site.kept import Kept, Made, Same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -22,46 +22,17 @@ if TYPE_CHECKING:
     from geoserver.database.status import LayerStatus
     from geoserver.model import City, Layer
 
-__all__ = ["Documents", "router"]
+__all__ = ["build_documents", "router"]
 
 router = APIRouter(tags=["catalogue"])
 
 CHECKED = "public, max-age=0, must-revalidate"
-_KEPT = 8  # documents of a megabyte each, for as many kinds of readers
+_KEPT, _ROOM = 3_600.0, 16 * 2**20  # seconds and bytes of documents: of the same layers the same is made
 
 
-class _Made(NamedTuple):
-    """A document, and the objects that it was made of: of the same ones the same document is made."""
-
-    city: City
-    seen: list[tuple[Layer, LayerStatus]]
-    body: bytes
-
-    def fits(self, city: City, seen: list[tuple[Layer, LayerStatus]]) -> bool:
-        """Objects are held here, so none can have another's identity."""
-        pairs = zip(self.seen, seen, strict=False)
-        same = all(one[0] is other[0] and one[1] is other[1] for one, other in pairs)
-        return self.city is city and len(self.seen) == len(seen) and same
-
-
-class Documents:
-    """The latest documents, one per process; made in a thread, for with hundreds of layers that takes a while."""
-
-    def __init__(self) -> None:
-        self._made: OrderedDict[Hashable, _Made] = OrderedDict()
-
-    async def get(
-        self, key: Hashable, city: City, seen: list[tuple[Layer, LayerStatus]], make: Callable[[], bytes]
-    ) -> bytes:
-        """The document under this key, made anew where the city or a layer is another than it was."""
-        known = self._made.get(key)
-        if known is None or not known.fits(city, seen):
-            known = self._made[key] = _Made(city, seen, await asyncio.to_thread(make))
-            if len(self._made) > _KEPT:
-                self._made.popitem(last=False)
-        else:
-            self._made.move_to_end(key)
-        return known.body
+def build_documents() -> Kept[Hashable]:
+    """Where they are kept, one per process."""
+    return Kept(_KEPT, _ROOM)
 
 
 @router.get(
@@ -118,12 +89,16 @@ async def _answer(
     seen = [(layer, status) for layer, status in await view.layers() if not layer.basemap]
     city, site = view.services.live.current.city, site_of(request)
 
-    def make() -> bytes:
+    def render() -> bytes:
         found = [(layer, status, _list_distributions(layer, status, site)) for layer, status in seen]
         return then(orjson.dumps(build(city, found)))
 
-    documents: Documents = request.app.state.documents
-    body = await documents.get((request.url.path, site, languages, view.grants), city, seen, make)
+    async def make() -> Made:
+        return Made(await asyncio.to_thread(render))  # with hundreds of layers it takes a while
+
+    documents: Kept[Hashable] = request.app.state.documents
+    same = Same((city, *(part for pair in seen for part in pair)))
+    body = (await documents.get((request.url.path, site, languages, view.grants, same), make)).body
     tag = build_etag(body, *([view.scope] if view.scope else []))
     headers = {"ETag": tag, **view.headers(CHECKED, vary or {})}
     if is_known(request.headers.get("if-none-match", ""), tag):

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
     from geoserver.model import City
 
-__all__ = ["PICTURE", "build_manifest", "describe_owner", "dress_page"]
+__all__ = ["PICTURE", "PREVIEW", "build_manifest", "describe_owner", "dress_page"]
 
 _PLACE = re.compile(rb"<!-- city.*?<!-- /city -->", re.DOTALL)
 _HTML = b'<html lang="en">'
 _ACCENT, _DARK_PAPER = "#17616a", "#16191c"  # as in web/src/ui/style.css
+PREVIEW = (1200, 630)  # pixels of a picture for previews of links, 1.91 to 1
 _PRELOAD = {
     "js": '<link rel="modulepreload" crossorigin href="./{}" />',
     "css": '<link rel="preload" as="style" crossorigin href="./{}" />',
@@ -30,21 +31,29 @@ PICTURE = {
 
 
 def dress_page(
-    page: bytes, city: City, site: str, lang: str, parts: Sequence[str] = (), *, signed_in: bool = False
+    page: bytes,
+    city: City,
+    site: str,
+    lang: str,
+    parts: Sequence[str] = (),
+    *,
+    pictured: str = "",
+    signed_in: bool = False,
 ) -> bytes:
     """The built page with the city's head; it will speak `lang`, and ask for `parts` of the build, which come ahead.
 
-    To whoever has signed in it shows who that is.
+    Previews of links to it show the layer that is `pictured`, or the city's logo. To whoever has signed in it
+    shows who that is.
     """
     offered = " ".join(offered_languages(city))
     account = " data-account" if signed_in else ""
     opening = f'<html lang="{lang}" data-languages="{offered}"{account}>'.encode()
     named = [_PRELOAD[part.rpartition(".")[2]].format(part) for part in parts]
-    head = "\n    ".join([_render_head(speak(city, (lang,)), site, lang), *named]).encode()
+    head = "\n    ".join([_render_head(speak(city, (lang,)), site, lang, pictured), *named]).encode()
     return _PLACE.sub(lambda _: head, page, count=1).replace(_HTML, opening, 1)
 
 
-def _render_head(city: City, site: str, lang: str) -> str:
+def _render_head(city: City, site: str, lang: str, pictured: str) -> str:
     quote = html.escape
     previews = {
         "og:type": "website",
@@ -54,12 +63,21 @@ def _render_head(city: City, site: str, lang: str) -> str:
         "og:url": f"{site}/",
         "og:locale": lang,
     }
-    if city.logo and city.logo.media_type == "image/png":  # previews take no SVG
+    if pictured:
+        width, height = PREVIEW
+        previews |= {
+            "og:image": f"{site}/layers/{pictured}/map.png",
+            "og:image:type": "image/png",
+            "og:image:width": str(width),
+            "og:image:height": str(height),
+        }
+    elif city.logo and city.logo.media_type == "image/png":  # previews take no SVG
         previews["og:image"] = f"{site}/logo?v={city.logo.digest}"
     lines = [
         f"<title>{quote(city.title)}</title>",
         f'<meta name="description" content="{quote(city.description or city.tagline)}" />',
         *(f'<meta property="{name}" content="{quote(text)}" />' for name, text in previews.items() if text),
+        *(['<meta name="twitter:card" content="summary_large_image" />'] if pictured else []),
         f'<meta name="theme-color" content="{city.accent or _ACCENT}" media="(prefers-color-scheme: light)" />',
         f'<meta name="theme-color" content="{_DARK_PAPER}" media="(prefers-color-scheme: dark)" />',
         f'<link rel="manifest" href="./manifest.webmanifest?lang={lang}" />',

@@ -71,6 +71,7 @@ _FILE_TYPES = {  # by media type the code in the European table, where that has 
     "text/plain": "TXT",
 }
 _RIGHTS = {"public": "PUBLIC", "restricted": "RESTRICTED", "draft": "NON_PUBLIC"}
+_RIGHTS_LENGTH = 255  # characters that DCAT-US has room for
 _FEATURES = "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core"
 
 
@@ -143,14 +144,14 @@ def build_data_json(city: City, found: Sequence[Found], site: str, preferred: Se
                 "identifier": f"{site}/layers/{layer.id}",
                 "title": layer.title,
                 "description": layer.description or layer.title,
-                "keyword": list(layer.keywords) or [layer.theme],
-                "theme": [layer.theme],
+                "keyword": list(layer.keywords) or [layer.theme or layer.title],
+                **({"theme": [layer.theme]} if layer.theme else {}),
                 "modified": status.loaded_at.isoformat(),
                 "publisher": publisher,
                 "contactPoint": card,
                 "accessLevel": "public" if layer.access == "public" else "restricted public",
                 **({"license": address} if (address := find_licence(layer.license).url) else {}),
-                **({"rights": layer.attribution} if layer.attribution else {}),
+                **({"rights": layer.attribution[:_RIGHTS_LENGTH]} if layer.attribution else {}),
                 **({"spatial": ",".join(map(str, status.bounds.as_list()))} if status.bounds else {}),
                 **({"language": [layer.spoken or layer.language]} if layer.language else {}),
                 "landingPage": f"{site}/layers/{layer.id}",
@@ -158,7 +159,7 @@ def build_data_json(city: City, found: Sequence[Found], site: str, preferred: Se
                     {
                         "@type": "dcat:Distribution",
                         "title": one.title,
-                        "mediaType": one.media_type,
+                        "mediaType": one.media_type.partition(";")[0],
                         ("downloadURL" if one.is_file else "accessURL"): one.address,
                     }
                     for one in distributions

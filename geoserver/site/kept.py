@@ -11,7 +11,7 @@ from geoserver.turns import Shared
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Hashable
 
-__all__ = ["Kept", "Made"]
+__all__ = ["Kept", "Made", "Same"]
 
 _WEIGHT = 500  # bytes that an entry takes beside its own, roughly: addresses stand in its key
 
@@ -21,6 +21,19 @@ class Made(NamedTuple):
 
     body: bytes
     keep: bool = True
+
+
+class Same:
+    """Objects as a part of a key: it is the same key for the very same ones, which it holds."""
+
+    def __init__(self, of: tuple[object, ...]) -> None:
+        self._of = of
+
+    def __hash__(self) -> int:
+        return hash(tuple(map(id, self._of)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and [*map(id, self._of)] == [*map(id, other._of)]
 
 
 class Kept[K: Hashable]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from geoserver.site.rendering import render
 
 __all__ = ["render_reference"]
 
@@ -22,7 +20,7 @@ def render_reference(document: dict[str, Any], site: str, title: str) -> bytes:
                 tag = next(iter(item[method].get("tags", [])), "other")
                 groups.setdefault(tag, []).append(_build_operation(method, path, item[method]))
     shown = [{"title": tag.capitalize(), "operations": operations} for tag, operations in sorted(groups.items())]
-    return _environment().get_template("reference.html").render(groups=shown, site=site, title=title).encode()
+    return render("reference.html", groups=shown, site=site, title=title).encode()
 
 
 def _build_operation(method: str, path: str, operation: dict[str, Any]) -> dict[str, Any]:
@@ -42,9 +40,3 @@ def _build_operation(method: str, path: str, operation: dict[str, Any]) -> dict[
         "description": description,
         "parameters": parameters,
     }
-
-
-@functools.cache
-def _environment() -> Environment:
-    templates = FileSystemLoader(Path(__file__).parent / "templates")
-    return Environment(loader=templates, autoescape=True, undefined=StrictUndefined, trim_blocks=True)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import base64
-import functools
-import hashlib
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, parse_qsl, quote, unquote, urlencode, urlsplit
 
 import orjson
 from fastapi import APIRouter, Request, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from geoserver.access import access_of
 from geoserver.catalog.city_words import offered_languages, speak
@@ -29,6 +25,7 @@ from geoserver.gate import MisplacedKeyError, has_key, is_from, read_given, take
 from geoserver.site.answers import site_of
 from geoserver.site.attempts import TooManyAttemptsError
 from geoserver.site.openid import Begun
+from geoserver.site.rendering import build_policy, dress_sheet, render
 from geoserver.site.sessions import begin_session, close_session, cookie_path, is_secure, note_refusal
 from geoserver.turns import client_of
 
@@ -47,7 +44,6 @@ _BEGUN = "geoserver_signin"  # the cookie of a sign-in by OpenID Connect that is
 _MINUTES = 10  # for which it holds
 _LONGEST = 8_192  # bytes of a form
 _LONGEST_BACK = 2_000
-_TEMPLATES = Path(__file__).parent / "templates"
 
 
 @router.get("/signin")
@@ -237,28 +233,23 @@ def _render(request: Request, error: GeoserverError | None = None, *, by_key: bo
     words = read_words()[language]
     access = access_of(request.scope)
     theme = next((base for base in asked.get("base", []) if base in ("light", "dark")), "")
-    sheet = _read_sheet() + (
-        f"\n:root {{ --accent: light-dark({city.accent}, {city.accent_dark}); }}" if city.accent else ""
-    )
+    sheet = dress_sheet("signin.css", city)
     given = {name: value for name, value in (("back", back), ("lang", stated)) if value and value != "/"}
-    page = (
-        _environment()
-        .get_template("signin.html")
-        .render(
-            language=language,
-            theme=theme,
-            words=words,
-            city=speak(city, (language,)),
-            site=site_of(request),
-            sheet=sheet,
-            name=access.name if access.by_cookie else "",
-            signed_in=words.signed_in.format(access.name),
-            fault=_say(error, words, by_key=by_key) if error else "",
-            by_key=by_key,
-            provider=words.signin_with.format(openid.title) if openid else "",
-            query="?" + urlencode(given) if given else "",
-            back=back,
-        )
+    page = render(
+        "signin.html",
+        language=language,
+        theme=theme,
+        words=words,
+        city=speak(city, (language,)),
+        site=site_of(request),
+        sheet=sheet,
+        name=access.name if access.by_cookie else "",
+        signed_in=words.signed_in.format(access.name),
+        fault=_say(error, words, by_key=by_key) if error else "",
+        by_key=by_key,
+        provider=words.signin_with.format(openid.title) if openid else "",
+        query="?" + urlencode(given) if given else "",
+        back=back,
     )
     status = error.status if error else 200
     if isinstance(error, UnauthorizedError):
@@ -279,17 +270,8 @@ def _say(error: GeoserverError, words: ServerWords, *, by_key: bool) -> str:
 
 
 def _build_headers(sheet: str, error: GeoserverError | None) -> dict[str, str]:
-    digest = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
-    policy = [
-        "default-src 'none'",
-        f"style-src 'sha256-{digest}'",
-        "img-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    ]
     headers = {
-        "Content-Security-Policy": "; ".join(policy),
+        "Content-Security-Policy": build_policy(sheet, "none"),
         "X-Frame-Options": "DENY",
         "Referrer-Policy": "same-origin",
         "Vary": "Cookie, Accept-Language",
@@ -298,14 +280,3 @@ def _build_headers(sheet: str, error: GeoserverError | None) -> dict[str, str]:
     if isinstance(error, TooManyError | UnavailableError):
         headers["Retry-After"] = str(error.retry_after)
     return headers
-
-
-@functools.cache
-def _read_sheet() -> str:
-    return (_TEMPLATES / "signin.css").read_text(encoding="utf-8")
-
-
-@functools.cache
-def _environment() -> Environment:
-    templates = FileSystemLoader(_TEMPLATES)
-    return Environment(loader=templates, autoescape=True, undefined=StrictUndefined, trim_blocks=True)

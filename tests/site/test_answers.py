@@ -225,7 +225,7 @@ def test_no_address_and_no_header_breaks_out_of_the_page(client: TestClient) -> 
     def split(body: str) -> str:
         blocks = re.compile(r'<script type="application/json" data-address="[^"<>]*">[^<]*</script>\n')
         assert all(json.loads(block.partition(">")[2].rpartition("<")[0]) for block in blocks.findall(body))
-        return blocks.sub("", body)
+        return blocks.sub("", re.sub(r'"http://127\.0\.0\.1/layers/[a-z-]+/map\.png"', "picture", body))
 
     outside = split(client.get("/").text)
     draw = random.Random(11)

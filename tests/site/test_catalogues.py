@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,9 @@ def test_dcat_us_has_what_its_schema_demands(client: TestClient) -> None:
     for dataset in found["dataset"]:
         assert needed <= dataset.keys()
         assert all(dataset[name] for name in needed)
+        assert all(
+            re.fullmatch(r"[-\w]+/[-\w]+(\.[-\w]+)*(\+[-\w]+)?", way["mediaType"]) for way in dataset["distribution"]
+        )
         assert all(("downloadURL" in way) != ("accessURL" in way) for way in dataset["distribution"])
 
 

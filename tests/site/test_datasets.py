@@ -20,18 +20,24 @@ from PIL import Image
 
 from geoserver import assets
 from geoserver.app import create_app
-from geoserver.catalog.languages import page_languages, read_phrases, read_table
+from geoserver.catalog.languages import page_languages, read_messages, read_table
 from geoserver.catalog.licences import find_licence
 from geoserver.database.pool import Database
 from geoserver.database.previews import read_cells
 from geoserver.filtering import build
 from geoserver.model import Field
+from geoserver.site.datasets.dataset import Chart, build_charts
+from geoserver.site.datasets.jsonld import build_dataset
+from geoserver.site.datasets.known import Known
 from geoserver.site.datasets.phrases import find_phrases
 from geoserver.site.datasets.sketch import build_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from fastapi import FastAPI
+
+    from geoserver.services import Services
     from geoserver.settings import Settings
 
 DATA = ("crime", "bike-paths", "trees", "sewage-sampling", "air-quality", "districts")
@@ -209,10 +215,66 @@ def test_nothing_of_a_page_comes_from_elsewhere_and_no_script_may_run(client: Te
         assert all(found["src"].startswith("http://127.0.0.1/") for found in page.find("img"))
 
 
+def test_what_search_engines_for_data_demand_is_told_of_every_dataset(client: TestClient) -> None:
+    for name in DATA:
+        (told,) = read(client, f"/layers/{name}").told
+        assert 50 <= len(told["description"]) <= 5_000
+        assert told["name"]
+        assert told["license"].startswith("https://")
+        assert told["creator"]["name"]
+        assert told["publisher"]["name"]
+        assert re.fullmatch(r"(-?[\d.]+ ){3}-?[\d.]+", told["spatialCoverage"]["geo"]["box"])
+        assert told["isAccessibleForFree"] is True
+        assert all(each["contentUrl"].startswith("http://") and each["encodingFormat"] for each in told["distribution"])
+
+
+def test_a_description_that_is_too_short_for_search_engines_is_filled_up(client: TestClient, city_app: FastAPI) -> None:
+    assert client
+    services: Services = city_app.state.services
+    found = services.find("trees")
+    assert found is not None
+    layer = replace(found[0], description="Trees.")
+    document = build_dataset(Known(layer, found[1]), services.live.current.city, "http://127.0.0.1", [])
+    assert document["description"].startswith("Trees. Trees. ")
+    assert len(document["description"]) >= 50
+
+
+def test_values_are_drawn_where_a_few_of_them_say_something(client: TestClient, city_app: FastAPI) -> None:
+    assert client
+    services: Services = city_app.state.services
+    found = services.find("crime")
+    assert found is not None
+    layer, status = found
+
+    def draw(*counts: int) -> list[Chart]:
+        choices = {"category": [{"value": str(number), "count": count} for number, count in enumerate(counts)]}
+        return build_charts(Known(layer, status, choices=choices), find_phrases("en"))
+
+    assert draw(*[9] * 500) == []
+    assert (
+        build_charts(
+            Known(
+                layer,
+                replace(status, rows=30),
+                choices={"category": [{"value": str(i), "count": 1} for i in range(30)]},
+            ),
+            find_phrases("en"),
+        )
+        == []
+    ), "each row has its own"
+    (chart,) = draw(*[1_000] * 40)
+    assert len(chart.bars) == 9
+    rest = chart.bars[-1]
+    assert (rest.rest, rest.share, chart.bars[0].share) == (True, 0.0, 100.0), "no bar is as long as a shorter one"
+
+
 def test_reference_managers_get_the_citation_as_a_file(client: TestClient) -> None:
     (entry,) = client.get("/layers/crime/citation.json").json()
     assert entry["type"] == "dataset"
     assert entry["URL"] == "http://127.0.0.1/layers/crime"
+    assert entry["note"] == "CC BY 4.0"
+    known = {"id", "type", "title", "author", "publisher", "issued", "version", "URL", "note", "language"}
+    assert entry.keys() <= known, "the schema of CSL-JSON has no others"
     bibtex = client.get("/layers/crime/citation.bib").text
     assert bibtex.startswith("@misc{crime-")
     assert bibtex.count("{") == bibtex.count("}")
@@ -245,15 +307,17 @@ def test_who_asks_for_a_page_that_is_not_there_is_led_on_and_a_program_is_told_w
     assert client.get("/layers/nothing").headers["content-type"] == "application/problem+json"
 
 
-def test_every_language_says_all_that_the_pages_say() -> None:
+@pytest.mark.parametrize("table", ["pages", "sentences", "readme", "downloads"])
+def test_every_language_says_all_that_the_server_says(table: str) -> None:
     folder = assets.root("messages")
-    expected = read_table(folder / "en.ts", "pages")
+    expected = read_table(folder / "en.ts", table)
+    assert expected
     for language in page_languages():
-        told = read_table(folder / f"{language}.ts", "pages")
+        told = read_table(folder / f"{language}.ts", table)
         assert list(told) == list(expected)
         parts = {key: sorted(re.findall(r"{\w+}", text)) for key, text in told.items()}
         assert parts == {key: sorted(re.findall(r"{\w+}", text)) for key, text in expected.items()}
-        assert read_phrases(language)["datasets"] == told["datasets"]
+        assert read_messages(table, language) == told
 
 
 @pytest.mark.parametrize(
@@ -335,6 +399,30 @@ def test_a_preview_of_a_link_has_a_title_a_text_and_a_picture(client: TestClient
     assert len(image.convert("RGB").getcolors(100_000) or ()) > 5
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"), [("/", "crime"), ("/?layers=trees,districts", "trees"), ("/?layers=", "crime")]
+)
+def test_a_preview_of_a_link_to_the_map_shows_the_first_layer_that_is_on(
+    client: TestClient, address: str, shown: str
+) -> None:
+    page = client.get(address).text
+    told = dict(re.findall(r'<meta (?:property|name)="([\w:]+)" content="([^"]*)" />', page))
+    assert told["og:title"]
+    assert told["twitter:card"] == "summary_large_image"
+    assert told["og:image"] == f"http://127.0.0.1/layers/{shown}/map.png"
+    answer = client.get(told["og:image"].removeprefix("http://127.0.0.1"))
+    size = (int(told["og:image:width"]), int(told["og:image:height"]))
+    assert Image.open(io.BytesIO(answer.content)).size == size
+
+
+def test_the_data_service_leads_to_the_page_of_a_dataset(client: TestClient) -> None:
+    address = "http://127.0.0.1/layers/crime"
+    assert f'href="{address}"' in client.get("/ogc/collections/crime?f=html").text
+    links = client.get("/ogc/collections/crime?f=json").json()["links"]
+    assert [link["href"] for link in links if link["rel"] == "describedby"] == [address]
+    assert 'href="http://127.0.0.1/layers/land"' not in client.get("/ogc/collections/land?f=html").text
+
+
 def test_pictures_of_other_kinds_are_not_found(client: TestClient) -> None:
     assert client.get("/layers/crime/map.gif").status_code == 404
     assert client.get("/layers/nothing/map.svg").status_code == 404
@@ -366,8 +454,11 @@ def test_files_to_download_stand_on_the_page_with_their_size_and_their_limits(cl
     listed = client.get("/api/layers/air-quality?lang=de").json()["downloads"]
     page = read(client, "/layers/air-quality?lang=de")
     for file in listed:
-        assert page.find("a", href=file["href"])
+        assert page.find("a", href=f"{file['href']}?lang=de"), "what goes with the rows is in the reader's language"
         assert [limit for limit in file["limits"] if limit not in page.text] == []
+    assert page.find("a", href="http://127.0.0.1/download/air-quality.csv"), "for programs, without ways of a language"
+    assert not [found for found in page.find("td") + page.find("p") if found.get("lang") == "en"]
+    assert "Zeitpunkte sind auf die Millisekunde genau" in page.text
     assert page.find("link", rel="item", type="application/zip")
     assert "etwa" in page.text
     assert "Messungen" in page.text

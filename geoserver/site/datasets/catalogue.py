@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from geoserver.catalog.languages import in_language
 from geoserver.catalog.licences import find_licence
-from geoserver.formats.listing import list_downloads
+from geoserver.formats import offered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -131,8 +131,7 @@ def shorten_text(text: str, most: int) -> str:
 
 def _build_item(layer: Layer, status: LayerStatus, phrases: Phrases) -> Item:
     services = ("GeoJSON", "MVT") if layer.has_rows else ("MVT",)
-    found = list_downloads(layer, status, "")
-    files = [file.format.partition(".")[0].upper() for file in found if file.of == "features"][:_FORMATS]
+    files = [file.id.partition(".")[0].upper() for file in offered(layer, status)[:_FORMATS]]
     return Item(
         layer,
         shorten_text(layer.description, _SUMMARY),

@@ -78,7 +78,7 @@ class Citation:
             "issued": {"date-parts": [[day.year, day.month, day.day]]},
             "version": day.isoformat(),
             "URL": self.url,
-            "license": self.license,
+            "note": find_licence(self.license).title,
             "language": self.language,
         }
         return [{name: value for name, value in entry.items() if value}]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["build_data_catalog", "build_dataset", "render_json"]
 
 _CONTEXT = "https://schema.org"
+_SHORTEST, _LONGEST = 50, 5_000  # characters of a description, as Google wants them
 
 
 def render_json(document: dict[str, Any]) -> str:
@@ -38,7 +39,7 @@ def build_dataset(known: Known, city: City, site: str, downloads: Iterable[Downl
         "url": url,
         "identifier": layer.id,
         "name": layer.title,
-        "description": layer.description or layer.title,
+        "description": _describe(layer),
         "inLanguage": layer.spoken,
         "keywords": [*layer.keywords, layer.theme] if layer.theme else [*layer.keywords],
         "license": _build_licence(layer, city),
@@ -46,6 +47,7 @@ def build_dataset(known: Known, city: City, site: str, downloads: Iterable[Downl
         "publisher": publisher,
         "dateModified": status.loaded_at,
         "version": status.loaded_at.date().isoformat(),
+        "isAccessibleForFree": layer.access == "public",
         "temporalCoverage": _find_period(known),
         "spatialCoverage": _build_place(known),
         "variableMeasured": [_build_variable(known, name) for name in layer.fields],
@@ -70,6 +72,16 @@ def build_data_catalog(city: City, site: str, layers: Iterable[Layer]) -> dict[s
         "dataset": [{"@id": f"{site}/layers/{layer.id}"} for layer in layers],
     }
     return {name: value for name, value in document.items() if value}
+
+
+def _describe(layer: Layer) -> str:
+    """The description, as long as search engines for data want one: where it is too short, with what else is said."""
+    text = layer.description or layer.title
+    if len(text) < _SHORTEST:
+        fields = ", ".join(item.title for item in layer.fields.values())
+        parts = [layer.title, layer.description, fields, layer.attribution]
+        text = ". ".join(part.strip().rstrip(".") for part in parts if part) + "."
+    return text[:_LONGEST]
 
 
 def _build_licence(layer: Layer, city: City) -> str | dict[str, Any]:

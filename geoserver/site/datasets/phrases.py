@@ -10,10 +10,13 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time
 from babel.numbers import format_decimal, format_percent
 
-from geoserver.catalog.languages import ENGLISH, read_phrases, read_words
+from geoserver.catalog.languages import ENGLISH, read_messages, read_phrases, read_words
+from geoserver.catalog.sentences import say_sentence
 from geoserver.fieldtypes import FIELD_TYPES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from geoserver.fieldtypes import Scalar
     from geoserver.model import Field, Layer
 
@@ -31,6 +34,7 @@ class Phrases:
         self.language = language
         self.own = read_words().get(language, ENGLISH)
         self._said = read_phrases(language)
+        self._files = read_messages("downloads", language)
         self._locale = _find_locale(language)
         self.number = functools.lru_cache(_KEPT)(self._format_number)
         self.day = functools.lru_cache(_KEPT)(self._format_day)
@@ -46,6 +50,18 @@ class Phrases:
     def say(self, key: str, **parts: str) -> str:
         """A phrase with its parts filled in."""
         return self._said[key].format_map(parts)
+
+    def sentence(self, text: str, fields: Iterable[Field] = ()) -> tuple[str, str]:
+        """What the server says in English, and the language that it is in now; fields go by their titles in it."""
+        return say_sentence(text, self.language, tuple((item.name, item.title) for item in fields))
+
+    def file(self, key: str) -> tuple[str, str]:
+        """What people call a format, and what it is good for; empty where nobody here knows it."""
+        return self._files.get(key, ""), self._files.get(f"{key}_hint", "")
+
+    @property
+    def limits_of_files(self) -> str:
+        return self._files["limits"]
 
     def count(self, key: str, number: int, **parts: str) -> str:
         """The phrase `key_one` or `key_many` with a number in it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from geoserver.site.city import PREVIEW
 from geoserver.site.datasets.drawing import render_svg
 from geoserver.site.datasets.raster import PIXELS, render_png
 from geoserver.site.datasets.sketch import SIZE
@@ -28,6 +29,5 @@ class Kind(NamedTuple):
 
 PICTURES: Mapping[str, Kind] = {
     "svg": Kind("image/svg+xml", SIZE, 1, render_svg),
-    # As previews of links have it, 1.91 to 1.
-    "png": Kind("image/png", (1200 // PIXELS, 630 // PIXELS), PIXELS, render_png),
+    "png": Kind("image/png", (PREVIEW[0] // PIXELS, PREVIEW[1] // PIXELS), PIXELS, render_png),
 }

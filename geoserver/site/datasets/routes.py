@@ -21,7 +21,14 @@ from geoserver.site.answers import site_of, stated_language
 from geoserver.site.city import PICTURE
 from geoserver.site.datasets.catalogue import Asked, build_catalogue, describe_shapes, describe_size, shorten_text
 from geoserver.site.datasets.citation import build_citation
-from geoserver.site.datasets.dataset import build_charts, build_fields, build_loads, build_notes, find_period
+from geoserver.site.datasets.dataset import (
+    build_charts,
+    build_fields,
+    build_files,
+    build_loads,
+    build_notes,
+    find_period,
+)
 from geoserver.site.datasets.feeds import Entry, Feed, render_feed, render_sitemap
 from geoserver.site.datasets.jsonld import build_data_catalog, build_dataset, render_json
 from geoserver.site.datasets.links import Links
@@ -104,7 +111,7 @@ async def show_dataset(request: Request, layer_id: str) -> Response:
 def _tell(known: Known, dress: Dress) -> dict[str, Any]:
     """What the template of a dataset's page shows."""
     layer, status, phrases, site = known.layer, known.status, dress.phrases, dress.links.site
-    downloads = list_downloads(layer, status, site, known.widths)
+    downloads = list_downloads(layer, status, site, known.widths, phrases.language)
     url = f"{site}/layers/{layer.id}"
     citation = build_citation(layer, status, dress.city, url)
     return {
@@ -123,6 +130,7 @@ def _tell(known: Known, dress: Dress) -> dict[str, Any]:
         "notes": build_notes(known, phrases),
         "loads": build_loads(known, phrases),
         "downloads": downloads,
+        "files": build_files(downloads, phrases),
         "citation": citation.as_text(phrases),
         "bibtex": citation.as_bibtex(),
         "csl": orjson.dumps(citation.as_csl(), option=orjson.OPT_INDENT_2).decode(),

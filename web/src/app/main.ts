@@ -1,6 +1,7 @@
 import { mount } from "svelte";
 import "maplibre-gl/dist/maplibre-gl.css";
 import "../map/map.css";
+import "../dress/tokens.css";
 import "../ui/style.css";
 import App from "./App.svelte";
 
