@@ -77,10 +77,9 @@ def test_what_cannot_be_written_leaves_no_file(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk to write to")
-def test_a_full_disk_is_told_in_a_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_told_in_a_line(folder: Path) -> None:
     # What is written under the name of the part of the file finds no room.
-    monkeypatch.setattr(os, "getpid", lambda: 1)
-    (folder / ".out.csv.1").symlink_to("/dev/full")
+    (folder / f".out.csv.{os.getpid()}").symlink_to("/dev/full")
     done = run("crime", "out.csv")
     assert isinstance(done.exception, SetupError)
     assert "No space left on device" in str(done.exception)

@@ -67,7 +67,7 @@ def test_what_a_format_cannot_hold_is_told_in_every_language(
     much = replace(status, rows=2_000_000, geometry_type="GEOMETRY")
     told = {text for item in read_formats().values() for state in (status, much) for text in item.told(crime, state)}
     assert len(told) > 10
-    assert not [text for text in (*told, *readme._LIMITS) if say_sentence(text, language)[1] != language]
+    assert not [text for text in (*told, *readme.LIMITS) if say_sentence(text, language)[1] != language]
 
 
 def test_a_sentence_that_nobody_knows_stays_in_english_and_fields_go_by_their_titles() -> None:

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from geoserver.catalog.labels import list_fields
+from geoserver.catalog.languages import read_messages
+from geoserver.catalog.sentences import say_sentences
 from geoserver.database.exports import LONLAT, Selection, Way, number_params
 from geoserver.errors import BadParameterError
 from geoserver.filtering import build, check_rows
 from geoserver.filtering.places import parse_crs
 from geoserver.formats.base import Extract, Readme
+from geoserver.formats.readme import LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,6 +111,7 @@ def _of_readings(layer: Layer, status: LayerStatus, features: Selection, asked: 
 
 
 def _build_readme(layer: Layer, status: LayerStatus, chosen: Format, asked: Asked) -> Readme:
+    told = chosen.told(layer, status) if asked.subject == "features" else ()
     return Readme(
         title=layer.title,
         description=layer.description,
@@ -116,8 +120,8 @@ def _build_readme(layer: Layer, status: LayerStatus, chosen: Format, asked: Aske
         updated=status.loaded_at,
         address=asked.address,
         asked=dict(asked.given),
-        language=asked.language,
-        limits=chosen.told(layer, status) if asked.subject == "features" else (),
+        words=read_messages("readme", asked.language),
+        limits=say_sentences((*LIMITS, *told), asked.language),
     )
 
 

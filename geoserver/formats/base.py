@@ -25,14 +25,14 @@ class Readme:
     """What goes with the rows, for people: whose they are, from when, and what was asked."""
 
     title: str
+    words: Mapping[str, str]  # that it is made of, in the reader's language
     description: str = ""
     source: str = ""  # whose data it is
     license: str = ""
     updated: datetime | None = None
     address: str = ""  # by which the same file is had again
     asked: Mapping[str, str] = field(default_factory=dict)  # parameters as given
-    language: str = "en"  # in which the README speaks
-    limits: tuple[str, ...] = ()  # what the format cannot hold
+    limits: tuple[str, ...] = ()  # what the format cannot hold, in the reader's language
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["GEOMETRY", "list_columns", "read_batches", "type_of"]
 
 GEOMETRY = "geometry"  # no field has this name
-_BLOCK = 1 << 16  # bytes of text that become one batch
+_BLOCK = 1 << 17  # bytes of text that become one batch
 
 
 def type_of(kind: FieldType) -> pa.DataType:

@@ -21,8 +21,8 @@ __all__ = ["FORMAT", "Gpx"]
 
 _LIMITS = (
     "GPX has no fields of its own: they are extensions, which few devices show.",
-    "Line breaks in texts are blanks.",
-    "Programs guess types: they take texts of digits for numbers, and read whole ones of more than 9 digits wrongly.",
+    "Line breaks in texts are blanks; many programs read whole numbers of more than 9 digits wrongly.",
+    "Programs guess the types of fields: they take texts of digits for numbers.",
 )
 _LINES = ("LINESTRING", "MULTILINESTRING")
 

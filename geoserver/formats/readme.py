@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from geoserver.catalog.languages import read_messages
-from geoserver.catalog.sentences import say_sentences
 from geoserver.formats.base import Format
 
 if TYPE_CHECKING:
@@ -16,15 +14,15 @@ if TYPE_CHECKING:
     from geoserver.formats.base import Extract, Readme, Target
     from geoserver.model import Field
 
-__all__ = ["FORMAT", "cite", "describe", "describe_field", "render_heading", "render_text"]
+__all__ = ["FORMAT", "LIMITS", "cite", "describe", "describe_field", "render_heading", "render_text"]
 
-_LIMITS = ("Numbers that are not finite and times outside the years 1 to 9999 are empty.",)
+LIMITS = ("Numbers that are not finite and times outside the years 1 to 9999 are empty.",)  # of all formats
 
 
 def cite(readme: Readme) -> str:
     """How to cite the rows, in a line."""
     day = f" ({readme.updated:%Y-%m-%d})" if readme.updated else ""
-    source = readme.source or _words(readme)["unknown"]
+    source = readme.source or readme.words["unknown"]
     parts = [f"{source}{day}", readme.title, readme.license, readme.address]
     return ". ".join(part.rstrip(".") for part in parts if part)
 
@@ -43,7 +41,7 @@ def describe(extract: Extract, count: int | None) -> dict[str, Any]:
         "crs": extract.crs if extract.geometry_type else "",
         "citation": cite(readme),
         "address": readme.address,
-        "limits": _list_limits(readme),
+        "limits": list(readme.limits),
         "fields": {item.name: describe_field(item) for item in extract.fields},
     }
     return {name: value for name, value in told.items() if value not in ("", None, {}, [])}
@@ -63,7 +61,7 @@ def describe_field(item: Field) -> dict[str, str]:
 def render_text(extract: Extract, count: int | None) -> str:
     """README.txt."""
     readme = extract.readme
-    words = _words(readme)
+    words = readme.words
     lines = [readme.title, "=" * len(readme.title), ""]
     if readme.description:
         lines += [readme.description, ""]
@@ -85,22 +83,14 @@ def render_text(extract: Extract, count: int | None) -> str:
         about = f". {told['description']}" if "description" in told else ""
         labels = f" [{told['labels']}]" if "labels" in told else ""
         lines.append(f"{item.name}: {item.title}{unit}, {item.type}{about}{labels}")
-    lines += [*render_heading(readme, "limits"), *_list_limits(readme)]
+    lines += [*render_heading(readme, "limits"), *readme.limits]
     return "\n".join(lines) + "\n"
 
 
 def render_heading(readme: Readme, key: str) -> list[str]:
     """Lines that begin a part of README.txt."""
-    title = _words(readme)[key]
+    title = readme.words[key]
     return ["", title, "-" * len(title)]
-
-
-def _words(readme: Readme) -> Mapping[str, str]:
-    return read_messages("readme", readme.language)
-
-
-def _list_limits(readme: Readme) -> list[str]:
-    return list(say_sentences((*_LIMITS, *readme.limits), readme.language))
 
 
 class ReadmeText(Format):

@@ -31,7 +31,7 @@ _LIMITS = (
     "Times are in UTC, to the millisecond; numbers have 15 digits or a little more; texts end after 32,767 letters.",
 )
 _MANY = "More than 1,048,575 rows are in several sheets."
-_LONG = "Shapes whose WKT has more than 32,767 letters are left out: half a shape is none. Other formats have them."
+_LONG = "Shapes whose WKT has more than 32,767 letters are left out; other formats have them."
 
 
 class Sheet(Format):

@@ -269,10 +269,12 @@ export const sentences = {
   sheet_times:
     "Zeitpunkte sind in UTC, auf die Millisekunde genau; Zahlen haben 15 Stellen oder etwas mehr; Texte enden nach 32.767 Zeichen.",
   sheet_many: "Mehr als 1.048.575 Zeilen stehen auf mehreren Blättern.",
+  sheet_long: "Formen, deren WKT mehr als 32.767 Zeichen hat, fehlen; andere Formate haben sie.",
   times: "Zeitpunkte sind auf die Millisekunde genau, vor 1970 auf die Sekunde.",
   kml_texts: "KML hat für ganze Zahlen und Zeitpunkte nur Text: {names}.",
   gpx_fields: "GPX hat keine eigenen Felder: Sie sind Erweiterungen, die wenige Geräte zeigen.",
   gpx_texts: "Zeilenumbrüche in Texten sind Leerzeichen; viele Programme lesen ganze Zahlen mit mehr als 9 Stellen falsch.",
+  gpx_types: "Programme raten, welcher Art ein Feld ist: Texte aus Ziffern halten sie für Zahlen.",
   left_empty: "{why}; leer gelassen",
   all_finite: "Zahlen, die nicht endlich sind, und Zeitpunkte außerhalb der Jahre 1 bis 9999 sind leer.",
   nowhere: "keine Position",

@@ -270,11 +270,13 @@ export const sentences = {
   sheet_times:
     "Les heures sont en UTC, à la milliseconde près ; les nombres ont 15 chiffres ou un peu plus ; les textes s’arrêtent après 32 767 lettres.",
   sheet_many: "Au-delà de 1 048 575 lignes, il y a plusieurs feuilles.",
+  sheet_long: "Les formes dont le WKT dépasse 32 767 caractères sont omises ; d’autres formats les contiennent.",
   times: "Les heures sont à la milliseconde près, avant 1970 à la seconde près.",
   kml_texts: "KML n’a que du texte pour les nombres entiers et les heures : {names}.",
   gpx_fields: "GPX n’a pas de champs à lui : ce sont des extensions, que peu d’appareils montrent.",
   gpx_texts:
     "Les sauts de ligne dans les textes sont des espaces ; beaucoup de logiciels lisent mal les nombres entiers de plus de 9 chiffres.",
+  gpx_types: "Les programmes devinent le type des champs : ils prennent les textes faits de chiffres pour des nombres.",
   left_empty: "{why} ; laissé vide",
   all_finite: "Les nombres qui ne sont pas finis et les heures hors des années 1 à 9999 sont vides.",
   nowhere: "pas de position",
