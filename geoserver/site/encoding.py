@@ -89,6 +89,7 @@ class _Squeezed:
         if self._encoding == IDENTITY or not (more or len(body) >= _SMALL):
             return message
         headers["Content-Encoding"] = self._encoding
+        del headers["Accept-Ranges"]  # parts are of what is not encoded
         if more:
             self._packer = Packer(self._encoding)
             if "content-length" in headers:

@@ -303,6 +303,9 @@ def test_a_part_is_given_of_the_same_file_alone_and_where_there_is_one(keeping: 
     assert ask("bytes=0-9", If_Range=modified) == 206
     for foreign in ('"other"', f"W/{whole.headers['etag']}", "Thu, 01 Jan 1970 00:00:00 GMT", "banana"):
         assert ask("bytes=0-9", If_Range=foreign) == 200, foreign
+    packed = keeping.get(address, headers={"Accept-Encoding": "gzip"})
+    assert (packed.headers["content-encoding"], packed.headers.get("accept-ranges")) == ("gzip", None)
+    assert ask("bytes=0-9", If_Range=packed.headers["etag"], Accept_Encoding="gzip") == 200
     for ignored in ("bytes=9-0", "bytes=-", "rows=0-9", "bytes=0-1,4-5", "bytes=a-b", "bytes=" + "9" * 5000 + "-", ""):
         assert ask(ignored) == 200, ignored[:40]
     for beyond in (f"bytes={size}-", f"bytes={size}-{size + 9}", "bytes=-0"):
