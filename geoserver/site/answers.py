@@ -201,8 +201,8 @@ def _list_on(query: QueryParams, data: Sequence[Layer]) -> list[str]:
 
 
 def _find_pictured(loaded: Sequence[tuple[Layer, LayerStatus]], on: Sequence[str]) -> str:
-    """The first with a place, of those that are on where there is one: who makes a preview of a link has no key."""
-    placed = [layer for layer, status in loaded if layer.access == "public" and not layer.basemap and status.bounds]
+    """The first that its reader sees and that has a place, of those that are on where there is one."""
+    placed = [layer for layer, status in loaded if not layer.basemap and status.bounds]
     return next((layer.id for layer in sorted(placed, key=lambda layer: (layer.id not in on, not layer.visible))), "")
 
 

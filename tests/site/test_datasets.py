@@ -224,7 +224,6 @@ def test_what_search_engines_for_data_demand_is_told_of_every_dataset(client: Te
         assert told["creator"]["name"]
         assert told["publisher"]["name"]
         assert re.fullmatch(r"(-?[\d.]+ ){3}-?[\d.]+", told["spatialCoverage"]["geo"]["box"])
-        assert told["isAccessibleForFree"] is True
         assert all(each["contentUrl"].startswith("http://") and each["encodingFormat"] for each in told["distribution"])
 
 

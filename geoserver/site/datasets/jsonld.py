@@ -47,7 +47,6 @@ def build_dataset(known: Known, city: City, site: str, downloads: Iterable[Downl
         "publisher": publisher,
         "dateModified": status.loaded_at,
         "version": status.loaded_at.date().isoformat(),
-        "isAccessibleForFree": layer.access == "public",
         "temporalCoverage": _find_period(known),
         "spatialCoverage": _build_place(known),
         "variableMeasured": [_build_variable(known, name) for name in layer.fields],
