@@ -339,7 +339,7 @@ def settle(body: bytes) -> bytes:
     and others by their number alone.
     """
     body = re.sub(rb'"bytes":\d+', b'"bytes":0', body)
-    body = re.sub(rb'(?<="contentSize":")[^"]*|(?<=<td class="size">)[^<]*', b"", body)
+    body = re.sub(rb'(?<="contentSize":")[^"]*|(?<=<td class="number size">)[^<]*', b"", body)
     body = re.sub(rb'"access(?:_title)?":"[^"]*",|,"access_title":"[^"]*"(?=})', b"", body)
     body = re.sub(rb"<[^>]*/access-right/\w+> a dct:RightsStatement \.\n", b"", body)
     body = re.sub(rb"(?<=access-right/)(RESTRICTED|NON_PUBLIC)", b"PUBLIC", body)
