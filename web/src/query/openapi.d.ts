@@ -5,6 +5,59 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AggregateAnswer
+         * @description What a filter leaves of a layer, by groups.
+         */
+        AggregateAnswer: {
+            /**
+             * Cells
+             * @description Those that have rows: for each group the number of a value, from 0, or of a bin; then what was measured. -1 stands for all values that are not listed, -2 for no value, none that is finite, or no area.
+             */
+            cells: (number)[][];
+            /**
+             * Count
+             * @description Rows that the filter leaves.
+             */
+            count: number;
+            /** Groups */
+            groups: (components["schemas"]["TimeGroup"] | components["schemas"]["CategoryGroup"] | components["schemas"]["NumberGroup"] | components["schemas"]["AreaGroup"])[];
+            /** Layer */
+            layer: string;
+            measure: components["schemas"]["MeasureEntry"];
+            /**
+             * Overlaps
+             * @description True where a row is in several areas, so that counts add up to more than `count`.
+             */
+            overlaps?: boolean;
+            /**
+             * Version
+             * @description Of the layer's rows.
+             */
+            version: string;
+        };
+        /**
+         * AreaGroup
+         * @description Rows of a layer of polygons, each with all rows whose point, or a point on them, touches it.
+         */
+        AreaGroup: {
+            /**
+             * Kind
+             * @constant
+             */
+            kind: "area";
+            /** Labels */
+            labels: string[];
+            /** Layer */
+            layer: string;
+            /** Title */
+            title: string;
+            /**
+             * Values
+             * @description The ids of its features.
+             */
+            values: number[];
+        };
+        /**
          * Bin
          * @description From `from` up to, not including, `to`; the last bin of numbers includes it.
          */
@@ -135,6 +188,38 @@ export interface components {
             lon: number;
             /** Zoom */
             zoom: number;
+        };
+        /**
+         * CategoryGroup
+         * @description Values of a field, the most frequent first.
+         */
+        CategoryGroup: {
+            /**
+             * Distinct
+             * @description How many values there are.
+             */
+            distinct: number;
+            /** Field */
+            field: string;
+            /**
+             * Kind
+             * @constant
+             */
+            kind: "category";
+            /**
+             * Labels
+             * @description What people read for each value.
+             */
+            labels: string[];
+            /**
+             * Others
+             * @description How many of them are not listed: their cells have the number -1.
+             */
+            others: number;
+            /** Title */
+            title: string;
+            /** Values */
+            values: string[] | boolean[] | number[];
         };
         /** Choice */
         Choice: {
@@ -883,6 +968,26 @@ export interface components {
              */
             signed_in: string | null;
         };
+        /**
+         * MeasureEntry
+         * @description What is told of each cell.
+         */
+        MeasureEntry: {
+            /**
+             * Field
+             * @description The number that is measured.
+             */
+            field?: string;
+            /**
+             * Of
+             * @enum {string}
+             */
+            of: "count" | "sum" | "avg" | "min" | "max" | "median";
+            /** Title */
+            title?: string;
+            /** Unit */
+            unit?: string;
+        };
         /** NewKey */
         NewKey: {
             /** Created */
@@ -953,6 +1058,25 @@ export interface components {
             many: string;
             /** One */
             one: string;
+        };
+        /**
+         * NumberGroup
+         * @description Bins of a number: from each edge up to, not including, the next; the last bin includes its end.
+         */
+        NumberGroup: {
+            /** Edges */
+            edges: number[];
+            /** Field */
+            field: string;
+            /**
+             * Kind
+             * @constant
+             */
+            kind: "number";
+            /** Title */
+            title: string;
+            /** Unit */
+            unit: string;
         };
         /** Outdated */
         Outdated: {
@@ -1221,6 +1345,42 @@ export interface components {
             vector_layers: components["schemas"]["VectorLayer"][];
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * TimeGroup
+         * @description Buckets of time, in UTC, one after the other from the first to the last that has a row, those without rows too;
+         *     or hours, days of the week (1 is Monday) or months of whatever time.
+         */
+        TimeGroup: {
+            /**
+             * Bucket
+             * @description As it was asked for; with `auto` the one that was found.
+             */
+            bucket: string;
+            /**
+             * Ends
+             * @description When each ends, and the next one begins.
+             */
+            ends?: string[];
+            /** Field */
+            field: string;
+            /**
+             * Incomplete
+             * @description The first or the last of `values`, where the layer's rows begin or end within it, whatever the filter.
+             */
+            incomplete?: string[];
+            /**
+             * Kind
+             * @constant
+             */
+            kind: "time";
+            /** Title */
+            title: string;
+            /**
+             * Values
+             * @description The day or hour in which each bucket begins; or its number.
+             */
+            values: string[] | number[];
         };
         /** Trouble */
         Trouble: {
