@@ -56,7 +56,12 @@ FILTERS = [
     "category = 1e400",
     "DATE('2024-99-99') < reported_at",
 ]
-ROUTES = ["/api/layers/crime/summary", "/tiles/crime/10/430/365.mvt", "/ogc/collections/crime/items"]
+ROUTES = [
+    "/api/layers/crime/summary",
+    "/api/layers/crime/aggregate",
+    "/tiles/crime/10/430/365.mvt",
+    "/ogc/collections/crime/items",
+]
 
 
 @pytest.mark.parametrize("path", ROUTES)

@@ -28,6 +28,7 @@ LAYERS = ["spots", "grid", "areas"]
 DOORS = [
     "/api/layers/{layer}/summary?fields=",
     "/api/layers/{layer}/summary",
+    "/api/layers/{layer}/aggregate?group=seen,in:areas",
     "/tiles/{layer}.json",
     "/tiles/{layer}/6/26/22.mvt",
     "/tiles/{layer}/14/6890/5880.mvt",
