@@ -18,7 +18,16 @@ from benchmarks.data import CENTRE, CITY, SEED
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["BUILDINGS_FILE", "STREETS_FILE", "SURFACES", "USES", "write_buildings", "write_streets"]
+__all__ = [
+    "BUILDINGS_FILE",
+    "STREETS_FILE",
+    "SURFACES",
+    "USES",
+    "build_areas_file",
+    "write_areas",
+    "write_buildings",
+    "write_streets",
+]
 
 # The first is common and the last rare.
 SURFACES = ("asphalt", "paving stones", "concrete", "gravel", "earth", "sand")
@@ -27,6 +36,7 @@ _AREAS = (130, 32, 420, 24, 260, 600, 1500, 900, 500)  # median square metres of
 _NEIGHBOURHOODS = 160
 _BLOCK = (140.0, 85.0)  # metres between the streets of a grid
 _PLOT = 17.0  # metres of street in front of a building
+_VERTEX = 0.0004  # degrees from one vertex of a border to the next, at most
 _METRES = (111_320 * np.cos(np.radians(CENTRE[1])), 111_320)  # of a degree there
 
 STREETS_FILE = """\
@@ -80,6 +90,47 @@ filter = "range"
 type = "date"
 filter = "range"
 """
+
+AREAS_FILE = """\
+title = "Generated areas"
+description = "The city in parts, without gaps, for measuring; not real."
+license = "CC0-1.0"
+source = "data/{source}"
+key = "area"
+kind = "polygons"
+label = "name"
+
+[fields.area]
+type = "integer"
+
+[fields.name]
+type = "text"
+"""
+
+
+def build_areas_file(source: str) -> str:
+    """The layer file over areas in that file of the folder `data`."""
+    return AREAS_FILE.replace("{source}", source)
+
+
+def write_areas(path: Path, rows: int) -> Path:
+    """Write GeoParquet with area, name, geometry: parts of the city with winding borders that fit together."""
+    if _is_done(path, rows):
+        return path
+    random = np.random.default_rng(SEED + 2)
+    seeds = shapely.multipoints(random.normal(CENTRE, CITY, (rows, 2)))
+    frame = shapely.box(*(CENTRE - 6 * np.array(CITY)), *(CENTRE + 6 * np.array(CITY)))
+    parts = shapely.get_parts(shapely.voronoi_polygons(seeds, extend_to=frame))
+    drawn = shapely.segmentize(shapely.intersection(parts, frame), _VERTEX)
+    columns = {"area": np.arange(1, rows + 1), "name": [f"Area {number}" for number in range(1, rows + 1)]}
+    return _write(path, rows, columns, shapely.transform(drawn, _wind))
+
+
+def _wind(places: np.ndarray) -> np.ndarray:
+    """Bent in waves of some kilometres, and of some hundred metres."""
+    x, y = places[:, 0], places[:, 1]
+    bent = [0.002 * np.sin(400 * along) + 0.0002 * np.sin(6_000 * along) for along in (y, x)]
+    return places + np.column_stack(bent)
 
 
 def write_streets(path: Path, rows: int) -> Path:

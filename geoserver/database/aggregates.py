@@ -21,12 +21,18 @@ if TYPE_CHECKING:
 
     from geoserver.database.axes import Axis, Group, Source
     from geoserver.database.pool import Database
+    from geoserver.database.status import LayerStatus
     from geoserver.model import Field
 
 __all__ = ["MEASURED", "MOST_CELLS", "Aggregate", "Measure", "Measured", "aggregate"]
 
 MOST_CELLS = 100_000
 type Measured = Literal["count", "sum", "avg", "min", "max", "median"]
+# Rows are found in areas without sorting a million of them, and by several processes where there are some.
+_FOR_AREAS = SQL(
+    "SELECT set_config('enable_mergejoin', 'off', true), set_config('work_mem', '64MB', true),"
+    " set_config('parallel_tuple_cost', '0.01', true), set_config('parallel_setup_cost', '10', true)"
+)
 MEASURED: tuple[Measured, ...] = ("sum", "avg", "min", "max", "median")  # of a number
 # What is kept of the rows of each key, and what is made of that; a median is of the rows themselves.
 _KEPT: Mapping[Measured, str] = {
@@ -74,6 +80,8 @@ async def aggregate(database: Database, source: Source, groups: Sequence[Group],
     async with database.connection() as connection, connection.transaction():
         await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         axes = [await group.lay(connection, source, at) for at, group in enumerate(groups)]
+        if any(axis.beside is not None for axis in axes):
+            await connection.execute(_FOR_AREAS)
         values = {**source.where.params, **{name: value for axis in axes for name, value in axis.params.items()}}
         async with connection.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(_build(source, axes, measure), values, prepare=False)
@@ -93,10 +101,10 @@ def _build(source: Source, axes: Sequence[Axis], measure: Measure) -> Composed:
     areas = [(at, axis.beside) for at, axis in enumerate(axes) if axis.beside is not None]
     told = [axis.told for axis in axes if axis.told is not None]
     listed = [(at, axis.places) for at, axis in enumerate(axes) if axis.places is not None]
-    layer, _, where = source
+    layer, status, where = source
     counted = SQL("SELECT count(*) FROM {} WHERE {}").format(table_of(layer.table), where.sql)
     statement = SQL(
-        "WITH rows AS ({rows}), cells AS MATERIALIZED ({cells}){places},"
+        "WITH rows AS NOT MATERIALIZED ({rows}), cells AS MATERIALIZED ({cells}){places},"
         " folded AS (SELECT {numbers}{made} AS m, sum(n) AS n FROM cells{listed} {by_number})"
         " SELECT (SELECT count(*) FROM folded) AS size, coalesce((SELECT sum(n) FROM folded), 0)::bigint AS joined,"
         " ({count})::bigint AS count,"
@@ -106,7 +114,7 @@ def _build(source: Source, axes: Sequence[Axis], measure: Measure) -> Composed:
     )
     return statement.format(
         rows=_build_rows(source, axes, measure),
-        cells=_build_cells(keys, areas, measure),
+        cells=_build_cells(keys, [_build_matched(status, *one) for one in areas], measure),
         places=SQL("").join(SQL(", {} AS ({})").format(Identifier(f"places{at}"), query) for at, query in listed),
         numbers=_list(SQL("{} AS {}").format(axis.place, name) for axis, name in zip(axes, places, strict=True)),
         made=SQL(_MEDIAN_OF_WHOLE if measure.of == "median" and _is_whole(measure.item) else _MADE[measure.of]),
@@ -135,25 +143,34 @@ def _build_rows(source: Source, axes: Sequence[Axis], measure: Measure) -> Compo
             SQL("({}){} AS x").format(show(measure.item.name, measure.item.type), SQL("" if exact else "::float8"))
         )
     if any(axis.beside is not None for axis in axes):
-        is_point = status.geometry_type == "POINT"
-        columns.append(SQL("geom_3857 AS point" if is_point else "ST_PointOnSurface(geom_3857) AS point"))
+        point = SQL("geom_3857" if status.geometry_type == "POINT" else "ST_PointOnSurface(geom_3857)")
+        columns.append(SQL("fid, geom_3857 AS shape, {} AS point").format(point))
     return SQL("SELECT {} FROM {} WHERE {}").format(SQL(", ").join(columns), table_of(layer.table), where.sql)
 
 
-def _build_cells(keys: Sequence[Composable], areas: Sequence[tuple[int, Composable]], measure: Measure) -> Composable:
-    """Rows, or what is kept of those of one key, with the number `n` of them."""
-    beside = SQL("").join(
-        SQL(" LEFT JOIN ({}) AS {} ON ST_Intersects({}, point)").format(
-            query, Identifier(f"areas{at}"), Identifier(f"area{at}")
-        )
-        for at, query in areas
+def _build_matched(status: LayerStatus, at: int, areas: Composable) -> Composable:
+    """A join of the rows to the areas that they are in, if any: from each area to rows, for those have the index."""
+    near = SQL("") if status.geometry_type == "POINT" else SQL("found.shape && area{} AND ").format(SQL(str(at)))
+    return SQL(
+        " LEFT JOIN (SELECT found.fid, {key} FROM rows AS found JOIN ({areas}) AS areas"
+        " ON {near}ST_Intersects({area}, found.point)) AS {matched} ON {matched}.fid = rows.fid"
+    ).format(
+        key=Identifier(f"k{at}"),
+        areas=areas,
+        near=near,
+        area=Identifier(f"area{at}"),
+        matched=Identifier(f"matched{at}"),
     )
+
+
+def _build_cells(keys: Sequence[Composable], matched: Sequence[Composable], measure: Measure) -> Composable:
+    """Rows, or what is kept of those of one key, with the number `n` of them."""
     is_whole = measure.of == "median"
     return SQL("SELECT {}{} AS n{} FROM rows{} {}").format(
         _list(keys),
         SQL("1" if is_whole else "count(*)"),
         SQL(_KEPT[measure.of]),
-        beside,
+        SQL("").join(matched),
         SQL("") if is_whole else _build_grouping(len(keys)),
     )
 

@@ -66,7 +66,10 @@ def start_bucket(unit: Unit, number: int) -> int:
 
 
 def choose_unit(low: int, high: int, *, days: bool) -> Unit:
-    """The finest unit of which at most `AUTO_BUCKETS` hold both seconds; of days there is none finer."""
+    """The finest unit of which at most `AUTO_BUCKETS` lead from one to the other; of days there is none finer.
+
+    Of what is longer than that in millennia, which are as many as they are.
+    """
     for unit in UNITS[1 if days else 0 :]:
         if number_bucket(unit, high) - number_bucket(unit, low) < AUTO_BUCKETS:
             return unit
@@ -99,7 +102,7 @@ def lay_edges(low: float, high: float, bins: int, *, whole: bool) -> list[int] |
         return _lay_whole(int(low), int(high), bins)
     with localcontext() as context:
         context.prec = _DIGITS
-        edges = sorted({_to_double(edge) for edge in _lay_round(Decimal(low), Decimal(high), max(bins, 2))})
+        edges = sorted({_to_double(edge) for edge in _lay_round(Decimal(repr(low)), Decimal(repr(high)), max(bins, 2))})
     if len(edges) < 2 or edges[0] > low or edges[-1] < high:  # noqa: PLR2004 - too narrow for doubles to divide
         edges = [low, max(high, math.nextafter(low, math.inf))]
     return edges if bins > 1 else [edges[0], edges[-1]]
