@@ -178,3 +178,27 @@ def test_on_a_phone_a_chart_takes_the_room_of_the_map_and_its_chips_stay(
     page.get_by_role("tab", name="Map").tap()
     viewer.settle()
     expect(page.get_by_role("button", name=re.compile("^Remove filter"))).to_have_count(2)
+
+
+def test_tabs_and_the_line_between_map_and_chart_are_moved_by_keys(open_viewer: Callable[..., Any]) -> None:
+    viewer = open_viewer("/?layers=crime")
+    page = viewer.page
+    high = page.locator("#map").bounding_box()
+    page.get_by_role("tab", name="Map").focus()
+    viewer.press("ArrowRight")
+    chart = page.get_by_role("tab", name="Chart")
+    expect(chart).to_be_focused()
+    expect(chart).to_have_attribute("aria-selected", "true")
+    plot_of(page)
+    half = page.locator("#map").bounding_box()
+    line = page.get_by_role("separator", name="Room for the map")
+    viewer.tab_to(line)
+    viewer.press("ArrowUp", "ArrowUp")
+    less = page.locator("#map").bounding_box()
+    assert high
+    assert half
+    assert less
+    assert high["height"] > half["height"] > less["height"] > 100
+    expect(line).to_have_attribute("aria-valuenow", "40")
+    page.get_by_role("link", name="Skip to the map").press("Enter")
+    expect(page.locator("canvas.maplibregl-canvas")).to_be_focused()

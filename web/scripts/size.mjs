@@ -3,6 +3,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 
 const BUDGET = 50_000;
+/** All that is ever fetched of ours, tabs and every language. */
+const WHOLE = 250_000;
 const folder = new URL("../dist/", import.meta.url);
 const read = (name) => readFileSync(new URL(name, folder), "utf8");
 const size = (name) => (existsSync(new URL(`${name}.br`, folder)) ? readFileSync(new URL(`${name}.br`, folder)) : read(name)).length;
@@ -25,4 +27,8 @@ for (const name of first) {
 }
 console.log(`${String(language).padStart(8)}  the largest language`);
 console.log(`${String(own).padStart(8)}  own JavaScript of a first visit, packed; budget ${BUDGET}`);
-if (own > BUDGET) process.exit(1);
+const whole = readdirSync(new URL("assets/", folder))
+  .filter((name) => name.endsWith(".js") && !isForeign(`assets/${name}`))
+  .reduce((sum, name) => sum + size(`assets/${name}`), 0);
+console.log(`${String(whole).padStart(8)}  all of our own JavaScript; budget ${WHOLE}`);
+if (own > BUDGET || whole > WHOLE) process.exit(1);

@@ -264,6 +264,10 @@ function labelEdges({ group }: Model, edges: readonly number[], { words }: Frame
   return texts.flatMap((text, at) => (at % stride ? [] : [{ at: edges[at]!, text, anchor: "middle" as const, tick: true }]));
 }
 
+/** Where in a bar that is too long for the picture it is broken off, by a slanting gap. */
+const BREAK = 0.9;
+const breakAt = (x: number, y: number, height: number): string => `M${round(x)},${y + height}l6,${-height}h5l-6,${height}z`;
+
 /** A bar a line, the longest first. */
 function drawRows(model: Model, frame: Frame): Figure {
   const { width, picked } = frame;
@@ -272,7 +276,9 @@ function drawRows(model: Model, frame: Frame): Figure {
   const values = model.totals.map((value) => (value === null ? "–" : frame.formatMeasure(value)));
   const right = Math.max(...values.map(widthOf), 0) + 10;
   const left = Math.min(Math.max(...model.places.map(({ label }) => widthOf(label)), 40) + 12, width * (narrowPage ? 0.42 : 0.36));
-  const most = Math.max(0, ...model.totals.map((value) => value ?? 0));
+  // All that are not listed may be many times the longest of those that are: then their bar is broken off.
+  const listed = model.totals.map((value, at) => (model.places[at]!.key >= 0 ? (value ?? 0) : 0));
+  const most = Math.max(0, ...listed) || Math.max(0, ...model.totals.map((value) => value ?? 0));
   const least = Math.min(0, ...model.totals.map((value) => value ?? 0));
   const x = scaleLinear()
     .domain([least, most || 1])
@@ -281,6 +287,7 @@ function drawRows(model: Model, frame: Frame): Figure {
   const texts: Text[] = [];
   const spots: Box[] = [];
   const sorted = new Map<Token, string[]>();
+  const breaks: string[] = [];
   model.places.forEach(({ label, key }, at) => {
     const top = at * ROW + 2;
     const value = model.totals[at] ?? null;
@@ -288,14 +295,22 @@ function drawRows(model: Model, frame: Frame): Figure {
     spots.push({ x: 0, y: top, width, height: ROW });
     if (value) {
       const look: Token = off ? "bar" : key < 0 ? "edge" : "accent";
-      const [from, to] = [x(Math.min(0, value)), x(Math.max(0, value))];
+      const [from, to] = [x(Math.min(0, value)), x(Math.min(most, Math.max(0, value)))];
+      if (value > most) breaks.push(breakAt(from + (to - from) * BREAK, top + 2, ROW - 4));
       const rect = { x: from, y: top + 4, width: Math.max(to - from, 1), height: ROW - 8 };
       sorted.set(look, [...(sorted.get(look) ?? []), box(rect)]);
     }
     texts.push({ x: left - 8, y: top + ROW / 2 + 4, text: cut(label, left - 10), anchor: "end", fill: off ? "soft" : "ink" });
-    texts.push({ x: x(Math.max(0, value ?? 0)) + 6, y: top + ROW / 2 + 4, text: values[at]!, anchor: "start", fill: off ? "soft" : "ink" });
+    texts.push({
+      x: x(Math.min(most, Math.max(0, value ?? 0))) + 6,
+      y: top + ROW / 2 + 4,
+      text: values[at]!,
+      anchor: "start",
+      fill: off ? "soft" : "ink",
+    });
   });
   for (const [fill, boxes] of sorted) outlines.push({ d: boxes.join(""), fill });
+  if (breaks.length) outlines.push({ d: breaks.join(""), fill: "paper" });
   outlines.push({ d: lineAt(x(0), 0, x(0), height), stroke: "edge" });
   return { width, height, outlines, texts, spots, brushed: false };
 }

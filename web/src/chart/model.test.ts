@@ -166,6 +166,32 @@ test("what is not picked is grey and stays, and what is picked keeps its colour"
   assert.deepEqual(fills(draw(model, { picked: [true, false, false, false] })), ["accent", "bar", "bar"]);
 });
 
+test("rare values together do not press the bars of the others flat", () => {
+  const longest = (figure: Figure): number =>
+    Math.max(...[...figure.outlines[0]!.d.matchAll(/h([\d.]+)v/g)].map(([, wide]) => Number(wide)));
+  const few = draw(
+    build(
+      [CATEGORIES],
+      [
+        [0, 9],
+        [1, 5],
+      ],
+    ),
+  );
+  const many = draw(
+    build(
+      [CATEGORIES],
+      [
+        [0, 9],
+        [1, 5],
+        [-1, 29_000],
+      ],
+    ),
+  );
+  assert.ok(longest(many) > 0.8 * longest(few));
+  assert.ok(many.texts.some(({ text }) => text === "29000"));
+});
+
 test("every place can be pointed at, at every width, with one row and with ten thousand", () => {
   for (const width of [280, 1200]) {
     for (const size of [1, 10_000]) {

@@ -284,8 +284,10 @@ export class MapState {
 
   toggle(id: string): void {
     const on = this.#wanted.includes(id);
+    const told = this.subject;
     if (on && this.#selection?.layer === id) this.#selection = null;
     this.stated = on ? this.#wanted.filter((other) => other !== id) : [...this.#wanted, id];
+    if (this.subject !== told) this.chart = null;
     this.#writeAddress(`layer ${id}`);
   }
 

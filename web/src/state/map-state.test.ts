@@ -609,7 +609,8 @@ test("each tab is a step back, none for undo, and tells of one layer that is on"
   assert.match(bar.address, /tab=chart&of=trees&chart=height:20/);
   assert.equal(state.canUndo, false);
   state.toggle("trees");
-  assert.equal(state.subject, "crime");
+  // What was drawn of trees is nothing to draw of crime.
+  assert.deepEqual([state.subject, state.chart], ["crime", null]);
   state.toggle("trees");
   assert.equal(state.subject, "trees");
   while (bar.steps.length > steps) bar.steps.pop();
