@@ -29,6 +29,7 @@ __all__ = [
     "build_condition",
     "build_order",
     "build_parts",
+    "may_have_index",
     "parse_cursor",
     "parse_sortby",
     "render_cursor",
@@ -143,7 +144,7 @@ def build_parts(position: Position, sort: Sequence[SortKey]) -> tuple[list[Compo
     rest, params = build_condition(position, sort, 1)
     without = SQL("{} IS NULL").format(column)
     params["k0"] = position.values[0]
-    if not _may_have_index(key.field):  # each part costs a look at every row
+    if not may_have_index(key.field):  # each part costs a look at every row
         both = SQL("({0} {1}= {2} AND ({0} {1} {2} OR {3}))").format(column, beyond, bound, rest)
         return [both, without], params
     equal = SQL("({} = {} AND {})").format(column, bound, rest)
@@ -156,7 +157,8 @@ def _bind(index: int, key: SortKey) -> tuple[Composable, SQL]:
     return bound, SQL("<" if key.descending else ">")
 
 
-def _may_have_index(item: Field) -> bool:
+def may_have_index(item: Field) -> bool:
+    """Whether a load makes one on the field, as far as the field itself tells."""
     return item.filter in ("choice", "range") or FIELD_TYPES[item.type].kind == "time"
 
 

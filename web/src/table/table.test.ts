@@ -132,8 +132,8 @@ test("rows are copied so that a spreadsheet knows what they are", () => {
     writeRows(words, fields, rows),
     [
       "Kind\tHeight (m)\tn\tseen\tlit",
-      "Ex\t1234.5\t1152921504606846976\t2024-01-31 12:05:00\tYes",
-      '"a\t""b"""\t\t-7\t\tNo',
+      "Ex\t1234.5\t1152921504606846976\t2024-01-31 12:05:00\tyes",
+      '"a\t""b"""\t\t-7\t\tno',
       "'=1+1\t1e+21\t\t2024-01-31 12:05:00\t",
     ].join("\n"),
   );
