@@ -127,7 +127,7 @@ def test_axe_finds_nothing_in_a_long_list_of_layers_that_is_searched_and_a_theme
     expect(headings.filter(has_text="Sécurité")).to_have_count(1)
     assert headings.filter(has_text="Sécurité").get_attribute("lang") is None
     search.fill("qqqq")
-    expect(page.get_by_text("Rien ici ne s’appelle")).to_be_visible()
+    expect(page.get_by_text("Rien ici ne s’appelle")).to_be_visible()  # noqa: RUF001
     walk.look("none found")
     search.fill("air")
     expect(headings.filter(has_text="Sur la carte")).to_have_count(0)
