@@ -25,11 +25,11 @@ __all__ = ["Found", "Term", "Wanted", "escape", "find_points", "find_similar", "
 
 type Box = tuple[float, float, float, float]
 
-_MOST = 200  # rows of a layer that are ranked
-_MOST_BEGIN = 50  # and those that begin so, where there are more
+_MOST = 400  # rows of a layer that are ranked
+_MOST_BEST = 50  # and where there are more, those that are near, or begin so
 _BUDGET = 2.0  # seconds for all layers
 _LONGEST = 1.0  # and for one of them
-_BONUS = 0.08  # and for what would come before others
+_BONUS = 0.05  # and for what would come before others
 _RADIUS = 6_378_137.0
 _DIGITS = 7  # decimals of a degree: a centimetre
 _ONE_MISTAKE = 7  # letters from which on two are looked for
@@ -146,28 +146,35 @@ async def _limit(connection: psycopg.AsyncConnection, seconds: float) -> None:
 
 
 async def _find(connection: psycopg.AsyncConnection, wanted: Wanted, near: tuple[float, float] | None) -> list[Found]:
+    """All rows where they are not too many; else some, those that are near, and those that are or begin just so."""
     params: dict[str, object] = {**wanted.where.params}
     condition = SQL(" AND ").join([_compile(term, params) for term in wanted.terms])
-    order: Composable = SQL("")
-    if near is not None:
-        x, y = _to_mercator(*near)
-        params |= {"near_x": x, "near_y": y}
-        order = SQL("ORDER BY geom_3857 <-> ST_SetSRID(ST_MakePoint(%(near_x)s::float8, %(near_y)s::float8), 3857)")
-    rows = await _fetch(connection, wanted, condition, order, params, _MOST)
-    if len(rows) == _MOST:  # there are more, and the best may be among them
+    rows = await _fetch(connection, wanted, condition, SQL(""), params, _MOST)
+    if len(rows) == _MOST:
+        if near is not None:
+            x, y = _to_mercator(*near)
+            params |= {"near_x": x, "near_y": y}
+            order = SQL("ORDER BY geom_3857 <-> ST_SetSRID(ST_MakePoint(%(near_x)s::float8, %(near_y)s::float8), 3857)")
+            rows = [*await _try_fetch(connection, wanted, condition, order, params), *rows]
         for pattern in (escape(wanted.phrase), f"{escape(wanted.phrase)}%"):
-            rows += await _find_beginning(connection, wanted, pattern)
+            params = {**wanted.where.params}
+            condition = _compile(Term(wanted.names, [pattern]), params)
+            rows += await _try_fetch(connection, wanted, condition, SQL(""), params)
     return list({row.fid: row for row in rows}.values())
 
 
-async def _find_beginning(connection: psycopg.AsyncConnection, wanted: Wanted, pattern: str) -> list[Found]:
-    """Rows with a text that fits as a whole; none where that cannot be seen at once, as with a word of all rows."""
-    params = {**wanted.where.params}
-    condition = _compile(Term(wanted.names, [pattern]), params)
+async def _try_fetch(
+    connection: psycopg.AsyncConnection,
+    wanted: Wanted,
+    condition: Composable,
+    order: Composable,
+    params: dict[str, object],
+) -> list[Found]:
+    """Rows that would come before others; none where they are not found at once, as with a word of all rows."""
     try:
         async with connection.transaction():
             await _limit(connection, _BONUS)
-            return await _fetch(connection, wanted, condition, SQL(""), params, _MOST_BEGIN)
+            return await _fetch(connection, wanted, condition, order, params, _MOST_BEST)
     except psycopg.errors.QueryCanceled:
         return []
 

@@ -39,11 +39,11 @@ class Asked:
         return fit(self.words, text, similar=similar)
 
     def distance(self, lon: float, lat: float) -> int:
-        """How far it is from where the map stands, in steps that double; 0 where nobody knows."""
+        """How far it is from where the map stands, in steps that grow; 0 where nobody knows."""
         if self.at is None:
             return 0
         across = (lon - self.at[0] + 180) % 360 - 180
-        return int(math.log2(1 + _KM * math.hypot(across * math.cos(math.radians(lat)), lat - self.at[1])))
+        return int(4 * math.log2(1 + _KM * math.hypot(across * math.cos(math.radians(lat)), lat - self.at[1])))
 
 
 def fit(words: tuple[str, ...], text: str, *, similar: bool = False) -> int:

@@ -527,4 +527,5 @@ export const finding = {
   fieldOf: "Feld „{field}“",
   value: "{field} in {layer}",
   more: "Es kann mehr geben: Die Suche dauerte zu lange.",
+  clear: "Suche leeren",
 };

@@ -523,4 +523,5 @@ export const finding = {
   fieldOf: "field “{field}”",
   value: "{field} in {layer}",
   more: "There may be more: the search took too long.",
+  clear: "Clear the search",
 };

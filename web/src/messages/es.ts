@@ -525,4 +525,5 @@ export const finding = {
   fieldOf: "campo «{field}»",
   value: "{field} en {layer}",
   more: "Puede haber más: la búsqueda tardó demasiado.",
+  clear: "Vaciar la búsqueda",
 };

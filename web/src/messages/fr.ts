@@ -529,4 +529,5 @@ export const finding = {
   fieldOf: "champ « {field} »",
   value: "{field} dans {layer}",
   more: "Il y en a peut-être d’autres : la recherche a duré trop longtemps.",
+  clear: "Vider la recherche",
 };

@@ -526,4 +526,5 @@ export const finding = {
   fieldOf: "campo “{field}”",
   value: "{field} em {layer}",
   more: "Pode haver mais: a pesquisa demorou demasiado.",
+  clear: "Limpar a pesquisa",
 };
