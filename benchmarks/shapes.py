@@ -115,7 +115,7 @@ def build_areas_file(source: str) -> str:
 
 def write_areas(path: Path, rows: int) -> Path:
     """Write GeoParquet with area, name, geometry: parts of the city with winding borders that fit together."""
-    if _is_done(path, rows):
+    if is_written(path, rows):
         return path
     random = np.random.default_rng(SEED + 2)
     seeds = shapely.multipoints(random.normal(CENTRE, CITY, (rows, 2)))
