@@ -174,7 +174,9 @@ def test_a_download_is_cancelled_and_the_server_lets_go_of_it(
     url, places = slots
     page = open_viewer("/?layers=crime", origin=url).page
     files = open_files(page)
-    page.context.new_cdp_session(page).send(
+    session = page.context.new_cdp_session(page)
+    session.send("Network.enable")
+    session.send(
         "Network.emulateNetworkConditions",
         {"offline": False, "latency": 0, "downloadThroughput": 100_000, "uploadThroughput": -1},
     )
