@@ -1299,6 +1299,11 @@ export interface components {
             /** Problems */
             problems?: components["schemas"]["Trouble"][];
             /**
+             * Search
+             * @description ready, or why it is slower than it could be.
+             */
+            search?: string;
+            /**
              * Status
              * @enum {string}
              */
