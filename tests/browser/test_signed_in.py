@@ -193,7 +193,7 @@ def test_a_person_signs_in_by_openid_connect_and_reads_it_in_their_language(
     expect(page.locator("label").filter(has_text="Arbres")).to_contain_text("Accès restreint")
     expect(page.locator(".lock").filter(has_text="Brouillon")).to_have_count(1)
     page.screenshot(path=output / "signed-in-french.png")
-    page.get_by_role("combobox").select_option("de")
+    page.get_by_role("combobox", name="Langue").select_option("de")
     expect(page.get_by_text("Angemeldet als Ada Lovelace")).to_be_visible()
     expect(page.get_by_role("button", name="Abmelden")).to_be_visible()
     page.get_by_role("switch", name="Bäume").click()
