@@ -207,7 +207,7 @@ def test_an_edit_that_is_seen_anywhere_is_told_in_the_page(
     url = make_database(template=city_template)
     with TestClient(create_app(city_settings, url), base_url="http://127.0.0.1") as client:
         for _ in range(3):
-            before = read_told(client.get("/?layers=trees").text)["api/layers/trees?lang=en"]["count"]
+            before = client.get("/api/layers/trees?lang=en").json()["count"]
             with psycopg.connect(url, autocommit=True) as connection:
                 connection.execute("DELETE FROM layers.trees WHERE fid = (SELECT min(fid) FROM layers.trees)")
             deadline = time.monotonic() + 20
