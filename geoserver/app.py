@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -15,7 +16,6 @@ from starlette.exceptions import HTTPException
 from geoserver import __version__
 from geoserver.addresses import site_of
 from geoserver.api import find_routers
-from geoserver.api.aggregate import build_kept
 from geoserver.api.departures import Departures
 from geoserver.api.description import describe
 from geoserver.api.download import Slots, sweep_kept
@@ -33,6 +33,7 @@ from geoserver.errors import BadParameterError, GeoserverError, OvertakenError
 from geoserver.formats.kept import Shelf
 from geoserver.gate import Gate
 from geoserver.gate.misfits import Misfits
+from geoserver.kept import Kept
 from geoserver.ogc.routes import router as ogc_router
 from geoserver.questions import Questions
 from geoserver.services import Services
@@ -60,6 +61,7 @@ __all__ = ["create_app"]
 
 log = logging.getLogger("geoserver")
 
+_COMPUTED = 32 * 2**20  # bytes of aggregates and marks in memory
 _PAGES = (site_router, datasets_router, catalogue_router, signin_router)
 
 
@@ -130,7 +132,7 @@ def create_app(
     app.state.answers = Answers()
     app.state.documents = build_documents()
     app.state.questions = questions
-    app.state.aggregates = build_kept()
+    app.state.computed = Kept[str](math.inf, _COMPUTED)  # by tags, which change with all that answers are made of
     app.state.slots = Slots(settings.downloads)
     app.state.shelf = Shelf(settings.workspace.resolve() / ".geoserver" / "downloads", settings.downloads_mb << 20)
     app.state.meter = meter

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/api/layers", tags=["layers"], responses=UNCHANGED)
 
 VALUES, MOST_VALUES = 20, 1_000
-_ROOM = 32 * 2**20  # bytes of answers in memory
 _OWN = ("group", "measure", "limit", "lang")
 
 Grouping = Annotated[
@@ -68,11 +66,6 @@ Values = Annotated[
         examples=["20"],
     ),
 ]
-
-
-def build_kept() -> Kept[str]:
-    """Answers in memory, by their tags, which change with whatever they are made of."""
-    return Kept(math.inf, _ROOM)
 
 
 @router.get(
@@ -111,8 +104,8 @@ async def read_aggregate(
         async with questions.turn(client_of(request.scope), _as_work(asked, groups, measured)):
             return Made(await _render(services, Source(layer, status, asked.where), groups, measured, words))
 
-    kept: Kept[str] = request.app.state.aggregates
-    body, _ = await kept.get(etag, make)
+    computed: Kept[str] = request.app.state.computed
+    body, _ = await computed.get(etag, make)
     return answer(request, view, orjson.Fragment(body), etag=etag, vary=vary)
 
 

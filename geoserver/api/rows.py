@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
+import orjson
 from fastapi import APIRouter, Query, Request, Response
 
 from geoserver.api import params
@@ -16,6 +17,7 @@ from geoserver.database.keyset import parse_sortby, sign
 from geoserver.database.rows import Order, find_row, read_marks
 from geoserver.errors import BadParameterError
 from geoserver.etags import build_etag
+from geoserver.kept import Kept, Made
 from geoserver.turns import client_of
 
 if TYPE_CHECKING:
@@ -60,17 +62,23 @@ async def read_row_marks(
     asked = await params.read_question(request, layer, status, also=("sortby", "every"))
     where = asked.where
     scope = [layer.scope] if layer.scope else []
-    etag = build_etag("marks", layer.id, status.version, status.loaded_at, where.canonical, sign(sort), apart, *scope)
+    order = (sign(sort), [key.field.type for key in sort], apart)
+    etag = build_etag("marks", layer.id, status.version, status.loaded_at, where.canonical, *order, *scope)
     if (same := unchanged(request, view, etag)) is not None:
         return same
     services: Services = request.app.state.services
     questions: Questions = request.app.state.questions
-    client = client_of(request.scope)
-    # All rows are put in order, whether or not a filter leaves some of them out.
-    rows = Order(layer, where, sort)
-    marks = await read_marks(services.database, rows, status, apart, lambda: questions.costly.turn(client))
-    body = {"layer": layer.id, "count": marks.count, "every": marks.every, "cursors": marks.cursors}
-    return answer(request, view, body, etag=etag)
+
+    async def make() -> Made:
+        # All rows are put in order, whether or not a filter leaves some of them out.
+        async with questions.costly.turn(client_of(request.scope)):
+            marks = await read_marks(services.database, Order(layer, where, sort), status, apart)
+        told = {"layer": layer.id, "count": marks.count, "every": marks.every, "cursors": marks.cursors}
+        return Made(orjson.dumps(told))
+
+    computed: Kept[str] = request.app.state.computed
+    body, _ = await computed.get(etag, make)
+    return answer(request, view, orjson.Fragment(body), etag=etag)
 
 
 @router.get("/{fid}", summary="Where a feature stands", response_model=RowPlace, dependencies=params.FILTERS)

@@ -1,14 +1,12 @@
 """Where rows stand in an order: cursors at evenly spaced rows, from which pages begin anywhere, and a row's number.
 
-Cursors are made in one pass over the rows that a filter leaves, and kept as long as the layer stays as it is.
+Cursors are made in one pass over the rows that a filter leaves.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from psycopg.sql import SQL, Identifier, Literal
 
@@ -22,14 +20,11 @@ from geoserver.database.keyset import (
     render_cursor,
     select_key,
     select_keys,
-    sign,
 )
 from geoserver.database.queries import table_of
-from geoserver.turns import Shared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import Sequence
 
     from psycopg.sql import Composable, Composed
 
@@ -43,10 +38,6 @@ __all__ = ["MOST_MARKS", "Marks", "Order", "find_row", "read_marks"]
 
 MOST_MARKS = 1_000
 _MOST_CHARACTERS = 200_000  # of the cursors of one answer
-_KEPT = 16 * 2**20  # bytes, roughly, of all answers that are kept
-_EACH = 100  # bytes that a text takes beside its characters
-
-type _Question = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,66 +57,9 @@ class Marks:
     every: int
     cursors: list[str | None]
 
-    @property
-    def size(self) -> int:
-        return _size(self.cursors) + _EACH * (1 + len(self.cursors))
 
-
-class _Kept:
-    """The latest answers for one database, bounded by their size, and those that are on their way."""
-
-    def __init__(self) -> None:
-        self.shared: Shared[_Question, Marks] = Shared()
-        self._kept: OrderedDict[_Question, tuple[_Question, Marks]] = OrderedDict()
-        self._room = _KEPT
-
-    def get(self, question: _Question, state: _Question) -> Marks | None:
-        known = self._kept.get(question)
-        if known is None or known[0] != state:
-            return None
-        self._kept.move_to_end(question)
-        return known[1]
-
-    def put(self, question: _Question, state: _Question, marks: Marks) -> None:
-        """In place of what was known of the layer in another state."""
-        if (old := self._kept.pop(question, None)) is not None:
-            self._room += old[1].size
-        self._kept[question] = state, marks
-        self._room -= marks.size
-        while self._room < 0:
-            self._room += self._kept.popitem(last=False)[1][1].size
-
-
-_kept: WeakKeyDictionary[Database, _Kept] = WeakKeyDictionary()
-
-
-async def read_marks(
-    database: Database,
-    rows: Order,
-    status: LayerStatus,
-    every: int,
-    turn: Callable[[], AbstractAsyncContextManager[None]],
-) -> Marks:
-    """Marks that are `every` rows apart, or twice as many and twice again, until there are not too many of them.
-
-    `turn` is waited for where the database has to be asked.
-    """
-    kept = _kept.setdefault(database, _Kept())
-    question = (rows.layer.id, rows.layer.scope, rows.where.canonical, *sign(rows.sort), every)
-    state = (status.version, status.loaded_at, *((key.field.name, key.field.type) for key in rows.sort))
-    if (known := kept.get(question, state)) is not None:
-        return known
-
-    async def read() -> Marks:
-        async with turn():
-            return await _read(database, rows, status, every)
-
-    marks = await kept.shared.get((*question, *state), read)
-    kept.put(question, state, marks)
-    return marks
-
-
-async def _read(database: Database, rows: Order, status: LayerStatus, every: int) -> Marks:
+async def read_marks(database: Database, rows: Order, status: LayerStatus, every: int) -> Marks:
+    """Marks that are `every` rows apart, or twice as many and twice again, until there are not too many of them."""
     while status.rows // every > 2 * MOST_MARKS:  # no more of them leave the database than are looked at
         every *= 2
     query, names = _build_marks(rows, every)

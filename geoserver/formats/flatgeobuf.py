@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from geoserver.formats.base import Format
 from geoserver.formats.columns import read_batches
 from geoserver.formats.readme import render_text
 from geoserver.formats.vector import TIMES, stream_rows, write_rows
@@ -15,28 +15,20 @@ if TYPE_CHECKING:
 
     from geoserver.database.exports import Rows
     from geoserver.database.status import LayerStatus
-    from geoserver.formats.base import Extract, Subject, Target
+    from geoserver.formats.base import Extract, Target
     from geoserver.model import Layer
 
 __all__ = ["FORMAT", "FlatGeobuf"]
 
 
-@dataclass(frozen=True, slots=True)
-class FlatGeobuf:
+class FlatGeobuf(Format):
     """Written by GDAL."""
 
-    id: str = "fgb"
-    title: str = "FlatGeobuf"
-    media_type: str = "application/vnd.flatgeobuf"
-    order: int = 80
-    streams: bool = True
-    styled: bool = False
-    lonlat: bool = False
-    of: frozenset[Subject] = frozenset({"features"})
-    needs: tuple[str, ...] = ("pyogrio", "pyarrow.csv")
-
-    def fits(self, layer: Layer, status: LayerStatus) -> bool:  # noqa: ARG002
-        return True
+    id = "fgb"
+    title = "FlatGeobuf"
+    media_type = "application/vnd.flatgeobuf"
+    order = 80
+    needs = ("pyogrio", "pyarrow.csv")
 
     def told(self, layer: Layer, status: LayerStatus) -> tuple[str, ...]:  # noqa: ARG002
         return (TIMES,) if any(item.type == "timestamp" for item in layer.listed_fields) else ()

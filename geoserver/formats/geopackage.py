@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from geoserver.database.geopackage import write_beside
+from geoserver.formats.base import Format
 from geoserver.formats.columns import GEOMETRY, read_batches
 from geoserver.formats.readme import render_text
 from geoserver.formats.vector import TIMES, write_rows
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from geoserver.database.exports import Rows
     from geoserver.database.status import LayerStatus
-    from geoserver.formats.base import Extract, Subject, Target
+    from geoserver.formats.base import Extract, Target
     from geoserver.model import Layer
 
 __all__ = ["FORMAT", "GeoPackage"]
@@ -26,22 +26,16 @@ _OPTIONS = {"OGR_GPKG_MAX_RAM_USAGE_RTREE": "1000000", "OGR_GPKG_ALLOW_THREADED_
 _NO_TIME = "1970-01-01T00:00:00.000Z"
 
 
-@dataclass(frozen=True, slots=True)
-class GeoPackage:
+class GeoPackage(Format):
     """A database in a file, which is made first and sent when it is whole."""
 
-    id: str = "gpkg"
-    title: str = "GeoPackage"
-    media_type: str = "application/geopackage+sqlite3"
-    order: int = 40
-    streams: bool = False
-    styled: bool = True
-    lonlat: bool = False
-    of: frozenset[Subject] = frozenset({"features"})
-    needs: tuple[str, ...] = ("pyogrio", "pyarrow.csv", "geoserver.database.geopackage")
-
-    def fits(self, layer: Layer, status: LayerStatus) -> bool:  # noqa: ARG002
-        return True
+    id = "gpkg"
+    title = "GeoPackage"
+    media_type = "application/geopackage+sqlite3"
+    order = 40
+    streams = False
+    styled = True
+    needs = ("pyogrio", "pyarrow.csv", "geoserver.database.geopackage")
 
     def told(self, layer: Layer, status: LayerStatus) -> tuple[str, ...]:  # noqa: ARG002
         return (TIMES,) if any(item.type == "timestamp" for item in layer.listed_fields) else ()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from geoserver.formats.base import Format
 from geoserver.formats.columns import GEOMETRY, list_columns, read_batches
 from geoserver.formats.readme import describe, describe_field
 
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from geoserver.database.exports import Rows
-    from geoserver.database.status import LayerStatus
     from geoserver.formats.base import Extract, Subject, Target
-    from geoserver.model import Layer
 
 __all__ = ["FORMAT", "GeoParquet"]
 
@@ -34,25 +32,15 @@ _NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class GeoParquet:
+class GeoParquet(Format):
     """Titles, units and labels of fields stand in the file's metadata, and each field's in its own."""
 
-    id: str = "parquet"
-    title: str = "GeoParquet"
-    media_type: str = "application/vnd.apache.parquet"
-    order: int = 70
-    streams: bool = True
-    styled: bool = False
-    lonlat: bool = False
+    id = "parquet"
+    title = "GeoParquet"
+    media_type = "application/vnd.apache.parquet"
+    order = 70
     of: frozenset[Subject] = frozenset({"features", "readings"})
-    needs: tuple[str, ...] = ("pyarrow.csv", "pyarrow.parquet")
-
-    def fits(self, layer: Layer, status: LayerStatus) -> bool:  # noqa: ARG002
-        return True
-
-    def told(self, layer: Layer, status: LayerStatus) -> tuple[str, ...]:  # noqa: ARG002
-        return ()
+    needs = ("pyarrow.csv", "pyarrow.parquet")
 
     def estimate(self, widths: Mapping[str, float]) -> float:
         return 0.35 * sum(widths.values()) + 8

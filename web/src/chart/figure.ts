@@ -5,6 +5,7 @@
 import { scaleLinear, scaleUtc } from "d3-scale";
 import { line } from "d3-shape";
 import type { Words } from "../ui/i18n.svelte.ts";
+import { formatTime } from "../ui/time-marks.ts";
 import { describeBucket, REST, type Model, type Paint } from "./model.ts";
 import type { Step } from "./spec.ts";
 
@@ -221,20 +222,6 @@ function labelTimes(model: Model, edges: readonly number[], { width, words }: Fr
     const over = at + widthOf(text) > width;
     return [{ at, text, anchor: over ? ("end" as const) : ("start" as const), tick: true }];
   });
-}
-
-const DAY = 86_400_000;
-
-function formatTime(words: Words, time: Date, span: number): string {
-  const options: Intl.DateTimeFormatOptions =
-    time.getTime() % DAY
-      ? { hour: "2-digit", minute: "2-digit" }
-      : span > 1000 * DAY
-        ? { year: "numeric", ...(time.getUTCMonth() && { month: "short" }) }
-        : span > 90 * DAY && time.getUTCDate() === 1
-          ? { month: "short", ...(time.getUTCMonth() === 0 && { year: "numeric" }) }
-          : { day: "numeric", month: "short" };
-  return new Intl.DateTimeFormat(words.locale, { ...options, timeZone: "UTC" }).format(time);
 }
 
 /** As little as tells a bucket from its neighbours. */
