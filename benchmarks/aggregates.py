@@ -68,14 +68,14 @@ def _list_questions(layers: list[str]) -> Iterator[_Question]:
     """Amounts begin below 0.5, so that the number leaves the same rows each time."""
     where = f"category IN ({_CATEGORIES}) AND amount > -{{}}"
     yield _Question(
-        "month x category, half of the rows left",
+        "month x category, the four most frequent categories left",
         f"group=reported_at:month,category&filter={quote(where, safe='{}')}",
         f"SELECT date_trunc('month', reported_at), category, count(*) FROM layers.points WHERE {where} GROUP BY 1, 2",
         _OF_ROWS,
         1.2,
     )
     yield _Question(
-        "best bucket of time x category, half of the rows left",
+        "best bucket of time x category, the four most frequent categories left",
         f"group=reported_at,category&filter={quote(where, safe='{}')}",
         f"SELECT date_trunc('month', reported_at), category, count(*) FROM layers.points WHERE {where} GROUP BY 1, 2",
         _OF_ROWS,
