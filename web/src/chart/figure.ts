@@ -2,6 +2,7 @@
  * A chart as shapes: pure, so that the page and a file draw the same. Looks are named by tokens of colour, which the page
  * has as variables (ui/style.css) and a file as numbers.
  */
+import { toDays } from "../ui/dates.ts";
 import { scaleLinear, scaleUtc } from "d3-scale";
 import { line } from "d3-shape";
 import type { Words } from "../ui/i18n.svelte.ts";
@@ -184,7 +185,7 @@ function layEdges({ group, places }: Model, from: number, to: number): number[] 
   return Array.from({ length: places.length + 1 }, (_, at) => even(at));
 }
 
-const timeOf = (text: string): number => Date.parse(text.includes("T") ? text : `${text}T00:00:00Z`);
+const timeOf = (text: string): number => (text.includes("T") ? Date.parse(text) : toDays(text) * 86_400_000);
 
 interface Label {
   at: number;

@@ -84,4 +84,5 @@ test("the last day that can be told has no end, and days behind it are counted b
   assert.equal(addDays("10000-01-01", -1), "9999-12-31");
   assert.equal(addDays("9999-12-31", 1), "10000-01-01");
   assert.equal(addDays("0001-01-01", 1), "0001-01-02");
+  assert.equal(addDays("0001-12-31 BC", 1), "0001-01-01");
 });

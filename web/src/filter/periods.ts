@@ -1,5 +1,5 @@
 /** Spans of days: how people say them, and those that people ask for. Both ends are included. */
-import { addDays } from "../ui/dates.ts";
+import { addDays, toDays } from "../ui/dates.ts";
 import type { MessageKey, Words } from "../ui/i18n.svelte.ts";
 
 export interface Period {
@@ -11,7 +11,7 @@ export interface Preset extends Period {
   label: string;
 }
 
-const at = (day: string): Date => new Date(`${day}T00:00:00Z`);
+const at = (day: string): Date => new Date(toDays(day) * 86_400_000);
 const pad = (number: number): string => String(number).padStart(2, "0");
 
 /** The first day of a month, which may be one of another year: month 13 is the next January. */
@@ -28,7 +28,7 @@ function months(year: number, from: number, length: number): Period {
 export function describePeriod({ formatDate, locale, t }: Words, from: string | null, to: string | null): string {
   if (from === null) return to === null ? "" : t("timeUntil", { to: formatDate(to) });
   if (to === null) return t("timeSince", { from: formatDate(from) });
-  if (from > to) return `${formatDate(from)} – ${formatDate(to)}`;
+  if (toDays(from) > toDays(to)) return `${formatDate(from)} – ${formatDate(to)}`;
   const whole = from.endsWith("-01") && addDays(to, 1).endsWith("-01");
   const years = whole && from.endsWith("-01-01") && to.endsWith("-12-31");
   const options: Intl.DateTimeFormatOptions = years
