@@ -18,6 +18,7 @@ export interface Camera {
 
 export type Base = "light" | "dark";
 export type Tab = "chart" | "table";
+export type Bar = "time";
 
 export interface Address {
   /** Of the form in which it was written; one from the future is read as far as it is known. */
@@ -38,6 +39,8 @@ export interface Address {
   /** What the table is sorted by, and which columns it has, as `web/src/table/order.ts` writes them; null leaves it to the layer. */
   sort: string | null;
   columns: string | null;
+  /** What lies below the map and its tabs. */
+  bar: Bar | null;
   /** null follows the reader's system. */
   base: Base | null;
   language: string | null;
@@ -63,6 +66,7 @@ const READ = {
   chart: (text: string) => (/^[\w:,~-]{1,200}$/.test(text) ? text : undefined),
   sort: (text: string) => (/^-?\w+(,-?\w+){0,7}$/.test(text) ? text : undefined),
   columns: (text: string) => (/^\w+(,\w+)*$/.test(text) ? text : undefined),
+  bar: (text: string) => (text === "time" ? text : undefined),
   base: (text: string) => (text === "light" || text === "dark" ? text : undefined),
   lang: (text: string) => text || undefined,
 };
@@ -98,6 +102,7 @@ export function parseAddress(search: string, hash: string): Address {
     chart: found.chart ?? null,
     sort: found.sort ?? null,
     columns: found.columns ?? null,
+    bar: found.bar ?? null,
     base: found.base ?? null,
     language: found.lang ?? null,
     camera,
@@ -137,6 +142,7 @@ export function writeAddress(address: Address): string {
     ["chart", address.chart],
     ["sort", address.sort],
     ["columns", address.columns],
+    ["bar", address.bar],
     ["base", address.base],
     ["lang", address.language],
   ];

@@ -1,7 +1,7 @@
 /** What the server says about a map's layers under its filters: details, counts, plans, and the scene to draw. */
 import { untrack } from "svelte";
 import { SvelteSet } from "svelte/reactivity";
-import { combine, parseQuestion, writeQuestion, writeWithoutEach, type Shared } from "../filter/question.ts";
+import { combine, parseQuestion, writeQuestion, writeWithoutEach, type Shared, type TimeWindow } from "../filter/question.ts";
 import { Desk, type Known } from "../query/desk.svelte.ts";
 import type { Presence } from "../query/presence.svelte.ts";
 import type { Queries } from "../query/queries.ts";
@@ -51,6 +51,12 @@ export interface Scene {
   failed: string[];
 }
 
+/** By layer: how many rows a time window leaves. */
+export interface Foretold {
+  window: TimeWindow;
+  counts: Readonly<Record<string, number>>;
+}
+
 /** What is chosen, as far as questions follow from it. */
 export interface Choice extends Shared {
   readonly layers: LayerSummary[];
@@ -59,6 +65,9 @@ export interface Choice extends Shared {
   readonly opened: string[];
   readonly selection: Selection | null;
   readonly theme: "light" | "dark";
+  /** Layers that the map narrows to the window by itself. */
+  readonly whole: readonly string[];
+  readonly foretold: Foretold | null;
   /** There is no map to draw. */
   readonly blind: boolean;
   /** Somebody wants to know what each layer is about. */
@@ -150,11 +159,19 @@ export class Knowledge {
     });
   }
 
+  /** The count of a layer that the window was chosen by. */
+  #foretold(id: string): number | undefined {
+    const { foretold, window } = this.#choice;
+    return foretold?.window === window ? foretold?.counts[id] : undefined;
+  }
+
   /** Count, and how the rows are spread over the fields whose controls are open. */
   result(id: string): Result | undefined {
     const layer = this.#choice.layer(id);
     if (!layer || layer.count === null) return undefined;
     const { data, error } = this.#desk.read<Summary>(`${id} summary`);
+    const foretold = this.#foretold(id);
+    if (foretold !== undefined) return { facets: {}, histograms: {}, ...data, count: foretold, total: layer.count };
     // Where there is an error, data are those of a question before.
     const whole = error ? undefined : data;
     // All rows are counted in the catalogue.
@@ -227,13 +244,18 @@ export class Knowledge {
   }
 
   /** The whole filter of a layer as CQL2; null while it takes the layer's details to write it. */
-  filter(id: string): string | null {
-    const { filters, window, area } = this.#choice;
+  filter(id: string, window = this.#choice.window): string | null {
+    const { filters, area } = this.#choice;
     const layer = this.#choice.layer(id);
     if (!layer || layer.count === null) return filters[id] ?? "";
     const detail = this.detail(id);
     if (window && layer.time !== null && !detail) return null;
     return combine(filters[id] ?? "", { window, area }, detail?.fields.find((field) => field.name === layer.time) ?? null);
+  }
+
+  /** The filter of a layer's tiles. */
+  #tileFilter(id: string): string | null {
+    return this.filter(id, this.#choice.whole.includes(id) ? null : this.#choice.window);
   }
 
   /** Fields that are narrowed and whose controls are open: these are counted without their own part. */
@@ -253,7 +275,8 @@ export class Knowledge {
   /** Rows are counted where the catalogue does not tell: under a filter, or by value. */
   #wantsSummary(id: string): boolean {
     const layer = this.#choice.layer(id);
-    return Boolean(layer && layer.count !== null && (this.filter(id) !== "" || this.#choice.opened.includes(id)));
+    if (!layer || layer.count === null) return false;
+    return this.#choice.opened.includes(id) || (this.filter(id) !== "" && this.#foretold(id) === undefined);
   }
 
   #summaries(id: string): Wanted {
@@ -295,7 +318,7 @@ export class Knowledge {
     if (this.#choice.browsing) wanted.set("words", askWords(this.#choice.speaks));
     for (const id of this.#choice.on) {
       const layer = this.#choice.layer(id)!;
-      const filter = this.filter(id);
+      const filter = this.#tileFilter(id);
       wanted.set(`${id} detail`, askLayer(layer, this.#choice.speaks));
       for (const [place, ask] of [...this.#summaries(id), ...this.#loosening(id)]) wanted.set(place, ask);
       if (filter === null) continue;
@@ -334,7 +357,7 @@ export class Knowledge {
     const starts: (number | null)[] = [];
     const layers = this.#drawn();
     for (const layer of layers) {
-      if (this.filter(layer.id) === "") {
+      if (this.#tileFilter(layer.id) === "") {
         starts.push(null);
         continue;
       }

@@ -6,12 +6,13 @@ import { untrack } from "svelte";
 import { parseQuestion, writeQuestion, type Area, type Question, type TimeWindow } from "../filter/question.ts";
 import type { Clause } from "../filter/cql2.ts";
 import type { Bin } from "../map/bins.ts";
+import type { CityMap } from "../map/city-map.ts";
 import type { Queries } from "../query/queries.ts";
 import type { Bounds, City, Field, LayerDetail, LayerSummary, Scalar } from "../query/types.ts";
 import { pickLanguage, Words, type LanguageFiles } from "../ui/i18n.svelte.ts";
-import { parseAddress, VERSION, writeAddress, type Address, type Base, type Camera, type Tab } from "./address.ts";
+import { parseAddress, VERSION, writeAddress, type Address, type Bar, type Base, type Camera, type Tab } from "./address.ts";
 import type { AddressBar } from "./history.ts";
-import { Knowledge } from "./knowledge.svelte.ts";
+import { Knowledge, type Foretold } from "./knowledge.svelte.ts";
 import { selectionKey, type Selection } from "./selection.ts";
 
 export interface InView {
@@ -61,6 +62,13 @@ export class MapState {
   /** What the table is sorted by, and its columns. */
   sort = $state<string | null>(null);
   columns = $state<string | null>(null);
+  bar = $state<Bar | null>(null);
+  /** Layers whose tiles hold every feature with its time: the time bar narrows them on the map itself. */
+  whole = $state.raw<readonly string[]>([]);
+  /** What the time bar has counted already, under the window that it says. */
+  foretold = $state.raw<Foretold | null>(null);
+  /** The map, once it is there. */
+  map = $state.raw<CityMap | null>(null);
   #subject = $state<string | null>(null);
   #selection = $state.raw<Selection | null>(null);
   inView = $state.raw<InView[]>([]);
@@ -196,6 +204,7 @@ export class MapState {
       chart: this.chart,
       sort: this.sort,
       columns: this.columns,
+      bar: this.bar,
       base: this.base,
       language: this.language,
       camera: this.#camera,
@@ -211,7 +220,7 @@ export class MapState {
     const now = this.#address();
     return (
       choiceOf(said) !== choiceOf(now) ||
-      (["base", "language", "tab", "subject", "chart", "sort", "columns"] as const).some((part) => said[part] !== now[part])
+      (["base", "language", "tab", "subject", "chart", "sort", "columns", "bar"] as const).some((part) => said[part] !== now[part])
     );
   }
 
@@ -229,6 +238,7 @@ export class MapState {
     this.chart = address.chart;
     this.sort = address.sort;
     this.columns = address.columns;
+    this.bar = address.bar;
     this.base = address.base;
     this.language = address.language;
     this.#unknown = address.unknown;
@@ -245,9 +255,9 @@ export class MapState {
   }
 
   /** Put the state into the address; a repeated `key` soon after the last replaces that step instead of adding one. */
-  #writeAddress(key: string): void {
+  #writeAddress(key: string, again = key === "camera"): void {
     const now = Date.now();
-    const same = key === "camera" || (key === this.#step.key && now - this.#step.time < ONE_STEP);
+    const same = again || (key === this.#step.key && now - this.#step.time < ONE_STEP);
     if (same) this.#bar.replace(this.link);
     else this.#bar.push(this.link);
     if (key !== "camera") this.#step = { key, time: now };
@@ -323,10 +333,18 @@ export class MapState {
     this.setFilter(layer.id, writeQuestion(next, layer), clause ? name : `no ${name}`);
   }
 
-  setWindow(window: TimeWindow | null): void {
+  /** `same`: it is still the choice before, moved. */
+  setWindow(window: TimeWindow | null, same = false): void {
     this.window = window;
     this.#countAnew((id) => this.layer(id)?.time !== null);
-    this.#writeAddress("time");
+    this.#writeAddress("time", same);
+  }
+
+  /** Show another step of a play, of which the address tells no more than where it stops. */
+  playTo(foretold: Foretold): void {
+    this.foretold = foretold;
+    this.window = foretold.window;
+    this.#countAnew((id) => this.layer(id)?.time !== null);
   }
 
   setArea(area: Area | null): void {
@@ -386,6 +404,11 @@ export class MapState {
     this.#writeAddress(part);
   }
 
+  setBar(bar: Bar | null): void {
+    this.bar = bar;
+    this.#writeAddress("bar");
+  }
+
   setBase(base: Base): void {
     this.base = base;
     this.#writeAddress("base");
@@ -433,6 +456,7 @@ function choiceOf(address: Address): string {
     chart: null,
     sort: null,
     columns: null,
+    bar: null,
     base: null,
     language: null,
     selection: null,
