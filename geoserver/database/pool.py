@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -40,6 +41,8 @@ _AT_ONCE = 250  # rows of a page that are taken over in one go
 _WAIT = 5.0  # seconds that a request waits for a free connection before it is told to come back
 # What a statement about a table that has changed since comes to: tables, columns, functions that are gone, other types.
 _CHANGED = frozenset({"42P01", "42703", "42883", "42804", "42501", "42846", "3F000"})
+# What a query comes to that waits for a load which waits for it.
+_IN_THE_WAY = (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable)
 _AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed, TooManyRequests)
 # What PostgreSQL says of values it cannot compute with: numbers and times out of range, texts that are none (class
 # 22), statements too long or deep (54), and shapes on which GEOS or PROJ gives up (PostGIS' "internal error").
@@ -139,9 +142,12 @@ class Database:
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
         """Turn what psycopg says into what a client understands: a cut query, an absent server, impossible values."""
+        started = time.monotonic()
         try:
             yield
         except psycopg.errors.QueryCanceled as error:
+            if time.monotonic() - started < self._timeout:  # not by its own limit: a load did not wait for it
+                raise OvertakenError from error
             raise UnavailableError(
                 f"The query took longer than {self._timeout:g} s and was cut; narrow the filter or the area."
             ) from error
@@ -165,6 +171,8 @@ def explain(error: Exception) -> BadParameterError | UnavailableError | None:
             "numbers, times and texts that the database can hold, and valid geometries not too large for their CRS"
         )
         return BadParameterError("query", type(error).__name__.strip("_"), expected)
+    if isinstance(error, _IN_THE_WAY):
+        return OvertakenError()
     if isinstance(error, _AWAY):
         return UnavailableError("The database cannot be reached; try again in a few seconds.")
     if isinstance(error, psycopg.ProgrammingError) and error.sqlstate in _CHANGED:
