@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vite";
 import { chunks, maplibre } from "./bundle/maplibre.ts";
-import { gather, messages, precompress, preload, sheet, together } from "./bundle/page.ts";
+import { fresh, gather, messages, precompress, preload, sheet, together } from "./bundle/page.ts";
 
 /** While developing, `npm run dev` shows the page from here and asks a running server for everything else. */
 const SERVER = process.env.GEOSERVER_URL ?? "http://127.0.0.1:8000";
@@ -10,7 +10,7 @@ const SERVER = process.env.GEOSERVER_URL ?? "http://127.0.0.1:8000";
 const MAIN = fileURLToPath(new URL("src/app/main.ts", import.meta.url));
 
 export default defineConfig({
-  plugins: [maplibre(), sheet(), messages(), gather(MAIN), preload(), precompress(), svelte()],
+  plugins: [maplibre(), sheet(), messages(), fresh(), gather(MAIN), preload(), precompress(), svelte()],
   // The page works wherever it is put: at "/", or under a path behind a proxy.
   base: "./",
   worker: { format: "es" },
@@ -22,7 +22,7 @@ export default defineConfig({
     chunkSizeWarningLimit: 1500,
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
-    rolldownOptions: { output: { codeSplitting: { groups: [...chunks, together] } } },
+    rolldownOptions: { output: { codeSplitting: { includeDependenciesRecursively: false, groups: [...chunks, together] } } },
   },
   server: {
     host: "127.0.0.1",

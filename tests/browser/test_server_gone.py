@@ -56,6 +56,7 @@ def test_the_page_says_that_the_server_is_gone_keeps_the_map_and_goes_on_when_it
     # What filters need is fetched once the map has stood for a while.
     with viewer.page.expect_response(re.compile("/assets/LayerFilters-.*js")):
         pass
+    viewer.page.wait_for_load_state("networkidle")
     mortal.close()
     viewer.page.get_by_role("button", name="Zoom out").click()
     expect(notice(viewer)).to_be_visible()

@@ -29,6 +29,13 @@ export function preload(): Plugin {
 /** What the page's script imports at once. */
 const atOnce = new Set<string>();
 
+/** Keys of messages that only parts which come later may say. */
+const saidLater: string[] = [];
+const findSaid = (code: string, keys: string[]): string | undefined => keys.find((key) => new RegExp(`["'\`]${key}["'\`]`).test(code));
+
+/** Parts of Svelte that only parts which come later use, though what all use names them too: what choices and texts are bound by. */
+const LATER = /\/svelte\/src\/internal\/client\/dom\/elements\/bindings\/(?:input|select)\.js$/;
+
 /** One file of all of it, though parts that come later need some of it too: packed together it is smaller than apart. */
 export const together = { name: "page", test: (id: string): boolean => atOnce.has(id) };
 
@@ -36,14 +43,32 @@ export function gather(main: string): Plugin {
   return {
     name: "gather",
     apply: "build",
+    transform: (code, id) => (LATER.test(id) ? { code, moduleSideEffects: false } : null),
     buildEnd() {
       const reach = (id: string): void => {
-        if (atOnce.has(id)) return;
+        if (atOnce.has(id) || LATER.test(id)) return;
         atOnce.add(id);
         for (const next of this.getModuleInfo(id)?.importedIds ?? []) reach(next);
       };
       reach(main);
+      for (const id of atOnce) {
+        const said = /\/src\/(?!messages)/.test(id) && findSaid(this.getModuleInfo(id)?.code ?? "", saidLater);
+        if (said) this.error(`${id} says "${said}" at once; in web/src/messages it stands among what is said later`);
+      }
     },
+  };
+}
+
+/** Svelte without what continues a page that a server has drawn: ours is drawn by the browser alone, and a constant is left out. */
+export function fresh(): Plugin {
+  return {
+    name: "svelte-without-hydration",
+    apply: "build",
+    enforce: "pre",
+    transform: (code, id) =>
+      id.endsWith("/svelte/src/internal/client/dom/hydration.js")
+        ? code.replace("export let hydrating = false;", "export const hydrating = false;").replace("hydrating = value;", "")
+        : null,
   };
 }
 
@@ -69,9 +94,13 @@ export function sheet(): Plugin {
 const MESSAGES = /\/messages\/\w+\.ts$/;
 const TABLE = /^export const (\w+) = \{[^]*?^\}[^\n]*;/gm;
 
+/** In a file of messages: what no part says that is there at once. */
+const SAID_LATER = /^ +\/\/ Said by parts that come later.*([^]*?)^\}/m;
+
 /**
  * Tables of messages beside the page's own: what the server says itself it reads there (geoserver/catalog/languages.py), and
- * `fr.ts?downloads` is the table of that name alone, for the part of the page that says it.
+ * `fr.ts?downloads` is the table of that name alone, for the part of the page that says it. `fr.ts?later` is what of the
+ * page's own is said later: none of it by a part that is there at once.
  */
 export function messages(): Plugin {
   return {
@@ -81,7 +110,10 @@ export function messages(): Plugin {
     transform: (code, id) => {
       const [path, table] = id.split("?");
       if (!MESSAGES.test(path!)) return null;
-      if (!table) return code.replace(TABLE, "");
+      const later = SAID_LATER.exec(code)?.[1] ?? "";
+      if (path!.endsWith("/en.ts") && !saidLater.length) saidLater.push(...[...later.matchAll(/^ {2}(\w+):/gm)].map(([, key]) => key!));
+      if (!table) return code.replace(TABLE, "").replace(SAID_LATER, "}");
+      if (table === "later") return `export default {${later}};`;
       return [...code.matchAll(TABLE)].find(([, name]) => name === table)?.[0] ?? null;
     },
   };

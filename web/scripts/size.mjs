@@ -18,7 +18,9 @@ function add(name) {
 for (const [, name] of read("index.html").matchAll(/(?:src|href)="\.\/(assets\/[^"]+\.js)"/g)) add(name);
 
 const isForeign = (name) => /assets\/(?:maplibre|map-worker)/.test(name);
-const languages = readdirSync(new URL("assets/", folder)).filter((name) => /^[a-z]{2}-.*\.js$/.test(name));
+const languages = readdirSync(new URL("assets/", folder)).filter(
+  (name) => /^[a-z]{2,3}-.*\.js$/.test(name) && read(`assets/${name}`).includes("skipToMap"),
+);
 const language = Math.max(0, ...languages.map((name) => size(`assets/${name}`)));
 let own = language;
 for (const name of first) {

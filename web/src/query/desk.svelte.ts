@@ -1,5 +1,5 @@
 /** What a state wants to know at the moment, each question in a place of its own, and what is known of it. */
-import { SvelteMap } from "svelte/reactivity";
+import { untrack } from "svelte";
 import { nameOf, type Answer, type Queries, type Watch } from "./queries.ts";
 import type { ApiError, Ask } from "./server.ts";
 
@@ -79,7 +79,8 @@ const NOTHING: Known<never> = { data: undefined, error: null, settled: false, bu
 
 export class Desk {
   #queries: Queries;
-  #places = new SvelteMap<string, Place<unknown>>();
+  /** Another one whenever a place is made or given up; Svelte's own map would be a kilobyte that all load. */
+  #places = $state.raw<ReadonlyMap<string, Place<unknown>>>(new Map());
 
   constructor(queries: Queries) {
     this.#queries = queries;
@@ -92,16 +93,15 @@ export class Desk {
 
   /** Ask exactly this from now on: what is new is asked, what is no longer wanted is let go. */
   want(wanted: Map<string, Ask<unknown>>): void {
-    for (const [name, place] of this.#places) {
-      if (wanted.has(name)) continue;
-      place.stop();
-      this.#places.delete(name);
-    }
+    const before = untrack(() => this.#places);
+    const places = new Map<string, Place<unknown>>();
+    for (const [name, place] of before) if (!wanted.has(name)) place.stop();
     for (const [name, ask] of wanted) {
-      const place = this.#places.get(name);
-      if (place) place.change(ask);
-      else this.#places.set(name, new Place(this.#queries, ask));
+      const place = before.get(name);
+      place?.change(ask);
+      places.set(name, place ?? new Place(this.#queries, ask));
     }
+    if (places.size !== before.size || [...places.keys()].some((name) => !before.has(name))) this.#places = places;
   }
 
   /** Ask once more what failed, in places whose names begin so. */

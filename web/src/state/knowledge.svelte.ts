@@ -1,6 +1,5 @@
 /** What the server says about a map's layers under its filters: details, counts, plans, and the scene to draw. */
 import { untrack } from "svelte";
-import { SvelteSet } from "svelte/reactivity";
 import { combine, parseQuestion, writeQuestion, writeWithoutEach, type Shared, type TimeWindow } from "../filter/question.ts";
 import { Desk, type Known } from "../query/desk.svelte.ts";
 import type { Presence } from "../query/presence.svelte.ts";
@@ -92,7 +91,7 @@ export class Knowledge {
   /** Nothing can be drawn: the base is missing. */
   baseFailed = $state(false);
   /** What parts of the page that came later want to know. */
-  #more = new SvelteSet<() => Wanted>();
+  #more = $state.raw<(() => Wanted)[]>([]);
   /** The latest style that goes with its filters. */
   #style = $state.raw<Ask<Record<string, unknown>> | null>(null);
 
@@ -116,8 +115,8 @@ export class Knowledge {
 
   /** Ask also what `list` says, for as long as its caller wants to know it: what to call in the end is given back. */
   also(list: () => Wanted): () => void {
-    this.#more.add(list);
-    return () => void this.#more.delete(list);
+    this.#more = [...untrack(() => this.#more), list];
+    return () => void (this.#more = untrack(() => this.#more).filter((other) => other !== list));
   }
 
   /** What is known of a question that was asked so. */

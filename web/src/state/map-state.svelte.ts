@@ -31,6 +31,7 @@ const NOWHERE: AddressBar = { read: () => ({ search: "", hash: "" }), push: () =
 /** Which languages the page can speak, which ones the reader's browser prefers, and in which the city wants it. */
 export interface Tongues {
   files: LanguageFiles;
+  later?: LanguageFiles;
   preferred: readonly string[];
   offered: readonly string[];
 }
@@ -134,13 +135,13 @@ export class MapState {
   constructor(queries: Queries, bar: AddressBar = NOWHERE, tongues: Tongues = { files: {}, preferred: [], offered: ["en"] }) {
     this.#bar = bar;
     this.#tongues = tongues;
-    this.words = new Words(tongues.files, tongues.preferred);
+    this.words = new Words(tongues.files, tongues.preferred, tongues.later);
     this.known = new Knowledge(queries, this);
     this.readAddress();
     // A link with a filter opens it, so that the reader sees why rows are missing.
     this.opened = Object.keys(this.filters);
     this.#stop = $effect.root(() => {
-      $effect.pre(() => void this.words.use(this.speaks));
+      $effect.pre(() => void this.words.use(this.speaks).catch(() => undefined)); // then it speaks on as before
       // From now on the address says which layers are on, and goes on saying it when the catalogue shows others at first.
       $effect(() => {
         if (this.status !== "ready") return;

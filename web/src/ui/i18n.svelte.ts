@@ -18,29 +18,47 @@ export function pickLanguage(wanted: readonly string[], offered: readonly string
 export class Words {
   /** The language that is spoken now. */
   code = $state("en");
-  #messages = $state.raw<Messages>(en);
+  #messages = $state.raw<Partial<Messages>>(en);
   #wanted = "en";
   #files: LanguageFiles;
+  #later: LanguageFiles;
+  #all: Promise<void> | null = null;
   #preferred: readonly string[];
 
-  /** `preferred`: what the reader's browser prefers, for its variant of a language: "en-GB", with its dates. */
-  constructor(files: LanguageFiles = {}, preferred: readonly string[] = []) {
+  /**
+   * `preferred`: what the reader's browser prefers, for its variant of a language: "en-GB", with its dates; `later`: what parts
+   * that come later say.
+   */
+  constructor(files: LanguageFiles = {}, preferred: readonly string[] = [], later: LanguageFiles = {}) {
     this.#files = files;
+    this.#later = later;
     this.#preferred = preferred;
   }
 
   /** Speak a language as soon as its file is there; one that cannot be had leaves English. */
   async use(code: string): Promise<void> {
     this.#wanted = code;
-    const file = this.#files[code];
-    let found: [string, Messages] = ["en", en];
-    try {
-      if (file) found = [code, (await file()).default];
-    } catch {
-      // English, then.
-    }
+    const found = await this.#read(code).catch(() => this.#read("en"));
     // Meanwhile another one may be wanted, whose file came first.
     if (this.#wanted === code) [this.code, this.#messages] = found;
+  }
+
+  /** Say from now on also what parts that come later say; fails when it cannot be had. */
+  useAll(): Promise<void> {
+    this.#all ??= Promise.resolve()
+      .then(() => this.use(this.#wanted))
+      .catch((error: unknown) => {
+        this.#all = null;
+        throw error;
+      });
+    return this.#all;
+  }
+
+  async #read(wanted: string): Promise<[code: string, Messages]> {
+    const code = wanted in this.#files ? wanted : "en";
+    const [first, later] = await Promise.all([this.#files[code]?.(), this.#all ? this.#later[code]?.() : undefined]);
+    const said = first?.default ?? en;
+    return [code, later ? { ...said, ...later.default } : said];
   }
 
   /** The reader's own variant of the language where there is one: "en-GB" for English, with its dates. */
@@ -49,7 +67,8 @@ export class Words {
   }
 
   readonly t = (key: MessageKey, values: Record<string, string | number> = {}): string =>
-    this.#messages[key].replace(/\{(\w+)\}/g, (_, name: string) => {
+    // Of a language that is on its way, only a part may be there.
+    (this.#messages[key] ?? "").replace(/\{(\w+)\}/g, (_, name: string) => {
       const value = values[name];
       return typeof value === "number" ? this.formatNumber(value) : (value ?? "");
     });

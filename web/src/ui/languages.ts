@@ -2,12 +2,13 @@
 import type en from "../messages/en.ts";
 import type { LanguageFiles } from "./i18n.svelte.ts";
 
-export const LANGUAGE_FILES: LanguageFiles = Object.fromEntries(
-  Object.entries(import.meta.glob<{ default: typeof en }>(["../messages/*.ts", "!../messages/en.ts"])).map(([path, read]) => [
-    path.replace(/^.*\/|\.ts$/g, ""),
-    read,
-  ]),
-);
+const byCode = (files: Record<string, LanguageFiles[string]>): LanguageFiles =>
+  Object.fromEntries(Object.entries(files).map(([path, read]) => [path.replace(/^.*\/|\.ts$/g, ""), read]));
+
+export const LANGUAGE_FILES = byCode(import.meta.glob<{ default: typeof en }>(["../messages/*.ts", "!../messages/en.ts"]));
+
+/** What parts that come later say: the second half of each file, which the build makes a file of its own (`web/bundle/page.ts`). */
+export const LATER_FILES = byCode(import.meta.glob<{ default: typeof en }>("../messages/*.ts", { query: "?later" }));
 
 /** The name that its speakers give a language. */
 export function nameOf(code: string): string {

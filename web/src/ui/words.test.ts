@@ -27,6 +27,23 @@ class Shelf {
   }
 }
 
+test("what parts that come later say is fetched with the first of them, and again after it was lost, in the language of then", async () => {
+  const part = (messages: Partial<Messages>): { default: Messages } => ({ default: messages as Messages });
+  let there = false;
+  const come = (undo: string) => () => (there ? Promise.resolve(part({ undo })) : Promise.reject(new Error("no file")));
+  const first = { fr: () => Promise.resolve(part({ retry: fr.retry })) };
+  const words = new Words(first, [], { fr: come(fr.undo), en: come("Undo") });
+  await words.use("fr");
+  assert.deepEqual([words.t("retry"), words.t("undo")], [fr.retry, ""]);
+  await assert.rejects(words.useAll());
+  assert.deepEqual([words.code, words.t("retry")], ["fr", fr.retry]);
+  there = true;
+  await words.useAll();
+  assert.deepEqual([words.t("retry"), words.t("undo")], [fr.retry, fr.undo]);
+  await words.use("en");
+  assert.equal(words.t("undo"), "Undo");
+});
+
 const french = async (): Promise<Words> => {
   const words = new Words({ fr: () => Promise.resolve({ default: fr }) });
   await words.use("fr");
