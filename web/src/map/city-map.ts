@@ -25,6 +25,8 @@ import { isBin, Seen, toBin, toStack } from "./seen.ts";
 import type { Bin } from "./bins.ts";
 import { SELECTION } from "./style.ts";
 
+export { Seen };
+
 setWorkerUrl(workerUrl);
 
 /** Milliseconds in which a browser whose graphics broke down usually has them back. */
@@ -99,7 +101,7 @@ export class CityMap {
     const { camera, bounds } = options;
     this.#map = new MapLibreMap({
       container: options.container,
-      style: draw(options.style),
+      style: withFonts(options.style),
       attributionControl: false,
       dragRotate: false,
       touchPitch: false,
@@ -233,7 +235,7 @@ export class CityMap {
       if (next.type === "vector" && next.tiles) this.#setTiles(id, source as VectorTileSource, next);
       if (id === SELECTION && next.type === "geojson") (source as GeoJSONSource).setData(next.data);
     }
-    this.#map.setStyle(narrow(draw(style), this.#narrowing));
+    this.#map.setStyle(narrow(withFonts(style), this.#narrowing));
     this.#style = style;
     this.#map.triggerRepaint();
   }
@@ -342,7 +344,7 @@ export class CityMap {
  * The style, with fonts for Chinese, Japanese and Korean of which the system has none: then a sign that is a stroke in mid-air
  * is a box that stands on the line.
  */
-const draw = (style: StyleSpecification): StyleSpecification =>
+export const withFonts = (style: StyleSpecification): StyleSpecification =>
   document.createElement("canvas").getContext("2d")!.measureText("一").actualBoundingBoxDescent < -1
     ? style
     : { ...style, ...(style.metadata as Record<string, Partial<StyleSpecification>>)["geoserver:han"] };

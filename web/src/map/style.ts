@@ -2,6 +2,8 @@
 import type { FilterSpecification, SourceSpecification, StyleSpecification, VectorSourceSpecification } from "maplibre-gl";
 import type { TileJson } from "../query/types.ts";
 import type { Scene } from "../state/knowledge.svelte.ts";
+import type { MapState } from "../state/map-state.svelte.ts";
+import { outlineOf } from "./bins.ts";
 
 export const SELECTION = "selection";
 
@@ -10,6 +12,12 @@ const NOTHING: GeoJSON.FeatureCollection = { type: "FeatureCollection", features
 /** Whether the areas of a layer are outlined in the style, beside other layers, and not filled. */
 export const isOutlined = (style: Record<string, unknown> | undefined, layer: string): boolean =>
   !!(style?.metadata as Record<string, string[]> | undefined)?.["geoserver:outlined"]?.includes(layer);
+
+/** The shape of what is selected, as soon as it is known. */
+export function markOf({ selection, known }: MapState): GeoJSON.Geometry | null {
+  if (!selection) return null;
+  return selection.bin ? outlineOf(selection.bin) : (known.feature.data?.geometry ?? null);
+}
 
 export function buildStyle(scene: Scene, mark: GeoJSON.Geometry | null): StyleSpecification {
   const style = scene.style as unknown as StyleSpecification;

@@ -1,5 +1,6 @@
 import type { ChartWords } from "../chart/words.ts";
 import type { DownloadWords } from "../download/words.ts";
+import type { PrintWords } from "../print/words.ts";
 import type { RowWords } from "../table/words.ts";
 import type { Messages } from "../ui/i18n.svelte.ts";
 
@@ -38,6 +39,7 @@ export default {
   wholeCity: "Ganze Stadt zeigen",
   toDark: "Zur dunklen Karte wechseln",
   toLight: "Zur hellen Karte wechseln",
+  print: "Drucken oder als Bild speichern",
   share: "Link zu dieser Ansicht kopieren",
   shared: "Der Link ist kopiert.",
   language: "Sprache",
@@ -563,3 +565,34 @@ export const times = {
   untimed: "Ohne Zeit, ganz gezeigt: {names}.",
   none: "Keine der eingeschalteten Ebenen hat eine Zeit.",
 };
+
+export const printing = {
+  heading: "Drucken oder als Bild speichern",
+  title: "Titel",
+  paper: "Papier",
+  orientation: "Ausrichtung",
+  portrait: "Hochformat",
+  landscape: "Querformat",
+  colours: "Farben",
+  light: "Hell",
+  dark: "Dunkel",
+  fineness: "Auflösung",
+  dpi_96: "96 dpi, für den Bildschirm",
+  dpi_150: "150 dpi, für den Drucker",
+  dpi_300: "300 dpi, für feinen Druck",
+  print: "Drucken oder als PDF speichern",
+  png: "Als PNG speichern",
+  hint: "Im Druckfenster {paper}, {orientation}, keine Ränder und 100 % wählen: Dann stimmt der Maßstab.",
+  preview: "Vorschau des Blattes",
+  drawing: "Die Karte wird gezeichnet…",
+  ready: "Das Blatt ist fertig.",
+  saving: "Das Bild entsteht…",
+  fault_tiles: "Ein Teil der Karte konnte nicht geladen werden.",
+  fault_graphics: "Der Browser konnte die Karte des Blattes nicht zeichnen.",
+  fault_large: "Ein so großes Bild kann dieser Browser nicht zeichnen. Wählen Sie eine geringere Auflösung oder kleineres Papier.",
+  scale: "1 : {number} auf {paper}",
+  filtered: "Gefiltert nach: {filters}",
+  as_of: "Stand der Daten: {date}",
+  made: "gedruckt am {date}",
+  more: "{count} weitere Zeilen haben hier keinen Platz",
+} satisfies PrintWords;

@@ -1,5 +1,6 @@
 import type { ChartWords } from "../chart/words.ts";
 import type { DownloadWords } from "../download/words.ts";
+import type { PrintWords } from "../print/words.ts";
 import type { RowWords } from "../table/words.ts";
 import type { Messages } from "../ui/i18n.svelte.ts";
 
@@ -38,6 +39,7 @@ export default {
   wholeCity: "Mostrar toda la ciudad",
   toDark: "Cambiar al mapa oscuro",
   toLight: "Cambiar al mapa claro",
+  print: "Imprimir o guardar como imagen",
   share: "Copiar un enlace a esta vista",
   shared: "El enlace está copiado.",
   language: "Idioma",
@@ -561,3 +563,34 @@ export const times = {
   untimed: "Sin fecha, se muestran enteras: {names}.",
   none: "Ninguna de las capas activas tiene fecha.",
 };
+
+export const printing = {
+  heading: "Imprimir o guardar como imagen",
+  title: "Título",
+  paper: "Papel",
+  orientation: "Orientación",
+  portrait: "Vertical",
+  landscape: "Horizontal",
+  colours: "Colores",
+  light: "Claros",
+  dark: "Oscuros",
+  fineness: "Resolución",
+  dpi_96: "96 ppp, para la pantalla",
+  dpi_150: "150 ppp, para la impresora",
+  dpi_300: "300 ppp, para impresión fina",
+  print: "Imprimir o guardar como PDF",
+  png: "Guardar como PNG",
+  hint: "En la ventana de impresión elija {paper}, {orientation}, sin márgenes y 100 %: así la escala es correcta.",
+  preview: "Vista previa de la hoja",
+  drawing: "Dibujando el mapa…",
+  ready: "La hoja está lista.",
+  saving: "Creando la imagen…",
+  fault_tiles: "No se pudo cargar una parte del mapa.",
+  fault_graphics: "El navegador no pudo dibujar el mapa de la hoja.",
+  fault_large: "Este navegador no puede dibujar una imagen tan grande. Elija una resolución menor o un papel más pequeño.",
+  scale: "1 : {number} en {paper}",
+  filtered: "Filtrado por: {filters}",
+  as_of: "datos del {date}",
+  made: "impreso el {date}",
+  more: "{count} líneas más no caben aquí",
+} satisfies PrintWords;

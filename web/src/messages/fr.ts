@@ -1,5 +1,6 @@
 import type { ChartWords } from "../chart/words.ts";
 import type { DownloadWords } from "../download/words.ts";
+import type { PrintWords } from "../print/words.ts";
 import type { RowWords } from "../table/words.ts";
 import type { Messages } from "../ui/i18n.svelte.ts";
 
@@ -38,6 +39,7 @@ export default {
   wholeCity: "Afficher toute la ville",
   toDark: "Passer à la carte sombre",
   toLight: "Passer à la carte claire",
+  print: "Imprimer ou enregistrer une image",
   share: "Copier un lien vers cette vue",
   shared: "Le lien est copié.",
   language: "Langue",
@@ -565,3 +567,34 @@ export const times = {
   untimed: "Sans date, affichées en entier : {names}.",
   none: "Aucune des couches affichées n’a de date.",
 };
+
+export const printing = {
+  heading: "Imprimer ou enregistrer une image",
+  title: "Titre",
+  paper: "Papier",
+  orientation: "Orientation",
+  portrait: "Portrait",
+  landscape: "Paysage",
+  colours: "Couleurs",
+  light: "Claires",
+  dark: "Sombres",
+  fineness: "Résolution",
+  dpi_96: "96 ppp, pour l’écran",
+  dpi_150: "150 ppp, pour l’imprimante",
+  dpi_300: "300 ppp, pour une impression fine",
+  print: "Imprimer ou enregistrer en PDF",
+  png: "Enregistrer en PNG",
+  hint: "Dans la fenêtre d’impression, choisissez {paper}, {orientation}, sans marges et 100 % : l’échelle est alors exacte.",
+  preview: "Aperçu de la feuille",
+  drawing: "Dessin de la carte…",
+  ready: "La feuille est prête.",
+  saving: "Création de l’image…",
+  fault_tiles: "Une partie de la carte n’a pas pu être chargée.",
+  fault_graphics: "Le navigateur n’a pas pu dessiner la carte de la feuille.",
+  fault_large: "Ce navigateur ne peut pas dessiner une image aussi grande. Choisissez une résolution plus basse ou un papier plus petit.",
+  scale: "1 : {number} sur {paper}",
+  filtered: "Filtré par : {filters}",
+  as_of: "données du {date}",
+  made: "imprimé le {date}",
+  more: "{count} autres lignes n’ont pas de place ici",
+} satisfies PrintWords;

@@ -1,5 +1,6 @@
 import type { ChartWords } from "../chart/words.ts";
 import type { DownloadWords } from "../download/words.ts";
+import type { PrintWords } from "../print/words.ts";
 import type { RowWords } from "../table/words.ts";
 import type { Messages } from "../ui/i18n.svelte.ts";
 
@@ -38,6 +39,7 @@ export default {
   wholeCity: "Mostrar toda a cidade",
   toDark: "Mudar para o mapa escuro",
   toLight: "Mudar para o mapa claro",
+  print: "Imprimir ou guardar como imagem",
   share: "Copiar uma ligação para esta vista",
   shared: "A ligação foi copiada.",
   language: "Idioma",
@@ -562,3 +564,34 @@ export const times = {
   untimed: "Sem data, mostradas por inteiro: {names}.",
   none: "Nenhuma das camadas ligadas tem data.",
 };
+
+export const printing = {
+  heading: "Imprimir ou guardar como imagem",
+  title: "Título",
+  paper: "Papel",
+  orientation: "Orientação",
+  portrait: "Vertical",
+  landscape: "Horizontal",
+  colours: "Cores",
+  light: "Claras",
+  dark: "Escuras",
+  fineness: "Resolução",
+  dpi_96: "96 ppp, para o ecrã",
+  dpi_150: "150 ppp, para a impressora",
+  dpi_300: "300 ppp, para impressão fina",
+  print: "Imprimir ou guardar como PDF",
+  png: "Guardar como PNG",
+  hint: "Na janela de impressão escolha {paper}, {orientation}, sem margens e 100 %: assim a escala está certa.",
+  preview: "Pré-visualização da folha",
+  drawing: "A desenhar o mapa…",
+  ready: "A folha está pronta.",
+  saving: "A criar a imagem…",
+  fault_tiles: "Não foi possível carregar uma parte do mapa.",
+  fault_graphics: "O navegador não conseguiu desenhar o mapa da folha.",
+  fault_large: "Este navegador não consegue desenhar uma imagem tão grande. Escolha uma resolução mais baixa ou um papel mais pequeno.",
+  scale: "1 : {number} em {paper}",
+  filtered: "Filtrado por: {filters}",
+  as_of: "dados de {date}",
+  made: "impresso em {date}",
+  more: "{count} outras linhas não têm espaço aqui",
+} satisfies PrintWords;

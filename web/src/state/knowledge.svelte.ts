@@ -331,7 +331,7 @@ export class Knowledge {
       wanted.set("selected feature", askFeature(layer, selection.fid));
       if (this.detail(layer.id)?.readings) wanted.set("selected readings", askReadings(layer, selection.fid, this.#choice.speaks));
     }
-    const style = this.#choice.blind ? null : (this.#nextStyle() ?? untrack(() => this.#style));
+    const style = this.#choice.blind ? null : (this.nextStyle() ?? untrack(() => this.#style));
     if (style) wanted.set("style", style);
     untrack(() => {
       if (style && (style.address !== this.#style?.address || style.version !== this.#style.version)) this.#style = style;
@@ -351,8 +351,8 @@ export class Knowledge {
     return ids.filter((id) => this.refusal(id) === null && !this.#lost(id)).map((id) => this.#choice.layer(id)!);
   }
 
-  /** The style that goes with the filters; null while a filter's plan is not known. */
-  #nextStyle(): Ask<Record<string, unknown>> | null {
+  /** The style that goes with the filters, on this base; null while a filter's plan is not known. */
+  nextStyle(base = this.#choice.theme): Ask<Record<string, unknown>> | null {
     const starts: (number | null)[] = [];
     const layers = this.#drawn();
     for (const layer of layers) {
@@ -365,7 +365,7 @@ export class Knowledge {
       const start = error ? undefined : data?.features_from;
       starts.push(start === undefined || start === layer.features_from ? null : start);
     }
-    return askStyle(this.#choice.theme, layers, starts, this.#choice.speaks);
+    return askStyle(base, layers, starts, this.#choice.speaks);
   }
 
   /** Put together what belongs together; until all of it is there, the scene before stays. */
@@ -373,7 +373,7 @@ export class Knowledge {
     const layers = this.catalogue.data ? this.#drawn() : [];
     const style = this.#desk.read<Record<string, unknown>>("style");
     const tiles = layers.map((layer) => [layer, this.tiles(layer.id)] as const);
-    const next = this.catalogue.data ? this.#nextStyle() : null;
+    const next = this.catalogue.data ? this.nextStyle() : null;
     const asked = this.#style;
     const current = next !== null && next.address === asked?.address && next.version === asked.version;
     const ready = current && style.settled && tiles.every(([, each]) => each.settled);

@@ -186,6 +186,11 @@ export class MapState {
     return this.layers.find((layer) => layer.id === id);
   }
 
+  /** Where the map is; null until there is one. */
+  get camera(): Camera | null {
+    return this.#camera;
+  }
+
   /** The state as an address, relative to where the page lives. */
   get link(): string {
     return writeAddress(this.#address());
