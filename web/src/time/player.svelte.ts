@@ -1,5 +1,6 @@
 /** Plays the map through time, step by step: each is drawn before the next one is shown, and the next one's tiles are asked for meanwhile. */
 import { listTiles } from "../map/ahead.ts";
+import { untilDrawn, viewOf } from "../map/narrowing.ts";
 import { buildStyle } from "../map/style.ts";
 import type { MapState } from "../state/map-state.svelte.ts";
 import { chooseUnit, countSteps, numberOf, stepAt, type Span, type Unit } from "./steps.ts";
@@ -155,7 +156,7 @@ export class Player {
     do await frame();
     while (goesOn() && known.drawing && !this.#viewer.blind);
     await frame();
-    if (goesOn()) await this.#viewer.map?.drawn();
+    if (goesOn() && this.#viewer.map) await untilDrawn(this.#viewer.map.library);
   }
 
   /** The next step's tiles are in the browser. */
@@ -173,7 +174,7 @@ export class Player {
     if (!plan || !map || !known.scene) return;
     const style = buildStyle({ ...known.scene, tiles: plan }, null);
     const sources = Object.fromEntries(Object.entries(style.sources).filter(([id]) => id in plan));
-    await Promise.all(listTiles({ ...style, sources }, map.view).map((address) => this.#read(address)));
+    await Promise.all(listTiles({ ...style, sources }, viewOf(map.library)).map((address) => this.#read(address)));
   }
 
   /** What does not come the map asks for itself. */
