@@ -1,4 +1,5 @@
 /** Plays the map through time, step by step: each is drawn before the next one is shown, and the next one's tiles are asked for meanwhile. */
+import { tick } from "svelte";
 import { listTiles } from "../map/ahead.ts";
 import { untilDrawn, viewOf } from "../map/narrowing.ts";
 import { buildStyle } from "../map/style.ts";
@@ -152,11 +153,12 @@ export class Player {
 
   /** What is shown now is on the screen; a page that nobody sees waits. */
   async #drawn(goesOn: () => boolean): Promise<void> {
-    const { known } = this.#viewer;
-    do await frame();
-    while (goesOn() && known.drawing && !this.#viewer.blind);
-    await frame();
-    if (goesOn() && this.#viewer.map) await untilDrawn(this.#viewer.map.library);
+    const { known, map, blind } = this.#viewer;
+    await tick();
+    while (goesOn() && known.drawing && !blind) await frame();
+    // The map takes over a scene a moment after it is there.
+    await sleep(0);
+    if (goesOn() && map) await untilDrawn(map.library);
   }
 
   /** The next step's tiles are in the browser. */
