@@ -33,7 +33,8 @@ const NUDGE = 1_000;
 export interface Events {
   moved(camera: Camera): void;
   zoomed(zoom: number): void;
-  idle(features: InView[], bins: Bin[]): void;
+  /** All is drawn; what is in view comes with it, unless the next thing is drawn at once. */
+  idle(seen: { features: InView[]; bins: Bin[] } | null): void;
   busy(): void;
   selected(selection: Selection | null): void;
   /** A part of the map did not come; `status` is that of the answer, 0 for none. */
@@ -60,6 +61,8 @@ export interface Options {
 export class CityMap {
   /** What each style goes through before it is drawn. */
   dress = (style: StyleSpecification): StyleSpecification => style;
+  /** What is drawn is not looked at, for it is soon another. */
+  brisk = false;
   #map: MapLibreMap;
   #options: Options;
   #events: Events;
@@ -131,7 +134,7 @@ export class CityMap {
       if (this.#waiting) return;
       this.#busy = false;
       this.#options.ahead.stop();
-      this.#events.idle(this.#seen.nearest(), this.#seen.bins());
+      this.#events.idle(this.brisk ? null : { features: this.#seen.nearest(), bins: this.#seen.bins() });
     });
     map.on("zoom", () => this.#events.zoomed(map.getZoom()));
     map.on("dataloading", () => this.#change());

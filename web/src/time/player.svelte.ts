@@ -102,6 +102,7 @@ export class Player {
     for (let first = true; goesOn(); first = false) {
       const began = performance.now();
       const step = this.#show(this.#place + 1, first);
+      this.#hurry(this.speed > 1);
       await this.#drawn(goesOn);
       await Promise.all([sleep(1000 / this.speed - (performance.now() - began)), this.#warmed(goesOn)]);
       // Somebody else has chosen another time meanwhile, or went back.
@@ -121,7 +122,16 @@ export class Player {
   #end(run: number): void {
     if (this.#run !== run) return;
     this.running = false;
+    this.#hurry(false);
     this.#times.coming = [];
+  }
+
+  /** Of quick steps nobody reads which features are in view. */
+  #hurry(brisk: boolean): void {
+    const { map } = this.#viewer;
+    if (!map || map.brisk === brisk) return;
+    map.brisk = brisk;
+    map.library.triggerRepaint();
   }
 
   /** One step on or back. */
