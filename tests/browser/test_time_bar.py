@@ -48,7 +48,7 @@ def count_between(sql: Callable[[str], Any], start: str, end: str) -> int:
 def test_a_window_is_brushed_by_mouse_and_by_keys_and_filters_map_count_and_table(
     open_viewer: Callable[..., Any], sql: Callable[[str], Any]
 ) -> None:
-    viewer = open_viewer("/?layers=crime&tab=table", **SMALL)
+    viewer = open_viewer("/?layers=crime&tab=table")
     page = viewer.page
     page.get_by_role("button", name="Time", exact=True).click()
     bar = bar_of(page)
@@ -101,7 +101,8 @@ def test_a_play_walks_through_a_window_stops_at_its_end_and_is_one_step_back(
         """() => {
           window.told = [];
           const look = () => {
-            const said = [".tally", ".period"].map((part) => document.querySelector(`section ${part}`).textContent).join(" ");
+            const parts = [".tally", ".period"].map((part) => document.querySelector(`section ${part}`).textContent);
+            const said = parts.join(" ");
             if (window.told.at(-1) !== said) window.told.push(said);
             requestAnimationFrame(look);
           };
@@ -127,7 +128,7 @@ def test_a_play_walks_through_a_window_stops_at_its_end_and_is_one_step_back(
 
 
 def test_escape_stops_a_play_where_it_is(open_viewer: Callable[..., Any], sql: Callable[[str], Any]) -> None:
-    viewer = open_viewer("/?layers=crime&bar=time&time=2024-01-01/2024-12-31&tab=chart", **SMALL)
+    viewer = open_viewer("/?layers=crime&bar=time&time=2024-01-01/2024-12-31&tab=chart")
     page = viewer.page
     bar = bar_of(page)
     bar.get_by_role("button", name="Play").click()
@@ -153,23 +154,30 @@ def test_where_tiles_are_whole_the_map_leaves_out_just_what_the_server_would(
         " ST_SnapToGrid(geom_3857, 300)) AS n FROM layers.crime ORDER BY n DESC, fid LIMIT 1) AS densest"
     )
     place = f"#16.5/{lat:.5f}/{lon:.5f}"
-    windows = ["2024-03-01/2024-03-31", "2023-12-25/2023-12-31", "2021-01-01/2021-02-28"]
-    listed = []
-    viewer = open_viewer(f"/?layers=crime&bar=time{place}", **SMALL)
+    viewer = open_viewer(f"/?layers=crime&bar=time&time=2024-01-01/2024-12-31{place}", **SMALL)
     page = viewer.page
-    bar_of(page)
+    bar = bar_of(page)
+    bar.get_by_label("Step", exact=True).select_option("month")
+    page.wait_for_function("() => performance.getEntriesByType('resource').some(({name}) => /mvt$/.test(name))")
     viewer.settle()
+    viewer.in_view()
     viewer.requests.clear()
+    windows = ["2024-01-01/2024-01-31", "2024-02-01/2024-02-29", "2024-03-01/2024-03-31"]
+    listed = []
     for window in windows:
-        page.evaluate(f"location.search = '?layers=crime&bar=time&time={window}'")
-        bar_of(page)
-        viewer.settle()
-        page.wait_for_timeout(500)  # until the tiles of all times are there
+        bar.get_by_role("button", name="One step on").click()
+        assert f"time={window}" in viewer.address()
         viewer.settle()
         listed.append(sorted(viewer.in_view().all_inner_texts()))
     assert any(listed)
+    assert not any(".mvt" in url for url in viewer.requests)
+    # The same map without the bar below it.
+    height = page.locator("#map").evaluate("map => map.clientHeight")
+    spare = SMALL["viewport"]["height"] - height - page.get_by_role("main").locator("> .views").bounding_box()["height"]
+    shown = {"viewport": SMALL["viewport"] | {"height": round(SMALL["viewport"]["height"] - spare)}}
     for window, told in zip(windows, listed, strict=True):
-        plain = open_viewer(f"/?layers=crime&time={window}{place}", **SMALL)
+        plain = open_viewer(f"/?layers=crime&time={window}{place}", **shown)
+        assert plain.page.locator("#map").evaluate("map => map.clientHeight") == height
         assert sorted(plain.in_view().all_inner_texts()) == told
         assert any("mvt?filter=" in url for url in plain.requests)
         plain.page.close()

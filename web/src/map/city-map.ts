@@ -7,8 +7,6 @@ import {
   removeProtocol,
   ScaleControl,
   setWorkerUrl,
-  type ExpressionSpecification,
-  type FilterSpecification,
   type GeoJSONSource,
   type StyleSpecification,
   type VectorSourceSpecification,
@@ -19,10 +17,10 @@ import type { Bounds } from "../query/types.ts";
 import type { Camera } from "../state/address.ts";
 import type { InView } from "../state/map-state.svelte.ts";
 import { pick, type Selection } from "../state/selection.ts";
-import type { Ahead, View } from "./ahead.ts";
+import type { Ahead } from "./ahead.ts";
 import { freePart, shiftInto, type Part } from "./room.ts";
-import { isBin, Seen, toBin, toStack } from "./seen.ts";
-import type { Bin } from "./bins.ts";
+import { isBin, type Bin } from "./bins.ts";
+import { Seen, toBin, toStack } from "./seen.ts";
 import { SELECTION } from "./style.ts";
 
 export { Seen };
@@ -37,7 +35,8 @@ const NUDGE = 1_000;
 export interface Events {
   moved(camera: Camera): void;
   zoomed(zoom: number): void;
-  idle(features: InView[], bins: Bin[]): void;
+  /** All is drawn; what is in view comes with it, unless the next thing is drawn at once. */
+  idle(seen: { features: InView[]; bins: Bin[] } | null): void;
   busy(): void;
   selected(selection: Selection | null): void;
   /** A part of the map did not come; `status` is that of the answer, 0 for none. */
@@ -62,6 +61,10 @@ export interface Options {
 }
 
 export class CityMap {
+  /** What each style goes through before it is drawn. */
+  dress = (style: StyleSpecification): StyleSpecification => style;
+  /** What is drawn is not looked at, for it is soon another. */
+  brisk = false;
   #map: MapLibreMap;
   #options: Options;
   #events: Events;
@@ -84,8 +87,6 @@ export class CityMap {
   #waiting: StyleSpecification | null = null;
   /** What is drawn now. */
   #style: StyleSpecification;
-  /** By source: what features of it have to fulfil to be drawn. */
-  #narrowing: Record<string, ExpressionSpecification> = {};
   /**
    * Sources of which a tile failed, or is on its way as they change: MapLibre 6.17 may wait for ever for such a tile once
    * its source's tiles change. Of a source whose look changes too it would go on to draw the old tiles. So these sources
@@ -130,15 +131,12 @@ export class CityMap {
       this.#styled = true;
       if (this.#waiting) this.#apply(this.#waiting);
       this.#waiting = null;
-      const by = this.#narrowing;
-      this.#narrowing = {};
-      this.narrow(by);
     });
     map.on("idle", () => {
       if (this.#waiting) return;
       this.#busy = false;
       this.#options.ahead.stop();
-      this.#events.idle(this.#seen.nearest(), this.#seen.bins());
+      this.#events.idle(this.brisk ? null : { features: this.#seen.nearest(), bins: this.#seen.bins() });
     });
     map.on("zoom", () => this.#events.zoomed(map.getZoom()));
     map.on("dataloading", () => this.#change());
@@ -227,7 +225,7 @@ export class CityMap {
       const changes = String((source as VectorTileSource).tiles) !== String(next.tiles) || this.#outdated.has(id);
       if (changes && (looksOf(style, id) !== looksOf(this.#style, id) || !this.#map.isSourceLoaded(id))) this.#faulty.add(id);
     }
-    if (this.#faulty.size) this.#map.setStyle(without(narrow(style, this.#narrowing), this.#faulty));
+    if (this.#faulty.size) this.#map.setStyle(without(this.dress(style), this.#faulty));
     this.#faulty.clear();
     for (const [id, next] of Object.entries(style.sources)) {
       const source = this.#map.getSource(id);
@@ -235,7 +233,7 @@ export class CityMap {
       if (next.type === "vector" && next.tiles) this.#setTiles(id, source as VectorTileSource, next);
       if (id === SELECTION && next.type === "geojson") (source as GeoJSONSource).setData(next.data);
     }
-    this.#map.setStyle(narrow(withFonts(style), this.#narrowing));
+    this.#map.setStyle(this.dress(withFonts(style)));
     this.#style = style;
     this.#map.triggerRepaint();
   }
@@ -247,43 +245,20 @@ export class CityMap {
     if (same && (outdated || String(source.tiles) !== String(next.tiles))) source.setTiles(next.tiles!);
   }
 
-  /** Leave features of some sources out of what is drawn, until told otherwise. */
-  narrow(by: Record<string, ExpressionSpecification>): void {
-    const before = this.#narrowing;
-    this.#narrowing = by;
-    if (!this.#styled) return;
-    for (const layer of this.#style.layers) {
-      if (!("source" in layer) || by[layer.source] === before[layer.source] || isBin(layer) || !this.#map.getLayer(layer.id)) continue;
-      this.#map.setFilter(layer.id, filterOf(layer, by), { validate: false });
-    }
-  }
-
-  /** What was asked for is drawn. */
-  drawn(): Promise<void> {
-    return new Promise((resolve) => {
-      const look = (): void => {
-        if (this.#waiting || !this.#map.areTilesLoaded()) return;
-        this.#map.off("render", look);
-        resolve();
-      };
-      this.#map.on("render", look);
-      this.#map.triggerRepaint();
-    });
-  }
-
-  /** Where it is, and how large, as tiles are found by. */
-  get view(): View {
-    const { clientWidth: width, clientHeight: height } = this.#options.container;
-    const { lng: lon, lat } = this.#map.getCenter();
-    const covered = this.#map.getPadding().bottom ?? 0;
-    return { camera: { zoom: this.#map.getZoom(), lat, lon }, bounds: null, width, height, padding: this.#options.padding(), covered };
-  }
-
   goTo(target: Camera | "home"): void {
     if (target !== "home") this.#map.jumpTo({ center: [target.lon, target.lat], zoom: target.zoom }, { quiet: true });
     else if (this.#options.bounds) {
       this.#map.fitBounds(this.#options.bounds, { padding: this.#options.padding() });
     }
+  }
+
+  /** The library's own map, for what comes later and works on it (narrowing.ts), and the style that it draws. */
+  get library(): MapLibreMap {
+    return this.#map;
+  }
+
+  get style(): StyleSpecification {
+    return this.#style;
   }
 
   get middle(): [number, number] {
@@ -348,23 +323,6 @@ export const withFonts = (style: StyleSpecification): StyleSpecification =>
   document.createElement("canvas").getContext("2d")!.measureText("一").actualBoundingBoxDescent < -1
     ? style
     : { ...style, ...(style.metadata as Record<string, Partial<StyleSpecification>>)["geoserver:han"] };
-
-/** A layer of the style, narrowed. */
-function filterOf(
-  layer: { source: string; filter?: FilterSpecification },
-  by: Record<string, ExpressionSpecification>,
-): FilterSpecification | undefined {
-  const more = by[layer.source];
-  return more ? (layer.filter ? (["all", layer.filter, more] as FilterSpecification) : more) : layer.filter;
-}
-
-function narrow(style: StyleSpecification, by: Record<string, ExpressionSpecification>): StyleSpecification {
-  const layers = style.layers.map((layer) => {
-    if (!("source" in layer) || !by[layer.source] || isBin(layer)) return layer;
-    return { ...layer, filter: filterOf(layer, by)! };
-  });
-  return { ...style, layers };
-}
 
 /** All that a style draws of a source. */
 const looksOf = ({ layers }: StyleSpecification, source: string): string =>

@@ -632,3 +632,42 @@ test("what a part of the page that came later asks is asked for as long as it wa
   await rest();
   assert.equal(state.known.read("more").data, undefined);
 });
+
+test("steps of a play tell counts that are known, ask for none, and are one step back", async () => {
+  const { server, state, bar } = open("?layers=crime");
+  await serve(server);
+  const steps = bar.steps.length;
+  server.asked = [];
+  const first = { from: "2024-01-01", to: "2024-01-07" };
+  state.playTo({ window: first, counts: { crime: 7 } });
+  state.setWindow(first);
+  assert.equal(state.known.result("crime")?.count, 7);
+  await serve(server);
+  for (const day of ["08", "15", "22"]) {
+    state.playTo({ window: { from: `2024-01-${day}`, to: `2024-01-${Number(day) + 6}` }, counts: { crime: Number(day) } });
+    await serve(server);
+    assert.equal(state.known.result("crime")?.count, Number(day));
+    assert.equal(state.known.counting("crime"), false);
+  }
+  assert.match(bar.address, /time=2024-01-01/);
+  assert.equal(server.asked.filter((address) => address.includes("summary")).length, 0, server.asked.join("\n"));
+  state.setWindow({ from: "2024-01-22", to: "2024-01-28" }, true);
+  await new Promise((done) => setTimeout(done, 200));
+  await serve(server);
+  assert.match(bar.address, /time=2024-01-22\/2024-01-28/);
+  assert.equal(bar.steps.length, steps + 1);
+  assert.equal(state.known.result("crime")?.count, countOf("crime", state.known.filter("crime")!));
+  state.undo();
+  assert.equal(state.window, null);
+});
+
+test("tiles that hold every feature with its time are those of all times, whatever the window", async () => {
+  const { server, state } = open("?layers=crime,bike-paths&time=2024-01-01/2024-01-31");
+  state.whole = ["crime"];
+  await serve(server);
+  assert.doesNotMatch(state.known.scene!.tiles["crime"]!.tiles[0]!, /seen/);
+  state.whole = [];
+  await new Promise((done) => setTimeout(done, 200));
+  await serve(server);
+  assert.match(state.known.scene!.tiles["crime"]!.tiles[0]!, /filter=seen >= /);
+});

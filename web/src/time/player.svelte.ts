@@ -1,5 +1,7 @@
 /** Plays the map through time, step by step: each is drawn before the next one is shown, and the next one's tiles are asked for meanwhile. */
+import { tick } from "svelte";
 import { listTiles } from "../map/ahead.ts";
+import { untilDrawn, viewOf } from "../map/narrowing.ts";
 import { buildStyle } from "../map/style.ts";
 import type { MapState } from "../state/map-state.svelte.ts";
 import { chooseUnit, countSteps, numberOf, stepAt, type Span, type Unit } from "./steps.ts";
@@ -100,6 +102,7 @@ export class Player {
     for (let first = true; goesOn(); first = false) {
       const began = performance.now();
       const step = this.#show(this.#place + 1, first);
+      this.#hurry(this.speed > 1);
       await this.#drawn(goesOn);
       await Promise.all([sleep(1000 / this.speed - (performance.now() - began)), this.#warmed(goesOn)]);
       // Somebody else has chosen another time meanwhile, or went back.
@@ -119,7 +122,16 @@ export class Player {
   #end(run: number): void {
     if (this.#run !== run) return;
     this.running = false;
+    this.#hurry(false);
     this.#times.coming = [];
+  }
+
+  /** Of quick steps nobody reads which features are in view. */
+  #hurry(brisk: boolean): void {
+    const { map } = this.#viewer;
+    if (!map || map.brisk === brisk) return;
+    map.brisk = brisk;
+    map.library.triggerRepaint();
   }
 
   /** One step on or back. */
@@ -151,11 +163,12 @@ export class Player {
 
   /** What is shown now is on the screen; a page that nobody sees waits. */
   async #drawn(goesOn: () => boolean): Promise<void> {
-    const { known } = this.#viewer;
-    do await frame();
-    while (goesOn() && known.drawing && !this.#viewer.blind);
-    await frame();
-    if (goesOn()) await this.#viewer.map?.drawn();
+    const { known, map, blind } = this.#viewer;
+    await tick();
+    while (goesOn() && known.drawing && !blind) await frame();
+    // The map takes over a scene a moment after it is there.
+    await sleep(0);
+    if (goesOn() && map) await untilDrawn(map.library);
   }
 
   /** The next step's tiles are in the browser. */
@@ -173,7 +186,7 @@ export class Player {
     if (!plan || !map || !known.scene) return;
     const style = buildStyle({ ...known.scene, tiles: plan }, null);
     const sources = Object.fromEntries(Object.entries(style.sources).filter(([id]) => id in plan));
-    await Promise.all(listTiles({ ...style, sources }, map.view).map((address) => this.#read(address)));
+    await Promise.all(listTiles({ ...style, sources }, viewOf(map.library)).map((address) => this.#read(address)));
   }
 
   /** What does not come the map asks for itself. */
