@@ -115,6 +115,16 @@ def test_a_row_is_shown_on_the_map_and_what_is_selected_there_in_the_table(
     assert (fid_of(row), row.get_attribute("aria-rowindex")) == (there, "41236")
 
 
+def test_a_layer_that_is_switched_off_takes_its_table_and_its_chart_with_it(open_viewer: Callable[..., Any]) -> None:
+    for tab, part in (("table", "grid"), ("chart", "listbox")):
+        viewer = open_viewer(f"/?layers=trees&tab={tab}")
+        viewer.page.get_by_role(part).wait_for()
+        viewer.switch("Trees").uncheck()
+        expect(viewer.page.get_by_text("Switch a layer on to see it here.")).to_be_visible()
+        viewer.switch("Reported crime").check()
+        viewer.page.get_by_role(part).wait_for()
+
+
 def test_a_cell_and_rows_are_copied_for_a_spreadsheet(
     open_viewer: Callable[..., Any], sql: Callable[[str], Any]
 ) -> None:
