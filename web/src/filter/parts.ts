@@ -1,10 +1,10 @@
 /** What narrows the map, part by part, in words and with the way to take it out. */
-import type { Field, LayerDetail } from "../query/types.ts";
+import type { Feature, Field, LayerDetail } from "../query/types.ts";
 import type { MapState } from "../state/map-state.svelte.ts";
 import type { Words } from "../ui/i18n.svelte.ts";
 import type { Clause } from "./cql2.ts";
 import { describePeriod } from "./periods.ts";
-import { activeParts, FIELD } from "./question.ts";
+import { activeParts, FIELD, type Area } from "./question.ts";
 import { isTemporal } from "./scale.ts";
 
 export interface Part {
@@ -15,6 +15,9 @@ export interface Part {
   lang: string | undefined;
   clear: () => void;
 }
+
+/** Where the feature is known whose shape is the area. */
+export const AREA_FEATURE = "area feature";
 
 /** Values that a chip names before it counts the rest. */
 const NAMED = 2;
@@ -40,8 +43,19 @@ export function sharedParts(viewer: MapState): Part[] {
   const { window, area, words } = viewer;
   if (window)
     parts.push({ key: "time", text: describePeriod(words, window.from, window.to), lang: undefined, clear: () => viewer.setWindow(null) });
-  if (area) parts.push({ key: "area", text: words.t("areaActive"), lang: undefined, clear: () => viewer.setArea(null) });
+  if (area) parts.push({ key: "area", ...describeArea(viewer, area), clear: () => viewer.setArea(null) });
   return parts;
+}
+
+/** Where; a feature by its title, as soon as that is known. */
+export function describeArea(viewer: MapState, area: Area): Pick<Part, "text" | "lang"> {
+  const { words, known } = viewer;
+  if (area.kind === "circle") return { text: words.t("areaNear", { radius: words.formatLength(area.radius) }), lang: undefined };
+  if (area.kind !== "feature") return { text: words.t("areaActive"), lang: undefined };
+  const { data } = known.read<Feature>(AREA_FEATURE);
+  const detail = known.detail(area.layer);
+  const title = data && detail ? words.titleOf(detail, data.properties, area.fid).text : viewer.layer(area.layer)?.title;
+  return { text: title ? words.t("areaIn", { title }) : words.t("areaActive"), lang: undefined };
 }
 
 /** A clause in few words; the field is named where its values alone would not be understood. */

@@ -9,10 +9,12 @@ import {
   setWorkerUrl,
   type GeoJSONSource,
   type StyleSpecification,
+  type TransformStyleFunction,
   type VectorSourceSpecification,
   type VectorTileSource,
 } from "maplibre-gl";
 import workerUrl from "virtual:map-worker";
+import { layersIn, type Position } from "../filter/question.ts";
 import type { Bounds } from "../query/types.ts";
 import type { Camera } from "../state/address.ts";
 import type { InView } from "../state/map-state.svelte.ts";
@@ -21,7 +23,7 @@ import type { Ahead } from "./ahead.ts";
 import { freePart, shiftInto, type Part } from "./room.ts";
 import { isBin, type Bin } from "./bins.ts";
 import { Seen, toBin, toStack } from "./seen.ts";
-import { SELECTION } from "./style.ts";
+import { MARKS, SELECTION } from "./style.ts";
 
 export { Seen };
 
@@ -29,6 +31,8 @@ setWorkerUrl(workerUrl);
 
 /** Milliseconds in which a browser whose graphics broke down usually has them back. */
 const PATIENCE = 5_000;
+/** Milliseconds after a place was asked about in which a click belongs to that. */
+const HELD = 1_000;
 /** Milliseconds after which a map that has everything draws once more, to say so. */
 const NUDGE = 1_000;
 
@@ -39,6 +43,8 @@ export interface Events {
   idle(seen: { features: InView[]; bins: Bin[] } | null): void;
   busy(): void;
   selected(selection: Selection | null): void;
+  /** Somebody wants to know what is at a place. */
+  asked(at: Position): void;
   /** A part of the map did not come; `status` is that of the answer, 0 for none. */
   failed(status: number | undefined): void;
   /** The browser has taken the map's means to draw away, and not given them back; or it has by now. */
@@ -80,6 +86,11 @@ export class CityMap {
   #busy = true;
   #nudge: ReturnType<typeof setInterval> | undefined;
   #lost: ReturnType<typeof setTimeout> | undefined;
+  /** A tool that has the presses on the map for itself, and what it wants to keep of a style when there is another. */
+  claim: ((x: number, y: number) => void) | null = null;
+  keep?: TransformStyleFunction;
+  /** When a place was asked about last. */
+  #held = -Infinity;
   /** Where the map is going. */
   #goal: { center: [number, number]; zoom: number } | null = null;
   /** MapLibre compares styles only once the first one is there; what comes before waits here. */
@@ -158,12 +169,16 @@ export class CityMap {
       if (status !== 400) this.#events.failed(status);
     });
     map.on("click", ({ point, lngLat }) => {
+      if (performance.now() - this.#held < HELD) return;
+      if (this.claim) return this.claim(point.x, point.y);
       const found = this.#seen.pick(point.x, point.y);
       const at: [number, number] = [lngLat.lng, lngLat.lat];
       if (!found[0]) this.#events.selected(null);
       else if (isBin(found[0])) this.#events.selected({ layer: found[0].source, bin: toBin(found[0]), at });
       else this.#events.selected(pick(toStack(found, at), 0));
     });
+    map.on("contextmenu", ({ lngLat }) => this.#ask(lngLat.toArray()));
+    map.once("touchstart", () => void import("./hold.ts").then(({ onHold }) => onHold(map, (at) => this.#ask(at))));
     map.on("webglcontextlost", () => {
       this.#change();
       clearTimeout(this.#lost);
@@ -181,6 +196,18 @@ export class CityMap {
     });
   }
 
+  /** What is at a place, somebody wants to know: unless a tool has the map. */
+  #ask(at: Position): void {
+    if (this.claim) return;
+    this.#held = performance.now();
+    this.#events.asked(at);
+  }
+
+  /** For a tool that draws on the map by itself. */
+  get gl(): MapLibreMap {
+    return this.#map;
+  }
+
   #change(): void {
     this.#busy = true;
     this.#events.busy();
@@ -191,8 +218,10 @@ export class CityMap {
     this.#seen.read(style, data);
     const before = this.#versions;
     this.#versions = { ...before, ...versions };
-    for (const id of Object.keys(style.sources)) {
-      if (!(id in before) || !(id in versions) || before[id] === versions[id]) continue;
+    const changed = Object.keys(versions).filter((id) => id in before && before[id] !== versions[id]);
+    for (const [id, source] of Object.entries(style.sources)) {
+      const shaped = "tiles" in source && source.tiles ? layersIn(decodeURIComponent(source.tiles[0]!)) : [];
+      if (![id, ...shaped].some((each) => changed.includes(each))) continue;
       this.#edited.add(id);
       this.#outdated.add(id);
     }
@@ -225,17 +254,21 @@ export class CityMap {
       const changes = String((source as VectorTileSource).tiles) !== String(next.tiles) || this.#outdated.has(id);
       if (changes && (looksOf(style, id) !== looksOf(this.#style, id) || !this.#map.isSourceLoaded(id))) this.#faulty.add(id);
     }
-    if (this.#faulty.size) this.#map.setStyle(without(this.dress(style), this.#faulty));
+    if (this.#faulty.size) this.#setStyle(without(style, this.#faulty));
     this.#faulty.clear();
     for (const [id, next] of Object.entries(style.sources)) {
       const source = this.#map.getSource(id);
       if (next.type !== source?.type) continue;
       if (next.type === "vector" && next.tiles) this.#setTiles(id, source as VectorTileSource, next);
-      if (id === SELECTION && next.type === "geojson") (source as GeoJSONSource).setData(next.data);
+      if ((id === SELECTION || id === MARKS) && next.type === "geojson") (source as GeoJSONSource).setData(next.data);
     }
-    this.#map.setStyle(this.dress(withFonts(style)));
+    this.#setStyle(withFonts(style));
     this.#style = style;
     this.#map.triggerRepaint();
+  }
+
+  #setStyle(style: StyleSpecification): void {
+    this.#map.setStyle(this.dress(style), this.keep && { transformStyle: this.keep });
   }
 
   /** A source whose zooms change is made again with the style; one whose tiles change keeps the rest. */

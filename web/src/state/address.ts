@@ -5,7 +5,17 @@
  * An address without a version is one from before there were versions, and is read alike. What is not known, or makes no
  * sense, is kept as it stands and written again.
  */
-import { parseArea, parseWindow, writeArea, writeWindow, type Area, type TimeWindow } from "../filter/question.ts";
+import {
+  parseArea,
+  parsePin,
+  parseWindow,
+  writeArea,
+  writePin,
+  writeWindow,
+  type Area,
+  type Position,
+  type TimeWindow,
+} from "../filter/question.ts";
 import { encodeValue as encode } from "../query/server.ts";
 
 export const VERSION = 1;
@@ -29,6 +39,8 @@ export interface Address {
   filters: Record<string, string>;
   window: TimeWindow | null;
   area: Area | null;
+  /** The place that is asked about, and metres around it. */
+  pin: { at: Position; radius: number } | null;
   selection: { layer: string; fid: number } | null;
   /** What lies beside the map or in its place; null is the map alone. */
   tab: Tab | null;
@@ -60,6 +72,7 @@ const READ = {
   layers: (text: string) => [...new Set(text.split(",").filter(Boolean))],
   time: (text: string) => parseWindow(text) ?? undefined,
   area: (text: string) => parseArea(text) ?? undefined,
+  pin: (text: string) => parsePin(text) ?? undefined,
   select: (text: string) => parseSelection(text) ?? undefined,
   tab: (text: string) => (text === "chart" || text === "table" ? text : undefined),
   of: (text: string) => text || undefined,
@@ -96,6 +109,7 @@ export function parseAddress(search: string, hash: string): Address {
     filters: Object.fromEntries(filters),
     window: found.time ?? null,
     area: found.area ?? null,
+    pin: found.pin ?? null,
     selection: found.select ?? null,
     tab: found.tab ?? null,
     subject: found.of ?? null,
@@ -136,6 +150,7 @@ export function writeAddress(address: Address): string {
       .map((id): [string, string] => [FILTER + id, address.filters[id]!]),
     ["time", address.window && writeWindow(address.window)],
     ["area", address.area && writeArea(address.area)],
+    ["pin", address.pin && writePin(address.pin)],
     ["select", address.selection && `${address.selection.layer}/${address.selection.fid}`],
     ["tab", address.tab],
     ["of", address.subject],

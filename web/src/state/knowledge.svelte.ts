@@ -1,6 +1,6 @@
 /** What the server says about a map's layers under its filters: details, counts, plans, and the scene to draw. */
 import { untrack } from "svelte";
-import { combine, parseQuestion, writeQuestion, writeWithoutEach, type Shared, type TimeWindow } from "../filter/question.ts";
+import { combine, layersIn, parseQuestion, writeQuestion, writeWithoutEach, type Shared, type TimeWindow } from "../filter/question.ts";
 import { Desk, type Known } from "../query/desk.svelte.ts";
 import type { Presence } from "../query/presence.svelte.ts";
 import type { Queries } from "../query/queries.ts";
@@ -45,6 +45,7 @@ export interface Scene {
   style: Record<string, unknown>;
   /** By layer. */
   tiles: Record<string, TileJson>;
+  /** By layer, those included of which only features are named in filters. */
   versions: Record<string, string>;
   /** Layers that could not be had; the rest is drawn without them. */
   failed: string[];
@@ -257,6 +258,13 @@ export class Knowledge {
     return this.filter(id, this.#choice.whole.includes(id) ? null : this.#choice.window);
   }
 
+  /** The layer, with the version of all data that its answers under its filter come from. */
+  asked(id: string): LayerSummary | undefined {
+    const layer = this.#choice.layer(id);
+    const others = layersIn(this.filter(id) ?? "").map((other) => this.#choice.layer(other)?.version);
+    return layer && { ...layer, version: [layer.version, ...others].join(" ") };
+  }
+
   /** Fields that are narrowed and whose controls are open: these are counted without their own part. */
   #narrowed(id: string): string[] {
     const detail = this.detail(id);
@@ -280,7 +288,7 @@ export class Knowledge {
 
   #summaries(id: string): Wanted {
     const wanted: Wanted = new Map();
-    const layer = this.#choice.layer(id);
+    const layer = this.asked(id);
     const filter = this.filter(id);
     if (!layer || filter === null || !this.#wantsSummary(id)) return wanted;
     const { data: detail, settled } = this.#desk.read<LayerDetail>(`${id} detail`);
@@ -302,7 +310,7 @@ export class Knowledge {
 
   /** Where nothing matches, rows are counted without each part of the filter. */
   #loosening(id: string): Wanted {
-    const layer = this.#choice.layer(id);
+    const layer = this.asked(id);
     const detail = this.detail(id);
     const { data, settled, error } = this.#desk.read<Summary>(`${id} summary`);
     if (!layer || !detail || !settled || error || data?.count !== 0 || this.filter(id) === "") return new Map();
@@ -321,8 +329,9 @@ export class Knowledge {
       wanted.set(`${id} detail`, askLayer(layer, this.#choice.speaks));
       for (const [place, ask] of [...this.#summaries(id), ...this.#loosening(id)]) wanted.set(place, ask);
       if (filter === null) continue;
-      if (!this.#choice.blind) wanted.set(`${id} tiles`, askTileJson(layer, filter));
-      else if (layer.count !== null) wanted.set(`${id} first`, askFirst(layer, filter));
+      const asked = this.asked(id)!;
+      if (!this.#choice.blind) wanted.set(`${id} tiles`, askTileJson(asked, filter));
+      else if (layer.count !== null) wanted.set(`${id} first`, askFirst(asked, filter));
     }
     for (const more of this.#more) for (const [place, ask] of more()) wanted.set(place, ask);
     const selection = this.#choice.selection;
@@ -387,7 +396,9 @@ export class Knowledge {
       base: this.#choice.theme,
       style: style.data,
       tiles: Object.fromEntries(tiles.flatMap(([layer, { data, error }]) => (data && !error ? [[layer.id, data]] : []))),
-      versions: Object.fromEntries(layers.map((layer) => [layer.id, layer.version])),
+      versions: Object.fromEntries(
+        layers.flatMap(({ id }) => [id, ...layersIn(this.filter(id) ?? "")]).map((id) => [id, this.#choice.layer(id)?.version ?? ""]),
+      ),
       failed: this.#choice.on.filter((id) => this.#lost(id) || tiles.some(([layer, { error }]) => layer.id === id && error !== null)),
     };
   }

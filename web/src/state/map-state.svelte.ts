@@ -3,17 +3,27 @@
  * its methods change it. It asks for itself: what is known does not depend on what is on the screen.
  */
 import { untrack } from "svelte";
-import { parseQuestion, writeQuestion, type Area, type Question, type TimeWindow } from "../filter/question.ts";
+import {
+  AROUND,
+  parseQuestion,
+  writePosition,
+  writeQuestion,
+  type Area,
+  type Position,
+  type Question,
+  type TimeWindow,
+} from "../filter/question.ts";
 import type { Clause } from "../filter/cql2.ts";
 import type { Bin } from "../map/bins.ts";
 import type { CityMap } from "../map/city-map.ts";
+import type { Marks } from "../map/style.ts";
 import type { Queries } from "../query/queries.ts";
 import type { Bounds, City, Field, LayerDetail, LayerSummary, Scalar } from "../query/types.ts";
 import { pickLanguage, Words, type LanguageFiles } from "../ui/i18n.svelte.ts";
 import { parseAddress, VERSION, writeAddress, type Address, type Bar, type Base, type Camera, type Tab } from "./address.ts";
 import type { AddressBar } from "./history.ts";
 import { Knowledge, type Foretold } from "./knowledge.svelte.ts";
-import { selectionKey, type Selection } from "./selection.ts";
+import { cardKey, selectionKey, type Selection } from "./selection.ts";
 
 export interface InView {
   layer: string;
@@ -52,6 +62,12 @@ export class MapState {
   /** What narrows all layers together. */
   window = $state.raw<TimeWindow | null>(null);
   area = $state.raw<Area | null>(null);
+  /** The place that is asked about, and metres around it; what it is called is known of one that was found by its name. */
+  pin = $state.raw<{ at: Position; radius: number; title: string } | null>(null);
+  /** The tool that draws and picks areas is at hand. */
+  areaTool = $state(false);
+  /** What is drawn on the map beside its layers and the selection. */
+  marks = $state.raw<Marks | null>(null);
   base = $state<Base | null>(null);
   systemDark = $state(false);
   /** The browser cannot draw a map; what is on is listed. */
@@ -204,6 +220,7 @@ export class MapState {
       filters: this.filters,
       window: this.window,
       area: this.area,
+      pin: this.pin,
       selection: selected && !selected.bin ? { layer: selected.layer, fid: selected.fid } : null,
       tab: this.tab,
       subject: this.#subject,
@@ -239,6 +256,7 @@ export class MapState {
     this.filters = address.filters;
     this.window = address.window;
     this.area = address.area;
+    this.#readPin(address.pin);
     this.tab = address.tab;
     this.#subject = address.subject;
     this.chart = address.chart;
@@ -258,6 +276,11 @@ export class MapState {
     this.#chosen = choiceOf(address);
     if (this.#past.at(-1) === this.#chosen) this.#past = this.#past.slice(0, -1);
     else if (before && before !== this.#chosen) this.#remember(before);
+  }
+
+  #readPin(pin: Address["pin"]): void {
+    const title = pin && this.pin && writePosition(pin.at) === writePosition(this.pin.at) ? this.pin.title : "";
+    this.pin = pin && { ...pin, title };
   }
 
   /** Put the state into the address; a repeated `key` soon after the last replaces that step instead of adding one. */
@@ -312,6 +335,23 @@ export class MapState {
     this.#selection = selection;
     // A look at another feature is no step of its own: "back" undoes what was chosen.
     this.#bar.replace(this.link);
+  }
+
+  /** Ask about a place, or about none; like a selection it is no step of its own. */
+  setPin(at: Position | null, title = "", radius = this.pin?.radius ?? AROUND): void {
+    this.pin = at && { at, title, radius };
+    this.select(null);
+  }
+
+  /** What a card tells of: what is selected, or else the place that is asked about. */
+  get told(): unknown {
+    return this.selection ? cardKey(this.selection) : this.pin?.at.join();
+  }
+
+  /** Take away what the card tells of. */
+  untell(): void {
+    if (this.selection) this.select(null);
+    else this.setPin(null);
   }
 
   setFilter(id: string, text: string, key = ""): void {
@@ -466,6 +506,7 @@ function choiceOf(address: Address): string {
     base: null,
     language: null,
     selection: null,
+    pin: null,
     camera: null,
     fragment: "",
   });

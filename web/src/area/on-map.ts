@@ -1,0 +1,31 @@
+/** What the tool of areas asks of the map. */
+import type { CityMap } from "../map/city-map.ts";
+import type { Position } from "../filter/question.ts";
+import type { Bounds } from "../query/types.ts";
+
+/** No nearer than this where something small is fitted into the map, and pixels around it. */
+const NEAREST = 17;
+const ROOM = 60;
+
+/** The topmost area under a pixel, of the layers that have rows to be picked. */
+export function areaUnder({ gl }: CityMap, x: number, y: number, layers: readonly string[]): { layer: string; fid: number } | null {
+  const found = gl.queryRenderedFeatures([x, y]).find(({ source, sourceLayer, id, geometry }) => {
+    // Bins come from the same source, and stand for many.
+    const picked = layers.includes(source) && sourceLayer === source && Number.isSafeInteger(id);
+    return picked && /Polygon$/.test(geometry.type);
+  });
+  return found ? { layer: found.source, fid: Number(found.id) } : null;
+}
+
+/** Two corners of what is seen of the ground, without what lies under something at the bottom. */
+export function cornersOf({ gl }: CityMap): [Position, Position] {
+  const { clientWidth: width, clientHeight: height } = gl.getContainer();
+  const low = height - (gl.getPadding().bottom ?? 0);
+  return [gl.unproject([0, low]).toArray(), gl.unproject([width, 0]).toArray()];
+}
+
+/** Go where all of this is seen; `low` pixels at the bottom lie under the tool. */
+export function fitInto({ gl }: CityMap, bounds: Bounds, low: number): void {
+  const padding = { top: ROOM, right: ROOM, left: ROOM, bottom: ROOM + low };
+  gl.fitBounds(bounds as [number, number, number, number], { padding, maxZoom: NEAREST });
+}
