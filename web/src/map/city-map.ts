@@ -245,6 +245,11 @@ export class CityMap {
     }
   }
 
+  /** What is behind the door, for whoever moves two maps as one. */
+  get inner(): MapLibreMap {
+    return this.#map;
+  }
+
   get middle(): [number, number] {
     return this.#map.getCenter().toArray();
   }

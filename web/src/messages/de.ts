@@ -1,4 +1,5 @@
 import type { ChartWords } from "../chart/words.ts";
+import type { CompareWords } from "../compare/words.ts";
 import type { DownloadWords } from "../download/words.ts";
 import type { RowWords } from "../table/words.ts";
 import type { Messages } from "../ui/i18n.svelte.ts";
@@ -58,6 +59,7 @@ export default {
   wholeCity: "Ganze Stadt zeigen",
   toDark: "Zur dunklen Karte wechseln",
   toLight: "Zur hellen Karte wechseln",
+  compare: "Zwei Karten vergleichen",
   share: "Link zu dieser Ansicht kopieren",
   shared: "Der Link ist kopiert.",
   language: "Sprache",
@@ -529,3 +531,20 @@ export const finding = {
   more: "Es kann mehr geben: Die Suche dauerte zu lange.",
   clear: "Suche leeren",
 };
+
+export const comparing = {
+  left: "Links",
+  right: "Rechts",
+  above: "Oben",
+  below: "Unten",
+  act: "Diese Karte filtern: {side}",
+  how: "Wie beide Karten liegen",
+  side: "Nebeneinander",
+  swipe: "Überblenden",
+  presets: "{side} zeigt …",
+  before: "Direkt davor: {period}",
+  year: "Ein Jahr früher: {period}",
+  whole: "Alles, ohne Filter",
+  same: "Dasselbe wie die andere Karte",
+  handle: "Linie zwischen beiden Karten",
+} satisfies CompareWords;

@@ -54,6 +54,7 @@ export default {
   wholeCity: "Show the whole city",
   toDark: "Switch to the dark map",
   toLight: "Switch to the light map",
+  compare: "Compare two maps",
   share: "Copy a link to this view",
   shared: "The link is copied.",
   language: "Language",
@@ -524,4 +525,22 @@ export const finding = {
   value: "{field} in {layer}",
   more: "There may be more: the search took too long.",
   clear: "Clear the search",
+};
+
+/** What the page says about two maps that are compared; fetched with the second. */
+export const comparing = {
+  left: "Left",
+  right: "Right",
+  above: "Above",
+  below: "Below",
+  act: "Filter this map: {side}",
+  how: "How both maps lie",
+  side: "Side by side",
+  swipe: "Swipe",
+  presets: "{side} shows …",
+  before: "Just before: {period}",
+  year: "A year earlier: {period}",
+  whole: "Everything, without filters",
+  same: "The same as the other map",
+  handle: "Line between both maps",
 };

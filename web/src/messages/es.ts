@@ -1,4 +1,5 @@
 import type { ChartWords } from "../chart/words.ts";
+import type { CompareWords } from "../compare/words.ts";
 import type { DownloadWords } from "../download/words.ts";
 import type { RowWords } from "../table/words.ts";
 import type { Messages } from "../ui/i18n.svelte.ts";
@@ -58,6 +59,7 @@ export default {
   wholeCity: "Mostrar toda la ciudad",
   toDark: "Cambiar al mapa oscuro",
   toLight: "Cambiar al mapa claro",
+  compare: "Comparar dos mapas",
   share: "Copiar un enlace a esta vista",
   shared: "El enlace está copiado.",
   language: "Idioma",
@@ -527,3 +529,20 @@ export const finding = {
   more: "Puede haber más: la búsqueda tardó demasiado.",
   clear: "Vaciar la búsqueda",
 };
+
+export const comparing = {
+  left: "Izquierda",
+  right: "Derecha",
+  above: "Arriba",
+  below: "Abajo",
+  act: "Filtrar este mapa: {side}",
+  how: "Cómo se disponen los dos mapas",
+  side: "Lado a lado",
+  swipe: "Cortina",
+  presets: "{side}: mostrar …",
+  before: "Justo antes: {period}",
+  year: "Un año antes: {period}",
+  whole: "Todo, sin filtros",
+  same: "Lo mismo que el otro mapa",
+  handle: "Línea entre los dos mapas",
+} satisfies CompareWords;

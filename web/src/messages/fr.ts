@@ -1,4 +1,5 @@
 import type { ChartWords } from "../chart/words.ts";
+import type { CompareWords } from "../compare/words.ts";
 import type { DownloadWords } from "../download/words.ts";
 import type { RowWords } from "../table/words.ts";
 import type { Messages } from "../ui/i18n.svelte.ts";
@@ -58,6 +59,7 @@ export default {
   wholeCity: "Afficher toute la ville",
   toDark: "Passer à la carte sombre",
   toLight: "Passer à la carte claire",
+  compare: "Comparer deux cartes",
   share: "Copier un lien vers cette vue",
   shared: "Le lien est copié.",
   language: "Langue",
@@ -531,3 +533,20 @@ export const finding = {
   more: "Il y en a peut-être d’autres : la recherche a duré trop longtemps.",
   clear: "Vider la recherche",
 };
+
+export const comparing = {
+  left: "À gauche",
+  right: "À droite",
+  above: "En haut",
+  below: "En bas",
+  act: "Filtrer cette carte : {side}",
+  how: "Disposition des deux cartes",
+  side: "Côte à côte",
+  swipe: "Rideau",
+  presets: "{side}, montrer …",
+  before: "Juste avant : {period}",
+  year: "Un an plus tôt : {period}",
+  whole: "Tout, sans filtre",
+  same: "La même chose que l’autre carte",
+  handle: "Ligne entre les deux cartes",
+} satisfies CompareWords;

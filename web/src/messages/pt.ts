@@ -1,4 +1,5 @@
 import type { ChartWords } from "../chart/words.ts";
+import type { CompareWords } from "../compare/words.ts";
 import type { DownloadWords } from "../download/words.ts";
 import type { RowWords } from "../table/words.ts";
 import type { Messages } from "../ui/i18n.svelte.ts";
@@ -58,6 +59,7 @@ export default {
   wholeCity: "Mostrar toda a cidade",
   toDark: "Mudar para o mapa escuro",
   toLight: "Mudar para o mapa claro",
+  compare: "Comparar dois mapas",
   share: "Copiar uma ligação para esta vista",
   shared: "A ligação foi copiada.",
   language: "Idioma",
@@ -528,3 +530,20 @@ export const finding = {
   more: "Pode haver mais: a pesquisa demorou demasiado.",
   clear: "Limpar a pesquisa",
 };
+
+export const comparing = {
+  left: "Esquerda",
+  right: "Direita",
+  above: "Em cima",
+  below: "Em baixo",
+  act: "Filtrar este mapa: {side}",
+  how: "Como ficam os dois mapas",
+  side: "Lado a lado",
+  swipe: "Cortina",
+  presets: "{side}: mostrar …",
+  before: "Logo antes: {period}",
+  year: "Um ano antes: {period}",
+  whole: "Tudo, sem filtros",
+  same: "O mesmo que o outro mapa",
+  handle: "Linha entre os dois mapas",
+} satisfies CompareWords;

@@ -75,7 +75,7 @@ export class Knowledge {
   #desk: Desk;
   #choice: Choice;
   readonly presence: Presence;
-  #stop: () => void;
+  #stop = (): void => undefined;
   /** The latest that could be drawn. */
   scene = $state.raw<Scene | null>(null);
   /** A newer one is on its way. */
@@ -91,6 +91,10 @@ export class Knowledge {
     this.#desk = new Desk(queries);
     this.#choice = choice;
     this.presence = queries.presence;
+  }
+
+  /** Begin to ask. What is chosen depends on what is known, which may be known at once. */
+  start(): void {
     this.#stop = $effect.root(() => {
       $effect.pre(() => {
         const wanted = this.#list();
