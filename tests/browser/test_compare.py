@@ -238,3 +238,40 @@ def test_a_comparison_has_no_barriers(open_viewer: Callable[..., Any], dark: boo
     settle(viewer)
     assert find_faults(page) == []
     page.screenshot(path=output / f"compare-swipe-{base}.png")
+
+
+def test_places_are_compared_with_places_and_squares_with_squares(
+    open_viewer: Callable[..., Any], differ: Callable[[Image.Image, Image.Image], int]
+) -> None:
+    few = f"/?layers=crime&filter.crime={quote(BURGLARIES)}"
+    viewer = open_viewer(few)
+    page = viewer.page
+    legend = page.get_by_role("region", name="Legend")
+    expect(legend).to_contain_text("Burglary")
+    settle(viewer.open(f"{few}&compare=side&compare.layers=crime"))
+    expect(legend).to_have_count(1)  # of both
+    expect(legend).to_contain_text("number in each square")
+    asked = [urlsplit(url).query for url in viewer.requests if re.search(r"/tiles/crime/\d+/", url)]
+    assert any("burglary" in query and not query.endswith("features-from=0") for query in asked)
+    page.get_by_role("button", name="Close", exact=True).click()
+    viewer.settle()
+    expect(legend).to_contain_text("Burglary")
+
+
+def test_a_comparison_that_is_closed_gives_back_what_it_drew_with(open_viewer: Callable[..., Any]) -> None:
+    viewer = open_viewer("/?layers=trees")
+    page = viewer.page
+    page.evaluate(
+        "document.querySelector('#map canvas').addEventListener('webglcontextlost', () => (window.lost = true))"
+    )
+    button = page.get_by_role("button", name="Compare two maps")
+    for _ in range(20):
+        button.click()
+        page.locator("#other-map canvas").wait_for()
+        button.click()
+        expect(page.locator("#other-map")).to_have_count(0)
+    viewer.settle()
+    assert page.evaluate("window.lost") is None
+    before = viewer.picture().resize((1, 1)).getpixel((0, 0))
+    viewer.open("/?layers=trees")
+    assert viewer.picture().resize((1, 1)).getpixel((0, 0)) == before
