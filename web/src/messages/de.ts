@@ -1,5 +1,6 @@
 import type { AreaWords } from "../area/words.ts";
 import type { ChartWords } from "../chart/words.ts";
+import type { CompareWords } from "../compare/words.ts";
 import type { DownloadWords } from "../download/words.ts";
 import type { PrintWords } from "../print/words.ts";
 import type { RowWords } from "../table/words.ts";
@@ -23,6 +24,7 @@ export default {
   missing: "Nicht mehr verfügbar: {names}.",
   unknown: "Diese Teile des Links kennt die Seite nicht; sie bleiben darin: {names}.",
   areaTool: "Gebiet",
+  compare: "Zwei Karten vergleichen",
   counting: "Wird gezählt …",
   legend: "Legende zu {title}",
   filter: "Filtern",
@@ -648,3 +650,20 @@ export const areas = {
   switchOn: "Auf der Karte zeigen",
   marked: "Ort {place}",
 } satisfies AreaWords;
+
+export const comparing = {
+  left: "Links",
+  right: "Rechts",
+  above: "Oben",
+  below: "Unten",
+  act: "Diese Karte filtern: {side}",
+  how: "Wie beide Karten liegen",
+  side: "Nebeneinander",
+  swipe: "Überblenden",
+  presets: "{side} zeigt …",
+  before: "Direkt davor: {period}",
+  year: "Ein Jahr früher: {period}",
+  whole: "Alles, ohne Filter",
+  same: "Dasselbe wie die andere Karte",
+  handle: "Linie zwischen beiden Karten",
+} satisfies CompareWords;

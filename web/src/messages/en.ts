@@ -17,6 +17,7 @@ export default {
   missing: "No longer available: {names}.",
   unknown: "This page does not know these parts of the link; they are kept in it: {names}.",
   areaTool: "Area",
+  compare: "Compare two maps",
   counting: "Counting…",
   legend: "Legend for {title}",
   filter: "Filter",
@@ -643,4 +644,22 @@ export const areas = {
   found: "{count} {noun}",
   switchOn: "Show on the map",
   marked: "Place {place}",
+};
+
+/** What the page says about two maps that are compared; fetched with the second. */
+export const comparing = {
+  left: "Left",
+  right: "Right",
+  above: "Above",
+  below: "Below",
+  act: "Filter this map: {side}",
+  how: "How both maps lie",
+  side: "Side by side",
+  swipe: "Swipe",
+  presets: "{side} shows …",
+  before: "Just before: {period}",
+  year: "A year earlier: {period}",
+  whole: "Everything, without filters",
+  same: "The same as the other map",
+  handle: "Line between both maps",
 };

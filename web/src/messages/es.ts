@@ -1,5 +1,6 @@
 import type { AreaWords } from "../area/words.ts";
 import type { ChartWords } from "../chart/words.ts";
+import type { CompareWords } from "../compare/words.ts";
 import type { DownloadWords } from "../download/words.ts";
 import type { PrintWords } from "../print/words.ts";
 import type { RowWords } from "../table/words.ts";
@@ -23,6 +24,7 @@ export default {
   missing: "Ya no disponible: {names}.",
   unknown: "Esta página no conoce estas partes del enlace; se conservan en él: {names}.",
   areaTool: "Zona",
+  compare: "Comparar dos mapas",
   counting: "Contando…",
   legend: "Leyenda de {title}",
   filter: "Filtrar",
@@ -646,3 +648,20 @@ export const areas = {
   switchOn: "Mostrar en el mapa",
   marked: "Lugar {place}",
 } satisfies AreaWords;
+
+export const comparing = {
+  left: "Izquierda",
+  right: "Derecha",
+  above: "Arriba",
+  below: "Abajo",
+  act: "Filtrar este mapa: {side}",
+  how: "Cómo se disponen los dos mapas",
+  side: "Lado a lado",
+  swipe: "Cortina",
+  presets: "{side}: mostrar …",
+  before: "Justo antes: {period}",
+  year: "Un año antes: {period}",
+  whole: "Todo, sin filtros",
+  same: "Lo mismo que el otro mapa",
+  handle: "Línea entre los dos mapas",
+} satisfies CompareWords;

@@ -1,5 +1,6 @@
 import type { AreaWords } from "../area/words.ts";
 import type { ChartWords } from "../chart/words.ts";
+import type { CompareWords } from "../compare/words.ts";
 import type { DownloadWords } from "../download/words.ts";
 import type { PrintWords } from "../print/words.ts";
 import type { RowWords } from "../table/words.ts";
@@ -23,6 +24,7 @@ export default {
   missing: "Plus disponible : {names}.",
   unknown: "Cette page ne connaît pas ces parties du lien ; elles y sont conservées : {names}.",
   areaTool: "Zone",
+  compare: "Comparer deux cartes",
   counting: "Calcul en cours…",
   legend: "Légende de {title}",
   filter: "Filtrer",
@@ -650,3 +652,20 @@ export const areas = {
   switchOn: "Afficher sur la carte",
   marked: "Lieu {place}",
 } satisfies AreaWords;
+
+export const comparing = {
+  left: "À gauche",
+  right: "À droite",
+  above: "En haut",
+  below: "En bas",
+  act: "Filtrer cette carte : {side}",
+  how: "Disposition des deux cartes",
+  side: "Côte à côte",
+  swipe: "Rideau",
+  presets: "{side}, montrer …",
+  before: "Juste avant : {period}",
+  year: "Un an plus tôt : {period}",
+  whole: "Tout, sans filtre",
+  same: "La même chose que l’autre carte",
+  handle: "Ligne entre les deux cartes",
+} satisfies CompareWords;

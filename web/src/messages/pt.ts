@@ -1,5 +1,6 @@
 import type { AreaWords } from "../area/words.ts";
 import type { ChartWords } from "../chart/words.ts";
+import type { CompareWords } from "../compare/words.ts";
 import type { DownloadWords } from "../download/words.ts";
 import type { PrintWords } from "../print/words.ts";
 import type { RowWords } from "../table/words.ts";
@@ -23,6 +24,7 @@ export default {
   missing: "Já não disponível: {names}.",
   unknown: "Esta página não conhece estas partes da ligação; ficam nela guardadas: {names}.",
   areaTool: "Área",
+  compare: "Comparar dois mapas",
   counting: "A contar…",
   legend: "Legenda de {title}",
   filter: "Filtrar",
@@ -647,3 +649,20 @@ export const areas = {
   switchOn: "Mostrar no mapa",
   marked: "Lugar {place}",
 } satisfies AreaWords;
+
+export const comparing = {
+  left: "Esquerda",
+  right: "Direita",
+  above: "Em cima",
+  below: "Em baixo",
+  act: "Filtrar este mapa: {side}",
+  how: "Como ficam os dois mapas",
+  side: "Lado a lado",
+  swipe: "Cortina",
+  presets: "{side}: mostrar …",
+  before: "Logo antes: {period}",
+  year: "Um ano antes: {period}",
+  whole: "Tudo, sem filtros",
+  same: "O mesmo que o outro mapa",
+  handle: "Linha entre os dois mapas",
+} satisfies CompareWords;

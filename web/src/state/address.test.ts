@@ -28,6 +28,7 @@ test("an address is read and written again without loss", () => {
     base: "dark",
     camera: { zoom: 13.25, lat: 45.2, lon: -28.6 },
     language: "de",
+    compare: "&compare=side&compare.filter.crime=category='theft'&compare.time=2023-01-01/..",
     unknown: [["utm_source", "a b&c"]],
     fragment: "",
   };
@@ -146,6 +147,7 @@ test("states made at random come back from their addresses", () => {
       bar: pick(null, "time"),
       base: pick(null, "light", "dark"),
       language: pick(null, "de", "xx"),
+      compare: pick("", "&compare=", "&compare=swipe&compare.layers=a,b&compare.filter.x%3Dy=z&compare.other=1"),
       camera: pick(null, { zoom: pick(0, 9.125, 18), lat: pick(45.2, -89.99), lon: pick(0, -179.5) }),
       unknown: some().map((name): [string, string] => [name, pick("", "1", "a=b&c")]),
       fragment: "",

@@ -56,6 +56,8 @@ export interface Address {
   /** null follows the reader's system. */
   base: Base | null;
   language: string | null;
+  /** What the other map of a comparison shows, as it stands in the address: "&compare=side&compare.time=2024-01-01/.."; "" is one map alone. */
+  compare: string;
   /** null shows the whole city. */
   camera: Camera | null;
   /** Parameters that are not known or make no sense, in their order. */
@@ -90,6 +92,7 @@ export function parseAddress(search: string, hash: string): Address {
   const found: Read = {};
   const filters: [string, string][] = [];
   const unknown: [string, string][] = [];
+  const compare: [string, string][] = [];
   for (const [name, value] of new URLSearchParams(search)) {
     const layer = name.startsWith(FILTER) ? name.slice(FILTER.length) : "";
     if (layer && !filters.some(([other]) => other === layer)) {
@@ -100,7 +103,7 @@ export function parseAddress(search: string, hash: string): Address {
       const read = READ[name as keyof Read](value);
       if (read === undefined) unknown.push([name, value]);
       else Object.assign(found, { [name]: read });
-    } else unknown.push([name, value]);
+    } else (/^compare(\.|$)/.test(name) ? compare : unknown).push([name, value]);
   }
   const camera = parseCamera(hash);
   return {
@@ -119,6 +122,7 @@ export function parseAddress(search: string, hash: string): Address {
     bar: found.bar ?? null,
     base: found.base ?? null,
     language: found.lang ?? null,
+    compare: writePairs(compare),
     camera,
     unknown,
     fragment: camera ? "" : hash.replace(/^#/, ""),
@@ -164,9 +168,12 @@ export function writeAddress(address: Address): string {
   const said = known.filter((pair): pair is [string, string] => pair[1] !== null);
   // What is said now takes the place of what made no sense.
   const kept = address.unknown.filter(([name]) => !said.some(([other]) => other === name) || !Object.hasOwn(READ, name));
-  const query = [...said, ...kept].map(([name, value]) => `${encode(name).replaceAll("=", "%3D")}=${encode(value)}`);
-  return `?${query.join("&")}${address.camera ? writeCamera(address.camera) : address.fragment && `#${address.fragment}`}`;
+  const query = writePairs([...said, ...kept]).slice(1) + address.compare;
+  return `?${query}${address.camera ? writeCamera(address.camera) : address.fragment && `#${address.fragment}`}`;
 }
+
+export const writePairs = (pairs: [name: string, value: string][]): string =>
+  pairs.map(([name, value]) => `&${encode(name).replaceAll("=", "%3D")}=${encode(value)}`).join("");
 
 /** As many decimals as it takes to come back to the same pixel: a tenth of one here, a thousandth of a zoom step. */
 function writeCamera({ zoom, lat, lon }: Camera): string {

@@ -84,13 +84,15 @@ export class Knowledge {
   #desk: Desk;
   #choice: Choice;
   readonly presence: Presence;
-  #stop: () => void;
+  #stop = (): void => undefined;
   /** The latest that could be drawn. */
   scene = $state.raw<Scene | null>(null);
   /** A newer one is on its way. */
   drawing = $state(true);
   /** Nothing can be drawn: the base is missing. */
   baseFailed = $state(false);
+  /** Zoom before which features of a layer are not shown, whatever its filter leaves: another map beside this one shows none. */
+  least = $state.raw((_id: string): number => 0);
   /** What parts of the page that came later want to know. */
   #more = $state.raw<(() => Wanted)[]>([]);
   /** The latest style that goes with its filters. */
@@ -100,6 +102,10 @@ export class Knowledge {
     this.#desk = new Desk(queries);
     this.#choice = choice;
     this.presence = queries.presence;
+  }
+
+  /** Begin to ask. What is chosen depends on what is known, which may be known at once. */
+  start(): void {
     this.#stop = $effect.root(() => {
       $effect.pre(() => {
         const wanted = this.#list();
@@ -226,7 +232,7 @@ export class Knowledge {
 
   /** The zoom from which on features are shown under the filter. */
   featuresFrom(id: string): number {
-    return this.tiles(id).data?.features_from ?? this.#choice.layer(id)?.features_from ?? 0;
+    return Math.max(this.least(id), this.tiles(id).data?.features_from ?? this.#choice.layer(id)?.features_from ?? 0);
   }
 
   /** Ask again what failed: of a layer, of the selection, or everywhere. */
@@ -369,12 +375,17 @@ export class Knowledge {
         starts.push(null);
         continue;
       }
-      const { data, settled, error } = this.tiles(layer.id);
+      const { settled, error } = this.tiles(layer.id);
       if (!settled) return null;
-      const start = error ? undefined : data?.features_from;
-      starts.push(start === undefined || start === layer.features_from ? null : start);
+      const start = this.featuresFrom(layer.id);
+      starts.push(error || start === layer.features_from ? null : start);
     }
     return askStyle(base, layers, starts, this.#choice.speaks);
+  }
+
+  /** Tiles say in their address from which zoom on they hold features, where that is not as of all rows. */
+  #plan(id: string, found: TileJson): TileJson {
+    return { ...found, tiles: found.tiles.map((address) => address.replace(/(&features-from=)\d+/, `$1${this.featuresFrom(id)}`)) };
   }
 
   /** Put together what belongs together; until all of it is there, the scene before stays. */
@@ -395,7 +406,9 @@ export class Knowledge {
     this.scene = {
       base: this.#choice.theme,
       style: style.data,
-      tiles: Object.fromEntries(tiles.flatMap(([layer, { data, error }]) => (data && !error ? [[layer.id, data]] : []))),
+      tiles: Object.fromEntries(
+        tiles.flatMap(([layer, { data, error }]) => (data && !error ? [[layer.id, this.#plan(layer.id, data)]] : [])),
+      ),
       versions: Object.fromEntries(
         layers.flatMap(({ id }) => [id, ...layersIn(this.filter(id) ?? "")]).map((id) => [id, this.#choice.layer(id)?.version ?? ""]),
       ),

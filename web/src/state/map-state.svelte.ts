@@ -53,6 +53,7 @@ export class MapState {
   /** What the page says, in the reader's language. */
   readonly words: Words;
   #tongues: Tongues;
+  #queries: Queries;
   /** What the server says. */
   readonly known: Knowledge;
   /** Ids of the layers that are on as the address states them, those included that the catalogue does not have. */
@@ -86,6 +87,8 @@ export class MapState {
   foretold = $state.raw<Foretold | null>(null);
   /** The map, once it is there. */
   map = $state.raw<CityMap | null>(null);
+  /** What the other map of a comparison shows, as the address has it; "" while there is none. */
+  compared = $state("");
   #subject = $state<string | null>(null);
   #selection = $state.raw<Selection | null>(null);
   inView = $state.raw<InView[]>([]);
@@ -150,9 +153,11 @@ export class MapState {
 
   constructor(queries: Queries, bar: AddressBar = NOWHERE, tongues: Tongues = { files: {}, preferred: [], offered: ["en"] }) {
     this.#bar = bar;
+    this.#queries = queries;
     this.#tongues = tongues;
     this.words = new Words(tongues.files, tongues.preferred, tongues.later);
     this.known = new Knowledge(queries, this);
+    this.known.start();
     this.readAddress();
     // A link with a filter opens it, so that the reader sees why rows are missing.
     this.opened = Object.keys(this.filters);
@@ -173,6 +178,11 @@ export class MapState {
   close(): void {
     this.#stop();
     this.known.close();
+  }
+
+  /** Another map of the same city, with an address of its own. */
+  twin(bar: AddressBar): MapState {
+    return new MapState(this.#queries, bar, this.#tongues);
   }
 
   get theme(): Base {
@@ -230,6 +240,7 @@ export class MapState {
       bar: this.bar,
       base: this.base,
       language: this.language,
+      compare: this.compared,
       camera: this.#camera,
       unknown: this.#unknown,
       fragment: this.#fragment,
@@ -243,7 +254,9 @@ export class MapState {
     const now = this.#address();
     return (
       choiceOf(said) !== choiceOf(now) ||
-      (["base", "language", "tab", "subject", "chart", "sort", "columns", "bar"] as const).some((part) => said[part] !== now[part])
+      (["base", "language", "tab", "subject", "chart", "sort", "columns", "bar", "compare"] as const).some(
+        (part) => said[part] !== now[part],
+      )
     );
   }
 
@@ -263,6 +276,7 @@ export class MapState {
     this.sort = address.sort;
     this.columns = address.columns;
     this.bar = address.bar;
+    this.compared = address.compare;
     this.base = address.base;
     this.language = address.language;
     this.#unknown = address.unknown;
@@ -455,6 +469,13 @@ export class MapState {
     this.#writeAddress("bar");
   }
 
+  /** Say what the other map shows; `step`: "back" undoes it. */
+  compare(text: string, step: boolean): void {
+    this.compared = text;
+    this.#step = { key: "", time: 0 };
+    this.#bar[step ? "push" : "replace"](this.link);
+  }
+
   setBase(base: Base): void {
     this.base = base;
     this.#writeAddress("base");
@@ -505,6 +526,7 @@ function choiceOf(address: Address): string {
     bar: null,
     base: null,
     language: null,
+    compare: "",
     selection: null,
     pin: null,
     camera: null,
