@@ -1,6 +1,7 @@
 import type { ChartWords } from "../chart/words.ts";
 import type { DownloadWords } from "../download/words.ts";
 import type { RowWords } from "../table/words.ts";
+import type { TimeWords } from "../time/words.ts";
 import type { Messages } from "../ui/i18n.svelte.ts";
 
 export default {
@@ -561,4 +562,4 @@ export const times = {
   noRows: "keine Zeile hier hat eine Zeit",
   untimed: "Ohne Zeit, ganz gezeigt: {names}.",
   none: "Keine der eingeschalteten Ebenen hat eine Zeit.",
-};
+} satisfies TimeWords;

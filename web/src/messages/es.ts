@@ -1,6 +1,7 @@
 import type { ChartWords } from "../chart/words.ts";
 import type { DownloadWords } from "../download/words.ts";
 import type { RowWords } from "../table/words.ts";
+import type { TimeWords } from "../time/words.ts";
 import type { Messages } from "../ui/i18n.svelte.ts";
 
 export default {
@@ -559,4 +560,4 @@ export const times = {
   noRows: "ninguna fila tiene fecha aquí",
   untimed: "Sin fecha, se muestran enteras: {names}.",
   none: "Ninguna de las capas activas tiene fecha.",
-};
+} satisfies TimeWords;

@@ -1,6 +1,7 @@
 import type { ChartWords } from "../chart/words.ts";
 import type { DownloadWords } from "../download/words.ts";
 import type { RowWords } from "../table/words.ts";
+import type { TimeWords } from "../time/words.ts";
 import type { Messages } from "../ui/i18n.svelte.ts";
 
 export default {
@@ -563,4 +564,4 @@ export const times = {
   noRows: "aucune ligne n’a de date ici",
   untimed: "Sans date, affichées en entier : {names}.",
   none: "Aucune des couches affichées n’a de date.",
-};
+} satisfies TimeWords;

@@ -1,6 +1,7 @@
 import type { ChartWords } from "../chart/words.ts";
 import type { DownloadWords } from "../download/words.ts";
 import type { RowWords } from "../table/words.ts";
+import type { TimeWords } from "../time/words.ts";
 import type { Messages } from "../ui/i18n.svelte.ts";
 
 export default {
@@ -560,4 +561,4 @@ export const times = {
   noRows: "nenhuma linha tem data aqui",
   untimed: "Sem data, mostradas por inteiro: {names}.",
   none: "Nenhuma das camadas ligadas tem data.",
-};
+} satisfies TimeWords;
