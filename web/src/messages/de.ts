@@ -4,6 +4,7 @@ import type { CompareWords } from "../compare/words.ts";
 import type { DownloadWords } from "../download/words.ts";
 import type { PrintWords } from "../print/words.ts";
 import type { RowWords } from "../table/words.ts";
+import type { TimeWords } from "../time/words.ts";
 import type { Messages } from "../ui/i18n.svelte.ts";
 
 export default {
@@ -570,7 +571,7 @@ export const times = {
   noRows: "keine Zeile hier hat eine Zeit",
   untimed: "Ohne Zeit, ganz gezeigt: {names}.",
   none: "Keine der eingeschalteten Ebenen hat eine Zeit.",
-};
+} satisfies TimeWords;
 
 export const printing = {
   heading: "Drucken oder als Bild speichern",

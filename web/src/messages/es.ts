@@ -4,6 +4,7 @@ import type { CompareWords } from "../compare/words.ts";
 import type { DownloadWords } from "../download/words.ts";
 import type { PrintWords } from "../print/words.ts";
 import type { RowWords } from "../table/words.ts";
+import type { TimeWords } from "../time/words.ts";
 import type { Messages } from "../ui/i18n.svelte.ts";
 
 export default {
@@ -568,7 +569,7 @@ export const times = {
   noRows: "ninguna fila tiene fecha aquí",
   untimed: "Sin fecha, se muestran enteras: {names}.",
   none: "Ninguna de las capas activas tiene fecha.",
-};
+} satisfies TimeWords;
 
 export const printing = {
   heading: "Imprimir o guardar como imagen",

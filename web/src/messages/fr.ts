@@ -4,6 +4,7 @@ import type { CompareWords } from "../compare/words.ts";
 import type { DownloadWords } from "../download/words.ts";
 import type { PrintWords } from "../print/words.ts";
 import type { RowWords } from "../table/words.ts";
+import type { TimeWords } from "../time/words.ts";
 import type { Messages } from "../ui/i18n.svelte.ts";
 
 export default {
@@ -572,7 +573,7 @@ export const times = {
   noRows: "aucune ligne n’a de date ici",
   untimed: "Sans date, affichées en entier : {names}.",
   none: "Aucune des couches affichées n’a de date.",
-};
+} satisfies TimeWords;
 
 export const printing = {
   heading: "Imprimer ou enregistrer une image",

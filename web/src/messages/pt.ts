@@ -4,6 +4,7 @@ import type { CompareWords } from "../compare/words.ts";
 import type { DownloadWords } from "../download/words.ts";
 import type { PrintWords } from "../print/words.ts";
 import type { RowWords } from "../table/words.ts";
+import type { TimeWords } from "../time/words.ts";
 import type { Messages } from "../ui/i18n.svelte.ts";
 
 export default {
@@ -569,7 +570,7 @@ export const times = {
   noRows: "nenhuma linha tem data aqui",
   untimed: "Sem data, mostradas por inteiro: {names}.",
   none: "Nenhuma das camadas ligadas tem data.",
-};
+} satisfies TimeWords;
 
 export const printing = {
   heading: "Imprimir ou guardar como imagem",
