@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +18,7 @@ from geoserver.api.here_documents import Here
 from geoserver.catalog.labels import list_fields, title_feature
 from geoserver.catalog.languages import in_language
 from geoserver.database.nearby import Circle, Place, count_within, find_nearest
-from geoserver.errors import BadParameterError, NotFoundError
+from geoserver.errors import BadParameterError, NotFoundError, UnavailableError
 from geoserver.etags import build_etag
 from geoserver.filtering import build_circle
 from geoserver.kept import Kept, Made
@@ -99,10 +101,15 @@ async def read_here(
     questions: Questions = request.app.state.questions
 
     async def make() -> Made:
-        found = []
+        found: list[dict[str, Any]] = []
+        left = (
+            services.settings.statement_timeout
+        )  # seconds for all layers together; what waits for its turn costs none
         for part in parts:
             async with questions.turn(client_of(request.scope), part.asked):
-                found.append(await _look(services.database, part.layer, part.circle))
+                started = time.monotonic()
+                found.append(await _look_in_time(services.database, part, left))
+                left -= time.monotonic() - started
         return Made(orjson.dumps({"at": (place.lon, place.lat), "radius": place.metres, "layers": found}))
 
     computed: Kept[str] = request.app.state.computed
@@ -187,6 +194,14 @@ def _narrow(layer: Layer, status: LayerStatus, asked: Asked, place: Place) -> _P
         replace(asked, where=where, costly=asked.costly or place.metres > FAR),
         Circle(place, where, column),
     )
+
+
+async def _look_in_time(database: Database, part: _Part, seconds: float) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(seconds):
+            return await _look(database, part.layer, part.circle)
+    except TimeoutError as error:
+        raise UnavailableError("To look around took too long; ask for fewer layers or a smaller radius.") from error
 
 
 async def _look(database: Database, layer: Layer, circle: Circle) -> dict[str, Any]:

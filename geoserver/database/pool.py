@@ -37,6 +37,7 @@ type Parameters = Mapping[str, object] | None
 type Row = dict[str, Any]
 
 _FORGET = "DEALLOCATE ALL"  # psycopg sees it, and forgets what it has prepared, too
+_MANY = 200  # bytes of a shape; a box takes 93
 _AT_ONCE = 250  # rows of a page that are taken over in one go
 _WAIT = 5.0  # seconds that a request waits for a free connection before it is told to come back
 # What a statement about a table that has changed since comes to: tables, columns, functions that are gone, other types.
@@ -133,11 +134,12 @@ class Database:
     def fetch_sync(self, query: Query, params: Parameters = None) -> list[Row]:
         """All rows as dicts, for threads."""
         with self.connection_sync() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            prepare = False if _holds_shape(params) else None
             try:
-                return cursor.execute(query, params).fetchall()
+                return cursor.execute(query, params, prepare=prepare).fetchall()
             except psycopg.errors.FeatureNotSupported:  # as in `run`
                 connection.execute(_FORGET)
-                return cursor.execute(query, params).fetchall()
+                return cursor.execute(query, params, prepare=prepare).fetchall()
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
@@ -182,6 +184,11 @@ def explain(error: Exception) -> BadParameterError | UnavailableError | None:
     return None
 
 
+def _holds_shape(params: Parameters) -> bool:
+    """Whether a value is a shape of many corners: a statement prepared for any would read it anew for every row."""
+    return any(isinstance(value, bytes) and len(value) >= _MANY for value in (params or {}).values())
+
+
 async def run(
     connection: psycopg.AsyncConnection,
     cursor: psycopg.AsyncCursor[Any],
@@ -191,6 +198,7 @@ async def run(
     prepare: bool | None = None,
 ) -> None:
     """Execute; where a load gave the table other columns, what this session prepared before is void and made again."""
+    prepare = False if _holds_shape(params) else prepare
     try:
         await cursor.execute(query, params, prepare=prepare)
     except psycopg.errors.FeatureNotSupported:

@@ -130,3 +130,12 @@ def test_what_is_wrong_is_named(client: TestClient, query: str, parameter: str, 
     assert answer.status_code == 400, answer.text
     assert answer.json()["parameter"] == parameter
     assert expected in answer.json()["expected"]
+
+
+def test_what_takes_too_long_is_told_and_may_be_asked_again(client: TestClient, city_database: str) -> None:
+    with psycopg.connect(city_database) as other:
+        other.execute("LOCK TABLE layers.trees IN ACCESS EXCLUSIVE MODE")
+        answer = client.get("/api/here?at=-28.6,45.15&radius=77&layers=trees")
+    assert answer.status_code == 503, answer.text
+    assert int(answer.headers["retry-after"]) > 0
+    assert client.get("/api/here?at=-28.6,45.15&radius=77&layers=trees").status_code == 200
