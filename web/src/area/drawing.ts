@@ -81,6 +81,7 @@ export class Drawing {
       ],
     });
     map.keep = keepDrawing;
+    map.gl.getCanvas().addEventListener("pointerdown", followFinger);
     this.#draw.start();
     this.#draw.on("finish", (id) => this.#finish(this.#draw.getSnapshotFeature(id)));
     this.#draw.on("change", () => this.#tell.corners(this.#corners().length));
@@ -132,6 +133,7 @@ export class Drawing {
   stop(): void {
     this.#draw.stop();
     delete this.#map.keep;
+    this.#map.gl.getCanvas().removeEventListener("pointerdown", followFinger);
     this.#map.gl.getCanvas().style.removeProperty("cursor");
   }
 
@@ -180,6 +182,11 @@ function stylesOf({ ink, halo }: Look, handle: number, shown: (feature: GeoJSONS
       midPointOutlineWidth: 2,
     },
   } as const;
+}
+
+/** A finger comes down without having moved there, and Terra Draw gives a shape the size to which a pointer has moved. */
+function followFinger({ pointerType, target, isPrimary, clientX, clientY }: PointerEvent): void {
+  if (pointerType !== "mouse") target?.dispatchEvent(new PointerEvent("pointermove", { isPrimary, clientX, clientY }));
 }
 
 /** A style with what is drawn, of which it does not know. */

@@ -6,6 +6,8 @@ import type { Bounds } from "../query/types.ts";
 /** No nearer than this where something small is fitted into the map, and pixels around it. */
 const NEAREST = 17;
 const ROOM = 60;
+/** Pixels of a shape whose handles do not lie on each other. */
+const HANDY = 120;
 
 /** The topmost area under a pixel, of the layers that have rows to be picked. */
 export function areaUnder({ gl }: CityMap, x: number, y: number, layers: readonly string[]): { layer: string; fid: number } | null {
@@ -22,6 +24,15 @@ export function cornersOf({ gl }: CityMap): [Position, Position] {
   const { clientWidth: width, clientHeight: height } = gl.getContainer();
   const low = height - (gl.getPadding().bottom ?? 0);
   return [gl.unproject([0, low]).toArray(), gl.unproject([width, 0]).toArray()];
+}
+
+/** Whether all of it is seen, and large enough to be taken hold of. */
+export function isHandy({ gl }: CityMap, bounds: Bounds): boolean {
+  const [west, south, east, north] = bounds as [number, number, number, number];
+  const [low, high] = [gl.project([west, south]), gl.project([east, north])];
+  const { clientWidth: width, clientHeight: height } = gl.getContainer();
+  const within = low.x >= 0 && high.x <= width && high.y >= 0 && low.y <= height - (gl.getPadding().bottom ?? 0);
+  return within && Math.max(high.x - low.x, low.y - high.y) >= HANDY;
 }
 
 /** Go where all of this is seen; `low` pixels at the bottom lie under the tool. */

@@ -1,5 +1,6 @@
 /** Areas as shapes on the map, and drawn shapes as areas. Pure; degrees of WGS 84 and metres. */
 import type { Area, Position } from "../filter/question.ts";
+import type { Bounds } from "../query/types.ts";
 
 /** Radii that are offered, in metres. */
 export const RADII = [100, 250, 500, 1000, 2000, 5000];
@@ -75,6 +76,13 @@ export function toArea(kind: Drawn, ring: readonly (readonly number[])[]): Area 
 
 export function toCircle(at: Position, radius: number): Area {
   return { kind: "circle", at: roundAt(at), radius: Math.min(WIDEST, Math.max(LEAST, Math.round(radius))) };
+}
+
+/** The box around a ring. */
+export function boundsOf(ring: readonly Position[]): Bounds {
+  const [west, east] = ends(ring.map(([lon]) => lon));
+  const [south, north] = ends(ring.map(([, lat]) => lat));
+  return [west, south, east, north];
 }
 
 const ends = (values: number[]): [number, number] => [Math.min(...values), Math.max(...values)];
