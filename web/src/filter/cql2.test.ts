@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { addDays } from "../ui/dates.ts";
 import { parseFilter, writeFilter, type Clauses } from "./cql2.ts";
 import { makeField } from "../testing/fake-server.ts";
 
@@ -74,3 +75,13 @@ for (const text of [
 ]) {
   test(`leaves alone what the controls cannot show: ${text}`, () => assert.equal(parseFilter(text, FIELDS), null));
 }
+
+test("the last day that can be told has no end, and days behind it are counted back from", () => {
+  const until = (to: string): string => writeFilter({ reported_at: { kind: "range", from: "2024-01-01", to } }, FIELDS);
+  assert.equal(until("9999-12-31"), "reported_at >= TIMESTAMP('2024-01-01T00:00:00Z')");
+  assert.equal(until("9999-12-30").endsWith("reported_at < TIMESTAMP('9999-12-31T00:00:00Z')"), true);
+  assert.equal(writeFilter({ reported_at: { kind: "range", from: null, to: "9999-12-31" } }, FIELDS), "");
+  assert.equal(addDays("10000-01-01", -1), "9999-12-31");
+  assert.equal(addDays("9999-12-31", 1), "10000-01-01");
+  assert.equal(addDays("0001-01-01", 1), "0001-01-02");
+});

@@ -28,6 +28,8 @@ export interface SearchClause {
 export type Clause = ChoiceClause | RangeClause | SearchClause;
 export type Clauses = Record<string, Clause>;
 
+const LAST_DAY = "9999-12-31";
+
 const isTemporal = (field: Field): boolean => field.type === "date" || field.type === "timestamp";
 
 /** Does the clause narrow anything? */
@@ -42,6 +44,7 @@ export function writeFilter(clauses: Clauses, fields: Field[]): string {
   return fields
     .filter((field) => clauses[field.name] && !isEmpty(clauses[field.name]!))
     .map((field) => writeClause(field, clauses[field.name]!))
+    .filter(Boolean)
     .join(" AND ");
 }
 
@@ -64,7 +67,8 @@ function writeRange(field: Field, { from, to, under }: RangeClause): string {
   if (field.type === "timestamp") {
     // A day lasts until the next one begins, so the last moment of the last day is in.
     if (from !== null) parts.push(`${field.name} >= TIMESTAMP('${from}T00:00:00Z')`);
-    if (to !== null) parts.push(`${field.name} < TIMESTAMP('${addDays(String(to), 1)}T00:00:00Z')`);
+    // The server knows no later day than the last one of four digits, and so has no row behind it.
+    if (to !== null && to !== LAST_DAY) parts.push(`${field.name} < TIMESTAMP('${addDays(String(to), 1)}T00:00:00Z')`);
   } else {
     const write = (value: number | string): string => (field.type === "date" ? `DATE('${value}')` : String(value));
     if (from !== null) parts.push(`${field.name} >= ${write(from)}`);

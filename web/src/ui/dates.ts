@@ -13,11 +13,13 @@ export function dateOf(text: string): string | null {
 
 /** Days since 1970, for arithmetic and sliders. */
 export function toDays(day: string): number {
-  return Math.floor(Date.parse(`${day.slice(0, 10)}T00:00:00Z`) / DAY);
+  const [date] = day.split("T");
+  // A bucket of times may end behind the last year that has four digits.
+  return Math.floor(Date.parse(`${date!.length > 10 ? "+0" : ""}${date}T00:00:00Z`) / DAY);
 }
 
 export function fromDays(days: number): string {
-  return new Date(Math.round(days) * DAY).toISOString().slice(0, 10);
+  return new Date(Math.round(days) * DAY).toISOString().split("T")[0]!.replace("+0", "");
 }
 
 export function addDays(day: string, days: number): string {
