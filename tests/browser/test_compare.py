@@ -221,6 +221,12 @@ def test_on_a_phone_one_map_lies_over_the_other_or_below_it(open_viewer: Callabl
     expect(side(page, "Above")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     assert find_faults(page) == []
+    page.get_by_text("Below shows").tap()
+    menu = page.get_by_role("button", name="Everything, without filters").bounding_box()
+    assert menu
+    assert menu["x"] >= 0
+    assert menu["x"] + menu["width"] <= 390
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
     page.screenshot(path=output / "compare-phone-side.png")
 
 

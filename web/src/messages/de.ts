@@ -660,7 +660,7 @@ export const comparing = {
   act: "Diese Karte filtern: {side}",
   how: "Wie beide Karten liegen",
   side: "Nebeneinander",
-  swipe: "Überblenden",
+  swipe: "Wischen",
   presets: "{side} zeigt …",
   before: "Direkt davor: {period}",
   year: "Ein Jahr früher: {period}",
