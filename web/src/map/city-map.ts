@@ -122,6 +122,7 @@ export class CityMap {
 
   #listen(): void {
     const map = this.#map;
+    addEventListener("beforeprint", this.#still);
     map.on("style.load", () => {
       this.#styled = true;
       if (this.#waiting) this.#apply(this.#waiting);
@@ -175,6 +176,16 @@ export class CityMap {
       });
     });
   }
+
+  /** What WebGL drew is gone by the time that a browser prints the page: a copy lies over it meanwhile. */
+  #still = (): void => {
+    const canvas = this.#map.getCanvas();
+    const copy = canvas.cloneNode() as HTMLCanvasElement;
+    this.#map.redraw();
+    copy.getContext("2d")!.drawImage(canvas, 0, 0);
+    canvas.after(copy);
+    addEventListener("afterprint", () => copy.remove(), { once: true });
+  };
 
   #change(): void {
     this.#busy = true;
@@ -292,6 +303,7 @@ export class CityMap {
   }
 
   remove(): void {
+    removeEventListener("beforeprint", this.#still);
     cancelAnimationFrame(this.#hover);
     clearTimeout(this.#lost);
     clearInterval(this.#nudge);
