@@ -83,6 +83,14 @@ def test_a_sheet_says_what_the_map_and_its_legend_say(
         assert part in told
 
 
+def test_a_filter_of_many_values_is_spelled_out_on_paper(open_viewer: Callable[..., Any]) -> None:
+    many = "'burglary','robbery','assault','fraud'"
+    viewer = open_viewer(f"/?layers=crime&filter.crime=category%20IN%20({many})")
+    expect(viewer.page.get_by_role("button", name=re.compile(r"^Remove filter: Burglary, Robbery \+2"))).to_be_visible()
+    told = " ".join(texts_of(open_sheet(viewer.page)))
+    assert "Filtered by: Burglary, Robbery, Assault, Fraud" in told
+
+
 def test_what_is_printed_is_one_sheet_of_the_chosen_paper_and_nothing_else(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer(BURGLARIES)
     page = viewer.page
