@@ -223,6 +223,8 @@ def test_axe_finds_no_fault_in_the_dialog_on_a_desk_and_on_a_phone_light_and_dar
             assert find_faults(page) == [], f"{name}, {scheme}"
             page.screenshot(path=output / f"print-{name}-{scheme}.png")
         assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+    page.set_viewport_size({"width": 320, "height": 640})
+    assert page.locator("dialog .sheet").evaluate("element => element.scrollWidth") <= 320
 
 
 def test_a_map_that_does_not_come_is_told_and_tried_again(open_viewer: Callable[..., Any]) -> None:
