@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from typing import TYPE_CHECKING, Any
@@ -82,6 +83,14 @@ def test_a_sheet_says_what_the_map_and_its_legend_say(
         assert part in told
 
 
+def test_a_filter_of_many_values_is_spelled_out_on_paper(open_viewer: Callable[..., Any]) -> None:
+    many = "'burglary','robbery','assault','fraud'"
+    viewer = open_viewer(f"/?layers=crime&filter.crime=category%20IN%20({many})")
+    expect(viewer.page.get_by_role("button", name=re.compile(r"^Remove filter: Burglary, Robbery \+2"))).to_be_visible()
+    told = " ".join(texts_of(open_sheet(viewer.page)))
+    assert "Filtered by: Burglary, Robbery, Assault, Fraud" in told
+
+
 def test_what_is_printed_is_one_sheet_of_the_chosen_paper_and_nothing_else(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer(BURGLARIES)
     page = viewer.page
@@ -101,6 +110,24 @@ def test_what_is_printed_is_one_sheet_of_the_chosen_paper_and_nothing_else(open_
     expect(page.get_by_role("dialog")).to_have_count(0)
     assert page.locator("body > .printed-sheet").count() == 0
     assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Print or save as a picture"
+
+
+def test_the_browsers_own_menu_prints_the_map_with_its_legend_and_no_controls(open_viewer: Callable[..., Any]) -> None:
+    viewer = open_viewer(BURGLARIES)
+    page = viewer.page
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(page.locator("#map canvas:visible")).to_have_count(1)
+    picture = Image.open(io.BytesIO(page.locator("#map canvas:visible").screenshot())).convert("RGB")
+    assert sum(ImageStat.Stat(picture).stddev) > 20
+    for said in ("Robbery", "Cycle street", "1,906 reports", "Burglary, Robbery", "City of Antillia"):
+        expect(page.get_by_role("main").get_by_text(said).first).to_be_visible()
+    for hidden in ("Zoom in", "Print or save as a picture"):
+        expect(page.locator(f"[aria-label='{hidden}']")).to_be_hidden()
+    expect(page.locator("#panel-body")).to_be_hidden()
+    assert count_pages(page.pdf(format="A4")) == 1
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(page.locator("#map canvas")).to_have_count(1)
 
 
 def test_a_picture_has_exactly_its_dots_and_shows_the_map(
@@ -196,17 +223,28 @@ def test_axe_finds_no_fault_in_the_dialog_on_a_desk_and_on_a_phone_light_and_dar
             assert find_faults(page) == [], f"{name}, {scheme}"
             page.screenshot(path=output / f"print-{name}-{scheme}.png")
         assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+    page.set_viewport_size({"width": 320, "height": 640})
+    assert page.locator("dialog .sheet").evaluate("element => element.scrollWidth") <= 320
 
 
 def test_a_map_that_does_not_come_is_told_and_tried_again(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/?layers=bike-paths")
     page = viewer.page
     viewer.expected_faults = ("Failed to load resource", "AJAXError", "Failed to fetch", "net::ERR")
-    page.route(re.compile(r"/tiles/[^/]+/\d"), lambda route: route.abort())
+    tiles = re.compile(r"/tiles/[^/]+/\d")
+    save = page.get_by_role("button", name="Save as PNG")
+    page.route(tiles, lambda route: route.fulfill(status=500))
     page.get_by_role("button", name="Print or save as a picture").click()
-    expect(page.get_by_text("Part of the map could not be loaded.").last).to_be_visible()
-    expect(page.get_by_role("button", name="Save as PNG")).to_be_disabled()
+    told = page.get_by_role("dialog").get_by_text("Part of the map could not be loaded.")
+    expect(told).to_be_visible()
+    expect(save).to_be_disabled()
     page.unroute_all()
     page.get_by_role("dialog").get_by_role("button", name="Try again").click()
     await_sheet(page)
-    expect(page.get_by_role("button", name="Save as PNG")).to_be_enabled()
+    expect(save).to_be_enabled()
+    page.context.set_offline(True)
+    page.get_by_label("Orientation").select_option("Landscape")
+    expect(told).to_be_visible()
+    page.context.set_offline(False)  # by itself, as soon as the server answers
+    await_sheet(page)
+    expect(told).to_have_count(0)

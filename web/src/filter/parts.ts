@@ -22,8 +22,8 @@ export const AREA_FEATURE = "area feature";
 /** Values that a chip names before it counts the rest. */
 const NAMED = 2;
 
-/** What narrows one layer alone. */
-export function partsOf(viewer: MapState, layer: LayerDetail): Part[] {
+/** What narrows one layer alone; `most` values of a field are named before the rest is counted. */
+export function partsOf(viewer: MapState, layer: LayerDetail, most = NAMED): Part[] {
   const question = viewer.question(layer);
   return activeParts({ ...question, window: null, area: null }, layer.time).map((key) => {
     if (key === "custom")
@@ -31,7 +31,7 @@ export function partsOf(viewer: MapState, layer: LayerDetail): Part[] {
     const field = layer.fields.find(({ name }) => name === key.slice(FIELD.length))!;
     return {
       key,
-      ...describeClause(viewer.words, layer, field, question.clauses[field.name]!),
+      ...describeClause(viewer.words, layer, field, question.clauses[field.name]!, most),
       clear: () => viewer.setClause(layer, field.name, null),
     };
   });
@@ -59,7 +59,7 @@ export function describeArea(viewer: MapState, area: Area): Pick<Part, "text" | 
 }
 
 /** A clause in few words; the field is named where its values alone would not be understood. */
-function describeClause(words: Words, layer: LayerDetail, field: Field, clause: Clause): Pick<Part, "text" | "lang"> {
+function describeClause(words: Words, layer: LayerDetail, field: Field, clause: Clause, most: number): Pick<Part, "text" | "lang"> {
   const lang = words.lang(field.language);
   if (clause.kind === "search") return { text: `${field.title}: “${clause.text}”`, lang };
   if (clause.kind === "range") {
@@ -72,7 +72,7 @@ function describeClause(words: Words, layer: LayerDetail, field: Field, clause: 
     const text = low && high ? `${low} – ${under ? "< " : ""}${high}` : low ? `≥ ${low}` : `${under ? "<" : "≤"} ${high || ""}`;
     return { text: `${field.title} ${text}`, lang };
   }
-  const named = clause.values.slice(0, NAMED);
+  const named = clause.values.slice(0, most);
   const spoken = new Set(named.map((value) => words.langOf(layer, field, value)));
   const rest = clause.values.length - named.length;
   const text = named.map((value) => words.formatValue(field, value)).join(", ") + (rest ? ` +${rest}` : "");

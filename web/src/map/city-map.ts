@@ -138,6 +138,7 @@ export class CityMap {
 
   #listen(): void {
     const map = this.#map;
+    addEventListener("beforeprint", this.#still);
     map.on("style.load", () => {
       this.#styled = true;
       if (this.#waiting) this.#apply(this.#waiting);
@@ -203,10 +204,15 @@ export class CityMap {
     this.#events.asked(at);
   }
 
-  /** For a tool that draws on the map by itself. */
-  get gl(): MapLibreMap {
-    return this.#map;
-  }
+  /** What WebGL drew is gone by the time that a browser prints the page: a copy lies over it meanwhile. */
+  #still = (): void => {
+    const canvas = this.#map.getCanvas();
+    const copy = canvas.cloneNode() as HTMLCanvasElement;
+    this.#map.redraw();
+    copy.getContext("2d")!.drawImage(canvas, 0, 0);
+    canvas.after(copy);
+    addEventListener("afterprint", () => copy.remove(), { once: true });
+  };
 
   #change(): void {
     this.#busy = true;
@@ -285,7 +291,7 @@ export class CityMap {
     }
   }
 
-  /** The library's own map, for what comes later and works on it (narrowing.ts), and the style that it draws. */
+  /** The library's own map, for what comes later and works on it, and the style that it draws. */
   get library(): MapLibreMap {
     return this.#map;
   }
@@ -339,6 +345,7 @@ export class CityMap {
   }
 
   remove(): void {
+    removeEventListener("beforeprint", this.#still);
     cancelAnimationFrame(this.#hover);
     clearTimeout(this.#lost);
     clearInterval(this.#nudge);

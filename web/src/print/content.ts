@@ -19,6 +19,9 @@ export interface Seen {
 /** Layers that a title names before it is the city's. */
 const NAMED = 3;
 
+/** Values of a field that a filter spells out: on paper nobody can look behind "+3". */
+const SPELLED = 12;
+
 export function proposeTitle(viewer: MapState): string {
   const titles = viewer.layers.filter(({ id }) => viewer.on.includes(id)).map(({ title }) => title);
   if (!titles.length || titles.length > NAMED) return viewer.city?.title ?? document.title;
@@ -75,7 +78,7 @@ function describeLayer(
   style: Record<string, unknown> | undefined,
 ): SheetLayer {
   const detail = viewer.known.detail(layer.id);
-  const filters = detail ? partsOf(viewer, detail).map(({ text }) => text) : [];
+  const filters = detail ? partsOf(viewer, detail, SPELLED).map(({ text }) => text) : [];
   const lines = [tellCount(viewer, layer), filters.length ? say("filtered", { filters: filters.join(" · ") }) : ""].filter(Boolean);
   if (!part) return { title: layer.title, lines, bins: null, entries: [] };
   const scale = scaleOf(part.entries);

@@ -26,12 +26,18 @@ export interface Drawn {
 
 export type Fault = "tiles" | "graphics" | "large";
 
+/** Answers that say: the server, or what it needs, is not there for the moment. */
+const AWAY: unknown[] = [0, 502, 503, 504];
+
 export class DrawError extends Error {
   readonly fault: Fault;
+  /** It may go well once the server is there again. */
+  readonly away: boolean;
 
-  constructor(fault: Fault) {
+  constructor(fault: Fault, away = false) {
     super(`the map of the sheet could not be drawn: ${fault}`);
     this.fault = fault;
+    this.away = away;
   }
 }
 
@@ -60,7 +66,7 @@ export async function drawMap(wanted: Wanted, signal: AbortSignal): Promise<Draw
       zoom: wanted.zoom,
       maxZoom: 24,
       pixelRatio: wanted.ratio,
-      maxCanvasSize: [dots.width, dots.height],
+      maxCanvasSize: [dots.width + 1, dots.height + 1],
       canvasContextAttributes: { preserveDrawingBuffer: true, antialias: dots.width * dots.height < SOFT },
       interactive: false,
       attributionControl: false,
@@ -91,14 +97,18 @@ function readLimit(): number {
 
 function waitForAll(map: MapLibreMap, signal: AbortSignal): Promise<void> {
   return new Promise((done, fail) => {
-    let broken = false;
+    let broken: DrawError | null = null;
     const abort = (): void => fail(signal.reason as Error);
     signal.addEventListener("abort", abort);
-    map.on("error", () => (broken = true));
+    map.on("error", ({ error }) => {
+      // No answer at all is an error of the network, without a status.
+      const { status = 0 } = error as { status?: number };
+      broken = new DrawError("tiles", broken?.away || AWAY.includes(status));
+    });
     map.on("webglcontextlost", () => fail(new DrawError("graphics")));
     map.on("idle", () => {
       signal.removeEventListener("abort", abort);
-      if (broken) fail(new DrawError("tiles"));
+      if (broken) fail(broken);
       else done();
     });
     if (signal.aborted) abort();

@@ -73,7 +73,7 @@ const LEAST = 0.3;
 const SIDE = 0.24;
 
 /** Part of the sheet's height that the legend may grow by for a layer not to go on in the next column. */
-const WHOLE = 0.06;
+const WHOLE = 0.1;
 
 /** A line of the legend. `keep`: the next one does not begin another column; `last` of its layer. */
 interface Row {
