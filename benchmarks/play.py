@@ -31,7 +31,7 @@ __all__ = ["run"]
 
 _ZOOM = 11
 _WINDOW = "2023-01-01/2023-12-31"
-_SIZE = {"width": 1280, "height": 800}
+_WIDTH, _HEIGHT = 1280, 800
 _ROUNDS = 3
 _LONGEST = 600_000  # milliseconds of a play
 _QUESTIONS = ("category = 'other'", "category = 'other' AND amount > 100", "category = 'other' AND amount > 300")
@@ -101,7 +101,7 @@ def _read_start(url: str, question: str) -> int:
 
 def _play(browser: Browser, url: str, question: str, zoom: int) -> Play:
     """One play in a browser that has nothing kept."""
-    page = browser.new_context(viewport=_SIZE, locale="en-GB").new_page()
+    page = browser.new_context(viewport={"width": _WIDTH, "height": _HEIGHT}, locale="en-GB").new_page()
     page.set_default_timeout(_LONGEST)
     tiles: list[str] = []
     query = {"layers": "points", "bar": "time", "time": _WINDOW} | ({"filter.points": question} if question else {})
