@@ -14,7 +14,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, Never
 
 from geoserver.catalog.styles import list_source_layers
-from geoserver.errors import BadParameterError, ForbiddenError, UncountedError
+from geoserver.errors import BadParameterError, ForbiddenError, NotFoundError, UncountedError
+from geoserver.filtering import build
 from geoserver.model import ANY, Grant, May
 from geoserver.sights import Sight, restricted_fields
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from geoserver.catalog import Catalog
     from geoserver.database.status import LayerStatus
+    from geoserver.filtering import Feature, Geometry
     from geoserver.model import Layer
     from geoserver.services import Services
 
@@ -142,6 +144,18 @@ class View:
         if found is None and declared is not None and self._sight(declared) is not None:
             self.services.layer(layer_id)  # says what it waits for
         return self._deny(layer_id)
+
+    async def shape(self, feature: Feature, srid: int) -> Geometry | None:
+        """The geometry of a feature, for a filter of a layer in the CRS `srid`; None alike for one that is not there
+        and one that is not for the caller. Raises BadParameterError where it is too large, UnavailableError.
+        """
+        try:
+            layer, status = await self.layer(feature.layer)
+        except NotFoundError:
+            return None
+        if not layer.has_rows:
+            return None
+        return await self.services.shapes.find(layer, status, build(layer, status), feature, srid)
 
     def _deny(self, layer_id: str) -> Never:
         """Raises NotFoundError, which tells of the layers that the caller may know of."""

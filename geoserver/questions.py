@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from geoserver import tiling
 from geoserver.errors import BadParameterError
-from geoserver.filtering import Where
+from geoserver.filtering import UnknownFeaturesError, Where
 from geoserver.filtering.apart import Apart
 from geoserver.turns import Shared, Turns, outlast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from geoserver.database.status import LayerStatus
+    from geoserver.filtering import Feature, Geometry
     from geoserver.model import Layer
     from geoserver.settings import Settings
 
@@ -37,6 +38,7 @@ COSTLY = 1_000  # characters from which on a client's questions wait for each ot
 _KEPT = 8 * 2**20  # bytes, roughly, of filters that were read apart and may be asked again at once: a map asks by tiles
 _LONGEST_REST = 0.05  # seconds; after a reading comes a rest as long as it, so that a crowd leaves half of the time
 _PER_CHARACTER = 12  # bytes of what is made of one character
+_NAMED = 1_000  # filters of which it is remembered which features they name
 _GEOMETRY = (
     "POINT",
     "LINESTRING",
@@ -47,6 +49,8 @@ _GEOMETRY = (
     "BBOX",
     "ENVELOPE",
     "COORDINATES",
+    "CIRCLE",
+    "FEATURE",
     "\\",
 )
 
@@ -54,6 +58,8 @@ _CODE = re.compile(r"\d{4,6}(?=\]?\s*$)", re.ASCII)  # at the end of a CRS' name
 _AT_HAND = (4326, 3857)
 
 type Key = tuple[object, ...]
+type FindShape = Callable[[Feature, int], Awaitable[Geometry | None]]
+type Shapes = dict[Feature, Geometry | None]
 
 
 class Filters(TypedDict, total=False):
@@ -85,10 +91,13 @@ def split_filters(values: Mapping[str, str]) -> tuple[Filters, dict[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a request leaves of a layer, and whether finding it is costly."""
+    """What a request leaves of a layer, and whether finding it is costly; `elsewhere` says that rows of other layers
+    have a say in it.
+    """
 
     where: Where
     costly: bool = False
+    elsewhere: bool = False
 
 
 class Questions:
@@ -103,6 +112,7 @@ class Questions:
         self.searching = Turns(max(1, pool // 4), each=2)
         self.ogc = Turns(settings.ogc_threads)
         self._known: OrderedDict[Key, tuple[Layer, Where, int]] = OrderedDict()
+        self._named: OrderedDict[Key, tuple[Feature, ...]] = OrderedDict()  # features by the filters that name them
         self._room = _KEPT
         self._rested = 0.0  # when the next filter may be read apart
         self._shared: Shared[Key, Where] = Shared()
@@ -116,6 +126,7 @@ class Questions:
         await self._shared.stop()
         await self.apart.stop()
         self._known.clear()
+        self._named.clear()
         self._room = _KEPT
 
     async def read(
@@ -124,9 +135,12 @@ class Questions:
         layer: Layer,
         status: LayerStatus,
         filters: Mapping[str, str],
-        properties: Mapping[str, str] | None = None,
+        properties: Mapping[str, str] | None,
+        *,
+        find_shape: FindShape,
     ) -> Asked:
-        """What is asked: `filters` are arguments of `filtering.build` by name, `properties` are `field=value`.
+        """What is asked: `filters` are arguments of `filtering.build` by name, `properties` are `field=value`, and
+        `find_shape` looks a feature up as the caller may see it, for a layer in a CRS.
 
         Raises BadParameterError, UnavailableError when too many wait to be read.
         """
@@ -135,19 +149,34 @@ class Questions:
             return Asked(tiling.parse_question(layer, status, filters, properties or {}), size >= COSTLY)
         given = tuple(sorted(filters.items())), tuple(sorted((properties or {}).items()))
         key = (layer.id, id(layer), status.srid, *given)
-        if (known := self._known.get(key)) is not None:
-            self._known.move_to_end(key)
-            return Asked(known[1], size >= COSTLY)
         arguments = {**filters, "properties": dict(properties or {})}
-        where = await self._shared.get(key, lambda: self._read(client, layer, status, arguments))
-        self._keep(key, layer, where, size)
-        return Asked(where, size >= COSTLY)
+        written = filters.get("filter"), filters.get("filter_lang")
+        shapes = await _find_all(self._named.get(written, ()), find_shape, status.srid)
+        try:
+            where = await self._find(client, (layer, status), arguments, key, shapes)
+        except UnknownFeaturesError as error:
+            self._name(written, error.features)
+            shapes = await _find_all(error.features, find_shape, status.srid)
+            where = await self._find(client, (layer, status), arguments, key, shapes)
+        return Asked(where, size >= COSTLY, bool(shapes))
 
     def turn(self, client: str, asked: Asked) -> AbstractAsyncContextManager[None]:
         """The time to ask the database; what is not filtered waits for nobody."""
         if asked.costly:
             return self.costly.turn(client)
         return self.filtered.turn(client) if asked.where.canonical else contextlib.nullcontext()
+
+    async def _find(
+        self, client: str, seen: tuple[Layer, LayerStatus], arguments: Mapping[str, Any], asked: Key, shapes: Shapes
+    ) -> Where:
+        key = (*asked, *shapes.values())
+        if (known := self._known.get(key)) is not None:
+            self._known.move_to_end(key)
+            return known[1]
+        more = {**arguments, "features": shapes} if shapes else arguments
+        where = await self._shared.get(key, lambda: self._read(client, *seen, more))
+        self._keep(key, seen[0], where, _weigh(arguments, shapes))
+        return where
 
     async def _read(self, client: str, layer: Layer, status: LayerStatus, arguments: Mapping[str, Any]) -> Where:
         loop = asyncio.get_running_loop()
@@ -159,9 +188,14 @@ class Questions:
             finally:
                 self._rested = loop.time() + min(loop.time() - started, _LONGEST_REST)
 
-    def _keep(self, key: Key, layer: Layer, where: Where, size: int) -> None:
+    def _name(self, written: Key, features: tuple[Feature, ...]) -> None:
+        """Remember which features a filter names, so that the next question looks them up at once."""
+        self._named[written] = features
+        if len(self._named) > _NAMED:
+            self._named.popitem(last=False)
+
+    def _keep(self, key: Key, layer: Layer, where: Where, weight: int) -> None:
         """Keep what was read for the next tile; with the layer, so that no other one can have its identity."""
-        weight = _PER_CHARACTER * size
         if key in self._known or weight > _KEPT:
             return
         self._known[key] = layer, where, weight
@@ -169,6 +203,17 @@ class Questions:
         while self._room < 0:
             _, (_, _, freed) = self._known.popitem(last=False)
             self._room += freed
+
+
+async def _find_all(features: Iterable[Feature], find_shape: FindShape, srid: int) -> Shapes:
+    return {feature: await find_shape(feature, srid) for feature in features}
+
+
+def _weigh(arguments: Mapping[str, Any], shapes: Shapes) -> int:
+    """Bytes, roughly, of what was read."""
+    texts = [value for value in arguments.values() if isinstance(value, str)]
+    size = _size({"": "".join(texts)}, arguments["properties"])
+    return _PER_CHARACTER * size + 2 * sum(len(shape.wkb) for shape in shapes.values() if shape)
 
 
 def _size(filters: Mapping[str, str], properties: Mapping[str, str] | None) -> int:

@@ -28,6 +28,7 @@ from geoserver.database.pool import Database
 from geoserver.database.status import CHANNEL, LayerStatus, read_statuses
 from geoserver.errors import GeoserverError, NotFoundError, SetupError, UnavailableError
 from geoserver.grid import join
+from geoserver.shapes import Shapes
 from geoserver.sights import Sights
 from geoserver.tasks import Keeper
 from geoserver.tiling import Rowless
@@ -62,6 +63,7 @@ class Services:
         self.settings = settings
         self.live = LiveCatalog(settings)
         self.database = Database(database_url, settings)
+        self.shapes = Shapes(self.database)
         self.rowless = Rowless()
         self.sights = Sights(self.database, lambda: len(self.live.current.layers))
         self.statuses: dict[str, LayerStatus] = {}

@@ -20,7 +20,7 @@ from geoserver import tiling
 from geoserver.catalog.labels import keep_fields
 from geoserver.database.extents import count_readings, read_extent
 from geoserver.database.status import build_plan
-from geoserver.errors import BadParameterError, UnavailableError, UncountedError
+from geoserver.errors import BadParameterError, OvertakenError, UnavailableError, UncountedError
 from geoserver.filtering import build, join_rows, parse_rows
 from geoserver.turns import Shared
 
@@ -154,7 +154,7 @@ class Sights:
         try:
             part, own = await asyncio.to_thread(self._count, part, status, recipes, layer)
         except UnavailableError as error:
-            if not isinstance(error.__cause__, psycopg.errors.QueryCanceled):
+            if isinstance(error, OvertakenError) or not isinstance(error.__cause__, psycopg.errors.QueryCanceled):
                 raise
             self._late[layer.id, sight] = time.monotonic() + _PAUSE
             raise UncountedError(str(error), retry_after=int(_PAUSE)) from error

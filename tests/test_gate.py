@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from fastapi.testclient import TestClient
 
 HIDDEN_BOX = "bbox=19,59,22,61"
+# Features by whose shape rows are asked: such as all, some or none may see, and such as are not there.
+FEATURES = (("plots", 1), ("plots", 25), ("people", 201), ("stops", 1), ("notes", 1), ("water", 1), ("nothing", 1))
 # What is asked of rows: by fields that all may see, by those that only some may, by places and times of hidden rows.
 QUESTIONS = (
     "",
@@ -41,6 +43,7 @@ QUESTIONS = (
     f"filter=height-{NUMBER}=0",
     "filter=1/(height-200)>0",
     "filter=S_INTERSECTS(geometry,POINT(20 60.1))",
+    *(f"filter=S_INTERSECTS(geometry,FEATURE('{layer}',{fid}))" for layer, fid in FEATURES),
     "nothing=1",
 )
 # By what rows are counted: fields that all and that some may see, areas of layers that are there for some or nobody.
@@ -129,6 +132,16 @@ ADDRESSES: dict[str, list[str]] = {
         "/api/search?q=people&at=20,60",
         "/api/search?q=na&limit=50&at=0,0",
     ],
+    "/api/here": [
+        "/api/here?at=13.41,52.51",
+        "/api/here?at=13.41,52.51&radius=100000&lang=fr",
+        "/api/here?at=20.1,60.1&radius=100000",
+        *(f"/api/here?at=13.4,52.5&layers={layer}" for layer in LAYERS),
+        "/api/here?at=13.4,52.5&radius=9000&layers=people,stops&filter.people=zone='a'",
+        "/api/here?at=13.4,52.5&layers=people&filter.people=pay>0",
+        "/api/here?at=13.4,52.5&filter.notes=name IS NULL",
+        "/api/here?at=13.4,52.5&radius=9000&layers=homes&filter.homes=S_INTERSECTS(geometry,FEATURE('plots',1))",
+    ],
     "/download/{layer_id}.{ending}": per_layer("/download/*.csv", *QUESTIONS, "fields=pay", "sort=pay", "lang=de")
     + per_layer("/download/*.geojson", *QUESTIONS[:4])
     + [
@@ -145,6 +158,7 @@ ADDRESSES: dict[str, list[str]] = {
     "/ogc/": ["/ogc/", "/ogc/?f=html"],
     "/ogc": ["/ogc", "/ogc?f=html"],
     "/ogc/conformance": ["/ogc/conformance", "/ogc/conformance?f=html"],
+    "/ogc/functions": ["/ogc/functions", "/ogc/functions?f=html"],
     "/ogc/openapi": ["/ogc/openapi", "/ogc/openapi?f=html"],
     "/ogc/collections": ["/ogc/collections", "/ogc/collections?f=html"],
     "/ogc/collections/{layer_id}": per_layer("/ogc/collections/*", "", "f=html"),

@@ -62,6 +62,43 @@ def test_an_edit_is_seen_by_those_who_may_see_it_and_by_no_others(city: City) ->
     assert city.ask("rows", "/api/layers/people").json()["bounds"] == bounds
 
 
+def test_the_shape_of_a_feature_is_for_those_who_see_it_and_goes_with_its_edits(city: City) -> None:
+    def ask(caller: str, fid: int = 13) -> list[Any]:
+        """A tile, counts and rows of a public layer by the shape of a feature of a restricted one."""
+        area = f"filter=S_INTERSECTS(geometry,FEATURE('plots',{fid}))"
+        addresses = [f"/tiles/stops/12/2200/1343.mvt?{area}", f"/ogc/collections/stops/items?{area}"]
+        addresses += [f"/api/layers/stops/{door}?{area}" for door in ("summary", "aggregate", "rows/marks")]
+        return [city.ask(caller, address) for address in addresses]
+
+    square = "ST_SetSRID(ST_MakeEnvelope({}, 52.4, {}, 52.6), 4326) WHERE fid = 13"
+    city.run("UPDATE layers.plots SET geom = " + square.format(13.3999, 13.4045))
+    city.wait(lambda: ask("narrow")[1].json().get("numberMatched") == 5)
+    answers = ask("narrow")
+    assert [answer.status_code for answer in answers] == [200] * 5
+    assert {answer.headers["cache-control"] for answer in answers} == {"private, no-store"}
+    assert [answer.json()["count"] for answer in answers[2:]] == [5] * 3
+    tile, tags = answers[0].content, [answer.headers["etag"] for answer in answers]
+
+    city.run("UPDATE layers.plots SET geom = " + square.format(13.3999, 13.4095))
+    city.wait(lambda: ask("narrow")[1].json()["numberMatched"] == 10)
+    again = ask("narrow")
+    assert [answer.json()["count"] for answer in again[2:]] == [10] * 3
+    assert again[0].content != tile
+    assert not {answer.headers["etag"] for answer in again} & set(tags)
+    headers = {"Authorization": f"Bearer {city.keys['narrow']}", "If-None-Match": ", ".join(tags)}
+    assert all(city.client.get(str(answer.url), headers=headers).status_code == 200 for answer in again)
+
+    refused = [(answer.status_code, settle(answer.content)) for answer in ask("nobody")]
+    assert {status for status, _ in refused} == {400}
+    absent = [(answer.status_code, settle(answer.content)) for answer in ask("nobody", 999)]
+    assert [(status, body.replace(b"999", b"13")) for status, body in absent] == refused
+    city.run("UPDATE layers.plots SET zone = 'b' WHERE fid = 13")
+    city.wait(lambda: ask("rows")[2].status_code == 400)
+    assert ask("narrow")[2].json()["count"] == 10
+    city.run("DELETE FROM layers.plots WHERE fid = 13")
+    city.wait(lambda: [answer.status_code for answer in ask("narrow")] == [400] * 5)
+
+
 def test_a_layer_that_is_closed_is_gone_at_once_from_all_that_was_kept(city: City) -> None:
     addresses = ("/api/layers/stops", "/tiles/stops/12/2200/1343.mvt", "/ogc/collections/stops/items?limit=1",
                  "/tiles/stops.json", "/styles/stops.json")  # fmt: skip

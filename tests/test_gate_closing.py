@@ -85,8 +85,8 @@ def test_what_was_read_before_a_field_was_closed_is_not_made_of_it_after(
     questions, address = city.client.app.state.questions, f"{HOMES}?filter={EVERYWHERE.format(east=31)}"  # type: ignore[attr-defined]
     read, seen, go_on = questions.read, threading.Event(), asyncio.Event()
 
-    async def read_late(client: str, layer: Any, *given: Any) -> Any:
-        found = await read(client, layer, *given)
+    async def read_late(client: str, layer: Any, *given: Any, **named: Any) -> Any:
+        found = await read(client, layer, *given, **named)
         if layer.id == "homes" and "rooms" in layer.fields and not go_on.is_set():
             seen.set()
             await go_on.wait()

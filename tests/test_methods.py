@@ -30,6 +30,7 @@ ADDRESSES = sorted({route.path for route in ROUTES if isinstance(route, APIRoute
 def fill(path: str) -> str:
     path = path.replace("/sprites/{name}.{ending}", "/sprites/icons.json")
     path = path.replace("/download/{layer_id}.{ending}", "/download/districts.fgb")
+    path = path.replace("/api/here", "/api/here?at=-28.6,45.15")
     path = path.replace("/api/search", "/api/search?q=Ansodi")
     for name, value in VALUES.items():
         path = path.replace("{" + name + "}", value)

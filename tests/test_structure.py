@@ -28,7 +28,7 @@ ROWS = [
     {"gate"},
     {"access", "basemap"},
     {"services", "check", "loading", "questions", "styling", "formats", "kept"},
-    {"sights"},
+    {"sights", "shapes"},
     {"tiling"},
     {"tilesets"},
     {"filtering", "sources"},

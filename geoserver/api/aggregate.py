@@ -86,7 +86,7 @@ async def read_aggregate(
     """Counts, or a measure of a number, for every value, bucket, bin or area, or for each pair of two of them."""
     view = params.view_of(request)
     layer, status = await params.find_rows(view, layer_id)
-    asked = await params.read_question(request, layer, status, also=_OWN)
+    asked = await params.read_question(request, view, layer, status, also=_OWN)
     languages, vary = params.read_languages(request, lang)
     spoken = in_language(layer, languages)
     asking = Asking(view, languages, params.parse_limit(limit, VALUES, MOST_VALUES))

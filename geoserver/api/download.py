@@ -24,6 +24,7 @@ from geoserver.questions import FILTERS, split_filters
 from geoserver.turns import client_of
 
 if TYPE_CHECKING:
+    from geoserver.access import View
     from geoserver.database.pool import Database
     from geoserver.database.status import LayerStatus
     from geoserver.filtering import Where
@@ -125,7 +126,7 @@ async def download(request: Request, layer_id: params.LayerId, ending: FormatNam
     languages, vary = params.read_languages(request, values.get("lang"))
     layer = in_language(found, languages)
     words = words_for(layer, languages)
-    where, times = await _read_where(request, layer, status, values, subject)
+    where, times = await _read_where(request, view, (layer, status), values, subject)
     asked = Asked(
         subject=subject,
         fields=values.get("fields"),
@@ -169,14 +170,14 @@ async def describe_downloads(
 
 
 async def _read_where(
-    request: Request, layer: Layer, status: LayerStatus, values: dict[str, str], subject: Subject
+    request: Request, view: View, seen: tuple[Layer, LayerStatus], values: dict[str, str], subject: Subject
 ) -> tuple[Where, str | None]:
     """The condition on features, and of readings the times that are asked for."""
     filters, properties = split_filters({name: value for name, value in values.items() if name not in _OWN})
     arguments = cast("dict[str, str]", filters)
     times = arguments.pop("datetime", None) if subject == "readings" else None
     questions: Questions = request.app.state.questions
-    asked = await questions.read(client_of(request.scope), layer, status, arguments, properties)
+    asked = await questions.read(client_of(request.scope), *seen, arguments, properties, find_shape=view.shape)
     return asked.where, times
 
 

@@ -90,7 +90,7 @@ async def summarise(request: Request, layer_id: params.LayerId, fields: params.F
     """Count, facets and histograms of the rows that the filter leaves. `field=value` filters too."""
     view = params.view_of(request)
     layer, status = await params.find_rows(view, layer_id)
-    asked = await params.read_question(request, layer, status, also=("fields",))
+    asked = await params.read_question(request, view, layer, status, also=("fields",))
     where = asked.where
     wanted = params.parse_fields(layer, fields)
     scope = [layer.scope] if layer.scope else []

@@ -157,12 +157,15 @@ def read_languages(request: Request, lang: str | None) -> tuple[tuple[str, ...],
     return choose_languages(lang, request.headers.getlist("accept-language"))
 
 
-async def read_question(request: Request, layer: Layer, status: LayerStatus, also: tuple[str, ...] = ()) -> Asked:
+async def read_question(
+    request: Request, view: View, layer: Layer, status: LayerStatus, also: tuple[str, ...] = ()
+) -> Asked:
     """The filter of a request, of whatever parameters; `also` are the resource's own, which filter nothing."""
     values = read_parameters(request, (*FILTER_NAMES, *also), layer.fields)
     arguments, properties = split_filters({name: value for name, value in values.items() if name not in also})
     questions: Questions = request.app.state.questions
-    return await questions.read(client_of(request.scope), layer, status, cast("dict[str, str]", arguments), properties)
+    filters, client = cast("dict[str, str]", arguments), client_of(request.scope)
+    return await questions.read(client, layer, status, filters, properties, find_shape=view.shape)
 
 
 def parse_feature_id(layer: Layer, text: str) -> int:

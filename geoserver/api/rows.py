@@ -59,7 +59,7 @@ async def read_row_marks(
     view = params.view_of(request)
     layer, status = await params.find_rows(view, layer_id)
     sort, apart = _parse_sort(layer, sortby), _parse_every(every)
-    asked = await params.read_question(request, layer, status, also=("sortby", "every"))
+    asked = await params.read_question(request, view, layer, status, also=("sortby", "every"))
     where = asked.where
     scope = [layer.scope] if layer.scope else []
     order = (sign(sort), [key.field.type for key in sort], apart)
@@ -89,7 +89,7 @@ async def read_row_place(
     view = params.view_of(request)
     layer, status = await params.find_rows(view, layer_id)
     sort, number = _parse_sort(layer, sortby), params.parse_feature_id(layer, fid)
-    asked = await params.read_question(request, layer, status, also=("sortby",))
+    asked = await params.read_question(request, view, layer, status, also=("sortby",))
     services: Services = request.app.state.services
     questions: Questions = request.app.state.questions
     async with questions.costly.turn(client_of(request.scope)):

@@ -333,7 +333,9 @@ class TileServer:
             shared = self.headers.build_stale(status, encoding, content, private=private)
         else:
             shared, lines = self.headers.find(status, encoding, content, private=private)
-            if len(request.target) <= _LONGEST and not request.access.read_only:
+            # Where rows of other layers have a say, an edit of theirs must be seen: by its address nobody looks for it.
+            lasting = not any(part.asked.elsewhere for part in asked.parts)
+            if lasting and len(request.target) <= _LONGEST and not request.access.read_only:
                 hot = Hot(entry, encoding, status, own[0][1], shared, lines, render_lines(own, end=True), private)
                 if private:
                     self._restricted.update(entry.key.layers)

@@ -137,7 +137,7 @@ async def build_parts(view: View, questions: Questions, client: str, layers: str
     arguments, properties = parse_query(query)
     plans = tiling.parse_plans(properties.pop(tiling.PLAN, ""), ids)
     filters = cast("dict[str, str]", arguments)
-    asked = [await questions.read(client, layer, status, filters, properties) for layer, status in found]
+    asked = [await questions.read(client, *one, filters, properties, find_shape=view.shape) for one in found]
     return [
         Part(layer, status, what, _choose_plan(layer, status, what, plan), view.whole[layer.id])
         for (layer, status), what, plan in zip(found, asked, plans, strict=True)

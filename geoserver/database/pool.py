@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -36,10 +37,13 @@ type Parameters = Mapping[str, object] | None
 type Row = dict[str, Any]
 
 _FORGET = "DEALLOCATE ALL"  # psycopg sees it, and forgets what it has prepared, too
+_MANY = 200  # bytes of a shape; a box takes 93
 _AT_ONCE = 250  # rows of a page that are taken over in one go
 _WAIT = 5.0  # seconds that a request waits for a free connection before it is told to come back
 # What a statement about a table that has changed since comes to: tables, columns, functions that are gone, other types.
 _CHANGED = frozenset({"42P01", "42703", "42883", "42804", "42501", "42846", "3F000"})
+# What a query comes to that waits for a load which waits for it.
+_IN_THE_WAY = (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable)
 _AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed, TooManyRequests)
 # What PostgreSQL says of values it cannot compute with: numbers and times out of range, texts that are none (class
 # 22), statements too long or deep (54), and shapes on which GEOS or PROJ gives up (PostGIS' "internal error").
@@ -130,18 +134,22 @@ class Database:
     def fetch_sync(self, query: Query, params: Parameters = None) -> list[Row]:
         """All rows as dicts, for threads."""
         with self.connection_sync() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            prepare = False if _holds_shape(params) else None
             try:
-                return cursor.execute(query, params).fetchall()
+                return cursor.execute(query, params, prepare=prepare).fetchall()
             except psycopg.errors.FeatureNotSupported:  # as in `run`
                 connection.execute(_FORGET)
-                return cursor.execute(query, params).fetchall()
+                return cursor.execute(query, params, prepare=prepare).fetchall()
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
         """Turn what psycopg says into what a client understands: a cut query, an absent server, impossible values."""
+        started = time.monotonic()
         try:
             yield
         except psycopg.errors.QueryCanceled as error:
+            if time.monotonic() - started < self._timeout:  # not by its own limit: a load did not wait for it
+                raise OvertakenError from error
             raise UnavailableError(
                 f"The query took longer than {self._timeout:g} s and was cut; narrow the filter or the area."
             ) from error
@@ -165,6 +173,8 @@ def explain(error: Exception) -> BadParameterError | UnavailableError | None:
             "numbers, times and texts that the database can hold, and valid geometries not too large for their CRS"
         )
         return BadParameterError("query", type(error).__name__.strip("_"), expected)
+    if isinstance(error, _IN_THE_WAY):
+        return OvertakenError()
     if isinstance(error, _AWAY):
         return UnavailableError("The database cannot be reached; try again in a few seconds.")
     if isinstance(error, psycopg.ProgrammingError) and error.sqlstate in _CHANGED:
@@ -172,6 +182,11 @@ def explain(error: Exception) -> BadParameterError | UnavailableError | None:
         log.warning("What is loaded has changed under a query: %s", " ".join(str(error).split()))
         return OvertakenError()
     return None
+
+
+def _holds_shape(params: Parameters) -> bool:
+    """Whether a value is a shape of many corners: a statement prepared for any would read it anew for every row."""
+    return any(isinstance(value, bytes) and len(value) >= _MANY for value in (params or {}).values())
 
 
 async def run(
@@ -183,6 +198,7 @@ async def run(
     prepare: bool | None = None,
 ) -> None:
     """Execute; where a load gave the table other columns, what this session prepared before is void and made again."""
+    prepare = False if _holds_shape(params) else prepare
     try:
         await cursor.execute(query, params, prepare=prepare)
     except psycopg.errors.FeatureNotSupported:

@@ -1,7 +1,24 @@
 """One filter for everything: CQL2, bbox, datetime and field=value, compiled to one SQL condition with bound values."""
 
-from geoserver.filtering.build import LANGUAGES, Stored, Where, build, check_rows, join_rows, parse_rows
+from geoserver.filtering.areas import FUNCTIONS
+from geoserver.filtering.build import LANGUAGES, Stored, Where, build, build_circle, check_rows, join_rows, parse_rows
 from geoserver.filtering.split import Parts, split
-from geoserver.filtering.syntax import Node
+from geoserver.filtering.syntax import Feature, Geometry, Node, UnknownFeaturesError
 
-__all__ = ["LANGUAGES", "Node", "Parts", "Stored", "Where", "build", "check_rows", "join_rows", "parse_rows", "split"]
+__all__ = [
+    "FUNCTIONS",
+    "LANGUAGES",
+    "Feature",
+    "Geometry",
+    "Node",
+    "Parts",
+    "Stored",
+    "UnknownFeaturesError",
+    "Where",
+    "build",
+    "build_circle",
+    "check_rows",
+    "join_rows",
+    "parse_rows",
+    "split",
+]

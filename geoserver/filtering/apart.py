@@ -23,7 +23,7 @@ from psycopg.sql import SQL
 from geoserver.errors import BadParameterError, UnavailableError
 from geoserver.filtering.build import Where, build
 from geoserver.filtering.split import fields_in
-from geoserver.filtering.syntax import Call, Node, Property
+from geoserver.filtering.syntax import Call, Feature, Node, Property, UnknownFeaturesError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +44,11 @@ _UNSPLIT = Property("geometry")  # stands for a tree that `split` cannot split
 _COMMAND = "import sys; from geoserver.filtering.apart import serve; serve(int(sys.argv[1]))"
 
 type Arguments = Mapping[str, Any]  # of `build`, but for the first two
-type Reply = tuple[Literal["where"], Where] | tuple[Literal["wrong", "failed"], tuple[str, ...]]
+type Reply = (
+    tuple[Literal["where"], Where]
+    | tuple[Literal["unknown"], tuple[Feature, ...]]
+    | tuple[Literal["wrong", "failed"], tuple[str, ...]]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ class Apart:
     async def build(self, layer: Layer, status: Stored, arguments: Arguments) -> Where:
         """The same as `filtering.build`, with a digest as `canonical` of long filters.
 
-        Raises BadParameterError, also for a filter that ends the process twice, and
+        Raises BadParameterError, also for a filter that ends the process twice, UnknownFeaturesError, and
         UnavailableError after LONGEST_READING.
         """
         if self._sleeping is not None:
@@ -118,6 +122,8 @@ class Apart:
         self._sleeping = asyncio.get_running_loop().call_later(IDLE, self._sleep)
         if reply[0] == "where":
             return reply[1]
+        if reply[0] == "unknown":
+            raise UnknownFeaturesError(reply[1])
         if reply[0] == "wrong":
             raise BadParameterError(*reply[1])
         raise RuntimeError(reply[1][0])
@@ -189,6 +195,8 @@ def serve(descriptor: int) -> None:
 def _answer(layer: Layer, srid: int, arguments: Arguments) -> Reply:
     try:
         return "where", _pack(build(layer, _Stored(srid), **arguments))
+    except UnknownFeaturesError as error:
+        return "unknown", error.features
     except BadParameterError as error:
         return "wrong", (error.parameter, error.value, error.expected)
     except Exception as error:

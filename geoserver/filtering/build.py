@@ -12,18 +12,22 @@ from psycopg.sql import SQL, Composable
 
 from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.filtering import cql2_json, cql2_text
+from geoserver.filtering.areas import draw_circle
 from geoserver.filtering.compile import Compiler
-from geoserver.filtering.places import parse_bbox, parse_crs, to_column
+from geoserver.filtering.places import LONLAT, parse_bbox, parse_crs, to_column
 from geoserver.filtering.resolve import Resolver, join, may_fail
 from geoserver.filtering.syntax import (
     Call,
+    Feature,
     Geometry,
     Instant,
     Interval,
     Literal,
     Node,
     Property,
+    UnknownFeaturesError,
     check_text,
+    list_features,
     to_json,
     wrong,
 )
@@ -34,7 +38,7 @@ if TYPE_CHECKING:
 
     from geoserver.model import Field, Layer
 
-__all__ = ["LANGUAGES", "Stored", "Where", "build", "check_rows", "join_rows", "parse_rows"]
+__all__ = ["LANGUAGES", "Stored", "Where", "build", "build_circle", "check_rows", "join_rows", "parse_rows"]
 
 _parse_text = lru_cache(32)(cql2_text.parse)
 _PARSERS = {
@@ -43,6 +47,7 @@ _PARSERS = {
     "cql-text": _parse_text,  # by this name GDAL knows whether to send more than it can with field=value
 }
 LANGUAGES = tuple(_PARSERS)
+MAX_FEATURES = 10  # that one filter names
 
 
 class Stored(Protocol):
@@ -78,18 +83,23 @@ def build(
     bbox_crs: str | None = None,
     datetime: str | None = None,
     properties: Mapping[str, str] | None = None,
+    features: Mapping[Feature, Geometry | None] | None = None,
     prefix: str = "f",
 ) -> Where:
     """The rows of a layer that a request asks for, of those that its reader may see (`layer.rows`).
 
-    Bound values are called `prefix` and a number. Raises BadParameterError that names the parameter at fault.
+    `features` are the shapes of those that the filter names, in a column of this layer, and None for one that is not
+    there. Bound values are called `prefix` and a number. Raises BadParameterError that names the parameter at fault,
+    and UnknownFeaturesError where `features` has not all that are named.
     """
-    resolver = Resolver(layer, status.srid, parse_crs(filter_crs, "filter-crs"))
+    resolver = Resolver(layer, status.srid, parse_crs(filter_crs, "filter-crs"), features or {})
     if filter_lang and filter_lang not in _PARSERS:
         raise wrong(filter_lang, "one of " + ", ".join(LANGUAGES), "filter-lang")
     conditions: list[Node] = []
     if filter and filter.strip():
-        conditions.append(resolver.condition(_PARSERS[filter_lang or "cql2-text"](filter)))
+        parsed = _PARSERS[filter_lang or "cql2-text"](filter)
+        _check_features(parsed, features or {})
+        conditions.append(resolver.condition(parsed))
     box = _inside(bbox, bbox_crs, status.srid)
     conditions += [box] if box else []
     if datetime is not None and (time := _during(layer, datetime)):
@@ -105,9 +115,28 @@ def build(
     return Where(sql, compiler.params, orjson.dumps(to_json(tree)).decode(), tree, bool(conditions))
 
 
+def build_circle(status: Stored, lon: float, lat: float, metres: float, prefix: str = "c") -> tuple[Where, str]:
+    """The rows that a circle touches, and the column by which they are found; raises BadParameterError for `radius`."""
+    circle = Geometry(draw_circle(lon, lat, metres, "radius"), LONLAT.srid)
+    shape = to_column(circle, LONLAT, status.srid, "radius")
+    tree = Call("s_intersects", (Property("geometry"), shape))
+    compiler = Compiler({}, prefix)
+    return Where(compiler.condition(tree), compiler.params, orjson.dumps(to_json(tree)).decode(), tree), shape.column
+
+
+def _check_features(tree: Node, known: Mapping[Feature, Geometry | None]) -> None:
+    named = list_features(tree)
+    if len(named) > MAX_FEATURES:
+        raise wrong(str(named[0]), f"at most {MAX_FEATURES} features in a filter")
+    if missing := [feature for feature in dict.fromkeys(named) if feature not in known]:
+        raise UnknownFeaturesError(tuple(missing))
+
+
 def parse_rows(layer: Layer, srid: int, text: str) -> Node:
     """A filter of the rows that someone may see, in CQL2 text over all fields; raises BadParameterError."""
-    return Resolver(layer, srid, parse_crs(None, "filter-crs")).condition(_parse_text(check_text(text, "filter")))
+    tree = _parse_text(check_text(text, "filter"))
+    _check_features(tree, {})
+    return Resolver(layer, srid, parse_crs(None, "filter-crs")).condition(tree)
 
 
 def check_rows(layer: Layer, where: Where | None) -> None:

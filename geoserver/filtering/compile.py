@@ -116,7 +116,7 @@ class Compiler:
             return self._bind(node.first, SQL("timestamptz"))
         if isinstance(node, Call | Literal | Property):
             return self._scalar(node) if not self._is_condition(node) else self.condition(node)
-        return _TRUE if isinstance(node, Interval) else self._shape(node)
+        return self._shape(node) if isinstance(node, Geometry) else _TRUE
 
     def _is_condition(self, node: Node) -> bool:
         return isinstance(node, Call) and node.op not in ARITHMETIC | {"casei", "accenti"}

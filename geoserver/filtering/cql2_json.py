@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from geoserver.filtering.areas import FUNCTIONS, parse_function
 from geoserver.filtering.cql2_text import interval_end
 from geoserver.filtering.places import parse_box, parse_geojson
 from geoserver.filtering.syntax import (
@@ -74,9 +75,11 @@ class _Reader:
 
     def _call(self, written: str, arguments: list[Any], depth: int) -> Node:
         op = _OPERATORS.get(written, written)
+        if op in FUNCTIONS:
+            return parse_function(op, [self.read(argument, depth) for argument in arguments])
         if op not in _COUNTS:
             names = [name for name in _COUNTS if name not in _OPERATORS.values()]
-            raise wrong(op, "one of the operators " + ", ".join([*names, *_OPERATORS]))
+            raise wrong(op, "one of the operators " + ", ".join([*names, *_OPERATORS, *FUNCTIONS]))
         fewest, most = _COUNTS[op]
         if not fewest <= len(arguments) <= most:
             raise wrong(

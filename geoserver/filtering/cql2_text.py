@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
+from geoserver.filtering.areas import FUNCTIONS, parse_function
 from geoserver.filtering.places import parse_box, parse_wkt
 from geoserver.filtering.syntax import (
     MAX_DEPTH,
@@ -55,7 +56,7 @@ _COUNTS = dict.fromkeys(("casei", "accenti", "date", "timestamp"), "1 argument")
     "bbox": "4 or 6 arguments",
 }
 _FUNCTIONS = "CASEI, ACCENTI, DATE, TIMESTAMP, INTERVAL, BBOX, POINT, LINESTRING, POLYGON, MULTI..., " + ", ".join(
-    sorted(name.upper() for name in SPATIAL | TEMPORAL)
+    sorted(name.upper() for name in SPATIAL | TEMPORAL | FUNCTIONS.keys())
 )
 _MAX_DIGITS = 300  # more than a double can hold would make PostgreSQL fail
 
@@ -275,6 +276,8 @@ class _Parser:
             return Interval(*(interval_end(argument) for argument in arguments))
         if name == "bbox" and len(arguments) in (4, 6):
             return parse_box([_number(argument) for argument in arguments])
+        if name in FUNCTIONS:
+            return parse_function(name, arguments)
         if name in SPATIAL | TEMPORAL | _COUNTS.keys():
             needed = _COUNTS.get(name, "2 arguments")
             raise wrong(token.text, f"{needed} and not {len(arguments)} (character {token.start + 1})")

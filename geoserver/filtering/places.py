@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CRS84",
+    "LONLAT",
     "Reference",
     "locate",
     "merge",
@@ -89,6 +91,9 @@ def _read_crs(code: int) -> Reference:
         "west",
     )
     return Reference(crs, code, swapped)
+
+
+LONLAT = _read_crs(0)
 
 
 def parse_box(numbers: list[float], parameter: str = "filter") -> Geometry:
@@ -256,7 +261,7 @@ def merge(shape: Geometry) -> Geometry:
     if len(dimensions) > 1:
         expected = "a geometry of one kind; only S_INTERSECTS and S_DISJOINT take collections of several"
         raise wrong("GEOMETRYCOLLECTION", expected)
-    return Geometry(shapely.to_wkb(shapely.union_all(shapely.get_parts(geometry))))
+    return replace(shape, wkb=shapely.to_wkb(shapely.union_all(shapely.get_parts(geometry))))
 
 
 def _normal(geometry: shapely.Geometry) -> bytes:

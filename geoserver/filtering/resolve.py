@@ -14,11 +14,12 @@ from typing import Literal as Choice
 import orjson
 
 from geoserver.fieldtypes import FIELD_TYPES
-from geoserver.filtering.places import Reference, locate, merge, to_column
+from geoserver.filtering.places import LONLAT, Reference, locate, merge, to_column
 from geoserver.filtering.syntax import (
     SPATIAL,
     TEMPORAL,
     Call,
+    Feature,
     Geometry,
     Instant,
     Interval,
@@ -31,6 +32,8 @@ from geoserver.filtering.syntax import (
 from geoserver.filtering.times import INSTANT_FORMS, parse_instant
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from geoserver.model import Field, Layer
 
 __all__ = ["GEOMETRY_NAMES", "Resolver", "join", "may_fail"]
@@ -58,10 +61,14 @@ _MARKS = re.compile("[\u0300-\u036f]")
 class Resolver:
     """Resolves the filters of one request against one layer; errors name the request's parameter."""
 
-    def __init__(self, layer: Layer, srid: int, reference: Reference) -> None:
+    def __init__(
+        self, layer: Layer, srid: int, reference: Reference, features: Mapping[Feature, Geometry | None] = {}
+    ) -> None:
+        """`features` are the shapes of those that the filter names, in a column of this layer; None for no such one."""
         self._layer = layer
         self._srid = srid
         self._reference = reference
+        self._features = features
         self._arithmetic = 0
 
     def condition(self, node: Node) -> Node:  # noqa: C901, PLR0911 - one case per operator
@@ -110,6 +117,8 @@ class Resolver:
                 return self._interval(node), "interval"
             case Geometry():
                 return node, "geometry"
+            case Feature():
+                return self._feature(node), "geometry"
             case Call("casei" | "accenti" as op, (arg,)):
                 value, kind = self.value(arg)
                 self._need(kind, "text", arg, f"{op.upper()}()")
@@ -211,10 +220,20 @@ class Resolver:
 
     def _place(self, op: str, node: Node) -> Node:
         """A literal in the CRS of the column that it is compared with, unless it is a property or there already."""
-        if not isinstance(node, Geometry) or node.column:  # a box that came by `bbox`, in a CRS of its own
+        if not isinstance(node, Geometry):
             return node
         shape = node if op in ("s_intersects", "s_disjoint") else merge(node)
+        if shape.column:  # a feature's, or a box that came by `bbox`, in a CRS of its own
+            return shape
+        if shape.srid == LONLAT.srid:  # a circle, whatever the CRS of the filter
+            return to_column(shape, LONLAT, self._srid)
         return to_column(locate(shape, self._reference), self._reference, self._srid)
+
+    def _feature(self, node: Feature) -> Geometry:
+        """In the same words, whether layer or row is not there or not for whom it is asked."""
+        if (shape := self._features.get(node)) is None:
+            raise wrong(str(node), "the name of a layer that has rows, and the id of one that has a geometry")
+        return shape
 
     def _temporal(self, op: str, left_node: Node, right_node: Node) -> Node:
         arguments = []

@@ -133,7 +133,7 @@ def _run(
         arrival.index((connection, helper), tell)
         arrival.look_ahead(connection)
         tell(arrival.rows, arrival.rows, "swapping")
-        swap(connection, [layer])
+        swap(connection, [layer], arrival.database_url)
         report = arrival.put_into_service(fingerprint)
         connection.commit()
     except BaseException:

@@ -6,6 +6,7 @@ the next load of the layer removes what one left that was killed.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from geoserver.errors import LoadError
 from geoserver.fieldtypes import FIELD_TYPES
+from geoserver.loading.insisting import ending_readers
 from geoserver.loading.searching import build_search_index, write_words
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ __all__ = ["Copier", "Staging", "build_indexes", "column_types", "drop_leftovers
 _SINGLE = {"points": "Point", "lines": "LineString", "polygons": "Polygon"}
 _LOCK_WAIT = "2s"  # how long the swap holds readers up while it waits for the last of the old ones
 _SWAP_TRIES = 30
+_PATIENCE = 12.0  # seconds; longer than a query of the server may take, so that only ever new ones are in the way
 _BESIDE = ("__readings", "__packed", "__bins")  # ends of the names of tables that go with the layer's own
 
 
@@ -135,19 +138,22 @@ class Staging:
         self.copier.wait()
 
 
-def swap(connection: psycopg.Connection, layers: Sequence[Layer]) -> None:
-    """Put the staging tables in the old ones' place; waits for readers in short turns, so that none queues long.
+def swap(connection: psycopg.Connection, layers: Sequence[Layer], url: str) -> None:
+    """Put the staging tables in the old ones' place; waits for readers in short turns, so that none queues long. In the
+    end it ends queries of servers at this address, which ask them again.
 
-    All of them or none: between two turns no table is held.
+    All of them or none: between two turns no table is held. Raises LoadError when other programs hold on to a table.
     """
     statements = [statement for layer in layers for statement in _build_swap(connection, layer)]
+    patient_until = time.monotonic() + _PATIENCE
     for left in reversed(range(_SWAP_TRIES)):
+        patient = time.monotonic() < patient_until
         try:
-            with connection.transaction():
+            with contextlib.nullcontext() if patient else ending_readers(connection, url), connection.transaction():
                 connection.execute(SQL("SET LOCAL lock_timeout = {}").format(Literal(_LOCK_WAIT)))
                 for statement in statements:
                     connection.execute(statement)
-        except psycopg.errors.LockNotAvailable:
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
             if not left:
                 names = ", ".join(layer.id for layer in layers)
                 raise LoadError(f"{names}: a long query held on to the old rows; try again later") from None

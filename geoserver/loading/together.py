@@ -113,7 +113,7 @@ class _Work:
                 except BaseException:
                     pool.shutdown(cancel_futures=True)
                     raise
-            swap(connection, [arrival.layer for arrival in self.fresh])
+            swap(connection, [arrival.layer for arrival in self.fresh], self.database_url)
             reports = [arrival.put_into_service(read_fingerprint(arrival.layer)) for arrival in self.fresh]
             connection.commit()
         except BaseException:

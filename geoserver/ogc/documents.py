@@ -14,6 +14,7 @@ from pygeoapi.api.itemtypes import get_collection_queryables
 
 from geoserver.catalog.licences import find_licence
 from geoserver.errors import GeoserverError
+from geoserver.filtering import FUNCTIONS
 from geoserver.ogc.config import unshield
 from geoserver.ogc.provider import describe_field
 
@@ -28,6 +29,7 @@ __all__ = [
     "build_collection",
     "build_collections",
     "build_conformance",
+    "build_functions",
     "build_landing",
     "build_queryables",
     "build_schema",
@@ -64,6 +66,7 @@ CONFORMANCE = (
     f"{_SPEC}/cql2/1.0/conf/case-insensitive-comparison",
     f"{_SPEC}/cql2/1.0/conf/cql2-json",
     f"{_SPEC}/cql2/1.0/conf/cql2-text",
+    f"{_SPEC}/cql2/1.0/conf/functions",
     f"{_SPEC}/cql2/1.0/conf/property-property",
     f"{_SPEC}/cql2/1.0/conf/spatial-functions",
     f"{_SPEC}/cql2/1.0/conf/temporal-functions",
@@ -121,6 +124,13 @@ def build_landing(api: API, city: City) -> dict[str, Any]:
     document["links"] = _keep_links(document["links"]) + [
         {"rel": _LINK_RELATIONS[name], "href": href, "title": name.capitalize()} for name, href in city.links.items()
     ]
+    document["links"] += [
+        {"rel": f"{_REL}/functions", "type": kind, "title": title, "href": f"{api.base_url}/functions?f={form}"}
+        for kind, title, form in (
+            ("application/json", "Functions of filters", "json"),
+            ("text/html", "Functions of filters, as HTML", "html"),
+        )
+    ]
     if city.publisher:
         document["attribution"] = city.publisher
     return document
@@ -129,6 +139,24 @@ def build_landing(api: API, city: City) -> dict[str, Any]:
 def build_conformance(api: API) -> dict[str, Any]:
     """The conformance classes: pygeoapi's list knows neither our filters nor that nothing can be edited."""
     return _ask(pygeoapi.conformance, api) | {"conformsTo": sorted(CONFORMANCE)}
+
+
+def build_functions() -> dict[str, Any]:
+    """What a filter may call beside the operators of CQL2 (the resource "functions" of OGC API Features part 3)."""
+    return {
+        "functions": [
+            {
+                "name": name.upper(),
+                "description": function.description,
+                "arguments": [
+                    {"title": title, "description": description, "type": [kind]}
+                    for title, kind, description in function.arguments
+                ],
+                "returns": ["geometry"],
+            }
+            for name, function in FUNCTIONS.items()
+        ]
+    }
 
 
 def build_collections(api: API) -> dict[str, Any]:
@@ -151,7 +179,10 @@ def build_schema(api: API, layer: Layer, status: LayerStatus) -> dict[str, Any]:
 def build_queryables(api: API, layer: Layer, status: LayerStatus) -> dict[str, Any]:
     """JSON Schema of what a filter may name; a name that is not in it is refused."""
     document = _ask(get_collection_queryables, api, layer.id)
-    return _amend_schema(document, layer, status) | {"additionalProperties": False}
+    amended = _amend_schema(document, layer, status) | {"additionalProperties": False}
+    forms = ", ".join(function.written for function in FUNCTIONS.values())
+    amended["properties"]["geometry"]["description"] = f"Compared with well-known text, BBOX, {forms}."
+    return amended
 
 
 def _ask(function: Callable[..., Any], api: API, *args: str) -> dict[str, Any]:

@@ -45,6 +45,7 @@ def amend_openapi(
     components["parameters"] = _build_parameters(limits)
     components["responses"] = _build_responses()
     components["schemas"] = _SCHEMAS
+    document["paths"]["/functions"] = {"get": _FUNCTIONS}
     document["paths"] = {
         path: {method: _amend_operation(path, operation) for method, operation in item.items() if method in _METHODS}
         for path, item in document["paths"].items()
@@ -201,6 +202,7 @@ def _list_of(values: list[str]) -> dict[str, Any]:
     return {"type": "array", "items": {"type": "string", "enum": values}} if values else {"type": "array", "items": {}}
 
 
+_FUNCTIONS = {"summary": "Functions that a filter may call", "tags": ["server"], "operationId": "getFunctions"}
 _LINKS = {"type": "array", "items": {"$ref": "#/components/schemas/link"}}
 _SCHEMAS: dict[str, Any] = {
     "link": {

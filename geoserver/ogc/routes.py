@@ -75,7 +75,11 @@ class Call:
         question = parse_filters(self.values, part.layer, part.status)
         if question is None:
             return part.everything
-        return (await self.service.questions.read(self.client, part.layer, part.status, *question)).where
+        return (
+            await self.service.questions.read(
+                self.client, part.layer, part.status, *question, find_shape=self.view.shape
+            )
+        ).where
 
     @property
     def site(self) -> str:
@@ -172,6 +176,12 @@ def conformance(call: Call, snapshot: Snapshot) -> Response:
     return _answer(call, snapshot.document("conformance"), JSON, "conformance.html")
 
 
+@answers("/ogc/functions")
+def functions(call: Call, snapshot: Snapshot) -> Response:
+    check_names(call.values, _DOCUMENT_PARAMETERS)
+    return _answer(call, snapshot.document("functions"), JSON, "functions.html")
+
+
 @answers("/ogc/openapi")
 def openapi(call: Call, snapshot: Snapshot) -> Response:
     check_names(call.values, _DOCUMENT_PARAMETERS)
@@ -217,7 +227,7 @@ async def items(call: Call, part: Part) -> Response:
     most = services.settings.max_items
     where = await call.read(part)
     query = parse_items_query(call.values, layer, status, min(DEFAULT_LIMIT, most), most, where=where)
-    tag = _tag(part.tag, call)
+    tag = _tag(f"{part.tag} {where.canonical if where else ''}", call)
     if is_known(call.known_tags, tag):
         return _unchanged(call, tag)
     page = await fetch_page(services.database, layer, status, query, part.texts)

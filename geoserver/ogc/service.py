@@ -121,7 +121,9 @@ class Snapshot:
         return self.service.services.live.current.city
 
     def document(self, name: str) -> bytes:
-        """`landing`, `conformance`, `collections` or `openapi`, as JSON; all collections must have been looked up."""
+        """`landing`, `conformance`, `functions`, `collections` or `openapi`, as JSON; all collections must have been
+        looked up.
+        """
         kept = self.service.documents(self.url, self.view.scope)
         known = kept.get(name)
         if known is None or known[0] != self.generation:
@@ -139,6 +141,9 @@ class Snapshot:
 
     def _build_conformance(self) -> bytes:
         return orjson.dumps(documents.build_conformance(self._api))
+
+    def _build_functions(self) -> bytes:
+        return orjson.dumps(documents.build_functions())
 
     def _build_collections(self) -> bytes:
         """Those that are not there yet are made together, which takes a third of the time."""

@@ -107,7 +107,7 @@ async def _in_time[T](reading: Coroutine[Any, Any, T], status: LayerStatus) -> T
     try:
         return await reading
     except UnavailableError as error:
-        if not isinstance(error.__cause__, psycopg.errors.QueryCanceled):
+        if isinstance(error, OvertakenError) or not isinstance(error.__cause__, psycopg.errors.QueryCanceled):
             raise
         return Result(status.plan.features_from, expires=time.monotonic() + _PAUSE)
     except BadParameterError as error:

@@ -22,7 +22,12 @@ def draw_condition(draw: random.Random, fields: list[dict[str, Any]], bounds: li
     if draw.random() < 0.2:
         west, south, east, north = bounds
         x, y = draw.uniform(west, east), draw.uniform(south, north)
-        return f"S_INTERSECTS(geometry, BBOX({west},{south},{x!r},{y!r}))"
+        areas = (
+            f"BBOX({west},{south},{x!r},{y!r})",
+            f"CIRCLE({x!r},{y!r},{10 ** draw.uniform(2, 4)!r})",
+            f"FEATURE('districts',{draw.randint(1, 5)})",
+        )
+        return f"{draw.choice(['S_INTERSECTS', 'S_WITHIN', 'S_DISJOINT'])}(geometry, {draw.choice(areas)})"
     if draw.random() < 0.15:
         return f"{name} IS {draw.choice(['', 'NOT '])}NULL"
     if field.get("choices"):

@@ -41,6 +41,9 @@ def test_lists_counts_filters_and_values_are_there_without_a_map(
     expect(page.locator("#map[data-state=none]")).to_be_attached()
     expect(page.get_by_text("This browser cannot draw the map.")).to_be_visible()
     expect(page.get_by_role("button", name="Zoom in")).to_have_count(0)
+    page.get_by_role("button", name="Compare two maps").click()
+    expect(page.locator(".message [role=status]")).to_have_text(re.compile("^This browser cannot draw the map"))
+    assert "compare" not in page.url
     crime = page.locator(".count[data-layer=crime]")
     expect(crime).to_have_text(f"{sql('SELECT count(*) FROM layers.crime'):,} reports")
     card = viewer.card("crime")

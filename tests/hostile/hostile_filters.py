@@ -187,7 +187,11 @@ intervals = st.tuples(
 boxes = st.lists(ordinate, min_size=3, max_size=6).map(
     lambda numbers: (f"BBOX({','.join(map(show_number, numbers))})", json.dumps({"bbox": numbers}))
 )
-geometries = st.one_of(hostile_shapes.map(lambda shape: (wkt(shape), geojson(shape))), boxes)
+areas = st.one_of(
+    st.lists(number_literals, min_size=2, max_size=4).map(lambda numbers: call("circle", *numbers)),
+    st.tuples(st.one_of(text_literals, properties), number_literals).map(lambda pair: call("feature", *pair)),
+)
+geometries = st.one_of(hostile_shapes.map(lambda shape: (wkt(shape), geojson(shape))), boxes, areas)
 values = st.recursive(
     st.one_of(properties, literals),
     lambda inner: st.one_of(

@@ -14,10 +14,14 @@ from pathlib import Path
 import psycopg
 import pytest
 from load_workspace import Workspace, make_layer
+from psycopg.sql import SQL
 
-from geoserver.errors import LoadError
-from geoserver.loading import load
+from geoserver.database.connecting import connect
+from geoserver.database.pool import Database, explain
+from geoserver.errors import LoadError, OvertakenError, UnavailableError
+from geoserver.loading import load, staging
 from geoserver.loading.report import PREPARING
+from geoserver.settings import Settings
 
 TWO = "key,lon,lat\na,1,1\nb,2,2\n"
 
@@ -136,6 +140,94 @@ def test_a_reader_in_a_transaction_sees_the_old_rows_until_it_ends(workspace: Wo
         assert reader.execute("SELECT count(*) FROM layers.test_layer").fetchone() == (2,)
     loading.join(timeout=60)
     assert workspace.count() == 3
+
+
+class Readers:
+    """Two programs that read a layer in turns, so that it is never free; `cut` tells how often a query was ended."""
+
+    def __init__(self, url: str, application: str) -> None:
+        self.cut = 0
+        self._done = threading.Event()
+        self._threads = [threading.Thread(target=self._read, args=[url, application, late]) for late in (0.0, 1.5)]
+
+    def _read(self, url: str, application: str, late: float) -> None:
+        with connect(url, autocommit=True, application=application) as connection:
+            self._done.wait(late)
+            while not self._done.is_set():
+                try:
+                    connection.execute("SELECT pg_sleep(3) FROM layers.test_layer LIMIT 1")
+                except psycopg.errors.QueryCanceled:
+                    self.cut += 1
+
+    def __enter__(self) -> Readers:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        for thread in self._threads:
+            thread.join(timeout=60)
+
+
+def test_a_load_comes_through_though_servers_never_leave_the_layer_alone(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = workspace.write("a.csv", TWO)
+    workspace.load(source)
+    workspace.write("a.csv", TWO + "c,3,3\n")
+    monkeypatch.setattr(staging, "_PATIENCE", 3.0)
+    with Readers(workspace.url, "geoserver") as readers:
+        _wait_for(workspace, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(3)%%'")
+        workspace.load(source)
+    assert workspace.count() == 3
+    assert readers.cut >= 1
+
+
+def test_other_programs_are_waited_for_and_then_the_load_gives_up(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = workspace.write("a.csv", TWO)
+    workspace.load(source)
+    monkeypatch.setattr(staging, "_PATIENCE", 0.0)
+    monkeypatch.setattr(staging, "_SWAP_TRIES", 2)
+    with psycopg.connect(workspace.url, application_name="theirs") as theirs:
+        theirs.execute("SELECT count(*) FROM layers.test_layer")
+        with pytest.raises(LoadError, match="a long query held on to the old rows"):
+            workspace.load(source, force=True)
+        assert theirs.execute("SELECT count(*) FROM layers.test_layer").fetchone() == (2,)
+
+
+def test_a_query_that_a_load_ended_is_told_from_one_that_took_too_long(workspace: Workspace) -> None:
+    database = Database(workspace.url, Settings(workspace=workspace.root, database_url=None, statement_timeout=5))
+    database._pool_sync.open(wait=True)
+    caught: list[Exception] = []
+
+    def ask(seconds: int) -> None:
+        try:
+            database.fetch_sync(SQL("SELECT pg_sleep({})").format(seconds))
+        except UnavailableError as error:
+            caught.append(error)
+
+    try:
+        asking = threading.Thread(target=ask, args=[4])
+        asking.start()
+        cancel = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(4)'"
+        _wait_for(workspace, cancel)
+        asking.join(timeout=60)
+        ask(20)
+    finally:
+        database._pool_sync.close()
+    ended, late = caught
+    assert isinstance(ended, OvertakenError)
+    assert ended.retry_after == 1
+    assert not isinstance(late, OvertakenError)
+    assert "took longer than 5 s" in str(late)
+
+
+def test_a_question_and_a_load_that_wait_for_each_other_are_tried_again() -> None:
+    for error in (psycopg.errors.DeadlockDetected(), psycopg.errors.LockNotAvailable()):
+        assert isinstance(explain(error), OvertakenError)
 
 
 def test_two_loads_of_a_layer_take_turns(workspace: Workspace) -> None:

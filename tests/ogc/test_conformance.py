@@ -65,12 +65,13 @@ WORKS: dict[str, list[str]] = {
     ],
     "arithmetic": ["watts = 10+2*5", "watts >= 40-2*2^0", "height > 40-360/10", "watts < 100-21 div 10", "watts <> 5%2",
                    "watts*2 BETWEEN 10 AND 3*(10+10)", "watts IN (5+5,4*5)", "10+10=watts", "watts^2=400"],
+    "functions": ["S_INTERSECTS(geometry,CIRCLE(-28.6,45.2,500))", "S_WITHIN(geometry,FEATURE('zones',1))",
+                  "NOT S_DISJOINT(Feature('lamps',3),geometry)"],
     "cql2-text": ["kind = 'gas'"],
     "cql2-json": ['{"op":"=","args":[{"property":"kind"},"gas"]}'],
 }  # fmt: skip
 MISSING = {
     "array-functions": "A_CONTAINS(kind,('a','b'))",
-    "functions": "min(watts) = 5",
 }
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 PAGES = [
     "/ogc",
     "/ogc/conformance",
+    "/ogc/functions",
     "/ogc/openapi",
     "/ogc/collections",
     "/ogc/collections/lamps",
@@ -69,6 +70,18 @@ def test_conformance_names_what_makes_qgis_filter_on_the_server(town: TestClient
         "cql2/1.0/conf/basic-spatial-functions",
     } <= classes
     assert not any("create-replace-delete" in name for name in classes), "nothing can be edited"
+
+
+def test_the_functions_of_filters_are_listed_with_what_they_take(town: TestClient) -> None:
+    (link, page) = links_of(town.get("/ogc").json(), "http://www.opengis.net/def/rel/ogc/1.0/functions")
+    listed = town.get(link["href"]).json()["functions"]
+    assert [(item["name"], len(item["arguments"]), item["returns"]) for item in listed] == [
+        ("CIRCLE", 3, ["geometry"]),
+        ("FEATURE", 2, ["geometry"]),
+    ]
+    assert "CIRCLE" in town.get(page["href"]).text
+    queryables = town.get("/ogc/collections/lamps/queryables").json()
+    assert "FEATURE('layer', id)" in queryables["properties"]["geometry"]["description"]
 
 
 def test_the_openapi_document_says_how_long_a_page_may_be(town: TestClient) -> None:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
@@ -47,7 +47,8 @@ class Rows:
         self, layer: Layer, status: LayerStatus, filters: Mapping[str, str], properties: Mapping[str, str]
     ) -> Where:
         # The names are those of `build`'s arguments, and it checks their values.
-        return filtering.build(layer, status, **filters, properties=properties)
+        arguments: dict[str, Any] = dict(filters)
+        return filtering.build(layer, status, **arguments, properties=properties)
 
     def version(self, catalog: Catalog, layer: Layer, status: LayerStatus) -> str:
         return postgis.tile_version(catalog, layer, status)

@@ -1,10 +1,10 @@
 /** What narrows the map, part by part, in words and with the way to take it out. */
-import type { Field, LayerDetail } from "../query/types.ts";
+import type { Feature, Field, LayerDetail } from "../query/types.ts";
 import type { MapState } from "../state/map-state.svelte.ts";
 import type { Words } from "../ui/i18n.svelte.ts";
 import type { Clause } from "./cql2.ts";
 import { describePeriod } from "./periods.ts";
-import { activeParts, FIELD } from "./question.ts";
+import { activeParts, FIELD, type Area } from "./question.ts";
 import { isTemporal } from "./scale.ts";
 
 export interface Part {
@@ -16,11 +16,14 @@ export interface Part {
   clear: () => void;
 }
 
+/** Where the feature is known whose shape is the area. */
+export const AREA_FEATURE = "area feature";
+
 /** Values that a chip names before it counts the rest. */
 const NAMED = 2;
 
-/** What narrows one layer alone. */
-export function partsOf(viewer: MapState, layer: LayerDetail): Part[] {
+/** What narrows one layer alone; `most` values of a field are named before the rest is counted. */
+export function partsOf(viewer: MapState, layer: LayerDetail, most = NAMED): Part[] {
   const question = viewer.question(layer);
   return activeParts({ ...question, window: null, area: null }, layer.time).map((key) => {
     if (key === "custom")
@@ -28,7 +31,7 @@ export function partsOf(viewer: MapState, layer: LayerDetail): Part[] {
     const field = layer.fields.find(({ name }) => name === key.slice(FIELD.length))!;
     return {
       key,
-      ...describeClause(viewer.words, layer, field, question.clauses[field.name]!),
+      ...describeClause(viewer.words, layer, field, question.clauses[field.name]!, most),
       clear: () => viewer.setClause(layer, field.name, null),
     };
   });
@@ -40,12 +43,23 @@ export function sharedParts(viewer: MapState): Part[] {
   const { window, area, words } = viewer;
   if (window)
     parts.push({ key: "time", text: describePeriod(words, window.from, window.to), lang: undefined, clear: () => viewer.setWindow(null) });
-  if (area) parts.push({ key: "area", text: words.t("areaActive"), lang: undefined, clear: () => viewer.setArea(null) });
+  if (area) parts.push({ key: "area", ...describeArea(viewer, area), clear: () => viewer.setArea(null) });
   return parts;
 }
 
+/** Where; a feature by its title, as soon as that is known. */
+export function describeArea(viewer: MapState, area: Area): Pick<Part, "text" | "lang"> {
+  const { words, known } = viewer;
+  if (area.kind === "circle") return { text: words.t("areaNear", { radius: words.formatLength(area.radius) }), lang: undefined };
+  if (area.kind !== "feature") return { text: words.t("areaActive"), lang: undefined };
+  const { data } = known.read<Feature>(AREA_FEATURE);
+  const detail = known.detail(area.layer);
+  const title = data && detail ? words.titleOf(detail, data.properties, area.fid).text : viewer.layer(area.layer)?.title;
+  return { text: title ? words.t("areaIn", { title }) : words.t("areaActive"), lang: undefined };
+}
+
 /** A clause in few words; the field is named where its values alone would not be understood. */
-function describeClause(words: Words, layer: LayerDetail, field: Field, clause: Clause): Pick<Part, "text" | "lang"> {
+function describeClause(words: Words, layer: LayerDetail, field: Field, clause: Clause, most: number): Pick<Part, "text" | "lang"> {
   const lang = words.lang(field.language);
   if (clause.kind === "search") return { text: `${field.title}: “${clause.text}”`, lang };
   if (clause.kind === "range") {
@@ -58,7 +72,7 @@ function describeClause(words: Words, layer: LayerDetail, field: Field, clause: 
     const text = low && high ? `${low} – ${under ? "< " : ""}${high}` : low ? `≥ ${low}` : `${under ? "<" : "≤"} ${high || ""}`;
     return { text: `${field.title} ${text}`, lang };
   }
-  const named = clause.values.slice(0, NAMED);
+  const named = clause.values.slice(0, most);
   const spoken = new Set(named.map((value) => words.langOf(layer, field, value)));
   const rest = clause.values.length - named.length;
   const text = named.map((value) => words.formatValue(field, value)).join(", ") + (rest ? ` +${rest}` : "");

@@ -5,6 +5,7 @@ import {
   activeParts,
   writeWithoutEach,
   combine,
+  layersIn,
   parseArea,
   parseQuestion,
   parseWindow,
@@ -68,6 +69,17 @@ test("a polygon is closed, and written to a tenth of a metre", () => {
       [5, 0],
     ],
   });
+});
+
+test("circles and features of other layers are named to the server, whose shapes they are", () => {
+  const circle: Area = { kind: "circle", at: [-28.5, 45.25], radius: 500 };
+  assert.equal(combine("", { window: null, area: circle }, null), "S_INTERSECTS(geometry,CIRCLE(-28.5,45.25,500))");
+  const feature: Area = { kind: "feature", layer: "it's", fid: 7 };
+  const text = combine("a = 1", { window: null, area: feature }, null);
+  assert.equal(text, "(a = 1) AND S_INTERSECTS(geometry,FEATURE('it''s',7))");
+  assert.deepEqual(layersIn(text), ["it's"]);
+  assert.deepEqual(layersIn("feature ( 'b',1) OR S_INTERSECTS(geometry,FEATURE('a',2)) AND FEATURE('b',3)"), ["a", "b"]);
+  for (const area of [circle, feature]) assert.deepEqual(parseArea(writeArea(area)), area);
 });
 
 test("windows and boxes are read as they are written", () => {

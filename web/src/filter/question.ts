@@ -12,7 +12,16 @@ export interface TimeWindow {
   to: string | null;
 }
 
-export type Area = { kind: "box"; bounds: Bounds } | { kind: "polygon"; ring: [lon: number, lat: number][] };
+/** A place in degrees. */
+export type Position = [lon: number, lat: number];
+
+export type Area =
+  | { kind: "box"; bounds: Bounds }
+  | { kind: "polygon"; ring: Position[] }
+  /** `radius` in metres. */
+  | { kind: "circle"; at: Position; radius: number }
+  /** What another layer's feature covers, whatever its shape is by then. */
+  | { kind: "feature"; layer: string; fid: number };
 
 /** What narrows every layer that it fits. */
 export interface Shared {
@@ -71,8 +80,16 @@ const degrees = (value: number): string => String(+value.toFixed(6));
 
 function writeShape(area: Area): string {
   if (area.kind === "box") return `BBOX(${area.bounds.map(degrees).join(",")})`;
+  if (area.kind === "circle") return `CIRCLE(${writePosition(area.at)},${area.radius})`;
+  if (area.kind === "feature") return `FEATURE('${area.layer.replaceAll("'", "''")}',${area.fid})`;
   const ring = [...area.ring, area.ring[0]!];
   return `POLYGON((${ring.map(([lon, lat]) => `${degrees(lon)} ${degrees(lat)}`).join(",")}))`;
+}
+
+/** Other layers whose features a text names: what it leaves depends on their data, too. */
+export function layersIn(filter: string): string[] {
+  const named = [...filter.matchAll(/\bFEATURE\s*\(\s*'((?:[^']|'')*)'/gi)].map(([, id]) => id!.replaceAll("''", "'"));
+  return [...new Set(named)].sort();
 }
 
 /** Before the name of a field that is a part: a field may be named "time" itself. */
@@ -114,13 +131,25 @@ export function parseWindow(text: string): TimeWindow | null {
   return (from === null && to === null) || (from !== null && to !== null && from > to) ? null : { from, to };
 }
 
-/** A box as `west,south,east,north`, a polygon as the corners of its ring with semicolons between. */
+/** A box as `west,south,east,north`, a polygon as the corners of its ring with semicolons between, the others by their names. */
 export function writeArea(area: Area): string {
   if (area.kind === "box") return area.bounds.map(degrees).join(",");
+  if (area.kind === "circle") return `circle:${writePosition(area.at)},${area.radius}`;
+  if (area.kind === "feature") return `feature:${area.layer}/${area.fid}`;
   return area.ring.map((corner) => corner.map(degrees).join(",")).join(";");
 }
 
+/** Metres, at most. */
+const WIDEST = 100_000;
+
 export function parseArea(text: string): Area | null {
+  const [, layer, fid] = /^feature:([^/]+)\/(\d{1,15})$/.exec(text) ?? [];
+  if (layer) return { kind: "feature", layer, fid: Number(fid) };
+  const [, place, radius] = /^circle:(.+),(\d{1,6})$/.exec(text) ?? [];
+  if (place) {
+    const at = parsePosition(place);
+    return at && Number(radius) > 0 && Number(radius) <= WIDEST ? { kind: "circle", at, radius: Number(radius) } : null;
+  }
   const parts = text.split(";").map((part) => part.split(",").map((number) => (number.trim() === "" ? NaN : Number(number))));
   if (!parts.flat().every(Number.isFinite)) return null;
   const [first] = parts;
@@ -131,6 +160,26 @@ export function parseArea(text: string): Area | null {
   }
   const ring = parts as [number, number][];
   return ring.length >= 3 && ring.every((corner) => corner.length === 2 && isPlace(...corner)) ? { kind: "polygon", ring } : null;
+}
+
+export const writePosition = (at: Position): string => at.map(degrees).join(",");
+
+export function parsePosition(text: string): Position | null {
+  const at = text.split(",").map((number) => (number.trim() === "" ? NaN : Number(number)));
+  return at.length === 2 && isPlace(at[0]!, at[1]!) ? (at as Position) : null;
+}
+
+/** Metres around a place that are asked about unless somebody says others. */
+export const AROUND = 500;
+
+/** A place that is asked about as `lon,lat`, or with other metres around it as `lon,lat,metres`. */
+export const writePin = ({ at, radius }: { at: Position; radius: number }): string =>
+  writePosition(at) + (radius === AROUND ? "" : `,${radius}`);
+
+export function parsePin(text: string): { at: Position; radius: number } | null {
+  const [, place, radius = AROUND] = /^([^,]+,[^,]+)(?:,([1-9]\d{0,4}))?$/.exec(text) ?? [];
+  const at = place ? parsePosition(place) : null;
+  return at && { at, radius: Number(radius) };
 }
 
 const isPlace = (lon: number, lat: number): boolean => Math.abs(lon) <= 180 && Math.abs(lat) <= 90;

@@ -45,3 +45,10 @@ export function visibleEntries(layer: LayerDetail, clauses: Clauses | null): Leg
   });
   return shown.length ? shown : layer.legend;
 }
+
+/** What is measured, over the first of its entries: where numbers would be bare, or two things are explained; else "". */
+export function headingOf(entries: readonly LegendEntry[], index: number): string {
+  const { title = "", value } = entries[index]!;
+  const needed = title && (value === undefined || entries.some((entry) => (entry.title ?? "") !== title));
+  return needed && entries[index - 1]?.title !== title ? title : "";
+}

@@ -90,3 +90,9 @@ export function zoomInto({ bounds: [west, , east] }: Bin, featuresFrom: number, 
   const wanted = each ? Math.min(filling, featuresFrom + 1) : filling;
   return { zoom: Math.max(wanted, zoom + 1), each };
 }
+
+/** Whether a layer of the style, or what it drew, is of bins. */
+export function isBin(item: object): boolean {
+  const named = item as Record<string, unknown>;
+  return String(named["sourceLayer"] ?? named["source-layer"]).endsWith(BINS);
+}

@@ -9,33 +9,42 @@ import {
   setWorkerUrl,
   type GeoJSONSource,
   type StyleSpecification,
+  type TransformStyleFunction,
   type VectorSourceSpecification,
   type VectorTileSource,
 } from "maplibre-gl";
 import workerUrl from "virtual:map-worker";
+import { layersIn, type Position } from "../filter/question.ts";
 import type { Bounds } from "../query/types.ts";
 import type { Camera } from "../state/address.ts";
 import type { InView } from "../state/map-state.svelte.ts";
 import { pick, type Selection } from "../state/selection.ts";
 import type { Ahead } from "./ahead.ts";
 import { freePart, shiftInto, type Part } from "./room.ts";
-import { isBin, Seen, toBin, toStack } from "./seen.ts";
-import type { Bin } from "./bins.ts";
-import { SELECTION } from "./style.ts";
+import { isBin, type Bin } from "./bins.ts";
+import { Seen, toBin, toStack } from "./seen.ts";
+import { MARKS, SELECTION } from "./style.ts";
+
+export { Seen };
 
 setWorkerUrl(workerUrl);
 
 /** Milliseconds in which a browser whose graphics broke down usually has them back. */
 const PATIENCE = 5_000;
+/** Milliseconds after a place was asked about in which a click belongs to that. */
+const HELD = 1_000;
 /** Milliseconds after which a map that has everything draws once more, to say so. */
 const NUDGE = 1_000;
 
 export interface Events {
   moved(camera: Camera): void;
   zoomed(zoom: number): void;
-  idle(features: InView[], bins: Bin[]): void;
+  /** All is drawn; what is in view comes with it, unless the next thing is drawn at once. */
+  idle(seen: { features: InView[]; bins: Bin[] } | null): void;
   busy(): void;
   selected(selection: Selection | null): void;
+  /** Somebody wants to know what is at a place. */
+  asked(at: Position): void;
   /** A part of the map did not come; `status` is that of the answer, 0 for none. */
   failed(status: number | undefined): void;
   /** The browser has taken the map's means to draw away, and not given them back; or it has by now. */
@@ -58,6 +67,10 @@ export interface Options {
 }
 
 export class CityMap {
+  /** What each style goes through before it is drawn. */
+  dress = (style: StyleSpecification): StyleSpecification => style;
+  /** What is drawn is not looked at, for it is soon another. */
+  brisk = false;
   #map: MapLibreMap;
   #options: Options;
   #events: Events;
@@ -73,6 +86,11 @@ export class CityMap {
   #busy = true;
   #nudge: ReturnType<typeof setInterval> | undefined;
   #lost: ReturnType<typeof setTimeout> | undefined;
+  /** A tool that has the presses on the map for itself, and what it wants to keep of a style when there is another. */
+  claim: ((x: number, y: number) => void) | null = null;
+  keep?: TransformStyleFunction;
+  /** When a place was asked about last. */
+  #held = -Infinity;
   /** Where the map is going. */
   #goal: { center: [number, number]; zoom: number } | null = null;
   /** MapLibre compares styles only once the first one is there; what comes before waits here. */
@@ -95,7 +113,7 @@ export class CityMap {
     const { camera, bounds } = options;
     this.#map = new MapLibreMap({
       container: options.container,
-      style: draw(options.style),
+      style: withFonts(options.style),
       attributionControl: false,
       dragRotate: false,
       touchPitch: false,
@@ -120,6 +138,7 @@ export class CityMap {
 
   #listen(): void {
     const map = this.#map;
+    addEventListener("beforeprint", this.#still);
     map.on("style.load", () => {
       this.#styled = true;
       if (this.#waiting) this.#apply(this.#waiting);
@@ -129,7 +148,7 @@ export class CityMap {
       if (this.#waiting) return;
       this.#busy = false;
       this.#options.ahead.stop();
-      this.#events.idle(this.#seen.nearest(), this.#seen.bins());
+      this.#events.idle(this.brisk ? null : { features: this.#seen.nearest(), bins: this.#seen.bins() });
     });
     map.on("zoom", () => this.#events.zoomed(map.getZoom()));
     map.on("dataloading", () => this.#change());
@@ -151,12 +170,16 @@ export class CityMap {
       if (status !== 400) this.#events.failed(status);
     });
     map.on("click", ({ point, lngLat }) => {
+      if (performance.now() - this.#held < HELD) return;
+      if (this.claim) return this.claim(point.x, point.y);
       const found = this.#seen.pick(point.x, point.y);
       const at: [number, number] = [lngLat.lng, lngLat.lat];
       if (!found[0]) this.#events.selected(null);
       else if (isBin(found[0])) this.#events.selected({ layer: found[0].source, bin: toBin(found[0]), at });
       else this.#events.selected(pick(toStack(found, at), 0));
     });
+    map.on("contextmenu", ({ lngLat }) => this.#ask(lngLat.toArray()));
+    map.once("touchstart", () => void import("./hold.ts").then(({ onHold }) => onHold(map, (at) => this.#ask(at))));
     map.on("webglcontextlost", () => {
       this.#change();
       clearTimeout(this.#lost);
@@ -174,6 +197,23 @@ export class CityMap {
     });
   }
 
+  /** What is at a place, somebody wants to know: unless a tool has the map. */
+  #ask(at: Position): void {
+    if (this.claim) return;
+    this.#held = performance.now();
+    this.#events.asked(at);
+  }
+
+  /** What WebGL drew is gone by the time that a browser prints the page: a copy lies over it meanwhile. */
+  #still = (): void => {
+    const canvas = this.#map.getCanvas();
+    const copy = canvas.cloneNode() as HTMLCanvasElement;
+    this.#map.redraw();
+    copy.getContext("2d")!.drawImage(canvas, 0, 0);
+    canvas.after(copy);
+    addEventListener("afterprint", () => copy.remove(), { once: true });
+  };
+
   #change(): void {
     this.#busy = true;
     this.#events.busy();
@@ -184,8 +224,10 @@ export class CityMap {
     this.#seen.read(style, data);
     const before = this.#versions;
     this.#versions = { ...before, ...versions };
-    for (const id of Object.keys(style.sources)) {
-      if (!(id in before) || !(id in versions) || before[id] === versions[id]) continue;
+    const changed = Object.keys(versions).filter((id) => id in before && before[id] !== versions[id]);
+    for (const [id, source] of Object.entries(style.sources)) {
+      const shaped = "tiles" in source && source.tiles ? layersIn(decodeURIComponent(source.tiles[0]!)) : [];
+      if (![id, ...shaped].some((each) => changed.includes(each))) continue;
       this.#edited.add(id);
       this.#outdated.add(id);
     }
@@ -218,17 +260,21 @@ export class CityMap {
       const changes = String((source as VectorTileSource).tiles) !== String(next.tiles) || this.#outdated.has(id);
       if (changes && (looksOf(style, id) !== looksOf(this.#style, id) || !this.#map.isSourceLoaded(id))) this.#faulty.add(id);
     }
-    if (this.#faulty.size) this.#map.setStyle(without(style, this.#faulty));
+    if (this.#faulty.size) this.#setStyle(without(style, this.#faulty));
     this.#faulty.clear();
     for (const [id, next] of Object.entries(style.sources)) {
       const source = this.#map.getSource(id);
       if (next.type !== source?.type) continue;
       if (next.type === "vector" && next.tiles) this.#setTiles(id, source as VectorTileSource, next);
-      if (id === SELECTION && next.type === "geojson") (source as GeoJSONSource).setData(next.data);
+      if ((id === SELECTION || id === MARKS) && next.type === "geojson") (source as GeoJSONSource).setData(next.data);
     }
-    this.#map.setStyle(draw(style));
+    this.#setStyle(withFonts(style));
     this.#style = style;
     this.#map.triggerRepaint();
+  }
+
+  #setStyle(style: StyleSpecification): void {
+    this.#map.setStyle(this.dress(style), this.keep && { transformStyle: this.keep });
   }
 
   /** A source whose zooms change is made again with the style; one whose tiles change keeps the rest. */
@@ -243,6 +289,15 @@ export class CityMap {
     else if (this.#options.bounds) {
       this.#map.fitBounds(this.#options.bounds, { padding: this.#options.padding() });
     }
+  }
+
+  /** The library's own map, for what comes later and works on it, and the style that it draws. */
+  get library(): MapLibreMap {
+    return this.#map;
+  }
+
+  get style(): StyleSpecification {
+    return this.#style;
   }
 
   get middle(): [number, number] {
@@ -290,6 +345,7 @@ export class CityMap {
   }
 
   remove(): void {
+    removeEventListener("beforeprint", this.#still);
     cancelAnimationFrame(this.#hover);
     clearTimeout(this.#lost);
     clearInterval(this.#nudge);
@@ -303,7 +359,7 @@ export class CityMap {
  * The style, with fonts for Chinese, Japanese and Korean of which the system has none: then a sign that is a stroke in mid-air
  * is a box that stands on the line.
  */
-const draw = (style: StyleSpecification): StyleSpecification =>
+export const withFonts = (style: StyleSpecification): StyleSpecification =>
   document.createElement("canvas").getContext("2d")!.measureText("一").actualBoundingBoxDescent < -1
     ? style
     : { ...style, ...(style.metadata as Record<string, Partial<StyleSpecification>>)["geoserver:han"] };

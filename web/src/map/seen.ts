@@ -4,7 +4,7 @@ import type { Scalar } from "../query/types.ts";
 import type { InView } from "../state/map-state.svelte.ts";
 import type { Stacked } from "../state/selection.ts";
 import { anchor, flatten } from "./geometry.ts";
-import { BINS, keyOf, type Bin } from "./bins.ts";
+import { isBin, keyOf, type Bin } from "./bins.ts";
 
 /** Features told to the list beside the map. */
 const MOST = 50;
@@ -133,12 +133,6 @@ export class Seen {
     }
     return [];
   }
-}
-
-/** Whether a layer of the style, or what it drew, is of bins. */
-export function isBin(item: object): boolean {
-  const named = item as Record<string, unknown>;
-  return String(named["sourceLayer"] ?? named["source-layer"]).endsWith(BINS);
 }
 
 /** Each feature once, however many tiles and layers of the style draw it. */

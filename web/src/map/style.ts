@@ -2,8 +2,17 @@
 import type { FilterSpecification, SourceSpecification, StyleSpecification, VectorSourceSpecification } from "maplibre-gl";
 import type { TileJson } from "../query/types.ts";
 import type { Scene } from "../state/knowledge.svelte.ts";
+import type { MapState } from "../state/map-state.svelte.ts";
+import { outlineOf } from "./bins.ts";
 
 export const SELECTION = "selection";
+/** The source of areas and places that are marked. */
+export const MARKS = "marks";
+/** What is drawn of areas and places beside the layers: their shapes, and how they look. */
+export interface Marks {
+  data: GeoJSON.FeatureCollection;
+  layers: StyleSpecification["layers"];
+}
 
 const NOTHING: GeoJSON.FeatureCollection = { type: "FeatureCollection", features: [] };
 
@@ -11,7 +20,13 @@ const NOTHING: GeoJSON.FeatureCollection = { type: "FeatureCollection", features
 export const isOutlined = (style: Record<string, unknown> | undefined, layer: string): boolean =>
   !!(style?.metadata as Record<string, string[]> | undefined)?.["geoserver:outlined"]?.includes(layer);
 
-export function buildStyle(scene: Scene, mark: GeoJSON.Geometry | null): StyleSpecification {
+/** The shape of what is selected, as soon as it is known. */
+export function markOf({ selection, known }: MapState): GeoJSON.Geometry | null {
+  if (!selection) return null;
+  return selection.bin ? outlineOf(selection.bin) : (known.feature.data?.geometry ?? null);
+}
+
+export function buildStyle(scene: Scene, mark: GeoJSON.Geometry | null, marks: Marks | null = null): StyleSpecification {
   const style = scene.style as unknown as StyleSpecification;
   const sources: Record<string, SourceSpecification> = {};
   for (const [id, source] of Object.entries(style.sources)) {
@@ -22,7 +37,8 @@ export function buildStyle(scene: Scene, mark: GeoJSON.Geometry | null): StyleSp
   }
   sources[SELECTION] = { type: "geojson", data: mark ? { type: "Feature", properties: {}, geometry: mark } : NOTHING };
   const layers = style.layers.filter((layer) => !("source" in layer) || layer.source in sources);
-  return { ...style, sources, layers: [...layers, ...selectionLayers(scene.base)] };
+  if (marks) sources[MARKS] = { type: "geojson", data: marks.data };
+  return { ...style, sources, layers: [...layers, ...(marks?.layers ?? []), ...selectionLayers(scene.base)] };
 }
 
 /** A layer's source with its TileJSON told in place: that of its filter, where the style names that of all rows. */

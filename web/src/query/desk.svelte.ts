@@ -12,6 +12,7 @@ class Place<T> {
   settled = $state(false);
   busy = $state(true);
   ask: Ask<T>;
+  #queries: Queries;
   #watch: Watch<T>;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** The present question is not asked yet; answers to the one before may still come. */
@@ -19,6 +20,7 @@ class Place<T> {
 
   constructor(queries: Queries, ask: Ask<T>) {
     this.ask = ask;
+    this.#queries = queries;
     this.#watch = queries.watch(ask, (answer) => this.#show(answer));
   }
 
@@ -31,7 +33,7 @@ class Place<T> {
     this.error = null;
     if (ask.alone && ask.address !== before.address) this.data = undefined;
     clearTimeout(this.#timer);
-    this.#waiting = Boolean(ask.patience) && before.version === ask.version && this.data !== undefined;
+    this.#waiting = Boolean(ask.patience) && before.version === ask.version && this.data !== undefined && !this.#queries.knows(ask);
     if (this.#waiting) this.#timer = setTimeout(() => this.#ask(), ask.patience);
     else this.#ask();
   }

@@ -58,6 +58,21 @@ export interface components {
             values: number[];
         };
         /**
+         * Around
+         * @description What of one layer is there.
+         */
+        Around: {
+            /**
+             * Count
+             * @description Features that the circle touches, of those that the layer's filter leaves.
+             */
+            count: number;
+            /** Layer */
+            layer: string;
+            /** @description The nearest of them; null where there is none. */
+            nearest: components["schemas"]["Nearest"] | null;
+        };
+        /**
          * Bin
          * @description From `from` up to, not including, `to`; the last bin of numbers includes it.
          */
@@ -547,6 +562,30 @@ export interface components {
              * @constant
              */
             status: "alive";
+        };
+        /**
+         * Here
+         * @description What is within so many metres of a place.
+         */
+        Here: {
+            /**
+             * At
+             * @description Longitude and latitude.
+             */
+            at: [
+                number,
+                number
+            ];
+            /**
+             * Layers
+             * @description In the order of the layers that were asked for, or of the catalogue.
+             */
+            layers: components["schemas"]["Around"][];
+            /**
+             * Radius
+             * @description Metres.
+             */
+            radius: number;
         };
         /** Histogram */
         Histogram: {
@@ -1069,6 +1108,32 @@ export interface components {
             title?: string;
             /** Unit */
             unit?: string;
+        };
+        /**
+         * Nearest
+         * @description The feature that is nearest to a place.
+         */
+        Nearest: {
+            /**
+             * At
+             * @description Longitude and latitude of what of it is nearest.
+             */
+            at: [
+                number,
+                number
+            ];
+            /**
+             * Distance
+             * @description Metres on the ground; 0 where the place is on or in it.
+             */
+            distance: number;
+            /** Fid */
+            fid: number;
+            /**
+             * Title
+             * @description What it is called, by the layer's label; empty where it has none.
+             */
+            title: string;
         };
         /** NewKey */
         NewKey: {

@@ -79,6 +79,11 @@ export class Queries {
     globalThis.document?.addEventListener("visibilitychange", this.#look);
   }
 
+  /** An answer is there already. */
+  knows(ask: Ask<unknown>): boolean {
+    return this.#entries.get(nameOf(ask))?.answer.data !== undefined;
+  }
+
   /** Answers kept, asked or not. */
   get size(): number {
     return this.#entries.size;

@@ -28,6 +28,8 @@ export interface Target {
   fid?: number;
   at?: [lon: number, lat: number];
   zoom?: number;
+  /** Where a place itself is, which need not be in the middle of what is shown of it. */
+  pin?: [lon: number, lat: number];
 }
 
 export interface Option {
@@ -79,7 +81,11 @@ function listGroup(found: Partial<Found>, group: Group): Option[] {
   switch (group) {
     case "at":
       return (found.at ?? []).map(({ title, kind, at }) =>
-        option(title + kind, title, kind === "degrees" || kind === "link" ? "" : nameOf(kind), { at: at as never, zoom: CLOSE }),
+        option(title + kind, title, kind === "degrees" || kind === "link" ? "" : nameOf(kind), {
+          at: at as never,
+          zoom: CLOSE,
+          pin: at as never,
+        }),
       );
     case "layers":
       return (found.layers ?? []).map(({ layer, title, theme, field_title }) =>
@@ -92,7 +98,7 @@ function listGroup(found: Partial<Found>, group: Group): Option[] {
     case "places":
       return (found.places ?? []).map((place) => {
         const { lon, lat, zoom } = lookAt(place as Place);
-        return option(`${place.layer} ${place.id}`, place.title, place.near ?? "", { at: [lon, lat], zoom });
+        return option(`${place.layer} ${place.id}`, place.title, place.near ?? "", { at: [lon, lat], zoom, pin: place.at as never });
       });
     case "features":
       return (found.features ?? []).map(({ layer, layer_title, id, title, text, at, bounds }) => {

@@ -5,7 +5,17 @@
  * An address without a version is one from before there were versions, and is read alike. What is not known, or makes no
  * sense, is kept as it stands and written again.
  */
-import { parseArea, parseWindow, writeArea, writeWindow, type Area, type TimeWindow } from "../filter/question.ts";
+import {
+  parseArea,
+  parsePin,
+  parseWindow,
+  writeArea,
+  writePin,
+  writeWindow,
+  type Area,
+  type Position,
+  type TimeWindow,
+} from "../filter/question.ts";
 import { encodeValue as encode } from "../query/server.ts";
 
 export const VERSION = 1;
@@ -18,6 +28,7 @@ export interface Camera {
 
 export type Base = "light" | "dark";
 export type Tab = "chart" | "table";
+export type Bar = "time";
 
 export interface Address {
   /** Of the form in which it was written; one from the future is read as far as it is known. */
@@ -28,6 +39,8 @@ export interface Address {
   filters: Record<string, string>;
   window: TimeWindow | null;
   area: Area | null;
+  /** The place that is asked about, and metres around it. */
+  pin: { at: Position; radius: number } | null;
   selection: { layer: string; fid: number } | null;
   /** What lies beside the map or in its place; null is the map alone. */
   tab: Tab | null;
@@ -38,9 +51,13 @@ export interface Address {
   /** What the table is sorted by, and which columns it has, as `web/src/table/order.ts` writes them; null leaves it to the layer. */
   sort: string | null;
   columns: string | null;
+  /** What lies below the map and its tabs. */
+  bar: Bar | null;
   /** null follows the reader's system. */
   base: Base | null;
   language: string | null;
+  /** What the other map of a comparison shows, as it stands in the address: "&compare=side&compare.time=2024-01-01/.."; "" is one map alone. */
+  compare: string;
   /** null shows the whole city. */
   camera: Camera | null;
   /** Parameters that are not known or make no sense, in their order. */
@@ -57,12 +74,14 @@ const READ = {
   layers: (text: string) => [...new Set(text.split(",").filter(Boolean))],
   time: (text: string) => parseWindow(text) ?? undefined,
   area: (text: string) => parseArea(text) ?? undefined,
+  pin: (text: string) => parsePin(text) ?? undefined,
   select: (text: string) => parseSelection(text) ?? undefined,
   tab: (text: string) => (text === "chart" || text === "table" ? text : undefined),
   of: (text: string) => text || undefined,
   chart: (text: string) => (/^[\w:,~-]{1,200}$/.test(text) ? text : undefined),
   sort: (text: string) => (/^-?\w+(,-?\w+){0,7}$/.test(text) ? text : undefined),
   columns: (text: string) => (/^\w+(,\w+)*$/.test(text) ? text : undefined),
+  bar: (text: string) => (text === "time" ? text : undefined),
   base: (text: string) => (text === "light" || text === "dark" ? text : undefined),
   lang: (text: string) => text || undefined,
 };
@@ -73,6 +92,7 @@ export function parseAddress(search: string, hash: string): Address {
   const found: Read = {};
   const filters: [string, string][] = [];
   const unknown: [string, string][] = [];
+  const compare: [string, string][] = [];
   for (const [name, value] of new URLSearchParams(search)) {
     const layer = name.startsWith(FILTER) ? name.slice(FILTER.length) : "";
     if (layer && !filters.some(([other]) => other === layer)) {
@@ -83,7 +103,7 @@ export function parseAddress(search: string, hash: string): Address {
       const read = READ[name as keyof Read](value);
       if (read === undefined) unknown.push([name, value]);
       else Object.assign(found, { [name]: read });
-    } else unknown.push([name, value]);
+    } else (/^compare(\.|$)/.test(name) ? compare : unknown).push([name, value]);
   }
   const camera = parseCamera(hash);
   return {
@@ -92,14 +112,17 @@ export function parseAddress(search: string, hash: string): Address {
     filters: Object.fromEntries(filters),
     window: found.time ?? null,
     area: found.area ?? null,
+    pin: found.pin ?? null,
     selection: found.select ?? null,
     tab: found.tab ?? null,
     subject: found.of ?? null,
     chart: found.chart ?? null,
     sort: found.sort ?? null,
     columns: found.columns ?? null,
+    bar: found.bar ?? null,
     base: found.base ?? null,
     language: found.lang ?? null,
+    compare: writePairs(compare),
     camera,
     unknown,
     fragment: camera ? "" : hash.replace(/^#/, ""),
@@ -131,21 +154,26 @@ export function writeAddress(address: Address): string {
       .map((id): [string, string] => [FILTER + id, address.filters[id]!]),
     ["time", address.window && writeWindow(address.window)],
     ["area", address.area && writeArea(address.area)],
+    ["pin", address.pin && writePin(address.pin)],
     ["select", address.selection && `${address.selection.layer}/${address.selection.fid}`],
     ["tab", address.tab],
     ["of", address.subject],
     ["chart", address.chart],
     ["sort", address.sort],
     ["columns", address.columns],
+    ["bar", address.bar],
     ["base", address.base],
     ["lang", address.language],
   ];
   const said = known.filter((pair): pair is [string, string] => pair[1] !== null);
   // What is said now takes the place of what made no sense.
   const kept = address.unknown.filter(([name]) => !said.some(([other]) => other === name) || !Object.hasOwn(READ, name));
-  const query = [...said, ...kept].map(([name, value]) => `${encode(name).replaceAll("=", "%3D")}=${encode(value)}`);
-  return `?${query.join("&")}${address.camera ? writeCamera(address.camera) : address.fragment && `#${address.fragment}`}`;
+  const query = writePairs([...said, ...kept]).slice(1) + address.compare;
+  return `?${query}${address.camera ? writeCamera(address.camera) : address.fragment && `#${address.fragment}`}`;
 }
+
+export const writePairs = (pairs: [name: string, value: string][]): string =>
+  pairs.map(([name, value]) => `&${encode(name).replaceAll("=", "%3D")}=${encode(value)}`).join("");
 
 /** As many decimals as it takes to come back to the same pixel: a tenth of one here, a thousandth of a zoom step. */
 function writeCamera({ zoom, lat, lon }: Camera): string {

@@ -1,6 +1,6 @@
 /** What the server says about a map's layers under its filters: details, counts, plans, and the scene to draw. */
 import { untrack } from "svelte";
-import { combine, parseQuestion, writeQuestion, writeWithoutEach, type Shared } from "../filter/question.ts";
+import { combine, layersIn, parseQuestion, writeQuestion, writeWithoutEach, type Shared, type TimeWindow } from "../filter/question.ts";
 import { Desk, type Known } from "../query/desk.svelte.ts";
 import type { Presence } from "../query/presence.svelte.ts";
 import type { Queries } from "../query/queries.ts";
@@ -45,9 +45,16 @@ export interface Scene {
   style: Record<string, unknown>;
   /** By layer. */
   tiles: Record<string, TileJson>;
+  /** By layer, those included of which only features are named in filters. */
   versions: Record<string, string>;
   /** Layers that could not be had; the rest is drawn without them. */
   failed: string[];
+}
+
+/** By layer: how many rows a time window leaves. */
+export interface Foretold {
+  window: TimeWindow;
+  counts: Readonly<Record<string, number>>;
 }
 
 /** What is chosen, as far as questions follow from it. */
@@ -58,6 +65,9 @@ export interface Choice extends Shared {
   readonly opened: string[];
   readonly selection: Selection | null;
   readonly theme: "light" | "dark";
+  /** Layers that the map narrows to the window by itself. */
+  readonly whole: readonly string[];
+  readonly foretold: Foretold | null;
   /** There is no map to draw. */
   readonly blind: boolean;
   /** Somebody wants to know what each layer is about. */
@@ -74,13 +84,15 @@ export class Knowledge {
   #desk: Desk;
   #choice: Choice;
   readonly presence: Presence;
-  #stop: () => void;
+  #stop = (): void => undefined;
   /** The latest that could be drawn. */
   scene = $state.raw<Scene | null>(null);
   /** A newer one is on its way. */
   drawing = $state(true);
   /** Nothing can be drawn: the base is missing. */
   baseFailed = $state(false);
+  /** Zoom before which features of a layer are not shown, whatever its filter leaves: another map beside this one shows none. */
+  least = $state.raw((_id: string): number => 0);
   /** What parts of the page that came later want to know. */
   #more = $state.raw<(() => Wanted)[]>([]);
   /** The latest style that goes with its filters. */
@@ -90,6 +102,10 @@ export class Knowledge {
     this.#desk = new Desk(queries);
     this.#choice = choice;
     this.presence = queries.presence;
+  }
+
+  /** Begin to ask. What is chosen depends on what is known, which may be known at once. */
+  start(): void {
     this.#stop = $effect.root(() => {
       $effect.pre(() => {
         const wanted = this.#list();
@@ -149,11 +165,19 @@ export class Knowledge {
     });
   }
 
+  /** The count of a layer that the window was chosen by. */
+  #foretold(id: string): number | undefined {
+    const { foretold, window } = this.#choice;
+    return foretold?.window === window ? foretold?.counts[id] : undefined;
+  }
+
   /** Count, and how the rows are spread over the fields whose controls are open. */
   result(id: string): Result | undefined {
     const layer = this.#choice.layer(id);
     if (!layer || layer.count === null) return undefined;
     const { data, error } = this.#desk.read<Summary>(`${id} summary`);
+    const foretold = this.#foretold(id);
+    if (foretold !== undefined) return { facets: {}, histograms: {}, ...data, count: foretold, total: layer.count };
     // Where there is an error, data are those of a question before.
     const whole = error ? undefined : data;
     // All rows are counted in the catalogue.
@@ -208,7 +232,7 @@ export class Knowledge {
 
   /** The zoom from which on features are shown under the filter. */
   featuresFrom(id: string): number {
-    return this.tiles(id).data?.features_from ?? this.#choice.layer(id)?.features_from ?? 0;
+    return Math.max(this.least(id), this.tiles(id).data?.features_from ?? this.#choice.layer(id)?.features_from ?? 0);
   }
 
   /** Ask again what failed: of a layer, of the selection, or everywhere. */
@@ -226,13 +250,25 @@ export class Knowledge {
   }
 
   /** The whole filter of a layer as CQL2; null while it takes the layer's details to write it. */
-  filter(id: string): string | null {
-    const { filters, window, area } = this.#choice;
+  filter(id: string, window = this.#choice.window): string | null {
+    const { filters, area } = this.#choice;
     const layer = this.#choice.layer(id);
     if (!layer || layer.count === null) return filters[id] ?? "";
     const detail = this.detail(id);
     if (window && layer.time !== null && !detail) return null;
     return combine(filters[id] ?? "", { window, area }, detail?.fields.find((field) => field.name === layer.time) ?? null);
+  }
+
+  /** The filter of a layer's tiles. */
+  #tileFilter(id: string): string | null {
+    return this.filter(id, this.#choice.whole.includes(id) ? null : this.#choice.window);
+  }
+
+  /** The layer, with the version of all data that its answers under its filter come from. */
+  asked(id: string): LayerSummary | undefined {
+    const layer = this.#choice.layer(id);
+    const others = layersIn(this.filter(id) ?? "").map((other) => this.#choice.layer(other)?.version);
+    return layer && { ...layer, version: [layer.version, ...others].join(" ") };
   }
 
   /** Fields that are narrowed and whose controls are open: these are counted without their own part. */
@@ -252,12 +288,13 @@ export class Knowledge {
   /** Rows are counted where the catalogue does not tell: under a filter, or by value. */
   #wantsSummary(id: string): boolean {
     const layer = this.#choice.layer(id);
-    return Boolean(layer && layer.count !== null && (this.filter(id) !== "" || this.#choice.opened.includes(id)));
+    if (!layer || layer.count === null) return false;
+    return this.#choice.opened.includes(id) || (this.filter(id) !== "" && this.#foretold(id) === undefined);
   }
 
   #summaries(id: string): Wanted {
     const wanted: Wanted = new Map();
-    const layer = this.#choice.layer(id);
+    const layer = this.asked(id);
     const filter = this.filter(id);
     if (!layer || filter === null || !this.#wantsSummary(id)) return wanted;
     const { data: detail, settled } = this.#desk.read<LayerDetail>(`${id} detail`);
@@ -279,7 +316,7 @@ export class Knowledge {
 
   /** Where nothing matches, rows are counted without each part of the filter. */
   #loosening(id: string): Wanted {
-    const layer = this.#choice.layer(id);
+    const layer = this.asked(id);
     const detail = this.detail(id);
     const { data, settled, error } = this.#desk.read<Summary>(`${id} summary`);
     if (!layer || !detail || !settled || error || data?.count !== 0 || this.filter(id) === "") return new Map();
@@ -294,12 +331,13 @@ export class Knowledge {
     if (this.#choice.browsing) wanted.set("words", askWords(this.#choice.speaks));
     for (const id of this.#choice.on) {
       const layer = this.#choice.layer(id)!;
-      const filter = this.filter(id);
+      const filter = this.#tileFilter(id);
       wanted.set(`${id} detail`, askLayer(layer, this.#choice.speaks));
       for (const [place, ask] of [...this.#summaries(id), ...this.#loosening(id)]) wanted.set(place, ask);
       if (filter === null) continue;
-      if (!this.#choice.blind) wanted.set(`${id} tiles`, askTileJson(layer, filter));
-      else if (layer.count !== null) wanted.set(`${id} first`, askFirst(layer, filter));
+      const asked = this.asked(id)!;
+      if (!this.#choice.blind) wanted.set(`${id} tiles`, askTileJson(asked, filter));
+      else if (layer.count !== null) wanted.set(`${id} first`, askFirst(asked, filter));
     }
     for (const more of this.#more) for (const [place, ask] of more()) wanted.set(place, ask);
     const selection = this.#choice.selection;
@@ -308,7 +346,7 @@ export class Knowledge {
       wanted.set("selected feature", askFeature(layer, selection.fid));
       if (this.detail(layer.id)?.readings) wanted.set("selected readings", askReadings(layer, selection.fid, this.#choice.speaks));
     }
-    const style = this.#choice.blind ? null : (this.#nextStyle() ?? untrack(() => this.#style));
+    const style = this.#choice.blind ? null : (this.nextStyle() ?? untrack(() => this.#style));
     if (style) wanted.set("style", style);
     untrack(() => {
       if (style && (style.address !== this.#style?.address || style.version !== this.#style.version)) this.#style = style;
@@ -328,21 +366,26 @@ export class Knowledge {
     return ids.filter((id) => this.refusal(id) === null && !this.#lost(id)).map((id) => this.#choice.layer(id)!);
   }
 
-  /** The style that goes with the filters; null while a filter's plan is not known. */
-  #nextStyle(): Ask<Record<string, unknown>> | null {
+  /** The style that goes with the filters, on this base; null while a filter's plan is not known. */
+  nextStyle(base = this.#choice.theme): Ask<Record<string, unknown>> | null {
     const starts: (number | null)[] = [];
     const layers = this.#drawn();
     for (const layer of layers) {
-      if (this.filter(layer.id) === "") {
+      if (this.#tileFilter(layer.id) === "") {
         starts.push(null);
         continue;
       }
-      const { data, settled, error } = this.tiles(layer.id);
+      const { settled, error } = this.tiles(layer.id);
       if (!settled) return null;
-      const start = error ? undefined : data?.features_from;
-      starts.push(start === undefined || start === layer.features_from ? null : start);
+      const start = this.featuresFrom(layer.id);
+      starts.push(error || start === layer.features_from ? null : start);
     }
-    return askStyle(this.#choice.theme, layers, starts, this.#choice.speaks);
+    return askStyle(base, layers, starts, this.#choice.speaks);
+  }
+
+  /** Tiles say in their address from which zoom on they hold features, where that is not as of all rows. */
+  #plan(id: string, found: TileJson): TileJson {
+    return { ...found, tiles: found.tiles.map((address) => address.replace(/(&features-from=)\d+/, `$1${this.featuresFrom(id)}`)) };
   }
 
   /** Put together what belongs together; until all of it is there, the scene before stays. */
@@ -350,7 +393,7 @@ export class Knowledge {
     const layers = this.catalogue.data ? this.#drawn() : [];
     const style = this.#desk.read<Record<string, unknown>>("style");
     const tiles = layers.map((layer) => [layer, this.tiles(layer.id)] as const);
-    const next = this.catalogue.data ? this.#nextStyle() : null;
+    const next = this.catalogue.data ? this.nextStyle() : null;
     const asked = this.#style;
     const current = next !== null && next.address === asked?.address && next.version === asked.version;
     const ready = current && style.settled && tiles.every(([, each]) => each.settled);
@@ -363,8 +406,12 @@ export class Knowledge {
     this.scene = {
       base: this.#choice.theme,
       style: style.data,
-      tiles: Object.fromEntries(tiles.flatMap(([layer, { data, error }]) => (data && !error ? [[layer.id, data]] : []))),
-      versions: Object.fromEntries(layers.map((layer) => [layer.id, layer.version])),
+      tiles: Object.fromEntries(
+        tiles.flatMap(([layer, { data, error }]) => (data && !error ? [[layer.id, this.#plan(layer.id, data)]] : [])),
+      ),
+      versions: Object.fromEntries(
+        layers.flatMap(({ id }) => [id, ...layersIn(this.filter(id) ?? "")]).map((id) => [id, this.#choice.layer(id)?.version ?? ""]),
+      ),
       failed: this.#choice.on.filter((id) => this.#lost(id) || tiles.some(([layer, { error }]) => layer.id === id && error !== null)),
     };
   }

@@ -3,16 +3,27 @@
  * its methods change it. It asks for itself: what is known does not depend on what is on the screen.
  */
 import { untrack } from "svelte";
-import { parseQuestion, writeQuestion, type Area, type Question, type TimeWindow } from "../filter/question.ts";
+import {
+  AROUND,
+  parseQuestion,
+  writePosition,
+  writeQuestion,
+  type Area,
+  type Position,
+  type Question,
+  type TimeWindow,
+} from "../filter/question.ts";
 import type { Clause } from "../filter/cql2.ts";
 import type { Bin } from "../map/bins.ts";
+import type { CityMap } from "../map/city-map.ts";
+import type { Marks } from "../map/style.ts";
 import type { Queries } from "../query/queries.ts";
 import type { Bounds, City, Field, LayerDetail, LayerSummary, Scalar } from "../query/types.ts";
 import { pickLanguage, Words, type LanguageFiles } from "../ui/i18n.svelte.ts";
-import { parseAddress, VERSION, writeAddress, type Address, type Base, type Camera, type Tab } from "./address.ts";
+import { parseAddress, VERSION, writeAddress, type Address, type Bar, type Base, type Camera, type Tab } from "./address.ts";
 import type { AddressBar } from "./history.ts";
-import { Knowledge } from "./knowledge.svelte.ts";
-import { selectionKey, type Selection } from "./selection.ts";
+import { Knowledge, type Foretold } from "./knowledge.svelte.ts";
+import { cardKey, selectionKey, type Selection } from "./selection.ts";
 
 export interface InView {
   layer: string;
@@ -42,6 +53,7 @@ export class MapState {
   /** What the page says, in the reader's language. */
   readonly words: Words;
   #tongues: Tongues;
+  #queries: Queries;
   /** What the server says. */
   readonly known: Knowledge;
   /** Ids of the layers that are on as the address states them, those included that the catalogue does not have. */
@@ -51,6 +63,12 @@ export class MapState {
   /** What narrows all layers together. */
   window = $state.raw<TimeWindow | null>(null);
   area = $state.raw<Area | null>(null);
+  /** The place that is asked about, and metres around it; what it is called is known of one that was found by its name. */
+  pin = $state.raw<{ at: Position; radius: number; title: string } | null>(null);
+  /** The tool that draws and picks areas is at hand. */
+  areaTool = $state(false);
+  /** What is drawn on the map beside its layers and the selection. */
+  marks = $state.raw<Marks | null>(null);
   base = $state<Base | null>(null);
   systemDark = $state(false);
   /** The browser cannot draw a map; what is on is listed. */
@@ -62,6 +80,15 @@ export class MapState {
   /** What the table is sorted by, and its columns. */
   sort = $state<string | null>(null);
   columns = $state<string | null>(null);
+  bar = $state<Bar | null>(null);
+  /** Layers whose tiles hold every feature with its time: the time bar narrows them on the map itself. */
+  whole = $state.raw<readonly string[]>([]);
+  /** What the time bar has counted already, under the window that it says. */
+  foretold = $state.raw<Foretold | null>(null);
+  /** The map, once it is there. */
+  map = $state.raw<CityMap | null>(null);
+  /** What the other map of a comparison shows, as the address has it; "" while there is none. */
+  compared = $state("");
   #subject = $state<string | null>(null);
   #selection = $state.raw<Selection | null>(null);
   inView = $state.raw<InView[]>([]);
@@ -126,9 +153,11 @@ export class MapState {
 
   constructor(queries: Queries, bar: AddressBar = NOWHERE, tongues: Tongues = { files: {}, preferred: [], offered: ["en"] }) {
     this.#bar = bar;
+    this.#queries = queries;
     this.#tongues = tongues;
     this.words = new Words(tongues.files, tongues.preferred, tongues.later);
     this.known = new Knowledge(queries, this);
+    this.known.start();
     this.readAddress();
     // A link with a filter opens it, so that the reader sees why rows are missing.
     this.opened = Object.keys(this.filters);
@@ -149,6 +178,11 @@ export class MapState {
   close(): void {
     this.#stop();
     this.known.close();
+  }
+
+  /** Another map of the same city, with an address of its own. */
+  twin(bar: AddressBar): MapState {
+    return new MapState(this.#queries, bar, this.#tongues);
   }
 
   get theme(): Base {
@@ -178,6 +212,11 @@ export class MapState {
     return this.layers.find((layer) => layer.id === id);
   }
 
+  /** Where the map is; null until there is one. */
+  get camera(): Camera | null {
+    return this.#camera;
+  }
+
   /** The state as an address, relative to where the page lives. */
   get link(): string {
     return writeAddress(this.#address());
@@ -191,14 +230,17 @@ export class MapState {
       filters: this.filters,
       window: this.window,
       area: this.area,
+      pin: this.pin,
       selection: selected && !selected.bin ? { layer: selected.layer, fid: selected.fid } : null,
       tab: this.tab,
       subject: this.#subject,
       chart: this.chart,
       sort: this.sort,
       columns: this.columns,
+      bar: this.bar,
       base: this.base,
       language: this.language,
+      compare: this.compared,
       camera: this.#camera,
       unknown: this.#unknown,
       fragment: this.#fragment,
@@ -212,7 +254,9 @@ export class MapState {
     const now = this.#address();
     return (
       choiceOf(said) !== choiceOf(now) ||
-      (["base", "language", "tab", "subject", "chart", "sort", "columns"] as const).some((part) => said[part] !== now[part])
+      (["base", "language", "tab", "subject", "chart", "sort", "columns", "bar", "compare"] as const).some(
+        (part) => said[part] !== now[part],
+      )
     );
   }
 
@@ -225,11 +269,14 @@ export class MapState {
     this.filters = address.filters;
     this.window = address.window;
     this.area = address.area;
+    this.#readPin(address.pin);
     this.tab = address.tab;
     this.#subject = address.subject;
     this.chart = address.chart;
     this.sort = address.sort;
     this.columns = address.columns;
+    this.bar = address.bar;
+    this.compared = address.compare;
     this.base = address.base;
     this.language = address.language;
     this.#unknown = address.unknown;
@@ -245,10 +292,15 @@ export class MapState {
     else if (before && before !== this.#chosen) this.#remember(before);
   }
 
+  #readPin(pin: Address["pin"]): void {
+    const title = pin && this.pin && writePosition(pin.at) === writePosition(this.pin.at) ? this.pin.title : "";
+    this.pin = pin && { ...pin, title };
+  }
+
   /** Put the state into the address; a repeated `key` soon after the last replaces that step instead of adding one. */
-  #writeAddress(key: string): void {
+  #writeAddress(key: string, again = key === "camera"): void {
     const now = Date.now();
-    const same = key === "camera" || (key === this.#step.key && now - this.#step.time < ONE_STEP);
+    const same = again || (key === this.#step.key && now - this.#step.time < ONE_STEP);
     if (same) this.#bar.replace(this.link);
     else this.#bar.push(this.link);
     if (key !== "camera") this.#step = { key, time: now };
@@ -299,6 +351,23 @@ export class MapState {
     this.#bar.replace(this.link);
   }
 
+  /** Ask about a place, or about none; like a selection it is no step of its own. */
+  setPin(at: Position | null, title = "", radius = this.pin?.radius ?? AROUND): void {
+    this.pin = at && { at, title, radius };
+    this.select(null);
+  }
+
+  /** What a card tells of: what is selected, or else the place that is asked about. */
+  get told(): unknown {
+    return this.selection ? cardKey(this.selection) : this.pin?.at.join();
+  }
+
+  /** Take away what the card tells of. */
+  untell(): void {
+    if (this.selection) this.select(null);
+    else this.setPin(null);
+  }
+
   setFilter(id: string, text: string, key = ""): void {
     if ((this.filters[id] ?? "") === text) return;
     const { [id]: _, ...others } = this.filters;
@@ -324,10 +393,18 @@ export class MapState {
     this.setFilter(layer.id, writeQuestion(next, layer), clause ? name : `no ${name}`);
   }
 
-  setWindow(window: TimeWindow | null): void {
+  /** `same`: it is still the choice before, moved. */
+  setWindow(window: TimeWindow | null, same = false): void {
     this.window = window;
     this.#countAnew((id) => this.layer(id)?.time !== null);
-    this.#writeAddress("time");
+    this.#writeAddress("time", same);
+  }
+
+  /** Show another step of a play, of which the address tells no more than where it stops. */
+  playTo(foretold: Foretold): void {
+    this.foretold = foretold;
+    this.window = foretold.window;
+    this.#countAnew((id) => this.layer(id)?.time !== null);
   }
 
   setArea(area: Area | null): void {
@@ -387,6 +464,18 @@ export class MapState {
     this.#writeAddress(part);
   }
 
+  setBar(bar: Bar | null): void {
+    this.bar = bar;
+    this.#writeAddress("bar");
+  }
+
+  /** Say what the other map shows; `step`: "back" undoes it. */
+  compare(text: string, step: boolean): void {
+    this.compared = text;
+    this.#step = { key: "", time: 0 };
+    this.#bar[step ? "push" : "replace"](this.link);
+  }
+
   setBase(base: Base): void {
     this.base = base;
     this.#writeAddress("base");
@@ -434,9 +523,12 @@ function choiceOf(address: Address): string {
     chart: null,
     sort: null,
     columns: null,
+    bar: null,
     base: null,
     language: null,
+    compare: "",
     selection: null,
+    pin: null,
     camera: null,
     fragment: "",
   });

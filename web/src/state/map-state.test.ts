@@ -246,6 +246,60 @@ test("an edit is noticed: what was known of that layer is asked anew, and of no 
   assert.equal(state.known.scene!.versions["crime"], "2");
 });
 
+test("what is narrowed to another layer's feature is asked anew when that layer is edited, and drawn anew", async () => {
+  const { server, state } = open("?layers=crime,trees&area=feature:districts/3&filter.trees=S_INTERSECTS(geometry,FEATURE('schools',1))");
+  await serve(server);
+  const area = "S_INTERSECTS(geometry,FEATURE('districts',3))";
+  assert.equal(state.known.filter("crime"), area);
+  assert.deepEqual(state.known.scene!.versions, { crime: "1", trees: "1", districts: "1", schools: "1" });
+  for (const [edited, concerned] of [
+    ["districts", ["crime", "trees"]],
+    ["schools", ["trees"]],
+    ["air-quality", []],
+  ] as const) {
+    server.asked = [];
+    server.layers = server.layers.map((layer) => (layer.id === edited ? { ...layer, version: "2" } : layer));
+    state.known.look();
+    await serve(server);
+    const asked = server.asked.filter((address) => /summary|^tiles/.test(address)).map((address) => address.split("?")[0]);
+    assert.deepEqual(asked.sort(), concerned.flatMap((id) => [`api/layers/${id}/summary`, `tiles/${id}.json`]).sort());
+  }
+  assert.deepEqual(state.known.scene!.versions, { crime: "1", trees: "1", districts: "2", schools: "2" });
+});
+
+test("a pin is in the address and no step of its own; what is selected is told before it", async () => {
+  const { server, state, bar } = open("?layers=crime&pin=1,2,1000");
+  await serve(server);
+  assert.deepEqual(state.pin, { at: [1, 2], radius: 1000, title: "" });
+  state.setPin([3, 4], "Station");
+  assert.deepEqual(state.pin, { at: [3, 4], radius: 1000, title: "Station" });
+  assert.equal(bar.steps.length, 1);
+  assert.match(bar.address, /&pin=3,4,1000/);
+  state.select({ layer: "crime", fid: 1, at: null });
+  assert.notEqual(state.told, "3,4");
+  state.untell();
+  assert.equal(state.told, "3,4");
+  state.readAddress();
+  assert.equal(state.pin?.title, "Station");
+  state.untell();
+  assert.deepEqual([state.told, state.pin, bar.address.includes("pin"), state.canUndo], [undefined, null, false, false]);
+});
+
+test("an area of any kind is a step that is taken back", async () => {
+  const { server, state, bar } = open("?layers=crime");
+  await serve(server);
+  state.setArea({ kind: "circle", at: [1, 2], radius: 500 });
+  assert.match(bar.address, /&area=circle:1,2,500/);
+  state.undo();
+  assert.equal(state.area, null);
+  state.setArea({ kind: "feature", layer: "districts", fid: 3 });
+  assert.match(bar.address, /&area=feature:districts\/3/);
+  state.clearAll("crime");
+  assert.equal(state.area, null);
+  state.undo();
+  assert.deepEqual(state.area, { kind: "feature", layer: "districts", fid: 3 });
+});
+
 test("a time window and an area narrow every layer that they fit, with its own time field", async () => {
   const { server, state, bar } = open(
     "?layers=crime,bike-paths&filter.crime=kind = 'a' OR height > 2&time=2024-01-01/2024-01-31&area=0,0,1,1",
@@ -631,4 +685,43 @@ test("what a part of the page that came later asks is asked for as long as it wa
   stop();
   await rest();
   assert.equal(state.known.read("more").data, undefined);
+});
+
+test("steps of a play tell counts that are known, ask for none, and are one step back", async () => {
+  const { server, state, bar } = open("?layers=crime");
+  await serve(server);
+  const steps = bar.steps.length;
+  server.asked = [];
+  const first = { from: "2024-01-01", to: "2024-01-07" };
+  state.playTo({ window: first, counts: { crime: 7 } });
+  state.setWindow(first);
+  assert.equal(state.known.result("crime")?.count, 7);
+  await serve(server);
+  for (const day of ["08", "15", "22"]) {
+    state.playTo({ window: { from: `2024-01-${day}`, to: `2024-01-${Number(day) + 6}` }, counts: { crime: Number(day) } });
+    await serve(server);
+    assert.equal(state.known.result("crime")?.count, Number(day));
+    assert.equal(state.known.counting("crime"), false);
+  }
+  assert.match(bar.address, /time=2024-01-01/);
+  assert.equal(server.asked.filter((address) => address.includes("summary")).length, 0, server.asked.join("\n"));
+  state.setWindow({ from: "2024-01-22", to: "2024-01-28" }, true);
+  await new Promise((done) => setTimeout(done, 200));
+  await serve(server);
+  assert.match(bar.address, /time=2024-01-22\/2024-01-28/);
+  assert.equal(bar.steps.length, steps + 1);
+  assert.equal(state.known.result("crime")?.count, countOf("crime", state.known.filter("crime")!));
+  state.undo();
+  assert.equal(state.window, null);
+});
+
+test("tiles that hold every feature with its time are those of all times, whatever the window", async () => {
+  const { server, state } = open("?layers=crime,bike-paths&time=2024-01-01/2024-01-31");
+  state.whole = ["crime"];
+  await serve(server);
+  assert.doesNotMatch(state.known.scene!.tiles["crime"]!.tiles[0]!, /seen/);
+  state.whole = [];
+  await new Promise((done) => setTimeout(done, 200));
+  await serve(server);
+  assert.match(state.known.scene!.tiles["crime"]!.tiles[0]!, /filter=seen >= /);
 });

@@ -63,11 +63,11 @@ export class Rows {
 
   /** What the rows' numbers depend on. */
   readonly key: string = $derived.by(
-    () => `${this.#viewer.known.filter(this.#id)} ${this.#order().sort} ${this.#viewer.layer(this.#id)?.version}`,
+    () => `${this.#viewer.known.filter(this.#id)} ${this.#order().sort} ${this.#viewer.known.asked(this.#id)?.version}`,
   );
 
   readonly #ordered: Ordered | null = $derived.by(() => {
-    const layer = this.#viewer.layer(this.#id);
+    const layer = this.#viewer.known.asked(this.#id);
     const filter = this.#viewer.known.filter(this.#id);
     return layer && filter !== null ? { layer, filter, sort: this.#order().sort } : null;
   });

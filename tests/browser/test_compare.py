@@ -1,0 +1,283 @@
+"""Two maps beside or over each other: one camera, filters and counts of their own, one address."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from playwright.sync_api import Locator, Page
+
+pytestmark = pytest.mark.browser
+
+LEVELS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+THEFTS = "category = 'theft'"
+BURGLARIES = "category = 'burglary'"
+TWO = f"/?layers=crime&filter.crime={quote(THEFTS)}&compare=side&compare.filter.crime={quote(BURGLARIES)}"
+ALIKE = "/?layers=trees&compare=side"
+
+
+def settle(viewer: Any) -> Any:
+    """Until both maps are drawn and every count is there."""
+    viewer.page.wait_for_selector("#other-map[data-state=idle]")
+    return viewer.settle()
+
+
+def side(page: Page, name: str) -> Locator:
+    return page.get_by_role("group", name=name, exact=True)
+
+
+def count_of(page: Page, name: str) -> int:
+    """Of one side, as its bar tells it."""
+    return int(re.sub(r"\D", "", side(page, name).locator("strong").inner_text().split(" of ")[0]))
+
+
+def count_by_api(viewer: Any, **asked: str) -> int:
+    answer = viewer.page.request.get(f"{viewer.origin}/api/layers/crime/summary", params={"fields": "", **asked})
+    count: int = answer.json()["count"]
+    return count
+
+
+def picture(page: Page, name: str) -> Image.Image:
+    """One map as it is drawn at this moment, without what lies on it."""
+    box = page.locator(name).bounding_box()
+    assert box
+    hidden = ".over, .legend, .buttons, .handle, .maplibregl-ctrl {opacity: 0 !important}"
+    shot = page.screenshot(animations="allow", style=hidden)
+    corners = (box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"])
+    image = Image.open(io.BytesIO(shot)).convert("RGB")
+    # A frame lies at the left of the second.
+    return image.crop(tuple(round(each) for each in corners)).crop((4, 4, 440, 560))
+
+
+def both(page: Page) -> tuple[Image.Image, Image.Image]:
+    return picture(page, "#map"), picture(page, "#other-map")
+
+
+def find_faults(page: Page) -> list[str]:
+    violations = Axe().run(page, options=LEVELS).response["violations"]
+    return [f"{each['id']}: {node['html']}" for each in violations for node in each["nodes"]]
+
+
+def said_of_other(page: Page) -> dict[str, str]:
+    asked = parse_qs(urlsplit(page.url).query)
+    return {name: values[0] for name, values in asked.items() if name.startswith("compare")}
+
+
+def test_a_comparison_opens_as_a_copy_and_each_side_has_filters_and_counts_of_its_own(
+    open_viewer: Callable[..., Any],
+) -> None:
+    viewer = open_viewer(f"/?layers=crime&filter.crime={quote(THEFTS)}")
+    page = viewer.page
+    thefts, burglaries = count_by_api(viewer, filter=THEFTS), count_by_api(viewer, filter=BURGLARIES)
+    page.get_by_role("button", name="Compare two maps").click()
+    settle(viewer)
+    assert count_of(page, "Left") == count_of(page, "Right") == viewer.count("crime") == thefts
+    assert said_of_other(page) == {"compare": "side", "compare.filter.crime": THEFTS}
+
+    page.get_by_role("button", name="Right", exact=True).click()
+    filters = viewer.open_filters("crime")
+    filters.get_by_role("checkbox", name=re.compile("^Theft")).uncheck()
+    filters.get_by_role("checkbox", name=re.compile("^Burglary")).check()
+    settle(viewer)
+    assert viewer.count("crime") == count_of(page, "Right") == burglaries
+    assert count_of(page, "Left") == thefts
+    assert said_of_other(page) == {"compare": "side", "compare.filter.crime": "category IN ('burglary')"}
+
+    page.get_by_role("button", name="Left", exact=True).click()
+    settle(viewer)
+    assert viewer.count("crime") == thefts
+    page.get_by_role("button", name="Close", exact=True).click()
+    expect(page.locator("#other-map")).to_have_count(0)
+    assert viewer.settle().count("crime") == thefts
+    assert said_of_other(page) == {}
+
+
+def test_back_and_forward_walk_through_a_comparison_and_a_link_shows_it_again(open_viewer: Callable[..., Any]) -> None:
+    viewer = open_viewer("/?layers=crime")
+    page = viewer.page
+    everything = count_by_api(viewer)
+    page.get_by_role("button", name="Compare two maps").click()
+    settle(viewer)
+    page.get_by_text("Right shows").click()
+    page.get_by_role("button", name="A year earlier: 2024").click()
+    settle(viewer)
+    counts = [count_by_api(viewer, datetime=f"{year}-01-01/{year}-12-31") for year in (2025, 2024)]
+    assert [count_of(page, "Left"), count_of(page, "Right")] == counts
+    link = viewer.address()
+    assert said_of_other(page)["compare.time"] == "2024-01-01/2024-12-31"
+
+    page.go_back()
+    expect(side(page, "Right").locator("strong")).to_contain_text(f"{everything:,}")
+    page.go_back()
+    page.go_back()
+    expect(page.locator("#other-map")).to_have_count(0)
+    for _ in range(3):
+        page.go_forward()
+    settle(viewer)
+    assert [count_of(page, "Left"), count_of(page, "Right")] == counts
+
+    other = settle(open_viewer(None).open(link))
+    assert [count_of(other.page, "Left"), count_of(other.page, "Right")] == counts
+    assert other.address() == link
+
+
+def test_both_maps_are_in_the_same_place_whichever_is_moved_and_while_it_moves(
+    open_viewer: Callable[..., Any], differ: Callable[[Image.Image, Image.Image], int]
+) -> None:
+    viewer = settle(open_viewer(ALIKE, reduced_motion="no-preference"))
+    page = viewer.page
+    expect(page.get_by_role("region", name="Left: Map.")).to_be_visible()
+    expect(page.get_by_role("region", name="Right: Map.")).to_be_visible()
+    assert differ(*both(page)) < 200
+    start = page.url
+    for name in ("#map", "#other-map"):
+        box = page.locator(name).bounding_box()
+        assert box
+        middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        before = picture(page, name)
+        page.mouse.move(*middle)
+        page.mouse.down()
+        for step in range(1, 6):
+            page.mouse.move(middle[0] + 14 * step, middle[1] + 9 * step)
+        settled = both(page)  # in one picture each, with the button still held
+        assert differ(before, settled[0]) > 5_000
+        page.mouse.up()
+        settle(viewer)
+        assert differ(*both(page)) < 200
+        assert page.url != start
+        start = page.url
+    page.locator("#other-map canvas").focus()
+    viewer.press("Equal")
+    page.wait_for_function("before => location.href !== before", arg=start)
+    settle(viewer)
+    assert differ(*both(page)) < 200
+
+
+def test_a_swipe_is_moved_by_keyboard_and_by_dragging(
+    open_viewer: Callable[..., Any], differ: Callable[[Image.Image, Image.Image], int]
+) -> None:
+    viewer = settle(open_viewer(TWO.replace("=side", "=swipe")))
+    page = viewer.page
+    line = page.get_by_role("slider", name="Line between both maps")
+    assert line.get_attribute("aria-valuenow") == "50"
+    pictures = {}
+    line.focus()
+    for key, position in (("Home", "0"), ("End", "100")):
+        viewer.press(key)
+        expect(line).to_have_attribute("aria-valuenow", position)
+        pictures[key] = picture(page, "#map")
+    assert differ(pictures["Home"], pictures["End"]) > 1_000
+    viewer.press("PageDown", "ArrowLeft")
+    expect(line).to_have_attribute("aria-valuenow", "88")
+    box = line.bounding_box()
+    view = page.locator("#map").bounding_box()
+    assert box
+    assert view
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(view["x"] + view["width"] / 4, box["y"] + 90, steps=4)
+    page.mouse.up()
+    expect(line).to_have_attribute("aria-valuenow", "25")
+
+
+def test_a_click_on_either_map_tells_what_lies_there_and_turns_the_panel_to_it(
+    open_viewer: Callable[..., Any], sql: Callable[[str], Any]
+) -> None:
+    fid = sql("SELECT fid FROM layers.crime WHERE category = 'burglary' ORDER BY fid LIMIT 1")
+    viewer = settle(open_viewer(f"{TWO}&compare.select=crime/{fid}"))
+    page = viewer.page
+    expect(page.get_by_role("button", name="Right", exact=True)).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".other .dock")).to_contain_text("Burglary")
+    assert viewer.count("crime") == count_of(page, "Right")
+
+
+def test_on_a_phone_one_map_lies_over_the_other_or_below_it(open_viewer: Callable[..., Any], output: Path) -> None:
+    viewer = open_viewer("/?layers=crime", **PHONE)
+    page = viewer.page
+    page.get_by_role("button", name="Compare two maps").tap()
+    settle(viewer)
+    expect(page.get_by_role("slider", name="Line between both maps")).to_be_visible()
+    assert find_faults(page) == []
+    page.screenshot(path=output / "compare-phone-swipe.png")
+    page.get_by_role("button", name="Side by side").tap()
+    settle(viewer)
+    first, second = (page.locator(name).bounding_box() for name in ("#map", "#other-map"))
+    assert first
+    assert second
+    assert first["y"] + first["height"] <= second["y"] + 2
+    assert abs(first["height"] - second["height"]) <= 2
+    expect(side(page, "Above")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert find_faults(page) == []
+    page.get_by_text("Below shows").tap()
+    menu = page.get_by_role("button", name="Everything, without filters").bounding_box()
+    assert menu
+    assert menu["x"] >= 0
+    assert menu["x"] + menu["width"] <= 390
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.screenshot(path=output / "compare-phone-side.png")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_comparison_has_no_barriers(open_viewer: Callable[..., Any], dark: bool, output: Path) -> None:
+    base = "dark" if dark else "light"
+    viewer = settle(open_viewer(f"{TWO}&base={base}"))
+    page = viewer.page
+    page.get_by_text("Right shows").click()
+    assert find_faults(page) == []
+    viewer.press("Escape")
+    expect(page.get_by_role("button", name="Everything, without filters")).to_be_hidden()
+    page.screenshot(path=output / f"compare-side-{base}.png")
+    page.get_by_role("button", name="Swipe").click()
+    settle(viewer)
+    assert find_faults(page) == []
+    page.screenshot(path=output / f"compare-swipe-{base}.png")
+
+
+def test_places_are_compared_with_places_and_squares_with_squares(
+    open_viewer: Callable[..., Any], differ: Callable[[Image.Image, Image.Image], int]
+) -> None:
+    few = f"/?layers=crime&filter.crime={quote(BURGLARIES)}"
+    viewer = open_viewer(few)
+    page = viewer.page
+    legend = page.get_by_role("region", name="Legend")
+    expect(legend).to_contain_text("Burglary")
+    settle(viewer.open(f"{few}&compare=side&compare.layers=crime"))
+    expect(legend).to_have_count(1)  # of both
+    expect(legend).to_contain_text("number in each square")
+    asked = [urlsplit(url).query for url in viewer.requests if re.search(r"/tiles/crime/\d+/", url)]
+    assert any("burglary" in query and not query.endswith("features-from=0") for query in asked)
+    page.get_by_role("button", name="Close", exact=True).click()
+    viewer.settle()
+    expect(legend).to_contain_text("Burglary")
+
+
+def test_a_comparison_that_is_closed_gives_back_what_it_drew_with(open_viewer: Callable[..., Any]) -> None:
+    viewer = open_viewer("/?layers=trees")
+    page = viewer.page
+    page.evaluate(
+        "document.querySelector('#map canvas').addEventListener('webglcontextlost', () => (window.lost = true))"
+    )
+    button = page.get_by_role("button", name="Compare two maps")
+    for _ in range(20):
+        button.click()
+        page.locator("#other-map canvas").wait_for()
+        button.click()
+        expect(page.locator("#other-map")).to_have_count(0)
+    viewer.settle()
+    assert page.evaluate("window.lost") is None
+    before = viewer.picture().resize((1, 1)).getpixel((0, 0))
+    viewer.open("/?layers=trees")
+    assert viewer.picture().resize((1, 1)).getpixel((0, 0)) == before

@@ -1,0 +1,132 @@
+/** What a sheet says of a map: the words of the page, from the same answers of the server. */
+import { partsOf, sharedParts } from "../filter/parts.ts";
+import { binClasses } from "../legend/bins.ts";
+import { headingOf } from "../legend/legend.ts";
+import { listParts, type LegendPart } from "../legend/parts.ts";
+import { scaleOf } from "../legend/sign.ts";
+import type { Bin } from "../map/bins.ts";
+import type { LayerSummary } from "../query/types.ts";
+import type { MapState } from "../state/map-state.svelte.ts";
+import type { Content, SheetLayer } from "./layout.ts";
+import type { Say } from "./words.ts";
+
+/** What the map is at: the zoom of the sheet's own map, and the bins that were drawn there. */
+export interface Seen {
+  zoom: number;
+  bins: readonly Bin[];
+}
+
+/** Layers that a title names before it is the city's. */
+const NAMED = 3;
+
+/** Values of a field that a filter spells out: on paper nobody can look behind "+3". */
+const SPELLED = 12;
+
+export function proposeTitle(viewer: MapState): string {
+  const titles = viewer.layers.filter(({ id }) => viewer.on.includes(id)).map(({ title }) => title);
+  if (!titles.length || titles.length > NAMED) return viewer.city?.title ?? document.title;
+  return new Intl.ListFormat(viewer.words.locale).format(titles);
+}
+
+export function describeSheet(
+  viewer: MapState,
+  say: Say,
+  seen: Seen,
+  style: Record<string, unknown> | undefined,
+): Omit<Content, "title" | "code"> {
+  const on = viewer.layers.filter(({ id }) => viewer.on.includes(id));
+  const parts = listParts(viewer, seen.zoom, seen.bins);
+  return {
+    lead: sharedParts(viewer)
+      .map(({ text }) => text)
+      .join(" · "),
+    layers: on.map((layer) =>
+      describeLayer(
+        viewer,
+        say,
+        layer,
+        parts.find((part) => part.layer.id === layer.id),
+        seen,
+        style,
+      ),
+    ),
+    notes: [...on.flatMap((layer) => describeSource(viewer, say, layer)), ...describeView(viewer, say)],
+    ground: listGround(style, viewer.on).join(" · "),
+    more: (count) => say("more", { count }),
+  };
+}
+
+/** The address of the view: everywhere the same, whoever opens it. */
+export const addressOf = (viewer: MapState): string => new URL(viewer.link, location.href).href;
+
+/** The same words as in the layer's card and beside its chips. */
+function tellCount(viewer: MapState, layer: LayerSummary): string {
+  const { countText, t } = viewer.words;
+  if (layer.count === null) return "";
+  if (viewer.known.refusal(layer.id) !== null) return t("filterFailed");
+  if (viewer.known.failed(layer.id)) return t("failed");
+  const result = viewer.known.result(layer.id);
+  return result ? countText(layer, result.count, result.total) : t("counting");
+}
+
+function describeLayer(
+  viewer: MapState,
+  say: Say,
+  layer: LayerSummary,
+  part: LegendPart | undefined,
+  seen: Seen,
+  style: Record<string, unknown> | undefined,
+): SheetLayer {
+  const detail = viewer.known.detail(layer.id);
+  const filters = detail ? partsOf(viewer, detail, SPELLED).map(({ text }) => text) : [];
+  const lines = [tellCount(viewer, layer), filters.length ? say("filtered", { filters: filters.join(" · ") }) : ""].filter(Boolean);
+  if (!part) return { title: layer.title, lines, bins: null, entries: [] };
+  const scale = scaleOf(part.entries);
+  const entries = part.entries.map((sign, index) => ({
+    heading: headingOf(part.entries, index),
+    label: sign.label,
+    sign,
+    scale,
+    outlined: part.outlined,
+  }));
+  return { title: layer.title, lines, bins: part.bins.length ? describeBins(viewer, part, seen, style) : null, entries };
+}
+
+function describeBins(
+  viewer: MapState,
+  { layer, bins }: LegendPart,
+  { zoom }: Seen,
+  style: Record<string, unknown> | undefined,
+): SheetLayer["bins"] {
+  const { formatNumber, t } = viewer.words;
+  const found = binClasses(style, layer.id, zoom);
+  const classes = (found?.entries ?? bins).map((entry) => ({ ...entry, label: formatNumber(entry.from) + (entry.to === null ? "+" : "") }));
+  return { title: layer.bins?.title || t("perBin", { title: layer.title }), classes, marks: found?.marks ?? null };
+}
+
+function describeSource(viewer: MapState, say: Say, layer: LayerSummary): string[] {
+  const { formatDate, t } = viewer.words;
+  const detail = viewer.known.detail(layer.id);
+  if (!detail) return [];
+  const told = [
+    ...(detail.attribution ? [`${t("source")}: ${detail.attribution}`] : []),
+    `${t("licence")}: ${detail.license}`,
+    ...(detail.updated ? [say("as_of", { date: formatDate(detail.updated) })] : []),
+  ];
+  return [`${layer.title} – ${told.join(" · ")}`];
+}
+
+function describeView(viewer: MapState, say: Say): string[] {
+  const date = viewer.words.formatDay(new Date().toISOString().slice(0, 10));
+  return [`${viewer.city?.title ?? document.title} · ${say("made", { date })}`, addressOf(viewer)];
+}
+
+/** Whom the map beneath the layers is owed to, as their sources say it. */
+function listGround(style: Record<string, unknown> | undefined, layers: readonly string[]): string[] {
+  const sources = Object.entries((style?.["sources"] ?? {}) as Record<string, { attribution?: string }>);
+  const owed = sources.flatMap(([id, { attribution }]) => (attribution && !layers.includes(id) ? [plainText(attribution)] : []));
+  return [...new Set(owed)];
+}
+
+/** What is HTML to MapLibre, without its marks. */
+const plainText = (html: string): string => new DOMParser().parseFromString(html, "text/html").body.textContent ?? "";
