@@ -39,6 +39,7 @@ class State:
     base: str
     language: str
     home: str
+    bar: str = ""
     shapes: tuple[str, str] = field(default=("", ""))  # of the area, in CQL2 and in SQL
 
     @property
@@ -49,7 +50,7 @@ class State:
         said += [("time", "/".join(self.window))] if self.window else []
         said += [
             ("area", self.area), ("tab", self.tab), ("of", self.subject), ("chart", self.chart), ("sort", self.sort),
-            ("base", self.base), ("lang", self.language),
+            ("bar", self.bar), ("base", self.base), ("lang", self.language),
         ]  # fmt: skip
         return "/?" + "&".join(f"{name}={quote(value, safe='/,:;')}" for name, value in said if value) + self.home
 
@@ -67,6 +68,15 @@ class State:
 
 def _intersects(shape: str) -> str:
     return f"ST_Intersects(ST_Transform(geom, 4326), {shape})"
+
+
+def _write_circle(text: str) -> str:
+    """As many corners as the filter's own has, on a geodesic circle that lies halfway as theirs does."""
+    lon, lat, radius = text.split(",")
+    reach = f"{radius} * 2 / (1 + cos(pi() / 256))"
+    corner = f"ST_Project(ST_MakePoint({lon}, {lat})::geography, {reach}, radians(turn * 360.0 / 256))::geometry"
+    ring = f"ST_MakeLine({corner} ORDER BY turn)"
+    return f"(SELECT ST_SetSRID(ST_MakePolygon({ring}), 4326) FROM generate_series(0, 256) turn)"
 
 
 def write_days(name: str, first: str, last: str) -> Condition:
@@ -120,12 +130,22 @@ def draw_filter(layer: dict[str, Any], chance: random.Random) -> Condition | Non
 
 
 def draw_area(bounds: list[float], chance: random.Random) -> tuple[str, tuple[str, str]]:
-    """A box or a polygon in the middle of the city, as the address has it and as CQL2 and SQL have it."""
+    """A box, polygon, circle or district within the city, as the address has it and as CQL2 and SQL have it."""
     west, south, east, north = bounds
+    kind = chance.choice(("box", "polygon", "circle", "feature"))
+    if kind == "feature":
+        fid = chance.randint(1, 20)
+        district = f"(SELECT ST_Transform(geom, 4326) FROM layers.districts WHERE fid = {fid})"
+        return f"feature:districts/{fid}", (f"FEATURE('districts',{fid})", district)
+    if kind == "circle":
+        lon, lat = (round(chance.uniform(low, high), 5) for low, high in ((west, east), (south, north)))
+        radius = chance.randint(200, 5000)
+        text = f"{lon},{lat},{radius}"
+        return f"circle:{text}", (f"CIRCLE({text})", _write_circle(text))
     lons = sorted(round(west + (east - west) * chance.uniform(*part), 5) for part in ((0.1, 0.4), (0.6, 0.9)))
     lats = sorted(round(south + (north - south) * chance.uniform(*part), 5) for part in ((0.1, 0.4), (0.6, 0.9)))
     box = (lons[0], lats[0], lons[1], lats[1])
-    if chance.random() < 0.5:
+    if kind == "box":
         text = ",".join(map(str, box))
         return text, (f"BBOX({text})", f"ST_MakeEnvelope({text}, 4326)")
     ring = [(lons[0], lats[0]), (lons[1], lats[0]), (round(sum(lons) / 2, 5), lats[1])]
@@ -154,5 +174,6 @@ def draw_state(layers: dict[str, dict[str, Any]], bounds: list[float], home: str
         base=chance.choice(("light", "dark", "")),
         language=chance.choice(LANGUAGES),
         home=home,
+        bar="time" if chance.random() < 0.3 else "",
         shapes=shapes,
     )

@@ -124,7 +124,7 @@ class Walk:
         if state.tab == "table":
             assert self.count_rows(expected) == expected, f"table: {state.address}"
         else:
-            assert self.sum_chart() == expected, f"chart: {state.address}"
+            assert self.sum_chart(expected) == expected, f"chart: {state.address}"
 
     def count_rows(self, expected: int) -> int:
         if not expected:
@@ -133,10 +133,13 @@ class Walk:
         self.page.locator("[role=grid] [data-fid]").first.wait_for()
         return int(self.page.locator("[role=grid]").get_attribute("aria-rowcount")) - 1
 
-    def sum_chart(self) -> int:
+    def sum_chart(self, expected: int) -> int:
         """Of what the filter leaves; bars beside it stand there to be chosen instead."""
+        room = self.page.locator(".chart .room[aria-busy=false]")
+        room.wait_for(state="attached")
+        if not expected and not room.is_visible():  # there is nothing to draw
+            return 0
         switch = self.page.locator(".chart .actions > button[aria-pressed]")
-        self.page.locator(".chart .room[aria-busy=false]").wait_for()
         if switch.get_attribute("aria-pressed") == "false":
             switch.click()
         rows = self.page.locator(".chart tbody tr:not(.off) td").all_text_contents()
@@ -207,7 +210,7 @@ class Walk:
 
 
 def test_a_few_states_say_one_count_everywhere_and_come_back(open_viewer: Callable[..., Any], sql: Any) -> None:
-    Walk(open_viewer(None, **DESK), sql, SEED).walk(4, axe_each=4)
+    Walk(open_viewer(None, **DESK), sql, SEED).walk(3, axe_each=3)
 
 
 @pytest.mark.slow
