@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 LAYERS = ("crime", "trees", "bike-paths", "sewage-sampling")
 LANGUAGES = ("en", "de", "fr", "es", "pt")
-TIMES = {"crime": "reported_at", "trees": "planted"}  # what a time window acts on
-INSTANTS = {"reported_at"}  # fields with hours, of which a window holds whole days
+TIMES = {"crime": "reported_at", "trees": "planted", "sewage-sampling": "sampled_at"}  # what a time window acts on
+INSTANTS = {"reported_at", "sampled_at"}  # fields with hours, of which a window holds whole days
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,8 @@ def draw_clause(item: dict[str, Any], chance: random.Random) -> Condition | None
     values = [one["value"] for one in item.get("choices") or [] if isinstance(one["value"], str)]
     if values:
         picked = ",".join(
-            "'{}'".format(value.replace("'", "''")) for value in chance.sample(values, chance.randint(1, 3))
+            "'{}'".format(value.replace("'", "''"))
+            for value in chance.sample(values, chance.randint(1, min(3, len(values))))
         )
         return Condition(f"{name} IN ({picked})", f"{name} IN ({picked})")
     if kind in ("date", "timestamp"):
