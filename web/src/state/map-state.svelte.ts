@@ -469,6 +469,12 @@ export class MapState {
     this.#writeAddress("bar");
   }
 
+  /** Take over what both maps of a comparison share. */
+  share({ tab, subject, chart, sort, columns, bar, base, language }: Address): void {
+    this.#subject = subject;
+    Object.assign(this, { tab, chart, sort, columns, bar, base, language });
+  }
+
   /** Say what the other map shows; `step`: "back" undoes it. */
   compare(text: string, step: boolean): void {
     this.compared = text;
