@@ -397,7 +397,7 @@ export class MapState {
   setWindow(window: TimeWindow | null, same = false): void {
     this.window = window;
     this.#countAnew((id) => this.layer(id)?.time !== null);
-    this.#writeAddress("time", same);
+    this.#writeAddress(window ? "time" : "no time", same);
   }
 
   /** Show another step of a play, of which the address tells no more than where it stops. */
@@ -410,7 +410,8 @@ export class MapState {
   setArea(area: Area | null): void {
     this.area = area;
     this.#countAnew(() => true);
-    this.#writeAddress("area");
+    // As with a part of a filter, to take it out is a step of its own.
+    this.#writeAddress(area ? "area" : "no area");
   }
 
   /** Take out all that narrows a layer, that included which all layers share. */

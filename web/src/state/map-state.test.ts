@@ -285,6 +285,19 @@ test("a pin is in the address and no step of its own; what is selected is told b
   assert.deepEqual([state.told, state.pin, bar.address.includes("pin"), state.canUndo], [undefined, null, false, false]);
 });
 
+test("area and time that are taken out as soon as they are chosen come back by undoing that", async () => {
+  const { server, state } = open("?layers=crime");
+  await serve(server);
+  state.setArea({ kind: "circle", at: [1, 2], radius: 500 });
+  state.setArea(null);
+  state.undo();
+  assert.deepEqual(state.area, { kind: "circle", at: [1, 2], radius: 500 });
+  state.setWindow({ from: "2024-01-01", to: null });
+  state.setWindow(null);
+  state.undo();
+  assert.deepEqual(state.window, { from: "2024-01-01", to: null });
+});
+
 test("an area of any kind is a step that is taken back", async () => {
   const { server, state, bar } = open("?layers=crime");
   await serve(server);
