@@ -401,9 +401,9 @@ export class MapState {
   }
 
   /** Show another step of a play, of which the address tells no more than where it stops. */
-  playTo(foretold: Foretold): void {
-    this.foretold = foretold;
-    this.window = foretold.window;
+  playTo({ window, counts }: Pick<Foretold, "window" | "counts">): void {
+    this.foretold = { window, counts, area: this.area, filters: this.filters };
+    this.window = window;
     this.#countAnew((id) => this.layer(id)?.time !== null);
   }
 

@@ -728,6 +728,25 @@ test("steps of a play tell counts that are known, ask for none, and are one step
   assert.equal(state.window, null);
 });
 
+test("what narrows a step of a play anew is counted anew, at once", async () => {
+  const { server, state } = open("?layers=crime");
+  await serve(server);
+  state.playTo({ window: { from: "2024-01-01", to: "2024-01-07" }, counts: { crime: 7 } });
+  assert.equal(state.known.result("crime")?.count, 7);
+  const { foretold } = state;
+  for (const narrow of [
+    () => state.setFilter("crime", "kind = 'crime'"),
+    () => state.setArea({ kind: "circle", at: [1, 2], radius: 500 }),
+    () => state.undo(),
+  ]) {
+    narrow();
+    await new Promise((done) => setTimeout(done, 200));
+    await serve(server);
+    assert.equal(state.foretold, foretold);
+    assert.equal(state.known.result("crime")?.count, countOf("crime", state.known.filter("crime")!));
+  }
+});
+
 test("tiles that hold every feature with its time are those of all times, whatever the window", async () => {
   const { server, state } = open("?layers=crime,bike-paths&time=2024-01-01/2024-01-31");
   state.whole = ["crime"];
