@@ -6,6 +6,7 @@ import { untrack } from "svelte";
 import {
   AROUND,
   parseQuestion,
+  wrap,
   writePosition,
   writeQuestion,
   type Area,
@@ -353,7 +354,7 @@ export class MapState {
 
   /** Ask about a place, or about none; like a selection it is no step of its own. */
   setPin(at: Position | null, title = "", radius = this.pin?.radius ?? AROUND): void {
-    this.pin = at && { at, title, radius };
+    this.pin = at && { at: wrap(at), title, radius };
     this.select(null);
   }
 

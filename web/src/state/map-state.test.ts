@@ -281,6 +281,8 @@ test("a pin is in the address and no step of its own; what is selected is told b
   assert.equal(state.told, "3,4");
   state.readAddress();
   assert.equal(state.pin?.title, "Station");
+  state.setPin([180.5, 4]);
+  assert.deepEqual(state.pin?.at, [-179.5, 4]);
   state.untell();
   assert.deepEqual([state.told, state.pin, bar.address.includes("pin"), state.canUndo], [undefined, null, false, false]);
 });
