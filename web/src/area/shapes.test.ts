@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Position } from "../filter/question.ts";
-import { circleRing, distance, ringOf, simplify, toArea } from "./shapes.ts";
+import { circleRing, distance, ringOf, simplify, toArea, toCircle } from "./shapes.ts";
 
 const HERE: Position = [-28.6, 45.2];
 
@@ -49,4 +49,10 @@ test("of many corners those stay that make the shape", () => {
   const far = few.map((corner, at) => distance(corner, few[(at + 1) % few.length]!));
   assert.ok(Math.max(...far) < 10 * Math.min(...far), String(far));
   assert.deepEqual(simplify([HERE, HERE, [1, 2], [3, 4]], 100), [HERE, [1, 2], [3, 4]]);
+});
+
+test("a circle that is drawn beyond the antimeridian lies on its other side", () => {
+  assert.deepEqual(toCircle([180.25, -16], 500), { kind: "circle", at: [-179.75, -16], radius: 500 });
+  assert.deepEqual(toCircle([-180.25, -16], 500), { kind: "circle", at: [179.75, -16], radius: 500 });
+  assert.deepEqual(toCircle([180, -16], 500), { kind: "circle", at: [180, -16], radius: 500 });
 });

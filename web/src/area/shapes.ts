@@ -1,5 +1,5 @@
 /** Areas as shapes on the map, and drawn shapes as areas. Pure; degrees of WGS 84 and metres. */
-import type { Area, Position } from "../filter/question.ts";
+import { wrap, type Area, type Position } from "../filter/question.ts";
 import type { Bounds } from "../query/types.ts";
 
 /** Radii that are offered, in metres. */
@@ -75,7 +75,7 @@ export function toArea(kind: Drawn, ring: readonly (readonly number[])[]): Area 
 }
 
 export function toCircle(at: Position, radius: number): Area {
-  return { kind: "circle", at: roundAt(at), radius: Math.min(WIDEST, Math.max(LEAST, Math.round(radius))) };
+  return { kind: "circle", at: roundAt(wrap(at)), radius: Math.min(WIDEST, Math.max(LEAST, Math.round(radius))) };
 }
 
 /** The box around a ring. */

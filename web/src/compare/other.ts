@@ -68,8 +68,7 @@ export class OtherBar implements AddressBar {
   }
 
   #write(address: string, step: boolean): void {
-    const { tab, bar, chart, sort, columns, base, language } = parseAddress(split(address).search, "");
-    Object.assign(this.#page, { tab, bar, chart, sort, columns, base, language });
+    this.#page.share(parseAddress(split(address).search, ""));
     this.#page.compare(writeOther(this.#mode(), address, this.#page.link), step);
   }
 }

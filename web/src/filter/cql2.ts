@@ -4,7 +4,7 @@
  * answers null for anything else, which is then kept and shown as it stands.
  */
 import type { Field, Scalar } from "../query/types.ts";
-import { addDays, dateOf } from "../ui/dates.ts";
+import { addDays, dateOf, LAST_DAY } from "../ui/dates.ts";
 import { parseNumber } from "../query/json.ts";
 
 export interface ChoiceClause {
@@ -27,8 +27,6 @@ export interface SearchClause {
 
 export type Clause = ChoiceClause | RangeClause | SearchClause;
 export type Clauses = Record<string, Clause>;
-
-const LAST_DAY = "9999-12-31";
 
 const isTemporal = (field: Field): boolean => field.type === "date" || field.type === "timestamp";
 

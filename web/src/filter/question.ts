@@ -162,6 +162,9 @@ export function parseArea(text: string): Area | null {
   return ring.length >= 3 && ring.every((corner) => corner.length === 2 && isPlace(...corner)) ? { kind: "polygon", ring } : null;
 }
 
+/** The same place within the world that answers know: a map goes on to the east and west of it. */
+export const wrap = ([lon, lat]: Position): Position => [Math.abs(lon) <= 180 ? lon : ((((lon + 180) % 360) + 360) % 360) - 180, lat];
+
 export const writePosition = (at: Position): string => at.map(degrees).join(",");
 
 export function parsePosition(text: string): Position | null {

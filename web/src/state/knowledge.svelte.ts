@@ -1,6 +1,15 @@
 /** What the server says about a map's layers under its filters: details, counts, plans, and the scene to draw. */
 import { untrack } from "svelte";
-import { combine, layersIn, parseQuestion, writeQuestion, writeWithoutEach, type Shared, type TimeWindow } from "../filter/question.ts";
+import {
+  combine,
+  layersIn,
+  parseQuestion,
+  writeQuestion,
+  writeWithoutEach,
+  type Area,
+  type Shared,
+  type TimeWindow,
+} from "../filter/question.ts";
 import { Desk, type Known } from "../query/desk.svelte.ts";
 import type { Presence } from "../query/presence.svelte.ts";
 import type { Queries } from "../query/queries.ts";
@@ -51,10 +60,12 @@ export interface Scene {
   failed: string[];
 }
 
-/** By layer: how many rows a time window leaves. */
+/** By layer: how many rows a time window leaves, beside what else narrowed them when it was chosen. */
 export interface Foretold {
-  window: TimeWindow;
-  counts: Readonly<Record<string, number>>;
+  readonly window: TimeWindow;
+  readonly area: Area | null;
+  readonly filters: Readonly<Record<string, string>>;
+  readonly counts: Readonly<Record<string, number>>;
 }
 
 /** What is chosen, as far as questions follow from it. */
@@ -167,8 +178,9 @@ export class Knowledge {
 
   /** The count of a layer that the window was chosen by. */
   #foretold(id: string): number | undefined {
-    const { foretold, window } = this.#choice;
-    return foretold?.window === window ? foretold?.counts[id] : undefined;
+    const { foretold, window, area, filters } = this.#choice;
+    if (!foretold || foretold.window !== window || foretold.area !== area || foretold.filters !== filters) return undefined;
+    return foretold.counts[id];
   }
 
   /** Count, and how the rows are spread over the fields whose controls are open. */

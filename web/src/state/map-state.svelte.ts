@@ -6,6 +6,7 @@ import { untrack } from "svelte";
 import {
   AROUND,
   parseQuestion,
+  wrap,
   writePosition,
   writeQuestion,
   type Area,
@@ -353,7 +354,7 @@ export class MapState {
 
   /** Ask about a place, or about none; like a selection it is no step of its own. */
   setPin(at: Position | null, title = "", radius = this.pin?.radius ?? AROUND): void {
-    this.pin = at && { at, title, radius };
+    this.pin = at && { at: wrap(at), title, radius };
     this.select(null);
   }
 
@@ -397,20 +398,21 @@ export class MapState {
   setWindow(window: TimeWindow | null, same = false): void {
     this.window = window;
     this.#countAnew((id) => this.layer(id)?.time !== null);
-    this.#writeAddress("time", same);
+    this.#writeAddress(window ? "time" : "no time", same);
   }
 
   /** Show another step of a play, of which the address tells no more than where it stops. */
-  playTo(foretold: Foretold): void {
-    this.foretold = foretold;
-    this.window = foretold.window;
+  playTo({ window, counts }: Pick<Foretold, "window" | "counts">): void {
+    this.foretold = { window, counts, area: this.area, filters: this.filters };
+    this.window = window;
     this.#countAnew((id) => this.layer(id)?.time !== null);
   }
 
   setArea(area: Area | null): void {
     this.area = area;
     this.#countAnew(() => true);
-    this.#writeAddress("area");
+    // As with a part of a filter, to take it out is a step of its own.
+    this.#writeAddress(area ? "area" : "no area");
   }
 
   /** Take out all that narrows a layer, that included which all layers share. */
@@ -467,6 +469,12 @@ export class MapState {
   setBar(bar: Bar | null): void {
     this.bar = bar;
     this.#writeAddress("bar");
+  }
+
+  /** Take over what both maps of a comparison share. */
+  share({ tab, subject, chart, sort, columns, bar, base, language }: Address): void {
+    this.#subject = subject;
+    Object.assign(this, { tab, chart, sort, columns, bar, base, language });
   }
 
   /** Say what the other map shows; `step`: "back" undoes it. */

@@ -281,8 +281,23 @@ test("a pin is in the address and no step of its own; what is selected is told b
   assert.equal(state.told, "3,4");
   state.readAddress();
   assert.equal(state.pin?.title, "Station");
+  state.setPin([180.5, 4]);
+  assert.deepEqual(state.pin?.at, [-179.5, 4]);
   state.untell();
   assert.deepEqual([state.told, state.pin, bar.address.includes("pin"), state.canUndo], [undefined, null, false, false]);
+});
+
+test("area and time that are taken out as soon as they are chosen come back by undoing that", async () => {
+  const { server, state } = open("?layers=crime");
+  await serve(server);
+  state.setArea({ kind: "circle", at: [1, 2], radius: 500 });
+  state.setArea(null);
+  state.undo();
+  assert.deepEqual(state.area, { kind: "circle", at: [1, 2], radius: 500 });
+  state.setWindow({ from: "2024-01-01", to: null });
+  state.setWindow(null);
+  state.undo();
+  assert.deepEqual(state.window, { from: "2024-01-01", to: null });
 });
 
 test("an area of any kind is a step that is taken back", async () => {
@@ -713,6 +728,25 @@ test("steps of a play tell counts that are known, ask for none, and are one step
   assert.equal(state.known.result("crime")?.count, countOf("crime", state.known.filter("crime")!));
   state.undo();
   assert.equal(state.window, null);
+});
+
+test("what narrows a step of a play anew is counted anew, at once", async () => {
+  const { server, state } = open("?layers=crime");
+  await serve(server);
+  state.playTo({ window: { from: "2024-01-01", to: "2024-01-07" }, counts: { crime: 7 } });
+  assert.equal(state.known.result("crime")?.count, 7);
+  const { foretold } = state;
+  for (const narrow of [
+    () => state.setFilter("crime", "kind = 'crime'"),
+    () => state.setArea({ kind: "circle", at: [1, 2], radius: 500 }),
+    () => state.undo(),
+  ]) {
+    narrow();
+    await new Promise((done) => setTimeout(done, 200));
+    await serve(server);
+    assert.equal(state.foretold, foretold);
+    assert.equal(state.known.result("crime")?.count, countOf("crime", state.known.filter("crime")!));
+  }
 });
 
 test("tiles that hold every feature with its time are those of all times, whatever the window", async () => {

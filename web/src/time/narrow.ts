@@ -2,7 +2,7 @@
 import type { ExpressionSpecification } from "maplibre-gl";
 import type { TimeWindow } from "../filter/question.ts";
 import type { Field, TileJson } from "../query/types.ts";
-import { addDays } from "../ui/dates.ts";
+import { addDays, LAST_DAY } from "../ui/dates.ts";
 
 /** Letters of a time in a tile: "2024-01-31", "2024-01-31T08:15:00Z", in UTC; what has more or fewer lies beyond what a window can name. */
 const LENGTHS = { date: 10, timestamp: 20 } as const;
@@ -14,8 +14,8 @@ export function writeCondition({ name, type }: Pick<Field, "name" | "type">, { f
     "all",
     ["==", ["length", text], LENGTHS[type === "date" ? "date" : "timestamp"]],
     ...(from === null ? [] : [[">=", text, from] as ExpressionSpecification]),
-    // The day after: a timestamp of the last day is a longer text.
-    ...(to === null ? [] : [["<", text, addDays(to, 1)] as ExpressionSpecification]),
+    // The day after: a timestamp of the last day is a longer text. After the last one of four digits texts compare otherwise.
+    ...(to === null || to >= LAST_DAY ? [] : [["<", text, addDays(to, 1)] as ExpressionSpecification]),
   ];
 }
 

@@ -98,6 +98,8 @@ export class Player {
     if (this.#place >= this.#last) this.#place = -1;
     const goesOn = (): boolean => this.running && this.#run === run;
     this.#look(this.#place + 1);
+    // What is known until then are the steps of the course before.
+    await tick();
     while (goesOn() && !this.#times.counted) await frame();
     for (let first = true; goesOn(); first = false) {
       const began = performance.now();

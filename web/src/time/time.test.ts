@@ -164,6 +164,13 @@ test("the condition on tiles leaves the rows of the window's days in UTC, and no
   assert.equal(passes("date", { from: null, to: "2024-01-31" }, undefined), false);
   assert.equal(passes("date", { from: null, to: "2024-01-31" }, "1900-01-01"), true);
   assert.equal(passes("date", { from: "2024-01-31", to: null }, "2025-01-01"), true);
+  for (const [type, value] of [
+    ["date", "2025-01-01"],
+    ["date", "9999-12-31"],
+    ["timestamp", "2025-01-01T00:00:00Z"],
+    ["timestamp", "9999-12-31T23:59:59Z"],
+  ] as const)
+    assert.equal(passes(type, { from: "2024-01-31", to: "9999-12-31" }, value), true, `${type} ${value}`);
 });
 
 test("tiles are whole from the zoom on that the server says, where they carry the time", () => {

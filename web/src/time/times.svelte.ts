@@ -67,16 +67,18 @@ export class Times {
       this.#listCuts(layer).forEach((window, at) => wanted.set(`time ${id} ${at}`, this.#ask(layer, window, "auto")));
       if (this.course) wanted.set(`time steps ${id}`, this.#ask(layer, this.course.span, this.course.unit));
       if (blind || zoom === null) continue;
-      wanted.set(`time plan ${id}`, askTileJson(layer, known.filter(id, null)!));
+      const asked = known.asked(id)!;
+      wanted.set(`time plan ${id}`, askTileJson(asked, known.filter(id, null)!));
       if (this.whole.includes(id)) continue;
-      for (const step of this.coming) wanted.set(`time ahead ${id} ${step.from}`, askTileJson(layer, known.filter(id, step)!));
+      for (const step of this.coming) wanted.set(`time ahead ${id} ${step.from}`, askTileJson(asked, known.filter(id, step)!));
     }
     return wanted;
   }
 
-  #ask(layer: LayerSummary, window: Span | null, unit: Unit | "auto"): Ask<Aggregate> {
-    const filter = this.#viewer.known.filter(layer.id, window)!;
-    return askAggregate(layer, { filter, group: `${layer.time}:${unit}`, measure: "", lang: this.#viewer.speaks });
+  #ask({ id, time }: LayerSummary, window: Span | null, unit: Unit | "auto"): Ask<Aggregate> {
+    const { known, speaks } = this.#viewer;
+    const filter = known.filter(id, window)!;
+    return askAggregate(known.asked(id)!, { filter, group: `${time}:${unit}`, measure: "", lang: speaks });
   }
 
   /** Spans that a layer's bars are asked of: all times, then where nearly all rows are, as often as that is far less. */
@@ -141,7 +143,8 @@ export class Times {
     const { data, settled, error } = known.read<TileJson>(`time plan ${id}`);
     const field = this.field(id);
     if (blind || zoom === null || !field || !settled || error || !data || this.#overfull.has(id)) return false;
-    return isWhole(data, id, field.name, zoom);
+    // Beside another map it may have squares for longer.
+    return zoom >= known.least(id) && isWhole(data, id, field.name, zoom);
   }
 
   /** The map has bins of a layer where its tiles should hold every feature: the server narrows it from now on. */

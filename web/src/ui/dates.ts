@@ -1,6 +1,8 @@
 /** Days as "2024-01-31", always in UTC: the filter, the histogram and what is shown agree whatever the reader's clock. */
 
 const DAY = 86_400_000;
+/** The last one that a filter can name. */
+export const LAST_DAY = "9999-12-31";
 
 /** The day of a date or timestamp text, null when it is none. */
 export function dateOf(text: string): string | null {
