@@ -127,6 +127,24 @@ def test_a_play_walks_through_a_window_stops_at_its_end_and_is_one_step_back(
     assert viewer.count("crime") == sum(counts)
 
 
+def test_a_play_waits_where_it_is_while_the_server_does_not_answer(open_viewer: Callable[..., Any]) -> None:
+    viewer = open_viewer("/?layers=crime&bar=time&time=2024-01-01/2024-12-31#13/45.2/-28.6", **SMALL)
+    viewer.expected_faults = ("Failed to load resource", "AJAXError", "Failed to fetch")
+    page = viewer.page
+    bar = bar_of(page)
+    bar.get_by_role("button", name="Play").click()
+    expect(bar.locator(".period")).not_to_have_text("2024")
+    page.context.set_offline(True)
+    page.get_by_role("alert").wait_for()
+    page.wait_for_timeout(1_000)  # a step that is on its way
+    told = bar.locator(".period").inner_text()
+    page.wait_for_timeout(3_000)
+    assert bar.locator(".period").inner_text() == told
+    page.context.set_offline(False)
+    expect(bar.locator(".period")).not_to_have_text(told, timeout=20_000)
+    viewer.press("Escape")
+
+
 def test_escape_stops_a_play_where_it_is(open_viewer: Callable[..., Any], sql: Callable[[str], Any]) -> None:
     viewer = open_viewer("/?layers=crime&bar=time&time=2024-01-01/2024-12-31&tab=chart")
     page = viewer.page

@@ -15,6 +15,8 @@ const AHEAD = 2;
 const MOST_WARM = 500;
 /** Milliseconds in which the browser has a tile without asking whether it has changed. */
 const KEPT = 8_000;
+/** Milliseconds until it is looked again whether the server is back. */
+const AGAIN = 100;
 
 const isSame = (a: Span | null, b: { from: string | null; to: string | null } | null): boolean =>
   a !== null && b !== null && a.from === b.from && a.to === b.to;
@@ -107,6 +109,8 @@ export class Player {
       this.#hurry(this.speed > 1);
       await this.#drawn(goesOn);
       await Promise.all([sleep(1000 / this.speed - (performance.now() - began)), this.#warmed(goesOn)]);
+      // Of a server that is gone the map would have nothing to show.
+      while (goesOn() && this.#viewer.known.presence.gone) await sleep(AGAIN);
       // Somebody else has chosen another time meanwhile, or went back.
       if (this.#viewer.window !== step) return this.#end(run);
       if (this.#place >= this.#last) this.pause();
@@ -198,7 +202,10 @@ export class Player {
     if (found && at - found.at < KEPT) return found.read;
     const read = fetch(address)
       .then((answer) => answer.arrayBuffer())
-      .catch(() => undefined);
+      .catch(() => {
+        this.#warm.delete(address);
+        this.#viewer.known.presence.doubt();
+      });
     this.#warm.set(address, { at, read });
     if (this.#warm.size > MOST_WARM) this.#warm.delete(this.#warm.keys().next().value!);
     return read;
