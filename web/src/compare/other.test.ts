@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { modeOf, readOther, writeOther } from "./other.ts";
+import type { MapState } from "../state/map-state.svelte.ts";
+import { modeOf, OtherBar, readOther, writeOther } from "./other.ts";
 
 const LINK = "?v=1&layers=crime,trees&filter.crime=category%3D'theft'&time=2025-01-01/..&select=crime/7&tab=chart&base=dark#13/45.2/-28.6";
 
@@ -36,4 +37,12 @@ test("how both lie is told, or left to the room there is", () => {
   assert.equal(modeOf("&compare=swipe&compare.time=1"), "swipe");
   assert.equal(modeOf("&compare=side"), "side");
   for (const text of ["", "&compare=", "&compare=over", "&compare.time=1"]) assert.equal(modeOf(text), null);
+});
+
+test("what the other map's tabs tell of is kept in the page's address with the rest that both share", () => {
+  const page = { link: LINK, compared: "", tab: null, of: null, chart: null, compare: (text: string): void => void (page.compared = text) };
+  const bar = new OtherBar(page as unknown as MapState, () => "side");
+  bar.push("?v=1&layers=crime,trees&tab=table&of=trees&chart=genus#13/45.2/-28.6");
+  assert.deepEqual([page.tab, page.of, page.chart], ["table", "trees", "genus"]);
+  assert.equal(page.compared, "&compare=side");
 });

@@ -68,8 +68,8 @@ export class OtherBar implements AddressBar {
   }
 
   #write(address: string, step: boolean): void {
-    const { tab, bar, chart, sort, columns, base, language } = parseAddress(split(address).search, "");
-    Object.assign(this.#page, { tab, bar, chart, sort, columns, base, language });
+    const { tab, subject: of, bar, chart, sort, columns, base, language } = parseAddress(split(address).search, "");
+    Object.assign(this.#page, { tab, of, bar, chart, sort, columns, base, language });
     this.#page.compare(writeOther(this.#mode(), address, this.#page.link), step);
   }
 }
