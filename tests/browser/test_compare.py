@@ -281,3 +281,30 @@ def test_a_comparison_that_is_closed_gives_back_what_it_drew_with(open_viewer: C
     before = viewer.picture().resize((1, 1)).getpixel((0, 0))
     viewer.open("/?layers=trees")
     assert viewer.picture().resize((1, 1)).getpixel((0, 0)) == before
+
+
+def test_the_tool_for_areas_acts_on_the_side_of_the_panel_and_its_button_is_within_reach_beside_a_chart(
+    open_viewer: Callable[..., Any],
+) -> None:
+    viewer = settle(open_viewer(f"{TWO}&tab=chart"))
+    page = viewer.page
+    thefts = count_of(page, "Left")
+    page.get_by_role("button", name="Right", exact=True).click()
+    view = page.locator(".view").bounding_box()
+    last = page.get_by_role("button", name="Print or save as a picture").bounding_box()
+    assert view
+    assert last
+    assert last["y"] + last["height"] <= view["y"] + view["height"]
+    page.get_by_role("button", name="Area", exact=True).click()
+    tool = page.get_by_role("region", name="Area")
+    tool.get_by_role("button", name="Circle").click()
+    tool.get_by_role("button", name="Around the middle of the map").click()
+    settle(viewer)
+    assert set(said_of_other(page)) == {"compare", "compare.filter.crime", "compare.area"}
+    assert count_of(page, "Left") == thefts
+    # The tool goes with the panel.
+    page.get_by_role("button", name="Left", exact=True).click()
+    tool.get_by_role("button", name="Circle").click()
+    tool.get_by_role("button", name="Around the middle of the map").click()
+    settle(viewer)
+    assert 0 < count_of(page, "Left") < thefts

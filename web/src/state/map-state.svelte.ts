@@ -90,7 +90,8 @@ export class MapState {
   map = $state.raw<CityMap | null>(null);
   /** What the other map of a comparison shows, as the address has it; "" while there is none. */
   compared = $state("");
-  #subject = $state<string | null>(null);
+  /** The layer that tabs are to tell of, as the address has it; null is the first one that is on. */
+  of = $state<string | null>(null);
   #selection = $state.raw<Selection | null>(null);
   inView = $state.raw<InView[]>([]);
   /** Bins on the map whose features are not on it. */
@@ -137,7 +138,7 @@ export class MapState {
   /** The layer that chart and table tell of: one that is on and has rows. */
   readonly subject: string | null = $derived.by(() => {
     const told = this.on.filter((id) => this.layer(id)!.count !== null);
-    return told.find((id) => id === this.#subject) ?? told[0] ?? null;
+    return told.find((id) => id === this.of) ?? told[0] ?? null;
   });
   /** Layers that the address asks for and the catalogue does not have. */
   readonly missing: string[] = $derived(
@@ -234,7 +235,7 @@ export class MapState {
       pin: this.pin,
       selection: selected && !selected.bin ? { layer: selected.layer, fid: selected.fid } : null,
       tab: this.tab,
-      subject: this.#subject,
+      subject: this.of,
       chart: this.chart,
       sort: this.sort,
       columns: this.columns,
@@ -272,7 +273,7 @@ export class MapState {
     this.area = address.area;
     this.#readPin(address.pin);
     this.tab = address.tab;
-    this.#subject = address.subject;
+    this.of = address.subject;
     this.chart = address.chart;
     this.sort = address.sort;
     this.columns = address.columns;
@@ -449,7 +450,7 @@ export class MapState {
   /** Tell of another layer that is on; another layer's chart and table are others. */
   setSubject(id: string): void {
     if (this.subject === id) return;
-    this.#subject = id;
+    this.of = id;
     this.chart = this.sort = this.columns = null;
     this.#writeAddress(`of ${id}`);
   }
@@ -473,8 +474,7 @@ export class MapState {
 
   /** Take over what both maps of a comparison share. */
   share({ tab, subject, chart, sort, columns, bar, base, language }: Address): void {
-    this.#subject = subject;
-    Object.assign(this, { tab, chart, sort, columns, bar, base, language });
+    Object.assign(this, { tab, of: subject, chart, sort, columns, bar, base, language });
   }
 
   /** Say what the other map shows; `step`: "back" undoes it. */
