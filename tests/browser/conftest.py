@@ -69,7 +69,7 @@ class Viewer:
 
     def _note_message(self, message: ConsoleMessage) -> None:
         if message.type == "error" or "Content Security Policy" in message.text:
-            self.faults.append(message.text)
+            self.faults.append(f"{message.text} {message.location['url']}")
 
     def check(self) -> None:
         """No request left the origin, and no script failed in a way that the test did not bring about."""
