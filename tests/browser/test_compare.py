@@ -264,6 +264,7 @@ def test_places_are_compared_with_places_and_squares_with_squares(
     expect(legend).to_contain_text("Burglary")
 
 
+@pytest.mark.slow
 def test_a_comparison_that_is_closed_gives_back_what_it_drew_with(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/?layers=trees")
     page = viewer.page

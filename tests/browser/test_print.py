@@ -130,6 +130,7 @@ def test_the_browsers_own_menu_prints_the_map_with_its_legend_and_no_controls(op
     expect(page.locator("#map canvas")).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_a_picture_has_exactly_its_dots_and_shows_the_map(
     open_viewer: Callable[..., Any], tmp_path: Path, differ: Callable[..., int]
 ) -> None:
@@ -210,6 +211,7 @@ def test_a_sheet_is_made_by_keys_alone_and_the_browsers_own_key_leads_to_it(open
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_axe_finds_no_fault_in_the_dialog_on_a_desk_and_on_a_phone_light_and_dark(
     open_viewer: Callable[..., Any], output: Path
 ) -> None:
