@@ -23,7 +23,7 @@ OPERATORS = {"S_INTERSECTS": "ST_Intersects", "S_WITHIN": "ST_Within", "S_DISJOI
 
 @pytest.fixture(scope="module")
 def connection(city_database: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(city_database) as connection:
+    with psycopg.connect(city_database, autocommit=True) as connection:
         yield connection
 
 

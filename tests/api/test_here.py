@@ -21,7 +21,7 @@ SELECT fid, ST_Distance(ST_Transform(geom, 4326)::geography, ST_SetSRID(ST_MakeP
 
 @pytest.fixture(scope="module")
 def connection(city_database: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(city_database) as connection:
+    with psycopg.connect(city_database, autocommit=True) as connection:
         yield connection
 
 
