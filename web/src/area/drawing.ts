@@ -57,7 +57,7 @@ export class Drawing {
     const validation: typeof ValidateNotSelfIntersecting = (feature) => this.#validate(feature);
     const common = { keyEvents: null, styles: styles.drawn };
     this.#draw = new TerraDraw({
-      adapter: new TerraDrawMapLibreGLAdapter({ map: map.library, prefixId: DRAWING, coordinatePrecision: 9 }),
+      adapter: new TerraDrawMapLibreGLAdapter({ map: map.inner, prefixId: DRAWING, coordinatePrecision: 9 }),
       modes: [
         new TerraDrawPolygonMode({
           keyEvents: null,
@@ -81,7 +81,7 @@ export class Drawing {
       ],
     });
     map.keep = keepDrawing;
-    map.library.getCanvas().addEventListener("pointerdown", followFinger);
+    map.inner.getCanvas().addEventListener("pointerdown", followFinger);
     this.#draw.start();
     this.#draw.on("finish", (id) => this.#finish(this.#draw.getSnapshotFeature(id)));
     this.#draw.on("change", () => this.#tell.corners(this.#corners().length));
@@ -112,7 +112,7 @@ export class Drawing {
 
   /** Press the map in its middle, for those who have no pointer to press with. */
   pressMiddle(): void {
-    const map = this.#map.library;
+    const map = this.#map.inner;
     const canvas = map.getCanvas();
     const box = canvas.getBoundingClientRect();
     const { x, y } = map.project(map.getCenter());
@@ -133,8 +133,8 @@ export class Drawing {
   stop(): void {
     this.#draw.stop();
     delete this.#map.keep;
-    this.#map.library.getCanvas().removeEventListener("pointerdown", followFinger);
-    this.#map.library.getCanvas().style.removeProperty("cursor");
+    this.#map.inner.getCanvas().removeEventListener("pointerdown", followFinger);
+    this.#map.inner.getCanvas().style.removeProperty("cursor");
   }
 
   /** Those of a polygon that have been set, without the one that follows the pointer. */

@@ -10,8 +10,8 @@ const ROOM = 60;
 const HANDY = 120;
 
 /** The topmost area under a pixel, of the layers that have rows to be picked. */
-export function areaUnder({ library }: CityMap, x: number, y: number, layers: readonly string[]): { layer: string; fid: number } | null {
-  const found = library.queryRenderedFeatures([x, y]).find(({ source, sourceLayer, id, geometry }) => {
+export function areaUnder({ inner }: CityMap, x: number, y: number, layers: readonly string[]): { layer: string; fid: number } | null {
+  const found = inner.queryRenderedFeatures([x, y]).find(({ source, sourceLayer, id, geometry }) => {
     // Bins come from the same source, and stand for many.
     const picked = layers.includes(source) && sourceLayer === source && Number.isSafeInteger(id);
     return picked && /Polygon$/.test(geometry.type);
@@ -20,23 +20,23 @@ export function areaUnder({ library }: CityMap, x: number, y: number, layers: re
 }
 
 /** Two corners of what is seen of the ground, without what lies under something at the bottom. */
-export function cornersOf({ library }: CityMap): [Position, Position] {
-  const { clientWidth: width, clientHeight: height } = library.getContainer();
-  const low = height - (library.getPadding().bottom ?? 0);
-  return [library.unproject([0, low]).toArray(), library.unproject([width, 0]).toArray()];
+export function cornersOf({ inner }: CityMap): [Position, Position] {
+  const { clientWidth: width, clientHeight: height } = inner.getContainer();
+  const low = height - (inner.getPadding().bottom ?? 0);
+  return [inner.unproject([0, low]).toArray(), inner.unproject([width, 0]).toArray()];
 }
 
 /** Whether all of it is seen, and large enough to be taken hold of. */
-export function isHandy({ library }: CityMap, bounds: Bounds): boolean {
+export function isHandy({ inner }: CityMap, bounds: Bounds): boolean {
   const [west, south, east, north] = bounds as [number, number, number, number];
-  const [low, high] = [library.project([west, south]), library.project([east, north])];
-  const { clientWidth: width, clientHeight: height } = library.getContainer();
-  const within = low.x >= 0 && high.x <= width && high.y >= 0 && low.y <= height - (library.getPadding().bottom ?? 0);
+  const [low, high] = [inner.project([west, south]), inner.project([east, north])];
+  const { clientWidth: width, clientHeight: height } = inner.getContainer();
+  const within = low.x >= 0 && high.x <= width && high.y >= 0 && low.y <= height - (inner.getPadding().bottom ?? 0);
   return within && Math.max(high.x - low.x, low.y - high.y) >= HANDY;
 }
 
 /** Go where all of this is seen; `low` pixels at the bottom lie under the tool. */
-export function fitInto({ library }: CityMap, bounds: Bounds, low: number): void {
+export function fitInto({ inner }: CityMap, bounds: Bounds, low: number): void {
   const padding = { top: ROOM, right: ROOM, left: ROOM, bottom: ROOM + low };
-  library.fitBounds(bounds as [number, number, number, number], { padding, maxZoom: NEAREST });
+  inner.fitBounds(bounds as [number, number, number, number], { padding, maxZoom: NEAREST });
 }

@@ -291,8 +291,8 @@ export class CityMap {
     }
   }
 
-  /** The library's own map, for what comes later and works on it, and the style that it draws. */
-  get library(): MapLibreMap {
+  /** MapLibre's own map, for what comes later and works on it, and the style that it draws. */
+  get inner(): MapLibreMap {
     return this.#map;
   }
 

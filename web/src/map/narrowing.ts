@@ -10,11 +10,11 @@ export type Conditions = Readonly<Record<string, ExpressionSpecification>>;
 /** Until it is told otherwise. */
 export function narrow(map: CityMap, by: Conditions): void {
   map.dress = (style) => ({ ...style, layers: style.layers.map((layer) => narrowLayer(layer, by)) });
-  const { library, style } = map;
+  const { inner, style } = map;
   for (const layer of style.layers) {
-    if (!("source" in layer) || !library.getLayer(layer.id)) continue;
+    if (!("source" in layer) || !inner.getLayer(layer.id)) continue;
     // What stays as it is costs nothing.
-    library.setFilter(layer.id, (narrowLayer(layer, by) as { filter?: FilterSpecification }).filter, { validate: false });
+    inner.setFilter(layer.id, (narrowLayer(layer, by) as { filter?: FilterSpecification }).filter, { validate: false });
   }
 }
 

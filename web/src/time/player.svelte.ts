@@ -137,7 +137,7 @@ export class Player {
     const { map } = this.#viewer;
     if (!map || map.brisk === brisk) return;
     map.brisk = brisk;
-    map.library.triggerRepaint();
+    map.inner.triggerRepaint();
   }
 
   /** One step on or back. */
@@ -174,7 +174,7 @@ export class Player {
     while (goesOn() && known.drawing && !blind) await frame();
     // The map takes over a scene a moment after it is there.
     await sleep(0);
-    if (goesOn() && map) await untilDrawn(map.library);
+    if (goesOn() && map) await untilDrawn(map.inner);
   }
 
   /** The next step's tiles are in the browser. */
@@ -192,7 +192,7 @@ export class Player {
     if (!plan || !map || !known.scene) return;
     const style = buildStyle({ ...known.scene, tiles: plan }, null);
     const sources = Object.fromEntries(Object.entries(style.sources).filter(([id]) => id in plan));
-    await Promise.all(listTiles({ ...style, sources }, viewOf(map.library)).map((address) => this.#read(address)));
+    await Promise.all(listTiles({ ...style, sources }, viewOf(map.inner)).map((address) => this.#read(address)));
   }
 
   /** What does not come the map asks for itself. */
