@@ -114,7 +114,9 @@ def _build(source: Source, axes: Sequence[Axis], measure: Measure) -> Composed:
     )
     return statement.format(
         rows=_build_rows(source, axes, measure),
-        cells=_build_cells(keys, [_build_matched(status, *one) for one in areas], measure),
+        cells=_build_areas(status, *areas[0])
+        if len(axes) == len(areas) == 1 and measure.of == "count"
+        else _build_cells(keys, [_build_matched(status, *one) for one in areas], measure),
         places=SQL("").join(SQL(", {} AS ({})").format(Identifier(f"places{at}"), query) for at, query in listed),
         numbers=_list(SQL("{} AS {}").format(axis.place, name) for axis, name in zip(axes, places, strict=True)),
         made=SQL(_MEDIAN_OF_WHOLE if measure.of == "median" and _is_whole(measure.item) else _MADE[measure.of]),
@@ -149,18 +151,28 @@ def _build_rows(source: Source, axes: Sequence[Axis], measure: Measure) -> Compo
 
 
 def _build_matched(status: LayerStatus, at: int, areas: Composable) -> Composable:
-    """A join of the rows to the areas that they are in, if any: from each area to rows, for those have the index."""
+    """A join of the rows to the areas that they are in, if any."""
+    matched = Identifier(f"matched{at}")
+    return SQL(" LEFT JOIN ({}) AS {} ON {}.fid = rows.fid").format(_build_found(status, at, areas), matched, matched)
+
+
+def _build_found(status: LayerStatus, at: int, areas: Composable) -> Composable:
+    """Rows and the areas that they are in: from each area to rows, for those have the index."""
     near = SQL("") if status.geometry_type == "POINT" else SQL("found.shape && area{} AND ").format(SQL(str(at)))
+    text = SQL("SELECT found.fid, {} FROM rows AS found JOIN ({}) AS areas ON {}ST_Intersects({}, found.point)")
+    return text.format(Identifier(f"k{at}"), areas, near, Identifier(f"area{at}"))
+
+
+def _build_areas(status: LayerStatus, at: int, areas: Composable) -> Composable:
+    """The number of rows in each area and in none: sets of 64 ids tell those in several, without a million of them."""
     return SQL(
-        " LEFT JOIN (SELECT found.fid, {key} FROM rows AS found JOIN ({areas}) AS areas"
-        " ON {near}ST_Intersects({area}, found.point)) AS {matched} ON {matched}.fid = rows.fid"
-    ).format(
-        key=Identifier(f"k{at}"),
-        areas=areas,
-        near=near,
-        area=Identifier(f"area{at}"),
-        matched=Identifier(f"matched{at}"),
-    )
+        "WITH found AS ({found}), tallied AS MATERIALIZED (SELECT {key}, count(*) AS n, grouping({key}) AS ids,"
+        " bit_or(1::bigint << (fid & 63)::int)::bit(64) AS seen FROM found"
+        " GROUP BY GROUPING SETS (({key}), (fid >> 6)))"
+        " SELECT {key}, n FROM tallied WHERE ids = 0"
+        " UNION ALL SELECT NULL, rest FROM (SELECT (SELECT count(*) FROM rows)"
+        " - coalesce((SELECT sum(bit_count(seen)) FROM tallied WHERE ids = 1), 0) AS rest) AS none WHERE rest > 0"
+    ).format(found=_build_found(status, at, areas), key=Identifier(f"k{at}"))
 
 
 def _build_cells(keys: Sequence[Composable], matched: Sequence[Composable], measure: Measure) -> Composable:

@@ -26,6 +26,7 @@ __all__ = [
     "LONGEST_CURSOR",
     "Position",
     "SortKey",
+    "bind_position",
     "build_condition",
     "build_order",
     "build_parts",
@@ -109,46 +110,44 @@ def build_order(sort: Sequence[SortKey]) -> Composable:
     return SQL(", ").join([*parts, Identifier("t", "fid")])
 
 
-def build_condition(
-    position: Position, sort: Sequence[SortKey], begin: int = 0
-) -> tuple[Composable, dict[str, object]]:
-    """The rows behind the position, as a boolean expression and its parameters (named `k...`).
+def bind_position(position: Position) -> dict[str, object]:
+    """The values of a position, by the names that they have in `build_condition` and `build_parts`."""
+    held = {f"k{index}": value for index, value in enumerate(position.values) if value is not None}
+    return {"kfid": position.fid, **held}
+
+
+def build_condition(position: Position, sort: Sequence[SortKey], begin: int = 0) -> Composable:
+    """The rows behind the position, as a boolean expression over the values of `bind_position`.
 
     With `begin` the sort keys before that one are left out: it is for rows that are equal in them.
     """
     condition: Composable = SQL("{} > %(kfid)s").format(Identifier("fid"))
-    params: dict[str, object] = {"kfid": position.fid}
     for index in reversed(range(begin, len(sort))):
-        key, value = sort[index], position.values[index]
-        column = Identifier(key.field.name)
-        if value is None:
+        column = Identifier(sort[index].field.name)
+        if position.values[index] is None:
             condition = SQL("({} IS NULL AND {})").format(column, condition)
             continue
-        bound, beyond = _bind(index, key)
+        bound, beyond = _bind(index, sort[index])
         condition = SQL("({0} {1} {2} OR {0} IS NULL OR ({0} = {2} AND {3}))").format(column, beyond, bound, condition)
-        params[f"k{index}"] = value
-    return condition, params
+    return condition
 
 
-def build_parts(position: Position, sort: Sequence[SortKey]) -> tuple[list[Composable], dict[str, object]]:
+def build_parts(position: Position, sort: Sequence[SortKey]) -> list[Composable]:
     """The rows behind the position in parts, each before the next one; a row is in one of them at most.
 
     An index leads PostgreSQL into the middle of its order by a plain comparison alone, and not by one with OR: without
     parts it walks along the index through all the rows before.
     """
     if not sort or position.values[0] is None:
-        condition, params = build_condition(position, sort)
-        return [condition], params
-    key, column = sort[0], Identifier(sort[0].field.name)
-    bound, beyond = _bind(0, key)
-    rest, params = build_condition(position, sort, 1)
+        return [build_condition(position, sort)]
+    column = Identifier(sort[0].field.name)
+    bound, beyond = _bind(0, sort[0])
+    rest = build_condition(position, sort, 1)
     without = SQL("{} IS NULL").format(column)
-    params["k0"] = position.values[0]
-    if not may_have_index(key.field):  # each part costs a look at every row
-        both = SQL("({0} {1}= {2} AND ({0} {1} {2} OR {3}))").format(column, beyond, bound, rest)
-        return [both, without], params
+    if not may_have_index(sort[0].field):  # each part costs a look at every row
+        return [SQL("({0} {1}= {2} AND ({0} {1} {2} OR {3}))").format(column, beyond, bound, rest), without]
     equal = SQL("({} = {} AND {})").format(column, bound, rest)
-    return [equal, SQL("{} {} {}").format(column, beyond, bound), without], params
+    return [equal, SQL("{} {} {}").format(column, beyond, bound), without]
 
 
 def _bind(index: int, key: SortKey) -> tuple[Composable, SQL]:

@@ -14,6 +14,7 @@ from geoserver.database.keyset import (
     INT64,
     LONGEST_CURSOR,
     Position,
+    bind_position,
     build_condition,
     build_order,
     may_have_index,
@@ -129,7 +130,8 @@ async def find_row(database: Database, rows: Order, fid: int) -> tuple[int | Non
     """
     table, where = table_of(rows.layer.table), rows.where
     position = await _find_position(database, rows, fid)
-    behind, params = build_condition(position, rows.sort) if position else (SQL("FALSE"), {})
+    behind = build_condition(position, rows.sort) if position else SQL("FALSE")
+    params = bind_position(position) if position else {}
     query = SQL("SELECT count(*) AS count, count(*) FILTER (WHERE {}) AS behind FROM {} WHERE {}").format(
         behind, table, where.sql
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
-from geoserver.database.keyset import Position, SortKey, build_order, build_parts, select_keys
+from geoserver.database.keyset import Position, SortKey, bind_position, build_order, build_parts, select_keys, sign
 from geoserver.database.queries import show
 from geoserver.errors import GeoserverError
 from geoserver.fieldtypes import FIELD_TYPES
@@ -157,17 +157,18 @@ async def fetch_page(
 def _find_select(
     layer: Layer, status: LayerStatus, query: ItemsQuery, texts: dict[object, bytes] | None
 ) -> tuple[Composed | bytes, dict[str, object]]:
-    """The statement of a page and its values. Where a request filters and sorts nothing, it is put together once."""
-    if texts is None or query.sort or (query.where is not None and query.where.asked):
+    """The statement of a page and its values. Where a request filters nothing, it is put together once."""
+    if texts is None or (query.where is not None and query.where.asked):
         return build_select(layer, status, query)
-    name = (query.crs, query.fields, query.skip_geometry, query.after is not None, bool(query.offset), query.limit)
+    after = query.after and (query.offset, *(value is None for value in query.after.values))
+    name = (query.crs, query.fields, query.skip_geometry, *sign(query.sort), after, bool(query.offset), query.limit)
     text = texts.get(name)
     if text is None:
         if len(texts) >= _TEXTS_KEPT:
             texts.clear()
         text = texts[name] = build_select(layer, status, query)[0].as_bytes(None)
     values = dict(query.where.params) if query.where else {}
-    values |= {"kfid": query.after.fid} if query.after else {}
+    values |= bind_position(query.after) if query.after else {}
     return text, values | ({"offset": query.offset} if query.offset else {})
 
 
@@ -189,8 +190,8 @@ def build_select(layer: Layer, status: LayerStatus, query: ItemsQuery) -> tuple[
     params: dict[str, object] = dict(query.where.params) if query.where is not None else {}
     parts: list[Composable] = [SQL("TRUE")]
     if query.after is not None:
-        parts, bound = build_parts(query.after, query.sort)
-        params |= bound
+        parts = build_parts(query.after, query.sort)
+        params |= bind_position(query.after)
     order = build_order(query.sort)
     if len(parts) == 1:
         inner = _select_part(layer, query, parts[0], order, query.limit + 1)

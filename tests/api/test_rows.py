@@ -250,17 +250,17 @@ def test_a_wrong_parameter_is_a_400_that_names_it(things: TestClient, path: str,
 
 def test_a_page_deep_in_an_order_with_an_index_begins_by_it(things: TestClient, database: str) -> None:
     """Not by a walk over all rows before, which a comparison joined by OR comes to."""
-    from geoserver.database.keyset import Position, SortKey, build_order, build_parts  # noqa: PLC0415
+    from geoserver.database.keyset import Position, SortKey, bind_position, build_order, build_parts  # noqa: PLC0415
 
     layer = things.app.state.services.find("things")[0]  # type: ignore[attr-defined]
     sort = (SortKey(layer.fields["x"]),)
-    parts, params = build_parts(Position(70, ("120.5",)), sort)
+    position = Position(70, ("120.5",))
     with psycopg.connect(database) as connection:
         connection.execute("SET enable_seqscan = off")
         connection.execute("SET enable_bitmapscan = off")
-        for part in parts:
+        for part in build_parts(position, sort):
             query = psycopg.sql.SQL("EXPLAIN SELECT * FROM layers.things AS t WHERE {} ORDER BY {} LIMIT 5").format(
                 part, build_order(sort)
             )
-            plan = "\n".join(row[0] for row in connection.execute(query, params).fetchall())
+            plan = "\n".join(row[0] for row in connection.execute(query, bind_position(position)).fetchall())
             assert "Index Cond" in plan, plan
