@@ -23,6 +23,7 @@ import type { Bounds, City, Field, LayerDetail, LayerSummary, Scalar } from "../
 import { pickLanguage, Words, type LanguageFiles } from "../ui/i18n.svelte.ts";
 import { parseAddress, VERSION, writeAddress, type Address, type Bar, type Base, type Camera, type Tab } from "./address.ts";
 import type { AddressBar } from "./history.ts";
+import { choiceOf, Choices } from "./choices.svelte.ts";
 import { Knowledge, type Foretold } from "./knowledge.svelte.ts";
 import { cardKey, selectionKey, type Selection } from "./selection.ts";
 
@@ -35,8 +36,6 @@ export interface InView {
 
 /** Changes of one control within this many milliseconds are one step back. */
 const ONE_STEP = 1500;
-/** Choices that can be taken back, at most. */
-const MOST_UNDO = 100;
 const NOWHERE: AddressBar = { read: () => ({ search: "", hash: "" }), push: () => undefined, replace: () => undefined };
 
 /** Which languages the page can speak, which ones the reader's browser prefers, and in which the city wants it. */
@@ -110,9 +109,7 @@ export class MapState {
   #fragment = "";
   #bar: AddressBar;
   #step = { key: "", time: 0 };
-  /** What was chosen before, the latest last, and what is chosen as far as the address tells. */
-  #past = $state.raw<string[]>([]);
-  #chosen = "";
+  #choices = new Choices();
   #stop: () => void;
 
   readonly status: "loading" | "ready" | "failed" = $derived.by(() => {
@@ -170,7 +167,7 @@ export class MapState {
         if (this.status !== "ready") return;
         untrack(() => {
           this.stated ??= this.#wanted;
-          this.#chosen = choiceOf(this.#address());
+          this.#choices.begin(this.#address());
           this.#bar.replace(this.link);
         });
       });
@@ -288,10 +285,7 @@ export class MapState {
     const { selection } = address;
     const same = selection && this.#selection && selectionKey({ ...selection, at: null }) === selectionKey(this.#selection);
     if (!same) this.#selection = selection && { ...selection, at: null };
-    const before = this.#chosen;
-    this.#chosen = choiceOf(address);
-    if (this.#past.at(-1) === this.#chosen) this.#past = this.#past.slice(0, -1);
-    else if (before && before !== this.#chosen) this.#remember(before);
+    this.#choices.follow(address);
   }
 
   #readPin(pin: Address["pin"]): void {
@@ -306,32 +300,23 @@ export class MapState {
     if (same) this.#bar.replace(this.link);
     else this.#bar.push(this.link);
     if (key !== "camera") this.#step = { key, time: now };
-    const chosen = choiceOf(this.#address());
-    if (!same && chosen !== this.#chosen) this.#remember(this.#chosen);
-    else if (same && chosen === this.#past.at(-1)) this.#past = this.#past.slice(0, -1);
-    this.#chosen = chosen;
-  }
-
-  #remember(chosen: string): void {
-    this.#past = [...this.#past, chosen].slice(-MOST_UNDO);
+    this.#choices.add(this.#address(), same);
   }
 
   get canUndo(): boolean {
-    return this.#past.length > 0;
+    return this.#choices.canUndo;
   }
 
   /** Take back the latest choice of layers or of what narrows them; the map stays where it is. */
   undo(): void {
-    const before = this.#past.at(-1);
-    if (before === undefined) return;
-    const { layers, filters, window, area } = parseAddress(before, "");
-    this.#past = this.#past.slice(0, -1);
+    const before = this.#choices.undo();
+    if (!before) return;
+    const { layers, filters, window, area } = before;
     this.stated = layers;
     this.filters = filters;
     this.window = window;
     this.area = area;
     this.#countAnew(() => true);
-    this.#chosen = before;
     this.#step = { key: "", time: 0 };
     // The step that is taken back is no longer one for "back".
     this.#bar.replace(this.link);
@@ -520,24 +505,4 @@ export class MapState {
   dismiss(): void {
     this.#dismissed = [...this.#dismissed, ...this.missing.map((id) => `layer ${id}`), ...this.unknown];
   }
-}
-
-/** Of an address what can be undone. */
-function choiceOf(address: Address): string {
-  return writeAddress({
-    ...address,
-    tab: null,
-    subject: null,
-    chart: null,
-    sort: null,
-    columns: null,
-    bar: null,
-    base: null,
-    language: null,
-    compare: "",
-    selection: null,
-    pin: null,
-    camera: null,
-    fragment: "",
-  });
 }
