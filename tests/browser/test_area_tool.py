@@ -294,3 +294,22 @@ def test_axe_finds_nothing_in_the_tool_and_in_the_card_of_a_place(
     tool.get_by_role("button", name="What is here").click()
     page.locator("[data-here=crime]").wait_for()
     assert find_violations(page) == []
+
+
+@pytest.mark.parametrize("area", ["feature:districts/404", "feature:quarters/7"])
+@pytest.mark.parametrize("context", [{}, PHONE], ids=["desk", "phone"])
+def test_an_area_that_is_gone_is_told_and_taken_out(
+    open_viewer: Callable[..., Any], area: str, context: dict[str, Any]
+) -> None:
+    viewer = open_viewer(f"/?layers=crime,trees&area={area}", **context)
+    viewer.expected_faults = ("400 (Bad Request)", "404 (Not Found)")
+    page = viewer.page
+    told = page.get_by_role("status").filter(has_text="The chosen area is no longer there.")
+    expect(told).to_be_visible()
+    expect(page.get_by_text("This filter could not be used.")).to_have_count(0)
+    assert find_violations(page) == []
+    told.get_by_role("button", name="Remove the area").click()
+    expect(told).to_have_count(0)
+    viewer.settle()
+    assert "area=" not in viewer.address()
+    assert viewer.count("crime") == ask(viewer, "/api/layers/crime/summary?fields=")["count"]

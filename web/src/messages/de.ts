@@ -72,6 +72,8 @@ export default {
   areaActive: "Nur im gewählten Gebiet",
   areaIn: "In {title}",
   areaNear: "Im Umkreis von {radius}",
+  areaGone: "Das gewählte Gebiet gibt es nicht mehr.",
+  areaTakeOut: "Gebiet entfernen",
   clear: "Aufheben",
   clearFilters: "Alle Filter aufheben",
   clearField: "Filter zu {field} aufheben",

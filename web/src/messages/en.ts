@@ -64,6 +64,8 @@ export default {
   areaActive: "Only in the chosen area",
   areaIn: "In {title}",
   areaNear: "Within {radius} of here",
+  areaGone: "The chosen area is no longer there.",
+  areaTakeOut: "Remove the area",
   clear: "Clear",
   clearFilters: "Clear all filters",
   clearField: "Clear the filter on {field}",

@@ -72,6 +72,8 @@ export default {
   areaActive: "Solo en la zona elegida",
   areaIn: "En {title}",
   areaNear: "A menos de {radius} de aquí",
+  areaGone: "La zona elegida ya no existe.",
+  areaTakeOut: "Quitar la zona",
   clear: "Quitar",
   clearFilters: "Quitar todos los filtros",
   clearField: "Quitar el filtro de {field}",

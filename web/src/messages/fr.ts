@@ -72,6 +72,8 @@ export default {
   areaActive: "Seulement dans la zone choisie",
   areaIn: "Dans {title}",
   areaNear: "À moins de {radius} d’ici",
+  areaGone: "La zone choisie n’existe plus.",
+  areaTakeOut: "Retirer la zone",
   clear: "Effacer",
   clearFilters: "Effacer tous les filtres",
   clearField: "Effacer le filtre sur {field}",

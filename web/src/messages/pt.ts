@@ -72,6 +72,8 @@ export default {
   areaActive: "Só na área escolhida",
   areaIn: "Em {title}",
   areaNear: "A menos de {radius} daqui",
+  areaGone: "A área escolhida já não existe.",
+  areaTakeOut: "Retirar a área",
   clear: "Limpar",
   clearFilters: "Limpar todos os filtros",
   clearField: "Limpar o filtro de {field}",
