@@ -648,6 +648,7 @@ export const areas = {
   only: "Nur zeigen, was hier ist",
   onlyIn: "Nur hier",
   hereFailed: "Der Server konnte nicht sagen, was hier ist.",
+  notCounted: "Nicht gezählt, weil ihre Filter nicht verwendet werden konnten: {layers}",
   asking: "Wird gesucht …",
   found: "{count} {noun}",
   switchOn: "Auf der Karte zeigen",

@@ -642,6 +642,7 @@ export const areas = {
   only: "Show only what is here",
   onlyIn: "Only here",
   hereFailed: "The server could not say what is here.",
+  notCounted: "Not counted, because their filters could not be used: {layers}",
   asking: "Looking around…",
   found: "{count} {noun}",
   switchOn: "Show on the map",

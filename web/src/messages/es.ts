@@ -646,6 +646,7 @@ export const areas = {
   only: "Mostrar solo lo que hay aquí",
   onlyIn: "Solo aquí",
   hereFailed: "El servidor no pudo decir qué hay aquí.",
+  notCounted: "Sin contar, porque no se pudieron usar sus filtros: {layers}",
   asking: "Buscando…",
   found: "{count} {noun}",
   switchOn: "Mostrar en el mapa",

@@ -650,6 +650,7 @@ export const areas = {
   only: "Ne montrer que ce qui est ici",
   onlyIn: "Seulement ici",
   hereFailed: "Le serveur n’a pas pu dire ce qu’il y a ici.",
+  notCounted: "Non comptées, car leurs filtres n’ont pas pu être appliqués : {layers}",
   asking: "Recherche…",
   found: "{count} {noun}",
   switchOn: "Afficher sur la carte",

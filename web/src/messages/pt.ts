@@ -647,6 +647,7 @@ export const areas = {
   only: "Mostrar só o que há aqui",
   onlyIn: "Só aqui",
   hereFailed: "O servidor não pôde dizer o que há aqui.",
+  notCounted: "Não contadas, porque não foi possível usar os seus filtros: {layers}",
   asking: "À procura…",
   found: "{count} {noun}",
   switchOn: "Mostrar no mapa",
