@@ -23,6 +23,11 @@ QUESTIONS = [
         "species IS NULL OR species LIKE 'P%'",
         "SELECT count(*) FROM layers.trees WHERE species IS NULL OR species LIKE 'P%'",
     ),
+    (
+        "trees",
+        "planted < DATE('9999-12-31') AND planted >= DATE('2010-01-01')",
+        "SELECT count(*) FROM layers.trees WHERE planted >= '2010-01-01'",
+    ),
 ]
 
 

@@ -113,14 +113,20 @@ async def summarise(
 
 
 async def read_choices(
-    database: Database, layer: Layer, status: LayerStatus, fields: Sequence[Field], whole: Condition
+    database: Database,
+    layer: Layer,
+    status: LayerStatus,
+    fields: Sequence[Field],
+    whole: Condition,
+    *,
+    most: int = MAX_CHOICES,
 ) -> dict[str, list[dict[str, Any]]]:
-    """The values of each field with their counts over the whole layer, most frequent first, at most 100 each.
+    """The values of each field with their counts over the whole layer, most frequent first, at most `most` each.
 
     `whole` leaves the rows that the reader may see.
     """
     answers, names = _kept(database), tuple(item.name for item in fields)
-    question, state = (layer.id, layer.scope, "choices", names), _state(layer, status)
+    question, state = (layer.id, layer.scope, "choices", names, most), _state(layer, status)
     if (known := answers.get(question, state)) is not None:
         return known  # type: ignore[no-any-return]  # what `put` was given below
     choices: dict[str, list[dict[str, Any]]] = {}
@@ -129,16 +135,16 @@ async def read_choices(
             "SELECT {column} AS value, count(*) AS count FROM {table} WHERE {whole}"
             " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %(limit)s"
         ).format(column=show(item.name, item.type), table=table_of(layer.table), whole=whole.sql)
-        choices[item.name] = await database.fetch(query, {**whole.params, "limit": MAX_CHOICES})
+        choices[item.name] = await database.fetch(query, {**whole.params, "limit": most})
     return answers.put(question, state, choices)  # type: ignore[no-any-return]  # `put` gives back what it is given
 
 
 def know_choices(
-    database: Database, layer: Layer, status: LayerStatus, fields: Sequence[Field]
+    database: Database, layer: Layer, status: LayerStatus, fields: Sequence[Field], most: int = MAX_CHOICES
 ) -> dict[str, list[dict[str, Any]]] | None:
     """What `read_choices` gives, where it was asked before; None where it was not."""
     known: dict[str, list[dict[str, Any]]] | None = _kept(database).get(
-        (layer.id, layer.scope, "choices", tuple(item.name for item in fields)), _state(layer, status)
+        (layer.id, layer.scope, "choices", tuple(item.name for item in fields), most), _state(layer, status)
     )
     return known
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from psycopg.sql import SQL, Composable, Identifier
@@ -28,12 +29,18 @@ if TYPE_CHECKING:
 
     from geoserver.model import Field
 
-__all__ = ["FUTURE", "PAST", "Compiler"]
+__all__ = ["Compiler", "Open"]
 
-type End = datetime | Property  # one end of a stretch of time
 
-PAST = datetime.min.replace(tzinfo=UTC)  # stands for an open start
-FUTURE = datetime.max.replace(tzinfo=UTC)  # stands for an open end
+class Open(Enum):
+    """The end of a stretch of time that has none there, as PostgreSQL writes it."""
+
+    PAST = SQL("'-infinity'::")
+    FUTURE = SQL("'infinity'::")
+
+
+type End = datetime | Open | Property  # one end of a stretch of time
+
 _COMPARISONS = {sign: SQL(f" {sign} ") for sign in ("=", "<>", "<", ">", "<=", ">=")}
 _SPATIAL = {name: SQL(f"ST_{name[2:].capitalize()}") for name in SPATIAL}
 _TRUE, _FALSE = SQL("TRUE"), SQL("FALSE")
@@ -230,14 +237,14 @@ class Compiler:
         ends = {"start": (_first(left), _first(right)), "end": (_last(left), _last(right))}
         return self._all([(ends[a][0], sign, ends[b][1]) for a, sign, b in _RELATIONS[op]])
 
-    def _all(self, comparisons: list[tuple[Node | datetime, str, Node | datetime]]) -> Composable:
+    def _all(self, comparisons: list[tuple[Node | End, str, Node | End]]) -> Composable:
         parts = [self._compare_ends(_first(left), sign, _first(right)) for left, sign, right in comparisons]
         return SQL("({})").format(SQL(" AND ").join(parts))
 
     def _compare_ends(self, left: End, sign: str, right: End) -> Composable:
-        if isinstance(left, datetime) and isinstance(right, datetime):
+        if not isinstance(left, Property) and not isinstance(right, Property):
             return _TRUE if _holds(left, sign, right) else _FALSE
-        if isinstance(left, datetime):
+        if not isinstance(left, Property):
             left, sign, right = right, {"<": ">", ">": "<", "<=": ">=", ">=": "<="}.get(sign, sign), left
         assert isinstance(left, Property)  # noqa: S101 - two moments were compared above
         if isinstance(right, Property):
@@ -248,26 +255,25 @@ class Compiler:
             return self._compare_day(left, sign, right)
         return self._bound(left, sign, right, SQL("timestamptz"))
 
-    def _bound(self, field: Property, sign: str, moment: datetime, kind: SQL) -> Composable:
+    def _bound(self, field: Property, sign: str, end: datetime | Open, kind: SQL) -> Composable:
         """A time field beside a moment."""
-        return SQL("({}{}{})").format(Identifier(field.name), _COMPARISONS[sign], self._moment(moment, kind))
+        return SQL("({}{}{})").format(Identifier(field.name), _COMPARISONS[sign], self._moment(end, kind))
 
     def _holds_days(self, node: Property) -> bool:
         return FIELD_TYPES[self._fields[node.name].type].column == "date"
 
-    def _compare_day(self, left: Property, sign: str, moment: datetime) -> Composable:
+    def _compare_day(self, left: Property, sign: str, end: datetime | Open) -> Composable:
         """A date field counts as its first moment (UTC); the bound becomes a date, so that an index serves."""
-        whole = moment == moment.replace(hour=0, minute=0, second=0, microsecond=0)
-        if sign == "=" and not whole and moment not in (PAST, FUTURE):
-            return SQL("({} IS NULL AND NULL)").format(Identifier(left.name))
-        if sign in ("<", ">=") and not whole and moment != FUTURE:
-            moment += timedelta(days=1)
-        return self._bound(left, sign, moment, SQL("date"))
+        if isinstance(end, datetime) and end != end.replace(hour=0, minute=0, second=0, microsecond=0):
+            if sign == "=":
+                return SQL("({} IS NULL AND NULL)").format(Identifier(left.name))
+            sign = {"<": "<=", ">=": ">"}.get(sign, sign)  # what began before a time of the day, began with it
+        return self._bound(left, sign, end, SQL("date"))
 
-    def _moment(self, moment: datetime, kind: SQL) -> Composable:
-        if moment in (PAST, FUTURE):
-            return SQL("{}'::{}").format(SQL("'-infinity" if moment == PAST else "'infinity"), kind)
-        value: date = moment.date() if kind == SQL("date") else moment
+    def _moment(self, end: datetime | Open, kind: SQL) -> Composable:
+        if isinstance(end, Open):
+            return end.value + kind
+        value: date = end.date() if kind == SQL("date") else end
         return self._bind(value, kind)
 
     def _time_column(self, field: Property, other: Property) -> Composable:
@@ -276,28 +282,36 @@ class Compiler:
         return _MIDNIGHT.format(Identifier(field.name))
 
 
-def _first(node: Node | datetime) -> End:
+def _first(node: Node | End) -> End:
     return _end(node, "first")
 
 
-def _last(node: Node | datetime) -> End:
+def _last(node: Node | End) -> End:
     return _end(node, "last")
 
 
-def _end(node: Node | datetime, side: str) -> End:
+def _end(node: Node | End, side: str) -> End:
     match node:
-        case datetime() | Property():
+        case datetime() | Open() | Property():
             return node
         case Instant(first, last):
             return first if side == "first" else last
         case Interval(start, end):
             bound = start if side == "first" else end
             if bound is None:
-                return PAST if side == "first" else FUTURE
+                return Open.PAST if side == "first" else Open.FUTURE
             return _end(bound, side)
     raise AssertionError(f"{node!r} is no time")
 
 
-def _holds(left: datetime, sign: str, right: datetime) -> bool:
-    order = (left > right) - (left < right)
+def _holds(left: datetime | Open, sign: str, right: datetime | Open) -> bool:
+    one, other = _rank(left), _rank(right)
+    order = (one > other) - (one < other)
     return {"=": order == 0, "<": order < 0, ">": order > 0, "<=": order <= 0, ">=": order >= 0, "<>": order != 0}[sign]
+
+
+def _rank(end: datetime | Open) -> tuple[int, datetime]:
+    """By which ends are compared."""
+    if isinstance(end, Open):
+        return (-1, datetime.min) if end is Open.PAST else (1, datetime.min)
+    return 0, end.replace(tzinfo=None)

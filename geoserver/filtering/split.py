@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING
 
 from psycopg.sql import SQL, Composable
 
-from geoserver.filtering.compile import FUTURE, PAST, Compiler
+from geoserver.filtering.compile import Compiler, Open
 from geoserver.filtering.resolve import join
 from geoserver.filtering.syntax import TEMPORAL, Call, Interval, Node, Property
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from geoserver.filtering.compile import End
     from geoserver.model import Field
 
 __all__ = ["Parts", "fields_in", "split"]
 
 _RANGES = TEMPORAL - {"t_disjoint"} | {"=", "<", ">", "<=", ">="}  # operators that leave one stretch of time
+
+_OPEN = {Open.PAST: (">", ">="), Open.FUTURE: ("<", "<=")}  # what all times are
 
 type Moment = datetime | date
 
@@ -90,31 +93,37 @@ class _Ranges(Compiler):
             return False
         return True
 
-    def _compare_ends(self, left: Node | datetime, sign: str, right: Node | datetime) -> Composable:
+    def _compare_ends(self, left: End, sign: str, right: End) -> Composable:
         if isinstance(left, Property) == isinstance(right, Property):
             raise _NotSplitError
-        return super()._compare_ends(left, sign, right)  # type: ignore[arg-type]  # the ends that Compiler itself gives
+        return super()._compare_ends(left, sign, right)
 
-    def _compare_day(self, left: Property, sign: str, moment: datetime) -> Composable:
-        if sign == "=" and moment.timetz() != datetime.min.replace(tzinfo=UTC).timetz():
+    def _compare_day(self, left: Property, sign: str, end: datetime | Open) -> Composable:
+        if sign == "=" and isinstance(end, datetime) and end.timetz() != datetime.min.replace(tzinfo=UTC).timetz():
             raise _NotSplitError
-        return super()._compare_day(left, sign, moment)
+        return super()._compare_day(left, sign, end)
 
-    def _bound(self, field: Property, sign: str, moment: datetime, kind: SQL) -> Composable:  # noqa: ARG002 - Compiler's
+    def _bound(self, field: Property, sign: str, end: datetime | Open, kind: SQL) -> Composable:  # noqa: ARG002 - Compiler's
         self.found = True
         if sign not in ("=", "<", ">", "<=", ">="):
             raise _NotSplitError
-        if moment in (PAST, FUTURE):
-            if (moment == PAST) is not (sign in (">", ">=")):
+        if isinstance(end, Open):
+            if sign not in _OPEN[end]:
                 raise _NotSplitError  # before all times, or after: nothing, which is no stretch
             return SQL("TRUE")
-        days = kind == SQL("date")
-        value: Moment = moment.date() if days else moment
-        step = timedelta(days=1) if days else timedelta(microseconds=1)
+        value: Moment = end.date() if kind == SQL("date") else end
         if sign in (">", ">=", "="):
-            after = value if sign == ">" else value - step
+            after = value if sign == ">" else _step_back(value)
             self.after = after if self.after is None else max(self.after, after)
         if sign in ("<", "<=", "="):
-            until = value if sign in ("<=", "=") else value - step
+            until = value if sign in ("<=", "=") else _step_back(value)
             self.until = until if self.until is None else min(self.until, until)
         return SQL("TRUE")
+
+
+def _step_back(value: Moment) -> Moment:
+    """The last one before."""
+    try:
+        return value - (timedelta(microseconds=1) if isinstance(value, datetime) else timedelta(days=1))
+    except OverflowError:  # before the first of all years that Python knows
+        raise _NotSplitError from None

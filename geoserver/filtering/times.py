@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import calendar
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time
 
 from geoserver.filtering.syntax import Instant, Interval, wrong
 
 __all__ = ["INSTANT_FORMS", "parse_instant", "parse_interval"]
 
 INSTANT_FORMS = "2024, 2024-05, 2024-05-31 or 2024-05-31T12:00:00Z"
-_NEVER = "9999-12-31"  # how QGIS writes an open end
-_TICK = timedelta(microseconds=1)  # PostgreSQL's resolution, so that "to the end of the day" is exact
+_NEVER = date.max  # how QGIS writes an open end
+_LATEST = time(23, 59, 59, 999_999, UTC)  # PostgreSQL has no tick behind it, so that "to the end of the day" is exact
 _DAY = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)T?)?)?", re.ASCII)  # GDAL ends a day with a T
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))?\s*([Zz]|[+-]\d\d:?\d\d|[+-]\d\d)?", re.ASCII
@@ -24,8 +24,8 @@ def parse_instant(text: str, parameter: str = "filter") -> Instant:
     try:
         if day := _DAY.fullmatch(text):
             return _whole(*(int(part) if part else None for part in day.groups()))
-        if time := _TIME.fullmatch(text):
-            return _moment(*time.groups())
+        if moment := _TIME.fullmatch(text):
+            return _moment(*moment.groups())
     except (ValueError, OverflowError):
         pass
     raise wrong(text, f"a date or time that exists, such as {INSTANT_FORMS}", parameter)
@@ -39,29 +39,22 @@ def parse_interval(text: str, parameter: str = "datetime") -> Instant | Interval
     if len(parts) != 2:  # noqa: PLR2004 - a start and an end
         raise wrong(text, f"an instant ({INSTANT_FORMS}) or start/end, with .. for an open end", parameter)
     start = None if parts[0] in ("", "..") else parse_instant(parts[0], parameter)
-    end = None if parts[1] in ("", "..") or parts[1].startswith(_NEVER) else parse_instant(parts[1], parameter)
+    end = None if parts[1] in ("", "..") else parse_instant(parts[1], parameter)
     if start and end and start.first > end.last:
         raise wrong(text, "a start before the end", parameter)
-    return Interval(start, end)
+    return Interval(start, None if end and end.first.date() == _NEVER else end)
 
 
 def _whole(year: int | None, month: int | None = None, day: int | None = None) -> Instant:
     assert year is not None  # noqa: S101 - the pattern has no match without a year
     first = datetime(year, month or 1, day or 1, tzinfo=UTC)
-    days = 1 if day else calendar.monthrange(year, month)[1] if month else 366 if calendar.isleap(year) else 365
-    return Instant(first, _checked(first + timedelta(days=days) - _TICK))
+    until = date(year, month or 12, day or calendar.monthrange(year, month or 12)[1])
+    return Instant(first, datetime.combine(until, _LATEST))
 
 
-def _moment(day: str, time: str, fraction: str | None, offset: str | None) -> Instant:
+def _moment(day: str, clock: str, fraction: str | None, offset: str | None) -> Instant:
     zone = "+00:00" if offset in (None, "Z", "z") else offset
     seconds = f".{fraction[:6]:0<6}" if fraction else ""
-    clock = time if time.count(":") == 2 else f"{time}:00"  # noqa: PLR2004 - hours, minutes, seconds
-    moment = _checked(datetime.fromisoformat(f"{day}T{clock}{seconds}{zone}").astimezone(UTC))
+    whole = clock if clock.count(":") == 2 else f"{clock}:00"  # noqa: PLR2004 - hours, minutes, seconds
+    moment = datetime.fromisoformat(f"{day}T{whole}{seconds}{zone}").astimezone(UTC)
     return Instant(moment, moment)
-
-
-def _checked(moment: datetime) -> datetime:
-    """Refuse the last day that Python knows, which leaves no room to step to the next."""
-    if moment.year >= 9999:  # noqa: PLR2004 - datetime.MAXYEAR
-        raise ValueError("too late")
-    return moment

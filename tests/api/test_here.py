@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import random
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from fastapi.testclient import TestClient
+
+from geoserver.app import create_app
+from geoserver.catalog import read_catalog
+from geoserver.loading import load
+from geoserver.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fastapi.testclient import TestClient
+    from collections.abc import Callable, Iterator
 
 NEAREST = """
 SELECT fid, ST_Distance(ST_Transform(geom, 4326)::geography, ST_SetSRID(ST_MakePoint({lon}, {lat}), 4326)::geography)
@@ -139,3 +144,68 @@ def test_what_takes_too_long_is_told_and_may_be_asked_again(client: TestClient, 
     assert answer.status_code == 503, answer.text
     assert int(answer.headers["retry-after"]) > 0
     assert client.get("/api/here?at=-28.6,45.15&radius=77&layers=trees").status_code == 200
+
+
+ATOLLS = """title = "Atolls"
+license = "CC0-1.0"
+source = "{name}.csv"
+kind = "{kind}"
+{more}
+[csv]
+geometry = "shape"
+[fields.name]
+type = "text"
+"""
+ACROSS = {  # near the antimeridian, on both sides
+    "islets": ("points", "", ["POINT(-179.99 -17)", "POINT(179.95 -17)", "POINT(-179.9 -17)", "POINT(10 -17)"]),
+    "marks": ("points", 'crs = "EPSG:3460"', ["POINT(2014720 4000000)", "POINT(1990000 4000000)"]),
+    "reefs": ("lines", "", ["LINESTRING(-179.99 -17.1, -179.99 -16.9)", "LINESTRING(179.95 -17, 179.96 -17)"]),
+    "lagoons": ("polygons", "", ["POLYGON((-179.99 -17.1, -179.99 -16.9, -179.9 -16.9, -179.99 -17.1))"]),
+}
+
+
+@pytest.fixture(scope="module")
+def atolls(
+    tmp_path_factory: pytest.TempPathFactory, make_database: Callable[..., str], empty_template: str
+) -> Iterator[tuple[TestClient, str]]:
+    folder, url = tmp_path_factory.mktemp("atolls"), make_database(template=empty_template)
+    (folder / "layers").mkdir()
+    for name, (kind, more, shapes) in ACROSS.items():
+        (folder / "layers" / f"{name}.toml").write_text(ATOLLS.format(name=name, kind=kind, more=more))
+        lines = [f'{name} {number},"{shape}"' for number, shape in enumerate(shapes, 1)]
+        (folder / f"{name}.csv").write_text("\n".join(["name,shape", *lines]))
+    settings = Settings(workspace=folder, database_url=None)
+    for layer in read_catalog(settings).layers.values():
+        load(layer, url)
+    with TestClient(create_app(settings, url), base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        yield client, url
+
+
+@pytest.mark.parametrize("lon", [179.99, 180, -180, -179.995, 179.954])
+@pytest.mark.parametrize("radius", [500, 2_500, 20_000, 100_000])
+def test_the_antimeridian_is_a_line_like_any_other(atolls: tuple[TestClient, str], lon: float, radius: float) -> None:
+    client, url = atolls
+    told = ask(client, at=f"{lon},-17", radius=radius)
+    assert [item["layer"] for item in told["layers"]] == sorted(ACROSS)
+    with psycopg.connect(url) as connection:
+        for item in told["layers"]:
+            table = item["layer"]
+            query = (
+                "SELECT fid, ST_Distance(g::geography, p::geography) AS metres FROM"
+                f" (SELECT fid, ST_Transform(geom, 4326) AS g, ST_SetSRID(ST_MakePoint({lon}, -17), 4326) AS p"
+                f" FROM layers.{table}) AS t ORDER BY 2"
+            )
+            rows = connection.execute(query.encode()).fetchall()
+            within = [row for row in rows if row[1] <= radius]
+            assert item["count"] == len(within), table
+            filter_ = f"S_INTERSECTS(geometry,CIRCLE({lon},-17,{radius}))"
+            summary = client.get(f"/api/layers/{table}/summary", params={"filter": filter_, "fields": ""})
+            assert summary.json()["count"] == len(within), table
+            if not within:
+                assert item["nearest"] is None
+                continue
+            nearest = item["nearest"]
+            assert (nearest["fid"], nearest["distance"]) == (rows[0][0], pytest.approx(rows[0][1], abs=0.06)), table
+            off = (nearest["at"][0] - lon + 180) % 360 - 180
+            away = math.hypot(off * math.cos(math.radians(17)), nearest["at"][1] + 17) * 111_195
+            assert away == pytest.approx(nearest["distance"], rel=0.01, abs=1), table

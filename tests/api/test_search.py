@@ -177,3 +177,58 @@ def test_a_restricted_layer_is_searched_for_those_alone_who_may_see_it(key_and_t
     granted = town.get("/api/search?q=secret", headers={"Authorization": f"Bearer {key}"})
     assert [place["title"] for place in granted.json()["places"]] == ["Main Secret"]
     assert granted.headers["cache-control"] == "private, no-store"
+
+
+CROWD = """title = "Rows"
+license = "CC0-1.0"
+source = "crowd.csv"
+kind = "points"
+label = "code"
+fields.code = { title = "Code", type = "text" }
+fields.sort = { title = "Sort", type = "text", filter = "choice", labels = { "Kind 09999" = "The last one" } }
+fields.number = { title = "Number", type = "integer", filter = "choice" }
+"""
+
+
+@pytest.fixture(scope="module")
+def crowd(
+    tmp_path_factory: pytest.TempPathFactory, make_database: Callable[..., str], empty_template: str
+) -> Iterator[TestClient]:
+    """Two rows of each of ten thousand values, in two fields."""
+    folder, url = tmp_path_factory.mktemp("crowd"), make_database(template=empty_template)
+    (folder / "layers").mkdir()
+    (folder / "layers" / "crowd.toml").write_text(CROWD, encoding="utf-8")
+    lines = [f"25,60,c{row},Kind {row % 10_000:05},{row % 10_000}" for row in range(20_000)]
+    (folder / "crowd.csv").write_text("\n".join(["lon,lat,code,sort,number", *lines]), encoding="utf-8")
+    settings = Settings(workspace=folder, database_url=None)
+    load(read_catalog(settings).layers["crowd"], url)
+    with TestClient(create_app(settings, url), base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("kind 04711", ["Kind 04711"]),
+        ("KIND 09998", ["Kind 09998"]),
+        ("04711", ["Kind 04711"]),
+        ("rows 04711", ["Kind 04711"]),
+        ("sort kind 04711", ["Kind 04711"]),
+        ("04711 kind", ["Kind 04711"]),
+        ("kind 0471", [f"Kind 0471{last}" for last in range(10)]),
+        ("number 9998", ["9998"]),
+        ("the last one", ["The last one"]),
+        ("kind 09999", ["The last one"]),
+    ],
+)
+def test_one_of_ten_thousand_values_is_found_by_its_text_its_beginning_or_its_label(
+    crowd: TestClient, text: str, first: list[str]
+) -> None:
+    answer = crowd.get("/api/search", params={"q": text, "parts": "values"})
+    while "values" in answer.json()["incomplete"]:  # until they have been read
+        answer = crowd.get("/api/search", params={"q": text, "parts": "values"})
+    found = answer.json()["values"]
+    assert [value["label"] for value in found] == first
+    for value in found:
+        params = {value["field"]: value["value"], "fields": ""}
+        assert crowd.get("/api/layers/crowd/summary", params=params).json()["count"] == value["count"] == 2

@@ -294,3 +294,50 @@ def test_axe_finds_nothing_in_the_tool_and_in_the_card_of_a_place(
     tool.get_by_role("button", name="What is here").click()
     page.locator("[data-here=crime]").wait_for()
     assert find_violations(page) == []
+
+
+@pytest.mark.parametrize("area", ["feature:districts/404", "feature:quarters/7"])
+@pytest.mark.parametrize("context", [{}, PHONE], ids=["desk", "phone"])
+def test_an_area_that_is_gone_is_told_and_taken_out(
+    open_viewer: Callable[..., Any], area: str, context: dict[str, Any]
+) -> None:
+    viewer = open_viewer(f"/?layers=crime,trees&area={area}", **context)
+    viewer.expected_faults = ("400 (Bad Request)", "404 (Not Found)")
+    page = viewer.page
+    told = page.get_by_role("status").filter(has_text="The chosen area is no longer there.")
+    expect(told).to_be_visible()
+    expect(page.get_by_text("This filter could not be used.")).to_have_count(0)
+    assert find_violations(page) == []
+    told.get_by_role("button", name="Remove the area").click()
+    expect(told).to_have_count(0)
+    viewer.settle()
+    assert "area=" not in viewer.address()
+    assert viewer.count("crime") == ask(viewer, "/api/layers/crime/summary?fields=")["count"]
+
+
+def test_a_filter_that_is_refused_leaves_the_other_layers_in_the_card_of_a_place(
+    open_viewer: Callable[..., Any],
+) -> None:
+    viewer = open_viewer("/?layers=&filter.crime=nothing%3D1&filter.trees=nothing%3D2&pin=-28.6,45.2,1000")
+    viewer.expected_faults = ("400 (Bad Request)",)
+    page = viewer.page
+    card = page.get_by_role("dialog")
+    districts = card.locator("[data-here=districts]")
+    districts.wait_for()
+    told = card.get_by_role("status").filter(has_text="Not counted")
+    expect(told).to_contain_text("Reported crime")
+    expect(told).to_contain_text("Trees")
+    expect(card.locator("[data-here=crime]")).to_have_count(0)
+    expect(card.get_by_role("alert")).to_have_count(0)
+    count = ask(viewer, "/api/here?at=-28.6,45.2&radius=1000&layers=districts")["layers"][0]["count"]
+    expect(districts.locator(".number")).to_contain_text(str(count))
+
+
+def test_words_that_cannot_be_fetched_are_told_of(open_viewer: Callable[..., Any]) -> None:
+    viewer = open_viewer("/?layers=crime&area=circle:-28.6,45.2,800")
+    viewer.expected_faults = ("Failed to load resource",)
+    page = viewer.page
+    expect(page.get_by_role("button", name="Within 800 m of here")).to_be_visible()
+    page.route("**/*.js", lambda route: route.abort())
+    page.get_by_role("button", name="Area", exact=True).click()
+    expect(page.get_by_role("region", name="Area")).to_contain_text("This part of the page could not be loaded.")

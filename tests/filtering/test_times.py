@@ -62,7 +62,8 @@ def test_a_layer_without_time_is_selected_whole(zoo: Zoo) -> None:
 @pytest.mark.parametrize(
     "text",
     ["banana", "2024-13", "2024-02-30", "2024-01-01/2024-01-02/2024-01-03", "..", "24-01-01", "2024-01-05/2024-01-01",
-     "2024-01-01T25:00:00Z", "0000", "9999-12-31", "2024-01-01'", "99999-01-01", "2024-01-01T00:00:00+99:00",
+     "2024-01-01T25:00:00Z", "0000", "9999-12-31T23:59:59-01:00",
+     "2024/9999-12-31T23:59:59-01:00", "2024/9999-12-31soon", "2024-01-01'", "99999-01-01", "2024-01-01T00:00:00+99:00",
      "0001-01-01T00:00:00+14:00", "2" * 100_000, "٢٠٢٤", "2024-01-01\0"],
 )  # fmt: skip
 def test_a_datetime_that_is_none_is_refused(zoo: Zoo, text: str) -> None:
@@ -115,3 +116,85 @@ def test_all_parameters_hold_together(zoo: Zoo) -> None:
     )
     assert expected
     assert found == expected
+
+
+EDGES = {
+    1: "0001-01-01T00:00:00Z",
+    2: "0001-01-01T00:00:00.000001Z",
+    3: "2024-05-31T12:00:00Z",
+    4: "9998-12-31T23:59:59.999999Z",
+    5: "9999-06-01T00:00:00Z",
+    6: "9999-12-30T23:59:59.999999Z",
+    7: "9999-12-31T00:00:00Z",
+    8: "9999-12-31T23:59:59.999999Z",
+    9: "0044-03-15T00:00:00Z BC",
+    10: "infinity",
+    11: "-infinity",
+    12: None,
+}
+
+
+@pytest.fixture(scope="module")
+def edges(zoo: Zoo) -> Zoo:
+    """Rows by the first and the last moments that filters can name, and beyond; `planted` is the day of `seen_at`."""
+    zoo.connection.execute("CREATE TABLE layers.edges (fid bigint PRIMARY KEY, seen_at timestamptz, planted date)")
+    for fid, text in EDGES.items():
+        zoo.connection.execute(
+            "INSERT INTO layers.edges SELECT %s, at, (at AT TIME ZONE 'UTC')::date"
+            " FROM (SELECT %s::timestamptz AS at) AS t",
+            [fid, text],
+        )
+    return type(zoo)(replace(zoo.layer, id="edges"), zoo.state, zoo.connection, [])
+
+
+BEFORE = {1, 2, 3, 4, 5, 6, 9, 11}  # the last day of the year 9999
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("seen_at < DATE('9999-12-31')", BEFORE),
+        ("planted < DATE('9999-12-31')", BEFORE),
+        ("seen_at < TIMESTAMP('9999-12-31T00:00:00Z')", BEFORE),
+        ("planted < TIMESTAMP('9999-12-31T00:00:00Z')", BEFORE),
+        ("planted < TIMESTAMP('9999-12-31T00:00:01Z')", BEFORE | {7, 8}),
+        ("planted >= TIMESTAMP('9999-12-31T00:00:01Z')", {10}),
+        ("planted <= TIMESTAMP('9999-12-31T00:00:01Z')", BEFORE | {7, 8}),
+        ("planted = TIMESTAMP('9999-12-31T00:00:01Z')", set()),
+        ("seen_at <= TIMESTAMP('9999-12-31T23:59:59.999999Z')", BEFORE | {7, 8}),
+        ("seen_at > TIMESTAMP('9999-12-31T23:59:59.999999Z')", {10}),
+        ("seen_at = DATE('9999-12-31')", {7, 8}),
+        ("planted = DATE('9999-12-31')", {7, 8}),
+        ("seen_at <> DATE('9999-12-31')", BEFORE | {10}),
+        ("seen_at > DATE('9999-12-31')", {10}),
+        ("seen_at = '9999'", {5, 6, 7, 8}),
+        ("planted >= '9999-06'", {5, 6, 7, 8, 10}),
+        ("seen_at > '9999-06'", {6, 7, 8, 10}),
+        ("seen_at = '0001-01-01'", {1, 2}),
+        ("seen_at >= DATE('0001-01-01')", set(EDGES) - {9, 11, 12}),
+        ("planted >= DATE('0001-01-01')", set(EDGES) - {9, 11, 12}),
+        ("seen_at < DATE('0001-01-01')", {9, 11}),
+        ("seen_at > TIMESTAMP('0001-01-01T00:00:00Z')", set(EDGES) - {1, 9, 11, 12}),
+        ("T_DURING(seen_at, INTERVAL('2024-01-01', '9999-06-01'))", {3, 4, 5}),
+        ("T_AFTER(seen_at, INTERVAL('..', '9999-12-31'))", {10}),
+        ("T_INTERSECTS(planted, INTERVAL('9999-12-31', '..'))", {7, 8, 10}),
+        ("T_FINISHES(seen_at, INTERVAL('2024-01-01', '9999-12-31'))", {8}),
+        ("T_FINISHES(seen_at, INTERVAL('2024-01-01', '..'))", {10}),
+    ],
+)
+def test_the_first_and_the_last_day_of_the_calendar_are_days_like_any(edges: Zoo, text: str, found: set[int]) -> None:
+    assert edges.ids(filter=text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("9999-12-31", {7, 8}),
+        ("2024-01-01/9999-06-01", {3, 4, 5}),
+        ("2024-01-01/9999", {3, 4, 5, 6, 7, 8}),
+        ("2024-01-01/9999-12-31T00:00:00Z", {3, 4, 5, 6, 7, 8, 10}),  # as QGIS writes an open end
+        ("9999-12-31/..", {7, 8, 10}),
+    ],
+)
+def test_a_datetime_may_lie_in_the_last_year(edges: Zoo, text: str, found: set[int]) -> None:
+    assert edges.ids(datetime=text) == found

@@ -134,6 +134,35 @@ def test_packed_points_and_rows_give_the_same_tile(
     assert packed > 30
 
 
+@pytest.mark.parametrize("time", ["at", "day"])
+def test_packed_points_count_the_first_and_the_last_day_of_the_calendar_as_rows_do(shapes: Shapes, time: str) -> None:
+    draw = random.Random("never")
+    days = ["0001-01-01", "2024-05-31", "9999-06-01", "9999-12-30", "9999-12-31", None]
+    rows = [{"name": "oak", "at": day and f"{day}T00:00:00Z", "day": day} for day in days for _ in range(20)]
+    drawn = [draw_shape(draw, "points") for _ in rows]
+    keys: dict[str, Any] = {"facet": "name", "features_from": 12, "time": time}
+    layer_id = shapes.make(f"never-{time}", "points", drawn, rows, **keys)
+    layer, status = shapes.layers[layer_id], shapes.statuses[layer_id]
+    assert status.plan.block >= 0
+    for text, count, packed in [
+        (f"{time} < DATE('9999-12-31')", 80, True),
+        (f"{time} >= DATE('9999-12-31')", 20, True),
+        (f"{time} = DATE('9999-12-31')", 20, True),
+        (f"{time} <= TIMESTAMP('9999-12-31T00:00:00Z')", 100, True),
+        (f"{time} >= TIMESTAMP('9999-12-31T00:00:01Z')", 0, True),
+        (f"T_INTERSECTS({time}, INTERVAL('2024-01-01', '9999-06-01'))", 40, True),
+        (f"T_FINISHES({time}, INTERVAL('2024-01-01', '..'))", 0, False),
+        (f"{time} >= DATE('0001-01-01')", 100, False),
+        (f"{time} < DATE('0001-01-01')", 0, False),
+        (f"{time} > DATE('0001-01-01')", 80, True),
+    ]:
+        where = build(layer, status, filter=text)
+        assert (split(where.tree, layer.fields, "name", time) is not None) is packed, text
+        assert count_rows(shapes, layer_id, text) == count, text
+        for zoom in (9, 13):
+            assert shapes.runner.run(count_tiles(shapes, layer_id, text, zoom, features_from=12)) == count, (text, zoom)
+
+
 def test_a_bin_says_how_many_of_each_frequent_value_and_from_when_to_when(
     shapes: Shapes, rows_of: Callable[[str], str]
 ) -> None:

@@ -1,6 +1,6 @@
 """Layers and the values of their choice fields, by the words that the reader's language and their own have for them.
 
-Values are those that controls show, and once read of a version of the rows they are searched in memory.
+Values are read once of a version of the rows, the most frequent thousands of each field, and searched in memory.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from geoserver.api.finding.asked import NO_FIT, fit
+from geoserver.api.finding.asked import NO_FIT
+from geoserver.api.finding.values import MOST_VALUES, fold_values, gather_values
 from geoserver.catalog.languages import in_language
 from geoserver.database import summaries
 from geoserver.errors import GeoserverError
@@ -20,9 +21,10 @@ from geoserver.filtering import build
 from geoserver.folding import fold
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from geoserver.api.finding.asked import Asked
+    from geoserver.api.finding.values import Choices, Hit, Values
     from geoserver.database.pool import Database
     from geoserver.database.status import LayerStatus
     from geoserver.model import Field, Layer
@@ -39,16 +41,6 @@ _AT_ONCE = 2  # layers whose values are read
 _KEPT = 4_096  # layers in some language
 _NOWHERE = (99, 0)
 _LONG = 0.05  # seconds for words that are nearly the same
-
-
-@dataclass(frozen=True, slots=True)
-class _Value:
-    field: Field
-    title: str  # of the field, folded
-    value: Any
-    label: str
-    count: int
-    texts: tuple[str, ...]  # folded: the label, the label in the layer's own language, the value itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +62,7 @@ class Lexicon:
         self._database = database
         self._reading = asyncio.Semaphore(_AT_ONCE)
         self._reads: dict[tuple[object, ...], asyncio.Task[None]] = {}
-        # With the objects that it was made of, so that no others can have their identities meanwhile.
-        self._kept: OrderedDict[tuple[object, ...], tuple[object, Any]] = OrderedDict()
+        self._kept: OrderedDict[tuple[object, ...], tuple[tuple[object, ...], Any]] = OrderedDict()
 
     async def stop(self) -> None:
         """End what is being read."""
@@ -82,29 +73,27 @@ class Lexicon:
 
     def words_of(self, layer: Layer, languages: tuple[str, ...]) -> _Words:
         """The layer in the reader's language, and what it is found by."""
-        key = ("words", id(layer), languages)
-        found: _Words = self._keep(key, layer, lambda: _gather_words(layer, in_language(layer, languages)))
+        key = ("words", layer.id, layer.scope, languages)
+        found: _Words = self._keep(key, (layer,), lambda: _gather_words(layer, in_language(layer, languages)))
         return found
 
-    async def values_of(
-        self, seen: Sequence[Seen], languages: tuple[str, ...]
-    ) -> tuple[list[tuple[_Words, Sequence[_Value]]], bool]:
+    async def values_of(self, seen: Sequence[Seen], languages: tuple[str, ...]) -> tuple[list[Values], bool]:
         """Values of all these layers, and whether that is all: those that are not known are read, for later."""
         missing = [self._read(*one) for one in seen if self._known(*one) is None]
         if missing:
             await asyncio.wait(missing, timeout=_PATIENCE)
-        found: list[tuple[_Words, Sequence[_Value]]] = []
+        found: list[Values] = []
         whole = True
         for layer, status in seen:
             choices = self._known(layer, status)
             whole = whole and choices is not None
             if choices:
-                found.append((self.words_of(layer, languages), self._gather_values(layer, choices, languages)))
+                found += self._gather_values(layer, choices, languages)
         return found, whole
 
-    def _known(self, layer: Layer, status: LayerStatus) -> Mapping[str, list[dict[str, Any]]] | None:
+    def _known(self, layer: Layer, status: LayerStatus) -> Choices | None:
         fields = _choices(layer)
-        return summaries.know_choices(self._database, layer, status, fields) if fields else {}
+        return summaries.know_choices(self._database, layer, status, fields, MOST_VALUES) if fields else {}
 
     def _read(self, layer: Layer, status: LayerStatus) -> asyncio.Task[None]:
         key = (layer.id, layer.scope, status.version, status.loaded_at)
@@ -116,21 +105,31 @@ class Lexicon:
     async def _read_choices(self, layer: Layer, status: LayerStatus) -> None:
         async with self._reading:
             try:
-                await summaries.read_choices(self._database, layer, status, _choices(layer), build(layer, status))
+                where = build(layer, status)
+                choices = await summaries.read_choices(
+                    self._database, layer, status, _choices(layer), where, most=MOST_VALUES
+                )
             except GeoserverError as error:
                 log.warning("Values of layer %s cannot be found: %s", layer.id, error)
+                return
+            # Of thousands it takes a while, which holds up nobody here.
+            folded = await asyncio.to_thread(fold_values, choices)
+            self._keep(("folded", layer.id, layer.scope), (choices,), lambda: folded)
 
-    def _gather_values(
-        self, layer: Layer, choices: Mapping[str, list[dict[str, Any]]], languages: tuple[str, ...]
-    ) -> Sequence[_Value]:
-        own = self.words_of(layer, languages).layer
-        key = ("values", id(own), id(choices))
-        found: Sequence[_Value] = self._keep(key, (own, choices), lambda: _gather_values(layer, own, choices))
+    def _gather_values(self, layer: Layer, choices: Choices, languages: tuple[str, ...]) -> list[Values]:
+        words = self.words_of(layer, languages)
+        folded = self._keep(("folded", layer.id, layer.scope), (choices,), lambda: fold_values(choices))
+        key = ("values", layer.id, layer.scope, languages)
+        made_of = (words.layer, choices)
+        found: list[Values] = self._keep(
+            key, made_of, lambda: gather_values(layer, words.layer, words.title, choices, folded)
+        )
         return found
 
-    def _keep(self, key: tuple[object, ...], made_of: object, make: Any) -> Any:
+    def _keep(self, key: tuple[object, ...], made_of: tuple[object, ...], make: Callable[[], Any]) -> Any:
+        """What was made of the same objects, which are kept with it; what was made of others before is forgotten."""
         known = self._kept.get(key)
-        if known is None:
+        if known is None or any(one is not other for one, other in zip(known[0], made_of, strict=True)):
             known = self._kept[key] = made_of, make()
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
@@ -179,53 +178,28 @@ async def find_values(lexicon: Lexicon, seen: Sequence[Seen], asked: Asked) -> t
     """Values of choice fields; some of the words may be in the names of field and layer. And whether that is all."""
     wanted = [(layer, status) for layer, status in seen if layer.has_rows and not layer.basemap]
     known, whole = await lexicon.values_of(wanted, asked.languages)
-    ranked = _rank_values(known, asked, similar=False)
+    ranked = [hit for values in known for hit in values.rank(asked)]
     if len(ranked) < _FEW:
-        ranked += _rank_values(known, asked, similar=True)
-    found = {id(value): (layer, value) for _, _, layer, value in sorted(ranked, key=lambda one: one[:2])[: asked.most]}
+        until = time.monotonic() + _LONG
+        for values in known:
+            ranked += values.rank_similar(asked)
+            if time.monotonic() > until:
+                break
+    best: dict[tuple[str, str, int], Hit] = {}
+    for hit in sorted(ranked, key=lambda one: (one.how, -one.count)):
+        best.setdefault((hit.layer.id, hit.field.name, hit.number), hit)
     return [
         {
-            "layer": layer.id,
-            "layer_title": layer.title,
-            "field": value.field.name,
-            "field_title": value.field.title,
-            "value": value.value,
-            "label": value.label,
-            "count": value.count,
+            "layer": hit.layer.id,
+            "layer_title": hit.layer.title,
+            "field": hit.field.name,
+            "field_title": hit.field.title,
+            "value": hit.value,
+            "label": hit.label,
+            "count": hit.count,
         }
-        for layer, value in found.values()
+        for hit in list(best.values())[: asked.most]
     ], whole
-
-
-def _rank_values(
-    known: Sequence[tuple[_Words, Sequence[_Value]]], asked: Asked, *, similar: bool
-) -> list[tuple[int, int, Layer, _Value]]:
-    """(how well it fits, how rare it is, layer, value) of those that fit."""
-    found: list[tuple[int, int, Layer, _Value]] = []
-    until = time.monotonic() + _LONG
-    for words, values in known:
-        fits = [(_fit_value(words, value, asked, similar=similar), value) for value in values]
-        found += [(how, -value.count, words.layer, value) for how, value in fits if how < NO_FIT]
-        if similar and time.monotonic() > until:
-            break
-    return found
-
-
-def _fit_value(words: _Words, value: _Value, asked: Asked, *, similar: bool) -> int:
-    """As well as its best text; one more where some of the words are those of field or layer."""
-    best = NO_FIT
-    for text in value.texts:
-        if similar:
-            best = min(best, asked.fit(text, similar=True))
-            continue
-        inside = tuple(word for word in asked.words if word in text)
-        if not inside:
-            continue
-        others = [word for word in asked.words if word not in text]
-        if any(word not in value.title and word not in words.title for word in others):
-            continue
-        best = min(best, fit(inside, text) + (1 if others else 0))
-    return best
 
 
 def _choices(layer: Layer) -> list[Field]:
@@ -239,17 +213,3 @@ def _gather_words(layer: Layer, own: Layer) -> _Words:
     texts += [(3, own.description, None)]
     folded = dict.fromkeys((weight, fold(text), item.name if item else "") for weight, text, item in texts if text)
     return _Words(own, tuple((weight, text, own.fields.get(name)) for weight, text, name in folded))
-
-
-def _gather_values(layer: Layer, own: Layer, choices: Mapping[str, list[dict[str, Any]]]) -> Sequence[_Value]:
-    values = []
-    for name, rows in choices.items():
-        item, plain = own.fields[name], layer.fields[name]
-        for row in rows:
-            if row["value"] is None:
-                continue
-            stored = str(row["value"]).lower() if isinstance(row["value"], bool) else str(row["value"])
-            label = item.labels.get(stored, stored)
-            texts = dict.fromkeys(fold(text) for text in (label, plain.labels.get(stored, stored), stored))
-            values.append(_Value(item, fold(item.title), row["value"], label, row["count"], tuple(texts)))
-    return values

@@ -4,6 +4,7 @@ import type { MapState } from "../state/map-state.svelte.ts";
 import type { Words } from "../ui/i18n.svelte.ts";
 import type { Clause } from "./cql2.ts";
 import { describePeriod } from "./periods.ts";
+import { AREA_FEATURE } from "../state/knowledge.svelte.ts";
 import { activeParts, FIELD, type Area } from "./question.ts";
 import { isTemporal } from "./scale.ts";
 
@@ -15,9 +16,6 @@ export interface Part {
   lang: string | undefined;
   clear: () => void;
 }
-
-/** Where the feature is known whose shape is the area. */
-export const AREA_FEATURE = "area feature";
 
 /** Values that a chip names before it counts the rest. */
 const NAMED = 2;
@@ -51,12 +49,15 @@ export function sharedParts(viewer: MapState): Part[] {
 export function describeArea(viewer: MapState, area: Area): Pick<Part, "text" | "lang"> {
   const { words, known } = viewer;
   if (area.kind === "circle") return { text: words.t("areaNear", { radius: words.formatLength(area.radius) }), lang: undefined };
-  if (area.kind !== "feature") return { text: words.t("areaActive"), lang: undefined };
+  if (area.kind !== "feature" || known.areaGone) return { text: words.t("areaActive"), lang: undefined };
   const { data } = known.read<Feature>(AREA_FEATURE);
   const detail = known.detail(area.layer);
   const title = data && detail ? words.titleOf(detail, data.properties, area.fid).text : viewer.layer(area.layer)?.title;
   return { text: title ? words.t("areaIn", { title }) : words.t("areaActive"), lang: undefined };
 }
+
+/** What to say of a filter that the server refuses. */
+export const faultOf = ({ known }: MapState): "areaGone" | "filterFailed" => (known.areaGone ? "areaGone" : "filterFailed");
 
 /** A clause in few words; the field is named where its values alone would not be understood. */
 function describeClause(words: Words, layer: LayerDetail, field: Field, clause: Clause, most: number): Pick<Part, "text" | "lang"> {

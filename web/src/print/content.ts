@@ -1,5 +1,5 @@
 /** What a sheet says of a map: the words of the page, from the same answers of the server. */
-import { partsOf, sharedParts } from "../filter/parts.ts";
+import { faultOf, partsOf, sharedParts } from "../filter/parts.ts";
 import { binClasses } from "../legend/bins.ts";
 import { headingOf } from "../legend/legend.ts";
 import { listParts, type LegendPart } from "../legend/parts.ts";
@@ -63,7 +63,7 @@ export const addressOf = (viewer: MapState): string => new URL(viewer.link, loca
 function tellCount(viewer: MapState, layer: LayerSummary): string {
   const { countText, t } = viewer.words;
   if (layer.count === null) return "";
-  if (viewer.known.refusal(layer.id) !== null) return t("filterFailed");
+  if (viewer.known.refusal(layer.id) !== null) return t(faultOf(viewer));
   if (viewer.known.failed(layer.id)) return t("failed");
   const result = viewer.known.result(layer.id);
   return result ? countText(layer, result.count, result.total) : t("counting");

@@ -40,6 +40,9 @@ import type {
 import type { InView } from "./map-state.svelte.ts";
 import type { Selection } from "./selection.ts";
 
+/** Where the feature is known whose shape is the area. */
+export const AREA_FEATURE = "area feature";
+
 /** What the server says about a layer under its filter. */
 export interface Result {
   count: number;
@@ -232,6 +235,15 @@ export class Knowledge {
       if (error?.refused) return error.message;
     }
     return null;
+  }
+
+  /** The area is the shape of a feature that is gone, or that this reader does not see any more. */
+  get areaGone(): boolean {
+    const { area } = this.#choice;
+    const all = this.catalogue.data?.layers;
+    if (area?.kind !== "feature" || !all) return false;
+    const { data, error } = this.#desk.read<Feature>(AREA_FEATURE);
+    return !all.some(({ id }) => id === area.layer) || error?.status === 404 || data?.geometry === null;
   }
 
   /** A layer's details or numbers could not be had. */
