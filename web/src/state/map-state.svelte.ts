@@ -177,7 +177,9 @@ export class MapState {
     });
   }
 
+  /** From now on it says nothing to its address any more, whatever is still under way. */
   close(): void {
+    this.#bar = NOWHERE;
     this.#stop();
     this.known.close();
   }
@@ -222,6 +224,12 @@ export class MapState {
   /** The state as an address, relative to where the page lives. */
   get link(): string {
     return writeAddress(this.#address());
+  }
+
+  /** The same while a window is played or dragged: with the one before, until a new one is chosen. */
+  get #settled(): string {
+    const passing = this.foretold !== null && this.foretold.window === this.window;
+    return passing ? writeAddress({ ...this.#address(), window: parseAddress(this.#chosen, "").window }) : this.link;
   }
 
   #address(): Address {
@@ -300,12 +308,12 @@ export class MapState {
   }
 
   /** Put the state into the address; a repeated `key` soon after the last replaces that step instead of adding one. */
-  #writeAddress(key: string, again = key === "camera"): void {
+  #writeAddress(key: string, again = false): void {
     const now = Date.now();
     const same = again || (key === this.#step.key && now - this.#step.time < ONE_STEP);
     if (same) this.#bar.replace(this.link);
     else this.#bar.push(this.link);
-    if (key !== "camera") this.#step = { key, time: now };
+    this.#step = { key, time: now };
     const chosen = choiceOf(this.#address());
     if (!same && chosen !== this.#chosen) this.#remember(this.#chosen);
     else if (same && chosen === this.#past.at(-1)) this.#past = this.#past.slice(0, -1);
@@ -350,7 +358,7 @@ export class MapState {
   select(selection: Selection | null): void {
     this.#selection = selection;
     // A look at another feature is no step of its own: "back" undoes what was chosen.
-    this.#bar.replace(this.link);
+    this.#bar.replace(this.#settled);
   }
 
   /** Ask about a place, or about none; like a selection it is no step of its own. */
@@ -480,8 +488,8 @@ export class MapState {
   /** Say what the other map shows; `step`: "back" undoes it. */
   compare(text: string, step: boolean): void {
     this.compared = text;
-    this.#step = { key: "", time: 0 };
-    this.#bar[step ? "push" : "replace"](this.link);
+    if (step) this.#step = { key: "", time: 0 };
+    this.#bar[step ? "push" : "replace"](this.#settled);
   }
 
   setBase(base: Base): void {
@@ -496,7 +504,7 @@ export class MapState {
 
   moved(camera: Camera): void {
     this.#camera = camera;
-    this.#writeAddress("camera");
+    this.#bar.replace(this.#settled);
   }
 
   /** The map is there, in the place where nobody has moved it from. */
