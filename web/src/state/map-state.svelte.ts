@@ -68,8 +68,8 @@ export class MapState {
   pin = $state.raw<{ at: Position; radius: number; title: string } | null>(null);
   /** The tool that draws and picks areas is at hand. */
   areaTool = $state(false);
-  /** What is drawn on the map beside its layers and the selection. */
-  marks = $state.raw<Marks | null>(null);
+  /** What is drawn on the map beside its layers and the selection, in its colours. */
+  marks = $state.raw<((base: Base) => Marks | null) | null>(null);
   base = $state<Base | null>(null);
   systemDark = $state(false);
   /** The browser cannot draw a map; what is on is listed. */
@@ -88,6 +88,8 @@ export class MapState {
   foretold = $state.raw<Foretold | null>(null);
   /** The map, once it is there. */
   map = $state.raw<CityMap | null>(null);
+  /** The other map of a comparison, once it is there. */
+  other = $state.raw<MapState | null>(null);
   /** What the other map of a comparison shows, as the address has it; "" while there is none. */
   compared = $state("");
   /** The layer that tabs are to tell of, as the address has it; null is the first one that is on. */
