@@ -296,8 +296,18 @@ def test_the_tool_for_areas_acts_on_the_side_of_the_panel_and_its_button_is_with
     assert view
     assert last
     assert last["y"] + last["height"] <= view["y"] + view["height"]
-    page.get_by_role("button", name="Area", exact=True).click()
+    opener = page.get_by_role("button", name="Area", exact=True)
+    expect(opener).to_have_attribute("aria-expanded", "false")
+    opener.click()
+    expect(opener).to_have_attribute("aria-expanded", "true")
     tool = page.get_by_role("region", name="Area")
+    tool.get_by_role("button", name="Circle").wait_for()
+    place = tool.bounding_box()
+    assert place
+    for button in page.locator(".buttons .group button:visible").all():
+        box = button.bounding_box()
+        assert box
+        assert box["x"] >= place["x"] + place["width"] or box["y"] + box["height"] <= place["y"]
     tool.get_by_role("button", name="Circle").click()
     tool.get_by_role("button", name="Around the middle of the map").click()
     settle(viewer)
@@ -386,3 +396,63 @@ def test_a_comparison_that_is_closed_while_its_time_is_played_stays_closed(open_
     bar.locator("path").first.wait_for(state="attached")
     viewer.settle()
     assert said_of_other(page) == {}
+
+
+LOSE = """async ids => {
+    for (const id of ids) {
+        const canvas = document.querySelector(`#${id} canvas`);
+        canvas.getContext("webgl2").getExtension("WEBGL_lose_context").loseContext();
+    }
+}"""
+
+
+def test_a_map_whose_graphics_are_lost_for_good_says_so_once_and_what_to_do_and_lists_its_rows(
+    open_viewer: Callable[..., Any],
+) -> None:
+    viewer = settle(open_viewer(TWO))
+    page = viewer.page
+    lost = page.get_by_role("alert").filter(has_text="The browser has lost what it draws the map with.")
+    page.evaluate(LOSE, ["other-map"])
+    expect(page.locator(".other").get_by_role("alert")).to_contain_text("Reload the page")
+    expect(lost).to_have_count(1)
+    page.get_by_role("button", name="Right", exact=True).click()
+    page.get_by_role("tab", name="List").click()
+    rows = page.locator("#panel-body ul button")
+    expect(rows).to_have_count(20)
+    expect(rows.first).to_contain_text("Burglary")
+    page.evaluate(LOSE, ["map"])
+    expect(page.locator("#other-map")).to_have_count(0)
+    expect(lost).to_have_count(1)
+    page.get_by_role("tab", name="List").click()
+    expect(rows).to_have_count(20)
+    expect(rows.first).to_contain_text("Theft")
+    lost.get_by_role("button", name="Reload").click()
+    settle(viewer)
+    expect(lost).to_have_count(0)
+    assert count_of(page, "Right") == count_by_api(viewer, filter=BURGLARIES)
+
+
+def test_a_server_that_is_gone_is_told_of_once(open_viewer: Callable[..., Any]) -> None:
+    viewer = settle(open_viewer(TWO))
+    page = viewer.page
+    viewer.expected_faults = ("Failed to load resource", "AJAXError", "Failed to fetch", "net::ERR")
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Zoom in").click()
+    told = page.get_by_text("The server does not answer.")
+    expect(told.first).to_be_visible()
+    page.wait_for_timeout(1_000)
+    expect(told).to_have_count(1)
+    page.context.set_offline(False)
+    expect(told).to_have_count(0)
+
+
+def test_what_is_taken_over_from_the_left_map_has_the_place_that_the_reader_asks_about(
+    open_viewer: Callable[..., Any],
+) -> None:
+    viewer = settle(open_viewer("/?layers=crime&pin=-28.6,45.2&compare=side&compare.layers=crime"))
+    page = viewer.page
+    for name in ("Everything, without filters", "The same as"):
+        page.get_by_text("Right shows").click()
+        page.get_by_role("button", name=re.compile(name)).click()
+        page.wait_for_url(re.compile(r"compare\.pin=-28\.6,45\.2"))
+        settle(viewer)
