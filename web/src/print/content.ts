@@ -7,6 +7,7 @@ import { scaleOf } from "../legend/sign.ts";
 import type { Bin } from "../map/bins.ts";
 import type { LayerSummary } from "../query/types.ts";
 import type { MapState } from "../state/map-state.svelte.ts";
+import { tellCount } from "../ui/counts.ts";
 import type { Content, SheetLayer, Side } from "./layout.ts";
 import type { Say } from "./words.ts";
 
@@ -69,16 +70,6 @@ function describeSide(say: Say, { state, seen, style }: Shown): Side {
 
 /** The address of the view: everywhere the same, whoever opens it. */
 export const addressOf = (viewer: MapState): string => new URL(viewer.link, location.href).href;
-
-/** The same words as in the layer's card and beside its chips. */
-function tellCount(viewer: MapState, layer: LayerSummary): string {
-  const { countText, t } = viewer.words;
-  if (layer.count === null) return "";
-  if (viewer.known.refusal(layer.id) !== null) return t("filterFailed");
-  if (viewer.known.failed(layer.id)) return t("failed");
-  const result = viewer.known.result(layer.id);
-  return result ? countText(layer, result.count, result.total) : t("counting");
-}
 
 function describeLayer(
   viewer: MapState,
