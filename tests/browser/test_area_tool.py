@@ -217,6 +217,14 @@ def test_near_me_asks_the_browser_and_a_refusal_is_told_kindly(open_viewer: Call
     assert "area=" not in shut.address()
 
 
+def test_a_press_right_after_a_place_was_asked_about_selects_what_lies_there(open_viewer: Callable[..., Any]) -> None:
+    viewer = open_viewer("/?layers=districts")
+    page = viewer.page
+    page.mouse.click(800, 400, button="right")
+    page.mouse.click(800, 400)
+    page.wait_for_url(re.compile("select=districts/"))
+
+
 def test_what_is_here_tells_what_the_api_tells_each_layer_under_its_filter(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/?layers=crime&filter.crime=category='theft'&time=2022-01-01/2023-12-31")
     page = viewer.page

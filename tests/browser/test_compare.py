@@ -296,8 +296,18 @@ def test_the_tool_for_areas_acts_on_the_side_of_the_panel_and_its_button_is_with
     assert view
     assert last
     assert last["y"] + last["height"] <= view["y"] + view["height"]
-    page.get_by_role("button", name="Area", exact=True).click()
+    opener = page.get_by_role("button", name="Area", exact=True)
+    expect(opener).to_have_attribute("aria-expanded", "false")
+    opener.click()
+    expect(opener).to_have_attribute("aria-expanded", "true")
     tool = page.get_by_role("region", name="Area")
+    tool.get_by_role("button", name="Circle").wait_for()
+    place = tool.bounding_box()
+    assert place
+    for button in page.locator(".buttons .group button:visible").all():
+        box = button.bounding_box()
+        assert box
+        assert box["x"] >= place["x"] + place["width"] or box["y"] + box["height"] <= place["y"]
     tool.get_by_role("button", name="Circle").click()
     tool.get_by_role("button", name="Around the middle of the map").click()
     settle(viewer)
@@ -309,3 +319,140 @@ def test_the_tool_for_areas_acts_on_the_side_of_the_panel_and_its_button_is_with
     tool.get_by_role("button", name="Around the middle of the map").click()
     settle(viewer)
     assert 0 < count_of(page, "Left") < thefts
+
+
+def test_the_time_bar_is_dragged_and_played_on_either_side_and_back_walks_through_it_after_a_reload(
+    open_viewer: Callable[..., Any],
+) -> None:
+    viewer = settle(open_viewer("/?layers=crime&compare=side&bar=time", viewport={"width": 1100, "height": 760}))
+    page = viewer.page
+    bar = page.get_by_role("region", name="Time")
+    everything = count_by_api(viewer)
+
+    def turn_right() -> None:
+        page.get_by_role("button", name="Right", exact=True).click()
+        bar.locator("path").first.wait_for(state="attached")
+        settle(viewer)
+
+    def counts() -> list[int]:
+        settle(viewer)
+        page.wait_for_timeout(1_600)  # choices that follow sooner are one step with this one
+        return [count_of(page, "Left"), count_of(page, "Right")]
+
+    turn_right()
+    start = viewer.address()
+    plot = bar.locator(".plot").bounding_box()
+    assert plot
+    at = [(plot["x"] + 24 + (plot["width"] - 48) * part, plot["y"] + 10) for part in (0.3, 0.4, 0.5)]
+    page.mouse.move(*at[0])
+    page.mouse.down()
+    page.mouse.move(*at[1])
+    expect(bar.locator(".period")).not_to_contain_text("All times")
+    expect(side(page, "Right").locator("strong")).not_to_contain_text(f"{everything:,} reports")
+    settle(viewer)
+    assert viewer.address() == start  # which tells of it when it is let go
+    page.mouse.move(*at[2])
+    page.mouse.up()
+    expect(page).to_have_url(re.compile("compare.time="))
+    dragged = said_of_other(page)["compare.time"]
+    states = [(said_of_other(page), counts())]
+    assert states[0][1] == [everything, count_by_api(viewer, datetime=dragged)]
+
+    bar.get_by_label("Period", exact=True).select_option("2024")
+    expect(page).to_have_url(re.compile("compare.time=2024-01-01/2024-12-31"))
+    bar.get_by_label("Step", exact=True).select_option("quarter")
+    bar.get_by_label("Speed", exact=True).select_option("Infinity")
+    states.append((said_of_other(page), counts()))
+    bar.get_by_role("button", name="Play").click()
+    bar.get_by_role("button", name="Pause").wait_for()
+    bar.get_by_role("button", name="Play").wait_for()
+    expect(page).to_have_url(re.compile("compare.time=2024-10-01/2024-12-31"))
+    assert counts() == [everything, count_by_api(viewer, datetime="2024-10-01/2024-12-31")]
+
+    page.reload()
+    settle(viewer)
+    turn_right()
+    for said, counted in reversed(states):
+        page.go_back()
+        expect(page).to_have_url(re.compile(re.escape(f"compare.time={said['compare.time']}")))
+        assert (said_of_other(page), counts()) == (said, counted)
+    page.go_back()
+    expect(page).not_to_have_url(re.compile("compare.time"))
+    assert viewer.address() == start
+    assert counts() == [everything, everything]
+
+
+def test_a_comparison_that_is_closed_while_its_time_is_played_stays_closed(open_viewer: Callable[..., Any]) -> None:
+    viewer = settle(open_viewer("/?layers=crime&compare=side&bar=time"))
+    page = viewer.page
+    page.get_by_role("button", name="Right", exact=True).click()
+    bar = page.get_by_role("region", name="Time")
+    bar.locator("path").first.wait_for(state="attached")
+    bar.get_by_role("button", name="Play").click()
+    expect(bar).to_have_attribute("data-playing", "true")
+    page.wait_for_url(re.compile("compare.time"))
+    page.get_by_role("button", name="Close", exact=True).click()
+    expect(page.locator("#other-map")).to_have_count(0)
+    bar.locator("path").first.wait_for(state="attached")
+    viewer.settle()
+    assert said_of_other(page) == {}
+
+
+LOSE = """async ids => {
+    for (const id of ids) {
+        const canvas = document.querySelector(`#${id} canvas`);
+        canvas.getContext("webgl2").getExtension("WEBGL_lose_context").loseContext();
+    }
+}"""
+
+
+def test_a_map_whose_graphics_are_lost_for_good_says_so_once_and_what_to_do_and_lists_its_rows(
+    open_viewer: Callable[..., Any],
+) -> None:
+    viewer = settle(open_viewer(TWO))
+    page = viewer.page
+    lost = page.get_by_role("alert").filter(has_text="The browser has lost what it draws the map with.")
+    page.evaluate(LOSE, ["other-map"])
+    expect(page.locator(".other").get_by_role("alert")).to_contain_text("Reload the page")
+    expect(lost).to_have_count(1)
+    page.get_by_role("button", name="Right", exact=True).click()
+    page.get_by_role("tab", name="List").click()
+    rows = page.locator("#panel-body ul button")
+    expect(rows).to_have_count(20)
+    expect(rows.first).to_contain_text("Burglary")
+    page.evaluate(LOSE, ["map"])
+    expect(page.locator("#other-map")).to_have_count(0)
+    expect(lost).to_have_count(1)
+    page.get_by_role("tab", name="List").click()
+    expect(rows).to_have_count(20)
+    expect(rows.first).to_contain_text("Theft")
+    lost.get_by_role("button", name="Reload").click()
+    settle(viewer)
+    expect(lost).to_have_count(0)
+    assert count_of(page, "Right") == count_by_api(viewer, filter=BURGLARIES)
+
+
+def test_a_server_that_is_gone_is_told_of_once(open_viewer: Callable[..., Any]) -> None:
+    viewer = settle(open_viewer(TWO))
+    page = viewer.page
+    viewer.expected_faults = ("Failed to load resource", "AJAXError", "Failed to fetch", "net::ERR")
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Zoom in").click()
+    told = page.get_by_text("The server does not answer.")
+    expect(told.first).to_be_visible()
+    page.wait_for_timeout(1_000)
+    expect(told).to_have_count(1)
+    page.context.set_offline(False)
+    expect(told).to_have_count(0)
+
+
+def test_what_is_taken_over_from_the_left_map_has_the_place_that_the_reader_asks_about(
+    open_viewer: Callable[..., Any],
+) -> None:
+    viewer = settle(open_viewer("/?layers=crime&pin=-28.6,45.2&compare=side&compare.layers=crime"))
+    page = viewer.page
+    for name in ("Everything, without filters", "The same as"):
+        page.get_by_text("Right shows").click()
+        page.get_by_role("button", name=re.compile(name)).click()
+        page.wait_for_url(re.compile(r"compare\.pin=-28\.6,45\.2"))
+        settle(viewer)

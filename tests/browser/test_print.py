@@ -130,6 +130,53 @@ def test_the_browsers_own_menu_prints_the_map_with_its_legend_and_no_controls(op
     expect(page.locator("#map canvas")).to_have_count(1)
 
 
+@pytest.mark.parametrize("way", ["Landscape", "Portrait"])
+def test_a_comparison_is_printed_as_two_maps_each_with_what_narrows_it_its_counts_and_its_legend(
+    open_viewer: Callable[..., Any], sql: Callable[[str], Any], tmp_path: Path, differ: Callable[..., int], way: str
+) -> None:
+    other = "compare=side&compare.layers=crime&compare.time=2023-01-01/2023-12-31&compare.area=circle:-28.6,45.2,2000"
+    viewer = open_viewer(f"{BURGLARIES}&{other}#12.5/45.2/-28.6")
+    page = viewer.page
+    page.wait_for_selector("#other-map[data-state=idle]")
+    sheet = open_sheet(page)
+    expect(page.get_by_label("Orientation")).to_have_value("landscape")
+    page.get_by_label("Orientation").select_option(way)
+    await_sheet(page)
+    expect(sheet.locator("img")).to_have_count(2)
+    texts = texts_of(sheet)
+    assert {"A · 2024", "B · 2023 · Within 2\u00a0km of here", "Reported crime and Bike paths", "N"} <= set(texts)
+    total = sql("SELECT count(*) FROM layers.crime")
+    where = "category IN ('burglary', 'robbery') AND reported_at >= '2024-01-01Z' AND reported_at < '2025-01-01Z'"
+    assert f"{sql(f'SELECT count(*) FROM layers.crime WHERE {where}'):,} of {total:,} reports" in texts
+    asked = {
+        "fields": "",
+        "datetime": "2023-01-01/2023-12-31",
+        "filter": "S_INTERSECTS(geometry,CIRCLE(-28.6,45.2,2000))",
+    }
+    counted = page.request.get(f"{viewer.origin}/api/layers/crime/summary", params=asked).json()["count"]
+    assert f"{counted:,} of {total:,} reports" in texts
+    assert texts.count("Cycle street") == 1  # of the first alone
+    assert len([text for text in texts if text.startswith("1 : ")]) == 1
+    page.get_by_label("Resolution").select_option("96")
+    await_sheet(page)
+    picture = save_picture(page, tmp_path / "both.png").convert("RGB")
+    whole = sheet.bounding_box()
+    assert whole
+    part = picture.width / whole["width"]
+
+    def cut(box: Any) -> Image.Image:
+        x, y = box["x"] - whole["x"], box["y"] - whole["y"]
+        edges = (x, y, x + box["width"], y + box["height"])
+        return picture.crop([round(edge * part) for edge in edges]).resize((200, 200))
+
+    first, second = (cut(image.bounding_box()) for image in sheet.locator("img").all())
+    for drawn in (first, second):
+        assert sum(ImageStat.Stat(drawn).stddev) > 20
+    assert differ(first, second) > 2_000  # bike paths and the area
+    pdf = page.pdf(prefer_css_page_size=True, print_background=True)
+    assert count_pages(pdf) == 1
+
+
 @pytest.mark.slow
 def test_a_picture_has_exactly_its_dots_and_shows_the_map(
     open_viewer: Callable[..., Any], tmp_path: Path, differ: Callable[..., int]

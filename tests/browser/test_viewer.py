@@ -294,11 +294,12 @@ def test_a_browser_whose_graphics_break_down_lists_the_rows_and_draws_again_when
         window.graphics = canvas.getContext("webgl2").getExtension("WEBGL_lose_context");
         graphics.loseContext();
     }""")
-    expect(page.get_by_text("This browser cannot draw the map.")).to_be_visible()
+    lost = page.get_by_role("alert").filter(has_text="The browser has lost what it draws the map with.")
+    expect(lost.get_by_role("button", name="Reload")).to_be_visible()
     page.get_by_role("tab", name="List").click()
     expect(page.locator("#panel-body ul button")).to_have_count(20)
     page.evaluate("graphics.restoreContext()")
-    expect(page.get_by_text("This browser cannot draw the map.")).to_have_count(0)
+    expect(lost).to_have_count(0)
     viewer.settle()
     assert viewer.in_view().count() == 50
 

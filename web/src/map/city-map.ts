@@ -31,8 +31,6 @@ setWorkerUrl(workerUrl);
 
 /** Milliseconds in which a browser whose graphics broke down usually has them back. */
 const PATIENCE = 5_000;
-/** Milliseconds after a place was asked about in which a click belongs to that. */
-const HELD = 1_000;
 /** Milliseconds after which a map that has everything draws once more, to say so. */
 const NUDGE = 1_000;
 
@@ -89,8 +87,8 @@ export class CityMap {
   /** A tool that has the presses on the map for itself, and what it wants to keep of a style when there is another. */
   claim: ((x: number, y: number) => void) | null = null;
   keep?: TransformStyleFunction;
-  /** When a place was asked about last. */
-  #held = -Infinity;
+  /** A place was asked about by the press that is not over yet: a finger that rests, and then is lifted, makes a click, too. */
+  #held = false;
   /** Where the map is going. */
   #goal: { center: [number, number]; zoom: number } | null = null;
   /** MapLibre compares styles only once the first one is there; what comes before waits here. */
@@ -170,7 +168,7 @@ export class CityMap {
       if (status !== 400) this.#events.failed(status);
     });
     map.on("click", ({ point, lngLat }) => {
-      if (performance.now() - this.#held < HELD) return;
+      if (this.#held) return;
       if (this.claim) return this.claim(point.x, point.y);
       const found = this.#seen.pick(point.x, point.y);
       const at: [number, number] = [lngLat.lng, lngLat.lat];
@@ -178,6 +176,7 @@ export class CityMap {
       else if (isBin(found[0])) this.#events.selected({ layer: found[0].source, bin: toBin(found[0]), at });
       else this.#events.selected(pick(toStack(found, at), 0));
     });
+    map.getCanvasContainer().addEventListener("pointerdown", () => (this.#held = false));
     map.on("contextmenu", ({ lngLat }) => this.#ask(lngLat.toArray()));
     map.once("touchstart", () => void import("./hold.ts").then(({ onHold }) => onHold(map, (at) => this.#ask(at))));
     map.on("webglcontextlost", () => {
@@ -200,7 +199,7 @@ export class CityMap {
   /** What is at a place, somebody wants to know: unless a tool has the map. */
   #ask(at: Position): void {
     if (this.claim) return;
-    this.#held = performance.now();
+    this.#held = true;
     this.#events.asked(at);
   }
 

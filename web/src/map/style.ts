@@ -26,7 +26,7 @@ export function markOf({ selection, known }: MapState): GeoJSON.Geometry | null 
   return selection.bin ? outlineOf(selection.bin) : (known.feature.data?.geometry ?? null);
 }
 
-export function buildStyle(scene: Scene, mark: GeoJSON.Geometry | null, marks: Marks | null = null): StyleSpecification {
+export function buildStyle(scene: Scene, mark: GeoJSON.Geometry | null, draw: MapState["marks"] = null): StyleSpecification {
   const style = scene.style as unknown as StyleSpecification;
   const sources: Record<string, SourceSpecification> = {};
   for (const [id, source] of Object.entries(style.sources)) {
@@ -37,6 +37,7 @@ export function buildStyle(scene: Scene, mark: GeoJSON.Geometry | null, marks: M
   }
   sources[SELECTION] = { type: "geojson", data: mark ? { type: "Feature", properties: {}, geometry: mark } : NOTHING };
   const layers = style.layers.filter((layer) => !("source" in layer) || layer.source in sources);
+  const marks = draw?.(scene.base);
   if (marks) sources[MARKS] = { type: "geojson", data: marks.data };
   return { ...style, sources, layers: [...layers, ...(marks?.layers ?? []), ...selectionLayers(scene.base)] };
 }

@@ -21,6 +21,8 @@ export default {
   partlyFailed: "Ein Teil der Karte konnte nicht geladen werden.",
   gone: "Der Server antwortet nicht. Was gezeichnet ist, bleibt; die Seite versucht es von selbst wieder.",
   noMap: "Dieser Browser kann die Karte nicht zeichnen. Die Listen daneben funktionieren trotzdem.",
+  mapLost: "Der Browser hat verloren, womit er die Karte zeichnet. Laden Sie die Seite neu; die Listen funktionieren weiterhin.",
+  reload: "Neu laden",
   retry: "Noch einmal versuchen",
   missing: "Nicht mehr verfügbar: {names}.",
   unknown: "Diese Teile des Links kennt die Seite nicht; sie bleiben darin: {names}.",

@@ -13,6 +13,8 @@ export default {
   partlyFailed: "Part of the map could not be loaded.",
   gone: "The server does not answer. What is drawn stays; this page tries again by itself.",
   noMap: "This browser cannot draw the map. The lists beside it still work.",
+  mapLost: "The browser has lost what it draws the map with. Reload the page to have it back; the lists still work.",
+  reload: "Reload",
   retry: "Try again",
   missing: "No longer available: {names}.",
   unknown: "This page does not know these parts of the link; they are kept in it: {names}.",

@@ -21,6 +21,8 @@ export default {
   partlyFailed: "No se pudo cargar una parte del mapa.",
   gone: "El servidor no responde. Lo que está dibujado se queda; la página vuelve a intentarlo sola.",
   noMap: "Este navegador no puede dibujar el mapa. Las listas sí funcionan.",
+  mapLost: "El navegador ha perdido los medios para dibujar el mapa. Vuelva a cargar la página; las listas sí funcionan.",
+  reload: "Recargar",
   retry: "Intentar de nuevo",
   missing: "Ya no disponible: {names}.",
   unknown: "Esta página no conoce estas partes del enlace; se conservan en él: {names}.",

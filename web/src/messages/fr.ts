@@ -21,6 +21,8 @@ export default {
   partlyFailed: "Une partie de la carte n’a pas pu être chargée.",
   gone: "Le serveur ne répond pas. Ce qui est dessiné reste ; la page réessaie d’elle-même.",
   noMap: "Ce navigateur ne peut pas dessiner la carte. Les listes restent utilisables.",
+  mapLost: "Le navigateur a perdu de quoi dessiner la carte. Rechargez la page ; les listes restent utilisables.",
+  reload: "Recharger",
   retry: "Réessayer",
   missing: "Plus disponible : {names}.",
   unknown: "Cette page ne connaît pas ces parties du lien ; elles y sont conservées : {names}.",

@@ -21,6 +21,8 @@ export default {
   partlyFailed: "Não foi possível carregar uma parte do mapa.",
   gone: "O servidor não responde. O que está desenhado fica; a página volta a tentar sozinha.",
   noMap: "Este navegador não consegue desenhar o mapa. As listas continuam a funcionar.",
+  mapLost: "O navegador perdeu os meios para desenhar o mapa. Recarregue a página; as listas continuam a funcionar.",
+  reload: "Recarregar",
   retry: "Tentar de novo",
   missing: "Já não disponível: {names}.",
   unknown: "Esta página não conhece estas partes da ligação; ficam nela guardadas: {names}.",

@@ -1,5 +1,5 @@
 /** What a sheet says of a map: the words of the page, from the same answers of the server. */
-import { faultOf, partsOf, sharedParts } from "../filter/parts.ts";
+import { partsOf, sharedParts } from "../filter/parts.ts";
 import { binClasses } from "../legend/bins.ts";
 import { headingOf } from "../legend/legend.ts";
 import { listParts, type LegendPart } from "../legend/parts.ts";
@@ -7,7 +7,8 @@ import { scaleOf } from "../legend/sign.ts";
 import type { Bin } from "../map/bins.ts";
 import type { LayerSummary } from "../query/types.ts";
 import type { MapState } from "../state/map-state.svelte.ts";
-import type { Content, SheetLayer } from "./layout.ts";
+import { tellCount } from "../ui/counts.ts";
+import type { Content, SheetLayer, Side } from "./layout.ts";
 import type { Say } from "./words.ts";
 
 /** What the map is at: the zoom of the sheet's own map, and the bins that were drawn there. */
@@ -16,33 +17,47 @@ export interface Seen {
   bins: readonly Bin[];
 }
 
+/** A map that is on the sheet, and the style that it is drawn in there. */
+export interface Shown {
+  state: MapState;
+  seen: Seen;
+  style: Record<string, unknown> | undefined;
+}
+
 /** Layers that a title names before it is the city's. */
 const NAMED = 3;
 
 /** Values of a field that a filter spells out: on paper nobody can look behind "+3". */
 const SPELLED = 12;
 
-export function proposeTitle(viewer: MapState): string {
-  const titles = viewer.layers.filter(({ id }) => viewer.on.includes(id)).map(({ title }) => title);
+const listOn = (state: MapState): LayerSummary[] => state.layers.filter(({ id }) => state.on.includes(id));
+
+export function proposeTitle(viewer: MapState, states: readonly MapState[]): string {
+  const titles = [...new Set(states.flatMap(listOn).map(({ title }) => title))];
   if (!titles.length || titles.length > NAMED) return viewer.city?.title ?? document.title;
   return new Intl.ListFormat(viewer.words.locale).format(titles);
 }
 
-export function describeSheet(
-  viewer: MapState,
-  say: Say,
-  seen: Seen,
-  style: Record<string, unknown> | undefined,
-): Omit<Content, "title" | "code"> {
-  const on = viewer.layers.filter(({ id }) => viewer.on.includes(id));
-  const parts = listParts(viewer, seen.zoom, seen.bins);
+/** Of one map, or of two that are compared, of which `viewer` is the first. */
+export function describeSheet(viewer: MapState, say: Say, shown: readonly Shown[]): Omit<Content, "title" | "code"> {
+  const sources = shown.flatMap(({ state }) => listOn(state).flatMap((layer) => describeSource(state, say, layer)));
   return {
-    lead: sharedParts(viewer)
+    sides: shown.map((each) => describeSide(say, each)),
+    notes: [...new Set(sources), ...describeView(viewer, say)],
+    ground: [...new Set(shown.flatMap(({ state, style }) => listGround(style, state.on)))].join(" · "),
+    more: (count) => say("more", { count }),
+  };
+}
+
+function describeSide(say: Say, { state, seen, style }: Shown): Side {
+  const parts = listParts(state, seen.zoom, seen.bins);
+  return {
+    lead: sharedParts(state)
       .map(({ text }) => text)
       .join(" · "),
-    layers: on.map((layer) =>
+    layers: listOn(state).map((layer) =>
       describeLayer(
-        viewer,
+        state,
         say,
         layer,
         parts.find((part) => part.layer.id === layer.id),
@@ -50,24 +65,11 @@ export function describeSheet(
         style,
       ),
     ),
-    notes: [...on.flatMap((layer) => describeSource(viewer, say, layer)), ...describeView(viewer, say)],
-    ground: listGround(style, viewer.on).join(" · "),
-    more: (count) => say("more", { count }),
   };
 }
 
 /** The address of the view: everywhere the same, whoever opens it. */
 export const addressOf = (viewer: MapState): string => new URL(viewer.link, location.href).href;
-
-/** The same words as in the layer's card and beside its chips. */
-function tellCount(viewer: MapState, layer: LayerSummary): string {
-  const { countText, t } = viewer.words;
-  if (layer.count === null) return "";
-  if (viewer.known.refusal(layer.id) !== null) return t(faultOf(viewer));
-  if (viewer.known.failed(layer.id)) return t("failed");
-  const result = viewer.known.result(layer.id);
-  return result ? countText(layer, result.count, result.total) : t("counting");
-}
 
 function describeLayer(
   viewer: MapState,
@@ -125,7 +127,7 @@ function describeView(viewer: MapState, say: Say): string[] {
 function listGround(style: Record<string, unknown> | undefined, layers: readonly string[]): string[] {
   const sources = Object.entries((style?.["sources"] ?? {}) as Record<string, { attribution?: string }>);
   const owed = sources.flatMap(([id, { attribution }]) => (attribution && !layers.includes(id) ? [plainText(attribution)] : []));
-  return [...new Set(owed)];
+  return owed;
 }
 
 /** What is HTML to MapLibre, without its marks. */

@@ -2,6 +2,7 @@
 import { Map as MapLibreMap, type StyleSpecification } from "maplibre-gl";
 import type { Bin } from "../map/bins.ts";
 import type { Seen } from "../map/seen.ts";
+import { isAway } from "../query/presence.svelte.ts";
 import type { Size } from "./paper.ts";
 
 export interface Wanted {
@@ -25,9 +26,6 @@ export interface Drawn {
 }
 
 export type Fault = "tiles" | "graphics" | "large";
-
-/** Answers that say: the server, or what it needs, is not there for the moment. */
-const AWAY: unknown[] = [0, 502, 503, 504];
 
 export class DrawError extends Error {
   readonly fault: Fault;
@@ -103,7 +101,7 @@ function waitForAll(map: MapLibreMap, signal: AbortSignal): Promise<void> {
     map.on("error", ({ error }) => {
       // No answer at all is an error of the network, without a status.
       const { status = 0 } = error as { status?: number };
-      broken = new DrawError("tiles", broken?.away || AWAY.includes(status));
+      broken = new DrawError("tiles", broken?.away || isAway(status));
     });
     map.on("webglcontextlost", () => fail(new DrawError("graphics")));
     map.on("idle", () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LegendEntry } from "../query/types.ts";
 import { layOut, type Content, type Layout, type SheetLayer } from "./layout.ts";
-import { PAPERS, pixelsOf, type Paper } from "./paper.ts";
+import { PAPERS, pixelsOf, type Box, type Paper } from "./paper.ts";
 import { writeSheet } from "./svg.ts";
 import { cutText, wrapText, type Font, type Measure } from "./text.ts";
 
@@ -19,10 +19,9 @@ const layer = (title: string, count: number): SheetLayer => ({
   entries: Array.from({ length: count }, (_, index) => entry(`${title} ${index}`)),
 });
 
-const content = (layers: SheetLayer[]): Content => ({
+const content = (...sides: SheetLayer[][]): Content => ({
   title: "Reported crime",
-  lead: "2024 · Only in the chosen area",
-  layers,
+  sides: sides.map((layers, index) => ({ lead: `${2024 - index} · Only in the chosen area`, layers })),
   notes: ["Crime – Source: the city", "https://map.example/?v=1&layers=crime#12/45/-28"],
   ground: "Natural Earth",
   code: [
@@ -40,7 +39,7 @@ for (const paper of Object.keys(PAPERS) as Paper[]) {
       const size = pixelsOf(paper, landscape);
       for (const layers of [[], [layer("Crime", 9)], [layer("Crime", 12), layer("Trees", 7), layer("Bike paths", 4), layer("Water", 1)]]) {
         const layout = layOut(content(layers), size, measure);
-        const { map } = layout;
+        const [map] = layout.maps as [Box];
         assert.ok(map.width > 0.5 * size.width && map.height > 0.4 * size.height);
         for (const mark of layout.marks) {
           const { x, y } = mark.kind === "class" ? mark.box : mark;
@@ -53,6 +52,29 @@ for (const paper of Object.keys(PAPERS) as Paper[]) {
       }
     });
   }
+}
+
+for (const landscape of [false, true]) {
+  test(`two maps that are compared are of one size, each with its own legend: ${landscape ? "landscape" : "portrait"}`, () => {
+    const size = pixelsOf("A4", landscape);
+    const sides = [[layer("Crime", 9)], [layer("Crime", 9), layer("Trees", 6)]];
+    const layout = layOut(content(...sides), size, measure);
+    const [one, two] = layout.maps as [Box, Box];
+    assert.equal(layout.maps.length, 2);
+    assert.deepEqual([one.width, one.height], [two.width, two.height]);
+    assert.ok(one.width * one.height > 0.13 * size.width * size.height);
+    assert.ok(landscape ? two.x > one.x + one.width : two.y > one.y + one.height);
+    for (const mark of layout.marks) {
+      const { x, y } = mark.kind === "class" ? mark.box : mark;
+      assert.ok(x >= 0 && x <= size.width && y >= 0 && y <= size.height, JSON.stringify(mark));
+      for (const map of [one, two])
+        assert.ok(x < map.x || x > map.x + map.width || y <= map.y || y >= map.y + map.height, JSON.stringify(mark));
+    }
+    const texts = textsOf(layout);
+    for (const head of ["A · 2024 · Only in the chosen area", "B · 2023 · Only in the chosen area"]) assert.ok(texts.includes(head), head);
+    assert.equal(texts.filter((text) => text === "Crime 8").length, 2);
+    assert.equal(texts.filter((text) => text === "Trees 5").length, 1);
+  });
 }
 
 test("a layer does not go on in the next column where there is room", () => {

@@ -25,11 +25,17 @@ export interface SheetLayer {
   entries: SheetEntry[];
 }
 
-export interface Content {
-  title: string;
+/** A map, and what is said of it. */
+export interface Side {
   /** What narrows all layers. */
   lead: string;
   layers: SheetLayer[];
+}
+
+export interface Content {
+  title: string;
+  /** One map, or two that are compared. */
+  sides: Side[];
   /** Sources, licences, the day, and the address of the view. */
   notes: string[];
   /** What the map itself is made of. */
@@ -50,11 +56,12 @@ export type Mark =
   | { kind: "code"; x: number; y: number; size: number; code: boolean[][] };
 
 export interface Layout extends Size {
-  map: Box;
+  /** As many as there are sides, all of one size. */
+  maps: Box[];
   marks: Mark[];
-  /** Beneath the map: where the scale bar begins, and the size of its letters. */
+  /** Beneath the first map: where the scale bar begins, and the size of its letters. */
   scale: { x: number; y: number; size: number; most: number };
-  /** In the map's upper right corner. */
+  /** In the first map's upper right corner. */
   north: { x: number; y: number; size: number };
 }
 
@@ -70,7 +77,9 @@ const SHRUNK = [1, 0.92, 0.84, 0.76, 0.7];
 /** Part of the sheet's height that an upright map has at least before words become smaller, and in any case. */
 const ROOMY = 0.46;
 const LEAST = 0.3;
+/** Part of the width that a legend beside a map has; beside one of two it is a narrower one. */
 const SIDE = 0.24;
+const SIDE_OF_TWO = 0.3;
 
 /** Part of the sheet's height that the legend may grow by for a layer not to go on in the next column. */
 const WHOLE = 0.1;
@@ -93,47 +102,106 @@ export function layOut(content: Content, paper: Size, measure: Measure): Layout 
   throw new Error("a sheet is laid out at the last size in any case");
 }
 
+/** What all parts of a sheet are measured by; `last`: what has no room is left out, for words do not become smaller. */
+interface Rule {
+  paper: Size;
+  measure: Measure;
+  large: number;
+  size: number;
+  last: boolean;
+  gap: number;
+  /** Beneath each map, for the scale and what the map is made of. */
+  strip: number;
+}
+
 function tryLayout(content: Content, paper: Size, measure: Measure, large: number, size: number, last: boolean): Layout | null {
   const margin = MARGIN * large;
   const inner = { x: margin, y: margin, width: paper.width - 2 * margin, height: paper.height - 2 * margin };
+  const rule: Rule = { paper, measure, large, size, last, gap: GAP * large, strip: TEXT * large * 2.1 };
   const marks: Mark[] = [];
   const top = putHeader(marks, content, inner, measure, large);
   const bottom = putFooter(marks, content, inner, measure, large);
-  const strip = TEXT * large * 2.1;
-  const gap = GAP * large;
   const wide = paper.width > paper.height;
-  let map: Box;
-  if (wide) {
-    const width = inner.width * SIDE;
-    const beside = content.layers.length ? width + gap : 0;
-    map = { x: inner.x, y: top, width: inner.width - beside, height: bottom - gap - strip - top };
-    const rows = content.layers.flatMap((layer) => listRows(layer, width, measure, size));
-    if (!last && sum(rows) > bottom - gap - top) return null;
-    putColumns(marks, rows, { x: inner.x + map.width + gap, y: top, width, height: bottom - gap - top }, 1, gap, content, size);
-  } else {
-    const columns = Math.max(1, Math.round(inner.width / (230 * size)));
-    const width = (inner.width - (columns - 1) * gap) / columns;
-    const rows = content.layers.flatMap((layer) => listRows(layer, width, measure, size));
-    const room = bottom - gap - strip - top;
-    keepLayers(rows, columns, paper.height);
-    const height = Math.min(lowest(rows, columns), room - LEAST * paper.height);
-    if (!last && room - height - gap < ROOMY * paper.height) return null;
-    map = { x: inner.x, y: top, width: inner.width, height: room - height };
-    putColumns(marks, rows, { x: inner.x, y: top + map.height + strip + gap / 2, width, height }, columns, gap, content, size);
-  }
-  map = { ...map, width: Math.floor(map.width), height: Math.floor(map.height) };
-  const below = map.y + map.height;
+  const frames = splitFrame(
+    { x: inner.x, y: top, width: inner.width, height: bottom - rule.gap - top },
+    content.sides.length,
+    wide,
+    rule.gap,
+  );
+  const head = putHeads(marks, content.sides, frames, rule);
+  const bodies = frames.map((frame) => ({ ...frame, y: frame.y + head, height: frame.height - head }));
+  // Beside each other two maps are upright ones, and below each other wide ones.
+  const put = wide === (frames.length === 1) ? putBeside : putBelow;
+  const found = put(marks, content, bodies, rule);
+  if (!found) return null;
+  const maps = found.map((map) => ({ ...map, width: Math.floor(map.width), height: Math.floor(map.height) }));
+  const [map, end] = [maps[0]!, maps.at(-1)!];
   const ground: Font = { size: NOTE * large, bold: false, serif: false };
-  const most = map.width * 0.25;
-  const text = cutText(content.ground, map.width * 0.4, ground, measure);
-  marks.push({ kind: "text", x: map.x + map.width, y: below + NOTE * large * 1.5, text, font: ground, fill: "soft", anchor: "end" });
+  const text = cutText(content.ground, end === map ? map.width * 0.4 : end.width, ground, measure);
+  const y = end.y + end.height + NOTE * large * 1.5;
+  marks.push({ kind: "text", x: end.x + end.width, y, text, font: ground, fill: "soft", anchor: "end" });
   return {
     ...paper,
-    map,
+    maps,
     marks,
-    scale: { x: map.x, y: below + 6 * large, size: NOTE * large * 1.1, most },
+    scale: { x: map.x, y: map.y + map.height + 6 * large, size: NOTE * large * 1.1, most: map.width * 0.25 },
     north: { x: map.x + map.width - 22 * large, y: map.y + 24 * large, size: 26 * large },
   };
+}
+
+/** As many parts of one size, beside each other on a wide sheet. */
+function splitFrame(frame: Box, count: number, wide: boolean, gap: number): Box[] {
+  const width = wide ? (frame.width - (count - 1) * gap) / count : frame.width;
+  const height = wide ? frame.height : (frame.height - (count - 1) * gap) / count;
+  return Array.from({ length: count }, (_, index) => ({
+    x: frame.x + (wide ? index * (width + gap) : 0),
+    y: frame.y + (wide ? 0 : index * (height + gap)),
+    width,
+    height,
+  }));
+}
+
+/** Which of two maps it is, and what narrows it, over each of them. Gives how much of each frame that takes. */
+function putHeads(marks: Mark[], sides: Side[], frames: Box[], { measure, large }: Rule): number {
+  if (sides.length === 1) return 0;
+  const font: Font = { size: TEXT * 1.2 * large, bold: true, serif: false };
+  const heads = sides.map(({ lead }, index) => [String.fromCharCode(65 + index), lead].filter(Boolean).join(" · "));
+  const lines = heads.map((head, index) => wrapText(head, frames[index]!.width, font, measure, 2));
+  lines.forEach((each, index) => {
+    const { x, y } = frames[index]!;
+    each.forEach((text, line) => marks.push({ kind: "text", x, y: y + font.size * (1 + line * 1.2), text, font, fill: "ink" }));
+  });
+  return font.size * (1.2 * Math.max(...lines.map((each) => each.length)) + 0.3);
+}
+
+/** Each map with its legend beside it; null where that has no room. */
+function putBeside(marks: Mark[], content: Content, frames: Box[], { measure, size, last, gap, strip }: Rule): Box[] | null {
+  const width = frames[0]!.width * (frames.length === 1 ? SIDE : SIDE_OF_TWO);
+  const beside = content.sides.some(({ layers }) => layers.length) ? width + gap : 0;
+  const rows = content.sides.map(({ layers }) => layers.flatMap((layer) => listRows(layer, width, measure, size)));
+  if (!last && rows.some((each) => sum(each) > frames[0]!.height)) return null;
+  return frames.map(({ x, y, width: whole, height }, index) => {
+    const map = { x, y, width: whole - beside, height: height - strip };
+    putColumns(marks, rows[index]!, { x: x + map.width + gap, y, width, height }, 1, gap, content, size);
+    return map;
+  });
+}
+
+/** Each map with its legend below it; null where that leaves too little of it. */
+function putBelow(marks: Mark[], content: Content, frames: Box[], { paper, measure, size, last, gap, strip }: Rule): Box[] | null {
+  const [frame] = frames as [Box];
+  const columns = Math.max(1, Math.round(frame.width / (230 * size)));
+  const width = (frame.width - (columns - 1) * gap) / columns;
+  const rows = content.sides.map(({ layers }) => layers.flatMap((layer) => listRows(layer, width, measure, size)));
+  const room = frame.height - strip;
+  rows.forEach((each) => keepLayers(each, columns, paper.height));
+  const height = Math.min(Math.max(...rows.map((each) => lowest(each, columns))), room - LEAST * paper.height);
+  if (!last && room - height - gap < ROOMY * paper.height) return null;
+  return frames.map(({ x, y, width: whole }, index) => {
+    const map = { x, y, width: whole, height: room - height };
+    putColumns(marks, rows[index]!, { x, y: y + map.height + strip + gap / 2, width, height }, columns, gap, content, size);
+    return map;
+  });
 }
 
 /** Gives where the map begins. */
@@ -146,7 +214,8 @@ function putHeader(marks: Mark[], content: Content, inner: Box, measure: Measure
     }
   };
   if (content.title) put(content.title, { size: TITLE * large, bold: true, serif: true }, "ink", 2);
-  if (content.lead) put(content.lead, { size: TEXT * 1.1 * large, bold: false, serif: false }, "soft", 3);
+  const [{ lead }] = content.sides as [Side];
+  if (lead && content.sides.length === 1) put(lead, { size: TEXT * 1.1 * large, bold: false, serif: false }, "soft", 3);
   return y + (y > inner.y ? 10 * large : 0);
 }
 

@@ -5,16 +5,16 @@ import type { Box, Size } from "./paper.ts";
 export class TooLarge extends Error {}
 
 export interface Sheet {
-  /** All but the map, as an SVG of the picture's own size. */
+  /** All but the maps, as an SVG of the picture's own size. */
   drawing: string;
-  map: HTMLCanvasElement;
-  /** Where the map is, and how large the sheet, in pixels of paper. */
-  box: Box;
+  /** Each with where it is, in pixels of paper. */
+  maps: { canvas: HTMLCanvasElement; box: Box }[];
+  /** How large the sheet is, in pixels of paper. */
   paper: Size;
   background: string;
 }
 
-export async function renderPicture({ drawing, map, box, paper, background }: Sheet, dots: Size, perInch: number): Promise<Blob> {
+export async function renderPicture({ drawing, maps, paper, background }: Sheet, dots: Size, perInch: number): Promise<Blob> {
   const address = URL.createObjectURL(new Blob([drawing], { type: "image/svg+xml" }));
   try {
     const image = new Image();
@@ -27,7 +27,7 @@ export async function renderPicture({ drawing, map, box, paper, background }: Sh
     const [across, down] = [dots.width / paper.width, dots.height / paper.height];
     context.fillStyle = background;
     context.fillRect(0, 0, dots.width, dots.height);
-    context.drawImage(map, box.x * across, box.y * down, box.width * across, box.height * down);
+    for (const { canvas: map, box } of maps) context.drawImage(map, box.x * across, box.y * down, box.width * across, box.height * down);
     context.drawImage(image, 0, 0, dots.width, dots.height);
     // A canvas that is too large stays empty, without a word.
     if (!context.getImageData(dots.width - 1, dots.height - 1, 1, 1).data[3]) throw new TooLarge();

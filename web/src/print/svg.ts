@@ -1,4 +1,4 @@
-/** A sheet as a drawing: all but the map, which lies beneath it. Every text is a text, so that a PDF can be searched and read. */
+/** A sheet as a drawing: all but its maps, which lie beneath it. Every text is a text, so that a PDF can be searched and read. */
 import { signOf } from "../legend/sign.ts";
 import type { Layout, Mark, Token } from "./layout.ts";
 import { SANS, SERIF } from "./text.ts";
@@ -124,9 +124,8 @@ export function writeSheet(
   size: { width: string; height: string },
 ): string {
   const colours = dark ? DARK : LIGHT;
-  const { map } = layout;
   const marks = layout.marks.map((mark) => (DRAW[mark.kind] as Drawing<Mark["kind"]>)(mark, colours, dark));
-  const frame = tag("rect", { x: map.x, y: map.y, width: map.width, height: map.height, fill: "none", stroke: colours.rule });
+  const frames = layout.maps.map((box) => tag("rect", { ...box, fill: "none", stroke: colours.rule }));
   return tag(
     "svg",
     {
@@ -136,7 +135,7 @@ export function writeSheet(
       viewBox: `0 0 ${number(layout.width)} ${number(layout.height)}`,
       "font-family": SANS,
     },
-    [tag("title", {}, escape(title)), frame, scale ? drawScale(layout, scale, colours) : "", drawNorth(layout, colours), ...marks].join(
+    [tag("title", {}, escape(title)), ...frames, scale ? drawScale(layout, scale, colours) : "", drawNorth(layout, colours), ...marks].join(
       "\n",
     ),
   );

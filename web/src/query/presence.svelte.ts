@@ -9,6 +9,9 @@ const LAST = 15_000;
 /** So long after an answer a new doubt is a new trouble. */
 const CALM = 60_000;
 
+/** Whether the status of an answer says: the server, or what it needs, is not there for the moment. 0 is no answer at all. */
+export const isAway = (status: number): boolean => [0, 502, 503, 504].includes(status);
+
 export class Presence {
   gone = $state(false);
   #ask: () => Promise<boolean>;

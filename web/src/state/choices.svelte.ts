@@ -13,6 +13,10 @@ export class Choices {
     return this.#before.length > 0;
   }
 
+  get now(): Address {
+    return parseAddress(this.#now, "");
+  }
+
   /** What is chosen where there is nothing to take back. */
   begin(address: Address): void {
     this.#now = choiceOf(address);

@@ -67,8 +67,8 @@ export class MapState {
   pin = $state.raw<{ at: Position; radius: number; title: string } | null>(null);
   /** The tool that draws and picks areas is at hand. */
   areaTool = $state(false);
-  /** What is drawn on the map beside its layers and the selection. */
-  marks = $state.raw<Marks | null>(null);
+  /** What is drawn on the map beside its layers and the selection, in its colours. */
+  marks = $state.raw<((base: Base) => Marks | null) | null>(null);
   base = $state<Base | null>(null);
   systemDark = $state(false);
   /** The browser cannot draw a map; what is on is listed. */
@@ -87,6 +87,8 @@ export class MapState {
   foretold = $state.raw<Foretold | null>(null);
   /** The map, once it is there. */
   map = $state.raw<CityMap | null>(null);
+  /** The other map of a comparison, once it is there. */
+  other = $state.raw<MapState | null>(null);
   /** What the other map of a comparison shows, as the address has it; "" while there is none. */
   compared = $state("");
   /** The layer that tabs are to tell of, as the address has it; null is the first one that is on. */
@@ -174,7 +176,9 @@ export class MapState {
     });
   }
 
+  /** From now on it says nothing to its address any more, whatever is still under way. */
   close(): void {
+    this.#bar = NOWHERE;
     this.#stop();
     this.known.close();
   }
@@ -219,6 +223,12 @@ export class MapState {
   /** The state as an address, relative to where the page lives. */
   get link(): string {
     return writeAddress(this.#address());
+  }
+
+  /** The same while a window is played or dragged: with the one before, until a new one is chosen. */
+  get #settled(): string {
+    const passing = this.foretold !== null && this.foretold.window === this.window;
+    return passing ? writeAddress({ ...this.#address(), window: this.#choices.now.window }) : this.link;
   }
 
   #address(): Address {
@@ -294,12 +304,12 @@ export class MapState {
   }
 
   /** Put the state into the address; a repeated `key` soon after the last replaces that step instead of adding one. */
-  #writeAddress(key: string, again = key === "camera"): void {
+  #writeAddress(key: string, again = false): void {
     const now = Date.now();
     const same = again || (key === this.#step.key && now - this.#step.time < ONE_STEP);
     if (same) this.#bar.replace(this.link);
     else this.#bar.push(this.link);
-    if (key !== "camera") this.#step = { key, time: now };
+    this.#step = { key, time: now };
     this.#choices.add(this.#address(), same);
   }
 
@@ -335,7 +345,7 @@ export class MapState {
   select(selection: Selection | null): void {
     this.#selection = selection;
     // A look at another feature is no step of its own: "back" undoes what was chosen.
-    this.#bar.replace(this.link);
+    this.#bar.replace(this.#settled);
   }
 
   /** Ask about a place, or about none; like a selection it is no step of its own. */
@@ -465,8 +475,8 @@ export class MapState {
   /** Say what the other map shows; `step`: "back" undoes it. */
   compare(text: string, step: boolean): void {
     this.compared = text;
-    this.#step = { key: "", time: 0 };
-    this.#bar[step ? "push" : "replace"](this.link);
+    if (step) this.#step = { key: "", time: 0 };
+    this.#bar[step ? "push" : "replace"](this.#settled);
   }
 
   setBase(base: Base): void {
@@ -481,7 +491,7 @@ export class MapState {
 
   moved(camera: Camera): void {
     this.#camera = camera;
-    this.#writeAddress("camera");
+    this.#bar.replace(this.#settled);
   }
 
   /** The map is there, in the place where nobody has moved it from. */

@@ -730,6 +730,34 @@ test("steps of a play tell counts that are known, ask for none, and are one step
   assert.equal(state.window, null);
 });
 
+test("a window that is dragged or played stands in the address when it is chosen, wherever the map goes meanwhile", async () => {
+  const { server, state, bar } = open("?layers=crime&time=2023-01-01/2023-12-31#12/1/2");
+  await serve(server);
+  const before = bar.address;
+  for (const month of ["03", "04"]) {
+    state.playTo({ window: { from: "2024-01-01", to: `2024-${month}-31` }, counts: {} });
+    state.moved({ zoom: 13, lat: 1, lon: 2 });
+    state.select({ layer: "crime", fid: 7, at: null });
+    state.select(null);
+    state.moved({ zoom: 12, lat: 1, lon: 2 });
+    assert.equal(bar.address, before);
+  }
+  const chosen = { from: "2024-01-01", to: "2024-04-30" };
+  state.setWindow(chosen);
+  state.moved({ zoom: 13, lat: 1, lon: 2 });
+  assert.match(bar.address, /time=2024-01-01\/2024-04-30#13/);
+  assert.equal(bar.steps.at(-2), before);
+});
+
+test("a map that is closed leaves its address alone", async () => {
+  const { server, state, bar } = open("?layers=crime");
+  await serve(server);
+  const before = bar.address;
+  state.close();
+  state.setWindow({ from: "2024-01-01", to: "2024-01-07" });
+  assert.equal(bar.address, before);
+});
+
 test("what narrows a step of a play anew is counted anew, at once", async () => {
   const { server, state } = open("?layers=crime");
   await serve(server);
