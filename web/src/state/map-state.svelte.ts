@@ -312,6 +312,12 @@ export class MapState {
     this.#chosen = chosen;
   }
 
+  /** Write down what narrows the layers; what was chosen before already is no step. */
+  #choose(key: string, same = false): void {
+    if (!same && choiceOf(this.#address()) === this.#chosen) this.#bar.replace(this.link);
+    else this.#writeAddress(key, same);
+  }
+
   #remember(chosen: string): void {
     this.#past = [...this.#past, chosen].slice(-MOST_UNDO);
   }
@@ -399,7 +405,7 @@ export class MapState {
   setWindow(window: TimeWindow | null, same = false): void {
     this.window = window;
     this.#countAnew((id) => this.layer(id)?.time !== null);
-    this.#writeAddress(window ? "time" : "no time", same);
+    this.#choose(window ? "time" : "no time", same);
   }
 
   /** Show another step of a play, of which the address tells no more than where it stops. */
@@ -413,7 +419,7 @@ export class MapState {
     this.area = area;
     this.#countAnew(() => true);
     // As with a part of a filter, to take it out is a step of its own.
-    this.#writeAddress(area ? "area" : "no area");
+    this.#choose(area ? "area" : "no area");
   }
 
   /** Take out all that narrows a layer, that included which all layers share. */

@@ -730,6 +730,21 @@ test("steps of a play tell counts that are known, ask for none, and are one step
   assert.equal(state.window, null);
 });
 
+test("a window or an area that is chosen once more is no step, nor is a window that was let go where it was", async () => {
+  const { state, bar } = open("?layers=crime&time=2024-01-01/2024-12-31");
+  await rest();
+  state.playTo({ window: { from: "2024-03-01", to: "2024-03-31" }, counts: {} });
+  state.setWindow({ from: "2024-01-01", to: "2024-12-31" });
+  assert.equal(bar.steps.length, 1);
+  assert.equal(state.canUndo, false);
+  state.setArea({ kind: "feature", layer: "districts", fid: 1 });
+  state.setArea({ kind: "feature", layer: "districts", fid: 1 });
+  // However soon after it, the next choice is a step of its own.
+  state.setWindow({ from: "2024-01-01", to: "2024-12-31" });
+  state.setWindow({ from: "2024-02-01", to: "2024-12-31" });
+  assert.equal(bar.steps.length, 3);
+});
+
 test("what narrows a step of a play anew is counted anew, at once", async () => {
   const { server, state } = open("?layers=crime");
   await serve(server);
