@@ -647,9 +647,6 @@ export const areas = {
   onlyIn: "Nur hier",
   hereFailed: "Der Server konnte nicht sagen, was hier ist.",
   asking: "Wird gesucht …",
-  found: "{count} {noun}",
-  switchOn: "Auf der Karte zeigen",
-  marked: "Ort {place}",
 } satisfies AreaWords;
 
 export const comparing = {

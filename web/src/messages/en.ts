@@ -641,9 +641,6 @@ export const areas = {
   onlyIn: "Only here",
   hereFailed: "The server could not say what is here.",
   asking: "Looking around…",
-  found: "{count} {noun}",
-  switchOn: "Show on the map",
-  marked: "Place {place}",
 };
 
 /** What the page says about two maps that are compared; fetched with the second. */

@@ -645,9 +645,6 @@ export const areas = {
   onlyIn: "Solo aquí",
   hereFailed: "El servidor no pudo decir qué hay aquí.",
   asking: "Buscando…",
-  found: "{count} {noun}",
-  switchOn: "Mostrar en el mapa",
-  marked: "Lugar {place}",
 } satisfies AreaWords;
 
 export const comparing = {

@@ -649,9 +649,6 @@ export const areas = {
   onlyIn: "Seulement ici",
   hereFailed: "Le serveur n’a pas pu dire ce qu’il y a ici.",
   asking: "Recherche…",
-  found: "{count} {noun}",
-  switchOn: "Afficher sur la carte",
-  marked: "Lieu {place}",
 } satisfies AreaWords;
 
 export const comparing = {

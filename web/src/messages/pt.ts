@@ -646,9 +646,6 @@ export const areas = {
   onlyIn: "Só aqui",
   hereFailed: "O servidor não pôde dizer o que há aqui.",
   asking: "À procura…",
-  found: "{count} {noun}",
-  switchOn: "Mostrar no mapa",
-  marked: "Lugar {place}",
 } satisfies AreaWords;
 
 export const comparing = {

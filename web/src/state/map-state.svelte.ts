@@ -348,7 +348,7 @@ export class MapState {
     const told = this.subject;
     if (on && this.#selection?.layer === id) this.#selection = null;
     this.stated = on ? this.#wanted.filter((other) => other !== id) : [...this.#wanted, id];
-    if (this.subject !== told) this.chart = null;
+    if (this.subject !== told) this.chart = this.sort = this.columns = null;
     this.#writeAddress(`layer ${id}`);
   }
 

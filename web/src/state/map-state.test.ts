@@ -676,9 +676,10 @@ test("each tab is a step back, none for undo, and tells of one layer that is on"
   assert.equal(bar.steps.length, steps + 3);
   assert.match(bar.address, /tab=chart&of=trees&chart=height:20/);
   assert.equal(state.canUndo, false);
+  state.setTable("columns", "species");
   state.toggle("trees");
-  // What was drawn of trees is nothing to draw of crime.
-  assert.deepEqual([state.subject, state.chart], ["crime", null]);
+  // What was drawn and listed of trees is nothing to draw and list of crime.
+  assert.deepEqual([state.subject, state.chart, state.columns], ["crime", null, null]);
   state.toggle("trees");
   assert.equal(state.subject, "trees");
   while (bar.steps.length > steps) bar.steps.pop();
