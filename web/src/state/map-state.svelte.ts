@@ -84,6 +84,8 @@ export class MapState {
   bar = $state<Bar | null>(null);
   /** Layers whose tiles hold every feature with its time: the time bar narrows them on the map itself. */
   whole = $state.raw<readonly string[]>([]);
+  /** A sheet of the map is made, on which nothing is left out but by the server. */
+  printing = $state(false);
   /** What the time bar has counted already, under the window that it says. */
   foretold = $state.raw<Foretold | null>(null);
   /** The map, once it is there. */
