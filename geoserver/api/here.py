@@ -45,7 +45,7 @@ _OWN_FILTER = "filter."
 
 type Seen = tuple[Layer, LayerStatus]
 
-At = Annotated[str | None, Query(description="The place: longitude,latitude.", examples=["-28.61,45.15"])]
+At = Annotated[str | None, Query(description="The place: longitude,latitude.", examples=["-28.61,45.2"])]
 Radius = Annotated[
     str | None, Query(description=f"Metres, 1 to {MOST_METRES:,.0f}; {RADIUS:g} if absent.", examples=["500"])
 ]
@@ -130,7 +130,7 @@ def _parse_place(at: str | None, radius: str | None) -> Place:
     found = re.fullmatch(rf"\s*({number})\s*,\s*({number})\s*", at or "", re.ASCII)
     lon, lat = (float(found[1]), float(found[2])) if found else (999.0, 999.0)
     if not (abs(lon) <= 180 and abs(lat) <= 90):  # noqa: PLR2004 - degrees
-        raise BadParameterError("at", at or "", "longitude and latitude in degrees, as -28.61,45.15")
+        raise BadParameterError("at", at or "", "longitude and latitude in degrees, as -28.61,45.2")
     metres = RADIUS
     if radius is not None:
         metres = float(radius) if re.fullmatch(r"\d{1,6}(\.\d{1,20})?", radius, re.ASCII) else 0.0

@@ -102,6 +102,29 @@ def test_a_rectangle_drawn_by_mouse_narrows_all_layers_and_is_changed_removed_an
     assert viewer.count("crime") == count_in(viewer, "crime", f"BBOX({changed})")
 
 
+def test_a_way_that_is_left_and_taken_again_on_a_slow_line_draws_once(open_viewer: Callable[..., Any]) -> None:
+    viewer = open_viewer(LAYERS)
+    page = viewer.page
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    page.route(re.compile(r"/drawing-[^/]*\.js"), hold)
+    tool = open_tool(page)
+    for _ in range(3):  # on, off, on
+        tool.get_by_role("button", name="Rectangle").click()
+    page.wait_for_timeout(100)
+    held[0].continue_()
+    page.wait_for_function("() => document.querySelector('canvas.maplibregl-canvas').style.cursor === 'crosshair'")
+    page.mouse.click(700, 250)
+    page.mouse.move(800, 350)
+    page.mouse.click(860, 420)
+    area_of(page)
+    viewer.settle()
+    viewer.check()
+
+
 def test_a_circle_and_a_polygon_are_drawn_by_finger_and_lines_do_not_cross(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer(LAYERS, **PHONE)
     page = viewer.page

@@ -83,6 +83,30 @@ def test_a_sheet_says_what_the_map_and_its_legend_say(
         assert part in told
 
 
+def test_a_sheet_beside_the_time_bar_has_the_rows_of_the_window_alone(open_viewer: Callable[..., Any]) -> None:
+    viewer = open_viewer("/?layers=crime&bar=time&time=2023-01-01/2023-01-14#16/45.2035/-28.6")
+    page = viewer.page
+    page.get_by_role("region", name="Time").locator("path").first.wait_for(state="attached")
+    viewer.settle()
+
+    def asked() -> list[str]:
+        return [url for url in viewer.requests if "/tiles/crime/" in url]
+
+    # The map itself leaves out what is not in the window.
+    page.wait_for_timeout(500)
+    assert any("2023-01" not in url for url in asked())
+    viewer.requests.clear()
+    open_sheet(page)
+    assert asked()
+    assert all("2023-01-01" in url and "2023-01-15" in url for url in asked())
+    viewer.requests.clear()
+    page.get_by_role("button", name="Close", exact=True).click()
+    viewer.settle()
+    page.get_by_role("region", name="Time").get_by_label("Period", exact=True).select_option("2024")
+    viewer.settle()
+    assert not any("2024" in url for url in asked())
+
+
 def test_a_filter_of_many_values_is_spelled_out_on_paper(open_viewer: Callable[..., Any]) -> None:
     many = "'burglary','robbery','assault','fraud'"
     viewer = open_viewer(f"/?layers=crime&filter.crime=category%20IN%20({many})")

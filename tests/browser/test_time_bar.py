@@ -89,6 +89,30 @@ def test_a_window_is_brushed_by_mouse_and_by_keys_and_filters_map_count_and_tabl
     assert tally(page, "crime") == viewer.count_text("crime") == f"{sql('SELECT count(*) FROM layers.crime'):,} reports"
 
 
+def test_an_end_that_is_taken_hold_of_stays_until_it_is_pulled(open_viewer: Callable[..., Any]) -> None:
+    viewer = open_viewer("/?layers=crime&bar=time&time=2023-01-01/2023-12-31")
+    page = viewer.page
+    bar = bar_of(page)
+    viewer.settle()
+    steps = page.evaluate("history.length")
+    places = {}
+    for name in ("Begins", "Ends", "Period shown"):
+        box = places[name] = bar.get_by_role("slider", name=name).bounding_box()
+        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        viewer.settle()
+        assert "time=2023-01-01/2023-12-31" in viewer.address(), name
+    assert page.evaluate("history.length") == steps
+    # Pulled by a month an end is a month farther, on whichever part of it the pointer is.
+    month = (places["Ends"]["x"] - places["Begins"]["x"] - 24) / 12
+    for part, day in ((2, "2024-01-31"), (22, "2024-02-29")):
+        box = bar.get_by_role("slider", name="Ends").bounding_box()
+        page.mouse.move(box["x"] + part, box["y"] + 10)
+        page.mouse.down()
+        page.mouse.move(box["x"] + part + month, box["y"] + 10, steps=4)
+        page.mouse.up()
+        page.wait_for_function(f"location.search.includes('time=2023-01-01/{day}')")
+
+
 def test_a_play_walks_through_a_window_stops_at_its_end_and_is_one_step_back(
     open_viewer: Callable[..., Any], sql: Callable[[str], Any]
 ) -> None:

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Position } from "../filter/question.ts";
+import { parseArea, writeArea, type Position } from "../filter/question.ts";
 import { circleRing, distance, ringOf, simplify, toArea, toCircle } from "./shapes.ts";
 
 const HERE: Position = [-28.6, 45.2];
@@ -55,4 +55,27 @@ test("a circle that is drawn beyond the antimeridian lies on its other side", ()
   assert.deepEqual(toCircle([180.25, -16], 500), { kind: "circle", at: [-179.75, -16], radius: 500 });
   assert.deepEqual(toCircle([-180.25, -16], 500), { kind: "circle", at: [179.75, -16], radius: 500 });
   assert.deepEqual(toCircle([180, -16], 500), { kind: "circle", at: [180, -16], radius: 500 });
+});
+
+test("a shape that is drawn beyond the antimeridian lies on its other side, and comes back from its address", () => {
+  const box = (west: number, east: number): Position[] => ringOf({ kind: "box", bounds: [west, 10, east, 11] })!;
+  const bounds = (west: number, east: number): unknown => {
+    const area = toArea("rectangle", box(west, east))!;
+    assert.deepEqual(parseArea(writeArea(area)), area);
+    return area.kind === "box" && area.bounds;
+  };
+  assert.deepEqual(bounds(181, 182), [-179, 10, -178, 11]);
+  assert.deepEqual(bounds(-361, -359), [-1, 10, 1, 11]);
+  // Across it, and around the whole world.
+  assert.deepEqual(bounds(179, 181), [179, 10, -179, 11]);
+  assert.deepEqual(ringOf({ kind: "box", bounds: [179, 10, -179, 11] }), box(179, 181));
+  assert.deepEqual(bounds(-250, 130), [-180, 10, 180, 11]);
+  const corners = (west: number, east: number): unknown => {
+    const area = toArea("polygon", box(west, east))!;
+    assert.deepEqual(parseArea(writeArea(area)), area);
+    return area.kind === "polygon" && area.ring.map(([lon]) => lon);
+  };
+  assert.deepEqual(corners(181, 182), [-179, -178, -178, -179]);
+  // One polygon cannot be on both sides: what is beyond is cut off.
+  assert.deepEqual(corners(178, 181), [178, 180, 180, 178]);
 });

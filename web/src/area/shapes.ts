@@ -13,6 +13,8 @@ const STEPS = 96;
 /** Decimals of degrees that are kept: a tenth of a metre. */
 const DECIMALS = 6;
 
+/** Degrees around it: the map goes on with the next one to the east and west. */
+const WORLD = 360;
 /** Of the ellipsoid WGS 84: its half axis in metres, and its eccentricity squared. */
 const AXIS = 6_378_137;
 const ECCENTRICITY = 0.00669437999014;
@@ -48,7 +50,9 @@ export function ringOf(area: Area): Position[] | null {
   if (area.kind === "feature") return null;
   if (area.kind === "circle") return circleRing(area.at, area.radius);
   if (area.kind === "polygon") return [...area.ring, area.ring[0]!];
-  const [west, south, east, north] = area.bounds as [number, number, number, number];
+  const [west, south, end, north] = area.bounds as [number, number, number, number];
+  // Across the antimeridian its east has the smaller number.
+  const east = end < west ? end + WORLD : end;
   return [
     [west, south],
     [east, south],
@@ -65,12 +69,18 @@ export function toArea(kind: Drawn, ring: readonly (readonly number[])[]): Area 
   const [west, east] = ends(ring.map(([lon]) => lon!));
   const [south, north] = ends(ring.map(([, lat]) => lat!));
   if (!(west < east && south < north)) return null;
-  if (kind === "rectangle") return { kind: "box", bounds: [round(west), round(south), round(east), round(north)] };
+  if (kind === "rectangle") {
+    const [left, right] = east - west < WORLD ? [wrap([west, 0])[0], wrap([east, 0])[0]] : [-WORLD / 2, WORLD / 2];
+    return { kind: "box", bounds: [round(left), round(south), round(right), round(north)] };
+  }
   if (kind === "circle") {
     const at = roundAt([(west + east) / 2, (south + north) / 2]);
     return toCircle(at, distance(at, [east, at[1]]));
   }
-  const corners = simplify(ring.slice(0, -1).map(roundAt), MOST_CORNERS);
+  // On the world that most of it lies on; what is beyond that one's end is cut off.
+  const turn = Math.round((west + east) / 2 / WORLD) * WORLD;
+  const within = ring.slice(0, -1).map(([lon, lat]) => [Math.min(Math.max(lon! - turn, -WORLD / 2), WORLD / 2), lat!]);
+  const corners = simplify(within.map(roundAt), MOST_CORNERS);
   return corners.length < 3 ? null : { kind: "polygon", ring: corners };
 }
 

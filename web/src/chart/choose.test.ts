@@ -2,8 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseFilter, writeFilter } from "../filter/cql2.ts";
 import { parseQuestion, type Question, type Shared } from "../filter/question.ts";
+import { parseExact } from "../query/json.ts";
+import type { Aggregate } from "../query/types.ts";
 import { CATEGORIES, GIRTHS, HEIGHTS, LAYER, MONTHS } from "../testing/aggregates.ts";
+import { Words } from "../ui/i18n.svelte.ts";
 import { listNarrowing, readPicked, toggleValues, wayOf, writeSpan, writeWithout } from "./choose.ts";
+import { buildModel, type AggregateGroup } from "./model.ts";
 import { parseSpec } from "./spec.ts";
 
 const ask = (text = "", shared: Partial<Shared> = {}): Question => parseQuestion(text, { window: null, area: null, ...shared }, LAYER);
@@ -16,6 +20,42 @@ test("bars next to each other become a clause that holds their rows and no other
   assert.deepEqual(writeSpan(GIRTHS, field("girth"), 0, 1), { kind: "range", from: 0, to: 19 });
   assert.deepEqual(writeSpan(HEIGHTS, field("height"), 0, 0), { kind: "range", from: 0, to: 2.5, under: true });
   assert.deepEqual(writeSpan(HEIGHTS, field("height"), 1, 1), { kind: "range", from: 2.5, to: 5 });
+});
+
+test("a bar of times that no filter can name is not taken for another time, and one at the end of all is open", () => {
+  const years = (...values: string[]) =>
+    ({ ...MONTHS, bucket: "year", values: values.slice(0, -1), ends: values.slice(1) }) as Extract<typeof MONTHS, { kind: "time" }>;
+  const old = years("0044-01-01 BC", "0043-01-01 BC", "0002-01-01 BC", "0001-01-01 BC", "0100-01-01", "0200-01-01");
+  assert.equal(writeSpan(old, field("seen"), 0, 0), null);
+  assert.equal(writeSpan(old, field("seen"), 3, 3), null);
+  assert.deepEqual(writeSpan(old, field("seen"), 4, 4), { kind: "range", from: "0100-01-01", to: "0199-12-31" });
+  assert.deepEqual(writeSpan(old, field("seen"), 0, 4), { kind: "range", from: null, to: "0199-12-31" });
+  assert.deepEqual(readPicked(old, [], LAYER, ask("", { window: { from: "0044-01-01", to: "0150-01-01" } })), [
+    false,
+    false,
+    false,
+    true,
+    true,
+  ]);
+  const far = years("9998-01-01", "9999-01-01", "10000-01-01", "12024-01-01", "294276-01-01");
+  assert.deepEqual(writeSpan(far, field("seen"), 1, 1), { kind: "range", from: "9999-01-01", to: "9999-12-31" });
+  assert.equal(writeSpan(far, field("seen"), 2, 2), null);
+  assert.equal(writeSpan(far, field("seen"), 3, 3), null);
+  assert.deepEqual(writeSpan(far, field("seen"), 1, 3), { kind: "range", from: "9999-01-01", to: null });
+});
+
+test("bins of numbers beyond 2^53 are drawn, named and picked", () => {
+  const text = `{"groups":[{"kind":"number","field":"girth","title":"Girth","unit":"","edges":[-9223372036854775808,0,9100000000000000000]}]}`;
+  const [bins] = (parseExact(text) as { groups: AggregateGroup[] }).groups as [AggregateGroup];
+  assert.deepEqual(writeSpan(bins, field("girth"), 0, 0), { kind: "range", from: -(2 ** 63), to: -1 });
+  const last = writeSpan(bins, field("girth"), 1, 1)!;
+  assert.deepEqual(last, { kind: "range", from: 0, to: 9.1e18, under: true });
+  assert.equal(writeFilter({ girth: last }, LAYER.fields), "girth >= 0 AND girth < 9100000000000000000");
+  assert.deepEqual(readPicked(bins, [], LAYER, ask("girth >= 0 AND girth < 9100000000000000000")), [false, true]);
+  const found = { groups: [bins], cells: [[1, 3]], measure: { of: "count" } } as unknown as Aggregate;
+  const { places, cells } = buildModel(found, LAYER, new Words(), String);
+  assert.match(places[1]!.label, /^0 – 9,100,000,000,000,000,000/);
+  assert.deepEqual(cells, [[0], [3]]);
 });
 
 test("an hour narrows to its day", () => {

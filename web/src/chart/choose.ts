@@ -4,7 +4,7 @@ import { isEmpty } from "../filter/cql2.ts";
 import { writeQuestion, type Question, type TimeWindow } from "../filter/question.ts";
 import type { Field, LayerDetail, Scalar } from "../query/types.ts";
 import type { MapState } from "../state/map-state.svelte.ts";
-import { addDays } from "../ui/dates.ts";
+import { fromDays, LAST_DAY, toDays } from "../ui/dates.ts";
 import type { AggregateGroup } from "./model.ts";
 import { TURNS, type Spec } from "./spec.ts";
 
@@ -59,8 +59,8 @@ export function readPicked(group: AggregateGroup, keys: readonly number[], layer
   const { from, to } = clause;
   if (group.kind === "time") {
     return group.values.map((value, at) => {
-      const [first, last] = [dayOf(String(value)), lastDay(group, at)];
-      return (from === null || last >= String(from)) && (to === null || first <= String(to));
+      const [first, last] = [toDays(String(value)), lastDay(group, at)];
+      return (from === null || last >= toDays(String(from))) && (to === null || first <= toDays(String(to)));
     });
   }
   const [low, high] = [from === null ? -Infinity : Number(from), to === null ? Infinity : Number(to)];
@@ -73,22 +73,33 @@ export function readPicked(group: AggregateGroup, keys: readonly number[], layer
 
 type TimeGroup = Extract<AggregateGroup, { kind: "time" }>;
 
-const dayOf = (text: string): string => text.slice(0, 10);
+/** Days that a filter can name, since 1970. */
+const [FIRST, LAST] = [toDays("0001-01-01"), toDays(LAST_DAY)];
 
 /** The last day that is in a bucket: of an hour its own. */
-function lastDay({ values, ends }: TimeGroup, at: number): string {
+function lastDay({ values, ends }: TimeGroup, at: number): number {
   const end = ends![at]!;
-  return end.includes("T") ? dayOf(String(values[at])) : addDays(end, -1);
+  return end.includes("T") ? toDays(String(values[at])) : toDays(end) - 1;
 }
 
-/** Places next to each other, as a clause; of hours their days. */
+/** Buckets of time as days; open where nothing lies beyond. Null where an end cannot be named. */
+function writeDays(group: TimeGroup, first: number, last: number): Clause | null {
+  const [low, high] = [toDays(String(group.values[first])), lastDay(group, last)];
+  const [opens, closes] = [!(low >= FIRST), !(high <= LAST)];
+  const named = (!opens || first === 0) && (!closes || last === group.values.length - 1) && !(low > LAST) && !(high < FIRST);
+  return named ? { kind: "range", from: opens ? null : fromDays(low), to: closes ? null : fromDays(high) } : null;
+}
+
+/** Places next to each other, as a clause; of hours their days. Null where no filter can say it. */
 export function writeSpan(group: AggregateGroup, field: Field, first: number, last: number): Clause | null {
-  if (group.kind === "time") return { kind: "range", from: dayOf(String(group.values[first])), to: lastDay(group, last) };
+  if (group.kind === "time") return writeDays(group, first, last);
   if (group.kind !== "number") return null;
   const [from, to] = [group.edges[first]!, group.edges[last + 1]!];
-  if (field.type === "integer") return { kind: "range", from, to: to - 1 };
-  // Where one bin ends the next one begins; only the last has its end.
-  return last === group.edges.length - 2 ? { kind: "range", from, to } : { kind: "range", from, to, under: true };
+  if (field.type === "integer" && Number.isSafeInteger(to)) return { kind: "range", from, to: to - 1 };
+  // Where one bin ends the next one begins; only the last has its end. Of whole numbers that is above all of them.
+  return field.type !== "integer" && last === group.edges.length - 2
+    ? { kind: "range", from, to }
+    : { kind: "range", from, to, under: true };
 }
 
 /** Values of a field with some put to them or, where all of them are there, taken out; null where none is left. */

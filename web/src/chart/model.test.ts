@@ -5,8 +5,8 @@ import { CATEGORIES, GIRTHS, HEIGHTS, LAYER, makeAggregate, MONTHS } from "../te
 import { Words } from "../ui/i18n.svelte.ts";
 import { wrap, writeCsv, writeSvg, type Caption } from "./export.ts";
 import { drawFigure, type Figure } from "./figure.ts";
-import { arrange, buildModel, isAnswer, type Model } from "./model.ts";
-import { parseSpec } from "./spec.ts";
+import { arrange, buildModel, describeBucket, isAnswer, type Model } from "./model.ts";
+import { parseSpec, type Step } from "./spec.ts";
 
 const words = new Words();
 const others = (count: number): string => (count ? `${count} others` : "Other");
@@ -65,6 +65,20 @@ test("rare values are one bar and rows without a value another", () => {
       ["no value", 1],
     ],
   );
+});
+
+test("buckets of times before the first year and behind the year 9999 have names of their own", () => {
+  const name = (...bucket: [step: Step, value: string, end: string]): string => describeBucket(words, ...bucket);
+  assert.equal(name("month", "0044-03-01 BC", "0044-04-01 BC"), "March 44 BC");
+  assert.equal(name("month", "12024-03-01", "12024-04-01"), "March 12024");
+  assert.equal(name("year", "0044-01-01 BC", "0043-01-01 BC"), "44 BC");
+  assert.equal(name("year", "0001-01-01 BC", "0001-01-01"), "1 BC");
+  assert.equal(name("year", "0001-01-01", "0002-01-01"), "1");
+  assert.match(name("week", "0044-03-12 BC", "0044-03-19 BC"), /^Mar 12\s–\s18, 44 BC$/);
+  assert.match(name("quarter", "0044-04-01 BC", "0044-07-01 BC"), /^Apr\s–\sJun 44 BC$/);
+  assert.match(name("decade", "0010-01-01 BC", "0001-01-01"), /^10\s–\s1 BC$/);
+  assert.equal(name("year", "9999-01-01", "10000-01-01"), "9999");
+  assert.equal(name("millennium", "5874000-01-01", "5875000-01-01"), "5874000-01-01");
 });
 
 test("bins of whole numbers are named by the numbers in them, others by their edges", () => {

@@ -1,8 +1,8 @@
 /** What the server counted, as a chart shows it: places along an axis, series, and a number for each pair. */
 import type { Aggregate, Field, LayerDetail, LegendEntry, Scalar } from "../query/types.ts";
 import type { Words } from "../ui/i18n.svelte.ts";
-import { describePeriod } from "../filter/periods.ts";
-import { addDays } from "../ui/dates.ts";
+import { describePeriod, eraOf } from "../filter/periods.ts";
+import { addDays, toDays } from "../ui/dates.ts";
 import type { Spec, Step } from "./spec.ts";
 
 export type AggregateGroup = Aggregate["groups"][number];
@@ -155,7 +155,10 @@ export function describeBucket(words: Words, step: Step, value: string | number,
   const text = String(value);
   if (step === "hour") return words.formatDate(text, true);
   if (step === "day" || !end) return words.formatDate(text);
-  if (step === "month") return write(Date.parse(`${text}T00:00:00Z`), { month: "long", year: "numeric" });
+  // Farther away than the browser's own calendar goes.
+  if (!Number.isFinite(toDays(end))) return text;
+  const first = new Date(toDays(text) * DAY);
+  if (step === "month") return write(first.getTime(), { month: "long", year: "numeric", ...eraOf(first) });
   return describePeriod(words, text, addDays(end, -1));
 }
 

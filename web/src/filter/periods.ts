@@ -14,6 +14,9 @@ export interface Preset extends Period {
 const at = (day: string): Date => new Date(toDays(day) * 86_400_000);
 const pad = (number: number): string => String(number).padStart(2, "0");
 
+/** Years are told apart from those before the first. */
+export const eraOf = (day: Date): Intl.DateTimeFormatOptions => (day.getUTCFullYear() < 1 ? { era: "short" } : {});
+
 /** The first day of a month, which may be one of another year: month 13 is the next January. */
 function firstOf(year: number, month: number): string {
   return new Date(Date.UTC(year, month - 1, 1)).toISOString().slice(0, 10);
@@ -28,15 +31,19 @@ function months(year: number, from: number, length: number): Period {
 export function describePeriod({ formatDate, locale, t }: Words, from: string | null, to: string | null): string {
   if (from === null) return to === null ? "" : t("timeUntil", { to: formatDate(to) });
   if (to === null) return t("timeSince", { from: formatDate(from) });
-  if (toDays(from) > toDays(to)) return `${formatDate(from)} – ${formatDate(to)}`;
-  const whole = from.endsWith("-01") && addDays(to, 1).endsWith("-01");
-  const years = whole && from.endsWith("-01-01") && to.endsWith("-12-31");
+  if (!(toDays(from) <= toDays(to))) return `${formatDate(from)} – ${formatDate(to)}`;
+  const [first, after] = [at(from), at(addDays(to, 1))];
+  const whole = first.getUTCDate() === 1 && after.getUTCDate() === 1;
+  const years = whole && first.getUTCMonth() === 0 && after.getUTCMonth() === 0;
+  const year: Intl.DateTimeFormatOptions = { year: "numeric", ...eraOf(first) };
   const options: Intl.DateTimeFormatOptions = years
-    ? { year: "numeric" }
+    ? year
     : whole
-      ? { year: "numeric", month: "short" }
-      : { dateStyle: "medium" };
-  return new Intl.DateTimeFormat(locale, { ...options, timeZone: "UTC" }).formatRange(at(from), at(to));
+      ? { ...year, month: "short" }
+      : year.era
+        ? { ...year, month: "short", day: "numeric" }
+        : { dateStyle: "medium" };
+  return new Intl.DateTimeFormat(locale, { ...options, timeZone: "UTC" }).formatRange(first, at(to));
 }
 
 /** In the north by the months that they begin in. */

@@ -652,9 +652,6 @@ export const areas = {
   hereFailed: "Der Server konnte nicht sagen, was hier ist.",
   notCounted: "Nicht gezählt, weil ihre Filter nicht verwendet werden konnten: {layers}",
   asking: "Wird gesucht …",
-  found: "{count} {noun}",
-  switchOn: "Auf der Karte zeigen",
-  marked: "Ort {place}",
 } satisfies AreaWords;
 
 export const comparing = {

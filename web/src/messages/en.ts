@@ -646,9 +646,6 @@ export const areas = {
   hereFailed: "The server could not say what is here.",
   notCounted: "Not counted, because their filters could not be used: {layers}",
   asking: "Looking around…",
-  found: "{count} {noun}",
-  switchOn: "Show on the map",
-  marked: "Place {place}",
 };
 
 /** What the page says about two maps that are compared; fetched with the second. */

@@ -650,9 +650,6 @@ export const areas = {
   hereFailed: "El servidor no pudo decir qué hay aquí.",
   notCounted: "Sin contar, porque no se pudieron usar sus filtros: {layers}",
   asking: "Buscando…",
-  found: "{count} {noun}",
-  switchOn: "Mostrar en el mapa",
-  marked: "Lugar {place}",
 } satisfies AreaWords;
 
 export const comparing = {

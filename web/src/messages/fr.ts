@@ -654,9 +654,6 @@ export const areas = {
   hereFailed: "Le serveur n’a pas pu dire ce qu’il y a ici.",
   notCounted: "Non comptées, car leurs filtres n’ont pas pu être appliqués : {layers}",
   asking: "Recherche…",
-  found: "{count} {noun}",
-  switchOn: "Afficher sur la carte",
-  marked: "Lieu {place}",
 } satisfies AreaWords;
 
 export const comparing = {

@@ -651,9 +651,6 @@ export const areas = {
   hereFailed: "O servidor não pôde dizer o que há aqui.",
   notCounted: "Não contadas, porque não foi possível usar os seus filtros: {layers}",
   asking: "À procura…",
-  found: "{count} {noun}",
-  switchOn: "Mostrar no mapa",
-  marked: "Lugar {place}",
 } satisfies AreaWords;
 
 export const comparing = {

@@ -17,6 +17,11 @@ export class Choices {
     return parseAddress(this.#now, "");
   }
 
+  /** It is what is chosen already. */
+  has(address: Address): boolean {
+    return choiceOf(address) === this.#now;
+  }
+
   /** What is chosen where there is nothing to take back. */
   begin(address: Address): void {
     this.#now = choiceOf(address);

@@ -81,6 +81,7 @@ export interface Choice extends Shared {
   readonly theme: "light" | "dark";
   /** Layers that the map narrows to the window by itself. */
   readonly whole: readonly string[];
+  readonly printing: boolean;
   readonly foretold: Foretold | null;
   /** There is no map to draw. */
   readonly blind: boolean;
@@ -285,7 +286,8 @@ export class Knowledge {
 
   /** The filter of a layer's tiles. */
   #tileFilter(id: string): string | null {
-    return this.filter(id, this.#choice.whole.includes(id) ? null : this.#choice.window);
+    const { printing, whole, window } = this.#choice;
+    return this.filter(id, whole.includes(id) && !printing ? null : window);
   }
 
   /** The layer, with the version of all data that its answers under its filter come from. */

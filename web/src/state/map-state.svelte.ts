@@ -83,6 +83,8 @@ export class MapState {
   bar = $state<Bar | null>(null);
   /** Layers whose tiles hold every feature with its time: the time bar narrows them on the map itself. */
   whole = $state.raw<readonly string[]>([]);
+  /** A sheet of the map is made, on which nothing is left out but by the server. */
+  printing = $state(false);
   /** What the time bar has counted already, under the window that it says. */
   foretold = $state.raw<Foretold | null>(null);
   /** The map, once it is there. */
@@ -313,6 +315,12 @@ export class MapState {
     this.#choices.add(this.#address(), same);
   }
 
+  /** Write down what narrows the layers; what was chosen before already is no step. */
+  #choose(key: string, same = false): void {
+    if (!same && this.#choices.has(this.#address())) this.#bar.replace(this.link);
+    else this.#writeAddress(key, same);
+  }
+
   get canUndo(): boolean {
     return this.#choices.canUndo;
   }
@@ -337,7 +345,7 @@ export class MapState {
     const told = this.subject;
     if (on && this.#selection?.layer === id) this.#selection = null;
     this.stated = on ? this.#wanted.filter((other) => other !== id) : [...this.#wanted, id];
-    if (this.subject !== told) this.chart = null;
+    if (this.subject !== told) this.chart = this.sort = this.columns = null;
     this.#writeAddress(`layer ${id}`);
   }
 
@@ -394,7 +402,7 @@ export class MapState {
   setWindow(window: TimeWindow | null, same = false): void {
     this.window = window;
     this.#countAnew((id) => this.layer(id)?.time !== null);
-    this.#writeAddress(window ? "time" : "no time", same);
+    this.#choose(window ? "time" : "no time", same);
   }
 
   /** Show another step of a play, of which the address tells no more than where it stops. */
@@ -408,7 +416,7 @@ export class MapState {
     this.area = area;
     this.#countAnew(() => true);
     // As with a part of a filter, to take it out is a step of its own.
-    this.#writeAddress(area ? "area" : "no area");
+    this.#choose(area ? "area" : "no area");
   }
 
   /** Take out all that narrows a layer, that included which all layers share. */

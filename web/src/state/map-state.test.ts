@@ -676,9 +676,10 @@ test("each tab is a step back, none for undo, and tells of one layer that is on"
   assert.equal(bar.steps.length, steps + 3);
   assert.match(bar.address, /tab=chart&of=trees&chart=height:20/);
   assert.equal(state.canUndo, false);
+  state.setTable("columns", "species");
   state.toggle("trees");
-  // What was drawn of trees is nothing to draw of crime.
-  assert.deepEqual([state.subject, state.chart], ["crime", null]);
+  // What was drawn and listed of trees is nothing to draw and list of crime.
+  assert.deepEqual([state.subject, state.chart, state.columns], ["crime", null, null]);
   state.toggle("trees");
   assert.equal(state.subject, "trees");
   while (bar.steps.length > steps) bar.steps.pop();
@@ -756,6 +757,21 @@ test("a map that is closed leaves its address alone", async () => {
   state.close();
   state.setWindow({ from: "2024-01-01", to: "2024-01-07" });
   assert.equal(bar.address, before);
+});
+
+test("a window or an area that is chosen once more is no step, nor is a window that was let go where it was", async () => {
+  const { state, bar } = open("?layers=crime&time=2024-01-01/2024-12-31");
+  await rest();
+  state.playTo({ window: { from: "2024-03-01", to: "2024-03-31" }, counts: {} });
+  state.setWindow({ from: "2024-01-01", to: "2024-12-31" });
+  assert.equal(bar.steps.length, 1);
+  assert.equal(state.canUndo, false);
+  state.setArea({ kind: "feature", layer: "districts", fid: 1 });
+  state.setArea({ kind: "feature", layer: "districts", fid: 1 });
+  // However soon after it, the next choice is a step of its own.
+  state.setWindow({ from: "2024-01-01", to: "2024-12-31" });
+  state.setWindow({ from: "2024-02-01", to: "2024-12-31" });
+  assert.equal(bar.steps.length, 3);
 });
 
 test("what narrows a step of a play anew is counted anew, at once", async () => {

@@ -45,9 +45,12 @@ export function resized(unit: Unit, window: Span, end: "from" | "to", place: num
   return { ...window, [end]: within(stopped, whole) };
 }
 
+/** Where an end is on the axis: behind the last day. */
+export const edgeAt = (window: Span, end: "from" | "to"): number => toDays(window[end]) + (end === "from" ? 0 : 1);
+
 /** One end by some steps. */
 export function stepped(unit: Unit, window: Span, end: "from" | "to", by: number, whole: Span): Span {
-  const edge = toDays(window[end]) + (end === "from" ? 0 : 1);
+  const edge = edgeAt(window, end);
   const number = numberAt(unit, edge);
   // From within a step its own start is the first one back.
   const inside = by < 0 && edgeOf(unit, number) !== edge ? 1 : 0;

@@ -13,9 +13,9 @@ export function dateOf(text: string): string | null {
   return Number.isNaN(time) || fromDays(time / DAY) !== day ? null : day;
 }
 
-/** Days since 1970, for arithmetic and sliders; buckets of times may end in the year 10000, and begin in "0001-01-01 BC". */
+/** Days since 1970, for arithmetic and sliders; buckets of times may end in the year 10000, and begin in "0001-01-01 BC", which `fromDays` calls "-000000-01-01". */
 export function toDays(day: string): number {
-  const [, year, date, era] = /^(\d+)(-\d\d-\d\d)[^ ]*( BC)?/.exec(day) ?? [];
+  const [, year, date, era] = /^([+-]?\d+)(-\d\d-\d\d)[^ ]*( BC)?/.exec(day) ?? [];
   const number = era ? 1 - Number(year) : Number(year);
   return Date.parse(`${number < 0 ? "-" : "+"}${String(Math.abs(number)).padStart(6, "0")}${date}T00:00:00Z`) / DAY;
 }
