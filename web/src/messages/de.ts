@@ -490,6 +490,7 @@ export const charts = {
   within: "Im Filter",
   pale: "Grau oder blass: außerhalb des Filters.",
   lost: "Der Link verlangt ein Diagramm, das diese Ebene nicht hat.",
+  tooMany: "Das wären zu viele Teile für ein Diagramm: Wählen Sie längere Schritte, weniger Gruppen oder einen engeren Filter.",
   refused: "Der Server konnte das nicht zeichnen:",
   nothing: "Diese Ebene hat kein Feld, aus dem sich ein Diagramm zeichnen ließe.",
 } satisfies ChartWords;

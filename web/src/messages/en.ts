@@ -481,6 +481,7 @@ export const charts = {
   within: "Within the filter",
   pale: "Grey or pale: outside the filter.",
   lost: "The link asks for a chart that this layer does not have.",
+  tooMany: "That would be too many parts for one chart: choose longer steps, fewer groups or a narrower filter.",
   refused: "The server could not draw this:",
   nothing: "This layer has no field that a chart could be drawn of.",
 };

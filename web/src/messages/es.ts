@@ -489,6 +489,7 @@ export const charts = {
   within: "Dentro del filtro",
   pale: "Gris o pálido: fuera del filtro.",
   lost: "El enlace pide un gráfico que esta capa no tiene.",
+  tooMany: "Serían demasiadas partes para un gráfico: elija pasos más largos, menos grupos o un filtro más estrecho.",
   refused: "El servidor no pudo dibujar esto:",
   nothing: "Esta capa no tiene ningún campo del que hacer un gráfico.",
 } satisfies ChartWords;

@@ -493,6 +493,7 @@ export const charts = {
   within: "Dans le filtre",
   pale: "Gris ou pâle : hors du filtre.",
   lost: "Le lien demande un graphique que cette couche n’a pas.",
+  tooMany: "Cela ferait trop de parties pour un graphique : choisissez des pas plus longs, moins de groupes ou un filtre plus étroit.",
   refused: "Le serveur n’a pas pu dessiner ceci :",
   nothing: "Cette couche n’a aucun champ dont faire un graphique.",
 } satisfies ChartWords;

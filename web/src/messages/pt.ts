@@ -490,6 +490,7 @@ export const charts = {
   within: "Dentro do filtro",
   pale: "Cinzento ou pálido: fora do filtro.",
   lost: "A ligação pede um gráfico que esta camada não tem.",
+  tooMany: "Seriam partes a mais para um gráfico: escolha passos mais longos, menos grupos ou um filtro mais estreito.",
   refused: "O servidor não conseguiu desenhar isto:",
   nothing: "Esta camada não tem nenhum campo de que fazer um gráfico.",
 } satisfies ChartWords;
