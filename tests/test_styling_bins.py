@@ -16,6 +16,7 @@ from geoserver.database.status import LayerStatus
 from geoserver.model import Field, Layer, TilePlan
 from geoserver.settings import Settings
 from geoserver.styling import build_style, check, describe_bins
+from geoserver.styling.build import drawn_layers
 from geoserver.styling.expressions import evaluate
 
 VALIDATOR = Path(__file__).parent.parent / "web/node_modules/.bin/gl-style-validate"
@@ -128,6 +129,15 @@ def test_the_bins_of_a_basemap_are_not_drawn(catalog: Catalog) -> None:
     hidden = make_catalog(circles(), basemap=True)
     assert bins_in(styled(hidden)) == []
     assert describe_bins(hidden, hidden.layers["things"], make_status("things")) is None
+
+
+def test_a_layer_that_is_called_as_one_of_the_world_around_is_not_taken_for_it(catalog: Catalog) -> None:
+    named = replace(catalog.layers["crime"], id="countries", style="")
+    beside = replace(catalog, layers={**catalog.layers, "countries": named})
+    style = build_style(beside, make_statuses(beside), "light", BASE_URL)
+    assert bins_in(style) == []
+    assert drawn_layers(beside, "light") == []
+    assert [str(problem) for problem in check(beside)] == []
 
 
 @pytest.mark.parametrize("base", ["light", "dark"])

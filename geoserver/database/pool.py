@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import re
+import select
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -68,13 +69,12 @@ class Database:
         ours = SettingsOf(statement_timeout=str(int(settings.statement_timeout * 1000)))
         limits: dict[str, Any] = {"timeout": _WAIT, "reconnect_timeout": 0, "open": False, "max_idle": 300}
         limits["kwargs"] = connect_options(url)
-        self._pool = AsyncConnectionPool(
-            url, min_size=1, max_size=settings.pool_size, configure=ours.apply_async, **limits
+        several: dict[str, Any] = {"configure": ours.apply_async, "check": _check_async, **limits}
+        self._pool = AsyncConnectionPool(url, min_size=1, max_size=settings.pool_size, **several)
+        self._pool_pages = AsyncConnectionPool(url, min_size=0, max_size=settings.ogc_threads, **several)
+        self._pool_sync = ConnectionPool(
+            url, min_size=0, max_size=settings.ogc_threads, configure=ours.apply, check=_check, **limits
         )
-        self._pool_pages = AsyncConnectionPool(
-            url, min_size=0, max_size=settings.ogc_threads, configure=ours.apply_async, **limits
-        )
-        self._pool_sync = ConnectionPool(url, min_size=0, max_size=settings.ogc_threads, configure=ours.apply, **limits)
 
     async def open(self) -> None:
         """Start the pools; does not wait, so that a server starts while its database is still away."""
@@ -183,6 +183,25 @@ def explain(error: Exception) -> BadParameterError | UnavailableError | None:
         log.warning("What is loaded has changed under a query: %s", " ".join(str(error).split()))
         return OvertakenError()
     return None
+
+
+async def _check_async(connection: psycopg.AsyncConnection) -> None:
+    """Before a request gets it: raises where it was ended while it was idle, and the pool gives another one."""
+    if _is_spoken_to(connection):
+        await AsyncConnectionPool.check_connection(connection)
+
+
+def _check(connection: psycopg.Connection) -> None:
+    """The same for threads."""
+    if _is_spoken_to(connection):
+        ConnectionPool.check_connection(connection)
+
+
+def _is_spoken_to(connection: psycopg.Connection | psycopg.AsyncConnection) -> bool:
+    """Whether there is something to read though nothing was asked, mostly the connection's end; costs no round trip."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _holds_shape(params: Parameters) -> bool:

@@ -26,6 +26,7 @@ __all__ = [
     "NOTE",
     "SIZES",
     "SUFFIX",
+    "WORLD",
     "Ladder",
     "add_bins",
     "bins_layers",
@@ -37,6 +38,7 @@ __all__ = [
 ]
 
 SUFFIX = f":{BINS}"  # ends the name of the MVT layer that holds a layer's bins
+WORLD = ("world", "graticule")  # the sources of what lies around a city, whose layers are none of the catalogue's
 MARKS, CASING = "-marks", "-casing"  # end the ids of what is drawn in the middle of each bin
 SIZES = "geoserver:marks"  # in the metadata of marks: whether they are frames, their widths for few and for many
 NOTE = "geoserver:bins"  # in the metadata of a layer's style: false, or an object with colors, dark, breaks, opacity
@@ -146,7 +148,8 @@ def add_bins(
     `taken`, by bins of another layer, are not used where the style does not ask for them. Unless they are `marked`,
     all bins are filled; where the map is `shared` with other layers, none is.
     """
-    drawn = dict.fromkeys(item.get("source-layer", "") for item in style["layers"])
+    items = [item for item in style["layers"] if item.get("source") not in WORLD]
+    drawn = dict.fromkeys(item.get("source-layer", "") for item in items)
     for layer in [catalog.layers[name] for name in drawn if name in catalog.layers]:
         if not has_bins(catalog, layer, style):
             continue

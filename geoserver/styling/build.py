@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from geoserver.catalog import Catalog
 from geoserver.errors import NotFoundError
 from geoserver.model import Layer
-from geoserver.styling.bins import SUFFIX, Ladder, add_bins, find_ladder, has_bins, share_bins
+from geoserver.styling.bins import SUFFIX, WORLD, Ladder, add_bins, find_ladder, has_bins, share_bins
 from geoserver.styling.colours import list_colours
 from geoserver.styling.flat import flatten
 from geoserver.styling.fonts import add_font_faces
@@ -38,7 +38,6 @@ __all__ = [
 ]
 
 BASE = "base"  # the source of every basemap
-WORLD = ("world", "graticule")  # the sources of what lies around a city
 FILLS_BELOW = "geoserver:fills-below"  # id of the basemap layer that areas go under
 BINS_BELOW = "geoserver:bins-below"  # id of the basemap layer that bins go under: its first street
 DATA_BELOW = "geoserver:data-below"  # id of the basemap layer that lines and points go under: its first greater label
@@ -58,7 +57,8 @@ def style_names(catalog: Catalog) -> list[str]:
 
 def drawn_layers(catalog: Catalog, name: str) -> list[str]:
     """Ids of the data layers that the style `name` draws. Raises NotFoundError for an unknown style."""
-    drawn = dict.fromkeys(item.get("source-layer", "").removesuffix(SUFFIX) for item in _find(catalog, name)["layers"])
+    items = [item for item in _find(catalog, name)["layers"] if item.get("source") not in WORLD]
+    drawn = dict.fromkeys(item.get("source-layer", "").removesuffix(SUFFIX) for item in items)
     return [layer_id for layer_id in drawn if layer_id in catalog.layers and not catalog.layers[layer_id].basemap]
 
 

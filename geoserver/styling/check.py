@@ -12,8 +12,8 @@ from geoserver.catalog.names import near
 from geoserver.errors import CatalogError
 from geoserver.model import Layer
 from geoserver.styling.basemap import check_basemap
-from geoserver.styling.bins import NOTE, SUFFIX, note_faults
-from geoserver.styling.build import BASE, BINS_BELOW, DATA_BELOW, FILLS_BELOW, WORLD
+from geoserver.styling.bins import NOTE, SUFFIX, WORLD, note_faults
+from geoserver.styling.build import BASE, BINS_BELOW, DATA_BELOW, FILLS_BELOW
 from geoserver.styling.expressions import fields_in
 from geoserver.styling.outlines import LEGEND
 
@@ -79,9 +79,9 @@ def _problems_of_layer(
     source, name = item.get("source"), item.get("source-layer", "")
     if source not in style.get("sources", {}):
         yield f"{where}.source", f"one of the style's sources; got {source!r}"
-    # The layers inside ready-made tiles have names and fields of their own.
+    # The layers inside ready-made tiles and those around a city have names and fields of their own.
     ready_made = _draws_ready_made(catalog, style.get("sources", {}).get(source, {}))
-    layer = None if ready_made else catalog.layers.get(name.removesuffix(SUFFIX))
+    layer = None if ready_made or source in WORLD else catalog.layers.get(name.removesuffix(SUFFIX))
     if layer is None or (source == BASE and not layer.basemap):
         if source not in (BASE, *WORLD) and not ready_made:  # a basemap draws what there is of its layers
             yield f"{where}.source-layer", f"a layer of the catalogue; got {name!r}"

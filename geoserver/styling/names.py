@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from geoserver.styling.build import BASE, WORLD
+from geoserver.styling.bins import WORLD
+from geoserver.styling.build import BASE
 from geoserver.styling.ready_made import find_ready_made, list_fields
 
 if TYPE_CHECKING:

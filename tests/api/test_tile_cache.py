@@ -374,6 +374,26 @@ def test_a_lost_listener_comes_back_and_drops_what_changed_meanwhile(served: Wor
     served.wait_for_invalidation(lambda: served.notify([[0, 0, 0, 0, 0]]))
 
 
+def test_connections_that_were_ended_while_idle_cost_nobody_an_answer(served: World) -> None:
+    doors = [
+        "/ogc/collections/stops/items?limit=5&name={n}",
+        "/ogc/collections/stops/items/1",
+        "/api/layers/stops/summary?name={n}",
+        "/api/layers/stops/aggregate?name={n}",
+        "/api/layers/stops/rows/marks?name={n}",
+        "/api/here?at=-28.6,45.2&radius={n}1",
+        "/tiles/stops/0/0/0.mvt?name={n}",
+        "/download/stops.csv?name={n}",
+    ]
+    for n in range(3):
+        found = {door: served.ask(door.format(n=n)).status for door in doors}
+        assert set(found.values()) <= {200, 204}, found
+        served.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
 def test_while_the_database_is_away_hot_tiles_are_served_and_cold_ones_are_503(
     served: World, database_server: str
 ) -> None:

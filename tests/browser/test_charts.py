@@ -122,6 +122,15 @@ def test_bins_of_a_number_hold_the_rows_that_their_filter_leaves(
     expect(page.get_by_role("button", name=re.compile("^Remove filter"))).to_have_count(0)
 
 
+def test_more_steps_than_a_chart_holds_are_told_in_the_readers_language(open_viewer: Callable[..., Any]) -> None:
+    viewer = open_viewer("/?layers=crime&tab=chart&chart=reported_at:month&lang=fr")
+    viewer.expected_faults = ("400",)
+    viewer.page.get_by_role("combobox", name="Pas").select_option("hour")
+    told = viewer.page.get_by_role("alert").filter(has_text="Cela ferait trop de parties pour un graphique")
+    expect(told).to_be_visible()
+    expect(told).not_to_contain_text("reported_at")
+
+
 def test_files_of_a_chart_say_what_it_is(open_viewer: Callable[..., Any], tmp_path: Path) -> None:
     viewer = open_viewer("/?layers=crime&tab=chart&chart=category&filter.crime=district%20IN%20('Ansalli')")
     page = viewer.page

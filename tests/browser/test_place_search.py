@@ -125,3 +125,20 @@ def test_escape_closes_and_clears_and_what_nothing_is_called_is_said(
     box.press("Escape")
     box.press("Escape")
     expect(box).to_have_value("")
+
+
+def test_a_part_that_does_not_answer_is_said_below_what_is_found_until_it_answers(
+    open_viewer: Callable[..., Any],
+) -> None:
+    viewer = open_viewer("/?layers=trees")
+    page = viewer.page
+    viewer.expected_faults = ("Failed to load resource",)
+    page.route(re.compile("parts=places"), lambda route: route.abort())
+    box_of(page).fill("Rua da")
+    lost = page.get_by_role("status").filter(has_text="The search does not answer at the moment.")
+    expect(lost).to_be_visible()
+    expect(lost).not_to_have_class(re.compile("sr"))
+    expect(page.get_by_role("group", name="Features").get_by_role("option").first).to_be_visible()
+    page.unroute_all()
+    expect(option(page, "Places and addresses", "Rua da")).to_be_visible(timeout=30_000)
+    expect(lost).to_have_count(0)

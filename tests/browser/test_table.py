@@ -92,6 +92,20 @@ def test_headings_sort_and_columns_move_and_both_are_in_the_address_and_steps_ba
     expect(heading).to_have_count(1)
 
 
+def test_columns_that_a_link_asks_for_in_vain_and_a_row_that_is_gone_are_told(open_viewer: Callable[..., Any]) -> None:
+    viewer = open_viewer("/?layers=trees&tab=table&sort=-heigth&columns=species,girth2&select=trees/999999")
+    viewer.expected_faults = ("404",)
+    page = viewer.page
+    note = page.get_by_text("The link asks for columns that this layer does not have: heigth, girth2.")
+    expect(note).to_be_visible()
+    expect(page.get_by_role("alert").get_by_text("This entry is no longer there.")).to_be_visible()
+    expect(page.get_by_role("button", name="Try again")).to_have_count(0)
+    note.get_by_role("button", name="Close").click()
+    expect(note).to_have_count(0)
+    assert "columns=species" in page.url
+    assert "sort=" not in page.url
+
+
 def test_a_row_is_shown_on_the_map_and_what_is_selected_there_in_the_table(
     open_viewer: Callable[..., Any], sql: Callable[[str], Any]
 ) -> None:

@@ -105,6 +105,7 @@ export default {
   inViewBins: "{title}: {count} im Ausschnitt, als Quadrate gezeigt.",
   fullest: "Die vollsten Quadrate",
   detailsFailed: "Die Angaben konnten nicht geladen werden.",
+  entryGone: "Diesen Eintrag gibt es nicht mehr.",
   readingsNone: "Noch keine Messwerte.",
   readings: "Messwerte",
   pageBefore: "Vorheriges an dieser Stelle",
@@ -493,6 +494,7 @@ export const charts = {
   within: "Im Filter",
   pale: "Grau oder blass: außerhalb des Filters.",
   lost: "Der Link verlangt ein Diagramm, das diese Ebene nicht hat.",
+  tooMany: "Das wären zu viele Teile für ein Diagramm: Wählen Sie längere Schritte, weniger Gruppen oder einen engeren Filter.",
   refused: "Der Server konnte das nicht zeichnen:",
   nothing: "Diese Ebene hat kein Feld, aus dem sich ein Diagramm zeichnen ließe.",
 } satisfies ChartWords;
@@ -503,6 +505,7 @@ export const rows = {
   chooseColumns: "Spalten wählen und ordnen",
   before: "„{field}“ nach vorn",
   after: "„{field}“ nach hinten",
+  lostColumns: "Der Link verlangt Spalten, die diese Ebene nicht hat: {names}.",
   usualColumns: "Die üblichen Spalten",
   moved: "„{field}“ ist Spalte {number}",
   where: "Zeilen {first}–{last} von {count}",

@@ -97,6 +97,7 @@ export default {
   inViewBins: "{title}: {count} in view, shown as squares.",
   fullest: "Fullest squares",
   detailsFailed: "The details could not be loaded.",
+  entryGone: "This entry is no longer there.",
   readingsNone: "No readings yet.",
   readings: "Readings",
   pageBefore: "Previous one here",
@@ -484,6 +485,7 @@ export const charts = {
   within: "Within the filter",
   pale: "Grey or pale: outside the filter.",
   lost: "The link asks for a chart that this layer does not have.",
+  tooMany: "That would be too many parts for one chart: choose longer steps, fewer groups or a narrower filter.",
   refused: "The server could not draw this:",
   nothing: "This layer has no field that a chart could be drawn of.",
 };
@@ -496,6 +498,7 @@ export const rows = {
   chooseColumns: "Choose and order columns",
   before: "Move “{field}” forward",
   after: "Move “{field}” back",
+  lostColumns: "The link asks for columns that this layer does not have: {names}.",
   usualColumns: "The usual columns",
   moved: "“{field}” is column {number}",
   where: "Rows {first}–{last} of {count}",

@@ -105,6 +105,7 @@ export default {
   inViewBins: "{title}: {count} a la vista, en forma de cuadrados.",
   fullest: "Los cuadrados más llenos",
   detailsFailed: "No se pudieron cargar los detalles.",
+  entryGone: "Esta entrada ya no existe.",
   readingsNone: "Todavía no hay mediciones.",
   readings: "Mediciones",
   pageBefore: "Anterior en este lugar",
@@ -492,6 +493,7 @@ export const charts = {
   within: "Dentro del filtro",
   pale: "Gris o pálido: fuera del filtro.",
   lost: "El enlace pide un gráfico que esta capa no tiene.",
+  tooMany: "Serían demasiadas partes para un gráfico: elija pasos más largos, menos grupos o un filtro más estrecho.",
   refused: "El servidor no pudo dibujar esto:",
   nothing: "Esta capa no tiene ningún campo del que hacer un gráfico.",
 } satisfies ChartWords;
@@ -502,6 +504,7 @@ export const rows = {
   chooseColumns: "Elegir y ordenar columnas",
   before: "Mover «{field}» hacia delante",
   after: "Mover «{field}» hacia atrás",
+  lostColumns: "El enlace pide columnas que esta capa no tiene: {names}.",
   usualColumns: "Las columnas habituales",
   moved: "«{field}» es la columna {number}",
   where: "Filas {first}–{last} de {count}",

@@ -105,6 +105,7 @@ export default {
   inViewBins: "{title} : {count} à l’écran, sous forme de carrés.",
   fullest: "Les carrés les plus remplis",
   detailsFailed: "Les détails n’ont pas pu être chargés.",
+  entryGone: "Cette entrée n’existe plus.",
   readingsNone: "Pas encore de mesures.",
   readings: "Mesures",
   pageBefore: "Précédent à cet endroit",
@@ -496,6 +497,7 @@ export const charts = {
   within: "Dans le filtre",
   pale: "Gris ou pâle : hors du filtre.",
   lost: "Le lien demande un graphique que cette couche n’a pas.",
+  tooMany: "Cela ferait trop de parties pour un graphique : choisissez des pas plus longs, moins de groupes ou un filtre plus étroit.",
   refused: "Le serveur n’a pas pu dessiner ceci :",
   nothing: "Cette couche n’a aucun champ dont faire un graphique.",
 } satisfies ChartWords;
@@ -506,6 +508,7 @@ export const rows = {
   chooseColumns: "Choisir et ordonner les colonnes",
   before: "Avancer « {field} »",
   after: "Reculer « {field} »",
+  lostColumns: "Le lien demande des colonnes que cette couche n’a pas : {names}.",
   usualColumns: "Les colonnes habituelles",
   moved: "« {field} » est la colonne {number}",
   where: "Lignes {first}–{last} sur {count}",

@@ -105,6 +105,7 @@ export default {
   inViewBins: "{title}: {count} à vista, em forma de quadrados.",
   fullest: "Os quadrados mais cheios",
   detailsFailed: "Não foi possível carregar os detalhes.",
+  entryGone: "Esta entrada já não existe.",
   readingsNone: "Ainda não há medições.",
   readings: "Medições",
   pageBefore: "Anterior neste lugar",
@@ -493,6 +494,7 @@ export const charts = {
   within: "Dentro do filtro",
   pale: "Cinzento ou pálido: fora do filtro.",
   lost: "A ligação pede um gráfico que esta camada não tem.",
+  tooMany: "Seriam partes a mais para um gráfico: escolha passos mais longos, menos grupos ou um filtro mais estreito.",
   refused: "O servidor não conseguiu desenhar isto:",
   nothing: "Esta camada não tem nenhum campo de que fazer um gráfico.",
 } satisfies ChartWords;
@@ -503,6 +505,7 @@ export const rows = {
   chooseColumns: "Escolher e ordenar colunas",
   before: "Mover “{field}” para a frente",
   after: "Mover “{field}” para trás",
+  lostColumns: "A ligação pede colunas que esta camada não tem: {names}.",
   usualColumns: "As colunas habituais",
   moved: "“{field}” é a coluna {number}",
   where: "Linhas {first}–{last} de {count}",

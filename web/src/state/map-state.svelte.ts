@@ -143,7 +143,11 @@ export class MapState {
   });
   /** Layers that the address asks for and the catalogue does not have. */
   readonly missing: string[] = $derived(
-    this.status === "ready" ? this.#wanted.filter((id) => !this.layer(id) && !this.#dismissed.includes(`layer ${id}`)) : [],
+    this.status === "ready"
+      ? [...new Set([...this.#wanted, ...(this.of ? [this.of] : [])])].filter(
+          (id) => !this.layer(id) && !this.#dismissed.includes(`layer ${id}`),
+        )
+      : [],
   );
   /** Parts of the address that this page does not know. */
   readonly unknown: string[] = $derived(

@@ -373,6 +373,15 @@ test("a layer that the catalogue does not have is named, kept in the address, an
   assert.deepEqual([state.missing, state.on], [[], ["unicorns", "trees", "crime"]]);
 });
 
+test("a layer that chart and table are to tell of, and that the catalogue does not have, is named", async () => {
+  const { server, state, bar } = open("?layers=trees&tab=chart&of=unicorns");
+  await serve(server);
+  assert.deepEqual([state.missing, state.subject], [["unicorns"], "trees"]);
+  state.dismiss();
+  assert.deepEqual(state.missing, []);
+  assert.match(bar.address, /&of=unicorns$/);
+});
+
 test("what is selected is in the address, and asked for when it comes from one", async () => {
   const { server, state, bar } = open("?layers=trees&select=trees/7");
   await serve(server);

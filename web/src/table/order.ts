@@ -34,6 +34,12 @@ export function parseColumns(text: string | null, names: readonly string[]): str
   return chosen.length ? chosen : names.slice(0, USUAL);
 }
 
+/** Names in what an address says of a table that the layer has no field of. */
+export function listLost(sort: string | null, columns: string | null, names: readonly string[]): string[] {
+  const asked = [...(sort ?? "").split(",").map((part) => part.replace(/^-/, "")), ...(columns ?? "").split(",")];
+  return [...new Set(asked)].filter((name) => name && !names.includes(name));
+}
+
 /** Null where these are what a layer's table has by itself. */
 export function writeColumns(chosen: readonly string[], names: readonly string[]): string | null {
   const text = chosen.join(",");

@@ -4,7 +4,7 @@ import type { Field, LayerDetail } from "../query/types.ts";
 import { Words } from "../ui/i18n.svelte.ts";
 import english from "../messages/en.ts";
 import { columnsOf, step } from "./cells.ts";
-import { move, parseColumns, parseSort, turnSort, writeColumns, writeSort } from "./order.ts";
+import { listLost, move, parseColumns, parseSort, turnSort, writeColumns, writeSort } from "./order.ts";
 import { startOf } from "./rows.svelte.ts";
 import { barFor, follow, heightOf, placeAt, reveal, TALLEST } from "./span.ts";
 import { widthOf, writeRows } from "./text.ts";
@@ -36,6 +36,11 @@ test("of an address what the layer has is taken, each once", () => {
   assert.equal(writeColumns(["seen", "kind"], NAMES), "seen,kind");
   assert.equal(writeColumns(NAMES, NAMES), null);
   assert.equal(writeColumns([], NAMES), null);
+});
+
+test("what an address asks of a table and its layer does not have is listed once", () => {
+  assert.deepEqual(listLost("-gone,kind", "seen,gone,constructor", NAMES), ["gone", "constructor"]);
+  assert.deepEqual(listLost(null, null, NAMES), []);
 });
 
 test("a column goes to the place that is wanted", () => {
