@@ -306,10 +306,25 @@ def test_lines_are_never_thinner_than_a_pixel_and_their_dashes_begin_where_they_
     assert dashed == 3
 
 
-def measure(marks: dict[str, Any], side: float, count: int, zoom: float) -> tuple[float, float]:
-    """Outer and inner width, in pixels, of the mark in the middle of a bin of that side."""
-    width, inside = (evaluate(marks["paint"][f"line-{name}"], {"count": count}, zoom) for name in ("width", "offset"))
+def measure(style: dict[str, Any], name: str, side: float, count: int, zoom: float) -> tuple[float, float]:
+    """Outer and inner width, in pixels, of the mark in the middle of a bin of that side.
+
+    As MapLibre works it out: for the tile's zoom and the next one, and between these two by the zoom of the map.
+    """
+    tile = int(zoom)
+    (item,) = (each for each in style["layers"] if each["id"].removesuffix("-odd") == name and holds(each, tile))
+
+    def pixels(value: Any) -> float:
+        low, high = (evaluate(value, {"count": count}, each) for each in (tile, tile + 1))
+        return float(low + (high - low) * (2 ** (zoom - tile) - 1))
+
+    width, inside = (pixels(item["paint"][f"line-{each}"]) for each in ("width", "offset"))
     return side - 2 * (inside - width / 2), side - 2 * (inside + width / 2)
+
+
+def holds(item: dict[str, Any], tile: int) -> bool:
+    """Whether a layer draws what tiles of that zoom hold."""
+    return "filter" not in item or item["filter"] == ["==", ["%", ["zoom"], 2], tile % 2]
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -317,20 +332,23 @@ def test_bins_are_wide_enough_and_so_are_the_marks_in_them(
     theme: str, catalog: Catalog, statuses: dict[str, LayerStatus]
 ) -> None:
     style = build_style(catalog, statuses, theme, BASE_URL, ["crime"])
-    marks, casing = (find(style, f"crime:bins-{name}") for name in ("marks", "casing"))
+    marks, casing = (f"crime:bins-{name}" for name in ("marks", "casing"))
     for zoom in range(9, START):
         side = 512 / most_cells(zoom)
         assert side == (8 if zoom < 12 else 16)
-        (few, hole), (many, no_hole) = (measure(marks, side, count, zoom) for count in (1, 10**6))
+        (few, hole), (many, no_hole) = (measure(style, marks, side, count, zoom) for count in (1, 10**6))
         assert 0.4 * side <= few < many < side
         assert (hole, no_hole) == pytest.approx((0, 0), abs=0.05)
         for count in (1, 10**6):
-            assert measure(casing, side, count, zoom)[0] - measure(marks, side, count, zoom)[0] == pytest.approx(
-                1.6, abs=0.05
-            )
-        # Halfway to the next zoom they have grown as their bin has.
-        wider, _ = measure(marks, side * 2**0.5, 1, zoom + 0.5)
-        assert wider == pytest.approx(few * 2**0.5, rel=0.01)
+            outer, inner = (measure(style, each, side, count, zoom)[0] for each in (casing, marks))
+            assert outer - inner == pytest.approx(1.6, abs=0.05)
+        # Until the next zoom they grow as their bin does, and have no hole.
+        for further in (0.5, 0.99):
+            grown = 2**further
+            for count, width in ((1, few), (10**6, many)):
+                wider, hole = measure(style, marks, side * grown, count, zoom + further)
+                assert wider == pytest.approx(width * grown, rel=0.01)
+                assert hole == pytest.approx(0, abs=0.1)
 
 
 def test_the_classes_of_bins_fit_what_is_counted_at_the_zoom_and_under_the_filter(
@@ -377,11 +395,11 @@ def test_layers_in_bins_share_them_and_no_mark_lies_on_another(
     for zoom in range(9, START):
         side = 512 / most_cells(zoom)
         for inner, outer in pairwise(drawn):
-            widest = measure(inner, side, 10**6, zoom)[0]
-            hole = measure(outer, side, 1, zoom)[1]
+            widest = measure(style, inner["id"], side, 10**6, zoom)[0]
+            hole = measure(style, outer["id"], side, 1, zoom)[1]
             assert 0 < widest < hole
-        assert measure(drawn[0], side, 1, zoom)[0] >= (2.8 if len(ids) == 2 else 2.2)
-        assert measure(drawn[-1], side, 10**6, zoom)[0] < side
+        assert measure(style, drawn[0]["id"], side, 1, zoom)[0] >= (2.8 if len(ids) == 2 else 2.2)
+        assert measure(style, drawn[-1]["id"], side, 10**6, zoom)[0] < side
         assert all(evaluate(frame["paint"]["line-width"], {"count": 9}, zoom) >= 0.8 for frame in drawn[1:])
     for item in drawn:
         assert evaluate(item["paint"]["line-opacity"], {}, 12) == 1
@@ -397,12 +415,15 @@ def test_a_zoom_has_bins_or_features_of_a_layer_and_squares_of_one_width(
     style = build_style(catalog, statuses, theme, BASE_URL, ["crime", "trees"], features_from={"trees": 13})
     for name, start in (("crime", START), ("trees", 13)):
         assert f"{name}:bins" not in style["sources"]  # that would go on being drawn, enlarged, beside the features
-        sizes = find(style, f"{name}:bins-marks")["paint"]["line-width"]
-        assert sizes[-2] == start
-        for zoom, output in zip(sizes[3:-2:2], sizes[4:-2:2], strict=True):
-            whole, side = int(zoom), 512 / most_cells(int(zoom)) * 2 ** (zoom % 1)
-            part = (output if isinstance(output, float) else output[2]) / side
-            assert part == pytest.approx(0.18 if name == "crime" else 0.1, abs=0.01), whole
+        even, odd = (find(style, f"{name}:bins-marks{end}")["paint"]["line-width"] for end in ("", "-odd"))
+        assert (even if start % 2 == 0 else odd)[-2] == start
+        for sizes in (even, odd):
+            stops = list(zip(sizes[3:-2:2], sizes[4:-2:2], strict=True))
+            for (zoom, first), (after, last) in zip(stops[::2], stops[1::2], strict=True):
+                assert after == zoom + 1
+                for output, side in ((first, 512 / most_cells(zoom)), (last, 1024 / most_cells(zoom))):
+                    part = (output if isinstance(output, float) else output[2]) / side
+                    assert part == pytest.approx(0.18 if name == "crime" else 0.1, abs=0.01), zoom
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -499,4 +520,4 @@ def test_bins_of_lines_and_areas_are_filled_alone_and_framed_beside_other_layers
         assert find(style, f"{name}:bins")["paint"]["fill-opacity"] == 0
         assert frames["paint"]["line-color"] == colour
         assert frames["metadata"]["geoserver:marks"]["framed"]
-        assert all(measure(frames, side, 1, 12) == (side - 2, side - 6) for side in (8, 16, 64))
+        assert all(measure(style, frames["id"], side, 1, 12) == (side - 2, side - 6) for side in (8, 16, 64))

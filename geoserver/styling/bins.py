@@ -24,6 +24,7 @@ __all__ = [
     "CASING",
     "MARKS",
     "NOTE",
+    "ODD",
     "SIZES",
     "SUFFIX",
     "WORLD",
@@ -40,6 +41,7 @@ __all__ = [
 SUFFIX = f":{BINS}"  # ends the name of the MVT layer that holds a layer's bins
 WORLD = ("world", "graticule")  # the sources of what lies around a city, whose layers are none of the catalogue's
 MARKS, CASING = "-marks", "-casing"  # end the ids of what is drawn in the middle of each bin
+ODD = "-odd"  # comes after them where it is drawn for tiles of odd zooms
 SIZES = "geoserver:marks"  # in the metadata of marks: whether they are frames, their widths for few and for many
 NOTE = "geoserver:bins"  # in the metadata of a layer's style: false, or an object with colors, dark, breaks, opacity
 
@@ -233,6 +235,10 @@ def _marks(filled: Style, ladder: Ladder, *, pale: str) -> Iterator[Style]:
 
     The outline of a square, moved inwards, is a frame; one that is half as wide as the frame leaves no hole in it. So
     no other shape is needed than the one that tiles hold.
+
+    What depends on both zoom and count MapLibre works out for a tile's zoom and the next one, and mixes these two. A
+    mark is twice as wide where the next zoom begins, and those of that zoom are small again: so tiles of even and of
+    odd zooms have layers of their own.
     """
     framed, mark = ladder[0].place > 0, ladder[0].mark
 
@@ -242,39 +248,42 @@ def _marks(filled: Style, ladder: Ladder, *, pale: str) -> Iterator[Style]:
     def inside(part: float) -> float:
         return 0.5 - (part - width(part)) / 2
 
-    for suffix, cased in ((CASING, _CASED), (MARKS, 0.0)):
+    for suffix, cased, odd in ((CASING, _CASED, 0), (CASING, _CASED, 1), (MARKS, 0.0, 0), (MARKS, 0.0, 1)):
         yield {
-            "id": filled["id"] + suffix,
+            "id": filled["id"] + suffix + (ODD if odd else ""),
             "type": "line",
             "source": filled["source"],
             "source-layer": filled["source-layer"],
+            "filter": ["==", ["%", ["zoom"], 2], odd],
             "metadata": {SIZES: {"framed": framed, "few": mark[0], "many": mark[1]}} if suffix == MARKS else {},
             "layout": {"line-join": "miter" if framed else "round"},
             "paint": {
                 "line-color": filled["paint"]["fill-color"] if suffix == MARKS else pale,
-                "line-width": _growing(ladder, width, cased if framed else cased / 2, _WIDE + cased),
-                "line-offset": _growing(ladder, inside, 0.0 if framed else -cased / 4, _WIDE),
+                "line-width": _growing(ladder, odd, width, cased if framed else cased / 2, _WIDE + cased),
+                "line-offset": _growing(ladder, odd, inside, 0.0 if framed else -cased / 4, _WIDE),
                 "line-opacity": filled["paint"]["fill-opacity"],
             },
         }
 
 
-def _growing(ladder: Ladder, share: Callable[[float], float], more: float, later: float) -> list[Any]:
-    """Pixels that are a share of a bin's width, by class, as the bins grow between two zooms.
+def _growing(ladder: Ladder, odd: int, share: Callable[[float], float], more: float, later: float) -> Any:
+    """Pixels that are a share of a bin's width, by class, as the bins of even or of odd zooms grow until the next one.
 
     After the last zoom of the ladder nobody knows how wide a bin is: it belongs to a tile that was to hold features
-    and has too many, or to one that stands in for those that are on their way. There it is so many pixels: `later`.
+    and has too many. There it is so many pixels: `later`.
     """
     stops: list[Any] = []
     for rung in ladder:
+        if rung.zoom % 2 != odd:
+            continue
         classes = len(rung.breaks) + 1
         few, many = rung.mark
         parts = [share(few + (many - few) * at / (classes - 1)) for at in range(classes)]
-        for further in (0.0, 0.999):
-            side = _TILE / rung.cells * 2**further
-            sizes = [round(part * side + more, 2) for part in parts]
+        for further in (0, 1):
+            sizes = [round(part * _TILE / rung.cells * 2**further + more, 2) for part in parts]
             stops += [rung.zoom + further, _steps(rung.breaks, sizes) if len(set(sizes)) > 1 else sizes[0]]
-    return ["interpolate", ["exponential", 2], ["zoom"], *stops, ladder[-1].zoom + 1, later]
+    end = ladder[-1].zoom + 1
+    return ["interpolate", ["exponential", 2], ["zoom"], *stops, end + (end % 2 != odd), later] if stops else later
 
 
 def _by_zoom(rungs: Iterable[tuple[int, list[Any]]]) -> list[Any]:

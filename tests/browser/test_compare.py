@@ -456,3 +456,30 @@ def test_what_is_taken_over_from_the_left_map_has_the_place_that_the_reader_asks
         page.get_by_role("button", name=re.compile(name)).click()
         page.wait_for_url(re.compile(r"compare\.pin=-28\.6,45\.2"))
         settle(viewer)
+
+
+def test_escape_takes_back_the_last_thing_only_and_leaves_the_cards_behind_it(open_viewer: Callable[..., Any]) -> None:
+    viewer = settle(open_viewer("/?layers=crime&time=2023-01-01/2023-12-31&bar=time&compare=side&pin=-28.6,45.2"))
+    page = viewer.page
+    card = page.get_by_role("dialog", name="45.20000, -28.60000")
+    card.wait_for()
+
+    page.keyboard.press("Control+p")
+    page.get_by_text("The sheet is ready.").wait_for()
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog")).to_have_count(0)
+    expect(card).to_be_visible()
+
+    page.get_by_text("Right shows …").click()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Everything, without filters")).to_be_hidden()
+    expect(card).to_be_visible()
+
+    play = page.get_by_role("button", name="Play")
+    play.click()
+    page.get_by_role("button", name="Pause").wait_for()
+    page.keyboard.press("Escape")
+    play.wait_for()
+    expect(card).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(card).to_have_count(0)

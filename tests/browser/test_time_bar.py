@@ -188,6 +188,40 @@ def test_escape_stops_a_play_where_it_is(open_viewer: Callable[..., Any], sql: C
     assert f"time={after}/" in viewer.address()
 
 
+def test_all_buttons_of_a_map_above_a_table_and_the_time_bar_are_seen_and_beside_its_card(
+    open_viewer: Callable[..., Any],
+) -> None:
+    viewer = open_viewer("/?layers=crime&time=2023-01-01/2023-12-31&tab=table&bar=time&pin=-28.6,45.2")
+    page = viewer.page
+    bar_of(page)
+    expect(page.get_by_role("button", name="Show only what is here")).to_be_attached()
+    page.get_by_role("grid").wait_for()
+    reached = "e => {const {x, y, width, height} = e.getBoundingClientRect(); return [y + 2, y + height - 2]"
+    reached += ".every(at => e.contains(document.elementFromPoint(x + width / 2, at)))}"
+    buttons = page.locator("#view-map .buttons button").all()
+    assert len(buttons) == 8
+    assert [each.get_attribute("title") for each in buttons if not each.evaluate(reached)] == []
+
+
+def test_on_a_phone_what_is_opened_is_not_hidden_by_what_lay_on_the_map(open_viewer: Callable[..., Any]) -> None:
+    viewer = open_viewer("/?layers=crime&pin=-28.6,45.2", **PHONE)
+    page, card = viewer.page, viewer.page.get_by_role("dialog")
+    time = page.get_by_role("button", name="Time", exact=True)
+    bar = page.locator("section[aria-label=Time]")  # by its role it is not found while it is hidden
+    card.wait_for()
+    time.tap()
+    expect(bar).to_be_visible()
+    expect(card).to_have_count(0)
+
+    page.get_by_role("tab", name="Layers").tap()
+    expect(bar).to_be_hidden()
+    page.get_by_role("tab", name="Chart").tap()
+    expect(bar).to_be_visible()
+    expect(page.get_by_role("switch")).to_have_count(0)  # the sheet is closed
+    time.tap()
+    expect(bar).to_have_count(0)
+
+
 def test_where_tiles_are_whole_the_map_leaves_out_just_what_the_server_would(
     open_viewer: Callable[..., Any], sql: Callable[[str], Any]
 ) -> None:
