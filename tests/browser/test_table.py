@@ -66,6 +66,27 @@ def test_the_table_leads_to_its_last_row_and_to_any_between_and_says_the_same_co
     assert fid_of(row_at(grid, first)) == sql(f"SELECT fid {order} OFFSET {first} LIMIT 1")
 
 
+def test_a_table_stays_where_it_is_when_a_row_is_edited(
+    open_viewer: Callable[..., Any], sql: Callable[[str], Any]
+) -> None:
+    viewer = open_viewer("/?layers=trees&tab=table")
+    page, grid = viewer.page, grid_of(viewer.page)
+    grid.evaluate("element => element.scrollTo(0, 20_000)")
+    page.wait_for_function("() => document.querySelector('[role=grid]').dataset.first > 300")
+    first = int(grid.get_attribute("data-first") or "")
+    row = row_at(grid, first + 2)
+    fid = fid_of(row)
+    edit = "UPDATE layers.trees SET species = '{}' WHERE fid = {} RETURNING fid"
+    before = sql(f"SELECT species FROM layers.trees WHERE fid = {fid}")
+    sql(edit.format("Arbor nova", fid))
+    try:
+        expect(row).to_contain_text("Arbor nova")
+        assert grid.get_attribute("data-first") == str(first)
+        assert fid_of(row_at(grid, first + 2)) == fid
+    finally:
+        sql(edit.format(before, fid))
+
+
 def test_headings_sort_and_columns_move_and_both_are_in_the_address_and_steps_back(
     open_viewer: Callable[..., Any], sql: Callable[[str], Any]
 ) -> None:

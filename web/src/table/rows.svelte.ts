@@ -61,10 +61,9 @@ export class Rows {
   /** The same count as everywhere; the one before while a newer one is on its way. */
   readonly count: number = $derived.by(() => (this.#count = this.#viewer.known.result(this.#id)?.count ?? this.#count));
 
-  /** What the rows' numbers depend on. */
-  readonly key: string = $derived.by(
-    () => `${this.#viewer.known.filter(this.#id)} ${this.#order().sort} ${this.#viewer.known.asked(this.#id)?.version}`,
-  );
+  /** Which rows these are, and in which order; and of which data, on which their numbers depend, too. */
+  readonly order: string = $derived.by(() => `${this.#viewer.known.filter(this.#id)} ${this.#order().sort}`);
+  readonly key: string = $derived.by(() => `${this.order} ${this.#viewer.known.asked(this.#id)?.version}`);
 
   readonly #ordered: Ordered | null = $derived.by(() => {
     const layer = this.#viewer.known.asked(this.#id);
