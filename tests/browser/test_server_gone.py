@@ -163,3 +163,25 @@ def test_a_part_of_the_page_that_did_not_come_is_asked_for_again(open_viewer: Ca
     viewer.settle()
     assert len(lost) == 1
     expect(viewer.page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_part_of_the_page_whose_style_did_not_come_has_it_when_it_is_asked_for_again(
+    open_viewer: Callable[..., Any],
+) -> None:
+    viewer = open_viewer(f"/?layers=trees{NEAR}")
+    viewer.expected_faults = EXPECTED
+    page = viewer.page
+    lost: list[str] = []
+
+    def lose(route: Any) -> None:
+        lost.append(route.request.url)
+        route.abort()
+        page.unroute("**/assets/PrintDialog*.css")
+
+    page.route("**/assets/PrintDialog*.css", lose)
+    page.keyboard.press("Control+p")
+    dialog = page.locator("dialog")
+    dialog.wait_for()
+    assert len(lost) == 1
+    expect(dialog).to_have_css("padding", "0px")
+    expect(page.get_by_role("alert")).to_have_count(0)
