@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -38,6 +39,7 @@ _REDUCE: dict[str, Callable[[Sequence[Any]], Any]] = {
     "-": lambda parts: -parts[0] if len(parts) == 1 else parts[0] - parts[1],
     "/": lambda parts: parts[0] / parts[1],
     "^": lambda parts: parts[0] ** parts[1],
+    "%": lambda parts: math.fmod(parts[0], parts[1]),
     "min": min,
     "max": max,
     "sqrt": lambda parts: parts[0] ** 0.5,

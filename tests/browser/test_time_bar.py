@@ -52,6 +52,7 @@ def test_a_window_is_brushed_by_mouse_and_by_keys_and_filters_map_count_and_tabl
     page = viewer.page
     page.get_by_role("button", name="Time", exact=True).click()
     bar = bar_of(page)
+    viewer.settle()
     assert "bar=time" in viewer.address()
     plot = bar.locator(".plot").bounding_box()
     assert plot
