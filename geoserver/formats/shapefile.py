@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import time
 import zipfile
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "Shapefile", "shorten_names"]
 
+_NO_TIME = datetime(1980, 1, 1)  # the first that an archive can tell
 _LETTERS = 10  # bytes of a field's name
 _TEXT = 254  # bytes of a text
 _WIDEST = 10**18 - 1  # of whole numbers; wider ones become texts, because GDAL reads them as inexact
@@ -67,7 +71,9 @@ class Shapefile(Format):
         with zipfile.ZipFile(cast("IO[bytes]", _Pipe(target)), "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             for part in _split(extract):
                 count += _write_part(part, rows, target.folder, archive, _Fitting(names, wide))
-            archive.writestr("README.txt", render_text(extract, count) + _list_names(names, extract.readme))
+            told = zipfile.ZipInfo("README.txt", _find_moment(extract).timetuple()[:6])
+            text = render_text(extract, count) + _list_names(names, extract.readme)
+            archive.writestr(told, text, zipfile.ZIP_DEFLATED, 1)
 
 
 FORMAT = Shapefile()
@@ -139,14 +145,23 @@ def _write_part(extract: Extract, rows: Rows, folder: Path, archive: zipfile.Zip
         left: list[pa.RecordBatch] = []
         path = folder / f"{piece.id}.shp"
         reader = pa.RecordBatchReader.from_batches(fitting.schema(extract), _take(part, batches, left))
-        write_layer(piece, reader, path, "ESRI Shapefile", {"ENCODING": "UTF-8"})
+        moment = _find_moment(extract)
+        options = {"ENCODING": "UTF-8", "DBF_DATE_LAST_UPDATE": f"{moment:%Y-%m-%d}"}
+        write_layer(piece, reader, path, "ESRI Shapefile", options)
+        stamp = time.mktime(moment.timetuple())  # an archive has a file's local time
         for ending in _ENDINGS:
             file = path.with_suffix(ending)
             if file.exists():
+                os.utime(file, (stamp, stamp))
                 archive.write(file, file.name)
                 file.unlink()
         part, number = left[0] if left else None, number + 1
     return rows.count
+
+
+def _find_moment(extract: Extract) -> datetime:
+    """What all files are dated by: the rows, not when they are asked for, so that the same rows are the same bytes."""
+    return extract.readme.updated or _NO_TIME
 
 
 def _take(
