@@ -62,7 +62,7 @@ class Viewer:
         page.set_default_timeout(PATIENCE)
         page.on("request", self._note_request)
         page.on("console", self._note_message)
-        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on("pageerror", lambda error: self.faults.append(f"{error} {(error.stack or '')[:700]} {page.url}"))
 
     def _note_request(self, request: Request) -> None:
         self.requests.append(request.url)
