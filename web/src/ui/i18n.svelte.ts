@@ -20,6 +20,9 @@ export class Words {
   code = $state("en");
   #messages = $state.raw<Partial<Messages>>(en);
   #wanted = "en";
+  /** How often a language was wanted, and which of these times is the one that is spoken. */
+  #asked = 0;
+  #spoken = 0;
   #files: LanguageFiles;
   #later: LanguageFiles;
   #all: Promise<void> | null = null;
@@ -38,9 +41,12 @@ export class Words {
   /** Speak a language as soon as its file is there; one that cannot be had leaves English. */
   async use(code: string): Promise<void> {
     this.#wanted = code;
+    const turn = ++this.#asked;
     const found = await this.#read(code).catch(() => this.#read("en"));
-    // Meanwhile another one may be wanted, whose file came first.
-    if (this.#wanted === code) [this.code, this.#messages] = found;
+    // Meanwhile another one may be wanted, or all of this one, whose file came first.
+    if (this.#wanted !== code || turn < this.#spoken) return;
+    this.#spoken = turn;
+    [this.code, this.#messages] = found;
   }
 
   /** Say from now on also what parts that come later say; fails when it cannot be had. */

@@ -44,6 +44,21 @@ test("what parts that come later say is fetched with the first of them, and agai
   assert.equal(words.t("undo"), "Undo");
 });
 
+test("what parts that come later say stays, though the first words of the same language come after them", async () => {
+  const came: ((file: { default: Messages }) => void)[] = [];
+  const file = (messages: Partial<Messages>): { default: Messages } => ({ default: messages as Messages });
+  const first = { fr: () => new Promise<{ default: Messages }>((resolve) => void came.push(resolve)) };
+  const words = new Words(first, [], { fr: () => Promise.resolve(file({ undo: fr.undo })) });
+  const alone = words.use("fr");
+  const all = words.useAll();
+  await Promise.resolve();
+  came[1]!(file({ retry: fr.retry }));
+  await all;
+  came[0]!(file({ retry: fr.retry }));
+  await alone;
+  assert.deepEqual([words.t("retry"), words.t("undo")], [fr.retry, fr.undo]);
+});
+
 const french = async (): Promise<Words> => {
   const words = new Words({ fr: () => Promise.resolve({ default: fr }) });
   await words.use("fr");
