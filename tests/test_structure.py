@@ -30,7 +30,7 @@ ROWS = [
     {"services", "check", "loading", "questions", "styling", "formats", "kept"},
     {"sights", "shapes"},
     {"tiling"},
-    {"tilesets"},
+    {"tilesets", "mapstates"},
     {"filtering", "sources"},
     {"database"},
     {"catalog"},

@@ -49,6 +49,15 @@ test("an address from before there were versions says the same", () => {
   assert.deepEqual([old.camera, old.unknown, old.version], [{ zoom: 13, lat: 45.2, lon: -28.6 }, [], 1]);
 });
 
+test("a place in the query is read where none stands after the sign, and can be written there", () => {
+  const { camera } = read("?layers=a&map=13/45.2/-28.6");
+  assert.deepEqual(camera, { zoom: 13, lat: 45.2, lon: -28.6 });
+  assert.equal(read("?map=13/45.2/-28.6#2/1/1").camera?.zoom, 2);
+  assert.equal(writeAddress({ ...PLAIN, camera }, "query"), "?v=1&map=13/45.200000/-28.600000");
+  assert.equal(again("?map=13/45.2/-28.6"), "?v=1#13/45.200000/-28.600000");
+  assert.equal(again("?map=here"), "?v=1&map=here");
+});
+
 test("no layers at all is not the same as the catalogue's choice", () => {
   assert.deepEqual(read("?layers=").layers, []);
   assert.equal(read("?").layers, null);

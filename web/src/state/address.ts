@@ -84,6 +84,7 @@ const READ = {
   bar: (text: string) => (text === "time" ? text : undefined),
   base: (text: string) => (text === "light" || text === "dark" ? text : undefined),
   lang: (text: string) => text || undefined,
+  map: (text: string) => parseCamera(text) ?? undefined,
 };
 
 type Read = { [name in keyof typeof READ]?: Exclude<ReturnType<(typeof READ)[name]>, undefined> };
@@ -105,7 +106,7 @@ export function parseAddress(search: string, hash: string): Address {
       else Object.assign(found, { [name]: read });
     } else (/^compare(\.|$)/.test(name) ? compare : unknown).push([name, value]);
   }
-  const camera = parseCamera(hash);
+  const camera = parseCamera(hash) ?? found.map ?? null;
   return {
     version: found.v ?? VERSION,
     layers: found.layers ?? null,
@@ -125,7 +126,7 @@ export function parseAddress(search: string, hash: string): Address {
     compare: writePairs(compare),
     camera,
     unknown,
-    fragment: camera ? "" : hash.replace(/^#/, ""),
+    fragment: parseCamera(hash) ? "" : hash.replace(/^#/, ""),
   };
 }
 
@@ -144,7 +145,11 @@ function parseSelection(text: string): Address["selection"] {
   return layer && Number.isSafeInteger(Number(fid)) ? { layer, fid: Number(fid) } : null;
 }
 
-export function writeAddress(address: Address): string {
+/**
+ * `placed` says where the camera stands: after `#`, where the page keeps it, or in the query, where a server sees it too, and
+ * shows this very place in a preview of the link.
+ */
+export function writeAddress(address: Address, placed: "fragment" | "query" = "fragment"): string {
   const known: [name: string, value: string | null][] = [
     ["v", String(Math.max(VERSION, address.version))],
     // The commas between ids are the list's own; one within an id could not be told from them.
@@ -164,12 +169,14 @@ export function writeAddress(address: Address): string {
     ["bar", address.bar],
     ["base", address.base],
     ["lang", address.language],
+    ["map", placed === "query" && address.camera ? writeCamera(address.camera) : null],
   ];
   const said = known.filter((pair): pair is [string, string] => pair[1] !== null);
   // What is said now takes the place of what made no sense.
   const kept = address.unknown.filter(([name]) => !said.some(([other]) => other === name) || !Object.hasOwn(READ, name));
   const query = writePairs([...said, ...kept]).slice(1) + address.compare;
-  return `?${query}${address.camera ? writeCamera(address.camera) : address.fragment && `#${address.fragment}`}`;
+  const place = address.camera && placed === "fragment" ? writeCamera(address.camera) : address.fragment;
+  return `?${query}${place && `#${place}`}`;
 }
 
 export const writePairs = (pairs: [name: string, value: string][]): string =>
@@ -178,5 +185,5 @@ export const writePairs = (pairs: [name: string, value: string][]): string =>
 /** As many decimals as it takes to come back to the same pixel: a tenth of one here, a thousandth of a zoom step. */
 function writeCamera({ zoom, lat, lon }: Camera): string {
   const decimals = Math.max(2, Math.min(7, Math.ceil(zoom / 3) + 1));
-  return `#${+zoom.toFixed(3)}/${lat.toFixed(decimals)}/${lon.toFixed(decimals)}`;
+  return `${+zoom.toFixed(3)}/${lat.toFixed(decimals)}/${lon.toFixed(decimals)}`;
 }

@@ -231,6 +231,11 @@ export class MapState {
     return writeAddress(this.#address());
   }
 
+  /** The same for others, whose programs look at it before they do. */
+  get shared(): string {
+    return writeAddress(this.#address(), "query");
+  }
+
   /** The same while a window is played or dragged: with the one before, until a new one is chosen. */
   get #settled(): string {
     const passing = this.foretold !== null && this.foretold.window === this.window;
