@@ -24,6 +24,7 @@ from geoserver.api.hosts import CheckHost, Hosts
 from geoserver.api.identify import Identify
 from geoserver.api.metrics import Board, Meter
 from geoserver.api.origin import CheckOrigin
+from geoserver.api.pictures.studio import Studio
 from geoserver.api.problems import PROBLEM_TYPE, build_plain_problem, build_problem
 from geoserver.api.retrying import Retrying, note_change
 from geoserver.api.tile_requests import TileRequests
@@ -83,7 +84,7 @@ def create_app(
     tiles = TileServer(settings, SECURITY | OPEN_DATA, questions)
     meter = Meter(tiles, board, worker)
     gate = Gate(database_url)
-    reading = Reading()
+    reading, studio = Reading(), Studio(settings.picture_workers)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -105,12 +106,8 @@ def create_app(
         try:
             yield
         finally:
-            await tiles.stop()
-            await questions.stop()
-            await reading.stop()
-            await lexicon.stop()
-            await services.stop()
-            await gate.stop()
+            for part in (studio, tiles, questions, reading, lexicon, services, gate):
+                await part.stop()
 
     app = FastAPI(
         title="City map server",
@@ -139,6 +136,7 @@ def create_app(
     app.state.gate, app.state.misfits = gate, Misfits(gate)
     app.state.attempts = Attempts()
     app.state.reading = reading
+    app.state.studio = studio
     app.state.openid = OpenID(settings) if settings.oidc_issuer else None
     app.state.hosts = Hosts(settings, {str(getattr(route, "path", "/")).split("/")[1] for route in routes})
     _add_middleware(app, routes)

@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     downloads_mb: int = Field(
         default=1024, ge=0, description="MiB of whole layers as files that are kept in the workspace's .geoserver/; 0."
     )
+    picture_workers: int = Field(
+        default=2, ge=1, le=32, description="Processes that draw pictures for each worker, started when needed."
+    )
     oidc_issuer: str | None = Field(
         default=None, description="OpenID Connect: address of the provider by which people sign in; none."
     )

@@ -186,6 +186,13 @@ ADDRESSES: dict[str, list[str]] = {
     "/layers/{layer_id}/map.{ending}": per_layer("/layers/*/map.svg", "") + per_layer("/layers/*/map.png", ""),
     "/sitemap.xml": ["/sitemap.xml"],
     "/assets/{path:path}": ["/assets/nothing.js"],
+    "/static/{style}/{place}/{size}.{ending}": [
+        *(f"/static/light/auto/90x60.png?legend=1&layers={ids}" for ids in (*LAYERS, *JOINED)),
+        "/static/dark/13.4,52.5,9/90x60.png",
+        "/static/light/auto/90x60.png?layers=people&filter.people=pay>0",
+        "/static/light/auto/90x60.png?layers=stops&area=feature:people/201",
+        "/static/light/auto/90x60.png?layers=homes&area=feature:plots/1",
+    ],
     "/styles/{name}.json": per_layer("/styles/*.json", "", "for=qgis", "features-from=0")
     + [f"/styles/{base}.json?layers={ids}" for base in ("light", "dark") for ids in ("", *LAYERS, *JOINED)],
     "/fonts/{stack}/{glyphs}.pbf": ["/fonts/nothing/0-255.pbf"],

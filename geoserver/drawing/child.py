@@ -26,7 +26,7 @@ __all__ = ["MissingError", "serve"]
 _LENGTH = struct.Struct("!I")
 _LONGEST = 60  # seconds; who hangs when nobody is left to end it ends so
 _MEMORY = 3 << 30
-_NICE = 15  # it gives way to those that answer
+_NICE = 5  # it gives way to those that answer
 _READ = (
     "/usr/share/glvnd",
     "/usr/share/drirc.d",

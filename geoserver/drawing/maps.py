@@ -37,8 +37,7 @@ def draw(order: MapOrder, folder: Path) -> bytes:
     finally:
         shutil.rmtree(place, ignore_errors=True)
     if order.over:
-        over = Image.open(io.BytesIO(svg_to_png(order.over, scale=order.ratio))).convert("RGBA")
-        image.alpha_composite(over.crop((0, 0, *image.size)))
+        image = _lay_over(image, svg_to_png(order.over, scale=order.ratio))
     made = io.BytesIO()
     image.convert("RGB").save(made, order.format, **_QUALITY[order.format])
     return made.getvalue()
@@ -53,6 +52,14 @@ def _draw_map(order: MapOrder, folder: Path) -> Image.Image:
             return Image.open(io.BytesIO(drawn.renderPNG())).convert("RGBA")
         pixels = np.asarray(drawn.renderBuffer(), np.uint8)
     return Image.frombuffer("RGBA", order.size, pixels.tobytes(), "raw", "RGBA", 0, 1)
+
+
+def _lay_over(image: Image.Image, over: bytes) -> Image.Image:
+    """The map with a picture on it whose colours have been multiplied with how opaque they are."""
+    upper = np.asarray(Image.open(io.BytesIO(over)).convert("RGBA").crop((0, 0, *image.size)), np.uint16)
+    lower = np.asarray(image.convert("RGB"), np.uint16)
+    mixed = upper[..., :3] + (lower * (255 - upper[..., 3:]) + 127) // 255
+    return Image.fromarray(np.minimum(mixed, 255).astype(np.uint8))
 
 
 def _lay_out_fonts(folder: Path) -> None:

@@ -29,7 +29,7 @@ __all__ = ["Pool"]
 
 log = logging.getLogger("geoserver")
 
-DEADLINE = 20.0  # seconds for one picture
+DEADLINE = 30.0  # seconds for one picture
 _WAIT = 15.0  # seconds that an order waits for its turn
 _MOST_WAITING = 32
 _MOST_DRAWN = 200  # pictures after which a process has grown enough
