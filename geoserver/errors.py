@@ -5,7 +5,7 @@
     ├── UnauthorizedError           401   a key or session that is wrong, revoked or expired
     ├── ForbiddenError              403   a key that may not write here, or not manage
     ├── NotFoundError               404   no such layer, feature, tile, style; or not for whoever asks
-    ├── TooManyError                429   a key asks more often than it may; comes with Retry-After
+    ├── TooManyError                429   a key or a client asks for more than it may; comes with Retry-After
     ├── UnavailableError            503   the database is away or too slow; comes with Retry-After
     │   ├── UncountedError          503   what someone may see of a layer is not counted in time
     │   └── OvertakenError          503   a table changed under the question; asked again, it is answered
@@ -90,7 +90,7 @@ class ForbiddenError(GeoserverError):
 
 
 class TooManyError(GeoserverError):
-    """A key asks more often than it may; again after `retry_after` seconds."""
+    """A key or a client asks for more than it may; again after `retry_after` seconds."""
 
     status = 429
     title = "Too many requests"

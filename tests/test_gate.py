@@ -118,6 +118,10 @@ ADDRESSES: dict[str, list[str]] = {
         for a in per_layer(f"/api/layers/*/rows/{fid}", "", "sortby=pay", "sortby=-name", "filter=height>160")
     ],
     "/api/layers/{layer_id}/rejects": per_layer("/api/layers/*/rejects", "", "limit=1000"),
+    "/api/layers/{layer_id}/changes": per_layer(
+        "/api/layers/*/changes", *("seconds=0" + (question and "&") + question for question in QUESTIONS)
+    ),
+    "/api/changes": [f"/api/changes?seconds=0&layers={layers}" for layers in (*LAYERS, *JOINED, "")],
     "/api/search": [
         "/api/search",
         "/api/search?q=canary",

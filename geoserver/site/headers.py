@@ -44,7 +44,10 @@ EXPOSED = (
     "Content-Crs, Content-Encoding, Content-Length, ETag, Link, Location, OGC-NumberMatched, OGC-NumberReturned,"
     " X-Tile-Stale"
 )
-ASKED = "Accept, Accept-Crs, Accept-Language, Authorization, Content-Crs, Content-Type, If-Match, If-None-Match"
+ASKED = (
+    "Accept, Accept-Crs, Accept-Language, Authorization, Content-Crs, Content-Type, If-Match, If-None-Match,"
+    " Last-Event-ID"
+)
 OPEN_DATA = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": EXPOSED,
