@@ -5,12 +5,12 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 import orjson
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from geoserver.access import view_of
 from geoserver.catalog.city_words import offered_languages, speak
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["site"])
+router = APIRouter()
 
 _CACHED = 3600  # seconds
 _USUAL = (800, 500)  # pixels of a widget
@@ -56,28 +56,13 @@ class _Told:
     picture: Picture | None
 
 
-@router.get(
-    "/oembed",
-    summary="What to embed for an address",
-    response_class=Response,
-    responses={
-        200: {
-            "description": "oEmbed 1.0, type `rich`.",
-            "content": {"application/json": {"schema": {"type": "object"}}, "text/xml": {"schema": {"type": "string"}}},
-        },
-        304: {"description": "The client has these bytes already."},
-        404: {"description": "There is no page of ours at this address, or not for whoever asks."},
-        501: {"description": "oEmbed has no other formats than JSON and XML."},
-    },
-)
+@router.get("/oembed", include_in_schema=False)  # its 501 is a fault in every other description of an API
 async def oembed(
     request: Request,
-    url: Annotated[
-        str | None, Query(description="The address of a map, as it is copied or stands in a browser.")
-    ] = None,
-    maxwidth: Annotated[str | None, Query(description="Pixels that there are at most.", examples=["600"])] = None,
-    maxheight: Annotated[str | None, Query(description="Pixels that there are at most.", examples=["400"])] = None,
-    format: Annotated[str, Query(description="`json` or `xml`.")] = "json",  # noqa: A002 - the standard's name
+    url: str | None = None,
+    maxwidth: str | None = None,
+    maxheight: str | None = None,
+    format: str = "json",  # noqa: A002 - the standard's name
 ) -> Response:
     """An `<iframe>` with the map that `url` shows, its title and its picture; parameters of others are passed over."""
     if format not in ("json", "xml"):
