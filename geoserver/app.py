@@ -20,6 +20,7 @@ from geoserver.api.departures import Departures
 from geoserver.api.description import describe
 from geoserver.api.download import Slots, sweep_kept
 from geoserver.api.finding.words import Lexicon
+from geoserver.api.following import Following
 from geoserver.api.hosts import CheckHost, Hosts
 from geoserver.api.identify import Identify
 from geoserver.api.metrics import Board, Meter
@@ -46,6 +47,7 @@ from geoserver.site.datasets import Reading
 from geoserver.site.datasets import router as datasets_router
 from geoserver.site.headers import OPEN_DATA, SECURITY, SiteHeaders
 from geoserver.site.methods import list_methods
+from geoserver.site.oembed import router as oembed_router
 from geoserver.site.openid import OpenID
 from geoserver.site.routes import router as site_router
 from geoserver.site.signin import router as signin_router
@@ -63,7 +65,7 @@ __all__ = ["create_app"]
 log = logging.getLogger("geoserver")
 
 _COMPUTED = 32 * 2**20  # bytes of aggregates and marks in memory
-_PAGES = (site_router, datasets_router, catalogue_router, signin_router)
+_PAGES = (site_router, datasets_router, catalogue_router, signin_router, oembed_router)
 
 
 def create_app(
@@ -82,8 +84,9 @@ def create_app(
 
     questions = Questions(settings)
     tiles = TileServer(settings, SECURITY | OPEN_DATA, questions)
-    meter = Meter(tiles, board, worker)
     gate = Gate(database_url)
+    following = Following(settings, gate)
+    meter = Meter(tiles, following, board, worker)
     reading, studio = Reading(), Studio(settings.picture_workers)
 
     @contextlib.asynccontextmanager
@@ -91,14 +94,7 @@ def create_app(
         services = Services(settings, database_url, revive)
         app.state.services = services
         app.state.lexicon = lexicon = Lexicon(services.database)
-        tiles.attach(services)
-
-        def grants_of(groups: Collection[str]) -> tuple[Grant, ...]:
-            return services.live.current.grants_of(groups)  # of the newest catalogue
-
-        gate.open(grants_of)
-        services.on_access(gate.tell)
-        services.on_change(lambda: sweep_kept(services, app.state.shelf))
+        _attach(app, services)
         await services.start()
         services.keeper.keep("meter", meter.run)
         services.keeper.keep("keys", gate.run)
@@ -133,6 +129,7 @@ def create_app(
     app.state.slots = Slots(settings.downloads)
     app.state.shelf = Shelf(settings.workspace.resolve() / ".geoserver" / "downloads", settings.downloads_mb << 20)
     app.state.meter = meter
+    app.state.following = following
     app.state.gate, app.state.misfits = gate, Misfits(gate)
     app.state.attempts = Attempts()
     app.state.reading = reading
@@ -141,6 +138,19 @@ def create_app(
     app.state.hosts = Hosts(settings, {str(getattr(route, "path", "/")).split("/")[1] for route in routes})
     _add_middleware(app, routes)
     return app
+
+
+def _attach(app: FastAPI, services: Services) -> None:
+    """Have those told of changes who want to be."""
+
+    def grants_of(groups: Collection[str]) -> tuple[Grant, ...]:
+        return services.live.current.grants_of(groups)  # of the newest catalogue
+
+    app.state.tiles.attach(services)
+    app.state.gate.open(grants_of)
+    services.on_access(app.state.gate.tell)
+    app.state.following.attach(services)
+    services.on_change(lambda: sweep_kept(services, app.state.shelf))
 
 
 def _add_middleware(app: FastAPI, routes: Sequence[BaseRoute]) -> None:

@@ -61,6 +61,12 @@ class Settings(BaseSettings):
         description="Addresses whose X-Forwarded-For, -Proto and -Prefix are believed, with commas between; none.",
     )
     max_connections: int = Field(default=1_000, ge=1, le=100_000, description="Connections that a worker holds open.")
+    max_streams: int = Field(
+        default=400,
+        ge=0,
+        description="Streams of changes that a worker holds open, at most half of max_connections, and of one client at"
+        " most an eighth of them; 0 for none: maps look for changes every 15 seconds then.",
+    )
     request_timeout: float = Field(
         default=10.0, gt=0, description="Seconds in which a request's head must be complete, and then its body."
     )

@@ -13,17 +13,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
 
 from geoserver.addresses import site_of
-from geoserver.catalog.city_words import offered_languages
+from geoserver.catalog.city_words import offered_languages, speak
 from geoserver.catalog.languages import page_language
 from geoserver.encodings import IDENTITY
 from geoserver.kept import Kept, Made
-from geoserver.site.city import dress_page
+from geoserver.mapstates import parse_state
+from geoserver.site.city import PREVIEW, dress_page
 from geoserver.site.encoding import compress_apart
+from geoserver.site.linked import write_stated
+from geoserver.site.previews import Preview, draws_maps, find_picture, render_discovery, render_preview
+from geoserver.site.wording import describe_counts, entitle, list_shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
 
     from geoserver.access import View
     from geoserver.database.status import LayerStatus
+    from geoserver.mapstates import MapState
     from geoserver.model import Layer
     from geoserver.services import Services
     from geoserver.site.files import BuiltFile
@@ -55,6 +60,8 @@ _PATIENCE = 0.5  # seconds in which an answer must be there; later the page is b
 _NARROWING = ("time", "area")  # parameters that, like filters, make other tiles of a layer
 _PASSED = ("type", "asgi", "http_version", "scheme", "server", "client", "root_path", "app_root_path", "state")
 _KEPT = 5.0  # seconds
+_TITLED = ("layers", "time", "area")  # beside filters, what gives a map a title of its own
+_LONGEST = 2_000  # characters of a state that the page tells others of
 _ROOM = 8 * 2**20  # bytes of answers and pages that are kept
 
 type _State = tuple[object, ...]
@@ -84,7 +91,10 @@ class _Visit:
     language: str
     asked: tuple[_Asked, ...]
     parts: tuple[str, ...]
-    pictured: str  # the layer whose picture stands for the page where it is linked to; empty for none
+    state: MapState
+    stated: str  # the same as a query; empty where nothing is said, or more than is kept
+    shown: tuple[tuple[Layer, LayerStatus], ...]
+    pictured: str  # the layer whose picture stands for the page where there is none of its state; empty for none
 
     @property
     def signed_in(self) -> bool:
@@ -115,7 +125,13 @@ class Answers:
         layers = [layer for layer, _ in loaded]
         on = _list_on(request.query_params, [layer for layer in layers if not layer.basemap])
         asked = _list_addresses(request.query_params, layers, on, language)
-        visit = _Visit(request, view, site_of(request), language, asked, tuple(parts), _find_pictured(loaded, on))
+        state = replace(parse_state(request.query_params.multi_items()), language=_name_language(view, language))
+        shown = tuple(list_shown(loaded, state))
+        state, stated = write_stated(state, [layer.id for layer, _ in shown], request.query_params.multi_items())
+        if len(stated) > _LONGEST:
+            state, stated = parse_state([]), ""
+        pictured = _find_pictured(loaded, on)
+        visit = _Visit(request, view, site_of(request), language, asked, tuple(parts), state, stated, shown, pictured)
         return (await self._pack(visit, page, encoding)).body
 
     def _renew(self, services: Services, loaded: Sequence[tuple[Layer, LayerStatus]]) -> None:
@@ -141,7 +157,7 @@ class Answers:
 
     async def _pack(self, visit: _Visit, page: BuiltFile, encoding: str) -> Made:
         reader = (visit.language, visit.view.grants, visit.signed_in)
-        of = (page.digest, visit.site, visit.asked, visit.parts, visit.pictured, reader)
+        of = (page.digest, visit.site, visit.asked, visit.parts, visit.stated, visit.pictured, reader)
         key = _Key(None, of)
 
         async def pack() -> Made:
@@ -155,13 +171,32 @@ class Answers:
     async def _fill(self, visit: _Visit, page: BuiltFile) -> Made:
         """The page with the blocks that could be had, and whether these are all."""
         city = visit.view.catalog.city
-        dressed = dress_page(
-            page.body, city, visit.site, visit.language, visit.parts, pictured=visit.pictured, signed_in=visit.signed_in
+        previews, answers = await asyncio.gather(
+            self._preview(visit), asyncio.gather(*(self._ask(visit, asked) for asked in visit.asked))
         )
+        dressed = dress_page(page.body, city, visit.language, visit.parts, previews=previews, signed_in=visit.signed_in)
         before, end, after = dressed.rpartition(b"</body>")
-        answers = await asyncio.gather(*(self._ask(visit, asked) for asked in visit.asked))
         told = [_render(asked.address, body) for asked, body in zip(visit.asked, answers, strict=True) if body]
         return Made(b"".join((before, *told, end, after)), all(answers))
+
+    async def _preview(self, visit: _Visit) -> list[str]:
+        """What the page's head tells of it where it is linked to: this very map, in words and as a picture."""
+
+        async def count(address: str) -> bytes:
+            return (await ask_ourselves(visit.request, address, visit.language)).body
+
+        city = speak(visit.view.catalog.city, (visit.language,))
+        site, state, shown = visit.site, visit.state, visit.shown
+        about, title = city.description or city.tagline, city.title
+        if state.pairs(*_TITLED):
+            title = entitle(shown, state, visit.language, title)
+            counts = await describe_counts(shown, state, visit.language, count)
+            about = f"{counts}. {about}" if counts else about
+        url = f"{site}/{visit.stated}"
+        picture = find_picture(site, state, visit.pictured, PREVIEW, drawn=draws_maps(visit.request.app.routes))
+        logo = f"{site}/logo?v={city.logo.digest}" if city.logo and city.logo.media_type == "image/png" else ""
+        told = Preview(title, about, url, city.publisher or city.title, visit.language, picture, logo)
+        return [*render_preview(told), *render_discovery(site, url, title)]
 
     async def _ask(self, visit: _Visit, asked: _Asked) -> bytes:
         """The body of our own answer at an address; empty when it is anything but 200, or late."""
@@ -173,6 +208,11 @@ class Answers:
         except TimeoutError:
             log.info("The page goes without %s: it is late", address)
             return b""
+
+
+def _name_language(view: View, language: str) -> str:
+    """As an address names it for everybody; the city's first one needs no name."""
+    return "" if language == offered_languages(view.services.live.current.city)[0] else language
 
 
 def _differ(one: _State, other: _State) -> bool:

@@ -271,6 +271,12 @@ export const pages = {
   loaded: "{rows} veröffentlicht, {rejected} ausgelassen.",
   page: "Seite dieses Datensatzes",
   measurements: "Messungen",
+  some_of: "{count} von {rows}",
+  since: "seit {date}",
+  until: "bis {date}",
+  filtered: "gefiltert",
+  titled: "{title}: {parts}",
+  area_chosen: "in einem gewählten Gebiet",
 };
 
 /** What the server says of files and loads, found by its English words: `{name}` is what changes, and `why`, `kind`, `kinds` and `type` are said in turn; the first that fits is taken. */

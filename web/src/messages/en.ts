@@ -262,6 +262,12 @@ export const pages = {
   loaded: "{rows} published, {rejected} left out.",
   page: "Page of this dataset",
   measurements: "Measurements",
+  some_of: "{count} of {rows}",
+  since: "since {date}",
+  until: "until {date}",
+  filtered: "filtered",
+  titled: "{title}: {parts}",
+  area_chosen: "in a chosen area",
 };
 
 /** What the server says of files and loads, found by its English words: `{name}` is what changes, and `why`, `kind`, `kinds` and `type` are said in turn; the first that fits is taken. */

@@ -270,6 +270,12 @@ export const pages = {
   loaded: "{rows} publicadas, {rejected} descartadas.",
   page: "Página de este conjunto de datos",
   measurements: "Mediciones",
+  some_of: "{count} de {rows}",
+  since: "desde el {date}",
+  until: "hasta el {date}",
+  filtered: "filtrado",
+  titled: "{title}: {parts}",
+  area_chosen: "en una zona elegida",
 };
 
 /** What the server says of files and loads, found by its English words: `{name}` is what changes, and `why`, `kind`, `kinds` and `type` are said in turn; the first that fits is taken. */

@@ -271,6 +271,12 @@ export const pages = {
   loaded: "{rows} publiées, {rejected} écartées.",
   page: "Page de ce jeu de données",
   measurements: "Mesures",
+  some_of: "{count} sur {rows}",
+  since: "depuis le {date}",
+  until: "jusqu’au {date}",
+  filtered: "filtré",
+  titled: "{title} : {parts}",
+  area_chosen: "dans une zone choisie",
 };
 
 /** What the server says of files and loads, found by its English words: `{name}` is what changes, and `why`, `kind`, `kinds` and `type` are said in turn; the first that fits is taken. */

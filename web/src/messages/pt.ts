@@ -271,6 +271,12 @@ export const pages = {
   loaded: "{rows} publicadas, {rejected} excluídas.",
   page: "Página deste conjunto de dados",
   measurements: "Medições",
+  some_of: "{count} de {rows}",
+  since: "desde {date}",
+  until: "até {date}",
+  filtered: "filtrado",
+  titled: "{title}: {parts}",
+  area_chosen: "numa área escolhida",
 };
 
 /** What the server says of files and loads, found by its English words: `{name}` is what changes, and `why`, `kind`, `kinds` and `type` are said in turn; the first that fits is taken. */
