@@ -51,6 +51,7 @@ OPEN = (
     "/catalog",
     "/data.json",
     "/oembed",
+    "/element.js",
 )
 EXPOSED = (
     "Content-Crs, Content-Encoding, Content-Length, ETag, Link, Location, OGC-NumberMatched, OGC-NumberReturned,"
