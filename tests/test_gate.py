@@ -206,6 +206,7 @@ ADDRESSES: dict[str, list[str]] = {
     + per_layer("/layers/*/citation.json", ""),
     "/layers/{layer_id}/map.{ending}": per_layer("/layers/*/map.svg", "") + per_layer("/layers/*/map.png", ""),
     "/sitemap.xml": ["/sitemap.xml"],
+    "/element.js": ["/element.js"],
     "/oembed": [
         f"/oembed?url={quote(url, safe='')}&format={name}"
         for name in ("json", "xml")

@@ -39,6 +39,7 @@ router = APIRouter(tags=["site"])
 
 FOREVER = "public, max-age=31536000, immutable"  # the name changes with the content
 A_DAY = "public, max-age=86400"
+SOME_MINUTES = "public, max-age=600, stale-while-revalidate=86400"
 CHECKED = "public, max-age=0, must-revalidate"
 MAX_LAYERS = 32
 MANY = 9  # datasets from which on the page folds its list (web/src/state/map-state.svelte.ts)
@@ -280,6 +281,15 @@ async def world(request: Request, part: str, z: str, x: str, y: str) -> Response
         headers["Content-Encoding"] = encoding
         body = await compress_apart(body, encoding)
     return Response(body, headers=headers, media_type=tiling.VECTOR.media_type)
+
+
+@router.get("/element.js", include_in_schema=False)
+async def element(request: Request) -> Response:
+    """The script of `<city-map>`, under a name that stays: pages of others hold it."""
+    found = _built().read("element.js")
+    if found is None:
+        raise NotFoundError("file", "element.js", "a file of the built viewer")
+    return await _answer(request, found, SOME_MINUTES)
 
 
 @router.get("/favicon.svg", include_in_schema=False)
