@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import shutil
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from PIL import Image
 from vl_convert import register_font_directory, svg_to_png
 
 from geoserver import assets
+from geoserver.drawing.native import MARK, MARK_SIDE
 from geoserver.drawing.orders import LOCAL
 
 if TYPE_CHECKING:
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = ["draw"]
 
+_MARGIN, _REACH, _EDGE = (
+    6,
+    8.0,
+    0.75,
+)  # pixels around a picture of distances, over which alpha falls, and it on the edge
 _RANGES = range(0, 0x10000, 256)
 _QUALITY = {"png": {"compress_level": 4}, "webp": {"quality": 90, "method": 2}, "jpeg": {"quality": 88}}
 
@@ -48,10 +55,25 @@ def _draw_map(order: MapOrder, folder: Path) -> Image.Image:
     style = style.replace(f'"{LOCAL}'.encode(), f'"file://{folder}/order/'.encode())
     width, height = order.size
     with pymgl.Map(style.decode(), width, height, order.ratio, order.lon, order.lat, order.zoom) as drawn:
+        side = MARK_SIDE + 2 * _MARGIN
+        drawn.addImage(MARK, _draw_mark(), side, side, 1, True)
         if order.ratio > 1:  # the buffer that it gives is cut then
             return Image.open(io.BytesIO(drawn.renderPNG())).convert("RGBA")
         pixels = np.asarray(drawn.renderBuffer(), np.uint8)
     return Image.frombuffer("RGBA", order.size, pixels.tobytes(), "raw", "RGBA", 0, 1)
+
+
+@functools.cache
+def _draw_mark() -> bytes:
+    """The square of `native` as a picture of distances: alpha says how far from its edge each pixel is."""
+    middles = np.abs(np.arange(MARK_SIDE + 2 * _MARGIN) + 0.5 - MARK_SIDE / 2 - _MARGIN)
+    radius = MARK_SIDE / 4
+    beyond = middles - (MARK_SIDE / 2 - radius)
+    x, y = np.meshgrid(beyond, beyond)
+    far = np.hypot(np.maximum(x, 0), np.maximum(y, 0)) + np.minimum(np.maximum(x, y), 0) - radius
+    pixels = np.zeros((*far.shape, 4), np.uint8)
+    pixels[..., 3] = np.clip(np.round(255 * (_EDGE - far / _REACH)), 0, 255)
+    return pixels.tobytes()
 
 
 def _lay_over(image: Image.Image, over: bytes) -> Image.Image:
