@@ -45,6 +45,7 @@ from geoserver.site.catalogues import build_documents
 from geoserver.site.catalogues import router as catalogue_router
 from geoserver.site.datasets import Reading
 from geoserver.site.datasets import router as datasets_router
+from geoserver.site.embed import router as embed_router
 from geoserver.site.frozen import Freezer
 from geoserver.site.frozen import router as frozen_router
 from geoserver.site.headers import OPEN_DATA, SECURITY, SiteHeaders
@@ -67,7 +68,15 @@ __all__ = ["create_app"]
 log = logging.getLogger("geoserver")
 
 _COMPUTED = 32 * 2**20  # bytes of aggregates and marks in memory
-_PAGES = (frozen_router, site_router, datasets_router, catalogue_router, signin_router, oembed_router)
+_PAGES = (
+    frozen_router,
+    site_router,
+    embed_router,
+    datasets_router,
+    catalogue_router,
+    signin_router,
+    oembed_router,
+)
 
 
 def create_app(

@@ -41,7 +41,7 @@ SECURITY = {
 # Open data: any page may read these, and the headers that say how much there is and whether it changed.
 OPEN = (
     *("/tiles", "/styles", "/fonts", "/sprites", "/static", "/api", "/ogc", "/download", "/assets", "/frozen"),
-    *("/catalog", "/data.json", "/oembed", "/element.js"),
+    *("/catalog", "/data.json", "/healthz", "/oembed", "/element.js"),
 )
 EXPOSED = (
     "Content-Crs, Content-Encoding, Content-Length, ETag, Link, Location, OGC-NumberMatched, OGC-NumberReturned,"
