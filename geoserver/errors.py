@@ -5,6 +5,7 @@
     ├── UnauthorizedError           401   a key or session that is wrong, revoked or expired
     ├── ForbiddenError              403   a key that may not write here, or not manage
     ├── NotFoundError               404   no such layer, feature, tile, style; or not for whoever asks
+    ├── GoneError                   410   a frozen map that was deleted
     ├── TooManyError                429   a key asks more often than it may; comes with Retry-After
     ├── UnavailableError            503   the database is away or too slow; comes with Retry-After
     │   ├── UncountedError          503   what someone may see of a layer is not counted in time
@@ -27,6 +28,7 @@ __all__ = [
     "CatalogError",
     "ForbiddenError",
     "GeoserverError",
+    "GoneError",
     "LoadError",
     "NotFoundError",
     "OvertakenError",
@@ -87,6 +89,13 @@ class ForbiddenError(GeoserverError):
 
     status = 403
     title = "Not allowed"
+
+
+class GoneError(GeoserverError):
+    """What was there was taken away for good, by whoever may."""
+
+    status = 410
+    title = "Gone"
 
 
 class TooManyError(GeoserverError):
