@@ -6,6 +6,7 @@
     ├── ForbiddenError              403   a key that may not write here, or not manage
     ├── NotFoundError               404   no such layer, feature, tile, style; or not for whoever asks
     ├── UnofferedError              501   a form of an answer that there is not, where a standard wants it said so
+    ├── GoneError                   410   a frozen map that was deleted
     ├── TooManyError                429   a key or a client asks for more than it may; comes with Retry-After
     ├── UnavailableError            503   the database is away or too slow; comes with Retry-After
     │   ├── UncountedError          503   what someone may see of a layer is not counted in time
@@ -28,6 +29,7 @@ __all__ = [
     "CatalogError",
     "ForbiddenError",
     "GeoserverError",
+    "GoneError",
     "LoadError",
     "NotFoundError",
     "OvertakenError",
@@ -89,6 +91,13 @@ class ForbiddenError(GeoserverError):
 
     status = 403
     title = "Not allowed"
+
+
+class GoneError(GeoserverError):
+    """What was there was taken away for good, by whoever may."""
+
+    status = 410
+    title = "Gone"
 
 
 class TooManyError(GeoserverError):

@@ -249,6 +249,9 @@ OTHERS: dict[str, list[str]] = {
     "/api/keys": ["/api/keys"],
     "/api/keys/{key_id}": ["/api/keys/nothing"],
     "/frozen": ["/frozen"],
+    "/frozen/{frozen_id}": ["/frozen/abcdefghijkl"],
+    "/frozen/{frozen_id}.zip": ["/frozen/abcdefghijkl.zip"],
+    "/frozen/{frozen_id}/changed.json": ["/frozen/abcdefghijkl/changed.json"],
     "/frozen/{frozen_id}/status.json": ["/frozen/abcdefghijkl/status.json"],
     "/frozen/{frozen_id}/{path:path}": ["/frozen/abcdefghijkl/manifest.json"],
 }
