@@ -68,4 +68,5 @@ export function writeQuery(shared: string, options: Options): string {
 }
 
 /** Signs that stand for themselves in a query, and that no snippet takes for its own. */
-const readable = (asked: URLSearchParams): string => asked.toString().replaceAll("%2C", ",").replaceAll("%2F", "/").replaceAll("%3A", ":");
+const readable = (asked: URLSearchParams): string =>
+  asked.toString().replaceAll("+", "%20").replaceAll("%2C", ",").replaceAll("%2F", "/").replaceAll("%3A", ":");
