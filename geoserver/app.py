@@ -43,6 +43,7 @@ from geoserver.site.catalogues import build_documents
 from geoserver.site.catalogues import router as catalogue_router
 from geoserver.site.datasets import Reading
 from geoserver.site.datasets import router as datasets_router
+from geoserver.site.embed import router as embed_router
 from geoserver.site.headers import OPEN_DATA, SECURITY, SiteHeaders
 from geoserver.site.methods import list_methods
 from geoserver.site.oembed import router as oembed_router
@@ -63,7 +64,7 @@ __all__ = ["create_app"]
 log = logging.getLogger("geoserver")
 
 _COMPUTED = 32 * 2**20  # bytes of aggregates and marks in memory
-_PAGES = (site_router, datasets_router, catalogue_router, signin_router, oembed_router)
+_PAGES = (site_router, embed_router, datasets_router, catalogue_router, signin_router, oembed_router)
 
 
 def create_app(

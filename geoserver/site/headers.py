@@ -52,6 +52,7 @@ OPEN = (
     "/data.json",
     "/oembed",
     "/element.js",
+    "/healthz",
 )
 EXPOSED = (
     "Content-Crs, Content-Encoding, Content-Length, ETag, Link, Location, OGC-NumberMatched, OGC-NumberReturned,"

@@ -2,6 +2,7 @@ import type { AreaWords } from "../area/words.ts";
 import type { ChartWords } from "../chart/words.ts";
 import type { CompareWords } from "../compare/words.ts";
 import type { DownloadWords } from "../download/words.ts";
+import type { EmbedWords } from "../embed/words.ts";
 import type { PrintWords } from "../print/words.ts";
 import type { ShareWords } from "../share/words.ts";
 import type { RowWords } from "../table/words.ts";
@@ -730,3 +731,21 @@ export const sharing = {
   copied: "Kopiert.",
   by_hand: "Bitte von Hand kopieren:",
 } satisfies ShareWords;
+
+export const embed = {
+  skip: "Diese Karte überspringen",
+  open: "Ganze Karte öffnen",
+  under: "Lizenz: {licence}",
+  newTab: "öffnet einen neuen Tab",
+  wheel: "Zum Zoomen der Karte Strg halten und scrollen",
+  mac: "Zum Zoomen der Karte ⌘ halten und scrollen",
+  finger: "Die Karte mit zwei Fingern bewegen",
+  filters: "Filter",
+  notPublic: "Nicht öffentlich oder nicht mehr vorhanden: {names}",
+  picture: "Bild der Karte: {title}",
+  still: "Das ist ein Bild. Die bewegliche Karte braucht JavaScript.",
+  noMap: "Dieser Browser kann die Karte nicht zeichnen. Hier sind ein Bild von ihr und die Daten als Tabelle.",
+  of: "{count} von {rows}",
+  data: "Die Daten",
+  nothing: "Diese Karte zeigt keine öffentlichen Daten.",
+} satisfies EmbedWords;

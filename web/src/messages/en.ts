@@ -725,3 +725,22 @@ export const sharing = {
   copied: "Copied.",
   by_hand: "Copy it by hand:",
 };
+
+/** What the map says in a page of others; the server tells it these lines within the page. */
+export const embed = {
+  skip: "Skip this map",
+  open: "Open the full map",
+  under: "Licence: {licence}",
+  newTab: "opens in a new tab",
+  wheel: "Hold Ctrl and scroll to zoom the map",
+  mac: "Hold ⌘ and scroll to zoom the map",
+  finger: "Use two fingers to move the map",
+  filters: "Filters",
+  notPublic: "Not public, or no longer there: {names}",
+  picture: "Picture of the map: {title}",
+  still: "This is a picture. The map to move about in needs JavaScript.",
+  noMap: "This browser cannot draw the map. This is a picture of it, and the data as a table.",
+  of: "{count} of {rows}",
+  data: "The data",
+  nothing: "This map shows no data that is public.",
+};

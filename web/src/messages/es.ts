@@ -2,6 +2,7 @@ import type { AreaWords } from "../area/words.ts";
 import type { ChartWords } from "../chart/words.ts";
 import type { CompareWords } from "../compare/words.ts";
 import type { DownloadWords } from "../download/words.ts";
+import type { EmbedWords } from "../embed/words.ts";
 import type { PrintWords } from "../print/words.ts";
 import type { ShareWords } from "../share/words.ts";
 import type { RowWords } from "../table/words.ts";
@@ -728,3 +729,21 @@ export const sharing = {
   copied: "Copiado.",
   by_hand: "Cópielo a mano:",
 } satisfies ShareWords;
+
+export const embed = {
+  skip: "Saltar este mapa",
+  open: "Abrir el mapa completo",
+  under: "Licencia: {licence}",
+  newTab: "se abre en una pestaña nueva",
+  wheel: "Mantenga pulsado Ctrl y desplácese para ampliar el mapa",
+  mac: "Mantenga pulsado ⌘ y desplácese para ampliar el mapa",
+  finger: "Mueva el mapa con dos dedos",
+  filters: "Filtros",
+  notPublic: "No es público o ya no existe: {names}",
+  picture: "Imagen del mapa: {title}",
+  still: "Esto es una imagen. El mapa que se mueve necesita JavaScript.",
+  noMap: "Este navegador no puede dibujar el mapa. Aquí hay una imagen y los datos en una tabla.",
+  of: "{count} de {rows}",
+  data: "Los datos",
+  nothing: "Este mapa no muestra datos públicos.",
+} satisfies EmbedWords;

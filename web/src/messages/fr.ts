@@ -2,6 +2,7 @@ import type { AreaWords } from "../area/words.ts";
 import type { ChartWords } from "../chart/words.ts";
 import type { CompareWords } from "../compare/words.ts";
 import type { DownloadWords } from "../download/words.ts";
+import type { EmbedWords } from "../embed/words.ts";
 import type { PrintWords } from "../print/words.ts";
 import type { ShareWords } from "../share/words.ts";
 import type { RowWords } from "../table/words.ts";
@@ -732,3 +733,21 @@ export const sharing = {
   copied: "Copié.",
   by_hand: "À copier à la main :",
 } satisfies ShareWords;
+
+export const embed = {
+  skip: "Passer cette carte",
+  open: "Ouvrir la carte complète",
+  under: "Licence : {licence}",
+  newTab: "s’ouvre dans un nouvel onglet",
+  wheel: "Maintenez Ctrl et faites défiler pour zoomer sur la carte",
+  mac: "Maintenez ⌘ et faites défiler pour zoomer sur la carte",
+  finger: "Déplacez la carte avec deux doigts",
+  filters: "Filtres",
+  notPublic: "Non public, ou n’existe plus : {names}",
+  picture: "Image de la carte : {title}",
+  still: "Ceci est une image. La carte que l’on déplace a besoin de JavaScript.",
+  noMap: "Ce navigateur ne peut pas dessiner la carte. En voici une image, et les données en tableau.",
+  of: "{count} sur {rows}",
+  data: "Les données",
+  nothing: "Cette carte ne montre aucune donnée publique.",
+} satisfies EmbedWords;

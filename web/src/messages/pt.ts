@@ -2,6 +2,7 @@ import type { AreaWords } from "../area/words.ts";
 import type { ChartWords } from "../chart/words.ts";
 import type { CompareWords } from "../compare/words.ts";
 import type { DownloadWords } from "../download/words.ts";
+import type { EmbedWords } from "../embed/words.ts";
 import type { PrintWords } from "../print/words.ts";
 import type { ShareWords } from "../share/words.ts";
 import type { RowWords } from "../table/words.ts";
@@ -729,3 +730,21 @@ export const sharing = {
   copied: "Copiado.",
   by_hand: "Copie à mão:",
 } satisfies ShareWords;
+
+export const embed = {
+  skip: "Saltar este mapa",
+  open: "Abrir o mapa completo",
+  under: "Licença: {licence}",
+  newTab: "abre num novo separador",
+  wheel: "Mantenha Ctrl premido e desloque para ampliar o mapa",
+  mac: "Mantenha ⌘ premido e desloque para ampliar o mapa",
+  finger: "Mova o mapa com dois dedos",
+  filters: "Filtros",
+  notPublic: "Não é público ou já não existe: {names}",
+  picture: "Imagem do mapa: {title}",
+  still: "Isto é uma imagem. O mapa que se move precisa de JavaScript.",
+  noMap: "Este navegador não consegue desenhar o mapa. Aqui estão uma imagem e os dados em tabela.",
+  of: "{count} de {rows}",
+  data: "Os dados",
+  nothing: "Este mapa não mostra dados públicos.",
+} satisfies EmbedWords;
