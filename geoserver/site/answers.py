@@ -20,16 +20,16 @@ from urllib.parse import quote, unquote
 import orjson
 
 from geoserver.addresses import site_of
-from geoserver.catalog.city_words import offered_languages, speak
+from geoserver.catalog.city_words import offered_languages
 from geoserver.catalog.languages import page_language
 from geoserver.encodings import IDENTITY
 from geoserver.kept import Kept, Made
 from geoserver.mapstates import parse_state
-from geoserver.site.city import PREVIEW, dress_page
+from geoserver.site.city import dress_page
 from geoserver.site.encoding import compress_apart
 from geoserver.site.linked import write_stated
-from geoserver.site.previews import Preview, draws_maps, find_picture, render_discovery, render_preview
-from geoserver.site.wording import describe_counts, entitle, list_shown
+from geoserver.site.previews import Page, draws_maps, render_head
+from geoserver.site.wording import list_shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,7 +64,6 @@ _PLAIN = "-_.!~*'(),:/="  # signs that the page does not encode in a query, besi
 _NARROWING = ("time", "area")  # parameters that, like filters, make other tiles of a layer
 _PASSED = ("type", "asgi", "http_version", "scheme", "server", "client", "root_path", "app_root_path", "state")
 _KEPT = 5.0  # seconds
-_TITLED = ("layers", "time", "area")  # beside filters, what gives a map a title of its own
 _LONGEST = 2_000  # characters of a state that the page tells others of
 _ROOM = 8 * 2**20  # bytes of answers and pages that are kept
 
@@ -147,21 +146,8 @@ class Answers:
         state, stated = write_stated(state, [layer.id for layer, _ in shown], request.query_params.multi_items())
         if len(stated) > _LONGEST:
             state, stated = parse_state([]), ""
-        pictured = _find_pictured(loaded, on)
-        visit = _Visit(
-            request,
-            view,
-            site_of(request),
-            language,
-            asked,
-            tuple(parts),
-            state,
-            stated,
-            shown,
-            pictured,
-            widget,
-            tuple(on),
-        )
+        of = (state, stated, shown, _find_pictured(loaded, on), widget, tuple(on))
+        visit = _Visit(request, view, site_of(request), language, asked, tuple(parts), *of)
         return (await self._pack(visit, page, encoding)).body
 
     def _renew(self, services: Services, loaded: Sequence[tuple[Layer, LayerStatus]]) -> None:
@@ -201,53 +187,16 @@ class Answers:
 
     async def _fill(self, visit: _Visit, page: BuiltFile) -> Made:
         """The page with the blocks that could be had, and whether these are all."""
-        answers = dict(
-            zip(visit.asked, await asyncio.gather(*(self._ask(visit, one) for one in visit.asked)), strict=True)
+        previews, found = await asyncio.gather(
+            _preview(visit), asyncio.gather(*(self._ask(visit, one) for one in visit.asked))
         )
+        answers = dict(zip(visit.asked, found, strict=True))
         if visit.widget:
             styles = _list_styles(visit.widget, visit.on, await visit.view.layers(), answers, visit.language)
             answers |= zip(styles, await asyncio.gather(*(self._ask(visit, one) for one in styles)), strict=True)
-        before, end, after = (await self._dress(visit, page, answers)).rpartition(b"</body>")
+        before, end, after = (await _dress(visit, page, answers, previews)).rpartition(b"</body>")
         told = [_render(asked.address, body) for asked, body in answers.items() if body]
         return Made(b"".join((before, *told, end, after)), all(answers.values()))
-
-    async def _dress(self, visit: _Visit, page: BuiltFile, answers: Mapping[_Asked, bytes]) -> bytes:
-        """The page without what it tells."""
-        city = visit.view.catalog.city
-        if visit.widget is None:
-            previews = await self._preview(visit)
-            return dress_page(
-                page.body, city, visit.language, visit.parts, previews=previews, signed_in=visit.signed_in
-            )
-        layers = [found for found in await visit.view.layers() if found[0].id in visit.on]
-        counts = {}
-        for layer, status in layers:
-            question = visit.widget.state.question(layer)
-            answer = answers.get(_ask_summary(layer, question)) if question else None
-            if answer or not question:
-                counts[layer.id] = orjson.loads(answer)["count"] if answer else status.rows
-        return visit.widget.dress(
-            page.body, city=city, site=visit.site, language=visit.language, layers=layers, counts=counts
-        )
-
-    async def _preview(self, visit: _Visit) -> list[str]:
-        """What the page's head tells of it where it is linked to: this very map, in words and as a picture."""
-
-        async def count(address: str) -> bytes:
-            return (await ask_ourselves(visit.request, address, visit.language)).body
-
-        city = speak(visit.view.catalog.city, (visit.language,))
-        site, state, shown = visit.site, visit.state, visit.shown
-        about, title = city.description or city.tagline, city.title
-        if state.pairs(*_TITLED):
-            title = entitle(shown, state, visit.language, title)
-            counts = await describe_counts(shown, state, visit.language, count)
-            about = f"{counts}. {about}" if counts else about
-        url = f"{site}/{visit.stated}"
-        picture = find_picture(site, state, visit.pictured, PREVIEW, drawn=draws_maps(visit.request.app.routes))
-        logo = f"{site}/logo?v={city.logo.digest}" if city.logo and city.logo.media_type == "image/png" else ""
-        told = Preview(title, about, url, city.publisher or city.title, visit.language, picture, logo)
-        return [*render_preview(told), *render_discovery(site, url, title)]
 
     async def _ask(self, visit: _Visit, asked: _Asked) -> bytes:
         """The body of our own answer at an address; empty when it is anything but 200, or late."""
@@ -264,6 +213,41 @@ class Answers:
 def _name_language(view: View, language: str) -> str:
     """As an address names it for everybody; the city's first one needs no name."""
     return "" if language == offered_languages(view.services.live.current.city)[0] else language
+
+
+async def _preview(visit: _Visit) -> list[str]:
+    """Lines of the page's head that tell of it where it is linked to; a widget has its own."""
+    if visit.widget:
+        return []
+
+    async def ask(address: str) -> bytes:
+        return (await ask_ourselves(visit.request, address, visit.language)).body
+
+    city, drawn = visit.view.catalog.city, draws_maps(visit.request.app.routes)
+    page = Page(visit.site, visit.stated, visit.language, visit.pictured, drawn=drawn)
+    return await render_head(page, city, visit.state, visit.shown, ask)
+
+
+async def _dress(visit: _Visit, page: BuiltFile, answers: Mapping[_Asked, bytes], previews: Sequence[str]) -> bytes:
+    """The page without what it tells."""
+    city = visit.view.catalog.city
+    if visit.widget is None:
+        return dress_page(page.body, city, visit.language, visit.parts, previews=previews, signed_in=visit.signed_in)
+    layers = [found for found in await visit.view.layers() if found[0].id in visit.on]
+    counts = {}
+    for layer, status in layers:
+        question = visit.widget.state.question(layer)
+        answer = answers.get(_ask_summary(layer, question)) if question else None
+        if answer or not question:
+            counts[layer.id] = orjson.loads(answer)["count"] if answer else status.rows
+    return visit.widget.dress(
+        page.body,
+        city=city,
+        site=visit.site,
+        language=visit.language,
+        layers=layers,
+        counts=counts,
+    )
 
 
 def _differ(one: _State, other: _State) -> bool:

@@ -7,15 +7,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from geoserver.catalog.city_words import speak
 from geoserver.site.city import PREVIEW
+from geoserver.site.wording import describe_counts, entitle
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.routing import BaseRoute
 
     from geoserver.mapstates import MapState
+    from geoserver.model import City
+    from geoserver.site.wording import Ask, Shown
 
-__all__ = ["Picture", "Preview", "draws_maps", "find_picture", "render_discovery", "render_preview"]
+__all__ = ["Page", "Picture", "draws_maps", "find_picture", "render_discovery", "render_head"]
 
+_TITLED = ("layers", "time", "area")  # beside filters, what gives a map a title of its own
 _OEMBED = (("json", "application/json+oembed"), ("xml", "text/xml+oembed"))
 
 
@@ -28,16 +35,14 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
-    """What is told of a page where it is linked to; `url` is its address in the one way in which we write it."""
+class Page:
+    """The page of a map: `stated` is its state as a query, in the one way in which we write it."""
 
-    title: str
-    description: str
-    url: str
-    publisher: str
+    site: str
+    stated: str
     language: str
-    picture: Picture | None = None
-    logo: str = ""  # a small picture, for want of one
+    pictured: str  # the layer whose picture stands for the page where there is none of its state; empty for none
+    drawn: bool
 
 
 def draws_maps(routes: list[BaseRoute]) -> bool:
@@ -52,29 +57,42 @@ def find_picture(site: str, state: MapState, pictured: str, size: tuple[int, int
     return Picture(f"{site}/layers/{quote(pictured)}/map.png", PREVIEW) if pictured else None
 
 
-def render_preview(told: Preview) -> list[str]:
-    """Lines of a page's head."""
+async def render_head(page: Page, city: City, state: MapState, shown: Sequence[Shown], ask: Ask) -> list[str]:
+    """Lines of the head that tell of a page where it is linked to: this very map, in words and as a picture."""
+    city = speak(city, (page.language,))
+    title, about = city.title, city.description or city.tagline
+    if state.pairs(*_TITLED):
+        title = entitle(shown, state, page.language, title)
+        counts = await describe_counts(shown, state, page.language, ask)
+        about = f"{counts}. {about}" if counts else about
+    url = f"{page.site}/{page.stated}"
     said = {
         "og:type": "website",
-        "og:title": told.title,
-        "og:description": told.description,
-        "og:site_name": told.publisher,
-        "og:url": told.url,
-        "og:locale": told.language,
+        "og:title": title,
+        "og:description": about,
+        "og:site_name": city.publisher or city.title,
+        "og:url": url,
+        "og:locale": page.language,
     }
-    if told.picture:
-        width, height = told.picture.size
-        said |= {
-            "og:image": told.picture.url,
-            "og:image:type": "image/png",
-            "og:image:width": str(width),
-            "og:image:height": str(height),
-            "og:image:alt": told.title,
-        }
-    elif told.logo:
-        said["og:image"] = told.logo
+    picture = find_picture(page.site, state, page.pictured, PREVIEW, drawn=page.drawn)
+    if picture:
+        said |= _list_picture(picture, title)
+    elif city.logo and city.logo.media_type == "image/png":  # previews take no SVG
+        said["og:image"] = f"{page.site}/logo?v={city.logo.digest}"
     lines = [f'<meta property="{name}" content="{html.escape(text)}" />' for name, text in said.items() if text]
-    return lines + (['<meta name="twitter:card" content="summary_large_image" />'] if told.picture else [])
+    card = ['<meta name="twitter:card" content="summary_large_image" />'] if picture else []
+    return [*lines, *card, *render_discovery(page.site, url, title)]
+
+
+def _list_picture(picture: Picture, title: str) -> dict[str, str]:
+    width, height = picture.size
+    return {
+        "og:image": picture.url,
+        "og:image:type": "image/png",
+        "og:image:width": str(width),
+        "og:image:height": str(height),
+        "og:image:alt": title,
+    }
 
 
 def render_discovery(site: str, url: str, title: str) -> list[str]:

@@ -13,7 +13,6 @@ import orjson
 from geoserver.catalog.languages import in_language, read_messages
 from geoserver.mapstates import MapState, parse_state
 from geoserver.site.phrases import find_phrases
-from geoserver.site.previews import render_discovery
 from geoserver.site.rendering import render
 
 if TYPE_CHECKING:
@@ -166,11 +165,17 @@ def _list_pictures(state: MapState, site: str) -> list[dict[str, str]]:
 
 def _render_head(city: City, site: str, title: str, widget: Widget, said: Mapping[str, str]) -> str:
     """For who opens it by itself: it is no page to be found, but a part of the map's."""
+    here = quote(f"{site}/embed?{widget.query}", safe="")
+    written = html.escape(title)
     lines = [
-        f"<title>{html.escape(title)}</title>",
+        f"<title>{written}</title>",
         '<meta name="robots" content="noindex" />',
         f'<link rel="canonical" href="{html.escape(site + "/" + widget.state.query())}" />',
-        *render_discovery(site, f"{site}/embed?{widget.query}", title),
+        *(
+            f'<link rel="alternate" type="{kind}+oembed" href="{site}/oembed?url={here}&amp;format={name}"'
+            f' title="{written}" />'
+            for kind, name in (("application/json", "json"), ("text/xml", "xml"))
+        ),
         f'<script type="application/json" data-words>{orjson.dumps(said).decode().replace("<", "\\u003c")}</script>',
     ]
     if city.accent:

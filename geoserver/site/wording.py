@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from geoserver.model import Field, Layer
     from geoserver.site.phrases import Phrases
 
-__all__ = ["describe_counts", "describe_filter", "entitle", "list_shown"]
+__all__ = ["Ask", "Shown", "describe_counts", "describe_filter", "entitle", "list_shown"]
 
 _NAMED = 3  # layers and values that are named before the rest is counted
 _SHORT = 300  # characters of a filter that are read at once (see geoserver.questions)
@@ -32,6 +32,7 @@ _LONGEST = 160  # characters of a title
 _PATIENCE = 0.4  # seconds in which a count must be there
 
 type Shown = tuple[Layer, LayerStatus]
+type Ask = Callable[[str], Awaitable[bytes]]
 
 
 def list_shown(layers: Sequence[Shown], state: MapState) -> list[Shown]:
@@ -187,9 +188,7 @@ def _describe_days(first: dt.date | None, last: dt.date | None, phrases: Phrases
     )
 
 
-async def describe_counts(
-    shown: Sequence[Shown], state: MapState, language: str, ask: Callable[[str], Awaitable[bytes]]
-) -> str:
+async def describe_counts(shown: Sequence[Shown], state: MapState, language: str, ask: Ask) -> str:
     """ "308 of 60,000 reports"; with the layer's name where there are several, and nothing of one whose count is late.
 
     `ask` gives the body of our own answer at an address, as the reader gets it; empty where there is none.
@@ -209,9 +208,7 @@ async def describe_counts(
     return "; ".join(said)
 
 
-async def _count(
-    layer: Layer, status: LayerStatus, state: MapState, ask: Callable[[str], Awaitable[bytes]]
-) -> int | None:
+async def _count(layer: Layer, status: LayerStatus, state: MapState, ask: Ask) -> int | None:
     """How many rows are left; None where nobody knows in time."""
     if not layer.has_rows:
         return None

@@ -1,9 +1,10 @@
 import type { AreaWords } from "../area/words.ts";
 import type { ChartWords } from "../chart/words.ts";
 import type { CompareWords } from "../compare/words.ts";
-import type { EmbedWords } from "../embed/words.ts";
 import type { DownloadWords } from "../download/words.ts";
+import type { EmbedWords } from "../embed/words.ts";
 import type { PrintWords } from "../print/words.ts";
+import type { ShareWords } from "../share/words.ts";
 import type { RowWords } from "../table/words.ts";
 import type { TimeWords } from "../time/words.ts";
 import type { Messages } from "../ui/i18n.svelte.ts";
@@ -49,6 +50,7 @@ export default {
   toLight: "Cambiar al mapa claro",
   print: "Imprimir o guardar como imagen",
   share: "Copiar un enlace a esta vista",
+  embed: "Insertar este mapa",
   shared: "El enlace está copiado.",
   language: "Idioma",
   perBin: "{title}: número en cada cuadrado",
@@ -679,6 +681,54 @@ export const comparing = {
   same: "Lo mismo que el otro mapa",
   handle: "Línea entre los dos mapas",
 } satisfies CompareWords;
+
+export const sharing = {
+  heading: "Insertar este mapa",
+  copy_link: "Copiar el enlace de esta vista",
+  show: "Qué se muestra",
+  title: "Título",
+  around: "Alrededor",
+  part_legend: "Leyenda",
+  part_count: "Cuántos hay",
+  part_zoom: "Botones de zoom",
+  part_open: "Enlace al mapa completo",
+  free: "Los lectores pueden cambiar los filtros",
+  theme: "Colores",
+  auto: "Como el dispositivo del lector",
+  light: "Claros",
+  dark: "Oscuros",
+  size: "Tamaño",
+  wide: "Todo el ancho de la columna",
+  fixed: "En píxeles",
+  shape: "Forma",
+  width: "Ancho",
+  height: "Alto",
+  preview: "Vista previa",
+  preview_of: "Vista previa: {title}",
+  picture: "Lo que se ve sin scripts",
+  open: "Abrir el mapa",
+  all: "Mostrar todo el mapa",
+  kind: "Para",
+  kind_iframe: "Cualquier página (iframe)",
+  kind_script: "Cualquier página, el alto se ajusta",
+  kind_wordpress: "WordPress",
+  kind_element: "Desarrollo (<city-map>)",
+  kind_markdown: "Markdown, correo: imagen con enlace",
+  kind_amp: "AMP",
+  hint_iframe: "Péguelo en el HTML de la página, o en un bloque o campo para HTML.",
+  hint_script: "Un pequeño script de este servidor dibuja el mapa; sin scripts queda la imagen.",
+  hint_wordpress:
+    "Pegue la dirección sola en una línea y WordPress hará de ella el mapa. Si no, pegue el segundo texto en un bloque «HTML personalizado».",
+  hint_element:
+    "El elemento dice a la página qué se ha elegido, y la página puede dirigirlo: city-map-ready, city-map-change, city-map-select y la propiedad query.",
+  hint_markdown: "Una imagen de esta vista que lleva al mapa, donde solo caben texto e imágenes.",
+  hint_amp: "La página debe nombrar el script de amp-iframe en su cabecera; la imagen queda hasta que llega el mapa.",
+  snippet: "Texto para pegar: {kind}",
+  copy: "Copiar",
+  copy_address: "Copiar la dirección",
+  copied: "Copiado.",
+  by_hand: "Cópielo a mano:",
+} satisfies ShareWords;
 
 export const embed = {
   skip: "Saltar este mapa",
