@@ -2,6 +2,7 @@ import type { AreaWords } from "../area/words.ts";
 import type { ChartWords } from "../chart/words.ts";
 import type { CompareWords } from "../compare/words.ts";
 import type { DownloadWords } from "../download/words.ts";
+import type { FrozenWords } from "../frozen/words.ts";
 import type { PrintWords } from "../print/words.ts";
 import type { RowWords } from "../table/words.ts";
 import type { TimeWords } from "../time/words.ts";
@@ -674,3 +675,20 @@ export const comparing = {
   same: "Dasselbe wie die andere Karte",
   handle: "Linie zwischen beiden Karten",
 } satisfies CompareWords;
+
+export const frozen = {
+  of: "Daten vom {date}",
+  stay: "Diese Karte bleibt, wie sie ist, und braucht keinen Server.",
+  narrowed: "Eingefroren mit diesen Filtern: {parts}",
+  live: "Zur laufenden Karte",
+  changed: "Die Daten haben sich seitdem geändert",
+  cite: "So wird sie zitiert",
+  licence: "Lizenz",
+  files: "Die Zeilen dieser Karte als Datei",
+  file: "GeoParquet, {count} Zeilen",
+  other: "Andere Formate gibt es bei der laufenden Karte.",
+  missing: "Diese eingefrorene Karte ließ sich nicht öffnen.",
+  served: "Ihr Ordner muss von einem Webserver ausgeliefert werden, etwa „python -m http.server“.",
+  show: "Über diese Karte",
+  hide: "Weniger zeigen",
+} satisfies FrozenWords;

@@ -2,6 +2,7 @@ import type { AreaWords } from "../area/words.ts";
 import type { ChartWords } from "../chart/words.ts";
 import type { CompareWords } from "../compare/words.ts";
 import type { DownloadWords } from "../download/words.ts";
+import type { FrozenWords } from "../frozen/words.ts";
 import type { PrintWords } from "../print/words.ts";
 import type { RowWords } from "../table/words.ts";
 import type { TimeWords } from "../time/words.ts";
@@ -672,3 +673,20 @@ export const comparing = {
   same: "Lo mismo que el otro mapa",
   handle: "Línea entre los dos mapas",
 } satisfies CompareWords;
+
+export const frozen = {
+  of: "Datos del {date}",
+  stay: "Este mapa se queda como está y no necesita servidor.",
+  narrowed: "Congelado con estos filtros: {parts}",
+  live: "Ir al mapa en vivo",
+  changed: "Los datos han cambiado desde entonces",
+  cite: "Cómo citarlo",
+  licence: "Licencia",
+  files: "Las filas de este mapa en un archivo",
+  file: "GeoParquet, {count} filas",
+  other: "Los demás formatos están en el mapa en vivo.",
+  missing: "No se pudo abrir este mapa congelado.",
+  served: "Su carpeta debe servirse con un servidor web, como «python -m http.server».",
+  show: "Sobre este mapa",
+  hide: "Mostrar menos",
+} satisfies FrozenWords;

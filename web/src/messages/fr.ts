@@ -2,6 +2,7 @@ import type { AreaWords } from "../area/words.ts";
 import type { ChartWords } from "../chart/words.ts";
 import type { CompareWords } from "../compare/words.ts";
 import type { DownloadWords } from "../download/words.ts";
+import type { FrozenWords } from "../frozen/words.ts";
 import type { PrintWords } from "../print/words.ts";
 import type { RowWords } from "../table/words.ts";
 import type { TimeWords } from "../time/words.ts";
@@ -676,3 +677,20 @@ export const comparing = {
   same: "La même chose que l’autre carte",
   handle: "Ligne entre les deux cartes",
 } satisfies CompareWords;
+
+export const frozen = {
+  of: "Données du {date}",
+  stay: "Cette carte reste telle quelle et n’a besoin d’aucun serveur.",
+  narrowed: "Figée avec ces filtres : {parts}",
+  live: "Aller à la carte en direct",
+  changed: "Les données ont changé depuis",
+  cite: "Comment la citer",
+  licence: "Licence",
+  files: "Les lignes de cette carte en fichier",
+  file: "GeoParquet, {count} lignes",
+  other: "Les autres formats viennent de la carte en direct.",
+  missing: "Cette carte figée n’a pas pu être ouverte.",
+  served: "Son dossier doit être servi par un serveur web, par exemple « python -m http.server ».",
+  show: "À propos de cette carte",
+  hide: "Afficher moins",
+} satisfies FrozenWords;

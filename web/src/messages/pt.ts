@@ -2,6 +2,7 @@ import type { AreaWords } from "../area/words.ts";
 import type { ChartWords } from "../chart/words.ts";
 import type { CompareWords } from "../compare/words.ts";
 import type { DownloadWords } from "../download/words.ts";
+import type { FrozenWords } from "../frozen/words.ts";
 import type { PrintWords } from "../print/words.ts";
 import type { RowWords } from "../table/words.ts";
 import type { TimeWords } from "../time/words.ts";
@@ -673,3 +674,20 @@ export const comparing = {
   same: "O mesmo que o outro mapa",
   handle: "Linha entre os dois mapas",
 } satisfies CompareWords;
+
+export const frozen = {
+  of: "Dados de {date}",
+  stay: "Este mapa fica como está e não precisa de servidor.",
+  narrowed: "Congelado com estes filtros: {parts}",
+  live: "Ir para o mapa ao vivo",
+  changed: "Os dados mudaram desde então",
+  cite: "Como citar",
+  licence: "Licença",
+  files: "As linhas deste mapa num ficheiro",
+  file: "GeoParquet, {count} linhas",
+  other: "Os outros formatos vêm do mapa ao vivo.",
+  missing: "Não foi possível abrir este mapa congelado.",
+  served: "A sua pasta tem de ser servida por um servidor web, como “python -m http.server”.",
+  show: "Sobre este mapa",
+  hide: "Mostrar menos",
+} satisfies FrozenWords;
