@@ -326,7 +326,7 @@ export function readPattern(pattern: string): (value: string) => boolean {
       if (sign === "\\" && ++at >= pattern.length)
         refuse(`got '${pattern}'; expected a pattern that does not end in its escape character \\`);
       plain += pattern[at]!;
-      expression += pattern[at]!.replace(/[.*+?^${}()|[\]\\/-]/g, "\\$&");
+      expression += pattern[at]!.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
     }
   }
   // What the search box writes: somewhere in the text.
@@ -336,4 +336,4 @@ export function readPattern(pattern: string): (value: string) => boolean {
   return (value) => whole.test(value);
 }
 
-const escape = (text: string): string => [...text].map((sign) => sign.replace(/[.*+?^${}()|[\]\\/-]/g, "\\$&")).join("");
+const escape = (text: string): string => [...text].map((sign) => sign.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&")).join("");
