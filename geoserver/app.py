@@ -43,6 +43,8 @@ from geoserver.site.catalogues import build_documents
 from geoserver.site.catalogues import router as catalogue_router
 from geoserver.site.datasets import Reading
 from geoserver.site.datasets import router as datasets_router
+from geoserver.site.frozen import Freezer
+from geoserver.site.frozen import router as frozen_router
 from geoserver.site.headers import OPEN_DATA, SECURITY, SiteHeaders
 from geoserver.site.methods import list_methods
 from geoserver.site.openid import OpenID
@@ -62,7 +64,7 @@ __all__ = ["create_app"]
 log = logging.getLogger("geoserver")
 
 _COMPUTED = 32 * 2**20  # bytes of aggregates and marks in memory
-_PAGES = (site_router, datasets_router, catalogue_router, signin_router)
+_PAGES = (frozen_router, site_router, datasets_router, catalogue_router, signin_router)
 
 
 def create_app(
@@ -84,6 +86,7 @@ def create_app(
     meter = Meter(tiles, board, worker)
     gate = Gate(database_url)
     reading = Reading()
+    freezer = Freezer(settings.workspace.resolve() / ".geoserver" / "frozen")
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -101,16 +104,13 @@ def create_app(
         await services.start()
         services.keeper.keep("meter", meter.run)
         services.keeper.keep("keys", gate.run)
+        freezer.begin(database_url)
         reading.start(offered_languages(services.live.current.city))
         try:
             yield
         finally:
-            await tiles.stop()
-            await questions.stop()
-            await reading.stop()
-            await lexicon.stop()
-            await services.stop()
-            await gate.stop()
+            for part in (freezer, tiles, questions, reading, lexicon, services, gate):
+                await part.stop()
 
     app = FastAPI(
         title="City map server",
@@ -129,16 +129,14 @@ def create_app(
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way to another document
     app.state.settings = settings
     app.state.tiles = tiles
-    app.state.answers = Answers()
-    app.state.documents = build_documents()
+    app.state.answers, app.state.documents = Answers(), build_documents()
     app.state.questions = questions
     app.state.computed = Kept[str](math.inf, _COMPUTED)  # by tags, which change with all that answers are made of
     app.state.slots = Slots(settings.downloads)
     app.state.shelf = Shelf(settings.workspace.resolve() / ".geoserver" / "downloads", settings.downloads_mb << 20)
-    app.state.meter = meter
+    app.state.meter, app.state.freezer = meter, freezer
     app.state.gate, app.state.misfits = gate, Misfits(gate)
-    app.state.attempts = Attempts()
-    app.state.reading = reading
+    app.state.attempts, app.state.reading = Attempts(), reading
     app.state.openid = OpenID(settings) if settings.oidc_issuer else None
     app.state.hosts = Hosts(settings, {str(getattr(route, "path", "/")).split("/")[1] for route in routes})
     _add_middleware(app, routes)

@@ -312,6 +312,7 @@ class Layer:
     hidden: Mapping[str, Field] = field(default_factory=dict)  # that the reader may not see, and `rows` may name
     tile_zooms: Mapping[str, int] = field(default_factory=dict)  # of these, the zoom from which tiles carry it
     geometry: str = ""  # points, lines or polygons, as the recipe of its kind says; empty where it takes all of them
+    copied_to: str = ""  # table of rows that were copied from its own; empty where these are read
 
     def __post_init__(self) -> None:
         if self.kind in GEOMETRIES:
@@ -324,7 +325,7 @@ class Layer:
     @property
     def table(self) -> str:
         """Table name in schema `layers`: ids have no underscore, so two ids never share a table."""
-        return self.id.replace("-", "_")
+        return self.copied_to or self.id.replace("-", "_")
 
     @property
     def readings_table(self) -> str:

@@ -83,6 +83,14 @@ class Settings(BaseSettings):
     downloads_mb: int = Field(
         default=1024, ge=0, description="MiB of whole layers as files that are kept in the workspace's .geoserver/; 0."
     )
+    freeze: Literal["manage", "anyone", "off"] = Field(
+        default="manage",
+        description="Who may freeze a map: manage (whoever may manage all layers that it shows), anyone, off (nobody).",
+    )
+    frozen_mb: int = Field(default=4_096, ge=0, description="MiB of all frozen maps, in the workspace's .geoserver/.")
+    frozen_map_mb: int = Field(default=256, ge=1, description="MiB of one frozen map, at most.")
+    frozen_rows: int = Field(default=1_000_000, ge=1, description="Rows of one frozen map, at most.")
+    frozen_daily: int = Field(default=100, ge=1, description="Maps that one client may freeze within a day.")
     oidc_issuer: str | None = Field(
         default=None, description="OpenID Connect: address of the provider by which people sign in; none."
     )

@@ -208,6 +208,9 @@ OTHERS: dict[str, list[str]] = {
     "/api/me": ["/api/me"],
     "/api/keys": ["/api/keys"],
     "/api/keys/{key_id}": ["/api/keys/nothing"],
+    "/frozen": ["/frozen"],
+    "/frozen/{frozen_id}/status.json": ["/frozen/abcdefghijkl/status.json"],
+    "/frozen/{frozen_id}/{path:path}": ["/frozen/abcdefghijkl/manifest.json"],
 }
 
 

@@ -25,7 +25,7 @@ ROWS = [
     {"server"},
     {"app"},
     {"api", "ogc", "site"},
-    {"gate"},
+    {"gate", "freezing"},
     {"access", "basemap"},
     {"services", "check", "loading", "questions", "styling", "formats", "kept"},
     {"sights", "shapes"},

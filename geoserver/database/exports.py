@@ -359,12 +359,12 @@ class Rows:
 
 @contextmanager
 def open_rows(
-    url: str, layer_id: str, version: int, of: Selection, between: Callable[[], None] = lambda: None
+    url: str, layer_id: str, version: int | None, of: Selection, between: Callable[[], None] = lambda: None
 ) -> Iterator[Rows]:
     """A connection of its own, with one snapshot until it is closed; its query ends with whoever reads.
 
     `between` is called after each block of rows. Raises OvertakenError where the layer's rows are others by now than
-    those of this version.
+    those of this version, where one is named.
     """
     tables = SQL(", ").join(Identifier("layers", name) for name in (of.table, of.owner) if name)
     settings = SettingsOf(client_connection_check_interval=_WATCH)
@@ -374,7 +374,7 @@ def open_rows(
         # Before there is a snapshot: a table that takes the place of one of these after it would seem to be empty.
         connection.execute(SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(tables))
         found = connection.execute("SELECT version FROM geoserver.layers WHERE id = %s", [layer_id]).fetchone()
-        if found is None or found[0] != version:
+        if version is not None and (found is None or found[0] != version):
             raise OvertakenError
         rows = Rows(connection, between)
         try:

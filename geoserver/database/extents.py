@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from geoserver.database.pool import Database
     from geoserver.model import Layer
 
-__all__ = ["count_readings", "read_extent"]
+__all__ = ["count_readings", "count_rows", "read_extent"]
 
 _LONLAT = 4326
 _READ = SQL("""
@@ -43,6 +43,12 @@ def count_readings(database: Database, layer: Layer, where: Condition) -> int:
     )
     (row,) = database.fetch_sync(query, where.params)
     return int(row["n"])
+
+
+async def count_rows(database: Database, layer: Layer, where: Condition) -> int:
+    """The number of rows that a condition leaves. Raises UnavailableError."""
+    query = SQL("SELECT count(*) FROM {} WHERE {}").format(table_of(layer.table), where.sql)
+    return int(await database.fetch_value(query, where.params))
 
 
 def _to_lonlat(srid: int, box: tuple[float, float, float, float]) -> Bounds | None:

@@ -40,7 +40,7 @@ class Extract:
     """The rows that are wanted and all that is said of them; crosses to the process that writes the file."""
 
     id: str  # of the layer
-    version: int  # of its rows
+    version: int | None  # of its rows; None for a table that nobody else writes to
     selection: Selection
     fields: tuple[Field, ...]  # in the language that is spoken
     geometry_type: str  # of the column, as PostGIS writes it in capitals; empty where there is none

@@ -42,6 +42,10 @@ class GeoParquet(Format):
     of: frozenset[Subject] = frozenset({"features", "readings"})
     needs = ("pyarrow.csv", "pyarrow.parquet")
 
+    def __init__(self, compression: str = "zstd") -> None:
+        """`compression` is `zstd`, or `snappy`, which small readers in browsers know."""
+        self.compression = compression
+
     def estimate(self, widths: Mapping[str, float]) -> float:
         return 0.35 * sum(widths.values()) + 8
 
@@ -55,7 +59,7 @@ class GeoParquet(Format):
         )
         sink = pa.PythonFile(_Counted(target), mode="w")
         sizes = {"data_page_size": _PAGE, "dictionary_pagesize_limit": _PAGE}
-        with pq.ParquetWriter(sink, schema, compression="zstd", store_schema=True, **sizes) as writer:
+        with pq.ParquetWriter(sink, schema, compression=self.compression, store_schema=True, **sizes) as writer:
             for group in _gather(read_batches(extract, rows)):
                 writer.write_table(pa.Table.from_batches(group), sum(map(len, group)))
             about = json.dumps(describe(extract, rows.count), ensure_ascii=False)

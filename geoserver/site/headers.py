@@ -39,7 +39,19 @@ SECURITY = {
     "Permissions-Policy": "geolocation=(self), camera=(), microphone=(), payment=(), usb=()",
 }
 # Open data: any page may read these, and the headers that say how much there is and whether it changed.
-OPEN = ("/tiles", "/styles", "/fonts", "/sprites", "/api", "/ogc", "/download", "/assets", "/catalog", "/data.json")
+OPEN = (
+    "/tiles",
+    "/styles",
+    "/fonts",
+    "/sprites",
+    "/api",
+    "/ogc",
+    "/download",
+    "/assets",
+    "/frozen",
+    "/catalog",
+    "/data.json",
+)
 EXPOSED = (
     "Content-Crs, Content-Encoding, Content-Length, ETag, Link, Location, OGC-NumberMatched, OGC-NumberReturned,"
     " X-Tile-Stale"

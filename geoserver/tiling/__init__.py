@@ -1,13 +1,13 @@
 """Vector tiles: `render(database, catalog, layer, status, tile, where)` to bytes. Knows nothing of HTTP."""
 
-from geoserver.tiling.build import MAX_TILES, Built, build_archive, count_tiles
+from geoserver.tiling.build import MAX_TILES, Built, build_archive, count_tiles, is_occupied
 from geoserver.tiling.check import check
 from geoserver.tiling.compose import BUDGET
 from geoserver.tiling.preparing import Prepared, look_ahead, prepare
 from geoserver.tiling.results import Result, ResultKey, Results, is_dear, read_result, read_rows
 from geoserver.tiling.rowless import Rowless, open_layer
 from geoserver.tiling.sources import VECTOR, TileContent, parse_question, render, source_of, tile_content, tile_version
-from geoserver.tiling.tilejson import PLAN, build_tilejson, parse_plans
+from geoserver.tiling.tilejson import PLAN, build_tilejson, join_bounds, parse_plans
 
 __all__ = [
     "BUDGET",
@@ -26,6 +26,8 @@ __all__ = [
     "check",
     "count_tiles",
     "is_dear",
+    "is_occupied",
+    "join_bounds",
     "look_ahead",
     "open_layer",
     "parse_plans",

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from geoserver.filtering import Where
     from geoserver.model import Layer
 
-__all__ = ["MAX_TILES", "Built", "build_archive", "count_tiles"]
+__all__ = ["MAX_TILES", "Built", "build_archive", "count_tiles", "is_occupied"]
 
 MAX_TILES = 2_000_000
 _TOP = Tile(0, 0, 0)
@@ -116,17 +116,12 @@ class _Build:
             )
         # An empty tile has empty tiles below it only when there are no rows: what a recipe leaves out for being too
         # small shows further down, and a point just beyond the edge is drawn there, too.
-        barren = not body and tile.z < self.zooms[1] and not await self._is_occupied(tile)
+        barren = (
+            not body and tile.z < self.zooms[1] and not await is_occupied(self.database, self.layer, tile, self.where)
+        )
         packed = await asyncio.to_thread(gzip.compress, body, 9, mtime=0) if body else b""
         self.work.add(tile_id, packed, barren=barren)
         return not barren
-
-    async def _is_occupied(self, tile: Tile) -> bool:
-        if not self.layer.has_rows:
-            return True
-        query = _OCCUPIED.format(Identifier("layers", self.layer.table), _MARGIN, self.where.sql)
-        values = {"z": tile.z, "x": tile.x, "y": tile.y, **self.where.params}
-        return bool(await self.database.fetch_value(query, values))
 
     def _may_hold(self, tile: Tile) -> bool:
         return intersects(_area(self.layer, self.status), tile_bounds(tile, margin=_MARGIN))
@@ -184,6 +179,18 @@ async def build_archive(
     finally:
         work.close()
     return Built(tiles, size)
+
+
+async def is_occupied(database: Database, layer: Layer, tile: Tile, where: Where) -> bool:
+    """Whether some row that is asked for touches the tile or is just beyond its edge; what has no rows may be anywhere.
+
+    Raises UnavailableError.
+    """
+    if not layer.has_rows:
+        return True
+    query = _OCCUPIED.format(Identifier("layers", layer.table), _MARGIN, where.sql)
+    values = {"z": tile.z, "x": tile.x, "y": tile.y, **where.params}
+    return bool(await database.fetch_value(query, values))
 
 
 def count_tiles(layer: Layer, status: LayerStatus, zooms: tuple[int, int]) -> int:

@@ -57,7 +57,9 @@ class WorkFile:
         self.path = target.with_name(target.name + ".work")
         self.differs: list[str] = []
         with _explained(self.path):
-            self._connection = sqlite3.connect(self.path, timeout=0, isolation_level=None)
+            self._connection = sqlite3.connect(
+                self.path, timeout=0, isolation_level=None, check_same_thread=False
+            )  # one thread after the other
             try:
                 self._open(plan)
             except BaseException:

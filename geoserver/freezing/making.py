@@ -1,0 +1,264 @@
+"""How a frozen map is made: rows copied in one snapshot, then files of them, tiles and documents, then put in place."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import psycopg
+
+from geoserver import __version__
+from geoserver.database.copies import Copy, copy_rows, held_copies
+from geoserver.database.extents import read_extent
+from geoserver.database.pool import Database
+from geoserver.database.status import build_plan
+from geoserver.errors import GeoserverError, UnavailableError
+from geoserver.filtering import Where
+from geoserver.formats import apart
+from geoserver.formats.asking import Asked, build_extract
+from geoserver.formats.geoparquet import GeoParquet
+from geoserver.freezing.documents import ARCHIVE, build_citation, build_tilejsons, fit_style, gather_languages
+from geoserver.freezing.frame import build_frame, find_deepest, list_tiles
+from geoserver.freezing.order import Frozen, Order, TooLargeError
+from geoserver.freezing.store import digest_file
+from geoserver.freezing.tiles import Drawn, Tiles
+from geoserver.tiling import look_ahead
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from geoserver.freezing.store import Making, Store
+    from geoserver.settings import Settings
+
+__all__ = ["make"]
+
+log = logging.getLogger("geoserver")
+
+_PAUSE = 0.3  # seconds between two questions whether it is one's turn
+_POOL = 4  # connections while one is made
+_CUT = 600.0  # seconds after which a query is cut: nobody waits for one
+_SHARP = 14  # zoom at which positions in a tile are of half a metre, so that points need no deeper ones
+_MOST_BASE = 700  # tiles of the basemap
+_MOST_DATA = 6_000  # tiles of data at one zoom
+_TOLD_EACH = 2_000  # rows that count as one step
+_FORMAT = GeoParquet("snappy")
+
+
+async def make(store: Store, making: Making, order: Order, url: str, settings: Settings) -> None:
+    """Make the frozen map, and tell how far it is; what goes wrong is told, too, and leaves nothing behind."""
+    try:
+        await _wait_for_turn(store, making, order, url, settings)
+    except asyncio.CancelledError:
+        store.fail(making, "The server was stopped while it was made; freeze the map once more.")
+        raise
+    except (GeoserverError, TooLargeError) as error:
+        store.fail(making, str(error))
+    except Exception:
+        log.exception("The map %s could not be frozen", making.id)
+        store.fail(making, "It could not be made; the log of the server says why.")
+    finally:
+        making.close()
+
+
+async def _wait_for_turn(store: Store, making: Making, order: Order, url: str, settings: Settings) -> None:
+    making.tell(state="waiting", done=0, total=0)
+    while True:
+        with store.turn() as ours:
+            if ours:
+                private = await _Work(making, order, url, settings).run()
+                await asyncio.to_thread(store.finish, making, private)
+                return
+        await asyncio.sleep(_PAUSE)
+
+
+class _Work:
+    """One that is being made, by its own connections."""
+
+    def __init__(self, making: Making, order: Order, url: str, settings: Settings) -> None:
+        more = {"pool_size": _POOL, "ogc_threads": 2, "statement_timeout": _CUT}
+        self.database = Database(url, settings.model_copy(update=more))
+        self.making = making
+        self.order = order
+        self.folder = making.public
+        self.url = url
+        self.moment = datetime.now(UTC)
+        self.done = 0
+        self.total = 0
+        self._told = -1.0
+
+    async def run(self) -> dict[str, Any]:
+        """All of it; gives what is kept beside it."""
+        await self.database.open()
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                held = held_copies(self.url, self.making.id)
+                connection = await asyncio.to_thread(held.__enter__)
+                stack.push_async_callback(asyncio.to_thread, held.__exit__, None, None, None)
+                self.tell("rows")
+                frozen = [*await asyncio.to_thread(self._copy, connection), *self._list_rowless()]
+                return await self._write(frozen)
+        except psycopg.Error as error:
+            raise UnavailableError("The database cannot be reached; try again in a few seconds.") from error
+        finally:
+            await self.database.close()
+
+    def tell(self, part: str, steps: int = 0) -> None:
+        """Note so many steps, and tell of them now and then."""
+        self.done += steps
+        now = asyncio.get_event_loop().time() if steps else 0.0
+        if not steps or now - self._told > _PAUSE:
+            self._told = now
+            self.making.tell(state="working", part=part, done=min(self.done, self.total), total=self.total)
+
+    def _copy(self, connection: psycopg.Connection) -> list[Frozen]:
+        """The rows of all layers out of one snapshot, each with a plan of its own; in a thread."""
+        shown = [one for one in self.order.shown if one.layer.has_rows]
+        wanted = [
+            Copy(
+                one.layer.id,
+                one.layer.table,
+                one.status.version,
+                tuple(one.layer.fields),
+                one.where.sql,
+                one.where.params,
+            )
+            for one in shown
+        ]
+        frozen = []
+        for one, copied in zip(shown, copy_rows(connection, self.making.id, wanted), strict=True):
+            layer = replace(one.layer, copied_to=copied.table, rows=None, hidden={}, facet=one.layer.facet)
+            rows, bounds = read_extent(self.database, layer, one.status.srid, Where(asked=False))
+            with self.database.connection_sync() as own, own.transaction():
+                document = look_ahead(
+                    own,
+                    layer,
+                    self.order.catalog.recipes,
+                    geometry_type=one.status.geometry_type,
+                    table=copied.table,
+                    rows=rows,
+                )
+            status = replace(one.status, rows=rows, bounds=bounds, plan=build_plan(document), preparing=None)
+            frozen.append(Frozen(layer.deepened(status.plan), status, copied.digest))
+        return frozen
+
+    def _list_rowless(self) -> list[Frozen]:
+        return [Frozen(one.layer, one.status) for one in self.order.shown if not one.layer.has_rows]
+
+    async def _write(self, frozen: Sequence[Frozen]) -> dict[str, Any]:
+        order = self.order
+        ids = [one.layer.id for one in order.shown]
+        frozen = sorted(frozen, key=lambda one: ids.index(one.layer.id))
+        frame = build_frame([order.home, *(one.status.bounds for one in frozen)], order.camera)
+        tiles = self._plan_tiles(frozen, frame)
+        self.total = sum(1 for zoom in range(tiles.base.last + 1) for _ in list_tiles(frame, zoom))
+        self.total += sum(one.status.rows for one in frozen) // _TOLD_EACH
+        rows = {one.layer.id: await self._write_rows(one) for one in frozen if one.layer.has_rows}
+        await tiles.write(self.folder / ARCHIVE)
+        self._check_size()
+        self.tell("documents")
+        manifest = await self._build_manifest(frozen, tiles, rows)
+        if picture := await order.draw():
+            (self.folder / "picture.png").write_bytes(picture)
+        manifest["files"] = await asyncio.to_thread(self._list_files)
+        (self.folder / "manifest.json").write_bytes(orjson.dumps(manifest))
+        told = {"frozen": manifest["frozen"], "title": order.title, "cite": manifest["cite"]}
+        told["digests"] = {one.layer.id: one.digest for one in frozen}
+        told["counts"] = {one.layer.id: one.status.rows for one in frozen if one.layer.has_rows}
+        return {**order.private, **told}
+
+    def _plan_tiles(self, frozen: Sequence[Frozen], frame: Any) -> Tiles:
+        seen = [(one.layer, one.status) for one in frozen]
+        last = max((self._find_last(one) for one in frozen), default=0)
+        deepest = max((layer.maxzoom for layer, _ in self.order.base), default=0)
+        base = Drawn(self.order.base, find_deepest(frame, deepest, _MOST_BASE))
+        return Tiles(
+            self.database,
+            self.order.catalog,
+            Drawn(seen, last),
+            base,
+            frame,
+            _MOST_DATA,
+            advance=lambda steps: self.tell("tiles", steps),
+        )
+
+    def _find_last(self, one: Frozen) -> int:
+        """The last zoom of a layer's tiles: points are as exact as need be before lines and areas are."""
+        layer = one.layer
+        if layer.geometry == "points":
+            return max(one.status.plan.features_from, min(layer.maxzoom, _SHARP))
+        return layer.maxzoom
+
+    async def _write_rows(self, one: Frozen) -> dict[str, Any]:
+        asked = Asked(address=self.order.original, language=self.order.language)
+        extract = replace(build_extract(one.layer, one.status, _FORMAT, Where(asked=False), asked), version=None)
+        name = f"data/{one.layer.id}.parquet"
+        export = await apart.start(self.url, _FORMAT, extract)
+        try:
+            with (self.folder / name).open("wb") as file:
+                async for block in export.blocks():
+                    await asyncio.to_thread(file.write, block)
+        finally:
+            export.close()
+        self._check_size()
+        self.tell("rows", max(one.status.rows // _TOLD_EACH, 1))
+        digest = await asyncio.to_thread(digest_file, self.folder / name)
+        return {"file": name, "count": export.rows, "sha256": digest}
+
+    def _check_size(self) -> None:
+        size = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+        if size > self.order.most_bytes:
+            most = self.order.most_bytes >> 20
+            raise TooLargeError(
+                f"It takes more than {most:,} MiB; narrow the filter or the area, or show fewer layers."
+            )
+
+    async def _build_manifest(
+        self, frozen: Sequence[Frozen], tiles: Tiles, rows: dict[str, dict[str, Any]]
+    ) -> dict[str, Any]:
+        order, stamp = self.order, self.moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+        languages = await gather_languages(order, self.database, frozen, f"frozen-{self.making.id}")
+        told = build_tilejsons(order.catalog, frozen, tiles.data_last)
+        cities = {language: found.pop("city") for language, found in languages.items()}
+        return {
+            "version": 1,
+            "id": self.making.id,
+            "title": order.title,
+            "frozen": stamp,
+            "license": ", ".join(dict.fromkeys(one.layer.license for one in frozen if one.layer.license)),
+            "attribution": ", ".join(dict.fromkeys(one.layer.attribution for one in frozen if one.layer.attribution)),
+            "cite": build_citation(order, frozen, self.moment),
+            "query": order.query,
+            "language": order.language,
+            "city": cities.get(order.language) or next(iter(cities.values()), None),
+            "cities": cities,
+            "languages": languages,
+            "styles": {name: await self._build_style(name, frozen, told, tiles) for name in ("light", "dark")},
+            "rows": rows,
+            "tilejson": told,
+            "original": order.original,
+            "program": __version__,
+        }
+
+    async def _build_style(
+        self, name: str, frozen: Sequence[Frozen], told: dict[str, Any], tiles: Tiles
+    ) -> dict[str, Any] | None:
+        ids = ",".join(one.layer.id for one in frozen)
+        plans = ",".join(str(one.status.plan.features_from) if one.layer.has_rows else "" for one in frozen)
+        query = f"?layers={ids}&features-from={plans}" if ids else ""
+        style = await self.order.ask(f"styles/{name}.json{query}", self.order.language)
+        return None if style is None else fit_style(style, self.order.site, told, tiles.base.last)
+
+    def _list_files(self) -> dict[str, dict[str, Any]]:
+        """Every file but the manifest, with its size and SHA-256; in a thread."""
+        paths = sorted(path for path in self.folder.rglob("*") if path.is_file())
+        return {_name(path, self.folder): {"size": path.stat().st_size, "sha256": digest_file(path)} for path in paths}
+
+
+def _name(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()

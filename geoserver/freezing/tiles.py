@@ -1,0 +1,185 @@
+"""All tiles of a frozen map as one PMTiles archive: its data, the basemap, and the world around it.
+
+What several sources of a style give is one tile here. The world's layers have names of their own (`world:land`), for a
+basemap has a `land`, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pmtiles.tile import zxy_to_tileid
+
+from geoserver.errors import NotFoundError
+from geoserver.filtering import Where
+from geoserver.freezing.frame import AROUND, list_tiles
+from geoserver.model import Tile
+from geoserver.tilesets import render_world
+from geoserver.tiling import is_occupied, render
+from geoserver.tiling.workfile import Frame, WorkFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from geoserver.catalog import Catalog
+    from geoserver.database.pool import Database
+    from geoserver.database.status import LayerStatus
+    from geoserver.model import Bounds, Layer
+
+__all__ = ["WORLD", "WORLD_LAST", "Drawn", "Tiles"]
+
+WORLD = ("land", "graticule")
+WORLD_LAST = 6  # the last zoom of its own; below it a client overzooms
+_WORKERS = 3  # tiles that are made at the same time
+_EVERYTHING = Where(asked=False)
+# Of vector tiles (MVT 2.1): a layer within a tile, its name within the layer, and the kind of fields with a length.
+_LAYER, _NAME, _SIZED = 0x1A, 0x0A, 2
+_MORE = 0x80  # says that a number goes on in the next byte
+
+type Seen = tuple[Layer, LayerStatus]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Layers, and the last zoom at which there are tiles of them."""
+
+    layers: Sequence[Seen]
+    last: int
+
+
+@dataclass(slots=True)
+class Tiles:
+    """Makes the archive; `frame` is where there are tiles of the basemap, `advance` is told of each tile."""
+
+    database: Database
+    catalog: Catalog
+    data: Drawn
+    base: Drawn
+    frame: Bounds
+    most: int  # tiles of data at one zoom
+    advance: Callable[[int], None] = lambda _: None
+    data_last: int = field(init=False, default=0)  # the last zoom with data in the end
+
+    async def write(self, target: Path) -> None:
+        """Raises UnavailableError when the database goes away, SetupError for what the disk does not allow."""
+        work = WorkFile(target, {})
+        try:
+            candidates = [Tile(0, 0, 0)]
+            for zoom in range(max(self.data.last, self.base.last, WORLD_LAST) + 1):
+                if zoom > self.data.last or len(candidates) > self.most:
+                    candidates = []
+                else:
+                    self.data_last = zoom
+                candidates = await self._make_zoom(work, zoom, candidates)
+            bounds = self.frame
+            middle = ((bounds.west + bounds.east) / 2, (bounds.south + bounds.north) / 2, 0)
+            await asyncio.to_thread(work.finish, Frame({"vector_layers": self._describe()}, bounds, middle))
+        finally:
+            work.close()
+
+    async def _make_zoom(self, work: WorkFile, zoom: int, candidates: Sequence[Tile]) -> list[Tile]:
+        """Make the tiles of a zoom; gives those of the next that may hold data."""
+        with_base = set(list_tiles(self.frame, zoom)) if zoom <= self.base.last else set()
+        with_world = set(list_tiles(self.frame, zoom, AROUND)) if zoom <= WORLD_LAST else set()
+        with_data = set(candidates)
+        waiting = sorted(with_base | with_world | with_data, key=lambda tile: zxy_to_tileid(tile.z, tile.x, tile.y))
+        below: list[Tile] = []
+
+        async def work_on() -> None:
+            while waiting:
+                tile = waiting.pop()
+                data = await self._render(self.data.layers, tile) if tile in with_data else b""
+                base = await self._render(self.base.layers, tile) if tile in with_base else b""
+                body = base + (_render_world(tile) if tile in with_world else b"") + data
+                packed = await asyncio.to_thread(gzip.compress, body, 6, mtime=0) if body else b""
+                work.add(zxy_to_tileid(tile.z, tile.x, tile.y), packed)
+                if data or (tile in with_data and await self._is_occupied(tile)):
+                    below.extend(_children(tile))
+                self.advance(1)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(_WORKERS):
+                group.create_task(work_on())
+        return below
+
+    async def _render(self, layers: Sequence[Seen], tile: Tile) -> bytes:
+        made = (
+            render(self.database, self.catalog, layer, status, tile, where=_EVERYTHING)
+            for layer, status in layers
+            if layer.minzoom <= tile.z <= layer.maxzoom
+        )
+        return b"".join(await asyncio.gather(*made))
+
+    async def _is_occupied(self, tile: Tile) -> bool:
+        """Whether tiles below an empty one may hold something: too small to be seen is there further down."""
+        for layer, _ in self.data.layers:
+            if layer.minzoom > tile.z or await is_occupied(self.database, layer, tile, _EVERYTHING):
+                return True
+        return False
+
+    def _describe(self) -> list[dict[str, Any]]:
+        return [{"id": layer.id, "fields": {}} for layer, _ in (*self.data.layers, *self.base.layers)]
+
+
+def _children(tile: Tile) -> list[Tile]:
+    return [Tile(tile.z + 1, 2 * tile.x + dx, 2 * tile.y + dy) for dx in (0, 1) for dy in (0, 1)]
+
+
+def _render_world(tile: Tile) -> bytes:
+    """Its layers under names of their own."""
+    parts = []
+    for part in WORLD:
+        try:
+            parts.append(_rename(render_world(part, tile)))
+        except NotFoundError:  # the viewer is not built
+            continue
+    return b"".join(parts)
+
+
+def _rename(body: bytes) -> bytes:
+    """A vector tile with `world:` before the name of each layer: field 1 of each field 3 of the tile (MVT 2.1)."""
+    out = bytearray()
+    at = 0
+    while at < len(body):
+        if body[at] != _LAYER:
+            raise ValueError("a vector tile begins each layer with field 3")
+        size, at = _read_varint(body, at + 1)
+        layer, at = body[at : at + size], at + size
+        out += _field(_LAYER, _rename_layer(layer))
+    return bytes(out)
+
+
+def _rename_layer(layer: bytes) -> bytes:
+    at = 0
+    while at < len(layer):
+        key, start = _read_varint(layer, at)
+        size, after = _read_varint(layer, start)
+        end = after + size if key & 7 == _SIZED else after  # all others are numbers
+        if key == _NAME:
+            return layer[:at] + _field(_NAME, b"world:" + layer[after:end]) + layer[end:]
+        at = end
+    return layer
+
+
+def _field(key: int, content: bytes) -> bytes:
+    size, head = len(content), bytearray([key])
+    while size >= _MORE:
+        head.append(size & ~_MORE & 0xFF | _MORE)
+        size >>= 7
+    head.append(size)
+    return bytes(head) + content
+
+
+def _read_varint(body: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = body[at]
+        at += 1
+        value |= (byte & ~_MORE) << shift
+        if byte < _MORE:
+            return value, at
+        shift += 7
