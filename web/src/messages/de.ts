@@ -679,12 +679,11 @@ export const comparing = {
 export const frozen = {
   of: "Daten vom {date}",
   stay: "Diese Karte bleibt, wie sie ist, und braucht keinen Server.",
-  narrowed: "Eingefroren mit diesen Filtern: {parts}",
+  narrowed: "Eingefroren mit diesen Filtern",
   live: "Zur laufenden Karte",
   changed: "Die Daten haben sich seitdem geändert",
   cite: "So wird sie zitiert",
   licence: "Lizenz",
-  files: "Die Zeilen dieser Karte als Datei",
   file: "GeoParquet, {count} Zeilen",
   other: "Andere Formate gibt es bei der laufenden Karte.",
   missing: "Diese eingefrorene Karte ließ sich nicht öffnen.",

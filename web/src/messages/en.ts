@@ -674,12 +674,11 @@ export const comparing = {
 export const frozen = {
   of: "Data of {date}",
   stay: "This map stays as it is, and needs no server.",
-  narrowed: "Frozen with these filters: {parts}",
+  narrowed: "Frozen with these filters",
   live: "Go to the live map",
   changed: "The data have changed since",
   cite: "How to cite it",
   licence: "Licence",
-  files: "The rows of this map as a file",
   file: "GeoParquet, {count} rows",
   other: "Other formats come from the live map.",
   missing: "This frozen map could not be opened.",

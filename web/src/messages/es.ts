@@ -677,12 +677,11 @@ export const comparing = {
 export const frozen = {
   of: "Datos del {date}",
   stay: "Este mapa se queda como está y no necesita servidor.",
-  narrowed: "Congelado con estos filtros: {parts}",
+  narrowed: "Congelado con estos filtros",
   live: "Ir al mapa en vivo",
   changed: "Los datos han cambiado desde entonces",
   cite: "Cómo citarlo",
   licence: "Licencia",
-  files: "Las filas de este mapa en un archivo",
   file: "GeoParquet, {count} filas",
   other: "Los demás formatos están en el mapa en vivo.",
   missing: "No se pudo abrir este mapa congelado.",

@@ -681,12 +681,11 @@ export const comparing = {
 export const frozen = {
   of: "Données du {date}",
   stay: "Cette carte reste telle quelle et n’a besoin d’aucun serveur.",
-  narrowed: "Figée avec ces filtres : {parts}",
+  narrowed: "Figée avec ces filtres",
   live: "Aller à la carte en direct",
   changed: "Les données ont changé depuis",
   cite: "Comment la citer",
   licence: "Licence",
-  files: "Les lignes de cette carte en fichier",
   file: "GeoParquet, {count} lignes",
   other: "Les autres formats viennent de la carte en direct.",
   missing: "Cette carte figée n’a pas pu être ouverte.",

@@ -678,12 +678,11 @@ export const comparing = {
 export const frozen = {
   of: "Dados de {date}",
   stay: "Este mapa fica como está e não precisa de servidor.",
-  narrowed: "Congelado com estes filtros: {parts}",
+  narrowed: "Congelado com estes filtros",
   live: "Ir para o mapa ao vivo",
   changed: "Os dados mudaram desde então",
   cite: "Como citar",
   licence: "Licença",
-  files: "As linhas deste mapa num ficheiro",
   file: "GeoParquet, {count} linhas",
   other: "Os outros formatos vêm do mapa ao vivo.",
   missing: "Não foi possível abrir este mapa congelado.",
