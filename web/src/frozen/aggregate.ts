@@ -13,7 +13,7 @@ const SECOND = 1_000_000;
 const MOST_BUCKETS = 10_000;
 const MOST_CELLS = 100_000;
 const AUTO_BINS = 20;
-const VALUES = 20;
+export const VALUES = 20;
 const RECURRENCES: Record<string, number[]> = {
   "hour-of-day": Array.from({ length: 24 }, (_, at) => at),
   weekday: [1, 2, 3, 4, 5, 6, 7],
@@ -31,7 +31,10 @@ interface Axis {
 export interface Asked {
   group: string;
   measure: string;
+  /** Values that are listed of a field. */
   limit: number;
+  /** What "no" and "yes" are for the reader. */
+  truth: [no: string, yes: string];
 }
 
 const refuse = (parameter: string, detail: string): never => {
@@ -40,7 +43,7 @@ const refuse = (parameter: string, detail: string): never => {
 
 export async function aggregate(rows: Rows, detail: LayerDetail, matched: Matched, asked: Asked): Promise<Aggregate> {
   const axes: Axis[] = [];
-  for (const text of splitGroups(asked.group, rows)) axes.push(await layAxis(rows, detail, matched, text, asked.limit || VALUES));
+  for (const text of splitGroups(asked.group, rows)) axes.push(await layAxis(rows, detail, matched, text, asked));
   const [of, name] = readMeasure(asked.measure, rows);
   const column = name ? ((await rows.column(name)) as Numbers) : null;
   const cells = gather(axes, matched, of, column);
@@ -78,13 +81,13 @@ function readMeasure(text: string, rows: Rows): [Measured, string | null] {
   return refuse("measure", `got '${text}'; expected count, or a measure of a number`);
 }
 
-async function layAxis(rows: Rows, { fields }: LayerDetail, matched: Matched, text: string, limit: number): Promise<Axis> {
+async function layAxis(rows: Rows, { fields }: LayerDetail, matched: Matched, text: string, asked: Asked): Promise<Axis> {
   const named = (name: string): Field | undefined => fields.find((each) => each.name === name);
   const own = named(text);
   const field = own ?? named(text.slice(0, text.lastIndexOf(":")))!;
   const how = own ? "" : text.slice(text.lastIndexOf(":") + 1);
   if (!how && (field.filter === "choice" || field.type === "text" || field.type === "boolean"))
-    return layValues(rows, matched, field, limit);
+    return layValues(rows, matched, field, asked);
   const column = await rows.column(field.name);
   if (column.kind === "text" || field.type === "boolean")
     return refuse("group", `${field.name} without a colon: its values are no times or numbers`);
@@ -96,7 +99,7 @@ async function layAxis(rows: Rows, { fields }: LayerDetail, matched: Matched, te
     : refuse("group", `${text}: expected auto or a unit of time`);
 }
 
-async function layValues(rows: Rows, { rows: chosen }: Matched, field: Field, limit: number): Promise<Axis> {
+async function layValues(rows: Rows, { rows: chosen }: Matched, field: Field, { limit, truth }: Asked): Promise<Axis> {
   const column = await rows.column(field.name);
   const counts = new Map<Scalar, number>();
   const value =
@@ -111,7 +114,10 @@ async function layValues(rows: Rows, { rows: chosen }: Matched, field: Field, li
   const values = keys.slice(0, limit).map(shown);
   const places = new Map(keys.map((key, at) => [key, at < limit ? at : OTHERS]));
   const labels = values.map(
-    (each) => field.choices?.find(({ value }) => value === each)?.label ?? field.labels[String(each)] ?? String(each),
+    (each) =>
+      field.choices?.find(({ value }) => value === each)?.label ??
+      field.labels[String(each)] ??
+      (typeof each === "boolean" ? truth[Number(each)]! : String(each)),
   );
   const document = {
     kind: "category",

@@ -1,13 +1,16 @@
 /** The server's addresses, answered from a frozen map: the same documents by the same questions (web/src/query/server.ts). */
 import { ApiError, encodeValue } from "../query/server.ts";
 import type { LayerDetail, Scalar, TileJson } from "../query/types.ts";
-import { aggregate } from "./aggregate.ts";
+import { aggregate, VALUES } from "./aggregate.ts";
 import type { FrozenLayer } from "./layer.ts";
 import type { Manifest } from "./manifest.ts";
 import { readValue, summarise } from "./summary.ts";
 
 /** Rows from one mark to the next. */
 const EVERY = 1_000;
+
+/** What "no" and "yes" are in a language. */
+export type SayTruth = (lang: string) => Promise<[no: string, yes: string]>;
 
 export interface Context {
   manifest: Manifest;
@@ -16,6 +19,7 @@ export interface Context {
   /** Before the addresses of tiles. */
   tiles: string;
   layer(id: string): FrozenLayer | undefined;
+  sayTruth: SayTruth;
 }
 
 /** What an address asks: the parts of its path, and its parameters. */
@@ -53,7 +57,7 @@ async function answerLayers(context: Context, question: Question): Promise<unkno
   if (id === undefined) {
     const city = manifest.cities?.[asked] ?? manifest.city;
     // Those that were frozen are what the map is of: none of them lies beneath.
-    return { city: { ...city, languages: Object.keys(manifest.languages), links: [] }, layers: told.layers };
+    return { city: { ...city, languages: Object.keys(manifest.languages), links: [], logo: findLogo(context) }, layers: told.layers };
   }
   if (what === undefined) {
     const detail = told.details[id];
@@ -70,13 +74,24 @@ async function answerLayers(context: Context, question: Question): Promise<unkno
     );
   }
   if (what === "aggregate") {
-    const asking = { group: question.get("group"), measure: question.get("measure"), limit: Number(question.get("limit")) };
+    const asking = {
+      group: question.get("group"),
+      measure: question.get("measure"),
+      limit: Number(question.get("limit")) || VALUES,
+      truth: await context.sayTruth(asked),
+    };
     const detail = { ...(told.details[id] ?? layer.detail), version: layer.detail.version };
     return aggregate(layer.rows, detail, await layer.match(filter), asking);
   }
   if (what === "features" && question.path.length === 5) return readFeature(layer, Number(more));
   if (what === "rows") return more === "marks" ? listMarks(layer, question) : findPlace(layer, question, Number(more));
   throw new ApiError(404, "A frozen map does not know this; the live map does.");
+}
+
+/** The picture of the city lies in the folder, or is not shown: nobody is asked for it. */
+function findLogo({ manifest, root }: Context): string | null {
+  const { logo } = manifest.city as { logo?: string | null };
+  return logo && !/^[a-z]+:/.test(logo) ? new URL(logo, root).href : null;
 }
 
 /** Readings and files of other formats come from a server. */

@@ -9,12 +9,20 @@ import FrozenDress from "./FrozenDress.svelte";
 import { showFault } from "./fault.ts";
 import { withoutFilters } from "./manifest.ts";
 
+/** The words that the server has for what is true or not. */
+const FILES = import.meta.glob<{ yes: string; no: string }>("../messages/*.ts", { query: "?server", import: "server" });
+
+async function sayTruth(lang: string): Promise<[no: string, yes: string]> {
+  const { no, yes } = await (FILES[`../messages/${lang}.ts`] ?? FILES["../messages/en.ts"]!)();
+  return [no, yes];
+}
+
 const target = document.getElementById("app")!;
 
 async function start(): Promise<void> {
   const root = new URL(".", document.baseURI).href;
   const [{ openFrozen }, { serveTiles }] = await Promise.all([import("./open.ts"), import("./protocol.ts")]);
-  const frozen = await openFrozen(root);
+  const frozen = await openFrozen(root, fetch, sayTruth);
   serveTiles(frozen);
   if (!location.search) history.replaceState(history.state, "", withoutFilters(frozen.manifest.query) + location.hash);
   target.replaceChildren();

@@ -3,7 +3,7 @@
  * MapLibre's, so that page and widget ask as they ask a server.
  */
 import { ApiError } from "../query/server.ts";
-import { answer, type Context } from "./answers.ts";
+import { answer, type Context, type SayTruth } from "./answers.ts";
 import { Archive } from "./archive.ts";
 import { Bytes } from "./bytes.ts";
 import { FrozenLayer } from "./layer.ts";
@@ -26,7 +26,11 @@ export interface FrozenMap {
 }
 
 /** `root` is the folder's address, with a slash in the end; throws where there is no frozen map. */
-export async function openFrozen(root: string, ask: typeof fetch = fetch): Promise<FrozenMap> {
+export async function openFrozen(
+  root: string,
+  ask: typeof fetch = fetch,
+  sayTruth: SayTruth = () => Promise.resolve(["No", "Yes"]),
+): Promise<FrozenMap> {
   const manifest = await readManifest(root, ask);
   const told = manifest.languages[manifest.language ?? ""] ?? Object.values(manifest.languages)[0]!;
   const file = (path: string): Bytes => new Bytes(new URL(path, root).href, ask);
@@ -42,7 +46,7 @@ export async function openFrozen(root: string, ask: typeof fetch = fetch): Promi
     const tilejson = manifest.tilejson[id];
     if (detail && tilejson) layers.set(id, new FrozenLayer(detail, file(path), count, tilejson, archive, find));
   }
-  const context: Context = { manifest, root, tiles: `${PROTOCOL}://${manifest.id}/`, layer: (id) => layers.get(id) };
+  const context: Context = { manifest, root, tiles: `${PROTOCOL}://${manifest.id}/`, layer: (id) => layers.get(id), sayTruth };
   const isData = (name: string): string => name.replace(/:bins$/, "");
   return {
     manifest,

@@ -7,6 +7,7 @@ type Bounds = [west: number, south: number, east: number, north: number];
 export interface Region {
   bounds: Bounds;
   polygons: Position[][][];
+  edges: Edges;
   /** It is the box around it and nothing less. */
   box: boolean;
 }
@@ -50,7 +51,7 @@ function boxRegion(bounds: Bounds): Region {
     [west, north],
     [west, south],
   ];
-  return { bounds, polygons: [[ring]], box: true };
+  return { bounds, polygons: [[ring]], edges: new Edges([[ring]], bounds), box: true };
 }
 
 function polygonRegion(rings: Position[][]): Region {
@@ -72,7 +73,7 @@ function makeRegion(polygons: Position[][][]): Region {
     bounds[2] = Math.max(bounds[2], lon);
     bounds[3] = Math.max(bounds[3], lat);
   }
-  return { bounds, polygons, box: false };
+  return { bounds, polygons, edges: new Edges(polygons, bounds), box: false };
 }
 
 /** Edges of a ring that meet elsewhere than where one follows the other. */
@@ -101,28 +102,48 @@ function meet(a: Position, b: Position, c: Position, d: Position): boolean {
   );
 }
 
-/** 1 within a ring, 0 on it, -1 without. */
-function sideOf(ring: Position[], x: number, y: number): 1 | 0 | -1 {
-  let inside = false;
-  for (let at = 1; at < ring.length; at++) {
-    const [ax, ay] = ring[at - 1]!;
-    const [bx, by] = ring[at]!;
-    if (ay > y === by > y && ay !== y && by !== y) continue;
-    const side = (bx - ax) * (y - ay) - (by - ay) * (x - ax);
-    if (side === 0 && Math.min(ax, bx) <= x && x <= Math.max(ax, bx) && Math.min(ay, by) <= y && y <= Math.max(ay, by)) return 0;
-    if (ay > y !== by > y && side > 0 === by > ay) inside = !inside;
+/** Bands from south to north into which the edges of a region are sorted: a point is held against those of its band alone. */
+const BANDS = 512;
+
+class Edges {
+  #bands: Float64Array[];
+  #south: number;
+  #step: number;
+
+  constructor(polygons: Position[][][], [, south, , north]: Bounds) {
+    this.#south = south;
+    this.#step = (north - south) / BANDS || 1;
+    const bands: number[][] = Array.from({ length: BANDS + 1 }, () => []);
+    for (const ring of polygons.flat())
+      for (let at = 1; at < ring.length; at++) {
+        const [ax, ay] = ring[at - 1]!;
+        const [bx, by] = ring[at]!;
+        for (let band = this.#band(Math.min(ay, by)); band <= this.#band(Math.max(ay, by)); band++) bands[band]!.push(ax, ay, bx, by);
+      }
+    this.#bands = bands.map((edges) => Float64Array.from(edges));
   }
-  return inside ? 1 : -1;
+
+  #band(y: number): number {
+    return Math.min(BANDS, Math.max(0, Math.floor((y - this.#south) / this.#step)));
+  }
+
+  /** Within, or on an edge; of polygons that do not overlap, holes included, every other side is within. */
+  holds(x: number, y: number): boolean {
+    const edges = this.#bands[this.#band(y)]!;
+    let inside = false;
+    for (let at = 0; at < edges.length; at += 4) {
+      const [ax, ay, bx, by] = [edges[at]!, edges[at + 1]!, edges[at + 2]!, edges[at + 3]!];
+      if ((ay > y && by > y) || (ay < y && by < y) || (ax < x && bx < x)) continue;
+      const side = (bx - ax) * (y - ay) - (by - ay) * (x - ax);
+      if (side === 0 && Math.min(ax, bx) <= x && x <= Math.max(ax, bx)) return true;
+      if (ay > y !== by > y && side > 0 === by > ay) inside = !inside;
+    }
+    return inside;
+  }
 }
 
-function inPolygon(rings: Position[][], x: number, y: number): boolean {
-  if (sideOf(rings[0]!, x, y) < 0) return false;
-  return rings.slice(1).every((hole) => sideOf(hole, x, y) <= 0);
-}
-
-export function holdsPoint({ bounds: [west, south, east, north], polygons, box }: Region, x: number, y: number): boolean {
-  if (!(x >= west && x <= east && y >= south && y <= north)) return false;
-  return box || polygons.some((rings) => inPolygon(rings, x, y));
+export function holdsPoint({ bounds: [west, south, east, north], edges, box }: Region, x: number, y: number): boolean {
+  return x >= west && x <= east && y >= south && y <= north && (box || edges.holds(x, y));
 }
 
 /** Points, lines and polygons of a shape, however it holds them. */
@@ -151,7 +172,7 @@ export function touches(region: Region, shape: GeoJSON.Geometry): boolean {
   const reaches = (line: Position[]): boolean =>
     line.some(([x, y]) => holdsPoint(region, x, y)) || own.some((ring) => lineMeets(line, ring, region.bounds));
   if (lines.some(reaches)) return true;
-  return polygons.some((rings) => rings.some(reaches) || own.some(([corner]) => inPolygon(rings, corner![0], corner![1])));
+  return polygons.some((rings) => rings.some(reaches) || own.some(([corner]) => makeRegion([rings]).edges.holds(...corner!)));
 }
 
 function lineMeets(line: Position[], ring: Position[], [west, south, east, north]: Bounds): boolean {
