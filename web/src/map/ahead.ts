@@ -59,7 +59,8 @@ export function listTiles(style: StyleSpecification, view: View): string[] {
   if (!seen) return [];
   const { zoom } = seen;
   return Object.entries(style.sources).flatMap(([id, source]) => {
-    if (source.type !== "vector" || !source.tiles || !isDrawn(style, id, zoom) || zoom < (source.minzoom ?? 0)) return [];
+    if (source.type !== "vector" || !/^http/.test(source.tiles?.[0] ?? "") || !isDrawn(style, id, zoom) || zoom < (source.minzoom ?? 0))
+      return [];
     const z = Math.min(Math.floor(zoom), source.maxzoom ?? 22);
     const [west, south, east, north] = source.bounds ?? [-180, -85, 180, 85];
     const [first, last] = [project(west, north), project(east, south)];

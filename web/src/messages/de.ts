@@ -3,6 +3,7 @@ import type { ChartWords } from "../chart/words.ts";
 import type { CompareWords } from "../compare/words.ts";
 import type { DownloadWords } from "../download/words.ts";
 import type { EmbedWords } from "../embed/words.ts";
+import type { FrozenWords } from "../frozen/words.ts";
 import type { PrintWords } from "../print/words.ts";
 import type { ShareWords } from "../share/words.ts";
 import type { RowWords } from "../table/words.ts";
@@ -749,3 +750,19 @@ export const embed = {
   data: "Die Daten",
   nothing: "Diese Karte zeigt keine öffentlichen Daten.",
 } satisfies EmbedWords;
+
+export const frozen = {
+  of: "Daten vom {date}",
+  stay: "Diese Karte bleibt, wie sie ist, und braucht keinen Server.",
+  narrowed: "Eingefroren mit diesen Filtern",
+  live: "Zur laufenden Karte",
+  changed: "Die Daten haben sich seitdem geändert",
+  cite: "So wird sie zitiert",
+  licence: "Lizenz",
+  file: "GeoParquet, {count} Zeilen",
+  other: "Andere Formate gibt es bei der laufenden Karte.",
+  missing: "Diese eingefrorene Karte ließ sich nicht öffnen.",
+  served: "Ihr Ordner muss von einem Webserver ausgeliefert werden, etwa „python -m http.server“.",
+  show: "Über diese Karte",
+  hide: "Weniger zeigen",
+} satisfies FrozenWords;

@@ -744,3 +744,20 @@ export const embed = {
   data: "The data",
   nothing: "This map shows no data that is public.",
 };
+
+/** What is said of a map that was frozen, which needs no server. */
+export const frozen = {
+  of: "Data of {date}",
+  stay: "This map stays as it is, and needs no server.",
+  narrowed: "Frozen with these filters",
+  live: "Go to the live map",
+  changed: "The data have changed since",
+  cite: "How to cite it",
+  licence: "Licence",
+  file: "GeoParquet, {count} rows",
+  other: "Other formats come from the live map.",
+  missing: "This frozen map could not be opened.",
+  served: "Its folder has to be served by a web server, such as “python -m http.server”.",
+  show: "About this map",
+  hide: "Show less",
+};

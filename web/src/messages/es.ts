@@ -3,6 +3,7 @@ import type { ChartWords } from "../chart/words.ts";
 import type { CompareWords } from "../compare/words.ts";
 import type { DownloadWords } from "../download/words.ts";
 import type { EmbedWords } from "../embed/words.ts";
+import type { FrozenWords } from "../frozen/words.ts";
 import type { PrintWords } from "../print/words.ts";
 import type { ShareWords } from "../share/words.ts";
 import type { RowWords } from "../table/words.ts";
@@ -747,3 +748,19 @@ export const embed = {
   data: "Los datos",
   nothing: "Este mapa no muestra datos públicos.",
 } satisfies EmbedWords;
+
+export const frozen = {
+  of: "Datos del {date}",
+  stay: "Este mapa se queda como está y no necesita servidor.",
+  narrowed: "Congelado con estos filtros",
+  live: "Ir al mapa en vivo",
+  changed: "Los datos han cambiado desde entonces",
+  cite: "Cómo citarlo",
+  licence: "Licencia",
+  file: "GeoParquet, {count} filas",
+  other: "Los demás formatos están en el mapa en vivo.",
+  missing: "No se pudo abrir este mapa congelado.",
+  served: "Su carpeta debe servirse con un servidor web, como «python -m http.server».",
+  show: "Sobre este mapa",
+  hide: "Mostrar menos",
+} satisfies FrozenWords;

@@ -3,6 +3,7 @@ import type { ChartWords } from "../chart/words.ts";
 import type { CompareWords } from "../compare/words.ts";
 import type { DownloadWords } from "../download/words.ts";
 import type { EmbedWords } from "../embed/words.ts";
+import type { FrozenWords } from "../frozen/words.ts";
 import type { PrintWords } from "../print/words.ts";
 import type { ShareWords } from "../share/words.ts";
 import type { RowWords } from "../table/words.ts";
@@ -751,3 +752,19 @@ export const embed = {
   data: "Les données",
   nothing: "Cette carte ne montre aucune donnée publique.",
 } satisfies EmbedWords;
+
+export const frozen = {
+  of: "Données du {date}",
+  stay: "Cette carte reste telle quelle et n’a besoin d’aucun serveur.",
+  narrowed: "Figée avec ces filtres",
+  live: "Aller à la carte en direct",
+  changed: "Les données ont changé depuis",
+  cite: "Comment la citer",
+  licence: "Licence",
+  file: "GeoParquet, {count} lignes",
+  other: "Les autres formats viennent de la carte en direct.",
+  missing: "Cette carte figée n’a pas pu être ouverte.",
+  served: "Son dossier doit être servi par un serveur web, par exemple « python -m http.server ».",
+  show: "À propos de cette carte",
+  hide: "Afficher moins",
+} satisfies FrozenWords;

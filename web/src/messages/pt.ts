@@ -3,6 +3,7 @@ import type { ChartWords } from "../chart/words.ts";
 import type { CompareWords } from "../compare/words.ts";
 import type { DownloadWords } from "../download/words.ts";
 import type { EmbedWords } from "../embed/words.ts";
+import type { FrozenWords } from "../frozen/words.ts";
 import type { PrintWords } from "../print/words.ts";
 import type { ShareWords } from "../share/words.ts";
 import type { RowWords } from "../table/words.ts";
@@ -748,3 +749,19 @@ export const embed = {
   data: "Os dados",
   nothing: "Este mapa não mostra dados públicos.",
 } satisfies EmbedWords;
+
+export const frozen = {
+  of: "Dados de {date}",
+  stay: "Este mapa fica como está e não precisa de servidor.",
+  narrowed: "Congelado com estes filtros",
+  live: "Ir para o mapa ao vivo",
+  changed: "Os dados mudaram desde então",
+  cite: "Como citar",
+  licence: "Licença",
+  file: "GeoParquet, {count} linhas",
+  other: "Os outros formatos vêm do mapa ao vivo.",
+  missing: "Não foi possível abrir este mapa congelado.",
+  served: "A sua pasta tem de ser servida por um servidor web, como “python -m http.server”.",
+  show: "Sobre este mapa",
+  hide: "Mostrar menos",
+} satisfies FrozenWords;

@@ -18,6 +18,7 @@ import type { Clause } from "../filter/cql2.ts";
 import type { Bin } from "../map/bins.ts";
 import type { CityMap } from "../map/city-map.ts";
 import type { Marks } from "../map/style.ts";
+import type { Manifest } from "../frozen/manifest.ts";
 import type { Queries } from "../query/queries.ts";
 import type { Bounds, City, Field, LayerDetail, LayerSummary, Scalar } from "../query/types.ts";
 import { pickLanguage, Words, type LanguageFiles } from "../ui/i18n.svelte.ts";
@@ -54,6 +55,8 @@ export class MapState {
   readonly words: Words;
   #tongues: Tongues;
   #queries: Queries;
+  /** What a frozen map says of itself: then there is no server behind the page. */
+  readonly frozen: Manifest | null;
   /** What the server says. */
   readonly known: Knowledge;
   /** Ids of the layers that are on as the address states them, those included that the catalogue does not have. */
@@ -162,8 +165,14 @@ export class MapState {
   /** Nothing is selected in a layer that is off. */
   readonly selection: Selection | null = $derived(this.#selection && this.on.includes(this.#selection.layer) ? this.#selection : null);
 
-  constructor(queries: Queries, bar: AddressBar = NOWHERE, tongues: Tongues = { files: {}, preferred: [], offered: ["en"] }) {
+  constructor(
+    queries: Queries,
+    bar: AddressBar = NOWHERE,
+    tongues: Tongues = { files: {}, preferred: [], offered: ["en"] },
+    frozen: Manifest | null = null,
+  ) {
     this.#bar = bar;
+    this.frozen = frozen;
     this.#queries = queries;
     this.#tongues = tongues;
     this.words = new Words(tongues.files, tongues.preferred, tongues.later);
@@ -195,7 +204,7 @@ export class MapState {
 
   /** Another map of the same city, with an address of its own. */
   twin(bar: AddressBar): MapState {
-    return new MapState(this.#queries, bar, this.#tongues);
+    return new MapState(this.#queries, bar, this.#tongues, this.frozen);
   }
 
   get theme(): Base {
@@ -315,7 +324,7 @@ export class MapState {
 
   #readPin(pin: Address["pin"]): void {
     const title = pin && this.pin && writePosition(pin.at) === writePosition(this.pin.at) ? this.pin.title : "";
-    this.pin = pin && { ...pin, title };
+    this.pin = pin && !this.frozen ? { ...pin, title } : null;
   }
 
   /** Put the state into the address; a repeated `key` soon after the last replaces that step instead of adding one. */
@@ -371,6 +380,8 @@ export class MapState {
 
   /** Ask about a place, or about none; like a selection it is no step of its own. */
   setPin(at: Position | null, title = "", radius = this.pin?.radius ?? AROUND): void {
+    // What is around a place only a server tells.
+    if (this.frozen) at = null;
     this.pin = at && { at: wrap(at), title, radius };
     this.select(null);
   }
