@@ -223,7 +223,7 @@ async def _preview(visit: _Visit) -> list[str]:
     async def ask(address: str) -> bytes:
         return (await ask_ourselves(visit.request, address, visit.language)).body
 
-    city, drawn = visit.view.catalog.city, draws_maps(visit.request.app.routes)
+    city, drawn = visit.view.catalog.city, draws_maps(visit.request)
     page = Page(visit.site, visit.stated, visit.language, visit.pictured, drawn=drawn)
     return await render_head(page, city, visit.state, visit.shown, ask)
 

@@ -121,7 +121,7 @@ async def _find(request: Request, view: View, linked: Linked, language: str, siz
         shown, linked.state, language, speak(view.catalog.city, (language,)).title
     )
     placed = [layer.id for layer, status in shown if status.bounds]
-    drawn = draws_maps(request.app.routes)
+    drawn = draws_maps(request)
     picture = find_picture(site, linked.state, placed[0] if placed else "", size, drawn=drawn)
     return _Told(named, f"{site}/{linked.widget}", picture)
 
@@ -134,7 +134,7 @@ async def _find_frozen(request: Request, linked: Linked, language: str, size: tu
         raise NotFoundError("page", f"{site}/{address}/", _OURS)
     manifest = orjson.loads(made.body)
     state = parse_link(str(manifest.get("query", "")))
-    drawn = find_picture(site, state, "", size, drawn=draws_maps(request.app.routes))
+    drawn = find_picture(site, state, "", size, drawn=draws_maps(request))
     return _Told(str(manifest.get("title", "")), f"{site}/{linked.widget}", drawn)
 
 

@@ -14,7 +14,7 @@ from geoserver.site.wording import describe_counts, entitle
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from starlette.routing import BaseRoute
+    from fastapi import Request
 
     from geoserver.mapstates import MapState
     from geoserver.model import City
@@ -45,9 +45,9 @@ class Page:
     drawn: bool
 
 
-def draws_maps(routes: list[BaseRoute]) -> bool:
-    """Whether there is a way to a picture of any map."""
-    return any(str(getattr(route, "path", "")).startswith("/static/") for route in routes)
+def draws_maps(request: Request) -> bool:
+    """Whether pictures of maps can be drawn here, as far as is known."""
+    return not request.app.state.studio.pool.problem
 
 
 def find_picture(site: str, state: MapState, pictured: str, size: tuple[int, int], *, drawn: bool) -> Picture | None:

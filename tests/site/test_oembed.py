@@ -15,7 +15,6 @@ from bs4 import BeautifulSoup
 
 from geoserver import assets
 from geoserver.site.linked import read_link
-from geoserver.site.previews import draws_maps
 
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
@@ -185,8 +184,7 @@ def test_a_link_to_the_map_is_previewed_as_what_it_shows(client: TestClient) -> 
     assert dict(parse_qsl(urlsplit(told["og:url"]).query)) == {k: v for k, v in asked.items() if k != "utm_source"}
     image = client.get(told["og:image"].removeprefix(SITE))
     assert image.headers["content-type"] == "image/png"
-    if draws_maps(client.app.routes):  # type: ignore[attr-defined]
-        assert "/static/light/-28.6,45.2,13/1200x630.png" in told["og:image"]
+    assert "/static/light/-28.6,45.2,13/1200x630.png" in told["og:image"]
     french = read_preview(client.get("/", params={**asked, "lang": "fr"}).text)
     assert french["og:title"] == "Criminalité signalée : Cambriolage, depuis le 1 janvier 2024"
 

@@ -109,7 +109,7 @@ async def show_dataset(request: Request, layer_id: str) -> Response:
     known = await reading.read(view.services, layer, status, dress.phrases.language)
     state = parse_state([("layers", layer.id), *([("lang", dress.links.lang)] if dress.links.lang else [])])
     pictured = layer.id if status.bounds or layer.bounds else ""
-    picture = find_picture(dress.links.site, state, pictured, PREVIEW, drawn=draws_maps(request.app.routes))
+    picture = find_picture(dress.links.site, state, pictured, PREVIEW, drawn=draws_maps(request))
     page, headers = render_page("dataset.html", dress, f"/layers/{layer.id}", **_tell(known, dress, picture))
     return _answer(request, view, page.encode(), _HTML, headers)
 
