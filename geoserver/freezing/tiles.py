@@ -15,7 +15,7 @@ from pmtiles.tile import zxy_to_tileid
 
 from geoserver.errors import NotFoundError
 from geoserver.filtering import Where
-from geoserver.freezing.frame import AROUND, list_tiles
+from geoserver.freezing.frame import AROUND, count_tiles, list_tiles
 from geoserver.model import Tile
 from geoserver.tilesets import render_world
 from geoserver.tiling import is_occupied, render
@@ -64,15 +64,20 @@ class Tiles:
     advance: Callable[[int], None] = lambda _: None
     data_last: int = field(init=False, default=0)  # the last zoom with data in the end
 
+    def count(self) -> int:
+        """How many there will be, roughly: no more than that."""
+        each = ((zoom, count_tiles(self.frame, zoom)) for zoom in range(max(self.data.last, self.base.last) + 1))
+        return sum(found if zoom <= self.base.last else min(found, self.most) for zoom, found in each)
+
     async def write(self, target: Path) -> None:
-        """Raises UnavailableError when the database goes away, SetupError for what the disk does not allow."""
+        """Make all of them. Raises UnavailableError when the database goes away, SetupError where the disk is full."""
         work = WorkFile(target, {})
         try:
             candidates = [Tile(0, 0, 0)]
             for zoom in range(max(self.data.last, self.base.last, WORLD_LAST) + 1):
                 if zoom > self.data.last or len(candidates) > self.most:
                     candidates = []
-                else:
+                if candidates:
                     self.data_last = zoom
                 candidates = await self._make_zoom(work, zoom, candidates)
             bounds = self.frame
