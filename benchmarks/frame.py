@@ -170,12 +170,13 @@ class Context:
             yield server
 
     @contextlib.contextmanager
-    def serve_samples(self, *, cold: bool = False) -> Iterator[Server]:
+    def serve_samples(self, *, cold: bool = False, environment: dict[str, str] | None = None) -> Iterator[Server]:
         """Our server over the sample city in a database of its own, loaded first, as `geoserver demo` runs it."""
         workspace = self.folder / "samples"
         workspace.mkdir(exist_ok=True)
         url = make_database(self.database_url, f"{conninfo_to_dict(self.database_url)['dbname']}_samples")
-        with self._run("demo", workspace, environment={"DATABASE_URL": url} | (_COLD if cold else {})) as server:
+        given = {"DATABASE_URL": url} | (_COLD if cold else {}) | (environment or {})
+        with self._run("demo", workspace, environment=given) as server:
             yield server
 
     @contextlib.contextmanager

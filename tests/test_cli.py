@@ -41,6 +41,7 @@ GEOSERVER = [sys.executable, "-m", "geoserver"]
 COMMANDS = ["demo", "serve", "load", "check", "export", "db", "db start", "db stop", "db status", "db url", "db remove"]
 COMMANDS += ["tiles", "tiles build", "basemap", "keys", "keys add", "keys list", "keys revoke", "keys audit"]
 COMMANDS += ["sessions", "sessions list", "sessions end"]
+COMMANDS += ["frozen", "frozen list", "frozen delete"]
 
 LAYER = """
 title = "Benches"

@@ -1,4 +1,4 @@
-"""The command line: `geoserver demo|serve|load|check|basemap|export|tiles|keys|sessions|db`."""
+"""The command line: `geoserver demo|serve|load|check|basemap|export|tiles|keys|sessions|frozen|db`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from geoserver import __version__
-from geoserver.cli import keys, sessions, tiles
+from geoserver.cli import frozen, keys, sessions, tiles
 from geoserver.cli.basemap import basemap
 from geoserver.cli.common import Workspace, console, database, find_layer, read_settings, say, say_error
 from geoserver.cli.export import export
@@ -42,6 +42,7 @@ app.add_typer(db, name="db")
 app.add_typer(tiles.app, name="tiles")
 app.add_typer(keys.app, name="keys")
 app.add_typer(sessions.app, name="sessions")
+app.add_typer(frozen.app, name="frozen")
 app.command("basemap")(basemap)
 app.command("export")(export)
 

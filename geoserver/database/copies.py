@@ -20,12 +20,14 @@ from geoserver.errors import OvertakenError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
 __all__ = ["Copied", "Copy", "build_digest", "copy_rows", "drop_left", "held_copies"]
 
 _PREFIX = "__frozen_"  # no layer's id begins so
 _LOCK = "geoserver.frozen:"
 _LOCKED = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
+_VERSION = "SELECT version, loaded_at FROM geoserver.layers WHERE id = %s"
 _LEFT = "SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = 'layers' AND starts_with(tablename, %s)"
 
 
@@ -35,7 +37,7 @@ class Copy:
 
     layer: str  # id
     table: str
-    version: int
+    loaded_at: datetime  # of its rows; edits since do no harm
     fields: tuple[str, ...]  # by which rows are compared, besides their geometry
     condition: Composable = field(default_factory=lambda: SQL("TRUE"))
     params: Mapping[str, object] = field(default_factory=dict)
@@ -46,6 +48,7 @@ class Copied:
     """What came of it: a table in schema `layers`, its rows, and a text that is the same for the same rows."""
 
     table: str
+    version: int  # of the layer's rows at that moment
     rows: int
     digest: str
 
@@ -70,7 +73,7 @@ def held_copies(url: str, name: str) -> Iterator[psycopg.Connection]:
 def copy_rows(connection: psycopg.Connection, name: str, wanted: Sequence[Copy]) -> list[Copied]:
     """Copy out of one snapshot; `connection` is that of `held_copies`. Columns are those of the layer's table.
 
-    Raises OvertakenError where the rows of a layer are others by now than those of its version, psycopg.Error.
+    Raises OvertakenError where a layer was loaded anew since it was looked at, psycopg.Error.
     """
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     tables = [f"{_PREFIX}{name}_{number}" for number in range(len(wanted))]
@@ -78,27 +81,30 @@ def copy_rows(connection: psycopg.Connection, name: str, wanted: Sequence[Copy])
         if wanted:  # before there is a snapshot: a table that took the place of one of these would seem to be empty
             names = SQL(", ").join(Identifier("layers", one.table) for one in wanted)
             connection.execute(SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(names))
+        versions = []
         for one, table in zip(wanted, tables, strict=True):
-            found = connection.execute("SELECT version FROM geoserver.layers WHERE id = %s", [one.layer]).fetchone()
-            if found is None or found[0] != one.version:
+            found = connection.execute(_VERSION, [one.layer]).fetchone()
+            if found is None or found[1] != one.loaded_at:
                 raise OvertakenError
+            versions.append(found[0])
             query = SQL("CREATE UNLOGGED TABLE {} AS SELECT * FROM {} WHERE {}").format(
                 Identifier("layers", table), Identifier("layers", one.table), one.condition
             )
             ClientCursor(connection).execute(query, dict(one.params))
     connection.isolation_level = None
-    return [_finish(connection, one, table) for one, table in zip(wanted, tables, strict=True)]
+    made = zip(wanted, tables, versions, strict=True)
+    return [_finish(connection, one, table, version) for one, table, version in made]
 
 
-def _finish(connection: psycopg.Connection, one: Copy, table: str) -> Copied:
+def _finish(connection: psycopg.Connection, one: Copy, table: str, version: int) -> Copied:
     """Indexes, statistics and a count."""
     of = Identifier("layers", table)
     connection.execute(SQL("CREATE UNIQUE INDEX ON {} (fid)").format(of))
     connection.execute(SQL("CREATE INDEX ON {} USING gist (geom_3857)").format(of))
     connection.execute(SQL("ANALYZE {}").format(of))
-    found = connection.execute(build_digest(Copy(one.layer, table, one.version, one.fields))).fetchone()
+    found = connection.execute(build_digest(Copy(one.layer, table, one.loaded_at, one.fields))).fetchone()
     rows, digest = found or (0, "")
-    return Copied(table, int(rows), str(digest))
+    return Copied(table, version, int(rows), str(digest))
 
 
 def build_digest(of: Copy) -> Composed:

@@ -108,7 +108,7 @@ async def _digest(
         asked = await asking.questions.read(asking.client, layer, status, filters, None, find_shape=asking.view.shape)
     except BadParameterError:
         return None
-    wanted = Copy(layer.id, layer.table, status.version, tuple(fields), asked.where.sql)
+    wanted = Copy(layer.id, layer.table, status.loaded_at, tuple(fields), asked.where.sql)
     async with asking.questions.turn(asking.client, asked):
         row = await asking.view.services.database.fetch_row(build_digest(wanted), asked.where.params)
     return (int(row["n"]), str(row["digest"])) if row else None

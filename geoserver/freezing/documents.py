@@ -38,7 +38,8 @@ async def gather_languages(
         if catalogue is None:
             continue
         details = {one.layer.id: await order.ask(f"api/layers/{one.layer.id}", language) for one in frozen}
-        city = _relative(catalogue["city"], order.site)
+        logo = next(iter(order.pictures), None)
+        city = _relative(catalogue["city"], order.site) | {"logo": logo}
         listed = {entry["id"]: entry for entry in catalogue["layers"]}
         found[language] = {
             "city": city,
@@ -69,12 +70,18 @@ def _fit(entry: Mapping[str, Any], one: Frozen, counts: Mapping[str, Mapping[str
 def _fit_field(field: Mapping[str, Any], counts: Mapping[str, Any]) -> dict[str, Any]:
     made = dict(field) | {name: value for name, value in counts.items() if name in field}
     if "choices" in counts and "choices" in field:
-        labels = {choice["value"]: choice["label"] for choice in field["choices"]}
+        labels = {choice["value"]: choice["label"] for choice in field["choices"]} | field["labels"]
         made["choices"] = [
-            {"value": row["value"], "label": labels.get(row["value"], str(row["value"] or "")), "count": row["count"]}
+            {"value": row["value"], "label": _label(labels, row["value"]), "count": row["count"]}
             for row in counts["choices"]
         ]
     return made
+
+
+def _label(labels: Mapping[Any, str], value: object) -> str:
+    """As the API says it."""
+    text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return labels.get(value) or labels.get(text, text)
 
 
 async def _count(database: Database, one: Frozen) -> dict[str, dict[str, Any]]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from geoserver.mapstates import Camera
 
-__all__ = ["AROUND", "build_frame", "find_deepest", "list_tiles"]
+__all__ = ["AROUND", "build_frame", "count_tiles", "find_deepest", "list_tiles"]
 
 AROUND = 2  # tiles of the world on each side, so that a wide screen has no edge from afar
 _MARGIN = 0.1  # of the frame's width and height
@@ -44,22 +44,33 @@ def build_frame(parts: Iterable[Bounds | None], camera: Camera | None) -> Bounds
 
 def list_tiles(frame: Bounds, zoom: int, around: int = 0) -> Iterator[Tile]:
     """The tiles of a zoom that touch the frame, and so many beyond it on each side."""
-    count = tile_count(zoom)
-    first_x, last_x = (_clip(_column(degrees) * count, count) for degrees in (frame.west, frame.east))
-    first_y, last_y = (_clip(_row(degrees) * count, count) for degrees in (frame.north, frame.south))
-    for y in range(max(first_y - around, 0), min(last_y + around, count - 1) + 1):
-        for x in range(max(first_x - around, 0), min(last_x + around, count - 1) + 1):
-            yield Tile(zoom, x, y)
+    columns, rows = _spans(frame, zoom, around)
+    yield from (Tile(zoom, x, y) for y in rows for x in columns)
+
+
+def count_tiles(frame: Bounds, zoom: int) -> int:
+    """How many these are."""
+    columns, rows = _spans(frame, zoom)
+    return len(columns) * len(rows)
 
 
 def find_deepest(frame: Bounds, last: int, most: int) -> int:
     """The deepest zoom up to `last` at which the frame has at most so many tiles, with those of all zooms above it."""
     total = 0
     for zoom in range(last + 1):
-        total += sum(1 for _ in zip(list_tiles(frame, zoom), range(most + 1), strict=False))
+        total += count_tiles(frame, zoom)
         if total > most:
             return max(zoom - 1, 0)
     return last
+
+
+def _spans(frame: Bounds, zoom: int, around: int = 0) -> tuple[range, range]:
+    """Columns and rows of the tiles."""
+    count = tile_count(zoom)
+    first_x, last_x = (_clip(_column(degrees) * count, count) for degrees in (frame.west, frame.east))
+    first_y, last_y = (_clip(_row(degrees) * count, count) for degrees in (frame.north, frame.south))
+    columns = range(max(first_x - around, 0), min(last_x + around, count - 1) + 1)
+    return columns, range(max(first_y - around, 0), min(last_y + around, count - 1) + 1)
 
 
 def _column(degrees: float) -> float:

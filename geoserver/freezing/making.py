@@ -25,7 +25,7 @@ from geoserver.formats.asking import Asked, build_extract
 from geoserver.formats.geoparquet import GeoParquet
 from geoserver.freezing.changes import name_version
 from geoserver.freezing.documents import ARCHIVE, build_citation, build_tilejsons, fit_style, gather_languages
-from geoserver.freezing.frame import build_frame, find_deepest, list_tiles
+from geoserver.freezing.frame import build_frame, find_deepest
 from geoserver.freezing.order import Frozen, Order, TooLargeError
 from geoserver.freezing.store import digest_file
 from geoserver.freezing.tiles import Drawn, Tiles
@@ -46,7 +46,7 @@ _POOL = 4  # connections while one is made
 _CUT = 600.0  # seconds after which a query is cut: nobody waits for one
 _SHARP = 14  # zoom at which positions in a tile are of half a metre, so that points need no deeper ones
 _MOST_BASE = 700  # tiles of the basemap
-_MOST_DATA = 6_000  # tiles of data at one zoom
+_MOST_DATA = 60_000  # tiles of data at one zoom
 _TOLD_EACH = 2_000  # rows that count as one step
 _FORMAT = GeoParquet("snappy")
 
@@ -104,6 +104,9 @@ class _Work:
                 self.tell("rows")
                 frozen = [*await asyncio.to_thread(self._copy, connection), *self._list_rowless()]
                 return await self._write(frozen)
+        except psycopg.errors.InsufficientPrivilege as error:
+            log.warning("No map can be frozen: %s (GRANT CREATE ON SCHEMA layers)", error)
+            raise UnavailableError("The server's role may not make tables; its operator can grant that.") from error
         except psycopg.Error as error:
             raise UnavailableError("The database cannot be reached; try again in a few seconds.") from error
         finally:
@@ -124,7 +127,7 @@ class _Work:
             Copy(
                 one.layer.id,
                 one.layer.table,
-                one.status.version,
+                one.status.loaded_at,
                 tuple(sorted(one.layer.fields)),
                 one.where.sql,
                 one.where.params,
@@ -144,7 +147,9 @@ class _Work:
                     table=copied.table,
                     rows=rows,
                 )
-            status = replace(one.status, rows=rows, bounds=bounds, plan=build_plan(document), preparing=None)
+            status = replace(
+                one.status, version=copied.version, rows=rows, bounds=bounds, plan=build_plan(document), preparing=None
+            )
             frozen.append(Frozen(layer.deepened(status.plan), status, copied.digest))
         return frozen
 
@@ -157,15 +162,15 @@ class _Work:
         frozen = sorted(frozen, key=lambda one: ids.index(one.layer.id))
         frame = build_frame([order.home, *(one.status.bounds for one in frozen)], order.camera)
         tiles = self._plan_tiles(frozen, frame)
-        self.total = sum(1 for zoom in range(tiles.base.last + 1) for _ in list_tiles(frame, zoom))
-        self.total += sum(one.status.rows for one in frozen) // _TOLD_EACH
+        self.total = tiles.count() + sum(one.status.rows for one in frozen) // _TOLD_EACH
         rows = {one.layer.id: await self._write_rows(one) for one in frozen if one.layer.has_rows}
         await tiles.write(self.folder / ARCHIVE)
         self._check_size()
         self.tell("documents")
         manifest = await self._build_manifest(frozen, tiles, rows)
-        if picture := await order.draw():
-            (self.folder / "picture.png").write_bytes(picture)
+        for name, body in {"picture.png": await order.draw(), **order.pictures}.items():
+            if body:
+                (self.folder / name).write_bytes(body)
         manifest["files"], sums = await asyncio.to_thread(self._list_files)
         body = orjson.dumps(manifest)
         (self.folder / "manifest.json").write_bytes(body)

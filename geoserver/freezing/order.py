@@ -58,4 +58,5 @@ class Order:
     most_bytes: int
     ask: Callable[[str, str], Awaitable[dict[str, Any] | None]]
     draw: Callable[[], Awaitable[bytes]]
+    pictures: Mapping[str, bytes] = field(default_factory=dict)  # of the city, by their names in the folder
     private: Mapping[str, Any] = field(default_factory=dict)  # kept beside it, and not given out

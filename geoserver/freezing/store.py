@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
 __all__ = ["AT_ONCE", "Making", "Store", "digest_file"]
@@ -83,7 +84,7 @@ class Store:
         """What is known of one, whether it is made or not; None where there is none, or it cannot be read."""
         if not _ID.fullmatch(frozen_id):
             return None
-        places = (self.folder / name / frozen_id for name in ("kept", "making"))
+        places = (self.folder / name / frozen_id for name in ("making", "kept"))  # it goes from the one to the other
         return next(filter(None, (_read(folder / "private.json") for folder in places)), None)
 
     def read_gone(self, frozen_id: str) -> dict[str, Any] | None:
@@ -118,6 +119,10 @@ class Store:
         lock = _lock(folder / "lock")
         if lock is None:
             return None
+        if self.find(frozen_id) is not None:  # another process has just put it there
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+            return None
         making = Making(frozen_id, folder, lock)
         shutil.rmtree(making.public, ignore_errors=True)
         (making.public / "data").mkdir(parents=True)
@@ -130,16 +135,22 @@ class Store:
         for path in making.folder.rglob("*"):
             if path.is_file():
                 _sync(path)
-        (making.folder / "status.json").unlink(missing_ok=True)
         kept = self.folder / "kept"
         kept.mkdir(exist_ok=True)
         making.folder.rename(kept / making.id)
+        (kept / making.id / "status.json").unlink(missing_ok=True)
         _sync(kept)
 
     def fail(self, making: Making, error: str) -> None:
         """Leave word of what went wrong, and nothing else."""
         making.tell(state="failed", done=0, total=0, error=error)
         shutil.rmtree(making.public, ignore_errors=True)
+
+    @staticmethod
+    def remember(private: dict[str, Any], moment: datetime) -> dict[str, Any]:
+        """What is left of one that is deleted at this moment."""
+        kept = ("layers", "base", "title", "frozen", "begun", "client")
+        return {**{name: private[name] for name in kept}, "deleted": moment.isoformat(timespec="seconds")}
 
     def delete(self, frozen_id: str, told: dict[str, Any]) -> bool:
         """Take one away, and leave word that there was one; whether there was."""

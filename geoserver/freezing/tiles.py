@@ -15,7 +15,7 @@ from pmtiles.tile import zxy_to_tileid
 
 from geoserver.errors import NotFoundError
 from geoserver.filtering import Where
-from geoserver.freezing.frame import AROUND, list_tiles
+from geoserver.freezing.frame import AROUND, count_tiles, list_tiles
 from geoserver.model import Tile
 from geoserver.tilesets import render_world
 from geoserver.tiling import is_occupied, render
@@ -35,6 +35,7 @@ __all__ = ["WORLD", "WORLD_LAST", "Drawn", "Tiles"]
 WORLD = ("land", "graticule")
 WORLD_LAST = 6  # the last zoom of its own; below it a client overzooms
 _WORKERS = 3  # tiles that are made at the same time
+_LARGE = 10_000  # bytes
 _EVERYTHING = Where(asked=False)
 # Of vector tiles (MVT 2.1): a layer within a tile, its name within the layer, and the kind of fields with a length.
 _LAYER, _NAME, _SIZED = 0x1A, 0x0A, 2
@@ -64,15 +65,20 @@ class Tiles:
     advance: Callable[[int], None] = lambda _: None
     data_last: int = field(init=False, default=0)  # the last zoom with data in the end
 
+    def count(self) -> int:
+        """How many there will be, roughly: no more than that."""
+        each = ((zoom, count_tiles(self.frame, zoom)) for zoom in range(max(self.data.last, self.base.last) + 1))
+        return sum(found if zoom <= self.base.last else min(found, self.most) for zoom, found in each)
+
     async def write(self, target: Path) -> None:
-        """Raises UnavailableError when the database goes away, SetupError for what the disk does not allow."""
+        """Make all of them. Raises UnavailableError when the database goes away, SetupError where the disk is full."""
         work = WorkFile(target, {})
         try:
             candidates = [Tile(0, 0, 0)]
             for zoom in range(max(self.data.last, self.base.last, WORLD_LAST) + 1):
                 if zoom > self.data.last or len(candidates) > self.most:
                     candidates = []
-                else:
+                if candidates:
                     self.data_last = zoom
                 candidates = await self._make_zoom(work, zoom, candidates)
             bounds = self.frame
@@ -95,8 +101,7 @@ class Tiles:
                 data = await self._render(self.data.layers, tile) if tile in with_data else b""
                 base = await self._render(self.base.layers, tile) if tile in with_base else b""
                 body = base + (_render_world(tile) if tile in with_world else b"") + data
-                packed = await asyncio.to_thread(gzip.compress, body, 6, mtime=0) if body else b""
-                work.add(zxy_to_tileid(tile.z, tile.x, tile.y), packed)
+                work.add(zxy_to_tileid(tile.z, tile.x, tile.y), await _pack(body))
                 if data or (tile in with_data and await self._is_occupied(tile)):
                     below.extend(_children(tile))
                 self.advance(1)
@@ -123,6 +128,13 @@ class Tiles:
 
     def _describe(self) -> list[dict[str, Any]]:
         return [{"id": layer.id, "fields": {}} for layer, _ in (*self.data.layers, *self.base.layers)]
+
+
+async def _pack(body: bytes) -> bytes:
+    """Compressed: a large one in a thread, a small one sooner than a thread takes it over."""
+    if len(body) > _LARGE:
+        return await asyncio.to_thread(gzip.compress, body, 6, mtime=0)
+    return gzip.compress(body, 6, mtime=0) if body else b""
 
 
 def _children(tile: Tile) -> list[Tile]:

@@ -22,6 +22,7 @@ from geoserver.freezing import Store, make
 from geoserver.freezing.changes import Asking, Changes
 from geoserver.freezing.seeing import is_public, may_see
 from geoserver.site.answers import site_of
+from geoserver.site.city import PICTURE
 from geoserver.site.frozen_folder import build_zip, find_built, find_sprite, render_page
 from geoserver.site.frozen_orders import FreezeWish, check_budget, check_rights, name_client, name_order, read_order
 from geoserver.site.parts import Parts
@@ -185,9 +186,8 @@ async def delete(request: Request, frozen_id: str) -> Response:
         if access.kind == "nobody":
             raise UnauthorizedError("This needs a key that may manage: Authorization: Bearer KEY.")
         raise ForbiddenError(f"This needs a key that may manage the layers {', '.join(private['shown'])}.")
-    kept = {name: private[name] for name in ("layers", "base", "title", "frozen", "begun", "client")}
-    told = {**kept, "deleted": datetime.now(UTC).isoformat(timespec="seconds")}
-    await asyncio.to_thread(_store(request).delete, frozen_id, told)
+    store = _store(request)
+    await asyncio.to_thread(store.delete, frozen_id, store.remember(private, datetime.now(UTC)))
     return Response(status_code=204, headers={"Cache-Control": PRIVATE, "Vary": BY_CALLER})
 
 
@@ -207,7 +207,8 @@ async def read_file(request: Request, frozen_id: str, path: str) -> Response:
     if is_known(request.headers.get("if-none-match", ""), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     target = folder / path
-    return FileResponse(target, headers=headers, media_type=_TYPES[target.suffix])
+    more = PICTURE if path.startswith("logo") else {}
+    return FileResponse(target, headers={**headers, **more}, media_type=_TYPES.get(target.suffix))
 
 
 async def _answer_built(request: Request, path: str, headers: dict[str, str]) -> Response:

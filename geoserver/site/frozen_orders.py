@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mimetypes
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from geoserver.database.status import LayerStatus
     from geoserver.freezing import Store
     from geoserver.mapstates import MapState
-    from geoserver.model import Layer
+    from geoserver.model import City, Layer
     from geoserver.questions import Questions
     from geoserver.services import Services
     from geoserver.settings import Settings
@@ -106,6 +107,7 @@ async def read_order(request: Request, wish: FreezeWish) -> Order:
         most_bytes=services.settings.frozen_map_mb << 20,
         ask=lambda address, spoken: _answer(asker, address, spoken),
         draw=lambda: _draw(asker, told, language),
+        pictures=_name_logo(catalog.city),
         private={
             "layers": remember([layer for layer, _ in await _looked_at(asking)]),
             "base": remember([layer for layer, _ in base]),
@@ -139,9 +141,13 @@ async def check_budget(request: Request, store: Store, order: Order, client: str
     services: Services = request.app.state.services
     settings = services.settings
     rows = 0
+    questions: Questions = request.app.state.questions
     for one in order.shown:
-        if one.layer.has_rows:
-            rows += await count_rows(services.database, one.layer, one.where)
+        if one.layer.has_rows and one.where.asked:
+            async with questions.filtered.turn(client_of(request.scope)):
+                rows += await count_rows(services.database, one.layer, one.where)
+        else:
+            rows += one.status.rows
     if rows > settings.frozen_rows:
         expected = f"at most {settings.frozen_rows:,} rows; narrow the filter or the area, or show fewer layers"
         raise BadParameterError("link", f"{rows:,} rows", expected)
@@ -225,11 +231,19 @@ async def _looked_at(view: View) -> list[tuple[Layer, LayerStatus]]:
     return [await view.layer(layer_id) for layer_id in list(view.whole)]
 
 
+def _name_logo(city: City) -> dict[str, bytes]:
+    """The city's logo, by its name in the folder."""
+    if city.logo is None:
+        return {}
+    return {f"logo{mimetypes.guess_extension(city.logo.media_type) or '.png'}": city.logo.body}
+
+
 def _find_home(catalog: Catalog, base: Sequence[tuple[Layer, LayerStatus]]) -> Any:
     """Where the city's map opens, as a rectangle."""
     if catalog.city.home:
         return catalog.city.home
-    return None if catalog.city.center else tiling.join_bounds([s.bounds for _, s in base if s.bounds])
+    bounds = [status.bounds for _, status in base if status.bounds]
+    return tiling.join_bounds(bounds) if bounds and not catalog.city.center else None
 
 
 async def _answer(request: Request, address: str, language: str) -> dict[str, Any] | None:
