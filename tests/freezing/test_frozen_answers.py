@@ -1,4 +1,4 @@
-"""A frozen folder answers the page as the server does that it was made by: the same documents, or a refusal in words."""
+"""A frozen folder answers the page as the server does that made it: the same documents, or a refusal in words."""
 
 from __future__ import annotations
 
