@@ -61,7 +61,10 @@ types: web
 	$(BIN)/python web/scripts/openapi.py | node web/scripts/types.mjs
 
 setup: .setup/python web database
+	@sh setup.sh graphics
+
 test-setup: .setup/test-python web database
+	@sh setup.sh graphics
 	@sh setup.sh chromium
 	@sh setup.sh servers
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sets up what `make` needs, step by step:  sh setup.sh setup-python|test-python|bench-python|web|postgis|chromium|servers|engines|peers
+# Sets up what `make` needs, step by step:  sh setup.sh setup-python|test-python|bench-python|web|postgis|graphics|chromium|servers|engines|peers
 # Each step says one line and writes what it did to .setup/STEP.log; the Makefile knows which steps are needed.
 set -eu
 cd "$(dirname "$0")"
@@ -92,6 +92,21 @@ install_postgis() {
     has_postgis || fail "PostGIS was installed and is not found; log: .setup/postgis.log"
 }
 
+# What draws pictures of the map; without it the server says that it is missing, and all else works.
+install_graphics() {
+    packages=
+    for library in libEGL.so.1 libGLESv2.so.2; do
+        has_library "$library" || packages="libegl1 libgles2 libgl1-mesa-dri fonts-dejavu-core"
+    done
+    if [ -z "$packages" ] || ! is_root_on_debian; then return; fi
+    say "To draw pictures of the map: $packages (apt-get)"
+    run graphics apt-get update
+    # shellcheck disable=SC2086 # several words
+    (apt_install graphics $packages) || say "Pictures are not drawn until these are installed"
+}
+
+has_library() { .venv/bin/python -c 'import ctypes, sys; ctypes.CDLL(sys.argv[1])' "$1" 2>/dev/null; }
+
 has_chromium() {
     for name in chromium chromium-browser google-chrome; do command -v "$name" >/dev/null && return; done
     [ -n "${GEOSERVER_CHROMIUM:-}" ]
@@ -174,9 +189,10 @@ case ${1:-} in
     *-python) install_python "${1%-python}" ;;
     web) install_web ;;
     postgis) install_postgis ;;
+    graphics) install_graphics ;;
     chromium) install_chromium ;;
     servers) install_servers ;;
     engines) install_engines ;;
     peers) install_peers ;;
-    *) fail "usage: sh setup.sh setup-python|test-python|bench-python|web|postgis|chromium|servers|engines|peers" ;;
+    *) fail "usage: sh setup.sh setup-python|test-python|bench-python|web|postgis|graphics|chromium|servers|engines|peers" ;;
 esac

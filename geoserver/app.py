@@ -20,10 +20,12 @@ from geoserver.api.departures import Departures
 from geoserver.api.description import describe
 from geoserver.api.download import Slots, sweep_kept
 from geoserver.api.finding.words import Lexicon
+from geoserver.api.following import Following
 from geoserver.api.hosts import CheckHost, Hosts
 from geoserver.api.identify import Identify
 from geoserver.api.metrics import Board, Meter
 from geoserver.api.origin import CheckOrigin
+from geoserver.api.pictures.studio import Studio
 from geoserver.api.problems import PROBLEM_TYPE, build_plain_problem, build_problem
 from geoserver.api.retrying import Retrying, note_change
 from geoserver.api.tile_requests import TileRequests
@@ -43,10 +45,12 @@ from geoserver.site.catalogues import build_documents
 from geoserver.site.catalogues import router as catalogue_router
 from geoserver.site.datasets import Reading
 from geoserver.site.datasets import router as datasets_router
+from geoserver.site.embed import router as embed_router
 from geoserver.site.frozen import Freezer
 from geoserver.site.frozen import router as frozen_router
 from geoserver.site.headers import OPEN_DATA, SECURITY, SiteHeaders
 from geoserver.site.methods import list_methods
+from geoserver.site.oembed import router as oembed_router
 from geoserver.site.openid import OpenID
 from geoserver.site.routes import router as site_router
 from geoserver.site.signin import router as signin_router
@@ -64,7 +68,15 @@ __all__ = ["create_app"]
 log = logging.getLogger("geoserver")
 
 _COMPUTED = 32 * 2**20  # bytes of aggregates and marks in memory
-_PAGES = (frozen_router, site_router, datasets_router, catalogue_router, signin_router)
+_PAGES = (
+    frozen_router,
+    site_router,
+    embed_router,
+    datasets_router,
+    catalogue_router,
+    signin_router,
+    oembed_router,
+)
 
 
 def create_app(
@@ -83,9 +95,10 @@ def create_app(
 
     questions = Questions(settings)
     tiles = TileServer(settings, SECURITY | OPEN_DATA, questions)
-    meter = Meter(tiles, board, worker)
     gate = Gate(database_url)
-    reading = Reading()
+    following = Following(settings, gate)
+    meter = Meter(tiles, following, board, worker)
+    reading, studio = Reading(), Studio(settings.picture_workers)
     freezer = Freezer(settings.workspace.resolve() / ".geoserver" / "frozen")
 
     @contextlib.asynccontextmanager
@@ -93,14 +106,7 @@ def create_app(
         services = Services(settings, database_url, revive)
         app.state.services = services
         app.state.lexicon = lexicon = Lexicon(services.database)
-        tiles.attach(services)
-
-        def grants_of(groups: Collection[str]) -> tuple[Grant, ...]:
-            return services.live.current.grants_of(groups)  # of the newest catalogue
-
-        gate.open(grants_of)
-        services.on_access(gate.tell)
-        services.on_change(lambda: sweep_kept(services, app.state.shelf))
+        _attach(app, services)
         await services.start()
         services.keeper.keep("meter", meter.run)
         services.keeper.keep("keys", gate.run)
@@ -109,7 +115,7 @@ def create_app(
         try:
             yield
         finally:
-            for part in (freezer, tiles, questions, reading, lexicon, services, gate):
+            for part in (freezer, studio, tiles, questions, reading, lexicon, services, gate):
                 await part.stop()
 
     app = FastAPI(
@@ -135,12 +141,27 @@ def create_app(
     app.state.slots = Slots(settings.downloads)
     app.state.shelf = Shelf(settings.workspace.resolve() / ".geoserver" / "downloads", settings.downloads_mb << 20)
     app.state.meter, app.state.freezer = meter, freezer
+    app.state.following = following
     app.state.gate, app.state.misfits = gate, Misfits(gate)
     app.state.attempts, app.state.reading = Attempts(), reading
+    app.state.studio = studio
     app.state.openid = OpenID(settings) if settings.oidc_issuer else None
     app.state.hosts = Hosts(settings, {str(getattr(route, "path", "/")).split("/")[1] for route in routes})
     _add_middleware(app, routes)
     return app
+
+
+def _attach(app: FastAPI, services: Services) -> None:
+    """Have those told of changes who want to be."""
+
+    def grants_of(groups: Collection[str]) -> tuple[Grant, ...]:
+        return services.live.current.grants_of(groups)  # of the newest catalogue
+
+    app.state.tiles.attach(services)
+    app.state.gate.open(grants_of)
+    services.on_access(app.state.gate.tell)
+    app.state.following.attach(services)
+    services.on_change(lambda: sweep_kept(services, app.state.shelf))
 
 
 def _add_middleware(app: FastAPI, routes: Sequence[BaseRoute]) -> None:

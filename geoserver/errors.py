@@ -5,7 +5,9 @@
     ├── UnauthorizedError           401   a key or session that is wrong, revoked or expired
     ├── ForbiddenError              403   a key that may not write here, or not manage
     ├── NotFoundError               404   no such layer, feature, tile, style; or not for whoever asks
-    ├── TooManyError                429   a key asks more often than it may; comes with Retry-After
+    ├── UnofferedError              501   a form of an answer that there is not, where a standard wants it said so
+    ├── GoneError                   410   a frozen map that was deleted
+    ├── TooManyError                429   a key or a client asks for more than it may; comes with Retry-After
     ├── UnavailableError            503   the database is away or too slow; comes with Retry-After
     │   ├── UncountedError          503   what someone may see of a layer is not counted in time
     │   └── OvertakenError          503   a table changed under the question; asked again, it is answered
@@ -27,6 +29,7 @@ __all__ = [
     "CatalogError",
     "ForbiddenError",
     "GeoserverError",
+    "GoneError",
     "LoadError",
     "NotFoundError",
     "OvertakenError",
@@ -36,6 +39,7 @@ __all__ = [
     "UnauthorizedError",
     "UnavailableError",
     "UncountedError",
+    "UnofferedError",
     "UnstorableError",
     "hide_keys",
     "shorten",
@@ -89,8 +93,15 @@ class ForbiddenError(GeoserverError):
     title = "Not allowed"
 
 
+class GoneError(GeoserverError):
+    """What was there was taken away for good, by whoever may."""
+
+    status = 410
+    title = "Gone"
+
+
 class TooManyError(GeoserverError):
-    """A key asks more often than it may; again after `retry_after` seconds."""
+    """A key or a client asks for more than it may; again after `retry_after` seconds."""
 
     status = 429
     title = "Too many requests"
@@ -117,6 +128,13 @@ class NotFoundError(GeoserverError):
 
     def members(self) -> dict[str, object]:
         return {"parameter": self.parameter, "value": self.value, "expected": self.expected}
+
+
+class UnofferedError(GeoserverError):
+    """A form of an answer that there is not, where the standard that asks for it wants this status (oEmbed 1.0)."""
+
+    status = 501
+    title = "Not offered"
 
 
 class UnavailableError(GeoserverError):

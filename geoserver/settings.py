@@ -15,6 +15,10 @@ __all__ = ["Settings", "parse_prefix"]
 
 _HOST = re.compile(r"\*|\.?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]?")
 
+_ANCESTOR = re.compile(
+    r"\*|'self'|'none'|https?:|(?:https?://)?(?:\*\.)?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::(?:\d{1,5}|\*))?"
+)
+
 _PUBLIC = "expected the address that people see, such as https://maps.example.org or https://example.org/maps/"
 
 
@@ -56,11 +60,22 @@ class Settings(BaseSettings):
             " public_url, with commas between; .example.org is every name below it, * any.",
         ),
     ]
+    embed_ancestors: str = Field(
+        default="*",
+        description="Pages that may show widgets (/embed), as in `frame-ancestors`: * for any, 'self' for this site's"
+        " own, or addresses with blanks between: https://news.example.org https://*.example.net.",
+    )
     trusted_proxies: str = Field(
         default="",
         description="Addresses whose X-Forwarded-For, -Proto and -Prefix are believed, with commas between; none.",
     )
     max_connections: int = Field(default=1_000, ge=1, le=100_000, description="Connections that a worker holds open.")
+    max_streams: int = Field(
+        default=400,
+        ge=0,
+        description="Streams of changes that a worker holds open, at most half of max_connections, and of one client at"
+        " most an eighth of them; 0 for none: maps look for changes every 15 seconds then.",
+    )
     request_timeout: float = Field(
         default=10.0, gt=0, description="Seconds in which a request's head must be complete, and then its body."
     )
@@ -82,6 +97,9 @@ class Settings(BaseSettings):
     )
     downloads_mb: int = Field(
         default=1024, ge=0, description="MiB of whole layers as files that are kept in the workspace's .geoserver/; 0."
+    )
+    picture_workers: int = Field(
+        default=2, ge=1, le=32, description="Processes that draw pictures for each worker, started when needed."
     )
     freeze: Literal["manage", "anyone", "off"] = Field(
         default="manage",
@@ -135,6 +153,17 @@ class Settings(BaseSettings):
         if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment or "@" in parts.netloc:
             raise ValueError(_PUBLIC)
         return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}{path}"
+
+    @field_validator("embed_ancestors")
+    @classmethod
+    def _check_ancestors(cls, given: str) -> str:
+        """Sources of a Content-Security-Policy; nothing at all leaves it to anybody."""
+        for source in given.split():
+            if not _ANCESTOR.fullmatch(source):
+                raise ValueError(
+                    f"got {source!r}; expected *, 'self', 'none' or addresses such as https://news.example.org"
+                )
+        return " ".join(given.split()) or "*"
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -18,6 +18,7 @@ from geoserver.settings import Settings
 from geoserver.site.catalogues import router as catalogue_router
 from geoserver.site.datasets import router as datasets_router
 from geoserver.site.frozen import router as frozen_router
+from geoserver.site.oembed import router as oembed_router
 from geoserver.site.routes import router as site_router
 from geoserver.site.signin import router as signin_router
 
@@ -31,7 +32,7 @@ def read(page: str) -> str:
 
 def test_every_address_is_described() -> None:
     text = read("api.md")
-    pages = [site_router, frozen_router, datasets_router, catalogue_router, signin_router]
+    pages = [site_router, frozen_router, datasets_router, catalogue_router, signin_router, oembed_router]
     routes = [route for router in [*find_routers(), ogc_router, *pages] for route in router.routes]
     paths = {re.sub(r":\w+}", "}", route.path) for route in routes if isinstance(route, APIRoute | Route)}
     assert {"/tiles/{layers}/{z}/{x}/{y}.mvt", "/api/layers", "/"} <= paths

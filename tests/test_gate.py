@@ -10,6 +10,7 @@ from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 from gated import CANARY, LAYERS, NUMBER, PARTS, WHOLE, fill, list_routes, make_keys, run_city, settle, write_city
@@ -83,9 +84,31 @@ ITEMS = (
     "limit=1&offset=201",
     "f=html&limit=2",
 )
+GATED = "127.0.0.1"
+# Pages of which oEmbed tells.
+LINKED = (
+    "/",
+    "/?layers=people,stops",
+    *(f"/?layers={layer}&filter.{layer}=zone='a'" for layer in LAYERS),
+    *(f"/layers/{layer}" for layer in LAYERS),
+    f"/embed?layers=people&filter.people=zone='{CANARY}'",
+    "/?layers=people&filter.people=pay>0 AND owner='x'",
+)
 # By route: the addresses at which it is asked.
 ADDRESSES: dict[str, list[str]] = {
-    "/": ["/", "/?layers=people", "/?layers=people,stops&lang=fr", "/?layers=nothing"],
+    "/": [
+        "/",
+        *(page for page in LINKED[3:] if page.startswith("/?")),
+        "/?layers=people",
+        "/?layers=people,stops&lang=fr",
+        "/?layers=nothing",
+    ],
+    "/embed": [
+        "/embed",
+        "/embed?layers=people",
+        "/embed?layers=people,stops&show=table&lang=fr",
+        "/embed?layers=nothing",
+    ],
     "/healthz": ["/healthz"],
     "/api/layers": ["/api/layers", "/api/layers?fields=id,title,count,bounds", "/api/layers?lang=fr"],
     "/api/layers/{layer_id}": per_layer("/api/layers/*", "", "lang=fr", "pay=1"),
@@ -118,6 +141,10 @@ ADDRESSES: dict[str, list[str]] = {
         for a in per_layer(f"/api/layers/*/rows/{fid}", "", "sortby=pay", "sortby=-name", "filter=height>160")
     ],
     "/api/layers/{layer_id}/rejects": per_layer("/api/layers/*/rejects", "", "limit=1000"),
+    "/api/layers/{layer_id}/changes": per_layer(
+        "/api/layers/*/changes", *("seconds=0" + (question and "&") + question for question in QUESTIONS)
+    ),
+    "/api/changes": [f"/api/changes?seconds=0&layers={layers}" for layers in (*LAYERS, *JOINED, "")],
     "/api/search": [
         "/api/search",
         "/api/search?q=canary",
@@ -185,7 +212,20 @@ ADDRESSES: dict[str, list[str]] = {
     + per_layer("/layers/*/citation.json", ""),
     "/layers/{layer_id}/map.{ending}": per_layer("/layers/*/map.svg", "") + per_layer("/layers/*/map.png", ""),
     "/sitemap.xml": ["/sitemap.xml"],
+    "/element.js": ["/element.js"],
+    "/oembed": [
+        f"/oembed?url={quote(url, safe='')}&format={name}"
+        for name in ("json", "xml")
+        for url in ("", *(f"http://{GATED}{page}" for page in LINKED))
+    ],
     "/assets/{path:path}": ["/assets/nothing.js"],
+    "/static/{style}/{place}/{size}.{ending}": [
+        *(f"/static/light/auto/90x60.png?legend=1&layers={ids}" for ids in (*LAYERS, *JOINED)),
+        "/static/dark/13.4,52.5,9/90x60.png",
+        "/static/light/auto/90x60.png?layers=people&filter.people=pay>0",
+        "/static/light/auto/90x60.png?layers=stops&area=feature:people/201",
+        "/static/light/auto/90x60.png?layers=homes&area=feature:plots/1",
+    ],
     "/styles/{name}.json": per_layer("/styles/*.json", "", "for=qgis", "features-from=0")
     + [f"/styles/{base}.json?layers={ids}" for base in ("light", "dark") for ids in ("", *LAYERS, *JOINED)],
     "/fonts/{stack}/{glyphs}.pbf": ["/fonts/nothing/0-255.pbf"],
@@ -209,6 +249,9 @@ OTHERS: dict[str, list[str]] = {
     "/api/keys": ["/api/keys"],
     "/api/keys/{key_id}": ["/api/keys/nothing"],
     "/frozen": ["/frozen"],
+    "/frozen/{frozen_id}": ["/frozen/abcdefghijkl"],
+    "/frozen/{frozen_id}.zip": ["/frozen/abcdefghijkl.zip"],
+    "/frozen/{frozen_id}/changed.json": ["/frozen/abcdefghijkl/changed.json"],
     "/frozen/{frozen_id}/status.json": ["/frozen/abcdefghijkl/status.json"],
     "/frozen/{frozen_id}/{path:path}": ["/frozen/abcdefghijkl/manifest.json"],
 }

@@ -27,7 +27,7 @@ ROWS = [
     {"api", "ogc", "site"},
     {"gate", "freezing"},
     {"access", "basemap"},
-    {"services", "check", "loading", "questions", "styling", "formats", "kept"},
+    {"services", "check", "loading", "questions", "styling", "formats", "kept", "drawing"},
     {"sights", "shapes"},
     {"tiling"},
     {"tilesets", "mapstates"},

@@ -137,7 +137,7 @@ async def _render(
     found = await aggregate(services.database, source, laid, measure)
     body = {
         "layer": layer.id,
-        "version": f"{status.loaded_at.timestamp() * 1000:.0f}-{status.version}",
+        "version": status.stamp,
         "count": found.count,
         "measure": _describe_measure(measure),
         "groups": [_describe(group, one, words) for group, one in zip(groups, found.groups, strict=True)],

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from geoserver.database.status import LayerStatus
     from geoserver.model import City, Layer
 
-__all__ = ["build_city", "find_extent"]
+__all__ = ["build_city", "find_extent", "find_limits"]
 
 _STRAY = 8  # times the middle one that a layer's extent may be before it is taken for stray rows
 
@@ -34,9 +34,7 @@ def build_city(
     `loaded` are the layers that the reader may see; with `signin` there is a link to where one signs in.
     """
     spoken, titles = speak(city, languages), link_titles(languages)
-    limits = city.limits
-    if isinstance(limits, str):
-        limits = next((status.bounds for layer, status in loaded if layer.id == limits), None)
+    limits = find_limits(city, loaded)
     home = city.home or find_extent(loaded, limits)
     words = page_words(languages)
     datasets = {
@@ -64,6 +62,14 @@ def build_city(
             *([link] if signin else []),
         ],
     }
+
+
+def find_limits(city: City, loaded: Sequence[tuple[Layer, LayerStatus]]) -> Bounds | None:
+    """Outside of which rows are misplaced, where the city says so: by itself, or by a layer."""
+    limits = city.limits
+    if isinstance(limits, str):
+        return next((status.bounds for layer, status in loaded if layer.id == limits), None)
+    return limits
 
 
 def find_extent(loaded: Sequence[tuple[Layer, LayerStatus]], limits: Bounds | None = None) -> Bounds | None:

@@ -29,10 +29,11 @@ from geoserver.api.refusals import (
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["Guard", "GuardedProtocol", "Limits"]
+__all__ = ["ENDLESS", "Guard", "GuardedProtocol", "Limits"]
 
 log = logging.getLogger("geoserver")
 
+ENDLESS = "endless"  # in the state of a request's scope, of an answer that goes on and on: what to call to end it
 _EVERY = 0.5  # seconds between two looks at the connections
 _PIECE = 4_096  # bytes of a body that are parsed at once: requests behind it become few at a time
 _LINGER = 2.0  # seconds for a refused client to read why, while what it still sends is thrown away
@@ -246,6 +247,12 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_body, self._size, self.begun = False, 0, 0.0
 
     # Answers
+
+    def shutdown(self) -> None:
+        """uvicorn's, which waits for answers; those that have no end by themselves are ended."""
+        super().shutdown()
+        if self._waits and (end := self.scope["state"].get(ENDLESS)) is not None:
+            end()
 
     def on_response_complete(self) -> None:
         """uvicorn's, without its timer; then what waited."""

@@ -16,6 +16,7 @@ from geoserver.model import ANY
 
 if TYPE_CHECKING:
     from geoserver.api.metrics import Meter
+    from geoserver.api.pictures.studio import Studio
     from geoserver.gate import Gate
     from geoserver.services import Services
 
@@ -37,14 +38,16 @@ async def healthz() -> dict[str, str]:
 async def readyz(request: Request) -> JSONResponse:
     """200 when database and catalogue are fine, 503 when the database is away; to operators it names every problem."""
     services: Services = request.app.state.services
-    body = _readiness(services, request.app.state.gate, await request.app.state.misfits.find(services))
+    body = _readiness(
+        services, request.app.state.gate, request.app.state.studio, await request.app.state.misfits.find(services)
+    )
     if not _is_operator(request):
         body = {"status": body["status"]}
     headers = {"Cache-Control": "no-store"}
     return JSONResponse(body, status_code=503 if services.database_problem else 200, headers=headers)
 
 
-def _readiness(services: Services, gate: Gate, closed: list[dict[str, str]]) -> dict[str, Any]:
+def _readiness(services: Services, gate: Gate, studio: Studio, closed: list[dict[str, str]]) -> dict[str, Any]:
     catalog = services.live.current
     found = [*catalog.problems, *services.rowless.problems]
     problems = [{"file": item.file, "key": item.key, "expected": item.expected} for item in found]
@@ -74,6 +77,7 @@ def _readiness(services: Services, gate: Gate, closed: list[dict[str, str]]) -> 
         "tasks": failing,
         "closed": closed,
         "search": services.search_note or "ready",
+        "pictures": studio.pool.problem or "ready",
     }
 
 

@@ -57,3 +57,4 @@ class Readiness(BaseModel):
     tasks: list[Failing] = sometimes()
     closed: list[ClosedGrant] = sometimes("Grants that open nothing of a layer, for their row filter does not fit it.")
     search: str = sometimes("ready, or why it is slower than it could be.")
+    pictures: str = sometimes("ready, or what is missing to draw pictures.")

@@ -65,6 +65,7 @@ class Identify:
         given = read_given(scope["headers"], keys)
         if given is None:
             return NOBODY
+        scope["state"]["given"] = given  # for what goes on for longer than a request, and asks once more
         return await self._gate.identify(given, counted=not scope["path"].endswith(_WAYS_OUT))
 
     async def _refuse(self, error: GeoserverError, method: str, send: Send) -> None:

@@ -218,7 +218,7 @@ _MEMBERS: dict[str, Callable[[_Told], Any]] = {
     "count": lambda of: of.status.rows if of.layer.has_rows else None,
     "rejected": lambda of: of.status.rejected,
     "updated": lambda of: of.status.loaded_at,
-    "version": lambda of: f"{of.status.loaded_at.timestamp() * 1000:.0f}-{of.status.version}",
+    "version": lambda of: of.status.stamp,
     "time": lambda of: of.layer.time or None,
     "label": lambda of: of.layer.label or None,
     "nouns": lambda of: {"one": of.layer.noun, "many": of.layer.nouns} if of.layer.nouns else None,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
+    from geoserver.api.following import Following
     from geoserver.api.tile_server import TileServer
 
 __all__ = ["CONTENT_TYPE_LATEST", "Board", "Meter"]
@@ -42,6 +43,7 @@ _GAUGES = {
     "results_entries": "Filters of which that is kept.",
     "tile_renders_running": "Tiles that are being made now.",
     "questions_waiting": "Questions that wait for their turn to be read, or for the database or a thread.",
+    "streams": "Streams of changes that are open.",
     "process_resident_memory_bytes": "Memory that the worker holds.",
 }
 _WIDTH = len(_ANSWERS) + len(_COUNTERS) + len(_GAUGES) + 2 + len(BUCKETS)
@@ -65,9 +67,10 @@ class Board:
 class Meter:
     """Writes one worker's row, and tells of all; a collector for `prometheus_client`."""
 
-    def __init__(self, tiles: TileServer, board: Board | None = None, worker: int = 0) -> None:
+    def __init__(self, tiles: TileServer, following: Following, board: Board | None = None, worker: int = 0) -> None:
         self.board = board or Board(1)
         self._tiles = tiles
+        self._following = following
         self._worker = worker
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -87,7 +90,7 @@ class Meter:
         results = tiles.results
         counters = [made.failed, cached.evicted, cached.invalidated, results.read, refused, time.process_time()]
         kept = [tiles.cache.bytes, len(tiles.cache), results.bytes, len(results)]
-        gauges = [*kept, len(tiles.flights), waiting, _read_memory()]
+        gauges = [*kept, len(tiles.flights), waiting, len(self._following), _read_memory()]
         answers = [tiles.hits, tiles.misses, tiles.stale]
         self.board.write(self._worker, [*answers, *counters, *gauges, made.renders, made.seconds, *made.buckets])
 

@@ -21,12 +21,14 @@ _REVALIDATE = 6  # times the age in which a proxy may answer with the old tile w
 
 
 class TileHeaders:
-    """The headers of tiles; `everywhere` are those that every answer about open data carries."""
+    """The headers of tiles; `everywhere` are those that every answer about open data carries, `fresh` how long a tile
+    may be kept.
+    """
 
     def __init__(self, everywhere: Mapping[str, str], age: int) -> None:
         """`age` is for how many seconds a tile is fresh."""
         self.everywhere = encode_headers(everywhere)
-        self._fresh = (
+        self.fresh = (
             f"public, max-age={age}, stale-while-revalidate={_REVALIDATE * age}, stale-if-error={_STALE_IF_ERROR}"
         )
         self._shared: dict[tuple[int, str, str, bool], tuple[RawHeaders, bytes]] = {}
@@ -35,7 +37,7 @@ class TileHeaders:
         """Those that all fresh tiles of this kind share; `private` are tiles that not everybody sees."""
         key = (status, encoding, content.media_type, private)
         if (found := self._shared.get(key)) is None:
-            headers = self._build(status, encoding, content, PRIVATE if private else self._fresh)
+            headers = self._build(status, encoding, content, PRIVATE if private else self.fresh)
             found = self._shared[key] = (headers, render_lines(headers))
         return found
 

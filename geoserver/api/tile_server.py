@@ -186,14 +186,25 @@ class TileServer:
         _, z, x, y, ending = request.path
         view, parts = await self._read_parts(request)
         tile = parse_tile(z, x, y, [part.layer for part in parts])
-        content = parse_content(ending, parts)
+        return self._build_question(parts, tile, parse_content(ending, parts), request.client, view.scope)
+
+    def _build_question(
+        self, parts: list[Part], tile: Tile, content: tiling.TileContent, client: str, scope: str
+    ) -> Question:
         ids = tuple(part.layer.id for part in parts)
         filters, plans = tuple(part.where.canonical for part in parts), tuple(part.features_from for part in parts)
         key = Key(ids, tile.z, tile.x, tile.y, filters, plans, tuple(map(sight_of, parts)))
         for part in parts:
             self._versions.note(part)
         versions = tuple(map(self._versions.find, parts))
-        return Question(key, versions, tile, content, parts, request.client, view.scope)
+        return Question(key, versions, tile, content, parts, client, scope)
+
+    async def read(self, parts: list[Part], tile: Tile, client: str) -> Found:
+        """A tile of what was understood before, for a picture that is made of it; raises what `answer` does."""
+        content = tiling.tile_content([(part.layer, part.status) for part in parts])
+        asked = self._build_question(parts, tile, content, client, "")
+        entry = self.flights.fresh(asked.key, asked.versions)
+        return Found(entry, stale=False) if entry is not None else await self.obtain(asked)
 
     async def _read_parts(self, request: Request) -> tuple[View, list[Part]]:
         """The layers as they are served at the end of reading: what takes its time may be overtaken by a change.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import ClientCursor
-from psycopg.sql import SQL, Composable, Identifier
+from psycopg.sql import SQL, Composable, Composed, Identifier
 
 from geoserver.database.connecting import connect
 from geoserver.errors import OvertakenError
@@ -21,7 +21,7 @@ from geoserver.errors import OvertakenError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["Copied", "Copy", "copy_rows", "digest_rows", "drop_left", "held_copies"]
+__all__ = ["Copied", "Copy", "build_digest", "copy_rows", "drop_left", "held_copies"]
 
 _PREFIX = "__frozen_"  # no layer's id begins so
 _LOCK = "geoserver.frozen:"
@@ -96,18 +96,20 @@ def _finish(connection: psycopg.Connection, one: Copy, table: str) -> Copied:
     connection.execute(SQL("CREATE UNIQUE INDEX ON {} (fid)").format(of))
     connection.execute(SQL("CREATE INDEX ON {} USING gist (geom_3857)").format(of))
     connection.execute(SQL("ANALYZE {}").format(of))
-    rows, digest = digest_rows(connection, Copy(one.layer, table, one.version, one.fields))
-    return Copied(table, rows, digest)
+    found = connection.execute(build_digest(Copy(one.layer, table, one.version, one.fields))).fetchone()
+    rows, digest = found or (0, "")
+    return Copied(table, int(rows), str(digest))
 
 
-def digest_rows(connection: psycopg.Connection, of: Copy) -> tuple[int, str]:
-    """How many rows a condition leaves, and a text that is the same for the same rows, whatever their order and ids."""
+def build_digest(of: Copy) -> Composed:
+    """The statement that tells how many rows a condition leaves (`n`), and a text that is the same for the same rows
+    (`digest`), whatever their order and ids.
+    """
     columns = [Identifier(name) for name in (*of.fields, "geom")]
-    query = SQL(
-        "SELECT count(*), coalesce(sum(hashtextextended(ROW({})::text, 0)::numeric), 0)::text FROM {} WHERE {}"
+    return SQL(
+        "SELECT count(*) AS n, coalesce(sum(hashtextextended(ROW({})::text, 0)::numeric), 0)::text AS digest"
+        " FROM {} WHERE {}"
     ).format(SQL(", ").join(columns), Identifier("layers", of.table), of.condition)
-    found = ClientCursor(connection).execute(query, dict(of.params)).fetchone()
-    return (int(found[0]), str(found[1])) if found else (0, "")
 
 
 def drop_left(url: str) -> None:

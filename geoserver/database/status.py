@@ -83,6 +83,11 @@ class LayerStatus:
     preparing: float | None = None  # share of what is prepared for tiles, while the plan is a first one; else None
     loaded: Loaded | None = field(default=None, hash=False)
 
+    @property
+    def stamp(self) -> str:
+        """The version as clients are told it: another one after every change, also when a layer was loaded anew."""
+        return f"{self.loaded_at.timestamp() * 1000:.0f}-{self.version}"
+
 
 def build_status(row: dict[str, Any]) -> LayerStatus:
     """A row of `geoserver.layers` as a LayerStatus."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import zlib
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from geoserver.filtering import Where
 from geoserver.formats import apart
 from geoserver.formats.asking import Asked, build_extract
 from geoserver.formats.geoparquet import GeoParquet
+from geoserver.freezing.changes import name_version
 from geoserver.freezing.documents import ARCHIVE, build_citation, build_tilejsons, fit_style, gather_languages
 from geoserver.freezing.frame import build_frame, find_deepest, list_tiles
 from geoserver.freezing.order import Frozen, Order, TooLargeError
@@ -31,7 +33,6 @@ from geoserver.tiling import look_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from geoserver.freezing.store import Making, Store
     from geoserver.settings import Settings
@@ -124,7 +125,7 @@ class _Work:
                 one.layer.id,
                 one.layer.table,
                 one.status.version,
-                tuple(one.layer.fields),
+                tuple(sorted(one.layer.fields)),
                 one.where.sql,
                 one.where.params,
             )
@@ -165,10 +166,14 @@ class _Work:
         manifest = await self._build_manifest(frozen, tiles, rows)
         if picture := await order.draw():
             (self.folder / "picture.png").write_bytes(picture)
-        manifest["files"] = await asyncio.to_thread(self._list_files)
-        (self.folder / "manifest.json").write_bytes(orjson.dumps(manifest))
+        manifest["files"], sums = await asyncio.to_thread(self._list_files)
+        body = orjson.dumps(manifest)
+        (self.folder / "manifest.json").write_bytes(body)
+        sums["manifest.json"] = (len(body), zlib.crc32(body))
         told = {"frozen": manifest["frozen"], "title": order.title, "cite": manifest["cite"]}
         told["digests"] = {one.layer.id: one.digest for one in frozen}
+        told["versions"] = {one.layer.id: name_version(one.status) for one in frozen}
+        told["files"] = sums
         told["counts"] = {one.layer.id: one.status.rows for one in frozen if one.layer.has_rows}
         return {**order.private, **told}
 
@@ -207,7 +212,7 @@ class _Work:
             export.close()
         self._check_size()
         self.tell("rows", max(one.status.rows // _TOLD_EACH, 1))
-        digest = await asyncio.to_thread(digest_file, self.folder / name)
+        digest, _ = await asyncio.to_thread(digest_file, self.folder / name)
         return {"file": name, "count": export.rows, "sha256": digest}
 
     def _check_size(self) -> None:
@@ -254,11 +259,11 @@ class _Work:
         style = await self.order.ask(f"styles/{name}.json{query}", self.order.language)
         return None if style is None else fit_style(style, self.order.site, told, tiles.base.last)
 
-    def _list_files(self) -> dict[str, dict[str, Any]]:
-        """Every file but the manifest, with its size and SHA-256; in a thread."""
-        paths = sorted(path for path in self.folder.rglob("*") if path.is_file())
-        return {_name(path, self.folder): {"size": path.stat().st_size, "sha256": digest_file(path)} for path in paths}
-
-
-def _name(path: Path, folder: Path) -> str:
-    return path.relative_to(folder).as_posix()
+    def _list_files(self) -> tuple[dict[str, dict[str, Any]], dict[str, tuple[int, int]]]:
+        """Every file but the manifest, with its size and SHA-256, and with its size and CRC-32; in a thread."""
+        told, sums = {}, {}
+        for path in sorted(path for path in self.folder.rglob("*") if path.is_file()):
+            name, size = path.relative_to(self.folder).as_posix(), path.stat().st_size
+            digest, crc = digest_file(path)
+            told[name], sums[name] = {"size": size, "sha256": digest}, (size, crc)
+        return told, sums

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from geoserver.access import View
     from geoserver.model import Layer
 
-__all__ = ["is_public", "may_see", "remember"]
+__all__ = ["is_public", "may_see", "remember", "render_rows"]
 
 
 def remember(layers: Iterable[Layer]) -> dict[str, dict[str, Any]]:
@@ -28,7 +28,7 @@ def remember(layers: Iterable[Layer]) -> dict[str, dict[str, Any]]:
     return {
         layer.id: {
             "access": layer.access,
-            "rows": _render_rows(layer),
+            "rows": render_rows(layer),
             "fields": sorted(layer.fields),
             "scope": layer.scope,
         }
@@ -65,8 +65,9 @@ async def _reaches(view: View, name: str, told: Mapping[str, Any]) -> bool:
         return False
     whole = view.whole[name][0]
     hidden = restricted_fields(whole) - layer.fields.keys()
-    return (layer.rows is None or _render_rows(layer) == told["rows"]) and not hidden.intersection(told["fields"])
+    return (layer.rows is None or render_rows(layer) == told["rows"]) and not hidden.intersection(told["fields"])
 
 
-def _render_rows(layer: Layer) -> str:
+def render_rows(layer: Layer) -> str:
+    """The filter of rows that its reader is bound to, the same text for the same one; empty for all rows."""
     return "" if layer.rows is None else orjson.dumps(to_json(layer.rows)).decode()  # type: ignore[arg-type]

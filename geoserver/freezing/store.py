@@ -22,6 +22,7 @@ import re
 import secrets
 import shutil
 import time
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["AT_ONCE", "Making", "Store"]
+__all__ = ["AT_ONCE", "Making", "Store", "digest_file"]
 
 AT_ONCE = 2  # that are made at the same time, by all processes
 _ID = re.compile(r"[a-z2-7]{12}")
 _FORGOTTEN = 86_400  # seconds after which it is of no use to say why one failed
+_BLOCK = 1 << 20
 _STOPPED = "The server was stopped while it was made; freeze the map once more."
 
 
@@ -216,10 +218,14 @@ class Store:
         return path.read_bytes()
 
 
-def digest_file(path: Path) -> str:
-    """SHA-256 in hexadecimal digits."""
+def digest_file(path: Path) -> tuple[str, int]:
+    """SHA-256 in hexadecimal digits, and CRC-32."""
+    digest, crc = hashlib.sha256(), 0
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while block := file.read(_BLOCK):
+            digest.update(block)
+            crc = zlib.crc32(block, crc)
+    return digest.hexdigest(), crc
 
 
 def _lock(path: Path) -> int | None:

@@ -123,6 +123,16 @@ class Gate:
             return False
         return True
 
+    def recall_access(self, given: Given) -> Access:
+        """Who asks, of what is known already; nobody where that holds no more. It is not counted as a request."""
+        if given.kind == "session":
+            session = self._sessions.get(given.digest)
+            return self._open_session(session, counted=False) if session is not None else NOBODY
+        held = self._keys.get(given.digest)
+        if held is None or held.until <= time.time():
+            return NOBODY
+        return replace(held.access, read_only=True) if given.read_only else held.access
+
     async def find_key(self, given: Given) -> StoredKey:
         """The key itself, for whoever signs in with it; raises as `identify`."""
         held = await self._find_key(given.digest)
@@ -211,7 +221,10 @@ class Gate:
                 session = self._sessions.get(given.digest)
                 if session is None:
                     self._note_unknown(given.digest)
-        if session is None or session.expires_at.timestamp() <= time.time():
+        return NOBODY if session is None else self._open_session(session, counted=counted)
+
+    def _open_session(self, session: StoredSession, *, counted: bool) -> Access:
+        if session.expires_at.timestamp() <= time.time():
             return NOBODY
         if session.key is None:
             grants = self._grants_of(session.groups)

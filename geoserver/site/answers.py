@@ -13,20 +13,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
+
+import orjson
 
 from geoserver.addresses import site_of
 from geoserver.catalog.city_words import offered_languages
 from geoserver.catalog.languages import page_language
 from geoserver.encodings import IDENTITY
 from geoserver.kept import Kept, Made
+from geoserver.mapstates import parse_state
 from geoserver.site.city import dress_page
 from geoserver.site.encoding import compress_apart
+from geoserver.site.linked import write_stated
+from geoserver.site.previews import Page, draws_maps, render_head
+from geoserver.site.wording import list_shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from fastapi import Request
     from starlette.datastructures import QueryParams
@@ -34,9 +40,11 @@ if TYPE_CHECKING:
 
     from geoserver.access import View
     from geoserver.database.status import LayerStatus
+    from geoserver.mapstates import MapState
     from geoserver.model import Layer
     from geoserver.services import Services
     from geoserver.site.files import BuiltFile
+    from geoserver.site.widget import Widget
 
 __all__ = ["Answers", "ask_ourselves", "site_of", "stated_language"]
 
@@ -52,9 +60,11 @@ _SEARCHED = "id,description,description_language,keywords,field_titles"
 _FEW = 8  # layers up to which the page shows what each is about
 _MOST = 8  # layers of which the page tells; more of them are asked for as ever
 _PATIENCE = 0.5  # seconds in which an answer must be there; later the page is better off to ask
+_PLAIN = "-_.!~*'(),:/="  # signs that the page does not encode in a query, besides letters and digits
 _NARROWING = ("time", "area")  # parameters that, like filters, make other tiles of a layer
 _PASSED = ("type", "asgi", "http_version", "scheme", "server", "client", "root_path", "app_root_path", "state")
 _KEPT = 5.0  # seconds
+_LONGEST = 2_000  # characters of a state that the page tells others of
 _ROOM = 8 * 2**20  # bytes of answers and pages that are kept
 
 type _State = tuple[object, ...]
@@ -84,7 +94,12 @@ class _Visit:
     language: str
     asked: tuple[_Asked, ...]
     parts: tuple[str, ...]
-    pictured: str  # the layer whose picture stands for the page where it is linked to; empty for none
+    state: MapState
+    stated: str  # the same as a query; empty where nothing is said, or more than is kept
+    shown: tuple[tuple[Layer, LayerStatus], ...]
+    pictured: str  # the layer whose picture stands for the page where there is none of its state; empty for none
+    widget: Widget | None = None
+    on: tuple[str, ...] = ()  # the layers that it shows first
 
     @property
     def signed_in(self) -> bool:
@@ -100,9 +115,17 @@ class Answers:
         self._layers: dict[str, _State] = {}
 
     async def render(
-        self, request: Request, view: View, page: BuiltFile, encoding: str, parts: Sequence[str] = ()
+        self,
+        request: Request,
+        view: View,
+        page: BuiltFile,
+        encoding: str,
+        *,
+        parts: Sequence[str] = (),
+        widget: Widget | None = None,
     ) -> bytes:
         """The page for this request, in the city's dress and in an encoding; `parts` of the build are named ahead.
+        With a `widget` it is that one's page.
 
         It tells of what `view` sees, and is kept for those who see the same. Answers that could not be had in time are
         left out of it.
@@ -114,8 +137,17 @@ class Answers:
         language = page_language(stated_language(request), accepted, offered_languages(services.live.current.city))
         layers = [layer for layer, _ in loaded]
         on = _list_on(request.query_params, [layer for layer in layers if not layer.basemap])
-        asked = _list_addresses(request.query_params, layers, on, language)
-        visit = _Visit(request, view, site_of(request), language, asked, tuple(parts), _find_pictured(loaded, on))
+        if widget:
+            asked = _list_for_widget(widget, layers, on, language)
+        else:
+            asked = _list_addresses(request.query_params, layers, on, language)
+        state = replace(parse_state(request.query_params.multi_items()), language=_name_language(view, language))
+        shown = tuple(list_shown(loaded, state))
+        state, stated = write_stated(state, [layer.id for layer, _ in shown], request.query_params.multi_items())
+        if len(stated) > _LONGEST:
+            state, stated = parse_state([]), ""
+        of = (state, stated, shown, _find_pictured(loaded, on), widget, tuple(on))
+        visit = _Visit(request, view, site_of(request), language, asked, tuple(parts), *of)
         return (await self._pack(visit, page, encoding)).body
 
     def _renew(self, services: Services, loaded: Sequence[tuple[Layer, LayerStatus]]) -> None:
@@ -141,7 +173,8 @@ class Answers:
 
     async def _pack(self, visit: _Visit, page: BuiltFile, encoding: str) -> Made:
         reader = (visit.language, visit.view.grants, visit.signed_in)
-        of = (page.digest, visit.site, visit.asked, visit.parts, visit.pictured, reader)
+        widget = visit.widget and visit.widget.query
+        of = (page.digest, visit.site, visit.asked, visit.parts, visit.stated, visit.pictured, reader, widget)
         key = _Key(None, of)
 
         async def pack() -> Made:
@@ -154,14 +187,16 @@ class Answers:
 
     async def _fill(self, visit: _Visit, page: BuiltFile) -> Made:
         """The page with the blocks that could be had, and whether these are all."""
-        city = visit.view.catalog.city
-        dressed = dress_page(
-            page.body, city, visit.site, visit.language, visit.parts, pictured=visit.pictured, signed_in=visit.signed_in
+        previews, found = await asyncio.gather(
+            _preview(visit), asyncio.gather(*(self._ask(visit, one) for one in visit.asked))
         )
-        before, end, after = dressed.rpartition(b"</body>")
-        answers = await asyncio.gather(*(self._ask(visit, asked) for asked in visit.asked))
-        told = [_render(asked.address, body) for asked, body in zip(visit.asked, answers, strict=True) if body]
-        return Made(b"".join((before, *told, end, after)), all(answers))
+        answers = dict(zip(visit.asked, found, strict=True))
+        if visit.widget:
+            styles = _list_styles(visit.widget, visit.on, await visit.view.layers(), answers, visit.language)
+            answers |= zip(styles, await asyncio.gather(*(self._ask(visit, one) for one in styles)), strict=True)
+        before, end, after = (await _dress(visit, page, answers, previews)).rpartition(b"</body>")
+        told = [_render(asked.address, body) for asked, body in answers.items() if body]
+        return Made(b"".join((before, *told, end, after)), all(answers.values()))
 
     async def _ask(self, visit: _Visit, asked: _Asked) -> bytes:
         """The body of our own answer at an address; empty when it is anything but 200, or late."""
@@ -173,6 +208,46 @@ class Answers:
         except TimeoutError:
             log.info("The page goes without %s: it is late", address)
             return b""
+
+
+def _name_language(view: View, language: str) -> str:
+    """As an address names it for everybody; the city's first one needs no name."""
+    return "" if language == offered_languages(view.services.live.current.city)[0] else language
+
+
+async def _preview(visit: _Visit) -> list[str]:
+    """Lines of the page's head that tell of it where it is linked to; a widget has its own."""
+    if visit.widget:
+        return []
+
+    async def ask(address: str) -> bytes:
+        return (await ask_ourselves(visit.request, address, visit.language)).body
+
+    city, drawn = visit.view.catalog.city, draws_maps(visit.request.app.routes)
+    page = Page(visit.site, visit.stated, visit.language, visit.pictured, drawn=drawn)
+    return await render_head(page, city, visit.state, visit.shown, ask)
+
+
+async def _dress(visit: _Visit, page: BuiltFile, answers: Mapping[_Asked, bytes], previews: Sequence[str]) -> bytes:
+    """The page without what it tells."""
+    city = visit.view.catalog.city
+    if visit.widget is None:
+        return dress_page(page.body, city, visit.language, visit.parts, previews=previews, signed_in=visit.signed_in)
+    layers = [found for found in await visit.view.layers() if found[0].id in visit.on]
+    counts = {}
+    for layer, status in layers:
+        question = visit.widget.state.question(layer)
+        answer = answers.get(_ask_summary(layer, question)) if question else None
+        if answer or not question:
+            counts[layer.id] = orjson.loads(answer)["count"] if answer else status.rows
+    return visit.widget.dress(
+        page.body,
+        city=city,
+        site=visit.site,
+        language=visit.language,
+        layers=layers,
+        counts=counts,
+    )
 
 
 def _differ(one: _State, other: _State) -> bool:
@@ -226,6 +301,60 @@ def _list_addresses(query: QueryParams, layers: Sequence[Layer], on: Sequence[st
         # Which base a reader's system likes is not told; the second one takes a tenth of the first when compressed.
         *(_Asked(f"styles/{name}.json{style}", drawn) for name in ([base] if base else _BASES)),
     )
+
+
+def _list_for_widget(widget: Widget, layers: Sequence[Layer], on: Sequence[str], lang: str) -> tuple[_Asked, ...]:
+    """What a widget asks for at once, as it writes it; the style follows from where the filters leave tiles."""
+    found = [_Asked(f"api/layers?fields={_LISTED}&lang={lang}")]
+    if len(on) > _MOST:
+        return tuple(found)
+    for layer in layers:
+        if layer.id not in on:
+            continue
+        own = frozenset((layer.id,))
+        question = widget.state.question(layer)
+        found.append(_Asked(f"api/layers/{quote(layer.id)}?lang={lang}", own))
+        if question and layer.has_rows:
+            found.append(_ask_summary(layer, question))
+        if widget.view == "map":
+            found.append(_ask_tiles(layer, question))
+    return tuple(found)
+
+
+def _list_styles(
+    widget: Widget,
+    on: Sequence[str],
+    loaded: Sequence[tuple[Layer, LayerStatus]],
+    answers: Mapping[_Asked, bytes],
+    lang: str,
+) -> list[_Asked]:
+    """The styles that the widget draws by, once it is known from which zoom on its layers' tiles hold each feature."""
+    if widget.view != "map" or len(on) > _MOST:
+        return []
+    drawn = sorted((found for found in loaded if found[0].id in on), key=lambda found: found[0].id)
+    starts = []
+    for layer, status in drawn:
+        question = widget.state.question(layer)
+        tiles = answers.get(_ask_tiles(layer, question))
+        if not tiles:
+            return []
+        start = orjson.loads(tiles).get("features_from") if question else None
+        starts.append("" if start in (None, status.plan.features_from) else str(start))
+    asked = [("layers", ",".join(layer.id for layer, _ in drawn)), ("features-from", ",".join(starts))]
+    if not any(starts):
+        asked.pop()
+    query = "&".join(f"{name}={text}" for name, text in (*asked, ("lang", lang)) if text)
+    bases = [widget.state.base] if widget.state.base else _BASES
+    return [_Asked(f"styles/{base}.json?{query}") for base in bases]
+
+
+def _ask_tiles(layer: Layer, question: str) -> _Asked:
+    asked = f"?filter={quote(question, safe=_PLAIN)}" if question else ""
+    return _Asked(f"tiles/{quote(layer.id)}.json{asked}", frozenset((layer.id,)) if not question else None)
+
+
+def _ask_summary(layer: Layer, question: str) -> _Asked:
+    return _Asked(f"api/layers/{quote(layer.id)}/summary?filter={quote(question, safe=_PLAIN)}&fields=")
 
 
 async def ask_ourselves(request: Request, address: str, language: str) -> Made:

@@ -33,51 +33,30 @@ PICTURE = {
 def dress_page(
     page: bytes,
     city: City,
-    site: str,
     lang: str,
     parts: Sequence[str] = (),
     *,
-    pictured: str = "",
+    previews: Sequence[str] = (),
     signed_in: bool = False,
 ) -> bytes:
     """The built page with the city's head; it will speak `lang`, and ask for `parts` of the build, which come ahead.
 
-    Previews of links to it show the layer that is `pictured`, or the city's logo. To whoever has signed in it
-    shows who that is.
+    `previews` are lines of the head that tell of it where it is linked to. To whoever has signed in it shows who that
+    is.
     """
     offered = " ".join(offered_languages(city))
     account = " data-account" if signed_in else ""
     opening = f'<html lang="{lang}" data-languages="{offered}"{account}>'.encode()
     named = [_PRELOAD[part.rpartition(".")[2]].format(part) for part in parts]
-    head = "\n    ".join([_render_head(speak(city, (lang,)), site, lang, pictured), *named]).encode()
+    head = "\n    ".join([*_list_head(speak(city, (lang,)), lang), *previews, *named]).encode()
     return _PLACE.sub(lambda _: head, page, count=1).replace(_HTML, opening, 1)
 
 
-def _render_head(city: City, site: str, lang: str, pictured: str) -> str:
+def _list_head(city: City, lang: str) -> list[str]:
     quote = html.escape
-    previews = {
-        "og:type": "website",
-        "og:title": city.title,
-        "og:description": city.description or city.tagline,
-        "og:site_name": city.publisher or city.title,
-        "og:url": f"{site}/",
-        "og:locale": lang,
-    }
-    if pictured:
-        width, height = PREVIEW
-        previews |= {
-            "og:image": f"{site}/layers/{pictured}/map.png",
-            "og:image:type": "image/png",
-            "og:image:width": str(width),
-            "og:image:height": str(height),
-        }
-    elif city.logo and city.logo.media_type == "image/png":  # previews take no SVG
-        previews["og:image"] = f"{site}/logo?v={city.logo.digest}"
     lines = [
         f"<title>{quote(city.title)}</title>",
         f'<meta name="description" content="{quote(city.description or city.tagline)}" />',
-        *(f'<meta property="{name}" content="{quote(text)}" />' for name, text in previews.items() if text),
-        *(['<meta name="twitter:card" content="summary_large_image" />'] if pictured else []),
         f'<meta name="theme-color" content="{city.accent or _ACCENT}" media="(prefers-color-scheme: light)" />',
         f'<meta name="theme-color" content="{_DARK_PAPER}" media="(prefers-color-scheme: dark)" />',
         f'<link rel="manifest" href="./manifest.webmanifest?lang={lang}" />',
@@ -90,7 +69,7 @@ def _render_head(city: City, site: str, lang: str, pictured: str) -> str:
     if city.accent:
         # More exact than the sheet's own, wherever that stands.
         lines.append(f"<style>html:root{{--accent:light-dark({city.accent},{city.accent_dark})}}</style>")
-    return "\n    ".join(lines)
+    return lines
 
 
 def build_manifest(city: City, site: str, languages: Collection[str]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import mimetypes
 from concurrent.futures import ThreadPoolExecutor
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import brotli
 
+from geoserver import assets
 from geoserver.encodings import IDENTITY, compress, decompress
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["BuiltFile", "BuiltFiles"]
+__all__ = ["BuiltFile", "BuiltFiles", "find_built"]
 
 _COMPRESSED = ("text/", "application/json", "application/javascript", "image/svg+xml", "application/x-protobuf")
 _KNOWN = {
@@ -101,3 +103,9 @@ def _read(path: Path) -> BuiltFile:
     if media_type.startswith("text/"):
         media_type += "; charset=utf-8"
     return BuiltFile(media_type, body, shrinks, hashlib.blake2b(body, digest_size=12).hexdigest(), path)
+
+
+@functools.cache
+def find_built() -> BuiltFiles:
+    """The viewer's."""
+    return BuiltFiles(assets.root("web"))

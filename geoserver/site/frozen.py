@@ -6,26 +6,32 @@ import asyncio
 import logging
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import psycopg
 from fastapi import APIRouter, Body, Request, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, HTMLResponse
 
 from geoserver.access import BY_CALLER, PRIVATE, access_of, view_of
 from geoserver.database.copies import drop_left
-from geoserver.errors import GeoserverError, NotFoundError
+from geoserver.errors import ForbiddenError, GeoserverError, GoneError, NotFoundError, UnauthorizedError
 from geoserver.etags import build_etag, is_known
 from geoserver.freezing import Store, make
+from geoserver.freezing.changes import Asking, Changes
 from geoserver.freezing.seeing import is_public, may_see
 from geoserver.site.answers import site_of
+from geoserver.site.frozen_folder import build_zip, find_built, find_sprite, render_page
 from geoserver.site.frozen_orders import FreezeWish, check_budget, check_rights, name_client, name_order, read_order
+from geoserver.site.parts import Parts
+from geoserver.turns import client_of
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Mapping
     from pathlib import Path
 
+    from geoserver.access import Access, View
     from geoserver.services import Services
 
 __all__ = ["Freezer", "router"]
@@ -35,7 +41,8 @@ log = logging.getLogger("geoserver")
 router = APIRouter(prefix="/frozen", include_in_schema=False)
 
 _FOREVER = "public, max-age=31536000, immutable"
-_NOW = "no-store"
+_CHECKED = "public, max-age=0, must-revalidate"
+_A_DAY = "public, max-age=86400"
 _TYPES = {
     ".json": "application/json",
     ".pmtiles": "application/vnd.pmtiles",
@@ -50,6 +57,7 @@ class Freezer:
 
     def __init__(self, folder: Path) -> None:
         self.store = Store(folder)
+        self.changes = Changes()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, database_url: str) -> None:
@@ -75,6 +83,24 @@ class Freezer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@router.get("", summary="Frozen maps")
+async def list_maps(request: Request) -> Response:
+    """Those all of whose layers the caller may manage, the newest first."""
+    store, access = _store(request), access_of(request.scope)
+    if access.kind == "nobody":
+        raise UnauthorizedError("This needs a key that may manage: Authorization: Bearer KEY.")
+    view, site = view_of(request.app.state.services, request.scope), site_of(request)
+    maps = []
+    for frozen_id in await asyncio.to_thread(store.list):
+        private = await asyncio.to_thread(store.read_private, frozen_id)
+        if private and _may_manage(access, private) and await may_see(view, _all_seen(private)):
+            size = sum(size for size, _ in private["files"].values())
+            told = {name: private[name] for name in ("title", "frozen", "counts", "query", "cite")}
+            maps.append({"id": frozen_id, **told, "bytes": size, "address": f"{site}/frozen/{frozen_id}/"})
+    headers = {"Cache-Control": PRIVATE, "Vary": BY_CALLER}
+    return Response(orjson.dumps({"maps": maps}), 200, headers, "application/json")
 
 
 @router.post("", summary="Freeze a map", status_code=202)
@@ -105,42 +131,139 @@ async def freeze(request: Request, wish: Annotated[FreezeWish, Body()]) -> Respo
 @router.get("/{frozen_id}/status.json", summary="How far a frozen map is")
 async def read_status(request: Request, frozen_id: str) -> Response:
     """`state` is `waiting`, `working`, `done` or `failed`, with `error`; `done` of `total` steps are made."""
-    headers = await _demand(request, frozen_id)
+    view, private = await _find(request, frozen_id)
+    headers = _headers(view, private, "no-store")
     status = _read_status(request, frozen_id)
     if status is None:
         raise NotFoundError("frozen map", frozen_id, _EXPECTED)
-    return Response(orjson.dumps(status), 200, {**headers, "Cache-Control": _NOW}, "application/json")
+    return Response(orjson.dumps(status), 200, headers, "application/json")
+
+
+@router.get("/{frozen_id}/changed.json", summary="Whether its rows are others by now")
+async def read_changes(request: Request, frozen_id: str) -> Response:
+    """`changed`, and by layer how many rows there were (`then`) and are (`now`), under the question that was frozen."""
+    view, private = await _find(request, frozen_id)
+    _demand_folder(request, frozen_id)
+    asking = Asking(view, request.app.state.questions, client_of(request.scope))
+    found = await _freezer(request).changes.find(asking, frozen_id, private)
+    body = orjson.dumps(found)
+    headers = {**_headers(view, private, _CHECKED), "ETag": build_etag(body)}
+    if is_known(request.headers.get("if-none-match", ""), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(body, 200, headers, "application/json")
+
+
+@router.get("/{frozen_id}.zip", summary="A frozen map as a folder for any web server")
+async def read_zip(request: Request, frozen_id: str) -> Response:
+    """Page, data, letters and licences; can be gone on with where it broke off."""
+    view, private = await _find(request, frozen_id)
+    folder = _demand_folder(request, frozen_id)
+    made = await asyncio.to_thread(lambda: build_zip(folder, _read_manifest(folder), private["files"]))
+    headers = _headers(view, private, _CHECKED)  # the page in it is that of this version of the program
+    headers |= {"ETag": build_etag(made.digest), "Content-Disposition": f'attachment; filename="{frozen_id}.zip"'}
+    if is_known(request.headers.get("if-none-match", ""), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Parts(made.blocks, made.size, request.headers, headers, "application/zip")
+
+
+@router.get("/{frozen_id}", summary="To the page of a frozen map")
+async def to_page(request: Request, frozen_id: str) -> Response:
+    """Its address ends with a slash, so that what is in it has relative ones."""
+    view, private = await _find(request, frozen_id)
+    query = f"?{request.url.query}" if request.url.query else ""
+    there = f"{site_of(request)}/frozen/{frozen_id}/{query}"
+    return Response(status_code=308, headers={**_headers(view, private, _CHECKED), "Location": there})
+
+
+@router.delete("/{frozen_id}", summary="Delete a frozen map", status_code=204)
+async def delete(request: Request, frozen_id: str) -> Response:
+    """For whoever may manage all of its layers. Its address says from then on that it was deleted."""
+    _, private = await _find(request, frozen_id)
+    _demand_folder(request, frozen_id)
+    access = access_of(request.scope)
+    if not _may_manage(access, private):
+        if access.kind == "nobody":
+            raise UnauthorizedError("This needs a key that may manage: Authorization: Bearer KEY.")
+        raise ForbiddenError(f"This needs a key that may manage the layers {', '.join(private['shown'])}.")
+    kept = {name: private[name] for name in ("layers", "base", "title", "frozen", "begun", "client")}
+    told = {**kept, "deleted": datetime.now(UTC).isoformat(timespec="seconds")}
+    await asyncio.to_thread(_store(request).delete, frozen_id, told)
+    return Response(status_code=204, headers={"Cache-Control": PRIVATE, "Vary": BY_CALLER})
 
 
 @router.get("/{frozen_id}/{path:path}", summary="A file of a frozen map", response_class=Response)
 async def read_file(request: Request, frozen_id: str, path: str) -> Response:
-    """`manifest.json`, `data/tiles.pmtiles`, `data/{layer}.parquet`, `picture.png`: never another content at the same
-    address. Parts of a file are given as `Range` asks.
+    """The page, `manifest.json`, `data/tiles.pmtiles`, `data/{layer}.parquet`, `picture.png`: never another content of
+    data at the same address. Parts of a file are given as `Range` asks.
     """
-    headers = await _demand(request, frozen_id)
-    folder = _store(request).find(frozen_id)
-    target = (folder / "public" / path).resolve() if folder else None
-    if folder is None or target is None or not target.is_relative_to((folder / "public").resolve()):
-        raise NotFoundError("frozen map", frozen_id, _EXPECTED)
-    if target.suffix not in _TYPES or not target.is_file():
-        raise NotFoundError("file", path, "a file of the frozen map, as its manifest.json names them")
-    headers["ETag"] = build_etag(frozen_id, path)  # its bytes never change
+    view, private = await _find(request, frozen_id)
+    folder = _demand_folder(request, frozen_id)
+    if path in ("", "index.html"):
+        body = render_page(await asyncio.to_thread(_read_manifest, folder), live=True)
+        return HTMLResponse(body, headers=_headers(view, private, _CHECKED))
+    if path not in private["files"]:
+        return await _answer_built(request, path, _headers(view, private, _A_DAY))
+    headers = {**_headers(view, private, _FOREVER), "ETag": build_etag(frozen_id, path)}  # its bytes never change
     if is_known(request.headers.get("if-none-match", ""), headers["ETag"]):
         return Response(status_code=304, headers=headers)
+    target = folder / path
     return FileResponse(target, headers=headers, media_type=_TYPES[target.suffix])
 
 
-async def _demand(request: Request, frozen_id: str) -> dict[str, str]:
-    """How an answer about it may be kept. Raises NotFoundError for one that is not there, and in the same words for one
-    that is not for the caller.
+async def _answer_built(request: Request, path: str, headers: dict[str, str]) -> Response:
+    """A part of the page, letters or icons, as they are with this version of the program."""
+    built, sprite = find_built(path), find_sprite(path)
+    if built is None and sprite is None:
+        raise NotFoundError("file", path, "a file of the frozen map, as its manifest.json names them")
+    body = built.body if built else sprite or b""
+    headers["ETag"] = build_etag(body)
+    if is_known(request.headers.get("if-none-match", ""), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    kind = built.media_type if built else "image/png" if path.endswith(".png") else "application/json"
+    return Response(body, headers=headers, media_type=kind)
+
+
+async def _find(request: Request, frozen_id: str) -> tuple[View, dict[str, Any]]:
+    """What the caller sees, and what is known of the frozen map. Raises NotFoundError for one that is not there, and in
+    the same words for one that is not for the caller, GoneError for one that was deleted.
     """
-    private = await asyncio.to_thread(_store(request).read_private, frozen_id)
-    view = view_of(request.app.state.services, request.scope)
-    if private is None or not await may_see(view, {**private["base"], **private["layers"]}):
+    store, view = _store(request), view_of(request.app.state.services, request.scope)
+    private = await asyncio.to_thread(store.read_private, frozen_id)
+    if private and await may_see(view, _all_seen(private)):
+        return view, private
+    gone = None if private else await asyncio.to_thread(store.read_gone, frozen_id)
+    if gone and await may_see(view, _all_seen(gone)):
+        raise GoneError(f"The map {gone['title']!r}, frozen {gone['frozen']}, was deleted {gone['deleted']}.")
+    await view.ready()
+    raise NotFoundError("frozen map", frozen_id, _EXPECTED)
+
+
+def _demand_folder(request: Request, frozen_id: str) -> Path:
+    """Raises NotFoundError while it is being made."""
+    folder = _store(request).find(frozen_id)
+    if folder is None:
         raise NotFoundError("frozen map", frozen_id, _EXPECTED)
-    if is_public(view, {**private["base"], **private["layers"]}):
-        return {"Cache-Control": _FOREVER}
+    return folder / "public"
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = orjson.loads((folder / "manifest.json").read_bytes())
+    return found
+
+
+def _headers(view: View, private: Mapping[str, Any], cache_control: str) -> dict[str, str]:
+    """How an answer about it may be kept: as said, or by nobody where not everybody sees it."""
+    if is_public(view, _all_seen(private)):
+        return {"Cache-Control": cache_control}
     return {"Cache-Control": PRIVATE, "Vary": BY_CALLER}
+
+
+def _all_seen(private: Mapping[str, Any]) -> dict[str, Any]:
+    return {**private["base"], **private["layers"]}
+
+
+def _may_manage(access: Access, private: Mapping[str, Any]) -> bool:
+    return all(access.may("manage", layer_id) for layer_id in private["shown"])
 
 
 def _read_status(request: Request, frozen_id: str) -> dict[str, Any] | None:
@@ -151,6 +274,8 @@ def _read_status(request: Request, frozen_id: str) -> dict[str, Any] | None:
     if told is None:
         return None
     here = f"{site_of(request)}/frozen/{frozen_id}"
+    private = store.read_private(frozen_id) or {"base": {}, "layers": {}}
+    told["everybody"] = is_public(view_of(request.app.state.services, request.scope), _all_seen(private))
     return {"error": None, **told, "address": f"{here}/", "status": f"{here}/status.json"}
 
 

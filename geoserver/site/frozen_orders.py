@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import orjson
+from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from geoserver import __version__, mapstates, tiling
-from geoserver.access import view_of
+from geoserver.access import NOBODY, view_of
 from geoserver.catalog.city_words import offered_languages
 from geoserver.database.extents import count_rows
 from geoserver.errors import BadParameterError, ForbiddenError, NotFoundError, TooManyError, UnauthorizedError
@@ -22,8 +23,6 @@ from geoserver.turns import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from fastapi import Request
 
     from geoserver.access import Access, View
     from geoserver.catalog import Catalog
@@ -63,21 +62,27 @@ class FreezeWish(BaseModel):
         examples=["?layers=crime&filter.crime=category%20=%20'burglary'"],
     )
     title: str = Field(default="", description="What it is called; else the titles of its layers.", max_length=200)
+    everybody: bool = Field(
+        default=False, description="Keep what everybody may see alone, whatever you may see, so that all may see it."
+    )
 
 
 async def read_order(request: Request, wish: FreezeWish) -> Order:
     """Raises BadParameterError that names the parameter of the link at fault, UnavailableError."""
     services: Services = request.app.state.services
-    view = view_of(services, request.scope)
-    seen = await view.layers()
+    asker = _as_nobody(request) if wish.everybody else request
     state = mapstates.parse_link(wish.link)
     for name, value in state.passed_over:
         raise BadParameterError(name, value, _EXPECTED.get(name, "what the page writes there"))
-    on = _list_on(state, seen)
-    asking = view_of(services, request.scope)  # looks at the layers alone of which something is asked
+    on = _list_on(state, await view_of(services, asker.scope).layers())
+    asking = view_of(services, asker.scope)  # looks at the layers alone of which something is asked
     shown = [await _ask(request, asking, state, layer_id) for layer_id in on]
-    for name in state.filters.keys() - set(on):
+    for name in sorted(state.filters.keys() - set(on)):
         await _find(asking, f"filter.{name}", name)
+    if not asking.scope:  # it is for everybody, and so is all that lies around it and is said of it
+        asker = _as_nobody(request)
+    view = view_of(services, asker.scope)
+    seen = await view.layers()
     base = [(layer, status) for layer, status in seen if layer.basemap and _is_vector(layer, status)]
     catalog, site = view.catalog, site_of(request)
     languages = offered_languages(catalog.city)
@@ -99,15 +104,20 @@ async def read_order(request: Request, wish: FreezeWish) -> Order:
         language=language,
         languages=languages,
         most_bytes=services.settings.frozen_map_mb << 20,
-        ask=lambda address, spoken: _answer(request, address, spoken),
-        draw=lambda: _draw(request, told, language),
+        ask=lambda address, spoken: _answer(asker, address, spoken),
+        draw=lambda: _draw(asker, told, language),
         private={
-            "layers": remember([asking_layer for asking_layer, _ in await _looked_at(asking)]),
+            "layers": remember([layer for layer, _ in await _looked_at(asking)]),
             "base": remember([layer for layer, _ in base]),
             "shown": on,
             "query": query,
         },
     )
+
+
+def _as_nobody(request: Request) -> Request:
+    """The same request of somebody who is not known."""
+    return Request({**request.scope, "state": {**request.scope["state"], "access": NOBODY}})
 
 
 def check_rights(settings: Settings, access: Access, order: Order) -> None:

@@ -40,23 +40,17 @@ SECURITY = {
 }
 # Open data: any page may read these, and the headers that say how much there is and whether it changed.
 OPEN = (
-    "/tiles",
-    "/styles",
-    "/fonts",
-    "/sprites",
-    "/api",
-    "/ogc",
-    "/download",
-    "/assets",
-    "/frozen",
-    "/catalog",
-    "/data.json",
+    *("/tiles", "/styles", "/fonts", "/sprites", "/static", "/api", "/ogc", "/download", "/assets", "/frozen"),
+    *("/catalog", "/data.json", "/healthz", "/oembed", "/element.js"),
 )
 EXPOSED = (
     "Content-Crs, Content-Encoding, Content-Length, ETag, Link, Location, OGC-NumberMatched, OGC-NumberReturned,"
     " X-Tile-Stale"
 )
-ASKED = "Accept, Accept-Crs, Accept-Language, Authorization, Content-Crs, Content-Type, If-Match, If-None-Match"
+ASKED = (
+    "Accept, Accept-Crs, Accept-Language, Authorization, Content-Crs, Content-Type, If-Match, If-None-Match,"
+    " Last-Event-ID"
+)
 OPEN_DATA = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": EXPOSED,

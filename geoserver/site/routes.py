@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import re
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -12,7 +11,7 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
-from geoserver import assets, styling, tiling
+from geoserver import styling, tiling
 from geoserver.access import BY_CALLER, PRIVATE, access_of, view_of
 from geoserver.catalog.city_words import speak
 from geoserver.catalog.languages import choose_languages, in_language
@@ -24,7 +23,7 @@ from geoserver.model import Tile
 from geoserver.site.answers import Answers, site_of, stated_language
 from geoserver.site.city import PICTURE, build_manifest, describe_owner
 from geoserver.site.encoding import compress_apart, read_encoding
-from geoserver.site.files import BuiltFile, BuiltFiles
+from geoserver.site.files import BuiltFile, find_built
 from geoserver.site.glyphs import RANGES, empty_glyphs
 from geoserver.site.reference import render_reference
 from geoserver.tilesets import render_world
@@ -39,6 +38,7 @@ router = APIRouter(tags=["site"])
 
 FOREVER = "public, max-age=31536000, immutable"  # the name changes with the content
 A_DAY = "public, max-age=86400"
+SOME_MINUTES = "public, max-age=600, stale-while-revalidate=86400"
 CHECKED = "public, max-age=0, must-revalidate"
 MAX_LAYERS = 32
 MANY = 9  # datasets from which on the page folds its list (web/src/state/map-state.svelte.ts)
@@ -58,13 +58,13 @@ async def viewer(request: Request) -> Response:
     if access_of(request.scope).read_only:  # the key was taken out of the query
         there = f"{site_of(request)}/" + (f"?{request.url.query}" if request.url.query else "")
         return Response(status_code=303, headers={"Location": there, "Cache-Control": PRIVATE, "Vary": BY_CALLER})
-    page = _built().read("index.html")
+    page = find_built().read("index.html")
     if page is None:
         return HTMLResponse(_NOT_BUILT, 503)
     answers: Answers = request.app.state.answers
     view, encoding = view_of(request.app.state.services, request.scope), read_encoding(request.scope)
     await view.ready()
-    body = await answers.render(request, view, page, encoding, _list_parts(view))
+    body = await answers.render(request, view, page, encoding, parts=_list_parts(view))
     tag = build_etag(body, *([view.scope] if view.scope else []))
     # An address that names a language says all that the page depends on.
     vary = "Accept-Encoding" if stated_language(request) else "Accept-Encoding, Accept-Language"
@@ -82,7 +82,7 @@ def _list_parts(view: View) -> list[str]:
     """Files that this city's page will ask for soon: the list for many layers, which the page has no other need of."""
     if len(view.catalog.datasets()) < MANY:
         return []
-    return sorted(f"assets/{path.name}" for path in (_built().folder / "assets").glob("ManyLayers-*.[jc]s*s"))
+    return sorted(f"assets/{path.name}" for path in (find_built().folder / "assets").glob("ManyLayers-*.[jc]s*s"))
 
 
 @router.get("/logo", include_in_schema=False)
@@ -132,7 +132,7 @@ async def reference(request: Request) -> Response:
 @router.get("/assets/{path:path}", include_in_schema=False)
 async def asset(request: Request, path: str) -> Response:
     """Scripts and sheets of the viewer; Vite puts a hash into each name."""
-    found = _built().read(f"assets/{path}")
+    found = find_built().read(f"assets/{path}")
     if found is None:
         raise NotFoundError("file", path, "a file of the built viewer")
     return await _answer(request, found, FOREVER)
@@ -211,7 +211,7 @@ async def fonts(request: Request, stack: str, glyphs: str) -> Response:
     first, last = (int(part) for part in parsed.groups()) if parsed else (-1, -1)
     if first % RANGES or last != first + RANGES - 1 or not 0 <= first < 0x10000:  # noqa: PLR2004 - the basic plane
         raise BadParameterError("range", glyphs, "256 code points from a multiple of 256, such as 0-255")
-    found = _built().read(f"fonts/{font}/{first}-{last}.pbf")
+    found = find_built().read(f"fonts/{font}/{first}-{last}.pbf")
     if found is None:  # a range the font has no letters in: nothing to draw is not an error
         return Response(empty_glyphs(font, glyphs), media_type="application/x-protobuf")
     return await _answer(request, found, A_DAY)
@@ -226,9 +226,9 @@ async def fonts(request: Request, stack: str, glyphs: str) -> Response:
 )
 async def font_file(request: Request, script: str) -> Response:
     """A font of which MapLibre draws letters that are in no glyph file, as a style's `font-faces` name it."""
-    found = _built().read(f"fonts/{script}.woff2")
+    found = find_built().read(f"fonts/{script}.woff2")
     if found is None:
-        scripts = ", ".join(sorted(path.stem for path in (_built().folder / "fonts").glob("*.woff2")))
+        scripts = ", ".join(sorted(path.stem for path in (find_built().folder / "fonts").glob("*.woff2")))
         raise NotFoundError("font of a script", script, f"one of {scripts or 'none: the viewer is not built'}")
     return await _answer(request, found, A_DAY)
 
@@ -282,11 +282,20 @@ async def world(request: Request, part: str, z: str, x: str, y: str) -> Response
     return Response(body, headers=headers, media_type=tiling.VECTOR.media_type)
 
 
+@router.get("/element.js", include_in_schema=False)
+async def element(request: Request) -> Response:
+    """The script of `<city-map>`, under a name that stays: pages of others hold it."""
+    found = find_built().read("element.js")
+    if found is None:
+        raise NotFoundError("file", "element.js", "a file of the built viewer")
+    return await _answer(request, found, SOME_MINUTES)
+
+
 @router.get("/favicon.svg", include_in_schema=False)
 @router.get("/favicon.ico", include_in_schema=False)
 async def favicon(request: Request) -> Response:
     """One drawing for both addresses: every browser that asks for the old one takes SVG by now."""
-    icon = _built().read("favicon.svg")
+    icon = find_built().read("favicon.svg")
     return Response(status_code=204) if icon is None else await _answer(request, icon, A_DAY)
 
 
@@ -311,11 +320,6 @@ async def _answer(request: Request, file: BuiltFile, caching: str) -> Response:
     return Response(await file.encode(encoding), headers=headers)
 
 
-@functools.cache
-def _built() -> BuiltFiles:
-    return BuiltFiles(assets.root("web"))
-
-
 def _font_names() -> set[str]:
-    folder = _built().folder / "fonts"
+    folder = find_built().folder / "fonts"
     return {path.name for path in folder.iterdir() if path.is_dir()} if folder.is_dir() else set()

@@ -71,17 +71,19 @@ def end_with(parent: int) -> None:
         os._exit(1)
 
 
-def confine(files: Iterable[Path], folder: Path) -> None:
-    """From here on only `files` and libraries can be read, only `folder` written, and no one reached."""
+def confine(files: Iterable[Path], folder: Path, *, folders: Iterable[Path] = ()) -> None:
+    """From here on only `files`, what is in `folders` and libraries can be read, only `folder` written, and no one
+    reached.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) != 0:
         return
-    for wall, up in (("Landlock", _close_files(libc, files, folder)), ("seccomp", _close_network(libc))):
+    for wall, up in (("Landlock", _close_files(libc, files, folder, folders)), ("seccomp", _close_network(libc))):
         if not up:
             log.debug("this kernel has no %s: a reading process is less confined", wall)
 
 
-def _close_files(libc: ctypes.CDLL, files: Iterable[Path], folder: Path) -> bool:
+def _close_files(libc: ctypes.CDLL, files: Iterable[Path], folder: Path, folders: Iterable[Path]) -> bool:
     abi = libc.syscall(_CREATE_RULESET, None, 0, 1)
     if abi < 1:
         return False
@@ -94,7 +96,7 @@ def _close_files(libc: ctypes.CDLL, files: Iterable[Path], folder: Path) -> bool
     package = Path(__file__).resolve().parents[1]
     paths = sysconfig.get_paths()
     libraries = [*_LIBRARIES, *(paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))]
-    for path in (package, *map(Path, libraries)):
+    for path in (package, *map(Path, libraries), *folders):
         _allow(libc, ruleset, path, _READ_FILE | _READ_DIR)
     for path in files:
         _allow(libc, ruleset, path, _READ_FILE)

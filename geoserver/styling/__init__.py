@@ -5,7 +5,7 @@ from __future__ import annotations
 from geoserver.styling.basemap import describe_basemap
 from geoserver.styling.build import build_style, drawn_layers, list_drawn, style_names
 from geoserver.styling.check import check
-from geoserver.styling.legend import build_legend, describe_bins, translate_style
+from geoserver.styling.legend import build_legend, describe_bins, list_counts, translate_style
 from geoserver.styling.names import translate_labels
 from geoserver.styling.qml import build_qml
 from geoserver.styling.sprites import SPRITE, build_sprite
@@ -20,6 +20,7 @@ __all__ = [
     "describe_basemap",
     "describe_bins",
     "drawn_layers",
+    "list_counts",
     "list_drawn",
     "style_names",
     "translate_labels",

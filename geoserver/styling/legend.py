@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from geoserver.catalog import Catalog
 from geoserver.catalog.languages import ENGLISH, ServerWords
 from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.model import Field, Layer
-from geoserver.styling.bins import MARKS, bins_layers, find_ladder, has_bins, read_note
+from geoserver.styling.bins import MARKS, ODD, SUFFIX, bins_layers, find_ladder, has_bins, read_note
 from geoserver.styling.build import darken, fragment_of
 from geoserver.styling.expressions import (
     UnsupportedError,
@@ -26,7 +27,7 @@ from geoserver.styling.outlines import LEGEND
 if TYPE_CHECKING:
     from geoserver.database.status import LayerStatus
 
-__all__ = ["build_legend", "describe_bins", "name_class", "translate_style"]
+__all__ = ["build_legend", "describe_bins", "list_counts", "name_class", "translate_style"]
 
 ZOOM = 15.0  # sizes in a legend are those of this zoom
 
@@ -92,6 +93,21 @@ def describe_bins(
         "legend": legends[-1]["legend"] if legends else [],
         "legends": legends,
     }
+
+
+def list_counts(
+    style: Mapping[str, Any], layer_id: str, zoom: float, words: ServerWords = ENGLISH
+) -> list[dict[str, Any]]:
+    """Entries for the bins that a made style draws at a zoom, as in `describe_bins`; none where it draws no classes."""
+    drawn = [item for item in style["layers"] if item.get("source-layer") == layer_id + SUFFIX]
+    tile = math.floor(zoom)
+    there = [item for item in drawn if item["id"].endswith(ODD) == bool(tile % 2) or not _is_twin(item, drawn)]
+    return [*_counts_in(there, zoom, words)]
+
+
+def _is_twin(item: Mapping[str, Any], drawn: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether it is drawn for tiles of even or of odd zooms alone."""
+    return item["id"].removesuffix(ODD) + ODD in {other["id"] for other in drawn}
 
 
 def _zooms_of(item: Mapping[str, Any]) -> list[int]:

@@ -20,7 +20,15 @@ GONE = "The server does not answer."
 NEAR = "#16/45.2/-28.6"
 LEVELS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 # What the browser itself says of requests that fail.
-EXPECTED = ("Failed to load resource", "AJAXError", "Failed to fetch")
+EXPECTED = ("Failed to load resource", "AJAXError", "Failed to fetch", "net::ERR_INCOMPLETE_CHUNKED_ENCODING")
+
+# All parts that come later and that the page has begun to fetch are there.
+FETCHED = """async () => {
+  const count = () => performance.getEntriesByType("resource").length;
+  const before = count();
+  await new Promise((done) => setTimeout(done, 500));
+  return count() === before;
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +62,9 @@ def test_the_page_says_that_the_server_is_gone_keeps_the_map_and_goes_on_when_it
     viewer = open_mortal(f"/?layers=crime,trees{NEAR}")
     before = viewer.picture()
     # What filters need is fetched once the map has stood for a while.
-    with viewer.page.expect_response(re.compile("/assets/LayerFilters-.*js")):
+    with viewer.page.expect_request_finished(lambda request: bool(re.search("/assets/LayerFilters-.*js", request.url))):
         pass
-    viewer.page.wait_for_load_state("networkidle")
+    viewer.page.wait_for_function(FETCHED)
     mortal.close()
     viewer.page.get_by_role("button", name="Zoom out").click()
     expect(notice(viewer)).to_be_visible()

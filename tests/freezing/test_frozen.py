@@ -10,66 +10,19 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pyarrow.parquet as pq
 import pytest
-from fastapi.testclient import TestClient
+from frozen_maps import BURGLARIES, freeze
 from mapbox_vector_tile import decode
 from pmtiles.reader import MmapSource, Reader, all_tiles
 
-from geoserver.app import create_app
-from geoserver.settings import Settings
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-BURGLARIES = "?layers=crime&filter.crime=category = 'burglary'&time=2024-01-01/2024-03-01&map=12/45.2/-28.6"
+    from fastapi.testclient import TestClient
+
 SQL = (
     "SELECT fid FROM layers.crime WHERE category = 'burglary' AND reported_at >= '2024-01-01T00:00:00Z'"
     " AND reported_at < '2024-03-02T00:00:00Z'"
 )
-
-
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("frozen")
-
-
-@pytest.fixture(scope="module")
-def anyone(workspace: Path, city_database: str) -> Iterator[TestClient]:
-    """A server that freezes for everybody."""
-    app = create_app(Settings(workspace=workspace, database_url=None, samples=True, freeze="anyone"), city_database)
-    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as running:
-        yield running
-
-
-def freeze(client: TestClient, link: str, title: str = "", **headers: str) -> dict[str, Any]:
-    """Freeze, and wait until that is done; gives the last status."""
-    answer = client.post("/frozen", json={"link": link, "title": title}, headers=headers)
-    assert answer.status_code == 202, answer.text
-    told: dict[str, Any] = answer.json()
-    deadline = time.monotonic() + 120
-    while told["state"] not in ("done", "failed"):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-        told = client.get(f"/frozen/{told['id']}/status.json", headers=headers).json()
-    return told
-
-
-@pytest.fixture(scope="module")
-def frozen(anyone: TestClient) -> str:
-    told = freeze(anyone, BURGLARIES, "Burglaries of a winter")
-    assert told["state"] == "done", told
-    return str(told["id"])
-
-
-@pytest.fixture(scope="module")
-def folder(workspace: Path, frozen: str) -> Path:
-    return workspace / ".geoserver" / "frozen" / "kept" / frozen / "public"
-
-
-@pytest.fixture(scope="module")
-def manifest(anyone: TestClient, frozen: str) -> dict[str, Any]:
-    found: dict[str, Any] = anyone.get(f"/frozen/{frozen}/manifest.json").json()
-    return found
 
 
 def read_fids(folder: Path, layer: str, zoom: int) -> set[int]:
@@ -83,10 +36,8 @@ def read_fids(folder: Path, layer: str, zoom: int) -> set[int]:
     return found
 
 
-def test_rows_counts_and_tiles_are_those_that_sql_finds(
-    folder: Path, manifest: dict[str, Any], city_database: str
-) -> None:
-    with psycopg.connect(city_database) as connection:
+def test_rows_counts_and_tiles_are_those_that_sql_finds(folder: Path, manifest: dict[str, Any], own_city: str) -> None:
+    with psycopg.connect(own_city) as connection:
         expected = {row[0] for row in connection.execute(SQL)}
     assert len(expected) > 50
     rows = pq.read_table(folder / manifest["rows"]["crime"]["file"])
@@ -134,3 +85,106 @@ def test_every_layer_of_a_style_is_in_the_archive_and_every_address_in_the_folde
 def test_the_same_map_of_the_same_rows_is_frozen_once(anyone: TestClient, frozen: str) -> None:
     assert freeze(anyone, f"http://elsewhere.test/{BURGLARIES}", "Burglaries of a winter")["id"] == frozen
     assert freeze(anyone, BURGLARIES, "Another title")["id"] != frozen
+
+
+def test_a_file_never_changes_and_is_given_in_parts(anyone: TestClient, frozen: str, folder: Path) -> None:
+    for name in ("manifest.json", "data/tiles.pmtiles", "data/crime.parquet"):
+        whole = anyone.get(f"/frozen/{frozen}/{name}", headers={"Accept-Encoding": "identity"})
+        assert whole.content == (folder / name).read_bytes()
+        assert whole.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert whole.headers["access-control-allow-origin"] == "*"
+        head = anyone.head(f"/frozen/{frozen}/{name}", headers={"Accept-Encoding": "identity"})
+        assert (head.status_code, head.headers["content-length"]) == (200, str(len(whole.content)))
+        tag = {"If-None-Match": whole.headers["etag"]}
+        assert anyone.get(f"/frozen/{frozen}/{name}", headers=tag).status_code == 304
+    address = f"/frozen/{frozen}/data/tiles.pmtiles"
+    body = (folder / "data" / "tiles.pmtiles").read_bytes()
+    part = anyone.get(address, headers={"Range": "bytes=127-1126"})
+    assert (part.status_code, part.content) == (206, body[127:1127])
+    assert part.headers["content-range"] == f"bytes 127-1126/{len(body)}"
+    assert "content-encoding" not in part.headers
+    assert anyone.get(address, headers={"Range": f"bytes={len(body)}-"}).status_code == 416
+
+
+def test_what_lies_beside_the_files_is_given_to_nobody(anyone: TestClient, frozen: str) -> None:
+    for name in ("../private.json", "%2e%2e/private.json", "..%2fprivate.json", "private.json", "data", "lock"):
+        assert anyone.get(f"/frozen/{frozen}/{name}").status_code in (404, 405), name
+    for frozen_id in ("..", "%2e%2e", "abc", "A" * 12, "a" * 5000, "%00" * 12, "😀"):
+        assert anyone.get(f"/frozen/{frozen_id}/manifest.json").status_code == 404, frozen_id
+
+
+def test_the_page_tells_without_scripts_what_it_is_of(anyone: TestClient, frozen: str) -> None:
+    there = anyone.get(f"/frozen/{frozen}?lang=de", follow_redirects=False)
+    assert (there.status_code, there.headers["location"]) == (308, f"http://127.0.0.1/frozen/{frozen}/?lang=de")
+    page = anyone.get(f"/frozen/{frozen}/").text
+    assert "<title>Burglaries of a winter</title>" in page
+    assert "data-live" in page
+    for told in ("Cite as", "CC BY 4.0", f"../{frozen}.zip", "data/crime.parquet"):
+        assert told in page
+
+
+@pytest.mark.parametrize(
+    ("body", "parameter"),
+    [
+        ({}, "link"),
+        ([], "body"),
+        ({"link": 7}, "link"),
+        ({"link": "?layers=crime", "more": 1}, "more"),
+        ({"link": "?layers=crime", "title": "x" * 201}, "title"),
+        ({"link": "?layers=" + "x" * 20_001}, "link"),
+        ({"link": "?layers=nothing"}, "layers"),
+        ({"link": "?layers="}, "layers"),
+        ({"link": "?layers=streets"}, "layers"),
+        ({"link": "?layers=" + ",".join(f"l{n}" for n in range(33))}, "layers"),
+        ({"link": "?layers=crime&filter.crime=category = "}, "filter.crime"),
+        ({"link": "?layers=crime&filter.crime=nothing = 1"}, "filter.crime"),
+        ({"link": "?layers=crime&filter.nothing=a = 1"}, "filter.nothing"),
+        ({"link": "?layers=crime&time=yesterday"}, "time"),
+        ({"link": "?layers=crime&area=1,2"}, "area"),
+        ({"link": "?layers=crime&map=here"}, "map"),
+        ({"link": "?layers=crime&base=pink"}, "base"),
+    ],
+)
+def test_what_cannot_be_frozen_is_refused_by_name(anyone: TestClient, body: Any, parameter: str) -> None:
+    answer = anyone.post("/frozen", json=body)
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["parameter"] == parameter
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b'"?layers=crime"', b"[" * 100_000, b'{"link": "\\ud800"}'])
+def test_a_hostile_body_is_refused(anyone: TestClient, body: bytes) -> None:
+    answer = anyone.post("/frozen", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400, answer.text
+
+
+def test_an_edit_under_the_question_is_a_change_and_an_edit_elsewhere_is_none(
+    anyone: TestClient, frozen: str, manifest: dict[str, Any], folder: Path, own_city: str
+) -> None:
+    then = manifest["rows"]["crime"]["count"]
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    def ask() -> Any:
+        return anyone.get(f"/frozen/{frozen}/changed.json").json()
+
+    def edit(statement: str) -> None:
+        version = anyone.get("/api/layers/crime").json()["version"]
+        with psycopg.connect(own_city) as connection:
+            connection.execute(statement.encode())
+        deadline = time.monotonic() + 30
+        while anyone.get("/api/layers/crime").json()["version"] == version:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+    assert ask() == {"changed": False, "layers": {"crime": {"then": then, "now": then}}}
+    theft = "SELECT min(fid) FROM layers.crime WHERE category = 'theft'"
+    edit(f"UPDATE layers.crime SET outcome = 'edited' WHERE fid = ({theft})")
+    assert ask() == {"changed": False, "layers": {"crime": {"then": then, "now": then}}}
+    edit(f"UPDATE layers.crime SET outcome = 'edited' WHERE fid = (SELECT min(fid) FROM ({SQL}) AS f)")
+    assert ask() == {"changed": True, "layers": {"crime": {"then": then, "now": then}}}
+    edit(f"DELETE FROM layers.crime WHERE fid = (SELECT max(fid) FROM ({SQL}) AS f)")
+    assert ask() == {"changed": True, "layers": {"crime": {"then": then, "now": then - 1}}}
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    later = freeze(anyone, BURGLARIES, "Burglaries of a winter")
+    assert later["id"] != frozen
+    assert anyone.get(f"/frozen/{later['id']}/manifest.json").json()["rows"]["crime"]["count"] == then - 1
+    assert ask()["changed"]

@@ -36,14 +36,17 @@ const findSaid = (code: string, keys: string[]): string | undefined => keys.find
 /** Parts of Svelte that only parts which come later use, though what all use names them too: what choices and texts are bound by. */
 const LATER = /\/svelte\/src\/internal\/client\/dom\/elements\/bindings\/(?:input|select)\.js$/;
 
+/** Parts of Svelte that do something by themselves, which nobody here wants: elements of one's own, and how it was before version 5. */
+const IDLE = /\/svelte\/src\/(?:internal\/client\/dom\/elements\/custom-element|legacy\/legacy-client)\.js$/;
+
 /** One file of all of it, though parts that come later need some of it too: packed together it is smaller than apart. */
-export const together = { name: "page", test: (id: string): boolean => atOnce.has(id) };
+export const together = (name: string): { name: string; test: (id: string) => boolean } => ({ name, test: (id) => atOnce.has(id) });
 
 export function gather(main: string): Plugin {
   return {
     name: "gather",
     apply: "build",
-    transform: (code, id) => (LATER.test(id) ? { code, moduleSideEffects: false } : null),
+    transform: (code, id) => (LATER.test(id) || IDLE.test(id) ? { code, moduleSideEffects: false } : null),
     buildEnd() {
       const reach = (id: string): void => {
         if (atOnce.has(id) || LATER.test(id)) return;

@@ -24,7 +24,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     rolldownOptions: {
       input: file("../frozen.html"),
-      output: { codeSplitting: { includeDependenciesRecursively: false, groups: [...chunks, together] } },
+      output: { codeSplitting: { includeDependenciesRecursively: false, groups: [...chunks, together("frozen")] } },
     },
   },
 });

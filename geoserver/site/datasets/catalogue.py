@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from geoserver.database.status import LayerStatus
     from geoserver.model import Layer
-    from geoserver.site.datasets.phrases import Phrases
+    from geoserver.site.phrases import Phrases
 
 __all__ = ["Asked", "Catalogue", "Group", "build_catalogue", "describe_size", "shorten_text"]
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from geoserver.database.status import LayerStatus
     from geoserver.model import City, Layer
-    from geoserver.site.datasets.phrases import Phrases
+    from geoserver.site.phrases import Phrases
 
 __all__ = ["Citation", "build_citation"]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from geoserver.formats.listing import Download
     from geoserver.model import Field
     from geoserver.site.datasets.known import Known
-    from geoserver.site.datasets.phrases import Phrases
+    from geoserver.site.phrases import Phrases
 
 __all__ = [
     "Bar",

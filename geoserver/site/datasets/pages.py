@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from geoserver.catalog.city_words import link_titles, offered_languages, speak
-from geoserver.site.datasets.phrases import find_phrases
+from geoserver.site.phrases import find_phrases
 from geoserver.site.rendering import build_policy, dress_sheet, find_template, render
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from geoserver.model import City
     from geoserver.site.datasets.links import Links
-    from geoserver.site.datasets.phrases import Phrases
+    from geoserver.site.phrases import Phrases
 
 __all__ = ["Dress", "prepare_pages", "render_page"]
 

@@ -17,9 +17,10 @@ from geoserver.errors import NotFoundError
 from geoserver.etags import build_etag, is_known
 from geoserver.formats.listing import list_downloads
 from geoserver.kept import Made
+from geoserver.mapstates import parse_state
 from geoserver.model import Bounds
 from geoserver.site.answers import site_of, stated_language
-from geoserver.site.city import PICTURE
+from geoserver.site.city import PICTURE, PREVIEW
 from geoserver.site.datasets.catalogue import Asked, build_catalogue, describe_shapes, describe_size, shorten_text
 from geoserver.site.datasets.citation import build_citation
 from geoserver.site.datasets.dataset import (
@@ -36,6 +37,7 @@ from geoserver.site.datasets.links import Links
 from geoserver.site.datasets.pages import Dress, render_page
 from geoserver.site.datasets.pictures import PICTURES
 from geoserver.site.datasets.sketch import build_frame, list_ground, sketch
+from geoserver.site.previews import draws_maps, find_picture, render_discovery
 from geoserver.turns import client_of
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from geoserver.questions import Questions
     from geoserver.services import Services
     from geoserver.site.datasets.known import Known, Reading
+    from geoserver.site.previews import Picture
 
 __all__ = ["router"]
 
@@ -104,11 +107,14 @@ async def show_dataset(request: Request, layer_id: str) -> Response:
         return Response(page, 404, headers | {"Vary": "Accept, Accept-Language"}, _HTML)
     reading: Reading = request.app.state.reading
     known = await reading.read(view.services, layer, status, dress.phrases.language)
-    page, headers = render_page("dataset.html", dress, f"/layers/{layer.id}", **_tell(known, dress))
+    state = parse_state([("layers", layer.id), *([("lang", dress.links.lang)] if dress.links.lang else [])])
+    pictured = layer.id if status.bounds or layer.bounds else ""
+    picture = find_picture(dress.links.site, state, pictured, PREVIEW, drawn=draws_maps(request.app.routes))
+    page, headers = render_page("dataset.html", dress, f"/layers/{layer.id}", **_tell(known, dress, picture))
     return _answer(request, view, page.encode(), _HTML, headers)
 
 
-def _tell(known: Known, dress: Dress) -> dict[str, Any]:
+def _tell(known: Known, dress: Dress, picture: Picture | None) -> dict[str, Any]:
     """What the template of a dataset's page shows."""
     layer, status, phrases, site = known.layer, known.status, dress.phrases, dress.links.site
     downloads = list_downloads(layer, status, site, known.widths, phrases.language)
@@ -124,7 +130,8 @@ def _tell(known: Known, dress: Dress) -> dict[str, Any]:
         "period": find_period(known, phrases),
         "licence": find_licence(layer.license),
         "access": getattr(phrases.own, layer.access, ""),
-        "has_picture": (status.bounds or layer.bounds) is not None,
+        "picture": picture,
+        "discovery": render_discovery(site, dress.links(f"/layers/{layer.id}"), layer.title),
         "charts": build_charts(known, phrases),
         "fields": build_fields(known, phrases),
         "notes": build_notes(known, phrases),

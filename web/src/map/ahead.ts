@@ -97,6 +97,12 @@ export class Ahead {
   #tiles = new Map<string, Promise<ArrayBuffer | null>>();
   #asked = new Set<string>();
   #stop = new AbortController();
+  #credentials: RequestCredentials;
+
+  /** `abroad`: what is asked does not say who reads it. */
+  constructor(abroad = false) {
+    this.#credentials = abroad ? "omit" : "same-origin";
+  }
 
   start(style: StyleSpecification, view: View): void {
     const tiles = listTiles(style, view);
@@ -128,7 +134,7 @@ export class Ahead {
 
   async #read(address: string): Promise<ArrayBuffer | null> {
     try {
-      const answer = await fetch(address, { signal: this.#stop.signal });
+      const answer = await fetch(address, { signal: this.#stop.signal, credentials: this.#credentials });
       return answer.ok ? await answer.arrayBuffer() : null;
     } catch {
       return null;

@@ -8,6 +8,7 @@ import {
   ScaleControl,
   setWorkerUrl,
   type GeoJSONSource,
+  type RequestParameters,
   type StyleSpecification,
   type TransformStyleFunction,
   type VectorSourceSpecification,
@@ -27,7 +28,8 @@ import { MARKS, SELECTION } from "./style.ts";
 
 export { Seen };
 
-setWorkerUrl(workerUrl);
+// At an opaque origin MapLibre makes the worker of the text that it finds there, in which only whole addresses mean something.
+setWorkerUrl(origin === "null" ? `data:text/javascript,${encodeURIComponent(`import "${workerUrl}"`)}` : workerUrl);
 
 /** Milliseconds in which a browser whose graphics broke down usually has them back. */
 const PATIENCE = 5_000;
@@ -62,7 +64,21 @@ export interface Options {
   ahead: Ahead;
   /** A name that no other map on the page has. */
   name: string;
+  /** The map stands in a page of others. */
+  abroad: Abroad | null;
 }
+
+/** How a map behaves in a page of others: it asks for nothing by the name of who reads that page. */
+export interface Abroad {
+  /** The page goes on scrolling over the map; what is said then, of a wheel, of one on a Mac, and of a finger. */
+  gestures: { wheel: string; mac: string; finger: string } | null;
+}
+
+const gentle = ({ wheel, mac, finger }: NonNullable<Abroad["gestures"]>): Record<string, string> => ({
+  "CooperativeGesturesHandler.WindowsHelpText": wheel,
+  "CooperativeGesturesHandler.MacHelpText": mac,
+  "CooperativeGesturesHandler.MobileHelpText": finger,
+});
 
 export class CityMap {
   /** What each style goes through before it is drawn. */
@@ -120,7 +136,8 @@ export class CityMap {
       // The page itself learns when data has changed, and does not ask again while it has not.
       refreshExpiredTiles: false,
       transformRequest: (url) => this.#address(url),
-      locale: { "Map.Title": options.label },
+      locale: { "Map.Title": options.label, ...(options.abroad?.gestures && gentle(options.abroad.gestures)) },
+      cooperativeGestures: !!options.abroad?.gestures,
       ...(camera ? { center: [camera.lon, camera.lat], zoom: camera.zoom } : {}),
     });
     this.#seen = new Seen(this.#map);
@@ -237,16 +254,18 @@ export class CityMap {
   }
 
   /** Where a tile is to be had: here, if it was asked for ahead. */
-  #address(url: string): { url: string; cache?: "no-cache" } {
-    if (this.#edited.has(layerOfTile(url))) return { url, cache: "no-cache" };
-    return { url: this.#options.ahead.has(url) ? `${this.#options.name}://${url}` : url };
+  #address(url: string): RequestParameters {
+    // MapLibre hands it on to `fetch`, though its types do not know of it.
+    const asked: RequestParameters = this.#options.abroad ? { url, credentials: "omit" as "same-origin" } : { url };
+    if (this.#edited.has(layerOfTile(url))) return { ...asked, cache: "no-cache" };
+    return this.#options.ahead.has(url) ? { ...asked, url: `${this.#options.name}://${url}` } : asked;
   }
 
   async #take(url: string): Promise<{ data: ArrayBuffer }> {
     const ahead = await this.#options.ahead.take(url);
     if (ahead) return { data: ahead };
     // No answer has the status 0.
-    const answer = await fetch(url).catch(() => Response.error());
+    const answer = await fetch(url, this.#options.abroad ? { credentials: "omit" } : {}).catch(() => Response.error());
     if (!answer.ok) throw new AJAXError(answer.status, answer.statusText, url, new Blob());
     return { data: await answer.arrayBuffer() };
   }

@@ -2,8 +2,10 @@ import type { AreaWords } from "../area/words.ts";
 import type { ChartWords } from "../chart/words.ts";
 import type { CompareWords } from "../compare/words.ts";
 import type { DownloadWords } from "../download/words.ts";
+import type { EmbedWords } from "../embed/words.ts";
 import type { FrozenWords } from "../frozen/words.ts";
 import type { PrintWords } from "../print/words.ts";
+import type { ShareWords } from "../share/words.ts";
 import type { RowWords } from "../table/words.ts";
 import type { TimeWords } from "../time/words.ts";
 import type { Messages } from "../ui/i18n.svelte.ts";
@@ -49,6 +51,7 @@ export default {
   toLight: "Zur hellen Karte wechseln",
   print: "Drucken oder als Bild speichern",
   share: "Link zu dieser Ansicht kopieren",
+  embed: "Diese Karte einbetten",
   shared: "Der Link ist kopiert.",
   language: "Sprache",
   perBin: "{title}: Anzahl je Quadrat",
@@ -272,6 +275,12 @@ export const pages = {
   loaded: "{rows} veröffentlicht, {rejected} ausgelassen.",
   page: "Seite dieses Datensatzes",
   measurements: "Messungen",
+  some_of: "{count} von {rows}",
+  since: "seit {date}",
+  until: "bis {date}",
+  filtered: "gefiltert",
+  titled: "{title}: {parts}",
+  area_chosen: "in einem gewählten Gebiet",
 };
 
 /** What the server says of files and loads, found by its English words: `{name}` is what changes, and `why`, `kind`, `kinds` and `type` are said in turn; the first that fits is taken. */
@@ -675,6 +684,72 @@ export const comparing = {
   same: "Dasselbe wie die andere Karte",
   handle: "Linie zwischen beiden Karten",
 } satisfies CompareWords;
+
+export const sharing = {
+  heading: "Diese Karte einbetten",
+  copy_link: "Link zu dieser Ansicht kopieren",
+  show: "Was zu sehen ist",
+  title: "Titel",
+  around: "Darum herum",
+  part_legend: "Legende",
+  part_count: "Wie viele es sind",
+  part_zoom: "Knöpfe zum Zoomen",
+  part_open: "Link zur ganzen Karte",
+  free: "Leser dürfen die Filter ändern",
+  theme: "Farben",
+  auto: "Wie das Gerät der Leser",
+  light: "Hell",
+  dark: "Dunkel",
+  size: "Größe",
+  wide: "So breit wie die Spalte",
+  fixed: "In Pixeln",
+  shape: "Form",
+  width: "Breite",
+  height: "Höhe",
+  preview: "Vorschau",
+  preview_of: "Vorschau: {title}",
+  picture: "Was ohne Skripte zu sehen ist",
+  open: "Karte öffnen",
+  all: "Die ganze Karte zeigen",
+  kind: "Für",
+  kind_iframe: "Jede Seite (iframe)",
+  kind_script: "Jede Seite, die Höhe passt sich an",
+  kind_wordpress: "WordPress",
+  kind_element: "Entwicklung (<city-map>)",
+  kind_markdown: "Markdown, E-Mail: Bild mit Link",
+  kind_amp: "AMP",
+  hint_iframe: "In den HTML-Text der Seite einfügen, oder in einen Block oder ein Feld für HTML.",
+  hint_script: "Ein kleines Skript dieses Servers zeichnet die Karte; ohne Skripte steht das Bild da.",
+  hint_wordpress:
+    "Die Adresse in eine eigene Zeile einfügen, und WordPress macht daraus die Karte. Wo nicht, den zweiten Text in einen Block „Individuelles HTML“.",
+  hint_element:
+    "Das Element sagt der Seite, was gewählt ist, und die Seite kann es steuern: city-map-ready, city-map-change, city-map-select und die Eigenschaft query.",
+  hint_markdown: "Ein Bild dieser Ansicht, das zur Karte führt, für Stellen, an denen nur Text und Bilder gehen.",
+  hint_amp: "Die Seite muss in ihrem Kopf das Skript von amp-iframe nennen; das Bild steht da, bis die Karte geladen ist.",
+  snippet: "Text zum Einfügen: {kind}",
+  copy: "Kopieren",
+  copy_address: "Adresse kopieren",
+  copied: "Kopiert.",
+  by_hand: "Bitte von Hand kopieren:",
+} satisfies ShareWords;
+
+export const embed = {
+  skip: "Diese Karte überspringen",
+  open: "Ganze Karte öffnen",
+  under: "Lizenz: {licence}",
+  newTab: "öffnet einen neuen Tab",
+  wheel: "Zum Zoomen der Karte Strg halten und scrollen",
+  mac: "Zum Zoomen der Karte ⌘ halten und scrollen",
+  finger: "Die Karte mit zwei Fingern bewegen",
+  filters: "Filter",
+  notPublic: "Nicht öffentlich oder nicht mehr vorhanden: {names}",
+  picture: "Bild der Karte: {title}",
+  still: "Das ist ein Bild. Die bewegliche Karte braucht JavaScript.",
+  noMap: "Dieser Browser kann die Karte nicht zeichnen. Hier sind ein Bild von ihr und die Daten als Tabelle.",
+  of: "{count} von {rows}",
+  data: "Die Daten",
+  nothing: "Diese Karte zeigt keine öffentlichen Daten.",
+} satisfies EmbedWords;
 
 export const frozen = {
   of: "Daten vom {date}",

@@ -40,6 +40,7 @@ export default {
   toLight: "Switch to the light map",
   print: "Print or save as a picture",
   share: "Copy a link to this view",
+  embed: "Embed this map",
   shared: "The link is copied.",
   language: "Language",
   perBin: "{title}: number in each square",
@@ -262,6 +263,12 @@ export const pages = {
   loaded: "{rows} published, {rejected} left out.",
   page: "Page of this dataset",
   measurements: "Measurements",
+  some_of: "{count} of {rows}",
+  since: "since {date}",
+  until: "until {date}",
+  filtered: "filtered",
+  titled: "{title}: {parts}",
+  area_chosen: "in a chosen area",
 };
 
 /** What the server says of files and loads, found by its English words: `{name}` is what changes, and `why`, `kind`, `kinds` and `type` are said in turn; the first that fits is taken. */
@@ -668,6 +675,74 @@ export const comparing = {
   whole: "Everything, without filters",
   same: "The same as the other map",
   handle: "Line between both maps",
+};
+
+/** What the page says about sharing a map. */
+export const sharing = {
+  heading: "Embed this map",
+  copy_link: "Copy a link to this view",
+  show: "What to show",
+  title: "Title",
+  around: "Around it",
+  part_legend: "Legend",
+  part_count: "How many there are",
+  part_zoom: "Zoom buttons",
+  part_open: "Link to the whole map",
+  free: "Readers may change the filters",
+  theme: "Colours",
+  auto: "As the reader’s device is",
+  light: "Light",
+  dark: "Dark",
+  size: "Size",
+  wide: "As wide as its column",
+  fixed: "In pixels",
+  shape: "Shape",
+  width: "Width",
+  height: "Height",
+  preview: "Preview",
+  preview_of: "Preview: {title}",
+  picture: "What readers see without scripts",
+  open: "Open the map",
+  all: "Show all of the map",
+  kind: "For",
+  kind_iframe: "Any page (iframe)",
+  kind_script: "Any page, height fits by itself",
+  kind_wordpress: "WordPress",
+  kind_element: "Web developers (<city-map>)",
+  kind_markdown: "Markdown, e-mail: picture with link",
+  kind_amp: "AMP",
+  hint_iframe: "Paste this into the HTML of the page, or into a block or field for HTML.",
+  hint_script: "One small script of this server draws the map; without scripts there is the picture.",
+  hint_wordpress:
+    "Paste the address on a line of its own, and WordPress makes the map of it. Where it does not, paste the second text into a block “Custom HTML”.",
+  hint_element:
+    "The element tells the page what is chosen, and the page can steer it: city-map-ready, city-map-change, city-map-select, and the property query.",
+  hint_markdown: "A picture of this view that leads to the map, for where only text and pictures go.",
+  hint_amp: "Your page must name the script of amp-iframe in its head; the picture stands until the map is there.",
+  snippet: "Text to paste: {kind}",
+  copy: "Copy",
+  copy_address: "Copy the address",
+  copied: "Copied.",
+  by_hand: "Copy it by hand:",
+};
+
+/** What the map says in a page of others; the server tells it these lines within the page. */
+export const embed = {
+  skip: "Skip this map",
+  open: "Open the full map",
+  under: "Licence: {licence}",
+  newTab: "opens in a new tab",
+  wheel: "Hold Ctrl and scroll to zoom the map",
+  mac: "Hold ⌘ and scroll to zoom the map",
+  finger: "Use two fingers to move the map",
+  filters: "Filters",
+  notPublic: "Not public, or no longer there: {names}",
+  picture: "Picture of the map: {title}",
+  still: "This is a picture. The map to move about in needs JavaScript.",
+  noMap: "This browser cannot draw the map. This is a picture of it, and the data as a table.",
+  of: "{count} of {rows}",
+  data: "The data",
+  nothing: "This map shows no data that is public.",
 };
 
 /** What is said of a map that was frozen, which needs no server. */

@@ -2,8 +2,10 @@ import type { AreaWords } from "../area/words.ts";
 import type { ChartWords } from "../chart/words.ts";
 import type { CompareWords } from "../compare/words.ts";
 import type { DownloadWords } from "../download/words.ts";
+import type { EmbedWords } from "../embed/words.ts";
 import type { FrozenWords } from "../frozen/words.ts";
 import type { PrintWords } from "../print/words.ts";
+import type { ShareWords } from "../share/words.ts";
 import type { RowWords } from "../table/words.ts";
 import type { TimeWords } from "../time/words.ts";
 import type { Messages } from "../ui/i18n.svelte.ts";
@@ -49,6 +51,7 @@ export default {
   toLight: "Cambiar al mapa claro",
   print: "Imprimir o guardar como imagen",
   share: "Copiar un enlace a esta vista",
+  embed: "Insertar este mapa",
   shared: "El enlace está copiado.",
   language: "Idioma",
   perBin: "{title}: número en cada cuadrado",
@@ -271,6 +274,12 @@ export const pages = {
   loaded: "{rows} publicadas, {rejected} descartadas.",
   page: "Página de este conjunto de datos",
   measurements: "Mediciones",
+  some_of: "{count} de {rows}",
+  since: "desde el {date}",
+  until: "hasta el {date}",
+  filtered: "filtrado",
+  titled: "{title}: {parts}",
+  area_chosen: "en una zona elegida",
 };
 
 /** What the server says of files and loads, found by its English words: `{name}` is what changes, and `why`, `kind`, `kinds` and `type` are said in turn; the first that fits is taken. */
@@ -673,6 +682,72 @@ export const comparing = {
   same: "Lo mismo que el otro mapa",
   handle: "Línea entre los dos mapas",
 } satisfies CompareWords;
+
+export const sharing = {
+  heading: "Insertar este mapa",
+  copy_link: "Copiar el enlace de esta vista",
+  show: "Qué se muestra",
+  title: "Título",
+  around: "Alrededor",
+  part_legend: "Leyenda",
+  part_count: "Cuántos hay",
+  part_zoom: "Botones de zoom",
+  part_open: "Enlace al mapa completo",
+  free: "Los lectores pueden cambiar los filtros",
+  theme: "Colores",
+  auto: "Como el dispositivo del lector",
+  light: "Claros",
+  dark: "Oscuros",
+  size: "Tamaño",
+  wide: "Todo el ancho de la columna",
+  fixed: "En píxeles",
+  shape: "Forma",
+  width: "Ancho",
+  height: "Alto",
+  preview: "Vista previa",
+  preview_of: "Vista previa: {title}",
+  picture: "Lo que se ve sin scripts",
+  open: "Abrir el mapa",
+  all: "Mostrar todo el mapa",
+  kind: "Para",
+  kind_iframe: "Cualquier página (iframe)",
+  kind_script: "Cualquier página, el alto se ajusta",
+  kind_wordpress: "WordPress",
+  kind_element: "Desarrollo (<city-map>)",
+  kind_markdown: "Markdown, correo: imagen con enlace",
+  kind_amp: "AMP",
+  hint_iframe: "Péguelo en el HTML de la página, o en un bloque o campo para HTML.",
+  hint_script: "Un pequeño script de este servidor dibuja el mapa; sin scripts queda la imagen.",
+  hint_wordpress:
+    "Pegue la dirección sola en una línea y WordPress hará de ella el mapa. Si no, pegue el segundo texto en un bloque «HTML personalizado».",
+  hint_element:
+    "El elemento dice a la página qué se ha elegido, y la página puede dirigirlo: city-map-ready, city-map-change, city-map-select y la propiedad query.",
+  hint_markdown: "Una imagen de esta vista que lleva al mapa, donde solo caben texto e imágenes.",
+  hint_amp: "La página debe nombrar el script de amp-iframe en su cabecera; la imagen queda hasta que llega el mapa.",
+  snippet: "Texto para pegar: {kind}",
+  copy: "Copiar",
+  copy_address: "Copiar la dirección",
+  copied: "Copiado.",
+  by_hand: "Cópielo a mano:",
+} satisfies ShareWords;
+
+export const embed = {
+  skip: "Saltar este mapa",
+  open: "Abrir el mapa completo",
+  under: "Licencia: {licence}",
+  newTab: "se abre en una pestaña nueva",
+  wheel: "Mantenga pulsado Ctrl y desplácese para ampliar el mapa",
+  mac: "Mantenga pulsado ⌘ y desplácese para ampliar el mapa",
+  finger: "Mueva el mapa con dos dedos",
+  filters: "Filtros",
+  notPublic: "No es público o ya no existe: {names}",
+  picture: "Imagen del mapa: {title}",
+  still: "Esto es una imagen. El mapa que se mueve necesita JavaScript.",
+  noMap: "Este navegador no puede dibujar el mapa. Aquí hay una imagen y los datos en una tabla.",
+  of: "{count} de {rows}",
+  data: "Los datos",
+  nothing: "Este mapa no muestra datos públicos.",
+} satisfies EmbedWords;
 
 export const frozen = {
   of: "Datos del {date}",

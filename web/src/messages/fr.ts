@@ -2,8 +2,10 @@ import type { AreaWords } from "../area/words.ts";
 import type { ChartWords } from "../chart/words.ts";
 import type { CompareWords } from "../compare/words.ts";
 import type { DownloadWords } from "../download/words.ts";
+import type { EmbedWords } from "../embed/words.ts";
 import type { FrozenWords } from "../frozen/words.ts";
 import type { PrintWords } from "../print/words.ts";
+import type { ShareWords } from "../share/words.ts";
 import type { RowWords } from "../table/words.ts";
 import type { TimeWords } from "../time/words.ts";
 import type { Messages } from "../ui/i18n.svelte.ts";
@@ -49,6 +51,7 @@ export default {
   toLight: "Passer à la carte claire",
   print: "Imprimer ou enregistrer une image",
   share: "Copier un lien vers cette vue",
+  embed: "Intégrer cette carte",
   shared: "Le lien est copié.",
   language: "Langue",
   perBin: "{title} : nombre par carré",
@@ -272,6 +275,12 @@ export const pages = {
   loaded: "{rows} publiées, {rejected} écartées.",
   page: "Page de ce jeu de données",
   measurements: "Mesures",
+  some_of: "{count} sur {rows}",
+  since: "depuis le {date}",
+  until: "jusqu’au {date}",
+  filtered: "filtré",
+  titled: "{title} : {parts}",
+  area_chosen: "dans une zone choisie",
 };
 
 /** What the server says of files and loads, found by its English words: `{name}` is what changes, and `why`, `kind`, `kinds` and `type` are said in turn; the first that fits is taken. */
@@ -677,6 +686,72 @@ export const comparing = {
   same: "La même chose que l’autre carte",
   handle: "Ligne entre les deux cartes",
 } satisfies CompareWords;
+
+export const sharing = {
+  heading: "Intégrer cette carte",
+  copy_link: "Copier le lien de cette vue",
+  show: "Ce qui est montré",
+  title: "Titre",
+  around: "Autour",
+  part_legend: "Légende",
+  part_count: "Combien il y en a",
+  part_zoom: "Boutons de zoom",
+  part_open: "Lien vers la carte entière",
+  free: "Les lecteurs peuvent changer les filtres",
+  theme: "Couleurs",
+  auto: "Comme l’appareil du lecteur",
+  light: "Claires",
+  dark: "Sombres",
+  size: "Taille",
+  wide: "Toute la largeur de la colonne",
+  fixed: "En pixels",
+  shape: "Format",
+  width: "Largeur",
+  height: "Hauteur",
+  preview: "Aperçu",
+  preview_of: "Aperçu : {title}",
+  picture: "Ce que l’on voit sans scripts",
+  open: "Ouvrir la carte",
+  all: "Montrer toute la carte",
+  kind: "Pour",
+  kind_iframe: "Toute page (iframe)",
+  kind_script: "Toute page, hauteur ajustée",
+  kind_wordpress: "WordPress",
+  kind_element: "Développement (<city-map>)",
+  kind_markdown: "Markdown, courriel : image avec lien",
+  kind_amp: "AMP",
+  hint_iframe: "À coller dans le HTML de la page, ou dans un bloc ou un champ HTML.",
+  hint_script: "Un petit script de ce serveur dessine la carte ; sans scripts, il y a l’image.",
+  hint_wordpress:
+    "Collez l’adresse seule sur une ligne, et WordPress en fait la carte. Sinon, collez le second texte dans un bloc « HTML personnalisé ».",
+  hint_element:
+    "L’élément dit à la page ce qui est choisi, et la page peut le piloter : city-map-ready, city-map-change, city-map-select et la propriété query.",
+  hint_markdown: "Une image de cette vue qui mène à la carte, là où seuls du texte et des images passent.",
+  hint_amp: "La page doit nommer le script d’amp-iframe dans son en-tête ; l’image reste jusqu’à ce que la carte soit là.",
+  snippet: "Texte à coller : {kind}",
+  copy: "Copier",
+  copy_address: "Copier l’adresse",
+  copied: "Copié.",
+  by_hand: "À copier à la main :",
+} satisfies ShareWords;
+
+export const embed = {
+  skip: "Passer cette carte",
+  open: "Ouvrir la carte complète",
+  under: "Licence : {licence}",
+  newTab: "s’ouvre dans un nouvel onglet",
+  wheel: "Maintenez Ctrl et faites défiler pour zoomer sur la carte",
+  mac: "Maintenez ⌘ et faites défiler pour zoomer sur la carte",
+  finger: "Déplacez la carte avec deux doigts",
+  filters: "Filtres",
+  notPublic: "Non public, ou n’existe plus : {names}",
+  picture: "Image de la carte : {title}",
+  still: "Ceci est une image. La carte que l’on déplace a besoin de JavaScript.",
+  noMap: "Ce navigateur ne peut pas dessiner la carte. En voici une image, et les données en tableau.",
+  of: "{count} sur {rows}",
+  data: "Les données",
+  nothing: "Cette carte ne montre aucune donnée publique.",
+} satisfies EmbedWords;
 
 export const frozen = {
   of: "Données du {date}",

@@ -2,8 +2,10 @@ import type { AreaWords } from "../area/words.ts";
 import type { ChartWords } from "../chart/words.ts";
 import type { CompareWords } from "../compare/words.ts";
 import type { DownloadWords } from "../download/words.ts";
+import type { EmbedWords } from "../embed/words.ts";
 import type { FrozenWords } from "../frozen/words.ts";
 import type { PrintWords } from "../print/words.ts";
+import type { ShareWords } from "../share/words.ts";
 import type { RowWords } from "../table/words.ts";
 import type { TimeWords } from "../time/words.ts";
 import type { Messages } from "../ui/i18n.svelte.ts";
@@ -49,6 +51,7 @@ export default {
   toLight: "Mudar para o mapa claro",
   print: "Imprimir ou guardar como imagem",
   share: "Copiar uma ligação para esta vista",
+  embed: "Incorporar este mapa",
   shared: "A ligação foi copiada.",
   language: "Idioma",
   perBin: "{title}: número em cada quadrado",
@@ -272,6 +275,12 @@ export const pages = {
   loaded: "{rows} publicadas, {rejected} excluídas.",
   page: "Página deste conjunto de dados",
   measurements: "Medições",
+  some_of: "{count} de {rows}",
+  since: "desde {date}",
+  until: "até {date}",
+  filtered: "filtrado",
+  titled: "{title}: {parts}",
+  area_chosen: "numa área escolhida",
 };
 
 /** What the server says of files and loads, found by its English words: `{name}` is what changes, and `why`, `kind`, `kinds` and `type` are said in turn; the first that fits is taken. */
@@ -674,6 +683,72 @@ export const comparing = {
   same: "O mesmo que o outro mapa",
   handle: "Linha entre os dois mapas",
 } satisfies CompareWords;
+
+export const sharing = {
+  heading: "Incorporar este mapa",
+  copy_link: "Copiar a ligação para esta vista",
+  show: "O que se mostra",
+  title: "Título",
+  around: "À volta",
+  part_legend: "Legenda",
+  part_count: "Quantos são",
+  part_zoom: "Botões de zoom",
+  part_open: "Ligação ao mapa completo",
+  free: "Os leitores podem mudar os filtros",
+  theme: "Cores",
+  auto: "Como o dispositivo do leitor",
+  light: "Claras",
+  dark: "Escuras",
+  size: "Tamanho",
+  wide: "Toda a largura da coluna",
+  fixed: "Em píxeis",
+  shape: "Forma",
+  width: "Largura",
+  height: "Altura",
+  preview: "Pré-visualização",
+  preview_of: "Pré-visualização: {title}",
+  picture: "O que se vê sem scripts",
+  open: "Abrir o mapa",
+  all: "Mostrar todo o mapa",
+  kind: "Para",
+  kind_iframe: "Qualquer página (iframe)",
+  kind_script: "Qualquer página, a altura ajusta-se",
+  kind_wordpress: "WordPress",
+  kind_element: "Programação (<city-map>)",
+  kind_markdown: "Markdown, correio: imagem com ligação",
+  kind_amp: "AMP",
+  hint_iframe: "Cole no HTML da página, ou num bloco ou campo para HTML.",
+  hint_script: "Um pequeno script deste servidor desenha o mapa; sem scripts fica a imagem.",
+  hint_wordpress:
+    "Cole o endereço sozinho numa linha, e o WordPress faz dele o mapa. Se não, cole o segundo texto num bloco «HTML personalizado».",
+  hint_element:
+    "O elemento diz à página o que está escolhido, e a página pode guiá-lo: city-map-ready, city-map-change, city-map-select e a propriedade query.",
+  hint_markdown: "Uma imagem desta vista que leva ao mapa, onde só cabem texto e imagens.",
+  hint_amp: "A página tem de nomear o script de amp-iframe no cabeçalho; a imagem fica até o mapa chegar.",
+  snippet: "Texto para colar: {kind}",
+  copy: "Copiar",
+  copy_address: "Copiar o endereço",
+  copied: "Copiado.",
+  by_hand: "Copie à mão:",
+} satisfies ShareWords;
+
+export const embed = {
+  skip: "Saltar este mapa",
+  open: "Abrir o mapa completo",
+  under: "Licença: {licence}",
+  newTab: "abre num novo separador",
+  wheel: "Mantenha Ctrl premido e desloque para ampliar o mapa",
+  mac: "Mantenha ⌘ premido e desloque para ampliar o mapa",
+  finger: "Mova o mapa com dois dedos",
+  filters: "Filtros",
+  notPublic: "Não é público ou já não existe: {names}",
+  picture: "Imagem do mapa: {title}",
+  still: "Isto é uma imagem. O mapa que se move precisa de JavaScript.",
+  noMap: "Este navegador não consegue desenhar o mapa. Aqui estão uma imagem e os dados em tabela.",
+  of: "{count} de {rows}",
+  data: "Os dados",
+  nothing: "Este mapa não mostra dados públicos.",
+} satisfies EmbedWords;
 
 export const frozen = {
   of: "Dados de {date}",

@@ -85,6 +85,8 @@ export interface Choice extends Shared {
   readonly foretold: Foretold | null;
   /** There is no map to draw. */
   readonly blind: boolean;
+  /** Rows are listed in its place. */
+  readonly listed: boolean;
   /** Somebody wants to know what each layer is about. */
   readonly browsing: boolean;
   /** Code of the language in which the server is asked for words. */
@@ -363,7 +365,7 @@ export class Knowledge {
       if (filter === null) continue;
       const asked = this.asked(id)!;
       if (!this.#choice.blind) wanted.set(`${id} tiles`, askTileJson(asked, filter));
-      else if (layer.count !== null) wanted.set(`${id} first`, askFirst(asked, filter));
+      else if (this.#choice.listed && layer.count !== null) wanted.set(`${id} first`, askFirst(asked, filter));
     }
     for (const more of this.#more) for (const [place, ask] of more()) wanted.set(place, ask);
     const selection = this.#choice.selection;

@@ -76,6 +76,10 @@ export class MapState {
   systemDark = $state(false);
   /** The browser cannot draw a map; what is on is listed. */
   blind = $state(false);
+  /** Beside the map there are lists: of layers, and of rows where no map is drawn. */
+  listed = $state(true);
+  /** What narrows the layers is not for the reader to change. */
+  locked = $state(false);
   language = $state<string | null>(null);
   tab = $state<Tab | null>(null);
   /** What the chart is drawn of, as the address has it; null leaves it to the layer's fields. */
@@ -131,7 +135,7 @@ export class MapState {
   /** What somebody looks for. */
   sought = $state("");
   /** What each layer is about is shown where they are few, and searched where they are many. */
-  readonly browsing: boolean = $derived(!this.many || !!this.sought);
+  readonly browsing: boolean = $derived(this.listed && (!this.many || !!this.sought));
   /** Without a word from the address those that the catalogue names; a city that names none still opens on something. */
   readonly #wanted: string[] = $derived.by(() => {
     if (this.stated) return this.stated;

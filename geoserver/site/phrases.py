@@ -1,4 +1,4 @@
-"""What the pages say, in one language: its phrases, and numbers, dates and values as they are written in it."""
+"""What the server says in one language: phrases, and numbers, dates and values as they are written in it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time
+from babel.lists import format_list
 from babel.numbers import format_decimal, format_percent
 
 from geoserver.catalog.languages import ENGLISH, read_messages, read_phrases, read_words
@@ -74,6 +75,10 @@ class Phrases:
 
     def percent(self, part: int, whole: int) -> str:
         return str(format_percent(part / whole, "#,##0%", locale=self._locale) if whole else "")
+
+    def listing(self, texts: Iterable[str]) -> str:
+        """ "trees, parks and benches"."""
+        return str(format_list(list(texts), locale=self._locale))
 
     def span(self, first: str, last: str) -> str:
         return first if first == last else f"{first} – {last}"  # noqa: RUF001 - a dash as it is printed

@@ -1,0 +1,62 @@
+"""Where a picture looks that says nothing of it: at what filters leave, else at the city's home."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from geoserver.api.city import find_extent, find_limits
+from geoserver.database.extents import read_extent
+from geoserver.drawing.camera import clip, fit
+from geoserver.grid import join
+from geoserver.mapstates import Camera
+from geoserver.model import Bounds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from geoserver.access import View
+    from geoserver.api.pictures.asking import Picture
+    from geoserver.api.pictures.shown import Drawn, Shown
+
+__all__ = ["find_camera"]
+
+_WORLD = Camera(0.5, 20, 0)
+
+
+async def find_camera(view: View, drawn: Drawn, shown: Sequence[Shown], picture: Picture) -> Camera:
+    """The stated one; else one that fits all that is left of layers that something narrows, or the places that are
+    marked, or the city. Raises UnavailableError.
+    """
+    if picture.camera is not None:
+        return picture.camera
+    city = view.catalog.city
+    limits = find_limits(city, drawn.loaded)
+    found: Bounds | None = None
+    for one in shown:
+        if one.narrowed and one.part.layer.has_rows:
+            bounds = await _find_extent(view, one)
+            found = join(found, clip(bounds, limits)) if bounds else found
+    marked = [place for place in (picture.marker, _parse_pin(picture.state.pin)) if place]
+    if found is None or picture.marker:
+        for lon, lat in marked:
+            found = join(found, Bounds(lon, lat, lon, lat))
+    if found is not None:
+        return fit(found, picture.size)
+    if city.center:
+        return Camera(city.zoom, city.center[1], city.center[0])
+    home = city.home or find_extent(drawn.loaded, limits)
+    return fit(home, picture.size) if home else _WORLD
+
+
+async def _find_extent(view: View, one: Shown) -> Bounds | None:
+    part = one.part
+    _, bounds = await asyncio.to_thread(read_extent, view.services.database, part.layer, part.status.srid, part.where)
+    return bounds
+
+
+def _parse_pin(pin: str) -> tuple[float, float] | None:
+    if not pin:
+        return None
+    lon, lat, *_ = pin.split(",")
+    return float(lon), float(lat)

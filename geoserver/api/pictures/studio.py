@@ -1,0 +1,26 @@
+"""Pictures that were drawn, and the processes that draw others: one for all who ask the same at the same time."""
+
+from __future__ import annotations
+
+from geoserver.drawing import Pool
+from geoserver.kept import Kept, Same
+
+__all__ = ["Key", "Studio"]
+
+_SECONDS = 3_600.0
+_BYTES = 48 * 2**20  # of pictures in memory
+
+type Key = tuple[Same, tuple[object, ...]]  # what it was made of, and all that was asked
+
+
+class Studio:
+    """One per process; `pool` draws, `kept` has what was drawn."""
+
+    def __init__(self, workers: int) -> None:
+        self.pool = Pool(workers)
+        self.kept: Kept[Key] = Kept(_SECONDS, _BYTES)
+
+    async def stop(self) -> None:
+        """End what draws."""
+        await self.pool.stop()
+        self.kept.clear()

@@ -1,0 +1,183 @@
+"""The page of a widget: what its address sets up, and what stands in it before, or without, a script."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote, urlsplit
+
+import orjson
+
+from geoserver.catalog.languages import in_language, read_messages
+from geoserver.mapstates import MapState, parse_state
+from geoserver.site.phrases import find_phrases
+from geoserver.site.rendering import render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from geoserver.database.status import LayerStatus
+    from geoserver.model import City, Layer
+    from geoserver.site.phrases import Phrases
+
+__all__ = ["Widget", "build_policy", "parse_widget"]
+
+_VIEWS = ("map", "chart", "table")
+_OWN = frozenset(("show", "title", "hide", "filters", "gestures", "id", "frozen", "dir"))
+_RIGHT_TO_LEFT = frozenset(("ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"))
+_HEAD = re.compile(rb"<!-- city.*?<!-- /city -->", re.DOTALL)
+_STILL = b"<!-- still -->"
+_HTML = b'<html lang="en">'
+# Pictures for widgets up to so many CSS pixels wide, the last one for all others.
+_SIZES = ((800, (800, 600)), (0, (1280, 800)))
+
+
+@dataclass(frozen=True, slots=True)
+class Widget:
+    """What an address sets up; `title` is None where it leaves it to the layers."""
+
+    state: MapState
+    query: str  # all of the address's own, as it was written
+    view: str  # which view is open first: map, chart or table
+    title: str | None
+    hidden: frozenset[str]
+    direction: Literal["ltr", "rtl"]
+
+    def dress(
+        self,
+        page: bytes,
+        *,
+        city: City,
+        site: str,
+        language: str,
+        layers: Sequence[tuple[Layer, LayerStatus]],
+        counts: Mapping[str, int],
+    ) -> bytes:
+        """The built page for this widget: `layers` are those that it shows, `counts` their rows under its filters."""
+        said = read_messages("embed", language)
+        spoken = [(in_language(layer, (language,)), status) for layer, status in layers]
+        titles = " · ".join(layer.title for layer, _ in spoken)
+        title = self.title if self.title is not None else titles
+        phrases = find_phrases(language)
+        drawn = self.view == "map" and any(status.bounds for _, status in spoken)
+        still = render(
+            "embed.html",
+            title="" if "title" in self.hidden else title,
+            alt=said["picture"].replace("{title}", title or titles),
+            layers=[
+                {
+                    "title": layer.title,
+                    "count": _tell_count(said, phrases, layer, status, counts.get(layer.id)) if layer.has_rows else "",
+                    "attribution": layer.attribution,
+                    "licence": said["under"].replace("{licence}", layer.license),
+                    "page": f"{site}/layers/{quote(layer.id)}?lang={language}",
+                    "rows": _find_rows(site, layer, self.state),
+                }
+                for layer, status in spoken
+            ],
+            hidden=self.hidden,
+            said=said,
+            source=phrases["source"],
+            whole=f"{site}/{self.state.query()}",
+            pictures=_list_pictures(self.state, site) if drawn else [],
+            placed=self.state.camera is not None,
+        )
+        head = _render_head(city, site, title or city.title, self, said)
+        opening = f'<html lang="{language}" dir="{self.direction}" data-languages="{language}">'
+        page = _HEAD.sub(lambda _: head.encode(), page, count=1)
+        return page.replace(_HTML, opening.encode(), 1).replace(_STILL, still.encode(), 1)
+
+
+def parse_widget(pairs: Iterable[tuple[str, str]], query: str, language: str) -> Widget:
+    """What makes no sense is passed over, as the page does."""
+    given = list(pairs)
+    said: dict[str, str] = {}
+    for name, text in given:
+        said.setdefault(name, text)
+    shown = [view for view in said.get("show", "").split(",") if view in _VIEWS] or ["map"]
+    tab = said.get("tab", "")
+    written = said.get("dir")
+    rtl = written == "rtl" if written in ("ltr", "rtl") else language.partition("-")[0] in _RIGHT_TO_LEFT
+    return Widget(
+        state=parse_state((name, text) for name, text in given if name not in _OWN),
+        query=query,
+        view=tab if tab in shown else shown[0],
+        title=said.get("title"),
+        hidden=frozenset(said.get("hide", "").split(",")),
+        direction="rtl" if rtl else "ltr",
+    )
+
+
+def build_policy(site: str, ancestors: str) -> str:
+    """What the widget may load, and who may frame it.
+
+    In a sandboxed frame its origin is opaque and `'self'` matches nothing, so that the site is named, too; MapLibre
+    begins its worker from a `data:` address there.
+    """
+    parts = urlsplit(site)
+    ours = f"'self' {parts.scheme}://{parts.netloc}"
+    return "; ".join(
+        [
+            "default-src 'none'",
+            f"script-src {ours}",
+            f"style-src {ours} 'unsafe-inline'",  # MapLibre and Svelte set style attributes
+            f"img-src {ours} data: blob:",
+            f"font-src {ours}",
+            f"connect-src {ours} data:",
+            f"worker-src {ours} data: blob:",
+            "base-uri 'none'",
+            "form-action 'none'",
+            f"frame-ancestors {ancestors}",
+        ]
+    )
+
+
+def _tell_count(said: Mapping[str, str], phrases: Phrases, layer: Layer, status: LayerStatus, count: int | None) -> str:
+    """ "308 of 60,000 reports"; of a filter whose count is not known nothing."""
+    if count is None:
+        return ""
+    rows = phrases.rows(layer, status.rows)
+    if count == status.rows:
+        return rows
+    return said["of"].replace("{count}", phrases.number(count)).replace("{rows}", rows)
+
+
+def _find_rows(site: str, layer: Layer, state: MapState) -> str:
+    """Where the rows are as a file; empty where there are none."""
+    if not layer.has_rows:
+        return ""
+    question = state.question(layer)
+    return f"{site}/download/{quote(layer.id)}.csv" + (f"?filter={quote(question)}" if question else "")
+
+
+def _list_pictures(state: MapState, site: str) -> list[dict[str, str]]:
+    """Its pictures, each with the media that it is for, the last one for all others."""
+    bases = {state.base: ""} if state.base else {"dark": "(prefers-color-scheme: dark)", "light": ""}
+    found = []
+    for base, preferred in bases.items():
+        for width, size in _SIZES:
+            media = " and ".join(filter(None, (preferred, f"(max-width: {width}px)" if width else "")))
+            found.append({"media": media, "address": f"{site}/{state.picture(size, style=base, ending='webp')}"})
+    return found
+
+
+def _render_head(city: City, site: str, title: str, widget: Widget, said: Mapping[str, str]) -> str:
+    """For who opens it by itself: it is no page to be found, but a part of the map's."""
+    here = quote(f"{site}/embed?{widget.query}", safe="")
+    written = html.escape(title)
+    lines = [
+        f"<title>{written}</title>",
+        '<meta name="robots" content="noindex" />',
+        f'<link rel="canonical" href="{html.escape(site + "/" + widget.state.query())}" />',
+        *(
+            f'<link rel="alternate" type="{kind}+oembed" href="{site}/oembed?url={here}&amp;format={name}"'
+            f' title="{written}" />'
+            for kind, name in (("application/json", "json"), ("text/xml", "xml"))
+        ),
+        f'<script type="application/json" data-words>{orjson.dumps(said).decode().replace("<", "\\u003c")}</script>',
+    ]
+    if city.accent:
+        lines.append(f"<style>html:root{{--accent:light-dark({city.accent},{city.accent_dark})}}</style>")
+    return "\n    ".join(lines)

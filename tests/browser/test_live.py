@@ -1,0 +1,105 @@
+"""The page moves with the data: what is changed in the database is on it within seconds, without a reload."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from mortal import Mortal
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.browser
+
+STREAM = re.compile(r"/api/changes\?layers=")
+NEAR = "#16/45.2/-28.6"
+EXPECTED = ("Failed to load resource", "net::ERR")
+# In the middle of the map.
+INSERT = """INSERT INTO layers.crime (fid, source_key, incident, category, reported_at, district, geom)
+SELECT (SELECT max(fid) FROM layers.crime) + n, 'new ' || clock_timestamp(), 'new', 'burglary',
+       '2024-05-05T12:00:00Z', 'Vrá', ST_SetSRID(ST_MakePoint(-28.6 + n / 20000.0, 45.2), 4326)
+FROM generate_series(1, %s) AS n"""
+
+
+@pytest.fixture
+def living(
+    tmp_path_factory: pytest.TempPathFactory, make_database: Callable[..., str], city_template: str
+) -> Iterator[tuple[Mortal, Callable[[str, int], None]]]:
+    """A server over a city of its own, and what writes to that."""
+    url = make_database(template=city_template)
+
+    def write(statement: str, rows: int) -> None:
+        with psycopg.connect(url) as connection:
+            connection.execute(statement.encode(), [rows])
+
+    with contextlib.closing(Mortal(tmp_path_factory.mktemp("living"), url)) as server:
+        server.start()
+        yield server, write
+
+
+@pytest.fixture
+def open_live(open_viewer: Callable[..., Any], living: tuple[Mortal, Callable[[str, int], None]]) -> Callable[..., Any]:
+    """A viewer that hears of changes by the stream or not at all: what it would ask by the clock it never asks."""
+
+    def open_it(path: str) -> Any:
+        viewer = open_viewer(None, origin=living[0].url)
+        viewer.expected_faults = EXPECTED
+        viewer.page.add_init_script(
+            "const wait = setTimeout; window.setTimeout = (f, ms, ...more) => (ms === 15000 ? 0 : wait(f, ms, ...more))"
+        )
+        with viewer.page.expect_response(STREAM):
+            viewer.open(path)
+        return viewer
+
+    return open_it
+
+
+def test_a_row_that_is_written_is_on_the_map_in_the_count_and_in_the_chart_without_a_reload(
+    open_live: Callable[..., Any], living: tuple[Mortal, Callable[[str, int], None]], differ: Callable[..., int]
+) -> None:
+    _, write = living
+    viewer = open_live(f"/?layers=crime&filter.crime=category='burglary'&tab=chart&chart=category{NEAR}")
+    page = viewer.page
+    page.get_by_role("button", name="As a table").click()
+    before, picture = viewer.count("crime"), viewer.picture()
+    write(INSERT, 40)
+    expect(page.locator(".count[data-layer=crime]")).to_contain_text(f"{before + 40:,} of")
+    expect(page.get_by_role("tabpanel", name="Chart").locator("tbody")).to_contain_text(f"{before + 40:,}")
+    viewer.settle()
+    assert differ(picture, viewer.picture()) > 200
+
+
+def test_after_the_server_was_away_the_page_catches_up(
+    open_live: Callable[..., Any], living: tuple[Mortal, Callable[[str, int], None]]
+) -> None:
+    server, write = living
+    viewer = open_live(f"/?layers=crime,trees{NEAR}")
+    before = viewer.count("crime")
+    server.close()
+    write(INSERT, 3)
+    with viewer.page.expect_response(STREAM):
+        server.start()
+    expect(viewer.page.locator(".count[data-layer=crime]")).to_contain_text(f"{before + 3:,}")
+
+
+def test_layers_that_are_switched_on_are_followed_too_and_a_hidden_page_follows_none(
+    open_live: Callable[..., Any], living: tuple[Mortal, Callable[[str, int], None]]
+) -> None:
+    viewer = open_live(f"/?layers=trees{NEAR}")
+    page, (_, write) = viewer.page, living
+    with page.expect_response(re.compile(r"/api/changes\?layers=crime,trees$")):
+        viewer.switch("Reported crime").check()
+    viewer.settle()
+    before = viewer.count("crime")
+    hide = "Object.defineProperty(document, 'hidden', {value: %s, configurable: true})"
+    event = "document.dispatchEvent(new Event('visibilitychange'))"
+    page.evaluate(hide % "true" + ";" + event)
+    write(INSERT, 2)
+    with page.expect_response(STREAM):
+        page.evaluate(hide % "false" + ";" + event)
+    expect(page.locator(".count[data-layer=crime]")).to_contain_text(f"{before + 2:,}")

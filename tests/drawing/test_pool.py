@@ -1,0 +1,177 @@
+"""Processes that draw: what becomes of an order, and of those after it, when one crashes, hangs or has drawn enough."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from geoserver.drawing import MapOrder, Pool
+from geoserver.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RED = {"version": 8, "sources": {}, "layers": [{"id": "b", "type": "background", "paint": {"background-color": "red"}}]}
+
+
+def order(style: object = RED, *, ratio: int = 1, over: str = "", format: str = "png") -> MapOrder:  # noqa: A002
+    return MapOrder(json.dumps(style).encode(), {}, (60, 40), ratio, 0, 0, 2, over, format)
+
+
+class Studio:
+    """A pool and the loop that it lives in."""
+
+    def __init__(self, workers: int = 1, **settings: float) -> None:
+        self.runner = asyncio.Runner()
+        self.pool = Pool(workers, **settings)  # type: ignore[arg-type]
+
+    async def ask(self, **asked: object) -> Image.Image:
+        body = await self.pool.draw("maps", order(**asked))  # type: ignore[arg-type]
+        return Image.open(io.BytesIO(body))
+
+    def draw(self, **asked: object) -> Image.Image:
+        return self.runner.run(self.ask(**asked))
+
+    @property
+    def pid(self) -> int:
+        (pid,) = self.pool.pids
+        return pid
+
+    def close(self) -> None:
+        self.runner.run(self.pool.stop())
+        self.runner.close()
+
+
+@contextlib.contextmanager
+def open_studio(**settings: float) -> Iterator[Studio]:
+    """One with a process that has drawn; skips where the libraries that draw are missing."""
+    made = Studio(**settings)  # type: ignore[arg-type]
+    try:
+        made.draw()
+        yield made
+    except UnavailableError as error:
+        if made.pool.problem:
+            pytest.skip(str(error))
+        raise
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def studio() -> Iterator[Studio]:
+    with open_studio() as made:
+        yield made
+
+
+def test_a_picture_has_the_size_and_the_colour_that_were_asked_for(studio: Studio) -> None:
+    picture = studio.draw(ratio=2)
+    assert picture.size == (120, 80)
+    assert picture.getpixel((50, 30)) == (255, 0, 0)
+
+
+@pytest.mark.parametrize("format", ["png", "webp", "jpeg"])
+def test_each_format_is_what_it_is_called(studio: Studio, format: str) -> None:  # noqa: A002
+    assert studio.draw(format=format).format == format.upper()
+
+
+def test_what_is_laid_over_a_map_is_seen_on_it(studio: Studio) -> None:
+    over = (
+        '<svg xmlns="http://www.w3.org/2000/svg" width="60" height="40"><rect width="9" height="9" fill="#00f"/></svg>'
+    )
+    picture = studio.draw(over=over, ratio=2)
+    assert picture.getpixel((9, 9)) == (0, 0, 255)
+    assert picture.getpixel((30, 30)) == (255, 0, 0)
+
+
+def test_a_process_that_is_killed_at_work_is_one_refusal(studio: Studio) -> None:
+    pid = studio.pid
+    os.kill(pid, signal.SIGSTOP)
+
+    async def ask() -> None:
+        asked = asyncio.create_task(studio.ask())
+        await asyncio.sleep(0.1)
+        os.kill(pid, signal.SIGKILL)
+        await asked
+
+    with pytest.raises(UnavailableError):
+        studio.runner.run(ask())
+    studio.draw()
+    assert studio.pid != pid
+
+
+def test_a_process_that_is_killed_while_it_waits_is_noticed_by_nobody(studio: Studio) -> None:
+    pid = studio.pid
+    os.kill(pid, signal.SIGKILL)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    studio.draw()
+    assert studio.pid != pid
+
+
+def test_a_process_that_hangs_is_ended_and_is_one_refusal(studio: Studio) -> None:
+    studio.pool._deadline = 0.3
+    pid = studio.pid
+    os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(UnavailableError):
+        studio.draw()
+    studio.pool._deadline = 30
+    studio.draw()
+    assert studio.pid != pid
+
+
+def test_a_broken_style_is_one_refusal_and_the_process_goes_on(studio: Studio) -> None:
+    before = studio.pid
+    for style in ("", 5, [RED]):
+        with pytest.raises(UnavailableError):
+            studio.draw(style=style)
+    assert studio.draw().getpixel((0, 0)) == (255, 0, 0)
+    assert studio.pid == before
+
+
+def test_a_process_is_replaced_after_so_many_pictures() -> None:
+    with open_studio(most_drawn=2) as studio:
+        first = studio.pid
+        studio.draw()
+        studio.draw()
+        assert studio.pid != first
+
+
+def test_what_finds_the_queue_full_is_refused_at_once(studio: Studio) -> None:
+    pid = studio.pid
+    os.kill(pid, signal.SIGSTOP)
+
+    async def ask() -> int:
+        waiting = [asyncio.create_task(studio.ask()) for _ in range(33)]
+        await asyncio.sleep(0.1)
+        with pytest.raises(UnavailableError, match="Too many"):
+            await studio.ask()
+        os.kill(pid, signal.SIGCONT)
+        return len(await asyncio.gather(*waiting))
+
+    assert studio.runner.run(ask()) == 33
+
+
+def test_nothing_is_left_when_a_pool_stops(studio: Studio) -> None:
+    pid = studio.pid
+    folder = Path(f"/proc/{pid}/cwd").readlink()
+    studio.runner.run(studio.pool.stop())
+    assert not folder.exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_process_that_draws_reaches_no_network_and_no_files(studio: Studio) -> None:
+    pid = studio.pid
+    assert "Seccomp:\t2" in Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    source = {"type": "geojson", "data": "file:///etc/passwd"}
+    layer = {"id": "a", "type": "circle", "source": "a"}
+    with pytest.raises(UnavailableError):
+        studio.draw(style=RED | {"sources": {"a": source}, "layers": [layer]})

@@ -1,0 +1,24 @@
+import { mount } from "svelte";
+import "maplibre-gl/dist/maplibre-gl.css";
+import "../map/map.css";
+import "../dress/tokens.css";
+import "../ui/style.css";
+import "./embed.css";
+import { Messages } from "./messages.ts";
+import { parseOptions } from "./options.ts";
+import { whenSeen } from "./seen.ts";
+import Widget from "./Widget.svelte";
+import { readWords } from "./words.ts";
+
+const target = document.getElementById("app")!;
+const { options, state } = parseOptions(location.search);
+const say = readWords(document);
+// Until somebody sees it, the picture that the server has put there is enough.
+void whenSeen(target).then(() => {
+  const picture = target.querySelector("picture");
+  target.replaceChildren();
+  mount(Widget, {
+    target,
+    props: { options, search: state, hash: location.hash, say, picture, messages: new Messages(options.id, window) },
+  });
+});

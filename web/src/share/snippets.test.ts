@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { sizeOf, startWith, writeQuery } from "./options.ts";
+import { KINDS, writeSnippet, type Told } from "./snippets.ts";
+
+const options = startWith("map", "Burglaries", "en");
+const shared = "?v=1&layers=crime&filter.crime=category%20IN%20('burglary','theft')&tab=chart&bar=time&compare=side&map=13/45.2/-28.6";
+const told: Told = {
+  site: "https://city.example/maps/",
+  widget: `https://city.example/maps/embed${writeQuery(shared, options)}`,
+  page: "https://city.example/maps/?layers=crime&filter.crime=category='burglary'",
+  picture: "https://city.example/maps/static/light/-28.6,45.2,13/800x500.png?layers=crime",
+  name: "Burglaries",
+  source: "Source: City",
+  open: "Open the map",
+  all: "Show all of it",
+  size: sizeOf(options),
+  options,
+};
+
+test("a widget shows the state of the page, and what was chosen for it alone", () => {
+  const asked = new URLSearchParams(writeQuery(shared, options));
+  assert.deepEqual(Object.fromEntries(asked), {
+    layers: "crime",
+    "filter.crime": "category IN ('burglary','theft')",
+    map: "13/45.2/-28.6",
+    title: "Burglaries",
+    lang: "en",
+  });
+  const more = writeQuery(shared, {
+    ...options,
+    views: ["table", "map"],
+    title: " ",
+    parts: ["legend"],
+    free: true,
+    theme: "dark",
+    language: "fr",
+  });
+  const said = Object.fromEntries(new URLSearchParams(more));
+  assert.deepEqual(
+    [said["show"], said["title"], said["hide"], said["filters"], said["base"], said["lang"]],
+    ["map,table", "", "count,zoom,open", "free", "dark", "fr"],
+  );
+});
+
+test("sizes are those that a widget can have", () => {
+  assert.deepEqual(sizeOf({ ...options, shape: "4:3" }), { width: 800, height: 600 });
+  assert.deepEqual(sizeOf({ ...options, wide: false, width: 5, height: NaN }), { width: 120, height: 120 });
+  assert.deepEqual(sizeOf({ ...options, wide: false, width: 640.4, height: 1e9 }), { width: 640, height: 4000 });
+});
+
+test("every snippet for a page has the picture, the source, a lazy frame with a title and no script of anybody else", () => {
+  for (const kind of KINDS) {
+    const text = writeSnippet(kind, told).join("\n");
+    assert.match(text, kind === "markdown" ? /Source: City/ : /<figcaption>Source: City · <a href=/);
+    assert.ok(text.includes(kind === "markdown" ? told.picture : "/static/light/"), kind);
+    if (/<iframe|<city-map/.test(text)) assert.match(text, / title="Burglaries"/);
+    if (/<iframe/.test(text)) assert.match(text, /<iframe[^>]* loading="lazy"/);
+    if (kind !== "markdown" && kind !== "script") assert.match(text, /<noscript><a href="[^"]+"><img [^>]*alt="Burglaries"/);
+    for (const [, source] of text.matchAll(/<script[^>]* src="([^"]+)"/g)) assert.equal(source, "https://city.example/maps/element.js");
+  }
+});
+
+test("no title ends what it stands in", () => {
+  const name = `"><script>alert('1')</script> & [a](b) *c* \`d\``;
+  for (const kind of KINDS) {
+    for (const text of writeSnippet(kind, { ...told, name, source: name, open: name, all: name })) {
+      assert.ok(!text.includes("<script>alert"), kind);
+      if (kind === "markdown") assert.ok(!/(^|[^\\])\[a\]\(b\)/.test(text));
+      else if (text.includes("<figure")) assert.ok(text.includes("&quot;&gt;&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt; &amp; "), kind);
+    }
+  }
+});
+
+test("an address in Markdown ends where it ends", () => {
+  const [text] = writeSnippet("markdown", { ...told, page: "https://city.example/?filter.a=x%20IN%20(1)" });
+  assert.match(text!, /\]\(https:\/\/city\.example\/\?filter\.a=x%20IN%20%281%29\)$/);
+});

@@ -1,0 +1,109 @@
+/** What is pasted into pages of others. Nothing in it loads a script of anybody else, and every value is escaped. */
+import type { Options } from "./options.ts";
+
+export const KINDS = ["iframe", "script", "wordpress", "element", "markdown", "amp"] as const;
+export type Kind = (typeof KINDS)[number];
+
+export interface Told {
+  /** Where the server is, with a slash at its end. */
+  site: string;
+  /** Whole addresses: of the widget, of the map for everybody, and of its picture. */
+  widget: string;
+  page: string;
+  picture: string;
+  /** What the widget is called, where it shows no title too. */
+  name: string;
+  /** Whose data it is and under which licence, in one line. */
+  source: string;
+  open: string;
+  /** What is pressed where a page shows a part of the widget alone. */
+  all: string;
+  size: { width: number; height: number };
+  options: Pick<Options, "wide" | "shape" | "language">;
+}
+
+const ESCAPES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+/** For text and for attributes in quotes. */
+export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (sign) => ESCAPES[sign]!);
+/** Within Markdown; in brackets, too. */
+const escapeMarkdown = (text: string): string =>
+  escapeHtml(text)
+    .replace(/[\\`*_[\]()#!|~]/g, "\\$&")
+    .replace(/\s+/g, " ");
+/** An address that no bracket of Markdown ends. */
+const escapeAddress = (url: string): string => url.replaceAll("(", "%28").replaceAll(")", "%29").replaceAll("'", "%27");
+
+const attributes = (said: Record<string, string | number | true | null>): string =>
+  Object.entries(said)
+    .filter(([, value]) => value !== null)
+    .map(([name, value]) => (value === true ? ` ${name}` : ` ${name}="${escapeHtml(String(value))}"`))
+    .join("");
+
+function writePicture({ page, picture, name, size }: Told): string {
+  const { width, height } = size;
+  const said = { src: picture, alt: name, width, height, loading: "lazy", style: "max-width:100%;height:auto" };
+  return `<a${attributes({ href: page })}><img${attributes(said)}></a>`;
+}
+
+/** What stands around it: whose data it is, and the way to the whole map. */
+function writeFigure(told: Told, lines: string[], noscript = true): string {
+  const { page, source, open, options } = told;
+  return [
+    `<figure${attributes({ lang: options.language, style: "margin:0" })}>`,
+    ...lines,
+    ...(noscript ? [`<noscript>${writePicture(told)}</noscript>`] : []),
+    `<figcaption>${source ? `${escapeHtml(source)} · ` : ""}<a${attributes({ href: page })}>${escapeHtml(open)}</a></figcaption>`,
+    "</figure>",
+  ].join("\n");
+}
+
+function writeFrame({ widget, name, size, options }: Told): string {
+  const { width, height } = size;
+  const ratio = options.shape.replace(":", "/");
+  const style = options.wide ? `border:0;width:100%;height:auto;aspect-ratio:${ratio}` : "border:0;max-width:100%";
+  return `<iframe${attributes({ src: widget, title: name, width, height, loading: "lazy", allow: "fullscreen", style })}></iframe>`;
+}
+
+const writeScript = ({ site }: Told): string => `<script${attributes({ src: `${site}element.js`, defer: true })}></script>`;
+
+/** `<city-map>` with these attributes; it is as wide as its place. */
+function writeElement(told: Told, from: Record<string, string>, inside: string[] = []): string {
+  const { options, size, name } = told;
+  const shape: Record<string, string | number> = options.wide
+    ? { ratio: options.shape }
+    : { height: size.height, style: `max-width:${size.width}px` };
+  const opening = `<city-map${attributes({ ...from, title: name, ...shape })}>`;
+  return inside.length ? [opening, ...inside, "</city-map>"].join("\n") : `${opening}</city-map>`;
+}
+
+function writeAmp({ widget, name, picture, size, all }: Told): string[] {
+  const { width, height } = size;
+  const said = { src: widget, title: name, width, height, layout: "responsive", sandbox: "allow-scripts allow-popups" };
+  return [
+    `<amp-iframe${attributes({ ...said, frameborder: 0, resizable: true })}>`,
+    `<amp-img${attributes({ src: picture, alt: name, layout: "fill", placeholder: true })}></amp-img>`,
+    `<div${attributes({ overflow: true, tabindex: 0, role: "button", "aria-label": all })}>${escapeHtml(all)}</div>`,
+    "</amp-iframe>",
+  ];
+}
+
+/** The text of each kind; what stands apart, such as a link on a line of its own, is a text of its own. */
+export function writeSnippet(kind: Kind, told: Told): string[] {
+  const { widget, site, page, picture, name, source, open } = told;
+  switch (kind) {
+    case "iframe":
+      return [writeFigure(told, [writeFrame(told)])];
+    case "script":
+      return [[writeScript(told), writeFigure(told, [writeElement(told, { src: widget }, [writePicture(told)])], false)].join("\n")];
+    case "wordpress":
+      return [widget, `<!-- wp:html -->\n${writeFigure(told, [writeFrame(told)])}\n<!-- /wp:html -->`];
+    case "element":
+      return [[writeScript(told), writeFigure(told, [writeElement(told, { server: site, query: new URL(widget).search })])].join("\n")];
+    case "markdown": {
+      const [at, of] = [escapeAddress(page), escapeAddress(picture)];
+      return [`[![${escapeMarkdown(name)}](${of})](${at})\n\n${escapeMarkdown(source)} · [${escapeMarkdown(open)}](${at})`];
+    }
+    case "amp":
+      return [writeFigure(told, writeAmp(told))];
+  }
+}

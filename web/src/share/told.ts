@@ -1,0 +1,67 @@
+/** What the page's map shows, in words and addresses for pages of others. */
+import { partsOf, sharedParts } from "../filter/parts.ts";
+import { pictureOf } from "../element/address.ts";
+import type { LayerSummary } from "../query/types.ts";
+import type { MapState } from "../state/map-state.svelte.ts";
+import { tellCount } from "../ui/counts.ts";
+import { sizeOf, writeQuery, type Options } from "./options.ts";
+import type { Told } from "./snippets.ts";
+import type { Say } from "./words.ts";
+
+/** Layers that a title names before it is the city's. */
+const NAMED = 3;
+
+const listOn = (viewer: MapState): LayerSummary[] => viewer.layers.filter(({ id }) => viewer.on.includes(id));
+const filtersOf = (viewer: MapState, id: string): string[] => {
+  const detail = viewer.known.detail(id);
+  return detail ? partsOf(viewer, detail).map(({ text }) => text) : [];
+};
+
+export function proposeTitle(viewer: MapState): string {
+  const layers = listOn(viewer);
+  if (!layers.length || layers.length > NAMED) return viewer.city?.title ?? document.title;
+  const title = new Intl.ListFormat(viewer.words.locale).format(layers.map((layer) => layer.title));
+  const own = layers.length === 1 ? filtersOf(viewer, layers[0]!.id) : [];
+  const parts = [...own, ...sharedParts(viewer).map(({ text }) => text)];
+  return parts.length ? `${title}: ${parts.join(", ")}` : title;
+}
+
+/** What is shown, layer by layer: what narrows it, and how many rows that leaves. */
+export function describeView(viewer: MapState): string[] {
+  const shared = sharedParts(viewer).map(({ text }) => text);
+  return listOn(viewer).map((layer) => {
+    const parts = [...filtersOf(viewer, layer.id), ...shared, tellCount(viewer, layer)].filter(Boolean);
+    return parts.length ? `${layer.title}: ${parts.join(" · ")}` : layer.title;
+  });
+}
+
+function describeSource(viewer: MapState): string {
+  const { t } = viewer.words;
+  const details = listOn(viewer).flatMap((layer) => viewer.known.detail(layer.id) ?? []);
+  const list = (texts: string[]): string => [...new Set(texts.filter(Boolean))].join(", ");
+  const [owners, licences] = [list(details.map(({ attribution }) => attribution)), list(details.map(({ license }) => license))];
+  return [owners && `${t("source")}: ${owners}`, licences && `${t("licence")}: ${licences}`].filter(Boolean).join(" · ");
+}
+
+/** Where the page lives, with a slash at its end. */
+export const siteOf = (): string => new URL(".", location.href).href;
+
+/** `drawn` says whether there is a picture of this very view; else there is one of where the first layer lies. */
+export function tell(viewer: MapState, say: Say, options: Options, drawn: boolean): Told {
+  const site = siteOf();
+  const widget = new URL(`embed${writeQuery(viewer.shared, options)}`, site);
+  const size = sizeOf(options);
+  const lies = new URL(`layers/${encodeURIComponent(viewer.on[0] ?? "")}/map.png`, site).href;
+  return {
+    site,
+    widget: widget.href,
+    page: new URL(viewer.shared, site).href,
+    picture: drawn ? (pictureOf(widget, size) ?? lies) : lies,
+    name: options.title.trim() || proposeTitle(viewer),
+    source: describeSource(viewer),
+    open: say("open"),
+    all: say("all"),
+    size,
+    options,
+  };
+}
