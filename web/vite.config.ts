@@ -19,26 +19,29 @@ const PAGES = {
 };
 
 export default defineConfig(({ mode }) => {
- const name = mode === "embed" ? "embed" : "page";
- return {
-  plugins: [maplibre(), sheet(), messages(), fresh(), gather(PAGES[name].main), preload(), precompress(), svelte()],
-  // The page works wherever it is put: at "/", or under a path behind a proxy.
-  base: "./",
-  worker: { format: "es" },
-  // MapLibre's sources are written for it: a field that is only declared is not set by the class that declares it.
-  oxc: { typescript: { removeClassFieldsWithoutInitializer: true }, assumptions: { setPublicClassFields: true } },
-  build: {
-    target: "es2022",
-    // MapLibre alone is larger than Vite's advice; `npm run size` watches what is ours.
-    chunkSizeWarningLimit: 1500,
-    modulePreload: { polyfill: false },
-    assetsInlineLimit: 0,
-    emptyOutDir: name === "page",
-    rolldownOptions: { input: PAGES[name].html, output: { codeSplitting: { includeDependenciesRecursively: false, groups: [...chunks, together(name)] } } },
-  },
-  server: {
-    host: "127.0.0.1",
-    proxy: Object.fromEntries(["/api", "/tiles", "/styles", "/fonts", "/sprites"].map((path) => [path, SERVER])),
-  },
-};
+  const name = mode === "embed" ? "embed" : "page";
+  return {
+    plugins: [maplibre(), sheet(), messages(), fresh(), gather(PAGES[name].main), preload(), precompress(), svelte()],
+    // The page works wherever it is put: at "/", or under a path behind a proxy.
+    base: "./",
+    worker: { format: "es" },
+    // MapLibre's sources are written for it: a field that is only declared is not set by the class that declares it.
+    oxc: { typescript: { removeClassFieldsWithoutInitializer: true }, assumptions: { setPublicClassFields: true } },
+    build: {
+      target: "es2022",
+      // MapLibre alone is larger than Vite's advice; `npm run size` watches what is ours.
+      chunkSizeWarningLimit: 1500,
+      modulePreload: { polyfill: false },
+      assetsInlineLimit: 0,
+      emptyOutDir: name === "page",
+      rolldownOptions: {
+        input: PAGES[name].html,
+        output: { codeSplitting: { includeDependenciesRecursively: false, groups: [...chunks, together(name)] } },
+      },
+    },
+    server: {
+      host: "127.0.0.1",
+      proxy: Object.fromEntries(["/api", "/tiles", "/styles", "/fonts", "/sprites"].map((path) => [path, SERVER])),
+    },
+  };
 });
