@@ -240,9 +240,10 @@ ADDRESSES: dict[str, list[str]] = {
     "/signin/openid": ["/signin/openid"],
     "/signin/callback": ["/signin/callback?code=x&state=y"],
 }
-# Routes that tell of the server, not of layers, or that write: what they say is tested elsewhere, and here that they
-# name nothing that is hidden.
+# Routes that tell of the server, not of layers, or that write, or that ask in nobody's name: what they say is tested
+# elsewhere, and here that they name nothing that is hidden.
 OTHERS: dict[str, list[str]] = {
+    "/embed": ["/embed?layers=nothing"],
     "/readyz": ["/readyz"],
     "/metrics": ["/metrics"],
     "/api/me": ["/api/me"],
@@ -415,6 +416,16 @@ def test_who_may_see_all_finds_what_is_hidden_from_others(world: World) -> None:
         assert any(text in told.text for text in hidden), address
     readings = world.ask("full", "/api/layers/people/features/1/readings").json()
     assert readings["readings"][0]["pulse"] > NUMBER
+
+
+@pytest.mark.parametrize("address", ["/embed", "/embed?layers=people,stops", "/embed?layers=people&show=table&lang=fr"])
+def test_a_widget_is_that_of_nobody_whoever_asks_for_it(world: World, address: str) -> None:
+    expected = world.ask("nobody", address)
+    assert CANARY not in expected.text
+    for caller in ("rows", "narrow", "full"):
+        told = world.ask(caller, address)
+        assert (told.status_code, told.content) == (200, expected.content)
+        assert told.headers["cache-control"].startswith("public")
 
 
 def test_what_tells_of_the_server_names_nothing_that_is_hidden(world: World) -> None:

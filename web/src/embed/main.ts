@@ -4,7 +4,6 @@ import "../map/map.css";
 import "../dress/tokens.css";
 import "../ui/style.css";
 import "./embed.css";
-import { Messages } from "./messages.ts";
 import { parseOptions } from "./options.ts";
 import { whenSeen } from "./seen.ts";
 import Widget from "./Widget.svelte";
@@ -19,6 +18,6 @@ void whenSeen(target).then(() => {
   target.replaceChildren();
   mount(Widget, {
     target,
-    props: { options, search: state, hash: location.hash, say, picture, messages: new Messages(options.id, window) },
+    props: { options, search: state, hash: location.hash, say, picture },
   });
 });

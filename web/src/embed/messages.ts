@@ -14,12 +14,9 @@ export interface Told {
 /** Who is around the widget: its own window where there is nobody. */
 export interface Around {
   parent: { postMessage: (message: unknown, target: string) => void };
-  addEventListener: (name: "message", heard: (event: Pick<MessageEvent, "data" | "source">) => void) => void;
 }
 
-/** Characters of a query from outside; a longer address no server takes. */
-const LONGEST = 16_384;
-export const OURS = "city-map";
+const OURS = "city-map";
 
 export class Messages {
   #id: string;
@@ -44,15 +41,6 @@ export class Messages {
     this.tell("height", { height });
     if (this.#id) this.#post({ "datawrapper-height": { [this.#id]: height } });
     this.#post({ sentinel: "amp", type: "embed-size", height });
-  }
-
-  /** Hear queries from the page around, and from nobody else. */
-  onQuery(take: (query: string) => void): void {
-    this.#around.addEventListener("message", ({ data, source }) => {
-      if (source !== this.#around.parent || typeof data !== "object" || data === null) return;
-      const { target, query } = data as { target?: unknown; query?: unknown };
-      if (target === OURS && typeof query === "string" && query.length <= LONGEST) take(query);
-    });
   }
 
   #post(message: unknown): void {

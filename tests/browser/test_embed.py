@@ -1,0 +1,303 @@
+"""The widget in pages of another origin, which nobody here controls: framed, sandboxed, under a strict policy."""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from geoserver import assets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Frame, Page
+
+BURGLARIES = "layers=crime&filter.crime=" + quote("category='burglary'")
+SEVERAL = 10
+NO_WEBGL = (
+    "const own = HTMLCanvasElement.prototype.getContext; HTMLCanvasElement.prototype.getContext ="
+    " function (kind, ...more) { return /webgl/.test(kind) ? null : own.call(this, kind, ...more) }"
+)
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+IDLE = "#map[data-state=idle]"
+STYLE = "body {margin: 1rem auto; max-width: 45rem; font: 1rem/1.5 serif} iframe {border: 0; width: 100%}"
+LISTENS = "var heard = []; addEventListener('message', event => heard.push(event.data))"
+TEXT = "<p>" + "An article goes on and on. " * 60 + "</p>"
+
+
+class Host:
+    """A page of others, on `localhost` while the map is on 127.0.0.1: another site in every respect."""
+
+    def __init__(self, site: str, browser: Browser) -> None:
+        self.site = site
+        self.pages: dict[str, tuple[str, dict[str, str]]] = {}
+        self._browser = browser
+        self.requests: list[str] = []
+        self.faults: list[str] = []
+        self.expected: tuple[str, ...] = ("/static/", "favicon.ico")  # a picture may not be had
+        host = self
+
+        class Answer(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body, headers = host.pages.get(self.path, ("", {}))
+                self.send_response(200 if body else 404)
+                for name, value in {"Content-Type": "text/html; charset=utf-8", **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.origin = f"http://localhost:{self.server.server_port}"
+
+    def frame(self, query: str = BURGLARIES, height: int = 440, more: str = "") -> str:
+        return f'<iframe src="{self.site}/embed?{query}" height="{height}" title="A map" {more}></iframe>'
+
+    def open(
+        self, body: str, headers: dict[str, str] | None = None, *, page: Page | None = None, **context: Any
+    ) -> Page:
+        """A page with this in it, in a fresh context unless there is one."""
+        viewport = '<meta name="viewport" content="width=device-width">'
+        head = f"<meta charset=utf-8>{viewport}<title>News</title><style>{STYLE}</style><script>{LISTENS}</script>"
+        self.pages["/"] = (f"<!doctype html><html lang=en>{head}<main><h1>News</h1>{body}</main></html>", headers or {})
+        options = {"viewport": {"width": 900, "height": 700}, "locale": "en-GB", "reduced_motion": "reduce"} | context
+        if page is not None:
+            page.goto(f"{self.origin}/")
+            return page
+        page = self._browser.new_context(**options).new_page()
+        page.set_default_timeout(60_000)
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on(
+            "console",
+            lambda message: (
+                self.faults.append(f"{message.text} {message.location['url']}") if message.type == "error" else None
+            ),
+        )
+        page.goto(f"{self.origin}/")
+        return page
+
+    def check(self) -> None:
+        """No script failed, and nobody but the two servers was asked."""
+        assert [fault for fault in self.faults if not any(part in fault for part in self.expected)] == []
+        known = {urlsplit(self.site).netloc, urlsplit(self.origin).netloc, ""}
+        assert {urlsplit(url).netloc for url in self.requests} <= known
+
+    def of(self, part: str) -> list[str]:
+        """What was asked of the map's server."""
+        return [url for url in self.requests if url.startswith(f"{self.site}/{part}")]
+
+
+@pytest.fixture
+def host(browser: Browser, built_viewer: Path, server: Any) -> Iterator[Host]:
+    assert built_viewer
+    host = Host(server.url, browser)
+    yield host
+    for context in browser.contexts:
+        context.close()
+    host.server.shutdown()
+    host.server.server_close()
+    host.check()
+
+
+def inside(page: Page, at: int = 0) -> Frame:
+    return page.frames[1 + at]
+
+
+def drawn(page: Page, at: int = 0) -> Frame:
+    frame = inside(page, at)
+    frame.wait_for_selector(IDLE)
+    return frame
+
+
+def heard(page: Page, event: str) -> list[Any]:
+    return page.evaluate("name => heard.filter(each => each.event === name).map(each => each.detail)", event)
+
+
+STRICT = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; frame-src {}"
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "policy"),
+    [("plain", "", ""), ("sandboxed", 'sandbox="allow-scripts"', ""), ("strict", "", STRICT)],
+)
+def test_a_map_is_drawn_in_a_page_of_others(host: Host, output: Path, name: str, more: str, policy: str) -> None:
+    headers = {"Content-Security-Policy": policy.format(host.site)} if policy else {}
+    page = host.open(TEXT[:400] + host.frame(more=more) + TEXT, headers)
+    frame = drawn(page)
+    expect(frame.locator(".count")).to_contain_text(" of ")
+    expect(frame.get_by_label("Active filters").get_by_text("Burglary")).to_be_visible()
+    expect(frame.get_by_role("link", name="Open the full map")).to_have_attribute("target", "_blank")
+    expect(frame.locator("footer")).to_contain_text("Licence: CC-BY-4.0")
+    assert frame.evaluate("document.cookie") == "" if name != "sandboxed" else frame.evaluate("origin") == "null"
+    page.screenshot(path=output / f"embed-{name}.png")
+
+
+def test_a_widget_asks_for_nothing_that_its_page_has_told(host: Host) -> None:
+    drawn(host.open(host.frame()))
+    assert host.of("api/") == host.of("styles/") == []
+    assert [url for url in host.of("tiles/") if ".json" in url] == []
+
+
+def test_a_widget_without_a_map_asks_for_no_part_of_one(host: Host) -> None:
+    page = host.open(host.frame(f"{BURGLARIES}&show=table"))
+    expect(inside(page).get_by_role("grid")).to_be_visible()
+    assert host.of("tiles/") == host.of("styles/") == []
+
+
+def test_views_that_are_offered_are_opened_by_tabs(host: Host, output: Path) -> None:
+    page = host.open(host.frame(f"{BURGLARIES}&show=map,chart,table", 560))
+    frame = drawn(page)
+    frame.get_by_role("tab", name="Chart").click()
+    expect(frame.locator(".chart svg").first).to_be_visible()
+    expect(frame.get_by_role("button", name="Show all")).to_have_count(0)
+    frame.get_by_role("tab", name="Chart").press("ArrowRight")
+    expect(frame.get_by_role("grid")).to_be_visible()
+    page.screenshot(path=output / "embed-table.png")
+
+
+def test_what_narrows_it_can_be_changed_where_that_is_free_alone(host: Host, output: Path) -> None:
+    page = host.open(host.frame() + host.frame(f"{BURGLARIES}&filters=free", 560))
+    locked, free = drawn(page, 0), inside(page, 1)
+    expect(locked.get_by_role("button", name="Filters")).to_have_count(0)
+    expect(locked.get_by_role("button", name="Remove filter")).to_have_count(0)
+    free.locator("footer").scroll_into_view_if_needed()
+    free.wait_for_selector(IDLE)
+    free.get_by_role("button", name="Filters").click()
+    free.get_by_role("checkbox", name="Theft ").first.check()
+    expect(free.get_by_label("Active filters")).to_contain_text("Theft, Burglary")
+    page.screenshot(path=output / "embed-free.png")
+    free.get_by_role("button", name="Close").press("Escape")
+    expect(free.get_by_role("checkbox")).to_have_count(0)
+
+
+def test_it_tells_the_page_around_what_is_shown_and_takes_over_what_that_wants(host: Host) -> None:
+    page = host.open(host.frame(f"{BURGLARIES}&id=story&show=map,table"))
+    frame = drawn(page)
+    page.wait_for_function("heard.some(each => each.event === 'change' && 'crime' in each.detail.counts)")
+    told = heard(page, "change")[-1]
+    assert told["filters"] == {"crime": "category='burglary'"}
+    assert "layers=crime" in told["query"]
+    assert heard(page, "ready") == [{}]
+    height = heard(page, "height")[-1]["height"]
+    assert 260 < height < 900
+    said = page.evaluate("heard.filter(each => !each.source)")
+    assert {"datawrapper-height": {"story": height}} in said
+    assert {"sentinel": "amp", "type": "embed-size", "height": height} in said
+    page.evaluate("frames[0].postMessage({target: 'city-map', query: '?layers=trees&filters=free&tab=table'}, '*')")
+    expect(frame.get_by_role("grid")).to_be_visible()
+    expect(frame.get_by_role("heading", name="Trees")).to_be_visible()
+    expect(frame.get_by_role("button", name="Filters")).to_have_count(0)  # a state is taken over, and nothing else
+    frame.get_by_role("grid").get_by_role("row").nth(1).click()
+    page.evaluate("frames[0].postMessage({target: 'else', query: '?layers=crime'}, '*')")
+    page.evaluate("frames[0].postMessage(null, '*')")
+    expect(frame.get_by_role("heading", name="Trees")).to_be_visible()
+
+
+def test_ten_widgets_fetch_each_script_once_and_draw_what_is_seen(host: Host) -> None:
+    page = host.open((host.frame() + TEXT) * SEVERAL)
+    drawn(page)
+    scripts = [url for url in host.of("assets/") if "/embed-" in url and url.endswith(".js")]
+    assert len(host.of("embed?")) == SEVERAL
+    transferred = page.evaluate("0")
+    for frame in page.frames[1:]:
+        frame.wait_for_load_state("load")
+        transferred += frame.evaluate(
+            "performance.getEntriesByType('resource').filter(each => /embed-.*js|maplibre/.test(each.name))"
+            ".reduce((sum, each) => sum + each.transferSize, 0)"
+        )
+    assert len(set(scripts)) == 1
+    sizes = sum((assets.root("web") / url.removeprefix(f"{host.site}/")).stat().st_size for url in set(scripts))
+    assert transferred < 3 * 10**6 > sizes
+    assert [frame.locator("#map").count() for frame in page.frames[1:]].count(1) < SEVERAL
+    last = page.frames[SEVERAL]
+    assert last.locator("picture, main").count()
+    last.frame_element().scroll_into_view_if_needed()
+    last.wait_for_selector(IDLE)
+
+
+def test_without_a_script_there_is_a_picture_with_what_is_to_be_known(host: Host, output: Path) -> None:
+    page = host.open(host.frame(), java_script_enabled=False)
+    frame = page.frame_locator("iframe")
+    expect(frame.get_by_role("heading", name="Reported crime")).to_be_visible()
+    expect(frame.locator(".count")).to_contain_text(" of ")
+    expect(frame.locator("noscript p")).to_contain_text("needs JavaScript")
+    expect(frame.get_by_role("link", name="Open the full map")).to_be_visible()
+    expect(frame.locator("noscript a")).to_have_attribute(
+        "href", f"{host.site}/download/crime.csv?filter=category%3D%27burglary%27"
+    )
+    assert len(host.of("static/light/auto/800x600.webp?")) == 1
+    page.screenshot(path=output / "embed-no-script.png")
+
+
+def test_without_webgl_there_is_the_table(host: Host, output: Path) -> None:
+    page = host.open("<p>Text.</p>")
+    page.add_init_script(NO_WEBGL)
+    host.open(host.frame(height=520), page=page)
+    frame = inside(page)
+    expect(frame.get_by_text("This browser cannot draw the map")).to_be_visible()
+    expect(frame.get_by_role("grid")).to_be_visible()
+    page.screenshot(path=output / "embed-no-webgl.png")
+
+
+def test_what_is_not_public_is_named_in_plain_words(host: Host) -> None:
+    page = host.open(host.frame("layers=secret"))
+    expect(inside(page).get_by_text("Not public, or no longer there: secret")).to_be_visible()
+
+
+def test_the_page_scrolls_on_over_the_map(host: Host) -> None:
+    page = host.open(TEXT[:300] + host.frame() + TEXT * 6)
+    frame = drawn(page)
+    link = frame.get_by_role("link", name="Open the full map").get_attribute("href")
+    page.mouse.move(450, 350)
+    page.mouse.wheel(0, 300)
+    page.wait_for_function("scrollY >= 250")
+    expect(frame.get_by_text("Hold Ctrl and scroll to zoom the map")).to_have_count(1)
+    assert frame.get_by_role("link", name="Open the full map").get_attribute("href") == link
+
+
+def test_a_widget_is_reached_and_left_by_keys(host: Host) -> None:
+    page = host.open(host.frame() + '<a href="#x" id="after">After</a>')
+    frame = drawn(page)
+    page.locator("h1").click()
+    page.keyboard.press("Tab")
+    skip = frame.get_by_role("link", name="Skip this map")
+    expect(skip).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(frame.locator("#foot")).to_be_focused()
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "after":
+            return
+    pytest.fail("the keyboard is kept in the widget")
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "more"),
+    [
+        ("dark", BURGLARIES + "&base=dark", {}),
+        ("rtl", BURGLARIES + "&dir=rtl&show=map,table", {}),
+        ("small", "layers=crime,bike-paths", {"size": 'style="width: 300px; height: 200px"'}),
+        ("phone", BURGLARIES + "&lang=de&show=map,chart", PHONE),
+    ],
+)
+def test_it_looks_right_and_every_reader_can_use_it(
+    host: Host, output: Path, name: str, query: str, more: dict[str, Any]
+) -> None:
+    page = host.open(host.frame(query, more=more.pop("size", "")), **more)
+    frame = drawn(page)
+    frame.wait_for_selector("footer .of")
+    assert frame.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.screenshot(path=output / f"embed-{name}.png")
+    results = Axe().run(page, options={"iframes": True})
+    assert results.violations_count == 0, results.generate_report()
