@@ -139,17 +139,36 @@ install_engines() {
 # has COMMAND: on the PATH, or where root's commands are.
 has() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ]; }
 
-# A pooler and a proxy to test with; without them those tests say that they are left out.
+# WordPress' own rules for what it embeds: its files alone, for its package would bring a web server and a database.
+unpack_wordpress() {
+    folder=$PWD/.setup/wordpress
+    if [ -d /usr/share/wordpress/wp-includes ] || [ -d "$folder/usr" ] || ! is_root_on_debian; then return; fi
+    say "WordPress' files, to test with (apt-get)"
+    rm -rf "$folder.new"
+    mkdir -p "$folder.new"
+    chmod 755 "$folder.new"
+    if (cd "$folder.new" && apt-get download wordpress && dpkg -x wordpress_*.deb . && rm wordpress_*.deb) >>.setup/servers.log 2>&1; then
+        rm -rf "$folder"
+        mv "$folder.new" "$folder"
+    else
+        say "Tests of WordPress are left out"
+    fi
+}
+
+# A pooler, a proxy and PHP to test with; without them those tests say that they are left out.
 install_servers() {
     packages=
+    has php || packages="$packages php-cli"
     has pgbouncer || packages="$packages pgbouncer"
     has nginx || packages="$packages nginx-light"
+    [ -n "$packages" ] || unpack_wordpress
     if [ -z "$packages" ] || ! is_root_on_debian; then return; fi
     say "To test with:$packages (apt-get)"
     run servers apt-get update
     without_services
     # shellcheck disable=SC2086 # several words
     (apt_install servers $packages) || say "Tests that need one of these are left out"
+    unpack_wordpress
 }
 
 # Debian would start what it installs, on a network port.

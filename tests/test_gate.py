@@ -103,12 +103,6 @@ ADDRESSES: dict[str, list[str]] = {
         "/?layers=people,stops&lang=fr",
         "/?layers=nothing",
     ],
-    "/embed": [
-        "/embed",
-        "/embed?layers=people",
-        "/embed?layers=people,stops&show=table&lang=fr",
-        "/embed?layers=nothing",
-    ],
     "/healthz": ["/healthz"],
     "/api/layers": ["/api/layers", "/api/layers?fields=id,title,count,bounds", "/api/layers?lang=fr"],
     "/api/layers/{layer_id}": per_layer("/api/layers/*", "", "lang=fr", "pay=1"),

@@ -69,9 +69,9 @@ const writeScript = ({ site }: Told): string => `<script${attributes({ src: `${s
 /** `<city-map>` with these attributes; it is as wide as its place. */
 function writeElement(told: Told, from: Record<string, string>, inside: string[] = []): string {
   const { options, size, name } = told;
-  const shape: Record<string, string | number> = options.wide
-    ? { ratio: options.shape }
-    : { height: size.height, style: `max-width:${size.width}px` };
+  // With a picture inside it is as high as the map would like to be.
+  const free: Record<string, string> = inside.length ? {} : { ratio: options.shape };
+  const shape: Record<string, string | number> = options.wide ? free : { height: size.height, style: `max-width:${size.width}px` };
   const opening = `<city-map${attributes({ ...from, title: name, ...shape })}>`;
   return inside.length ? [opening, ...inside, "</city-map>"].join("\n") : `${opening}</city-map>`;
 }
