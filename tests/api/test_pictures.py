@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import os
 import signal
+import time
 from typing import TYPE_CHECKING, Any
 
 import mercantile
 import numpy as np
 import pytest
+from counted_tiles import SOUTH, WEST
 from PIL import Image
 
 from geoserver.drawing.camera import fit, list_tiles
@@ -17,6 +19,7 @@ from geoserver.mapstates import Camera
 from geoserver.model import Bounds
 
 if TYPE_CHECKING:
+    from counted_tiles import World
     from fastapi import FastAPI
     from starlette.testclient import TestClient
 
@@ -249,3 +252,28 @@ def test_the_tiles_of_a_view_hold_its_corners_and_no_more_than_it_needs(zoom: fl
             assert (found.z, found.x, found.y) in {(tile.z, tile.x, tile.y) for tile in tiles}
     assert len(tiles) <= 6 * (4 if zoom > 16 else 1)
     assert not [*list_tiles(camera, size, (int(zoom) + 1, 22))]
+
+
+@pytest.mark.parametrize("served", [{"tile_max_age": 0}], indirect=True)
+def test_a_changed_row_is_another_picture_and_a_closed_layer_is_none(served: World) -> None:
+    address = f"/static/light/{WEST},{SOUTH},16/90x60.png?layers=stops&attribution=0"
+    first = served.ask(address)
+    assert first.status == 200, first.body
+    here = f"ST_SetSRID(ST_MakePoint({WEST}, {SOUTH}), 4326)"
+    served.execute(f"DELETE FROM layers.stops WHERE ST_DWithin(geom, {here}, 0.001)")
+    for _ in range(300):
+        after = served.ask(address, if_none_match=first.headers["etag"])
+        if after.status == 200:
+            break
+        time.sleep(0.1)
+    assert after.headers["etag"] != first.headers["etag"]
+    pictures = [np.asarray(Image.open(io.BytesIO(reply.body)).convert("RGB"), int) for reply in (first, after)]
+    assert np.abs(pictures[0] - pictures[1])[25:35, 40:50].max() > 40  # the point in the middle
+    file = served.workspace / "layers" / "stops.toml"
+    file.write_text('access = "restricted"\n' + file.read_text(encoding="utf-8"), encoding="utf-8")
+    for _ in range(300):
+        closed = served.ask(address)
+        if closed.status != 200:
+            break
+        time.sleep(0.1)
+    assert (closed.status, closed.body) == (404, served.ask("/api/layers/stops").body)

@@ -31,7 +31,7 @@ async def find_camera(view: View, drawn: Drawn, shown: Sequence[Shown], picture:
     if picture.camera is not None:
         return picture.camera
     city = view.catalog.city
-    limits = find_limits(city, drawn.loaded)
+    limits = find_limits(city, drawn.told)
     found: Bounds | None = None
     for one in shown:
         if one.narrowed and one.part.layer.has_rows:
@@ -45,7 +45,7 @@ async def find_camera(view: View, drawn: Drawn, shown: Sequence[Shown], picture:
         return fit(found, picture.size)
     if city.center:
         return Camera(city.zoom, city.center[1], city.center[0])
-    home = city.home or find_extent(drawn.loaded, limits)
+    home = city.home or find_extent(drawn.told, limits)
     return fit(home, picture.size) if home else _WORLD
 
 

@@ -81,8 +81,8 @@ async def map_picture(  # noqa: PLR0917 - FastAPI passes them by name
         order, lasting = await compose(request, view, drawn, picture)
         return Made(await studio.pool.draw("maps", order, client=client), lasting)
 
-    body, lasting = await studio.kept.get((Same(drawn.made_of), (view.grants, *picture.key)), draw)
     seen = view.of(drawn.layers)
+    body, lasting = await studio.kept.get((Same(drawn.made_of), (seen.scope, *picture.key)), draw)
     tag = build_etag(body, *([seen.scope] if seen.scope else []))
     headers = {"ETag": tag, **seen.headers(tiles.headers.fresh if lasting else "public, max-age=0")}
     if is_known(request.headers.get("if-none-match", ""), tag):

@@ -21,6 +21,7 @@ from geoserver.drawing import LOCAL, MapOrder
 from geoserver.drawing.camera import list_tiles
 from geoserver.drawing.native import adapt
 from geoserver.errors import BadParameterError, NotFoundError
+from geoserver.kept import Made, Same
 from geoserver.tilesets import render_world
 from geoserver.tiling import build_tilejson
 from geoserver.turns import client_of
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
 
     from geoserver.access import View
     from geoserver.api.pictures.asking import Picture
+    from geoserver.api.pictures.studio import Studio
     from geoserver.api.tile_server import TileServer
     from geoserver.api.tiles import Part
+    from geoserver.catalog import Catalog
     from geoserver.database.status import LayerStatus
     from geoserver.mapstates import Camera
     from geoserver.model import Layer, Tile
@@ -55,9 +58,10 @@ async def find_drawn(view: View, picture: Picture) -> Drawn:
     else:
         on = [await view.layer(layer_id) for layer_id in picture.state.layers]
     text = "".join(picture.state.filters.values()).casefold() + picture.state.area
-    drawn = Drawn(sorted(on, key=lambda seen: seen[0].id), loaded, "feature" in text, ())
-    told = sorted({layer.id for layer in drawn.layers})
-    states = [item for layer_id in told for item in view.whole[layer_id]]
+    limits = view.catalog.city.limits
+    named = limits if isinstance(limits, str) else ""
+    drawn = Drawn(sorted(on, key=lambda seen: seen[0].id), loaded, named, "feature" in text, ())
+    states = [item for layer_id in sorted(layer.id for layer in drawn.layers) for item in view.whole[layer_id]]
     return replace(drawn, made_of=(view.services.live.current, *states))
 
 
@@ -67,7 +71,7 @@ async def compose(request: Request, view: View, drawn: Drawn, picture: Picture) 
     client = client_of(request.scope)
     shown = [await _ask(request, view, seen, picture, client) for seen in drawn.on]
     camera = await find_camera(view, drawn, shown, picture)
-    style = await asyncio.to_thread(_build_style, view, drawn, shown, picture)
+    style = await _find_style(request.app.state.studio, view, drawn, shown, picture)
     gathered = _Gathered(tiles, client, camera, picture.size)
     for source in style["sources"].values():
         gathered.add(source, await _find_parts(request, view, source, shown, client))
@@ -111,23 +115,35 @@ async def _ask(request: Request, view: View, seen: tuple[Layer, LayerStatus], pi
     return Shown(replace(part, features_from=start), query, plan)
 
 
-def _build_style(view: View, drawn: Drawn, shown: Sequence[Shown], picture: Picture) -> dict[str, Any]:
+async def _find_style(
+    studio: Studio, view: View, drawn: Drawn, shown: Sequence[Shown], picture: Picture
+) -> dict[str, Any]:
     """As `/styles/{name}.json` makes it for the page, with addresses that begin at the root."""
-    catalog = view.catalog
-    served = {layer.id: status for layer, status in drawn.loaded}
     starts = {
         one.part.layer.id: one.plan
         for one in shown
         if one.plan is not None and one.plan != one.part.status.plan.features_from
     }
-    ids = [one.part.layer.id for one in shown]
+
+    async def make() -> Made:
+        return Made(await asyncio.to_thread(_render_style, view.catalog, drawn, picture, starts))
+
+    looks = (view.of(drawn.layers).scope, picture.theme, picture.languages, tuple(starts.items()))
+    ids = tuple(layer.id for layer, _ in drawn.on)
+    body, _ = await studio.styles.get((Same(drawn.made_of), (ids, *looks)), make)
+    style: dict[str, Any] = orjson.loads(body)
+    return style
+
+
+def _render_style(catalog: Catalog, drawn: Drawn, picture: Picture, starts: Mapping[str, int]) -> bytes:
+    served = {layer.id: status for layer, status in drawn.loaded}
+    ids = [layer.id for layer, _ in drawn.on]
     style = styling.build_style(catalog, served, picture.theme, "", ids, features_from=starts)
     languages = picture.languages
-    styling.translate_style(
-        style, picture.theme, {key: in_language(layer, languages) for key, layer in catalog.layers.items()}
-    )
+    spoken = {key: in_language(layer, languages) for key, layer in catalog.layers.items()}
+    styling.translate_style(style, picture.theme, spoken)
     styling.translate_labels(style, languages, catalog, served)
-    return style
+    return orjson.dumps(style)
 
 
 async def _find_parts(

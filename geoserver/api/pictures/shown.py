@@ -22,14 +22,22 @@ class Drawn:
 
     on: Sequence[tuple[Layer, LayerStatus]]
     loaded: Sequence[tuple[Layer, LayerStatus]]
+    limits: str  # id of the layer outside of which rows are misplaced; empty where it is none
     elsewhere: bool  # rows of any layer may have a say in what is seen of these
     made_of: tuple[object, ...]  # the very objects that say what is drawn; others are another picture
 
     @property
+    def told(self) -> list[tuple[Layer, LayerStatus]]:
+        """All that a picture may tell of: nothing else has a say in what it shows, so that it is the same for all who
+        see the same of these.
+        """
+        on = {layer.id for layer, _ in self.on}
+        also = [seen for seen in self.loaded if self.elsewhere or seen[0].basemap or seen[0].id == self.limits]
+        return [*self.on, *(seen for seen in also if seen[0].id not in on)]
+
+    @property
     def layers(self) -> list[Layer]:
-        """Those that a picture may tell of."""
-        also = [layer for layer, _ in self.loaded if self.elsewhere or layer.basemap]
-        return [*(layer for layer, _ in self.on), *also]
+        return [layer for layer, _ in self.told]
 
 
 @dataclass(frozen=True, slots=True)

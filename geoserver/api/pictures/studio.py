@@ -9,6 +9,7 @@ __all__ = ["Key", "Studio"]
 
 _SECONDS = 3_600.0
 _BYTES = 48 * 2**20  # of pictures in memory
+_STYLES = 4 * 2**20  # bytes of what they are drawn by, as JSON
 
 type Key = tuple[Same, tuple[object, ...]]  # what it was made of, and all that was asked
 
@@ -19,8 +20,10 @@ class Studio:
     def __init__(self, workers: int) -> None:
         self.pool = Pool(workers)
         self.kept: Kept[Key] = Kept(_SECONDS, _BYTES)
+        self.styles: Kept[Key] = Kept(_SECONDS, _STYLES)  # it takes longer to make one than to read it
 
     async def stop(self) -> None:
         """End what draws."""
         await self.pool.stop()
         self.kept.clear()
+        self.styles.clear()

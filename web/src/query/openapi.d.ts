@@ -1359,6 +1359,11 @@ export interface components {
             notLoaded?: string[];
             /** Outdated */
             outdated?: components["schemas"]["Outdated"][];
+            /**
+             * Pictures
+             * @description ready, or what is missing to draw pictures.
+             */
+            pictures?: string;
             /** Preparing */
             preparing?: components["schemas"]["Preparing"][];
             /** Problems */
