@@ -202,6 +202,7 @@ ADDRESSES: dict[str, list[str]] = {
     "/layers/feed.atom": ["/layers/feed.atom"],
     "/layers/{layer_id}": per_layer("/layers/*", "", "lang=fr"),
     "/layers/{layer_id}/feed.atom": per_layer("/layers/*/feed.atom", ""),
+    "/layers/{layer_id}/changes.atom": per_layer("/layers/*/changes.atom", *QUESTIONS, "filter.people=zone='a'"),
     "/layers/{layer_id}/citation.{ending}": per_layer("/layers/*/citation.bib", "")
     + per_layer("/layers/*/citation.json", ""),
     "/layers/{layer_id}/map.{ending}": per_layer("/layers/*/map.svg", "") + per_layer("/layers/*/map.png", ""),
