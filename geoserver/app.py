@@ -30,6 +30,7 @@ from geoserver.api.retrying import Retrying, note_change
 from geoserver.api.tile_requests import TileRequests
 from geoserver.api.tile_server import TileServer
 from geoserver.catalog.city_words import offered_languages
+from geoserver.drawing.pool import Pool
 from geoserver.errors import BadParameterError, GeoserverError, OvertakenError
 from geoserver.formats.kept import Shelf
 from geoserver.gate import Gate
@@ -102,6 +103,7 @@ def create_app(
             yield
         finally:
             await tiles.stop()
+            await app.state.charts.stop()
             await questions.stop()
             await reading.stop()
             await lexicon.stop()
@@ -129,6 +131,7 @@ def create_app(
     app.state.documents = build_documents()
     app.state.questions = questions
     app.state.computed = Kept[str](math.inf, _COMPUTED)  # by tags, which change with all that answers are made of
+    app.state.charts = Pool(1)
     app.state.slots = Slots(settings.downloads)
     app.state.shelf = Shelf(settings.workspace.resolve() / ".geoserver" / "downloads", settings.downloads_mb << 20)
     app.state.meter = meter
