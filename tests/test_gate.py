@@ -202,6 +202,13 @@ ADDRESSES: dict[str, list[str]] = {
     "/layers/feed.atom": ["/layers/feed.atom"],
     "/layers/{layer_id}": per_layer("/layers/*", "", "lang=fr"),
     "/layers/{layer_id}/feed.atom": per_layer("/layers/*/feed.atom", ""),
+    "/static/chart/{layer_id}/{size}.{ending}": per_layer(
+        "/static/chart/*/400x300.svg",
+        *(f"chart=zone&{question}" for question in QUESTIONS if "=" in question[:7]),
+        "chart=pay",
+    )
+    + per_layer("/static/chart/*/400x300.svg", "", "chart=owner", "chart=in:plots", "chart=zone~sum:pay"),
+    "/layers/{layer_id}/changes.atom": per_layer("/layers/*/changes.atom", *QUESTIONS, "filter.people=zone='a'"),
     "/layers/{layer_id}/citation.{ending}": per_layer("/layers/*/citation.bib", "")
     + per_layer("/layers/*/citation.json", ""),
     "/layers/{layer_id}/map.{ending}": per_layer("/layers/*/map.svg", "") + per_layer("/layers/*/map.png", ""),

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from geoserver.questions import Asked, Questions
     from geoserver.services import Services
 
+__all__ = ["as_work", "name_state", "render_aggregate", "router"]
+
 router = APIRouter(prefix="/api/layers", tags=["layers"], responses=UNCHANGED)
 
 VALUES, MOST_VALUES = 20, 1_000
@@ -92,7 +94,7 @@ async def read_aggregate(
     asking = Asking(view, languages, params.parse_limit(limit, VALUES, MOST_VALUES))
     groups = await parse_groups(asking, spoken, group)
     measured, words = parse_measure(spoken, measure), words_for(layer, languages)
-    named = [_name_state(one) for one in groups]
+    named = [name_state(one) for one in groups]
     state = (layer.id, status.version, status.loaded_at, asked.where.canonical)
     etag = build_etag(*state, named, measured, asking.limit, words.code, view.scope)
     if (same := unchanged(request, view, etag, vary)) is not None:
@@ -101,15 +103,15 @@ async def read_aggregate(
     questions: Questions = request.app.state.questions
 
     async def make() -> Made:
-        async with questions.turn(client_of(request.scope), _as_work(asked, groups, measured)):
-            return Made(await _render(services, Source(layer, status, asked.where), groups, measured, words))
+        async with questions.turn(client_of(request.scope), as_work(asked, groups, measured)):
+            return Made(await render_aggregate(services, Source(layer, status, asked.where), groups, measured, words))
 
     computed: Kept[str] = request.app.state.computed
     body, _ = await computed.get(etag, make)
     return answer(request, view, orjson.Fragment(body), etag=etag, vary=vary)
 
 
-def _name_state(group: Group) -> object:
+def name_state(group: Group) -> object:
     """What the group in an answer is made of: of areas their rows and words, else the field with its words."""
     if not isinstance(group, Areas):
         return group
@@ -117,13 +119,13 @@ def _name_state(group: Group) -> object:
     return layer.id, status.version, status.loaded_at, layer.title, layer.label, group.names
 
 
-def _as_work(asked: Asked, groups: Sequence[Group], measure: Measure) -> Asked:
+def as_work(asked: Asked, groups: Sequence[Group], measure: Measure) -> Asked:
     """What looks through all rows takes its turn, too; areas and medians are dear."""
     dear = asked.costly or measure.of == "median" or any(isinstance(group, Areas) for group in groups)
     return replace(asked, costly=dear)
 
 
-async def _render(
+async def render_aggregate(
     services: Services,
     source: Source,
     groups: Sequence[Group],

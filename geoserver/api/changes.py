@@ -11,7 +11,7 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from geoserver.access import BY_CALLER, access_of
+from geoserver.access import access_of
 from geoserver.access import view_of as look
 from geoserver.api import params
 from geoserver.api.connections import ENDLESS
@@ -22,7 +22,7 @@ from geoserver.filtering import build
 from geoserver.turns import client_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from starlette.types import Receive, Scope, Send
 
@@ -40,7 +40,6 @@ _AGAIN = 2_000  # milliseconds after which a browser that lost the stream comes 
 _MOST_LAYERS = 50
 _LONGEST_STAY = 86_400
 _LONGEST_TAKING = 30  # seconds in which a client must take what it is told
-_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Vary": BY_CALLER}
 
 LayerIds = Annotated[str | None, Query(description="Layers to be told of, with commas between.", examples=["crime"])]
 Seconds = Annotated[str | None, Query(description="How long to stay; for ever if absent.", examples=["60"])]
@@ -75,20 +74,26 @@ async def _follow(request: Request, names: list[str], stay: float, *, one: bool)
     state = request.scope["state"]
     stream = Stream(client_of(request.scope), frozenset(names), access_of(request.scope), state.get("given"))
     told = _Told(request, stream, names, request.headers.get("last-event-id", ""), stay, one=one)
-    await told.look()  # a layer that is not there, or a wrong filter, is an error, and no stream
+    # A layer that is not there, or a wrong filter, is an error, and no stream.
+    headers = (await told.look()).headers("no-store")
     following.open(stream)
     state[ENDLESS] = stream.end
-    return _Stream(told, following)
+    return _Stream(told, following, headers)
 
 
 class _Stream(EventSourceResponse):
     """Leaves its place however it ends."""
 
-    def __init__(self, told: _Told, following: Following) -> None:
+    def __init__(self, told: _Told, following: Following, headers: Mapping[str, str]) -> None:
+        alive = ServerSentEvent(comment="still here", sep="\n")
         super().__init__(
-            told.events(following), headers=_HEADERS, ping=_ALIVE, send_timeout=_LONGEST_TAKING, sep="\n",
-            ping_message_factory=lambda: ServerSentEvent(comment="still here", sep="\n"),
-        )  # fmt: skip
+            told.events(following),
+            headers={**headers, "X-Accel-Buffering": "no"},
+            ping=_ALIVE,
+            ping_message_factory=lambda: alive,
+            send_timeout=_LONGEST_TAKING,
+            sep="\n",
+        )
         self._following, self._followed = following, told.stream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -148,14 +153,18 @@ class _Told:
             return left > _ALIVE
         return True
 
-    async def look(self) -> None:
+    async def look(self) -> View:
         """See every layer as the client may; raises NotFoundError, BadParameterError, UnavailableError."""
+        view = self._view()
         for name in self.names:
-            await self._see(name)
+            await self._see(view, name)
+        return view
 
-    async def _see(self, name: str) -> tuple[Layer, LayerStatus, dict[str, Any]]:
+    def _view(self) -> View:
+        return look(self.request.app.state.services, self.request.scope)
+
+    async def _see(self, view: View, name: str) -> tuple[Layer, LayerStatus, dict[str, Any]]:
         """The layer, and what is told of its state."""
-        view = look(self.request.app.state.services, self.request.scope)
         layer, status = await view.layer(name)
         self.versions[name] = status.stamp
         entry: dict[str, Any] = {"layer": name, "version": status.stamp}
@@ -182,13 +191,13 @@ class _Told:
         entries = []
         for name in self.names:
             try:
-                entries.append((await self._see(name))[2])
+                entries.append((await self._see(self._view(), name))[2])
             except GeoserverError:  # it went away a moment ago: what comes next says so
                 self.versions[name] = before.get(name, "")
         return self._event("state", {"layers": entries}, retry=_AGAIN)
 
     async def _tell_change(self, name: str, place: Place) -> ServerSentEvent:
-        layer, _, entry = await self._see(name)
+        layer, _, entry = await self._see(self._view(), name)
         # Where rows or fields change that are not for the client is not for them either.
         whole = layer.rows is None and not layer.hidden
         bounds = place.bounds.as_list() if whole and place.bounds else None

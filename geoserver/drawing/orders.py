@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["LOCAL", "MapOrder"]
+__all__ = ["LOCAL", "ChartOrder", "MapOrder"]
 
 LOCAL = "local://"  # begins addresses, in a style, of files that come with it, and of `fonts/`
 
@@ -29,3 +29,11 @@ class MapOrder:
     zoom: float
     over: str = ""
     format: str = "png"
+
+
+@dataclass(frozen=True, slots=True)
+class ChartOrder:
+    """An SVG to be drawn as PNG, with so many of the device's pixels in one."""
+
+    svg: str
+    ratio: int = 1

@@ -17,6 +17,7 @@ from geoserver.loading.fingerprint import build_request
 from geoserver.loading.history import Done, write_load
 from geoserver.loading.keys import FidGiver
 from geoserver.loading.losses import Figures, check_losses, write_notes
+from geoserver.loading.newcomers import write_newcomers
 from geoserver.loading.readings import ReadingLoader, wanted_reading_columns
 from geoserver.loading.report import LoadReport
 from geoserver.loading.staging import Staging, build_indexes
@@ -209,6 +210,7 @@ class Arrival:
         write_declaration(self.connection, self.layer)
         notes = self.features.notes
         write_notes(self.connection, self.layer, notes, *(each.columns for each in self._figures))
+        write_newcomers(self.connection, self.layer, self._last_known())
         write_load(self.connection, self.layer, Done(self.features.read, notes, self.rejects.reasons))
         return LoadReport(
             self.layer.id,
@@ -220,6 +222,10 @@ class Arrival:
             in_service=seconds,
             changed=tuple(notes),
         )
+
+    def _last_known(self) -> int | None:
+        """The highest id that was given before, if rows kept theirs."""
+        return self.before.last_fid if self.before and self.features.fids.old else None
 
     def _write_status(self, fingerprint: str) -> float:
         layer, features, bounds = self.layer, self.features, self._bounds

@@ -13,6 +13,7 @@ from geoserver.access import view_of
 from geoserver.catalog.city_words import offered_languages
 from geoserver.catalog.languages import in_language, page_language
 from geoserver.catalog.licences import find_licence
+from geoserver.database.newcomers import read_newcomers
 from geoserver.errors import NotFoundError
 from geoserver.etags import build_etag, is_known
 from geoserver.formats.listing import list_downloads
@@ -34,6 +35,7 @@ from geoserver.site.datasets.dataset import (
 from geoserver.site.datasets.feeds import Entry, Feed, render_feed, render_sitemap
 from geoserver.site.datasets.jsonld import build_data_catalog, build_dataset, render_json
 from geoserver.site.datasets.links import Links
+from geoserver.site.datasets.newcomers import MOST, read_followed
 from geoserver.site.datasets.pages import Dress, render_page
 from geoserver.site.datasets.pictures import PICTURES
 from geoserver.site.datasets.sketch import build_frame, list_ground, sketch
@@ -167,6 +169,22 @@ async def feed_dataset(request: Request, layer_id: str) -> Response:
     title = phrases.say("updates_of", title=known.layer.title)
     body = _build_feed(dress, f"/layers/{layer_id}/feed.atom", f"/layers/{layer_id}", title, entries)
     return _answer(request, view, body, _ATOM, {})
+
+
+@router.get("/layers/{layer_id}/changes.atom")
+async def feed_newcomers(request: Request, layer_id: str) -> Response:
+    """Rows that are new under a filter."""
+    view, dress = _begin(request)
+    layer, status = await view.layer(layer_id)
+    if not layer.has_rows:
+        raise NotFoundError("table of layer", layer_id, "a layer with rows; this one has tiles and nothing else")
+    followed = read_followed(layer, status, request.query_params.multi_items())
+    questions: Questions = request.app.state.questions
+    client, asked = client_of(request.scope), {"filter": followed.question} if followed.question else {}
+    found = await questions.read(client, layer, status, asked, {}, find_shape=view.shape)
+    async with questions.turn(client, found):
+        newcomers = await read_newcomers(view.services.database, layer, found.where, MOST)
+    return _answer(request, view, render_feed(followed.build_feed(newcomers, dress)), _ATOM, {})
 
 
 @router.get("/layers/{layer_id}/citation.{ending}")

@@ -198,6 +198,8 @@ export const pages = {
   order_theme: "Nach Thema",
   order_updated: "Zuletzt aktualisierte zuerst",
   feed: "Feed der Aktualisierungen (Atom)",
+  follow_new: "Neuem hier folgen (Atom-Feed)",
+  new_in: "Neu: {title}",
   updates_of: "Aktualisierungen: {title}",
   updated: "Aktualisiert",
   updated_on: "Aktualisiert am {date}",
@@ -368,6 +370,8 @@ export const readme = {
 
 /** What the page says about files; it fetches this table with the first look at a download. */
 export const downloads = {
+  follow: "Neuem hier folgen (Atom-Feed)",
+  follow_filter: "Neuem unter diesem Filter folgen (Atom-Feed)",
   which: "Welche Zeilen",
   shown: "Was die Karte zeigt: {count}",
   all: "Alles: {count}",

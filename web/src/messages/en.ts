@@ -187,6 +187,8 @@ export const pages = {
   order_theme: "By theme",
   order_updated: "Latest updates first",
   feed: "Feed of updates (Atom)",
+  follow_new: "Follow what is new here (Atom feed)",
+  new_in: "New: {title}",
   updates_of: "Updates: {title}",
   updated: "Updated",
   updated_on: "Updated {date}",
@@ -355,6 +357,8 @@ export const readme = {
 
 /** What the page says about files; it fetches this table with the first look at a download. */
 export const downloads = {
+  follow: "Follow what is new here (Atom feed)",
+  follow_filter: "Follow what is new under this filter (Atom feed)",
   which: "Which rows",
   shown: "What the map shows: {count}",
   all: "Everything: {count}",

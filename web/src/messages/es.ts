@@ -198,6 +198,8 @@ export const pages = {
   order_theme: "Por tema",
   order_updated: "Últimas actualizaciones primero",
   feed: "Canal de actualizaciones (Atom)",
+  follow_new: "Seguir las novedades (canal Atom)",
+  new_in: "Nuevo: {title}",
   updates_of: "Actualizaciones: {title}",
   updated: "Actualizado",
   updated_on: "Actualizado el {date}",
@@ -367,6 +369,8 @@ export const readme = {
 
 /** What the page says about files; it fetches this table with the first look at a download. */
 export const downloads = {
+  follow: "Seguir las novedades (canal Atom)",
+  follow_filter: "Seguir las novedades con este filtro (canal Atom)",
   which: "Qué filas",
   shown: "Lo que muestra el mapa: {count}",
   all: "Todo: {count}",

@@ -198,6 +198,8 @@ export const pages = {
   order_theme: "Par thème",
   order_updated: "Dernières mises à jour d’abord",
   feed: "Flux des mises à jour (Atom)",
+  follow_new: "Suivre les nouveautés (flux Atom)",
+  new_in: "Nouveau : {title}",
   updates_of: "Mises à jour : {title}",
   updated: "Mis à jour",
   updated_on: "Mis à jour le {date}",
@@ -370,6 +372,8 @@ export const readme = {
 
 /** What the page says about files; it fetches this table with the first look at a download. */
 export const downloads = {
+  follow: "Suivre les nouveautés (flux Atom)",
+  follow_filter: "Suivre les nouveautés sous ce filtre (flux Atom)",
   which: "Quelles lignes",
   shown: "Ce que montre la carte : {count}",
   all: "Tout : {count}",

@@ -198,6 +198,8 @@ export const pages = {
   order_theme: "Por tema",
   order_updated: "Últimas atualizações primeiro",
   feed: "Canal de atualizações (Atom)",
+  follow_new: "Seguir as novidades (feed Atom)",
+  new_in: "Novo: {title}",
   updates_of: "Atualizações: {title}",
   updated: "Atualizado",
   updated_on: "Atualizado em {date}",
@@ -368,6 +370,8 @@ export const readme = {
 
 /** What the page says about files; it fetches this table with the first look at a download. */
 export const downloads = {
+  follow: "Seguir as novidades (feed Atom)",
+  follow_filter: "Seguir as novidades com este filtro (feed Atom)",
   which: "Que linhas",
   shown: "O que o mapa mostra: {count}",
   all: "Tudo: {count}",
