@@ -282,6 +282,15 @@ def test_a_widget_is_reached_and_left_by_keys(host: Host) -> None:
     pytest.fail("the keyboard is kept in the widget")
 
 
+def test_it_is_as_dark_as_the_page_around(host: Host, output: Path) -> None:
+    dark = "<style>:root {color-scheme: dark}</style>"
+    page = host.open(dark + host.frame(), color_scheme="null")
+    frame = drawn(page)
+    assert frame.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    assert host.of("static/dark/") or not host.of("static/light/")
+    page.screenshot(path=output / "embed-dark-host.png")
+
+
 @pytest.mark.parametrize(
     ("name", "query", "more"),
     [
