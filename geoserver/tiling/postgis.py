@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from geoserver.filtering import Where
     from geoserver.model import Layer, Tile, TilePlan
 
-__all__ = ["BUFFER", "EXTENT", "may_hold", "render", "tile_version"]
+__all__ = ["BUFFER", "EXTENT", "is_wide", "may_hold", "render", "tile_version"]
 
 EXTENT = 4096
 BUFFER = 64
@@ -85,7 +85,7 @@ async def _render(
             return ready
     # Where a tile holds a large part of the layer, the plan should follow from the values (which index, how many
     # workers), and its making costs nothing beside the reading. Elsewhere one prepared plan serves every tile.
-    prepare = False if few or _spanned_tiles(status, tile.z) < _WIDE else None
+    prepare = False if few or is_wide(status, tile.z) else None
     body = b""
     subject = Subject(catalog.recipes, layer, plan, status.geometry_type, few)
     packed = True  # until it is known that they are no way to this tile
@@ -167,12 +167,12 @@ def may_hold(layer: Layer, status: LayerStatus, tile: Tile) -> bool:
     return intersects(status.bounds, tile_bounds(tile, margin=2 * BUFFER / EXTENT))
 
 
-def _spanned_tiles(status: LayerStatus, zoom: int) -> float:
-    """How many tiles wide the layer is at this zoom."""
+def is_wide(status: LayerStatus, zoom: int) -> bool:
+    """Whether a tile of this zoom holds a large part of the layer."""
     if (bounds := status.bounds) is None:
-        return 0.0
+        return True
     width = bounds.east - bounds.west if bounds.west <= bounds.east else bounds.east - bounds.west + 360
-    return width / 360 * tile_count(zoom)
+    return width / 360 * tile_count(zoom) < _WIDE
 
 
 @functools.lru_cache(maxsize=512)
