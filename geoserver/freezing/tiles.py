@@ -17,6 +17,7 @@ from geoserver.encodings import compress
 from geoserver.errors import NotFoundError
 from geoserver.freezing.frame import AROUND, count_tiles, list_tiles
 from geoserver.model import Tile
+from geoserver.tasks import do_together
 from geoserver.tilesets import render_world
 from geoserver.tiling import find_occupied, render_several
 from geoserver.tiling.workfile import Frame, WorkFile
@@ -110,9 +111,7 @@ class Tiles:
                             below.extend(_children(tile))
                 self.advance(len(tiles))
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(_WORKERS):
-                group.create_task(work_on())
+        await do_together(*(work_on() for _ in range(_WORKERS)))
         return below
 
     async def _render(self, layers: Sequence[Seen], tiles: Sequence[Tile]) -> dict[Tile, bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import hashlib
 from dataclasses import replace
@@ -13,6 +12,7 @@ from psycopg.sql import SQL, Identifier
 from geoserver.errors import OvertakenError
 from geoserver.grid import intersects, tile_bounds, tile_count
 from geoserver.model import BINS
+from geoserver.tasks import do_together
 from geoserver.tiling.bins import Subject, pack_table, place_values, ready_table
 from geoserver.tiling.compose import BUDGET, build_statements, build_values, list_steps, recipe_digest
 from geoserver.tiling.drawing import draw_packed
@@ -21,8 +21,6 @@ from geoserver.tiling.plans import lower_plan
 from geoserver.tiling.texts import find_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
-
     from geoserver.catalog import Catalog
     from geoserver.database.pool import Database
     from geoserver.database.status import LayerStatus
@@ -100,9 +98,11 @@ async def _render(
         if where.canonical:  # its turn is for one connection: the others are left to what waits for no turn
             parts = [await _run(database, *statement, prepare=prepare) for statement in statements]
         elif layer.basemap:
-            parts = await _gather([fetch_together(database, *statement, prepare=prepare) for statement in statements])
+            parts = await do_together(
+                *(fetch_together(database, *statement, prepare=prepare) for statement in statements)
+            )
         else:
-            parts = await _gather([_run(database, *statement, prepare=prepare) for statement in statements])
+            parts = await do_together(*(_run(database, *statement, prepare=prepare) for statement in statements))
         body = b"".join(parts)
         if len(body) <= BUDGET:
             break
@@ -127,18 +127,6 @@ async def _is_crowded(database: Database, layer: Layer, plan: TilePlan, tile: Ti
         " CASE WHEN {} THEN TRUE END LIMIT %(most)s) AS found"
     ).format(Identifier("layers", layer.table), where.sql)
     return bool(await database.fetch_value(query, build_values(tile) | where.params | {"most": most + 1}) > most)
-
-
-async def _gather(work: Sequence[Coroutine[Any, Any, bytes]]) -> list[bytes]:
-    """All of it at the same time; what fails or is cancelled takes the others along."""
-    if len(work) == 1:
-        return [await work[0]]
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one) for one in work]
-    except ExceptionGroup as failed:
-        raise failed.exceptions[0] from None
-    return [task.result() for task in tasks]
 
 
 @functools.lru_cache(maxsize=512)
