@@ -18,7 +18,7 @@ from geoserver.database.copies import Copy, copy_rows, held_copies
 from geoserver.database.extents import read_extent
 from geoserver.database.pool import Database
 from geoserver.database.status import build_plan
-from geoserver.errors import GeoserverError, UnavailableError
+from geoserver.errors import GeoserverError, SetupError, UnavailableError
 from geoserver.filtering import Where
 from geoserver.formats import apart
 from geoserver.formats.asking import Asked, build_extract
@@ -60,6 +60,9 @@ async def make(store: Store, making: Making, order: Order, url: str, settings: S
     except asyncio.CancelledError:
         store.fail(making, "The server was stopped while it was made; freeze the map once more.")
         raise
+    except (OSError, SetupError):  # with paths of this machine, which are for its log alone
+        log.exception("The map %s cannot be written", making.id)
+        store.fail(making, "It cannot be written: the disk of the server may be full. Whoever runs it can make room.")
     except (GeoserverError, TooLargeError) as error:
         store.fail(making, str(error))
     except Exception:
@@ -70,7 +73,6 @@ async def make(store: Store, making: Making, order: Order, url: str, settings: S
 
 
 async def _wait_for_turn(store: Store, making: Making, order: Order, url: str, settings: Settings) -> None:
-    making.tell(state="waiting", done=0, total=0)
     while True:
         with store.turn() as ours:
             if ours:
@@ -227,6 +229,8 @@ class _Work:
                 async for block in export.blocks():
                     await asyncio.to_thread(file.write, block)
                     self._check_size()
+        except apart.BrokenOffError as error:  # no reader has begun to receive it: what ended it can be told
+            raise error.__cause__ or error from None
         finally:
             export.close()
         self.tell("rows", max(one.status.rows // _TOLD_EACH, 1))
