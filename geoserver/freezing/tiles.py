@@ -102,7 +102,7 @@ class Tiles:
                 base = await self._render(self.base.layers, [tile for tile in tiles if tile in with_base])
                 world = {tile: _render_world(tile) for tile in tiles if tile in with_world}
                 bodies = [base.get(tile, b"") + world.get(tile, b"") + data.get(tile, b"") for tile in tiles]
-                for tile, packed in zip(tiles, await asyncio.to_thread(_pack, bodies), strict=True):
+                for tile, packed in zip(tiles, await asyncio.to_thread(_pack, bodies, zoom), strict=True):
                     work.add(_place(tile), packed)
                 if zoom < self.data.last:
                     occupied = await self._find_occupied([tile for tile in holding if not data[tile]])
@@ -137,9 +137,9 @@ class Tiles:
         return [{"id": layer.id, "fields": {}} for layer, _ in (*self.data.layers, *self.base.layers)]
 
 
-def _pack(bodies: Sequence[bytes]) -> list[bytes]:
-    """Compressed; in a thread."""
-    return [compress(body, "gzip") if body else b"" for body in bodies]
+def _pack(bodies: Sequence[bytes], zoom: int) -> list[bytes]:
+    """Compressed; in a thread. The tile of the whole world is in every archive, for there is none without tiles."""
+    return [compress(body, "gzip") if body or zoom == 0 else b"" for body in bodies]
 
 
 def _place(tile: Tile) -> int:
