@@ -1,4 +1,4 @@
-"""Tasks that run for as long as a process serves, each with an owner that notices when it dies."""
+"""Tasks that run for as long as a process serves, each with an owner that notices when it dies; and some that end."""
 
 from __future__ import annotations
 
@@ -10,11 +10,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-__all__ = ["Keeper"]
+__all__ = ["Keeper", "do_together"]
 
 log = logging.getLogger("geoserver")
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0  # seconds before a task is started again
+
+
+async def do_together[T](*work: Coroutine[Any, Any, T]) -> list[T]:
+    """All of it at the same time; what fails or is cancelled takes the others along, and is raised as it is alone."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in work]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return [task.result() for task in tasks]
 
 
 class Keeper:

@@ -18,7 +18,7 @@ from geoserver.database.copies import Copy, copy_rows, held_copies
 from geoserver.database.extents import read_extent
 from geoserver.database.pool import Database
 from geoserver.database.status import build_plan
-from geoserver.errors import GeoserverError, UnavailableError
+from geoserver.errors import GeoserverError, SetupError, UnavailableError
 from geoserver.filtering import Where
 from geoserver.formats import apart
 from geoserver.formats.asking import Asked, build_extract
@@ -29,6 +29,7 @@ from geoserver.freezing.frame import build_frame, find_deepest
 from geoserver.freezing.order import Frozen, Order, TooLargeError
 from geoserver.freezing.store import digest_file
 from geoserver.freezing.tiles import Drawn, Tiles
+from geoserver.tasks import do_together
 from geoserver.tiling import look_ahead
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ _MOST_BASE = 700  # tiles of the basemap
 _MOST_DATA = 60_000  # tiles of data at one zoom
 _TOLD_EACH = 2_000  # rows that count as one step
 _FORMAT = GeoParquet("snappy")
+_WORK = f"{ARCHIVE}.work"  # where tiles are kept until all of them are made
 
 
 async def make(store: Store, making: Making, order: Order, url: str, settings: Settings) -> None:
@@ -58,6 +60,9 @@ async def make(store: Store, making: Making, order: Order, url: str, settings: S
     except asyncio.CancelledError:
         store.fail(making, "The server was stopped while it was made; freeze the map once more.")
         raise
+    except (OSError, SetupError):  # with paths of this machine, which are for its log alone
+        log.exception("The map %s cannot be written", making.id)
+        store.fail(making, "It cannot be written: the disk of the server may be full. Whoever runs it can make room.")
     except (GeoserverError, TooLargeError) as error:
         store.fail(making, str(error))
     except Exception:
@@ -68,7 +73,6 @@ async def make(store: Store, making: Making, order: Order, url: str, settings: S
 
 
 async def _wait_for_turn(store: Store, making: Making, order: Order, url: str, settings: Settings) -> None:
-    making.tell(state="waiting", done=0, total=0)
     while True:
         with store.turn() as ours:
             if ours:
@@ -118,6 +122,7 @@ class _Work:
         now = asyncio.get_event_loop().time() if steps else 0.0
         if not steps or now - self._told > _PAUSE:
             self._told = now
+            self._check_size()
             self.making.tell(state="working", part=part, done=min(self.done, self.total), total=self.total)
 
     def _copy(self, connection: psycopg.Connection) -> list[Frozen]:
@@ -163,14 +168,14 @@ class _Work:
         frame = build_frame([order.home, *(one.status.bounds for one in frozen)], order.camera)
         tiles = self._plan_tiles(frozen, frame)
         self.total = tiles.count() + sum(one.status.rows for one in frozen) // _TOLD_EACH
-        rows = {one.layer.id: await self._write_rows(one) for one in frozen if one.layer.has_rows}
-        await tiles.write(self.folder / ARCHIVE)
+        rows: dict[str, dict[str, Any]] = {}
+        # Tiles wait for the database, rows for a process of their own, and the picture for another one.
+        await do_together(
+            self._write_all_rows(frozen, rows), tiles.write(self.folder / ARCHIVE), self._write_pictures()
+        )
         self._check_size()
         self.tell("documents")
         manifest = await self._build_manifest(frozen, tiles, rows)
-        for name, body in {"picture.png": await order.draw(), **order.pictures}.items():
-            if body:
-                (self.folder / name).write_bytes(body)
         manifest["files"], sums = await asyncio.to_thread(self._list_files)
         body = orjson.dumps(manifest)
         (self.folder / "manifest.json").write_bytes(body)
@@ -204,6 +209,16 @@ class _Work:
             return max(one.status.plan.features_from, min(layer.maxzoom, _SHARP))
         return layer.maxzoom
 
+    async def _write_all_rows(self, frozen: Sequence[Frozen], told: dict[str, dict[str, Any]]) -> None:
+        for one in frozen:
+            if one.layer.has_rows:
+                told[one.layer.id] = await self._write_rows(one)
+
+    async def _write_pictures(self) -> None:
+        for name, body in {"picture.png": await self.order.draw(), **self.order.pictures}.items():
+            if body:
+                await asyncio.to_thread((self.folder / name).write_bytes, body)
+
     async def _write_rows(self, one: Frozen) -> dict[str, Any]:
         asked = Asked(address=self.order.original, language=self.order.language)
         extract = replace(build_extract(one.layer, one.status, _FORMAT, Where(asked=False), asked), version=None)
@@ -213,16 +228,23 @@ class _Work:
             with (self.folder / name).open("wb") as file:
                 async for block in export.blocks():
                     await asyncio.to_thread(file.write, block)
+                    self._check_size()
+        except apart.BrokenOffError as error:  # no reader has begun to receive it: what ended it can be told
+            raise error.__cause__ or error from None
         finally:
             export.close()
-        self._check_size()
         self.tell("rows", max(one.status.rows // _TOLD_EACH, 1))
         digest, _ = await asyncio.to_thread(digest_file, self.folder / name)
         return {"file": name, "count": export.rows, "sha256": digest}
 
     def _check_size(self) -> None:
-        size = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
-        if size > self.order.most_bytes:
+        """Raise TooLargeError as soon as it is; the tiles are as many bytes in their work file as in the archive."""
+        sizes: dict[str, int] = {}
+        for path in self.folder.rglob("*.*"):
+            with contextlib.suppress(FileNotFoundError):  # what is there while tiles are put together
+                sizes[path.relative_to(self.folder).as_posix()] = path.stat().st_size
+        whole = {name: size for name, size in sizes.items() if not name.startswith(f"{ARCHIVE}.")}
+        if sum(whole.values()) + (0 if ARCHIVE in whole else sizes.get(_WORK, 0)) > self.order.most_bytes:
             most = self.order.most_bytes >> 20
             raise TooLargeError(
                 f"It takes more than {most:,} MiB; narrow the filter or the area, or show fewer layers."

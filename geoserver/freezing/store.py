@@ -113,7 +113,7 @@ class Store:
             os.close(lock)
 
     def begin(self, frozen_id: str, private: dict[str, Any]) -> Making | None:
-        """Begin to make one; None while another process, or another request, does."""
+        """Begin to make one; None while another process, or another request, does. Raises OSError for a full disk."""
         folder = self.folder / "making" / frozen_id
         folder.mkdir(parents=True, exist_ok=True)
         lock = _lock(folder / "lock")
@@ -124,9 +124,15 @@ class Store:
             os.close(lock)
             return None
         making = Making(frozen_id, folder, lock)
-        shutil.rmtree(making.public, ignore_errors=True)
-        (making.public / "data").mkdir(parents=True)
-        _write(folder / "private.json", private)
+        try:
+            shutil.rmtree(making.public, ignore_errors=True)
+            (making.public / "data").mkdir(parents=True)
+            _write(folder / "private.json", private)
+            making.tell(state="waiting", done=0, total=0)
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+            making.close()
+            raise
         return making
 
     def finish(self, making: Making, private: dict[str, Any]) -> None:
@@ -143,8 +149,9 @@ class Store:
 
     def fail(self, making: Making, error: str) -> None:
         """Leave word of what went wrong, and nothing else."""
-        making.tell(state="failed", done=0, total=0, error=error)
-        shutil.rmtree(making.public, ignore_errors=True)
+        shutil.rmtree(making.public, ignore_errors=True)  # first: there may be no room for a word more
+        with contextlib.suppress(OSError):  # it is told as failed then, too, for nobody makes it any more
+            making.tell(state="failed", done=0, total=0, error=error)
 
     @staticmethod
     def remember(private: dict[str, Any], moment: datetime) -> dict[str, Any]:
@@ -265,8 +272,11 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 def _write(path: Path, document: dict[str, Any]) -> None:
     partial = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
-    partial.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
-    partial.replace(path)
+    try:
+        partial.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

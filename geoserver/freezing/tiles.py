@@ -7,18 +7,19 @@ basemap has a `land`, too.
 from __future__ import annotations
 
 import asyncio
-import gzip
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pmtiles.tile import zxy_to_tileid
 
+from geoserver.encodings import compress
 from geoserver.errors import NotFoundError
-from geoserver.filtering import Where
 from geoserver.freezing.frame import AROUND, count_tiles, list_tiles
 from geoserver.model import Tile
+from geoserver.tasks import do_together
 from geoserver.tilesets import render_world
-from geoserver.tiling import is_occupied, render
+from geoserver.tiling import find_occupied, render_several
 from geoserver.tiling.workfile import Frame, WorkFile
 
 if TYPE_CHECKING:
@@ -34,9 +35,8 @@ __all__ = ["WORLD", "WORLD_LAST", "Drawn", "Tiles"]
 
 WORLD = ("land", "graticule")
 WORLD_LAST = 6  # the last zoom of its own; below it a client overzooms
-_WORKERS = 3  # tiles that are made at the same time
-_LARGE = 10_000  # bytes
-_EVERYTHING = Where(asked=False)
+_WORKERS = 2  # statements that run at the same time: the readers of the live maps want the other connections
+_TOGETHER = 32  # tiles of one statement, half a megabyte each at the very most
 # Of vector tiles (MVT 2.1): a layer within a tile, its name within the layer, and the kind of fields with a length.
 _LAYER, _NAME, _SIZED = 0x1A, 0x0A, 2
 _MORE = 0x80  # says that a number goes on in the next byte
@@ -92,49 +92,58 @@ class Tiles:
         with_base = set(list_tiles(self.frame, zoom)) if zoom <= self.base.last else set()
         with_world = set(list_tiles(self.frame, zoom, AROUND)) if zoom <= WORLD_LAST else set()
         with_data = set(candidates)
-        waiting = sorted(with_base | with_world | with_data, key=lambda tile: zxy_to_tileid(tile.z, tile.x, tile.y))
+        waiting = itertools.batched(sorted(with_base | with_world | with_data, key=_place), _TOGETHER)
         below: list[Tile] = []
 
         async def work_on() -> None:
-            while waiting:
-                tile = waiting.pop()
-                data = await self._render(self.data.layers, tile) if tile in with_data else b""
-                base = await self._render(self.base.layers, tile) if tile in with_base else b""
-                body = base + (_render_world(tile) if tile in with_world else b"") + data
-                work.add(zxy_to_tileid(tile.z, tile.x, tile.y), await _pack(body))
-                if data or (tile in with_data and await self._is_occupied(tile)):
-                    below.extend(_children(tile))
-                self.advance(1)
+            for tiles in waiting:
+                holding = [tile for tile in tiles if tile in with_data]
+                data = await self._render(self.data.layers, holding)
+                base = await self._render(self.base.layers, [tile for tile in tiles if tile in with_base])
+                world = {tile: _render_world(tile) for tile in tiles if tile in with_world}
+                bodies = [base.get(tile, b"") + world.get(tile, b"") + data.get(tile, b"") for tile in tiles]
+                for tile, packed in zip(tiles, await asyncio.to_thread(_pack, bodies, zoom), strict=True):
+                    work.add(_place(tile), packed)
+                if zoom < self.data.last:
+                    occupied = await self._find_occupied([tile for tile in holding if not data[tile]])
+                    for tile in holding:
+                        if data[tile] or tile in occupied:
+                            below.extend(_children(tile))
+                self.advance(len(tiles))
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(_WORKERS):
-                group.create_task(work_on())
+        await do_together(*(work_on() for _ in range(_WORKERS)))
         return below
 
-    async def _render(self, layers: Sequence[Seen], tile: Tile) -> bytes:
-        made = (
-            render(self.database, self.catalog, layer, status, tile, where=_EVERYTHING)
-            for layer, status in layers
-            if layer.minzoom <= tile.z <= layer.maxzoom
-        )
-        return b"".join(await asyncio.gather(*made))
+    async def _render(self, layers: Sequence[Seen], tiles: Sequence[Tile]) -> dict[Tile, bytes]:
+        """All layers of each tile."""
+        found = dict.fromkeys(tiles, b"")
+        for layer, status in layers:
+            if tiles and layer.minzoom <= tiles[0].z <= layer.maxzoom:
+                made = await render_several(self.database, self.catalog, layer, status, tiles)
+                found = {tile: body + made[tile] for tile, body in found.items()}
+        return found
 
-    async def _is_occupied(self, tile: Tile) -> bool:
-        """Whether tiles below an empty one may hold something: too small to be seen is there further down."""
+    async def _find_occupied(self, tiles: Sequence[Tile]) -> set[Tile]:
+        """The empty tiles below which there may be something: too small to be seen, it is there further down."""
+        found: set[Tile] = set()
         for layer, _ in self.data.layers:
-            if layer.minzoom > tile.z or await is_occupied(self.database, layer, tile, _EVERYTHING):
-                return True
-        return False
+            left = [tile for tile in tiles if tile not in found]
+            if left:
+                later = layer.minzoom > left[0].z
+                found |= set(left) if later else await find_occupied(self.database, layer, left)
+        return found
 
     def _describe(self) -> list[dict[str, Any]]:
         return [{"id": layer.id, "fields": {}} for layer, _ in (*self.data.layers, *self.base.layers)]
 
 
-async def _pack(body: bytes) -> bytes:
-    """Compressed: a large one in a thread, a small one sooner than a thread takes it over."""
-    if len(body) > _LARGE:
-        return await asyncio.to_thread(gzip.compress, body, 6, mtime=0)
-    return gzip.compress(body, 6, mtime=0) if body else b""
+def _pack(bodies: Sequence[bytes], zoom: int) -> list[bytes]:
+    """Compressed; in a thread. The tile of the whole world is in every archive, for there is none without tiles."""
+    return [compress(body, "gzip") if body or zoom == 0 else b"" for body in bodies]
+
+
+def _place(tile: Tile) -> int:
+    return zxy_to_tileid(tile.z, tile.x, tile.y)
 
 
 def _children(tile: Tile) -> list[Tile]:

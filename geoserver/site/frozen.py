@@ -16,7 +16,14 @@ from fastapi.responses import FileResponse, HTMLResponse
 
 from geoserver.access import BY_CALLER, PRIVATE, access_of, view_of
 from geoserver.database.copies import drop_left
-from geoserver.errors import ForbiddenError, GeoserverError, GoneError, NotFoundError, UnauthorizedError
+from geoserver.errors import (
+    ForbiddenError,
+    GeoserverError,
+    GoneError,
+    NotFoundError,
+    UnauthorizedError,
+    UnavailableError,
+)
 from geoserver.etags import build_etag, is_known
 from geoserver.freezing import Store, make
 from geoserver.freezing.changes import Asking, Changes
@@ -120,8 +127,13 @@ async def freeze(request: Request, wish: Annotated[FreezeWish, Body()]) -> Respo
         await check_budget(request, store, order, client)
         private = {**order.private, "begun": time.time(), "client": client, "title": order.title}
         order = replace(order, private=private)
-        if (making := await asyncio.to_thread(store.begin, frozen_id, private)) is not None:
-            making.tell(state="waiting", done=0, total=0)
+        try:
+            making = await asyncio.to_thread(store.begin, frozen_id, private)
+        except OSError as error:
+            log.exception("No map can be frozen")
+            detail = "The server cannot write: its disk may be full. Whoever runs it can make room."
+            raise UnavailableError(detail, retry_after=600) from error
+        if making is not None:
             url = services.database.url
             _freezer(request).start(frozen_id, make(store, making, order, url, services.settings))
     status = _read_status(request, frozen_id)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import html
+import textwrap
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -37,14 +38,8 @@ _PLAIN = f"""<!doctype html>
 <body><noscript></noscript></body></html>
 """
 _SPRITES = [f"sprites/{styling.SPRITE}{ratio}.{ending}" for ratio in ("", "@2x") for ending in ("json", "png")]
-_OPENING = """To look at it: put this folder on any web server, or run in it
-
-    python -m http.server
-
-and open http://127.0.0.1:8000/ in a browser. It needs no other server, and asks nobody anything.
-The rows are in data/, as GeoParquet (DuckDB, QGIS, Python, R); the tiles as PMTiles. manifest.json tells of all of it,
-with SHA-256 of every file.
-"""
+_SERVE = "python -m http.server"
+_WIDTH = 118  # characters of a line for people
 
 
 def find_built(path: str) -> BuiltFile | None:
@@ -141,7 +136,8 @@ def _render_readme(manifest: Mapping[str, Any]) -> str:
     words = read_messages("readme", manifest["language"])
     facts = "".join(f"{name}: {text}\n" for name, text in _list_facts(manifest, words))
     title = str(manifest["title"])
-    return f"{title}\n{'=' * len(title)}\n\n{facts}\n{_OPENING}"
+    opening, inside = (textwrap.fill(words[name], _WIDTH) for name in ("look_at", "inside"))
+    return f"{title}\n{'=' * len(title)}\n\n{facts}\n{words['look']}\n\n    {_SERVE}\n\n{opening}\n\n{inside}\n"
 
 
 def _render_licences(manifest: Mapping[str, Any]) -> str:

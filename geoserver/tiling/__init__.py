@@ -1,11 +1,12 @@
 """Vector tiles: `render(database, catalog, layer, status, tile, where)` to bytes. Knows nothing of HTTP."""
 
-from geoserver.tiling.build import MAX_TILES, Built, build_archive, count_tiles, is_occupied
+from geoserver.tiling.build import MAX_TILES, Built, build_archive, count_tiles
 from geoserver.tiling.check import check
 from geoserver.tiling.compose import BUDGET
 from geoserver.tiling.preparing import Prepared, look_ahead, prepare
 from geoserver.tiling.results import Result, ResultKey, Results, is_dear, read_result, read_rows
 from geoserver.tiling.rowless import Rowless, open_layer
+from geoserver.tiling.several import find_occupied, render_several
 from geoserver.tiling.sources import VECTOR, TileContent, parse_question, render, source_of, tile_content, tile_version
 from geoserver.tiling.tilejson import PLAN, build_tilejson, join_bounds, parse_plans
 
@@ -25,8 +26,8 @@ __all__ = [
     "build_tilejson",
     "check",
     "count_tiles",
+    "find_occupied",
     "is_dear",
-    "is_occupied",
     "join_bounds",
     "look_ahead",
     "open_layer",
@@ -36,6 +37,7 @@ __all__ = [
     "read_result",
     "read_rows",
     "render",
+    "render_several",
     "source_of",
     "tile_content",
     "tile_version",

@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from geoserver.filtering import Where
     from geoserver.model import Layer
 
-__all__ = ["MAX_TILES", "Built", "build_archive", "count_tiles", "is_occupied"]
+__all__ = ["MARGIN", "MAX_TILES", "Built", "build_archive", "count_tiles"]
 
 MAX_TILES = 2_000_000
 _TOP = Tile(0, 0, 0)
-_MARGIN = 2 * BUFFER / EXTENT  # of a tile's width: beyond it no recipe draws anything
+MARGIN = 2 * BUFFER / EXTENT  # of a tile's width: beyond it no recipe draws anything
 _SAVE = 2.0  # seconds between two moments at which what is done outlasts a kill
 _OCCUPIED = SQL(
     "SELECT EXISTS (SELECT FROM {} WHERE geom_3857 && ST_TileEnvelope(%(z)s, %(x)s, %(y)s, margin => {}) AND ({}))"
@@ -124,7 +124,7 @@ class _Build:
         return not barren
 
     def _may_hold(self, tile: Tile) -> bool:
-        return intersects(_area(self.layer, self.status), tile_bounds(tile, margin=_MARGIN))
+        return intersects(_area(self.layer, self.status), tile_bounds(tile, margin=MARGIN))
 
     def _count_below(self, tile: Tile) -> int:
         area = _area(self.layer, self.status)
@@ -188,7 +188,7 @@ async def is_occupied(database: Database, layer: Layer, tile: Tile, where: Where
     """
     if not layer.has_rows:
         return True
-    query = _OCCUPIED.format(Identifier("layers", layer.table), _MARGIN, where.sql)
+    query = _OCCUPIED.format(Identifier("layers", layer.table), MARGIN, where.sql)
     values = {"z": tile.z, "x": tile.x, "y": tile.y, **where.params}
     return bool(await database.fetch_value(query, values))
 
@@ -222,7 +222,7 @@ def _ranges(area: Bounds, zoom: int, below: Tile) -> Iterator[tuple[int, int, in
 
 def _clip(start: float, end: float, first: int, last: int) -> tuple[int, int]:
     """The columns (or rows) from `first` to `last` that with their margin touch the stretch from `start` to `end`."""
-    return max(math.ceil(start - 1 - _MARGIN), first), min(math.floor(end + _MARGIN), last)
+    return max(math.ceil(start - 1 - MARGIN), first), min(math.floor(end + MARGIN), last)
 
 
 def _row(latitude: float) -> float:

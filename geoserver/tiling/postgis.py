@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import hashlib
 from dataclasses import replace
@@ -13,6 +12,7 @@ from psycopg.sql import SQL, Identifier
 from geoserver.errors import OvertakenError
 from geoserver.grid import intersects, tile_bounds, tile_count
 from geoserver.model import BINS
+from geoserver.tasks import do_together
 from geoserver.tiling.bins import Subject, pack_table, place_values, ready_table
 from geoserver.tiling.compose import BUDGET, build_statements, build_values, list_steps, recipe_digest
 from geoserver.tiling.drawing import draw_packed
@@ -21,15 +21,13 @@ from geoserver.tiling.plans import lower_plan
 from geoserver.tiling.texts import find_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
-
     from geoserver.catalog import Catalog
     from geoserver.database.pool import Database
     from geoserver.database.status import LayerStatus
     from geoserver.filtering import Where
     from geoserver.model import Layer, Tile, TilePlan
 
-__all__ = ["BUFFER", "EXTENT", "may_hold", "render", "tile_version"]
+__all__ = ["BUFFER", "EXTENT", "is_wide", "may_hold", "render", "tile_version"]
 
 EXTENT = 4096
 BUFFER = 64
@@ -85,7 +83,7 @@ async def _render(
             return ready
     # Where a tile holds a large part of the layer, the plan should follow from the values (which index, how many
     # workers), and its making costs nothing beside the reading. Elsewhere one prepared plan serves every tile.
-    prepare = False if few or _spanned_tiles(status, tile.z) < _WIDE else None
+    prepare = False if few or is_wide(status, tile.z) else None
     body = b""
     subject = Subject(catalog.recipes, layer, plan, status.geometry_type, few)
     packed = True  # until it is known that they are no way to this tile
@@ -100,9 +98,11 @@ async def _render(
         if where.canonical:  # its turn is for one connection: the others are left to what waits for no turn
             parts = [await _run(database, *statement, prepare=prepare) for statement in statements]
         elif layer.basemap:
-            parts = await _gather([fetch_together(database, *statement, prepare=prepare) for statement in statements])
+            parts = await do_together(
+                *(fetch_together(database, *statement, prepare=prepare) for statement in statements)
+            )
         else:
-            parts = await _gather([_run(database, *statement, prepare=prepare) for statement in statements])
+            parts = await do_together(*(_run(database, *statement, prepare=prepare) for statement in statements))
         body = b"".join(parts)
         if len(body) <= BUDGET:
             break
@@ -127,18 +127,6 @@ async def _is_crowded(database: Database, layer: Layer, plan: TilePlan, tile: Ti
         " CASE WHEN {} THEN TRUE END LIMIT %(most)s) AS found"
     ).format(Identifier("layers", layer.table), where.sql)
     return bool(await database.fetch_value(query, build_values(tile) | where.params | {"most": most + 1}) > most)
-
-
-async def _gather(work: Sequence[Coroutine[Any, Any, bytes]]) -> list[bytes]:
-    """All of it at the same time; what fails or is cancelled takes the others along."""
-    if len(work) == 1:
-        return [await work[0]]
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one) for one in work]
-    except ExceptionGroup as failed:
-        raise failed.exceptions[0] from None
-    return [task.result() for task in tasks]
 
 
 @functools.lru_cache(maxsize=512)
@@ -167,12 +155,12 @@ def may_hold(layer: Layer, status: LayerStatus, tile: Tile) -> bool:
     return intersects(status.bounds, tile_bounds(tile, margin=2 * BUFFER / EXTENT))
 
 
-def _spanned_tiles(status: LayerStatus, zoom: int) -> float:
-    """How many tiles wide the layer is at this zoom."""
+def is_wide(status: LayerStatus, zoom: int) -> bool:
+    """Whether a tile of this zoom holds a large part of the layer."""
     if (bounds := status.bounds) is None:
-        return 0.0
+        return True
     width = bounds.east - bounds.west if bounds.west <= bounds.east else bounds.east - bounds.west + 360
-    return width / 360 * tile_count(zoom)
+    return width / 360 * tile_count(zoom) < _WIDE
 
 
 @functools.lru_cache(maxsize=512)

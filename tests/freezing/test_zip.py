@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from frozen_maps import freeze
 
 from geoserver.freezing.zips import Entry, Zip, entry_of
 
@@ -118,3 +119,12 @@ class _Seekable(io.RawIOBase):
         buffer[: len(body)] = body
         self._at += len(body)
         return len(body)
+
+
+def test_the_folder_tells_in_the_language_of_the_map_how_it_is_opened(anyone: TestClient) -> None:
+    told = freeze(anyone, "?layers=bike-paths&lang=de")
+    with zipfile.ZipFile(io.BytesIO(anyone.get(f"/frozen/{told['id']}.zip").content)) as found:
+        text = found.read(f"{told['id']}/README.txt").decode()
+    assert "Zum Ansehen diesen Ordner" in text
+    assert "    python -m http.server\n" in text
+    assert not [word for word in ("folder", "browser.", "PMTiles; ") if word in text]

@@ -366,6 +366,10 @@ export const readme = {
   fid: "die Nummer der Zeile in dieser Ebene",
   limits: "Grenzen",
   names: "Namen der Felder",
+  look: "Zum Ansehen diesen Ordner auf einen beliebigen Webserver legen oder darin ausführen:",
+  look_at: "und http://127.0.0.1:8000/ im Browser öffnen. Ein weiterer Server ist nicht nötig, und niemand wird gefragt.",
+  inside:
+    "Die Zeilen liegen in data/ als GeoParquet (DuckDB, QGIS, Python, R), die Kacheln als PMTiles. manifest.json beschreibt alles, mit dem SHA-256 jeder Datei.",
 };
 
 /** What the page says about files; it fetches this table with the first look at a download. */

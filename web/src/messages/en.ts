@@ -353,6 +353,10 @@ export const readme = {
   fid: "the row's number in this layer",
   limits: "Limits",
   names: "Names of fields",
+  look: "To look at it, put this folder on any web server, or run in it",
+  look_at: "and open http://127.0.0.1:8000/ in a browser. It needs no other server, and asks nobody anything.",
+  inside:
+    "The rows are in data/, as GeoParquet (DuckDB, QGIS, Python, R); the tiles as PMTiles. manifest.json tells of all of it, with the SHA-256 of every file.",
 };
 
 /** What the page says about files; it fetches this table with the first look at a download. */

@@ -365,6 +365,10 @@ export const readme = {
   fid: "el número de la fila en esta capa",
   limits: "Límites",
   names: "Nombres de los campos",
+  look: "Para verlo, ponga esta carpeta en cualquier servidor web, o ejecute en ella",
+  look_at: "y abra http://127.0.0.1:8000/ en un navegador. No necesita otro servidor ni consulta a nadie.",
+  inside:
+    "Las filas están en data/, como GeoParquet (DuckDB, QGIS, Python, R); las teselas, como PMTiles. manifest.json lo describe todo, con el SHA-256 de cada archivo.",
 };
 
 /** What the page says about files; it fetches this table with the first look at a download. */

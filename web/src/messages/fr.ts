@@ -368,6 +368,10 @@ export const readme = {
   fid: "le numéro de la ligne dans cette couche",
   limits: "Limites",
   names: "Noms des champs",
+  look: "Pour la voir, placez ce dossier sur n’importe quel serveur web, ou exécutez-y",
+  look_at: "puis ouvrez http://127.0.0.1:8000/ dans un navigateur. Aucun autre serveur n’est nécessaire ni interrogé.",
+  inside:
+    "Les lignes sont dans data/, en GeoParquet (DuckDB, QGIS, Python, R) ; les tuiles en PMTiles. manifest.json décrit le tout, avec le SHA-256 de chaque fichier.",
 };
 
 /** What the page says about files; it fetches this table with the first look at a download. */

@@ -366,6 +366,10 @@ export const readme = {
   fid: "o número da linha nesta camada",
   limits: "Limites",
   names: "Nomes dos campos",
+  look: "Para ver, ponha esta pasta em qualquer servidor web, ou execute nela",
+  look_at: "e abra http://127.0.0.1:8000/ num navegador. Não precisa de outro servidor, nem consulta ninguém.",
+  inside:
+    "As linhas estão em data/, como GeoParquet (DuckDB, QGIS, Python, R); os mosaicos, como PMTiles. manifest.json descreve tudo, com o SHA-256 de cada ficheiro.",
 };
 
 /** What the page says about files; it fetches this table with the first look at a download. */
