@@ -766,6 +766,8 @@ export const frozen = {
   file: "GeoParquet, {count} Zeilen",
   other: "Andere Formate gibt es bei der laufenden Karte.",
   missing: "Diese eingefrorene Karte ließ sich nicht öffnen.",
+  unknown: "Diese eingefrorene Karte gibt es nicht, oder sie ist nicht öffentlich.",
+  deleted: "Diese eingefrorene Karte wurde am {date} gelöscht.",
   served: "Ihr Ordner muss von einem Webserver ausgeliefert werden, etwa „python -m http.server“.",
   show: "Über diese Karte",
   hide: "Weniger zeigen",

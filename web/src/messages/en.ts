@@ -761,6 +761,8 @@ export const frozen = {
   file: "GeoParquet, {count} rows",
   other: "Other formats come from the live map.",
   missing: "This frozen map could not be opened.",
+  unknown: "There is no such frozen map, or it is not public.",
+  deleted: "This frozen map was deleted on {date}.",
   served: "Its folder has to be served by a web server, such as “python -m http.server”.",
   show: "About this map",
   hide: "Show less",

@@ -764,6 +764,8 @@ export const frozen = {
   file: "GeoParquet, {count} filas",
   other: "Los demás formatos están en el mapa en vivo.",
   missing: "No se pudo abrir este mapa congelado.",
+  unknown: "Este mapa congelado no existe, o no es público.",
+  deleted: "Este mapa congelado se eliminó el {date}.",
   served: "Su carpeta debe servirse con un servidor web, como «python -m http.server».",
   show: "Sobre este mapa",
   hide: "Mostrar menos",

@@ -768,6 +768,8 @@ export const frozen = {
   file: "GeoParquet, {count} lignes",
   other: "Les autres formats viennent de la carte en direct.",
   missing: "Cette carte figée n’a pas pu être ouverte.",
+  unknown: "Cette carte figée n’existe pas, ou elle n’est pas publique.",
+  deleted: "Cette carte figée a été supprimée le {date}.",
   served: "Son dossier doit être servi par un serveur web, par exemple « python -m http.server ».",
   show: "À propos de cette carte",
   hide: "Afficher moins",

@@ -765,6 +765,8 @@ export const frozen = {
   file: "GeoParquet, {count} linhas",
   other: "Os outros formatos vêm do mapa ao vivo.",
   missing: "Não foi possível abrir este mapa congelado.",
+  unknown: "Este mapa congelado não existe, ou não é público.",
+  deleted: "Este mapa congelado foi eliminado em {date}.",
   served: "A sua pasta tem de ser servida por um servidor web, como “python -m http.server”.",
   show: "Sobre este mapa",
   hide: "Mostrar menos",
