@@ -199,7 +199,7 @@ async def read_file(request: Request, frozen_id: str, path: str) -> Response:
     view, private = await _find(request, frozen_id)
     folder = _demand_folder(request, frozen_id)
     if path in ("", "index.html"):
-        body = render_page(await asyncio.to_thread(_read_manifest, folder), live=True)
+        body = render_page(await asyncio.to_thread(_read_manifest, folder), site_of(request))
         return HTMLResponse(body, headers=_headers(view, private, _CHECKED))
     if path not in private["files"]:
         return await _answer_built(request, path, _headers(view, private, _A_DAY))

@@ -10,7 +10,7 @@ from geoserver.catalog.languages import read_messages
 from geoserver.catalog.licences import find_licence
 from geoserver.mapstates import parse_link
 from geoserver.site.phrases import find_phrases
-from geoserver.site.previews import render_discovery
+from geoserver.site.previews import KEPT_PICTURE, render_discovery
 from geoserver.site.rendering import render
 from geoserver.site.widget import fill_page
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["dress_frozen", "dress_missing"]
 
 _SCRIPT = re.compile(rb'\s*<(?:script type="module"[^>]*></script>|link rel="modulepreload"[^>]*>)')
-_PICTURE = "picture.png"
 
 
 def dress_frozen(
@@ -61,8 +60,8 @@ def dress_frozen(
         said=said,
         source=phrases["source"],
         whole=f"{here}{asked}",
-        pictures=[{"media": "", "address": here + _PICTURE}]
-        if widget.view == "map" and _PICTURE in manifest["files"]
+        pictures=[{"media": "", "address": here + KEPT_PICTURE}]
+        if widget.view == "map" and KEPT_PICTURE in manifest["files"]
         else [],
         placed=False,
     )
