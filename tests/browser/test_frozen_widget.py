@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from test_embed import Host, drawn, inside
 
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.browser
 
 LINK = "?layers=crime&filter.crime=category='burglary'&time=2024-01-01/2024-03-01&map=12/45.2/-28.6"
 TITLE = "Burglaries of a winter"
+LEVELS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
 SANDBOXED = 'sandbox="allow-scripts"'
 
 
@@ -143,3 +145,30 @@ def test_one_that_is_not_there_says_so_in_the_readers_language(host: Host) -> No
     page = host.open(host.frame("frozen=abcdefghijkl&lang=fr"))
     expect(inside(page).get_by_text("Cette carte figée")).to_be_visible()
     assert inside(page).locator("script[type=module]").count() == 0
+
+
+def test_who_may_freeze_does_so_where_the_map_is_embedded(
+    host: Host, open_viewer: Callable[..., Any], frozen_server: Any
+) -> None:
+    viewer = open_viewer("/?layers=crime&filter.crime=category='arson' AND district='Ansodi'", frozen_server.url)
+    page = viewer.page
+    page.get_by_role("button", name="Embed this map").click()
+    dialog = page.get_by_role("dialog")
+    text = dialog.locator("textarea").first
+    dialog.get_by_label("Frozen: stays as it is today").check()
+    assert "frozen=" not in text.input_value()
+    dialog.get_by_role("button", name="Freeze the map").click()
+    dialog.get_by_text("All below shows the frozen map").wait_for()
+    address = dialog.get_by_role("link", name="Open the frozen map").get_attribute("href")
+    assert address in dialog.locator(".cite").inner_text()
+    frozen = address.rstrip("/").rpartition("/")[2]
+    assert f"/embed?frozen={frozen}&amp;" in text.input_value()
+    assert f'<img src="{address}picture.png"' in text.input_value()
+    assert ask(f"{address}manifest.json")["rows"]["crime"]["count"] == viewer.count("crime")
+    expect(page.frame_locator("dialog iframe").locator(".dated")).to_contain_text("Data of")
+    zipped = dialog.get_by_role("link", name="folder (ZIP)").get_attribute("href")
+    assert zipped == f"{host.site}/frozen/{frozen}.zip"
+    dialog.get_by_label("Live: always").check()
+    assert "frozen=" not in text.input_value()
+    found = Axe().run(page, options=LEVELS)
+    assert [violation["id"] for violation in found.response["violations"]] == []

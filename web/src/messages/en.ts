@@ -728,6 +728,17 @@ export const sharing = {
   copy_address: "Copy the address",
   copied: "Copied.",
   by_hand: "Copy it by hand:",
+  data: "Data",
+  live: "Live: always today’s data",
+  frozen: "Frozen: stays as it is today",
+  freeze: "Freeze the map",
+  freeze_hint: "The rows, counts and map are kept at an address of their own that never changes.",
+  freezing: "Freezing",
+  freeze_failed: "The map could not be frozen. {reason}",
+  frozen_done: "Frozen. All below shows the frozen map.",
+  frozen_page: "Open the frozen map",
+  frozen_zip: "Download it as a folder (ZIP)",
+  copy_cite: "Copy the citation",
 };
 
 /** What the map says in a page of others; the server tells it these lines within the page. */

@@ -737,6 +737,17 @@ export const sharing = {
   copy_address: "Copier l’adresse",
   copied: "Copié.",
   by_hand: "À copier à la main :",
+  data: "Données",
+  live: "En direct : toujours les données du jour",
+  frozen: "Figée : reste telle qu’aujourd’hui",
+  freeze: "Figer la carte",
+  freeze_hint: "Les lignes, les nombres et la carte sont gardés à une adresse propre qui ne change jamais.",
+  freezing: "La carte est figée",
+  freeze_failed: "La carte n’a pas pu être figée. {reason}",
+  frozen_done: "C’est fait. Tout ce qui suit montre la carte figée.",
+  frozen_page: "Ouvrir la carte figée",
+  frozen_zip: "La télécharger comme dossier (ZIP)",
+  copy_cite: "Copier la citation",
 } satisfies ShareWords;
 
 export const embed = {

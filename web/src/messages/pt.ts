@@ -734,6 +734,17 @@ export const sharing = {
   copy_address: "Copiar o endereço",
   copied: "Copiado.",
   by_hand: "Copie à mão:",
+  data: "Dados",
+  live: "Ao vivo: sempre os dados de hoje",
+  frozen: "Congelado: fica como está hoje",
+  freeze: "Congelar o mapa",
+  freeze_hint: "As linhas, os números e o mapa ficam num endereço próprio que nunca muda.",
+  freezing: "A congelar",
+  freeze_failed: "Não foi possível congelar o mapa. {reason}",
+  frozen_done: "Congelado. Tudo o que se segue mostra o mapa congelado.",
+  frozen_page: "Abrir o mapa congelado",
+  frozen_zip: "Descarregar como pasta (ZIP)",
+  copy_cite: "Copiar a citação",
 } satisfies ShareWords;
 
 export const embed = {
