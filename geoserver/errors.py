@@ -94,10 +94,14 @@ class ForbiddenError(GeoserverError):
 
 
 class GoneError(GeoserverError):
-    """What was there was taken away for good, by whoever may."""
+    """What was there was taken away for good, by whoever may, at the moment `since` (ISO 8601)."""
 
     status = 410
     title = "Gone"
+
+    def __init__(self, detail: str, since: str) -> None:
+        self.since = since
+        super().__init__(detail)
 
 
 class TooManyError(GeoserverError):

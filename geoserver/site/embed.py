@@ -15,15 +15,19 @@ from geoserver.access import BY_CALLER, NOBODY, PRIVATE, access_of, view_of
 from geoserver.catalog.city_words import offered_languages
 from geoserver.catalog.languages import page_language
 from geoserver.encodings import IDENTITY
-from geoserver.errors import UnavailableError
+from geoserver.errors import GoneError, NotFoundError, UnavailableError
 from geoserver.etags import build_etag, is_known
 from geoserver.site.answers import Answers, site_of, stated_language
-from geoserver.site.encoding import read_encoding
+from geoserver.site.encoding import compress_apart, read_encoding
 from geoserver.site.files import find_built
+from geoserver.site.frozen import find_manifest
+from geoserver.site.frozen_widget import dress_frozen, dress_missing
 from geoserver.site.widget import build_policy, parse_widget
 
 if TYPE_CHECKING:
     from geoserver.services import Services
+    from geoserver.site.files import BuiltFile
+    from geoserver.site.widget import Widget
 
 __all__ = ["router"]
 
@@ -50,9 +54,16 @@ async def embed(request: Request) -> Response:
     view, encoding = view_of(services, anybody.scope), read_encoding(request.scope)
     await view.ready()
     accepted = request.headers.getlist("accept-language")
-    language = page_language(stated_language(request), accepted, offered_languages(services.live.current.city))
+    city = services.live.current.city
+    language = page_language(stated_language(request), accepted, offered_languages(city))
     widget = parse_widget(request.query_params.multi_items(), query, language)
-    body = await answers.render(anybody, view, page, encoding, widget=widget)
+    status = 200
+    if frozen := request.query_params.get("frozen"):
+        status, body = await _dress_frozen(anybody, frozen, page, widget, language)
+        if encoding != IDENTITY:
+            body = await compress_apart(body, encoding)
+    else:
+        body = await answers.render(anybody, view, page, encoding, widget=widget)
     tag = build_etag(body)
     headers = {
         "ETag": tag,
@@ -66,4 +77,19 @@ async def embed(request: Request) -> Response:
         return Response(status_code=304, headers=headers)
     if encoding != IDENTITY:
         headers["Content-Encoding"] = encoding
-    return HTMLResponse(body, headers=headers)
+    return HTMLResponse(body, status, headers)
+
+
+async def _dress_frozen(
+    anybody: Request, frozen_id: str, page: BuiltFile, widget: Widget, language: str
+) -> tuple[int, bytes]:
+    """Status and page of a widget over a frozen map; of one that is not there, or not for everybody, it says so."""
+    services: Services = anybody.app.state.services
+    city = services.live.current.city
+    try:
+        manifest = await find_manifest(anybody, frozen_id)
+    except NotFoundError as error:
+        return error.status, dress_missing(page.body, widget, city, language, None)
+    except GoneError as error:
+        return error.status, dress_missing(page.body, widget, city, language, error.since)
+    return 200, dress_frozen(page.body, widget, manifest, city=city, site=site_of(anybody), lang=language)

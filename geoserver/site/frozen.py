@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from geoserver.access import Access, View
     from geoserver.services import Services
 
-__all__ = ["Freezer", "router"]
+__all__ = ["Freezer", "find_manifest", "router"]
 
 log = logging.getLogger("geoserver")
 
@@ -211,7 +211,7 @@ async def read_file(request: Request, frozen_id: str, path: str) -> Response:
     view, private = await _find(request, frozen_id)
     folder = _demand_folder(request, frozen_id)
     if path in ("", "index.html"):
-        body = render_page(await asyncio.to_thread(_read_manifest, folder), live=True)
+        body = render_page(await asyncio.to_thread(_read_manifest, folder), site_of(request))
         return HTMLResponse(body, headers=_headers(view, private, _CHECKED))
     if path not in private["files"]:
         return await _answer_built(request, path, _headers(view, private, _A_DAY))
@@ -246,9 +246,16 @@ async def _find(request: Request, frozen_id: str) -> tuple[View, dict[str, Any]]
         return view, private
     gone = None if private else await asyncio.to_thread(store.read_gone, frozen_id)
     if gone and await may_see(view, _all_seen(gone)):
-        raise GoneError(f"The map {gone['title']!r}, frozen {gone['frozen']}, was deleted {gone['deleted']}.")
+        detail = f"The map {gone['title']!r}, frozen {gone['frozen']}, was deleted {gone['deleted']}."
+        raise GoneError(detail, gone["deleted"])
     await view.ready()
     raise NotFoundError("frozen map", frozen_id, _EXPECTED)
+
+
+async def find_manifest(request: Request, frozen_id: str) -> dict[str, Any]:
+    """Of a frozen map that is whole and for the caller. Raises NotFoundError, GoneError."""
+    await _find(request, frozen_id)
+    return await asyncio.to_thread(_read_manifest, _demand_folder(request, frozen_id))
 
 
 def _demand_folder(request: Request, frozen_id: str) -> Path:

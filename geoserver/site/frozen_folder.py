@@ -20,7 +20,9 @@ from geoserver import assets, styling
 from geoserver.catalog.languages import read_messages
 from geoserver.catalog.licences import find_licence
 from geoserver.freezing.zips import Entry, Zip, entry_of
+from geoserver.site.city import PREVIEW
 from geoserver.site.files import BuiltFiles
+from geoserver.site.previews import KEPT_PICTURE, Picture, list_picture, render_discovery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,8 +58,11 @@ def find_sprite(path: str) -> bytes | None:
     return made.picture if path.endswith(".png") else made.places
 
 
-def render_page(manifest: Mapping[str, Any], *, live: bool) -> bytes:
-    """The page; what it is stands in it for who has no scripts, too. A plain one where the viewer is not built."""
+def render_page(manifest: Mapping[str, Any], site: str = "") -> bytes:
+    """The page; what it is stands in it for who has no scripts, too. A plain one where the viewer is not built. `site`
+    is that of the server that gives it out, if one does.
+    """
+    live = bool(site)
     place = _list_built().get("index.html")
     built = _built().read(place) if place else None
     page = built.body.decode() if built else _PLAIN
@@ -67,13 +72,13 @@ def render_page(manifest: Mapping[str, Any], *, live: bool) -> bytes:
     _, _, after = rest.partition("</noscript>")
     page = f"{before}<noscript>{facts}</noscript>{after}" if built else f"{before}{facts}{after}"
     page = page.replace(_HTML, f'<html lang="{language}"{" data-live" if live else ""}>', 1)
-    return page.replace(_TITLE, _render_head(manifest, live=live), 1).encode()
+    return page.replace(_TITLE, _render_head(manifest, site), 1).encode()
 
 
 def build_zip(folder: Path, manifest: Mapping[str, Any], files: Mapping[str, tuple[int, int]]) -> Zip:
     """All of it, to be put on any web server; `files` are those in `folder`, with their sizes and CRC-32."""
     moment = datetime.fromisoformat(manifest["frozen"])
-    told = {"index.html": render_page(manifest, live=False), "README.txt": _render_readme(manifest).encode()}
+    told = {"index.html": render_page(manifest), "README.txt": _render_readme(manifest).encode()}
     told["LICENSE.txt"] = _render_licences(manifest).encode()
     entries = [entry_of(name, content) for name, content in told.items()]
     entries += [Entry(name, size, crc, folder / name) for name, (size, crc) in sorted(files.items())]
@@ -90,15 +95,20 @@ def _entry_of_built(name: str, content: bytes) -> Entry:
     return entry_of(name, content)
 
 
-def _render_head(manifest: Mapping[str, Any], *, live: bool) -> str:
-    title, cite = html.escape(str(manifest["title"])), html.escape(str(manifest["cite"]))
-    lines = [f"<title>{title}</title>", f'<meta name="description" content="{cite}" />']
-    if live:
-        lines += [
-            f'<meta property="og:title" content="{title}" />',
-            f'<meta property="og:description" content="{cite}" />',
-            '<meta property="og:type" content="website" />',
-        ]
+def _render_head(manifest: Mapping[str, Any], site: str) -> str:
+    """Its title, and on a server how links to it look where they are pasted."""
+    title, cite = str(manifest["title"]), str(manifest["cite"])
+    lines = [f"<title>{html.escape(title)}</title>", f'<meta name="description" content="{html.escape(cite)}" />']
+    if site:
+        here = f"{site}/frozen/{manifest['id']}/"
+        city = manifest["city"] or {}
+        said = {"og:type": "website", "og:title": title, "og:description": cite, "og:url": here}
+        said["og:site_name"] = str(city.get("publisher") or city.get("title") or "")
+        if KEPT_PICTURE in manifest["files"]:
+            said |= list_picture(Picture(here + KEPT_PICTURE, PREVIEW), title)
+            lines.append('<meta name="twitter:card" content="summary_large_image" />')
+        lines += [f'<meta property="{name}" content="{html.escape(text)}" />' for name, text in said.items() if text]
+        lines += render_discovery(site, here, title)
     return "\n    ".join(lines)
 
 
@@ -107,7 +117,7 @@ def _render_facts(manifest: Mapping[str, Any], *, live: bool) -> str:
     words = read_messages("readme", manifest["language"])
     quote = html.escape
     told = [f"<dt>{quote(name)}</dt><dd>{quote(text)}</dd>" for name, text in _list_facts(manifest, words)]
-    picture = '<p><img src="picture.png" alt="" width="600"></p>' if "picture.png" in manifest["files"] else ""
+    picture = '<p><img src=KEPT_PICTURE alt="" width="600"></p>' if KEPT_PICTURE in manifest["files"] else ""
     names = [*manifest["files"], "manifest.json"]
     links = [f'<li><a href="{quote(name)}" download>{quote(name)}</a></li>' for name in names]
     if live:

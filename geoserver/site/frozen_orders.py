@@ -20,6 +20,7 @@ from geoserver.errors import BadParameterError, ForbiddenError, NotFoundError, T
 from geoserver.freezing import Order, Shown
 from geoserver.freezing.seeing import remember
 from geoserver.site.answers import ask_ourselves, site_of
+from geoserver.site.city import PREVIEW
 from geoserver.turns import client_of
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ _LONGEST = 20_000  # characters of a link, as long as pages may be asked for
 _MOST_LAYERS = 32
 # What the address of the page says besides what is on the map, which the frozen page takes over.
 _PAGES = ("select", "tab", "of", "chart", "sort", "columns", "compare")
-_PICTURE = (1200, 630)  # CSS pixels
 _EXPECTED = {
     "time": "two days as 2026-01-01/2026-02-01, or .. for an end that is open",
     "area": "an area as the page writes it: a box, a circle or a polygon in degrees",
@@ -255,4 +255,4 @@ async def _answer(request: Request, address: str, language: str) -> dict[str, An
 
 async def _draw(request: Request, state: MapState, language: str) -> bytes:
     """The picture of the map; nothing where none can be had."""
-    return (await ask_ourselves(request, state.picture(_PICTURE, also=[("legend", "1")]), language)).body
+    return (await ask_ourselves(request, state.picture(PREVIEW, also=[("legend", "1")]), language)).body

@@ -44,8 +44,8 @@ OPEN = (
     *("/catalog", "/data.json", "/healthz", "/oembed", "/element.js"),
 )
 EXPOSED = (
-    "Content-Crs, Content-Encoding, Content-Length, ETag, Link, Location, OGC-NumberMatched, OGC-NumberReturned,"
-    " X-Tile-Stale"
+    "Content-Crs, Content-Encoding, Content-Length, Content-Range, ETag, Link, Location, OGC-NumberMatched,"
+    " OGC-NumberReturned, X-Tile-Stale"
 )
 ASKED = (
     "Accept, Accept-Crs, Accept-Language, Authorization, Content-Crs, Content-Type, If-Match, If-None-Match,"

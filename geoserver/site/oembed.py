@@ -17,11 +17,10 @@ from geoserver.catalog.city_words import offered_languages, speak
 from geoserver.catalog.languages import page_language
 from geoserver.errors import BadParameterError, NotFoundError, UnofferedError
 from geoserver.etags import build_etag, is_known
-from geoserver.mapstates import parse_link
 from geoserver.site.answers import ask_ourselves, site_of
 from geoserver.site.city import PREVIEW
 from geoserver.site.linked import read_link
-from geoserver.site.previews import Picture, draws_maps, find_picture
+from geoserver.site.previews import KEPT_PICTURE, Picture, draws_maps, find_picture
 from geoserver.site.wording import entitle, list_shown
 
 if TYPE_CHECKING:
@@ -110,7 +109,7 @@ async def _find(request: Request, view: View, linked: Linked, language: str, siz
     """Raises NotFoundError, in the same words for what is not there and for what is not for the caller."""
     site = site_of(request)
     if linked.kind == "frozen":
-        return await _find_frozen(request, linked, language, size)
+        return await _find_frozen(request, linked, language)
     layers = await view.layers()
     await view.ready()
     shown = list_shown(layers, linked.state)
@@ -126,16 +125,15 @@ async def _find(request: Request, view: View, linked: Linked, language: str, siz
     return _Told(named, f"{site}/{linked.widget}", picture)
 
 
-async def _find_frozen(request: Request, linked: Linked, language: str, size: tuple[int, int]) -> _Told:
+async def _find_frozen(request: Request, linked: Linked, language: str) -> _Told:
     """As its manifest tells of it."""
     site, address = site_of(request), f"frozen/{quote(linked.name)}"
     made = await ask_ourselves(request, f"{address}/manifest.json", language)
     if not made.body:
         raise NotFoundError("page", f"{site}/{address}/", _OURS)
     manifest = orjson.loads(made.body)
-    state = parse_link(str(manifest.get("query", "")))
-    drawn = find_picture(site, state, "", size, drawn=draws_maps(request))
-    return _Told(str(manifest.get("title", "")), f"{site}/{linked.widget}", drawn)
+    kept = Picture(f"{site}/{address}/{KEPT_PICTURE}", PREVIEW) if KEPT_PICTURE in manifest["files"] else None
+    return _Told(str(manifest["title"]), f"{site}/{linked.widget}", kept)
 
 
 def _build(told: _Told, city: City, site: str, most: Most) -> dict[str, Any]:

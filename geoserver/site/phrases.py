@@ -70,7 +70,11 @@ class Phrases:
 
     def rows(self, layer: Layer, number: int) -> str:
         """ "60,000 reports", in the layer's own words where it has some in this language."""
-        names = (layer.noun, layer.nouns) if layer.nouns else (self["row"], self["rows"])
+        return self.amount(number, (layer.noun, layer.nouns) if layer.nouns else None)
+
+    def amount(self, number: int, nouns: tuple[str, str] | None) -> str:
+        """The same by these words for one and for many; rows without them."""
+        names = nouns or (self["row"], self["rows"])
         return f"{self.number(number)} {names[0] if self._is_one(number) else names[1]}"
 
     def percent(self, part: int, whole: int) -> str:

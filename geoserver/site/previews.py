@@ -20,10 +20,21 @@ if TYPE_CHECKING:
     from geoserver.model import City
     from geoserver.site.wording import Ask, Shown
 
-__all__ = ["Page", "Picture", "draws_maps", "find_picture", "render_discovery", "render_head"]
+__all__ = [
+    "KEPT_PICTURE",
+    "Page",
+    "Picture",
+    "draws_maps",
+    "find_picture",
+    "list_picture",
+    "render_discovery",
+    "render_head",
+]
 
 _TITLED = ("layers", "time", "area")  # beside filters, what gives a map a title of its own
 _OEMBED = (("json", "application/json+oembed"), ("xml", "text/xml+oembed"))
+
+KEPT_PICTURE = "picture.png"  # of a frozen map, in its folder; of the size of every preview
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +87,7 @@ async def render_head(page: Page, city: City, state: MapState, shown: Sequence[S
     }
     picture = find_picture(page.site, state, page.pictured, PREVIEW, drawn=page.drawn)
     if picture:
-        said |= _list_picture(picture, title)
+        said |= list_picture(picture, title)
     elif city.logo and city.logo.media_type == "image/png":  # previews take no SVG
         said["og:image"] = f"{page.site}/logo?v={city.logo.digest}"
     lines = [f'<meta property="{name}" content="{html.escape(text)}" />' for name, text in said.items() if text]
@@ -84,7 +95,8 @@ async def render_head(page: Page, city: City, state: MapState, shown: Sequence[S
     return [*lines, *card, *render_discovery(page.site, url, title)]
 
 
-def _list_picture(picture: Picture, title: str) -> dict[str, str]:
+def list_picture(picture: Picture, title: str) -> dict[str, str]:
+    """What a page's head says of its picture."""
     width, height = picture.size
     return {
         "og:image": picture.url,

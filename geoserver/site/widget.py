@@ -13,6 +13,7 @@ import orjson
 from geoserver.catalog.languages import in_language, read_messages
 from geoserver.mapstates import MapState, parse_state
 from geoserver.site.phrases import find_phrases
+from geoserver.site.previews import render_discovery
 from geoserver.site.rendering import render
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from geoserver.model import City, Layer
     from geoserver.site.phrases import Phrases
 
-__all__ = ["Widget", "build_policy", "parse_widget"]
+__all__ = ["Widget", "build_policy", "fill_page", "parse_widget"]
 
 _VIEWS = ("map", "chart", "table")
 _OWN = frozenset(("show", "title", "hide", "filters", "gestures", "id", "frozen", "dir"))
@@ -65,6 +66,8 @@ class Widget:
         still = render(
             "embed.html",
             title="" if "title" in self.hidden else title,
+            dated="",
+            wrong="" if layers else said["nothing"],
             alt=said["picture"].replace("{title}", title or titles),
             layers=[
                 {
@@ -74,6 +77,7 @@ class Widget:
                     "licence": said["under"].replace("{licence}", layer.license),
                     "page": f"{site}/layers/{quote(layer.id)}?lang={language}",
                     "rows": _find_rows(site, layer, self.state),
+                    "format": "CSV",
                 }
                 for layer, status in spoken
             ],
@@ -84,10 +88,33 @@ class Widget:
             pictures=_list_pictures(self.state, site) if drawn else [],
             placed=self.state.camera is not None,
         )
-        head = _render_head(city, site, title or city.title, self, said)
-        opening = f'<html lang="{language}" dir="{self.direction}" data-languages="{language}">'
-        page = _HEAD.sub(lambda _: head.encode(), page, count=1)
-        return page.replace(_HTML, opening.encode(), 1).replace(_STILL, still.encode(), 1)
+        name, lines = title or city.title, _list_lines(site, title or city.title, self)
+        return fill_page(page, self, city, language, title=name, lines=lines, said=said, still=still)
+
+
+def fill_page(
+    page: bytes,
+    widget: Widget,
+    city: City,
+    language: str,
+    *,
+    title: str,
+    lines: Iterable[str],
+    said: Mapping[str, str],
+    still: str,
+) -> bytes:
+    """The built page with its title and these lines in the head, and with what stands in it before a script runs."""
+    told = [
+        f"<title>{html.escape(title)}</title>",
+        *lines,
+        f'<script type="application/json" data-words>{orjson.dumps(said).decode().replace("<", "\\u003c")}</script>',
+    ]
+    if city.accent:
+        told.append(f"<style>html:root{{--accent:light-dark({city.accent},{city.accent_dark})}}</style>")
+    head = "\n    ".join(told)
+    opening = f'<html lang="{language}" dir="{widget.direction}" data-languages="{language}">'
+    page = _HEAD.sub(lambda _: head.encode(), page, count=1)
+    return page.replace(_HTML, opening.encode(), 1).replace(_STILL, still.encode(), 1)
 
 
 def parse_widget(pairs: Iterable[tuple[str, str]], query: str, language: str) -> Widget:
@@ -163,21 +190,10 @@ def _list_pictures(state: MapState, site: str) -> list[dict[str, str]]:
     return found
 
 
-def _render_head(city: City, site: str, title: str, widget: Widget, said: Mapping[str, str]) -> str:
+def _list_lines(site: str, title: str, widget: Widget) -> list[str]:
     """For who opens it by itself: it is no page to be found, but a part of the map's."""
-    here = quote(f"{site}/embed?{widget.query}", safe="")
-    written = html.escape(title)
-    lines = [
-        f"<title>{written}</title>",
+    return [
         '<meta name="robots" content="noindex" />',
         f'<link rel="canonical" href="{html.escape(site + "/" + widget.state.query())}" />',
-        *(
-            f'<link rel="alternate" type="{kind}+oembed" href="{site}/oembed?url={here}&amp;format={name}"'
-            f' title="{written}" />'
-            for kind, name in (("application/json", "json"), ("text/xml", "xml"))
-        ),
-        f'<script type="application/json" data-words>{orjson.dumps(said).decode().replace("<", "\\u003c")}</script>',
+        *render_discovery(site, f"{site}/embed?{widget.query}", title),
     ]
-    if city.accent:
-        lines.append(f"<style>html:root{{--accent:light-dark({city.accent},{city.accent_dark})}}</style>")
-    return "\n    ".join(lines)

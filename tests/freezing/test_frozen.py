@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import html
+import io
 import json
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from frozen_maps import BURGLARIES, freeze
 from mapbox_vector_tile import decode
+from PIL import Image
 from pmtiles.reader import MmapSource, Reader, all_tiles
 
 if TYPE_CHECKING:
@@ -188,3 +192,23 @@ def test_an_edit_under_the_question_is_a_change_and_an_edit_elsewhere_is_none(
     assert later["id"] != frozen
     assert anyone.get(f"/frozen/{later['id']}/manifest.json").json()["rows"]["crime"]["count"] == then - 1
     assert ask()["changed"]
+
+
+def test_links_to_it_show_the_picture_that_was_frozen(
+    anyone: TestClient, frozen: str, manifest: dict[str, Any]
+) -> None:
+    """In its page's head, by oEmbed, and in the folder."""
+    here = f"http://127.0.0.1/frozen/{frozen}/"
+    picture = anyone.get(f"/frozen/{frozen}/picture.png")
+    assert (picture.status_code, picture.headers["content-type"]) == (200, "image/png")
+    assert manifest["files"]["picture.png"]["size"] == len(picture.content)
+    page = anyone.get(here).text
+    assert f'<meta property="og:image" content="{here}picture.png" />' in page
+    assert f'<meta property="og:url" content="{here}" />' in page
+    address = html.unescape(re.findall(r'type="application/json\+oembed"[^>]* href="([^"]+)"', page)[0])
+    told = anyone.get(address).json()
+    assert told["title"] == "Burglaries of a winter"
+    assert told["thumbnail_url"] == f"{here}picture.png"
+    size = Image.open(io.BytesIO(picture.content)).size
+    assert size == (told["thumbnail_width"], told["thumbnail_height"])
+    assert f"/embed?frozen={frozen}" in told["html"]

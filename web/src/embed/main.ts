@@ -13,11 +13,12 @@ const target = document.getElementById("app")!;
 const { options, state } = parseOptions(location.search);
 const say = readWords(document);
 // Until somebody sees it, the picture that the server has put there is enough.
-void whenSeen(target).then(() => {
+void whenSeen(target).then(async () => {
+  const frozen = options.frozen ? await (await import("./frozen.ts")).openMap(options.frozen, state) : undefined;
   const picture = target.querySelector("picture");
   target.replaceChildren();
   mount(Widget, {
     target,
-    props: { options, search: state, hash: location.hash, say, picture },
+    props: { options, frozen, search: frozen?.search ?? state, hash: location.hash, say, picture },
   });
 });

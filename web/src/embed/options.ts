@@ -15,6 +15,8 @@ export interface Options {
   greedy: boolean;
   /** What the widget is called in messages. */
   id: string;
+  /** The id of a frozen map that it shows; "" for the living one. */
+  frozen: string;
 }
 
 /** Parameters of the widget's own; the rest is the state of its map. */
@@ -32,6 +34,7 @@ export function parseOptions(search: string): { options: Options; state: string 
     free: said.get("filters") === "free",
     greedy: said.get("gestures") === "greedy",
     id: said.get("id") ?? "",
+    frozen: said.get("frozen") ?? "",
   };
   return { options, state: strip(search) };
 }

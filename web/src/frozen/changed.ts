@@ -1,9 +1,7 @@
-/** Whether the data have changed since they were frozen: known where a server gives out the map, which marks its page. */
-export async function hasChanged(document: Document): Promise<boolean> {
-  // A plain folder asks nobody.
-  if (!("live" in document.documentElement.dataset)) return false;
+/** Whether the data have changed since they were frozen, as the server tells that gives out the folder at `root`. */
+export async function hasChanged(root: string, ask: typeof fetch = fetch): Promise<boolean> {
   try {
-    const answer = await fetch(new URL("changed.json", document.baseURI));
+    const answer = await ask.call(undefined, new URL("changed.json", root).href);
     return answer.ok && !!((await answer.json()) as { changed?: unknown }).changed;
   } catch {
     return false;

@@ -7,15 +7,8 @@ import "../ui/style.css";
 import App from "../app/App.svelte";
 import FrozenDress from "./FrozenDress.svelte";
 import { showFault } from "./fault.ts";
-import { withoutFilters } from "./manifest.ts";
-
-/** The words that the server has for what is true or not. */
-const FILES = import.meta.glob<{ yes: string; no: string }>("../messages/*.ts", { query: "?server", import: "server" });
-
-async function sayTruth(lang: string): Promise<[no: string, yes: string]> {
-  const { no, yes } = await (FILES[`../messages/${lang}.ts`] ?? FILES["../messages/en.ts"]!)();
-  return [no, yes];
-}
+import { complete } from "./manifest.ts";
+import { sayTruth } from "./truth.ts";
 
 const target = document.getElementById("app")!;
 
@@ -24,7 +17,8 @@ async function start(): Promise<void> {
   const [{ openFrozen }, { serveTiles }] = await Promise.all([import("./open.ts"), import("./protocol.ts")]);
   const frozen = await openFrozen(root, fetch, sayTruth);
   serveTiles(frozen);
-  if (!location.search) history.replaceState(history.state, "", withoutFilters(frozen.manifest.query) + location.hash);
+  const search = complete(location.search, frozen.manifest);
+  if (search !== location.search) history.replaceState(history.state, "", search + location.hash);
   target.replaceChildren();
   mount(App, { target, props: { frozen, Dress: FrozenDress } });
 }

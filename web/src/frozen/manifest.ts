@@ -40,3 +40,14 @@ export function withoutFilters(query: string): string {
     .filter((part) => !/^(?:filter\.|time=|area=|pin=)/.test(decodeURIComponent(part)));
   return `?${kept.join("&")}`;
 }
+
+/** A query that names no layers is about what was frozen: what it does not say is as it was then. */
+export function complete(search: string, { query }: Manifest): string {
+  const said = new URLSearchParams(search);
+  if (said.has("layers")) return search;
+  const was = withoutFilters(query)
+    .slice(1)
+    .split("&")
+    .filter((part) => part && !said.has(part.split("=")[0]!));
+  return `?${[...was, search.replace(/^\?/, "")].filter(Boolean).join("&")}`;
+}

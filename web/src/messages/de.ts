@@ -739,6 +739,17 @@ export const sharing = {
   copy_address: "Adresse kopieren",
   copied: "Kopiert.",
   by_hand: "Bitte von Hand kopieren:",
+  data: "Daten",
+  live: "Lebendig: immer die Daten von heute",
+  frozen: "Eingefroren: bleibt, wie es heute ist",
+  freeze: "Karte einfrieren",
+  freeze_hint: "Zeilen, Zahlen und Karte bleiben unter einer eigenen Adresse, die sich nie ändert.",
+  freezing: "Wird eingefroren",
+  freeze_failed: "Die Karte ließ sich nicht einfrieren. {reason}",
+  frozen_done: "Eingefroren. Alles Weitere zeigt die eingefrorene Karte.",
+  frozen_page: "Eingefrorene Karte öffnen",
+  frozen_zip: "Als Ordner herunterladen (ZIP)",
+  copy_cite: "Zitat kopieren",
 } satisfies ShareWords;
 
 export const embed = {
@@ -770,6 +781,8 @@ export const frozen = {
   file: "GeoParquet, {count} Zeilen",
   other: "Andere Formate gibt es bei der laufenden Karte.",
   missing: "Diese eingefrorene Karte ließ sich nicht öffnen.",
+  unknown: "Diese eingefrorene Karte gibt es nicht, oder sie ist nicht öffentlich.",
+  deleted: "Diese eingefrorene Karte wurde am {date} gelöscht.",
   served: "Ihr Ordner muss von einem Webserver ausgeliefert werden, etwa „python -m http.server“.",
   show: "Über diese Karte",
   hide: "Weniger zeigen",

@@ -732,6 +732,17 @@ export const sharing = {
   copy_address: "Copy the address",
   copied: "Copied.",
   by_hand: "Copy it by hand:",
+  data: "Data",
+  live: "Live: always today’s data",
+  frozen: "Frozen: stays as it is today",
+  freeze: "Freeze the map",
+  freeze_hint: "The rows, counts and map are kept at an address of their own that never changes.",
+  freezing: "Freezing",
+  freeze_failed: "The map could not be frozen. {reason}",
+  frozen_done: "Frozen. All below shows the frozen map.",
+  frozen_page: "Open the frozen map",
+  frozen_zip: "Download it as a folder (ZIP)",
+  copy_cite: "Copy the citation",
 };
 
 /** What the map says in a page of others; the server tells it these lines within the page. */
@@ -765,6 +776,8 @@ export const frozen = {
   file: "GeoParquet, {count} rows",
   other: "Other formats come from the live map.",
   missing: "This frozen map could not be opened.",
+  unknown: "There is no such frozen map, or it is not public.",
+  deleted: "This frozen map was deleted on {date}.",
   served: "Its folder has to be served by a web server, such as “python -m http.server”.",
   show: "About this map",
   hide: "Show less",

@@ -737,6 +737,17 @@ export const sharing = {
   copy_address: "Copiar la dirección",
   copied: "Copiado.",
   by_hand: "Cópielo a mano:",
+  data: "Datos",
+  live: "En vivo: siempre los datos de hoy",
+  frozen: "Congelado: queda como está hoy",
+  freeze: "Congelar el mapa",
+  freeze_hint: "Las filas, las cifras y el mapa se guardan en una dirección propia que nunca cambia.",
+  freezing: "Congelando",
+  freeze_failed: "No se pudo congelar el mapa. {reason}",
+  frozen_done: "Congelado. Todo lo que sigue muestra el mapa congelado.",
+  frozen_page: "Abrir el mapa congelado",
+  frozen_zip: "Descargarlo como carpeta (ZIP)",
+  copy_cite: "Copiar la cita",
 } satisfies ShareWords;
 
 export const embed = {
@@ -768,6 +779,8 @@ export const frozen = {
   file: "GeoParquet, {count} filas",
   other: "Los demás formatos están en el mapa en vivo.",
   missing: "No se pudo abrir este mapa congelado.",
+  unknown: "Este mapa congelado no existe, o no es público.",
+  deleted: "Este mapa congelado se eliminó el {date}.",
   served: "Su carpeta debe servirse con un servidor web, como «python -m http.server».",
   show: "Sobre este mapa",
   hide: "Mostrar menos",

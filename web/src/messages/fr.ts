@@ -741,6 +741,17 @@ export const sharing = {
   copy_address: "Copier l’adresse",
   copied: "Copié.",
   by_hand: "À copier à la main :",
+  data: "Données",
+  live: "En direct : toujours les données du jour",
+  frozen: "Figée : reste telle qu’aujourd’hui",
+  freeze: "Figer la carte",
+  freeze_hint: "Les lignes, les nombres et la carte sont gardés à une adresse propre qui ne change jamais.",
+  freezing: "La carte est figée",
+  freeze_failed: "La carte n’a pas pu être figée. {reason}",
+  frozen_done: "C’est fait. Tout ce qui suit montre la carte figée.",
+  frozen_page: "Ouvrir la carte figée",
+  frozen_zip: "La télécharger comme dossier (ZIP)",
+  copy_cite: "Copier la citation",
 } satisfies ShareWords;
 
 export const embed = {
@@ -772,6 +783,8 @@ export const frozen = {
   file: "GeoParquet, {count} lignes",
   other: "Les autres formats viennent de la carte en direct.",
   missing: "Cette carte figée n’a pas pu être ouverte.",
+  unknown: "Cette carte figée n’existe pas, ou elle n’est pas publique.",
+  deleted: "Cette carte figée a été supprimée le {date}.",
   served: "Son dossier doit être servi par un serveur web, par exemple « python -m http.server ».",
   show: "À propos de cette carte",
   hide: "Afficher moins",

@@ -738,6 +738,17 @@ export const sharing = {
   copy_address: "Copiar o endereço",
   copied: "Copiado.",
   by_hand: "Copie à mão:",
+  data: "Dados",
+  live: "Ao vivo: sempre os dados de hoje",
+  frozen: "Congelado: fica como está hoje",
+  freeze: "Congelar o mapa",
+  freeze_hint: "As linhas, os números e o mapa ficam num endereço próprio que nunca muda.",
+  freezing: "A congelar",
+  freeze_failed: "Não foi possível congelar o mapa. {reason}",
+  frozen_done: "Congelado. Tudo o que se segue mostra o mapa congelado.",
+  frozen_page: "Abrir o mapa congelado",
+  frozen_zip: "Descarregar como pasta (ZIP)",
+  copy_cite: "Copiar a citação",
 } satisfies ShareWords;
 
 export const embed = {
@@ -769,6 +780,8 @@ export const frozen = {
   file: "GeoParquet, {count} linhas",
   other: "Os outros formatos vêm do mapa ao vivo.",
   missing: "Não foi possível abrir este mapa congelado.",
+  unknown: "Este mapa congelado não existe, ou não é público.",
+  deleted: "Este mapa congelado foi eliminado em {date}.",
   served: "A sua pasta tem de ser servida por um servidor web, como “python -m http.server”.",
   show: "Sobre este mapa",
   hide: "Mostrar menos",

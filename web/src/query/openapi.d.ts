@@ -1069,6 +1069,11 @@ export interface components {
          */
         Me: {
             /**
+             * Freezes
+             * @description You may freeze maps: any, or those of layers that you may manage.
+             */
+            freezes: boolean;
+            /**
              * Kind
              * @enum {string}
              */

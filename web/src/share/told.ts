@@ -1,6 +1,7 @@
 /** What the page's map shows, in words and addresses for pages of others. */
 import { partsOf, sharedParts } from "../filter/parts.ts";
 import { pictureOf } from "../element/address.ts";
+import type { Kept } from "../query/freezing.ts";
 import type { LayerSummary } from "../query/types.ts";
 import type { MapState } from "../state/map-state.svelte.ts";
 import { tellCount } from "../ui/counts.ts";
@@ -46,16 +47,19 @@ function describeSource(viewer: MapState): string {
 /** Where the page lives, with a slash at its end. */
 export const siteOf = (): string => new URL(".", location.href).href;
 
-/** `drawn` says whether there is a picture of this very view; else there is one of where the first layer lies. */
-export function tell(viewer: MapState, say: Say, options: Options, drawn: boolean): Told {
+/**
+ * `drawn` says whether there is a picture of this very view; else there is one of where the first layer lies. What is `kept`
+ * frozen has a picture of its own.
+ */
+export function tell(viewer: MapState, say: Say, options: Options, drawn: boolean, kept: Kept | null = null): Told {
   const site = siteOf();
-  const widget = new URL(`embed${writeQuery(viewer.shared, options)}`, site);
+  const widget = new URL(`embed${writeQuery(kept ? `?frozen=${kept.id}` : viewer.shared, options)}`, site);
   const size = sizeOf(options);
-  const lies = new URL(`layers/${encodeURIComponent(viewer.on[0] ?? "")}/map.png`, site).href;
+  const lies = new URL(kept ? "picture.png" : `layers/${encodeURIComponent(viewer.on[0] ?? "")}/map.png`, kept?.address ?? site).href;
   return {
     site,
     widget: widget.href,
-    page: new URL(viewer.shared, site).href,
+    page: kept?.address ?? new URL(viewer.shared, site).href,
     picture: drawn ? (pictureOf(widget, size) ?? lies) : lies,
     name: options.title.trim() || proposeTitle(viewer),
     source: describeSource(viewer),
