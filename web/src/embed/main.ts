@@ -15,6 +15,8 @@ const say = readWords(document);
 // Until somebody sees it, the picture that the server has put there is enough.
 void whenSeen(target).then(() => {
   const picture = target.querySelector("picture");
+  // Where there is a picture there will be a map: what draws it is asked for before all else, but after the picture.
+  if (picture) void import("../map/city-map.ts").catch(() => undefined);
   target.replaceChildren();
   mount(Widget, {
     target,
