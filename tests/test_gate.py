@@ -220,6 +220,11 @@ ADDRESSES: dict[str, list[str]] = {
         for url in ("", *(f"http://{GATED}{page}" for page in LINKED))
     ],
     "/assets/{path:path}": ["/assets/nothing.js"],
+    "/static/place.json": [
+        *(f"/static/place.json?layers={ids}" for ids in (*LAYERS, *JOINED)),
+        "/static/place.json?layers=people&filter.people=pay>0",
+        "/static/place.json?layers=stops&area=feature:people/201",
+    ],
     "/static/{style}/{place}/{size}.{ending}": [
         *(f"/static/light/auto/90x60.png?legend=1&layers={ids}" for ids in (*LAYERS, *JOINED)),
         "/static/dark/13.4,52.5,9/90x60.png",

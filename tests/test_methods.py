@@ -30,6 +30,10 @@ ADDRESSES = sorted({route.path for route in ROUTES if isinstance(route, APIRoute
 def fill(path: str) -> str:
     path = path.replace("/sprites/{name}.{ending}", "/sprites/icons.json")
     path = path.replace("/download/{layer_id}.{ending}", "/download/districts.fgb")
+    path = path.replace("/static/chart/{layer_id}/{size}.{ending}", "/static/chart/crime/300x200.svg")
+    path = path.replace(
+        "/static/{style}/{place}/{size}.{ending}", "/static/light/-28.6,45.15,11/64x48.png?layers=crime"
+    )
     path = path.replace("/api/here", "/api/here?at=-28.6,45.15")
     path = path.replace("/changes", "/changes?seconds=0")  # else it has no end
     path = path.replace("/api/changes?", "/api/changes?layers=crime,trees&")

@@ -21,7 +21,7 @@ const PAGES = {
 export default defineConfig(({ mode }) => {
   const name = mode === "embed" ? "embed" : "page";
   return {
-    plugins: [maplibre(), sheet(), messages(), fresh(), gather(PAGES[name].main), preload(), precompress(), svelte()],
+    plugins: [maplibre(), sheet(), messages(), fresh(), gather(PAGES[name].main), preload(name), precompress(), svelte()],
     // The page works wherever it is put: at "/", or under a path behind a proxy.
     base: "./",
     worker: { format: "es" },

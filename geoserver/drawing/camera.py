@@ -14,7 +14,7 @@ from geoserver.model import Bounds, Tile
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["clip", "fit", "list_tiles"]
+__all__ = ["clip", "fit", "list_tiles", "spread"]
 
 _TILE = 512  # pixels across a tile
 _MARGIN = 0.07  # of each side, around what is shown
@@ -40,6 +40,18 @@ def fit(bounds: Bounds, size: tuple[int, int]) -> Camera:
     zoom = math.log2(_WORLD / _TILE * size[0] / max(across, _LEAST))
     lon, lat = mercantile.lnglat((left + right) / 2, (bottom + top) / 2)
     return Camera(max(round(zoom, 3), 0), lat, (lon + 180) % 360 - 180)
+
+
+def spread(bounds: Bounds) -> Bounds:
+    """An extent that is too small to be looked at alone, with its surrounding; one across the antimeridian stays."""
+    if bounds.west > bounds.east:
+        return bounds
+    left, bottom = mercantile.xy(bounds.west, max(bounds.south, -MAX_LATITUDE))
+    right, top = mercantile.xy(bounds.east, min(bounds.north, MAX_LATITUDE))
+    more = max(_LEAST - max(right - left, top - bottom), 0) / 2
+    west, south = mercantile.lnglat(left - more, bottom - more)
+    east, north = mercantile.lnglat(right + more, top + more)
+    return Bounds(west, south, east, north)
 
 
 def list_tiles(camera: Camera, size: tuple[int, int], zooms: tuple[int, int], across: int = _TILE) -> Iterator[Tile]:

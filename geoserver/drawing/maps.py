@@ -29,7 +29,7 @@ _MARGIN, _REACH, _EDGE = (
     0.75,
 )  # pixels around a picture of distances, over which alpha falls, and it on the edge
 _RANGES = range(0, 0x10000, 256)
-_QUALITY = {"png": {"compress_level": 4}, "webp": {"quality": 90, "method": 2}, "jpeg": {"quality": 88}}
+_QUALITY = {"png": {"compress_level": 4}, "webp": {"quality": 75, "method": 4}, "jpeg": {"quality": 88}}
 
 
 def draw(order: MapOrder, folder: Path) -> bytes:

@@ -28,6 +28,7 @@ from geoserver.mapstates import parse_state
 from geoserver.site.city import dress_page
 from geoserver.site.encoding import compress_apart
 from geoserver.site.linked import write_stated
+from geoserver.site.posters import parse_place
 from geoserver.site.previews import Page, draws_maps, render_head
 from geoserver.site.wording import list_shown
 
@@ -194,7 +195,8 @@ class Answers:
         if visit.widget:
             styles = _list_styles(visit.widget, visit.on, await visit.view.layers(), answers, visit.language)
             answers |= zip(styles, await asyncio.gather(*(self._ask(visit, one) for one in styles)), strict=True)
-        before, end, after = (await _dress(visit, page, answers, previews)).rpartition(b"</body>")
+        place = answers.pop(_Asked(visit.widget.place), b"") if visit.widget else b""
+        before, end, after = (await _dress(visit, page, answers, previews, place)).rpartition(b"</body>")
         told = [_render(asked.address, body) for asked, body in answers.items() if body]
         return Made(b"".join((before, *told, end, after)), all(answers.values()))
 
@@ -228,8 +230,10 @@ async def _preview(visit: _Visit) -> list[str]:
     return await render_head(page, city, visit.state, visit.shown, ask)
 
 
-async def _dress(visit: _Visit, page: BuiltFile, answers: Mapping[_Asked, bytes], previews: Sequence[str]) -> bytes:
-    """The page without what it tells."""
+async def _dress(
+    visit: _Visit, page: BuiltFile, answers: Mapping[_Asked, bytes], previews: Sequence[str], place: bytes
+) -> bytes:
+    """The page without what it tells; `place` is what was told of where a widget opens."""
     city = visit.view.catalog.city
     if visit.widget is None:
         return dress_page(page.body, city, visit.language, visit.parts, previews=previews, signed_in=visit.signed_in)
@@ -247,6 +251,7 @@ async def _dress(visit: _Visit, page: BuiltFile, answers: Mapping[_Asked, bytes]
         language=visit.language,
         layers=layers,
         counts=counts,
+        place=parse_place(orjson.loads(place)) if place else visit.widget.state.camera,
     )
 
 
@@ -306,6 +311,8 @@ def _list_addresses(query: QueryParams, layers: Sequence[Layer], on: Sequence[st
 def _list_for_widget(widget: Widget, layers: Sequence[Layer], on: Sequence[str], lang: str) -> tuple[_Asked, ...]:
     """What a widget asks for at once, as it writes it; the style follows from where the filters leave tiles."""
     found = [_Asked(f"api/layers?fields={_LISTED}&lang={lang}")]
+    if widget.place:
+        found.append(_Asked(widget.place))
     if len(on) > _MOST:
         return tuple(found)
     for layer in layers:

@@ -60,10 +60,12 @@ def dress_frozen(
         said=said,
         source=phrases["source"],
         whole=f"{here}{asked}",
-        pictures=[{"media": "", "address": here + KEPT_PICTURE}]
+        posters=[{"media": "", "address": here + KEPT_PICTURE, "set": here + KEPT_PICTURE}]
         if widget.view == "map" and KEPT_PICTURE in manifest["files"]
         else [],
+        narrowed=_narrows(widget),
         placed=False,
+        fitted="",
     )
     lines = ['<meta name="robots" content="noindex" />', f'<link rel="canonical" href="{html.escape(here)}" />']
     lines += render_discovery(site, f"{site}/embed?{widget.query}", title or titles)
@@ -87,8 +89,10 @@ def dress_missing(page: bytes, widget: Widget, city: City, lang: str, deleted: s
         said=said,
         source="",
         whole="",
-        pictures=[],
+        posters=[],
+        narrowed=False,
         placed=False,
+        fitted="",
     )
     lines = ['<meta name="robots" content="noindex" />']
     return _SCRIPT.sub(b"", fill_page(page, widget, city, lang, title=wrong, lines=lines, said=said, still=still))

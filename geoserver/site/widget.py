@@ -11,8 +11,10 @@ from urllib.parse import quote, urlsplit
 import orjson
 
 from geoserver.catalog.languages import in_language, read_messages
-from geoserver.mapstates import MapState, parse_state
+from geoserver.mapstates import Camera, MapState, parse_state
+from geoserver.model import Bounds
 from geoserver.site.phrases import find_phrases
+from geoserver.site.posters import find_sheets, list_posters
 from geoserver.site.previews import render_discovery
 from geoserver.site.rendering import render
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from geoserver.database.status import LayerStatus
     from geoserver.model import City, Layer
     from geoserver.site.phrases import Phrases
+    from geoserver.site.posters import Place
 
 __all__ = ["Widget", "build_policy", "fill_page", "parse_widget"]
 
@@ -31,8 +34,6 @@ _RIGHT_TO_LEFT = frozenset(("ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur
 _HEAD = re.compile(rb"<!-- city.*?<!-- /city -->", re.DOTALL)
 _STILL = b"<!-- still -->"
 _HTML = b'<html lang="en">'
-# Pictures for widgets up to so many CSS pixels wide, the last one for all others.
-_SIZES = ((800, (800, 600)), (0, (1280, 800)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,13 @@ class Widget:
     hidden: frozenset[str]
     direction: Literal["ltr", "rtl"]
 
+    @property
+    def place(self) -> str:
+        """The address that tells where it opens; empty where it says so itself, or has no map."""
+        if self.state.camera or self.view != "map":
+            return ""
+        return "static/place.json" + self.state.query("layers", "time", "area", "pin")
+
     def dress(
         self,
         page: bytes,
@@ -55,8 +63,11 @@ class Widget:
         language: str,
         layers: Sequence[tuple[Layer, LayerStatus]],
         counts: Mapping[str, int],
+        place: Place,
     ) -> bytes:
-        """The built page for this widget: `layers` are those that it shows, `counts` their rows under its filters."""
+        """The built page for this widget: `layers` are those that it shows, `counts` their rows under its filters, and
+        `place` where it opens.
+        """
         said = read_messages("embed", language)
         spoken = [(in_language(layer, (language,)), status) for layer, status in layers]
         titles = " · ".join(layer.title for layer, _ in spoken)
@@ -82,14 +93,16 @@ class Widget:
                 for layer, status in spoken
             ],
             hidden=self.hidden,
+            narrowed=any(self.state.question(layer) for layer, _ in spoken if layer.has_rows),
             said=said,
             source=phrases["source"],
             whole=f"{site}/{self.state.query()}",
-            pictures=_list_pictures(self.state, site) if drawn else [],
-            placed=self.state.camera is not None,
+            posters=list_posters(self.state, site, place) if drawn else [],
+            placed=isinstance(place, Camera),
+            fitted=find_sheets(place),
         )
         name, lines = title or city.title, _list_lines(site, title or city.title, self)
-        return fill_page(page, self, city, language, title=name, lines=lines, said=said, still=still)
+        return fill_page(page, self, city, language, title=name, lines=lines, said=said, still=still, place=place)
 
 
 def fill_page(
@@ -102,6 +115,7 @@ def fill_page(
     lines: Iterable[str],
     said: Mapping[str, str],
     still: str,
+    place: Place = None,
 ) -> bytes:
     """The built page with its title and these lines in the head, and with what stands in it before a script runs."""
     told = [
@@ -112,7 +126,9 @@ def fill_page(
     if city.accent:
         told.append(f"<style>html:root{{--accent:light-dark({city.accent},{city.accent_dark})}}</style>")
     head = "\n    ".join(told)
-    opening = f'<html lang="{language}" dir="{widget.direction}" data-languages="{language}">'
+    fitted = ",".join(f"{degrees:.6f}" for degrees in place.as_list()) if isinstance(place, Bounds) else ""
+    fit = f' data-fit="{fitted}"' if fitted else ""
+    opening = f'<html lang="{language}" dir="{widget.direction}" data-languages="{language}"{fit}>'
     page = _HEAD.sub(lambda _: head.encode(), page, count=1)
     return page.replace(_HTML, opening.encode(), 1).replace(_STILL, still.encode(), 1)
 
@@ -177,17 +193,6 @@ def _find_rows(site: str, layer: Layer, state: MapState) -> str:
         return ""
     question = state.question(layer)
     return f"{site}/download/{quote(layer.id)}.csv" + (f"?filter={quote(question)}" if question else "")
-
-
-def _list_pictures(state: MapState, site: str) -> list[dict[str, str]]:
-    """Its pictures, each with the media that it is for, the last one for all others."""
-    bases = {state.base: ""} if state.base else {"dark": "(prefers-color-scheme: dark)", "light": ""}
-    found = []
-    for base, preferred in bases.items():
-        for width, size in _SIZES:
-            media = " and ".join(filter(None, (preferred, f"(max-width: {width}px)" if width else "")))
-            found.append({"media": media, "address": f"{site}/{state.picture(size, style=base, ending='webp')}"})
-    return found
 
 
 def _list_lines(site: str, title: str, widget: Widget) -> list[str]:

@@ -7,11 +7,17 @@ import type { HtmlTagDescriptor, Plugin } from "vite";
 
 const pack = promisify(brotliCompress);
 
-/** Parts of the map that the page does not import at once and yet always needs, unless the browser cannot draw. */
-const AHEAD = ["city-map", "maplibre-gl", "maplibre-shared", "map-worker"];
+/**
+ * Parts of the map that the page does not import at once and yet always needs, unless the browser cannot draw. On a slow line a
+ * widget's picture comes before MapLibre, which a widget that nobody sees does without: it is asked for when the widget is.
+ */
+const AHEAD = {
+  page: ["city-map", "maplibre-gl", "maplibre-shared", "map-worker"],
+  embed: ["city-map", "map-worker"],
+};
 
 /** Name them in the page's head, so that they are on their way before the script that asks for them is there. */
-export function preload(): Plugin {
+export function preload(name: keyof typeof AHEAD): Plugin {
   return {
     name: "preload",
     apply: "build",
@@ -19,7 +25,7 @@ export function preload(): Plugin {
       order: "post",
       handler: (_, { bundle }) =>
         Object.values(bundle ?? {}).flatMap((output): HtmlTagDescriptor[] => {
-          if (output.type !== "chunk" || !AHEAD.includes(output.name)) return [];
+          if (output.type !== "chunk" || !AHEAD[name].includes(output.name)) return [];
           return [{ tag: "link", attrs: { rel: "modulepreload", crossorigin: true, href: `./${output.fileName}` }, injectTo: "head" }];
         }),
     },

@@ -4,4 +4,4 @@ import { maplibre } from "../bundle/maplibre.ts";
 import { precompress, preload, sheet } from "../bundle/page.ts";
 import viewer from "../vite.config.ts";
 
-export default defineConfig({ ...viewer, publicDir: false, plugins: [maplibre(), sheet(), preload(), precompress()] });
+export default defineConfig({ ...viewer, publicDir: false, plugins: [maplibre(), sheet(), preload("page"), precompress()] });

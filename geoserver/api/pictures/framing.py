@@ -19,17 +19,23 @@ if TYPE_CHECKING:
     from geoserver.api.pictures.asking import Picture
     from geoserver.api.pictures.shown import Drawn, Shown
 
-__all__ = ["find_camera"]
+__all__ = ["find_camera", "find_place"]
 
 _WORLD = Camera(0.5, 20, 0)
 
 
 async def find_camera(view: View, drawn: Drawn, shown: Sequence[Shown], picture: Picture) -> Camera:
-    """The stated one; else one that fits all that is left of layers that something narrows, or the places that are
-    marked, or the city. Raises UnavailableError.
-    """
+    """The stated one; else the one of `find_place`, fitted into the picture. Raises UnavailableError."""
     if picture.camera is not None:
         return picture.camera
+    place = await find_place(view, drawn, shown, picture)
+    return fit(place, picture.size) if isinstance(place, Bounds) else place or _WORLD
+
+
+async def find_place(view: View, drawn: Drawn, shown: Sequence[Shown], picture: Picture) -> Bounds | Camera | None:
+    """What a map that says no place looks at: all that is left of layers that something narrows, or the places that
+    are marked, or the city. None where nothing has a place. Raises UnavailableError.
+    """
     city = view.catalog.city
     limits = find_limits(city, drawn.told)
     found: Bounds | None = None
@@ -42,11 +48,10 @@ async def find_camera(view: View, drawn: Drawn, shown: Sequence[Shown], picture:
         for lon, lat in marked:
             found = join(found, Bounds(lon, lat, lon, lat))
     if found is not None:
-        return fit(found, picture.size)
+        return found
     if city.center:
         return Camera(city.zoom, city.center[1], city.center[0])
-    home = city.home or find_extent(drawn.told, limits)
-    return fit(home, picture.size) if home else _WORLD
+    return city.home or find_extent(drawn.told, limits)
 
 
 async def _find_extent(view: View, one: Shown) -> Bounds | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
+import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from geoserver.api.answers import UNCHANGED
 from geoserver.api.params import Lang, view_of
 from geoserver.api.pictures.asking import ENDINGS, parse_picture
-from geoserver.api.pictures.scene import compose, find_drawn
+from geoserver.api.pictures.scene import compose, find_drawn, find_view
 from geoserver.etags import build_etag, is_known
 from geoserver.kept import Made, Same
 from geoserver.turns import client_of
@@ -45,6 +46,32 @@ Attribution = Annotated[
     str | None, Query(description="0 leaves out whose data it is: then it has to stand beside the picture.")
 ]
 Marker = Annotated[str | None, Query(description="lon,lat of a drop.")]
+
+
+@router.get("/static/place.json", summary="Where a map opens that says no place", responses=UNCHANGED)
+async def place(
+    request: Request,
+    layers: Layers = None,  # noqa: ARG001 - as below
+    time: Time = None,  # noqa: ARG001
+    area: Area = None,  # noqa: ARG001
+    pin: Pin = None,  # noqa: ARG001
+) -> Response:
+    """What a picture at `auto` shows: `bounds` (west, south, east, north) of what filters leave, or of the city; or a
+    `camera` (lon, lat, zoom) where the city says one.
+    """
+    picture = parse_picture(("light", "auto", "600x400", "png"), request.query_params.multi_items())
+    studio: Studio = request.app.state.studio
+    tiles: TileServer = request.app.state.tiles
+    view = view_of(request)
+    await view.ready()
+    drawn = await find_drawn(view, picture)
+
+    async def find() -> Made:
+        return Made(orjson.dumps(await find_view(request, view, drawn, picture)))
+
+    seen = view.of(drawn.layers)
+    body, _ = await studio.styles.get((Same(drawn.made_of), (seen.scope, "place", *picture.key)), find)
+    return Response(body, headers=seen.headers(tiles.headers.fresh), media_type="application/json")
 
 
 @router.get(

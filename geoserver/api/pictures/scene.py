@@ -11,17 +11,18 @@ from urllib.parse import quote
 import orjson
 
 from geoserver import styling
-from geoserver.api.pictures.framing import find_camera
+from geoserver.api.pictures.framing import find_camera, find_place
 from geoserver.api.pictures.marks import add_marks
 from geoserver.api.pictures.shown import Drawn, Scene, Shown
 from geoserver.api.pictures.words import build_words
 from geoserver.api.tiles import build_parts
 from geoserver.catalog.languages import in_language
 from geoserver.drawing import LOCAL, MapOrder
-from geoserver.drawing.camera import list_tiles
+from geoserver.drawing.camera import list_tiles, spread
 from geoserver.drawing.native import adapt
 from geoserver.errors import BadParameterError, NotFoundError
 from geoserver.kept import Made, Same
+from geoserver.model import Bounds
 from geoserver.tilesets import render_world
 from geoserver.tiling import build_tilejson
 from geoserver.turns import client_of
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from geoserver.mapstates import Camera
     from geoserver.model import Layer, Tile
 
-__all__ = ["compose", "find_drawn"]
+__all__ = ["compose", "find_drawn", "find_view"]
 
 _AT_ONCE = 8  # tiles of a picture that are made side by side
 _MOST_BYTES = 64 * 2**20  # of the tiles of one picture
@@ -94,6 +95,16 @@ async def compose(request: Request, view: View, drawn: Drawn, picture: Picture) 
         format={"jpg": "jpeg"}.get(picture.ending, picture.ending),
     )
     return order, gathered.lasting
+
+
+async def find_view(request: Request, view: View, drawn: Drawn, picture: Picture) -> dict[str, list[float] | None]:
+    """Where a map opens that says no place: `bounds` to fit into it, or a `camera` of longitude, latitude and zoom."""
+    client = client_of(request.scope)
+    shown = [await _ask(request, view, seen, picture, client) for seen in drawn.on]
+    place = await find_place(view, drawn, shown, picture)
+    if isinstance(place, Bounds):
+        return {"bounds": spread(place).as_list(), "camera": None}
+    return {"bounds": None, "camera": [place.lon, place.lat, place.zoom] if place else None}
 
 
 async def _ask(request: Request, view: View, seen: tuple[Layer, LayerStatus], picture: Picture, client: str) -> Shown:

@@ -16,6 +16,8 @@ const say = readWords(document);
 void whenSeen(target).then(async () => {
   const frozen = options.frozen ? await (await import("./frozen.ts")).openMap(options.frozen, state) : undefined;
   const picture = target.querySelector("picture");
+  // Where there is a picture there will be a map: what draws it is asked for before all else, but after the picture.
+  if (picture) void import("../map/city-map.ts").catch(() => undefined);
   target.replaceChildren();
   mount(Widget, {
     target,

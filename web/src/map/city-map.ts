@@ -70,6 +70,8 @@ export interface Options {
 
 /** How a map behaves in a page of others: it asks for nothing by the name of who reads that page. */
 export interface Abroad {
+  /** What the map opens with where its address says no place. */
+  fit: Bounds | null;
   /** The page goes on scrolling over the map; what is said then, of a wheel, of one on a Mac, and of a finger. */
   gestures: { wheel: string; mac: string; finger: string } | null;
 }
@@ -124,7 +126,8 @@ export class CityMap {
     this.#style = options.style;
     this.#events = events;
     addProtocol(options.name, ({ url }) => this.#take(url.slice(options.name.length + 3)));
-    const { camera, bounds } = options;
+    const { camera } = options;
+    const bounds = options.abroad?.fit ?? options.bounds;
     this.#map = new MapLibreMap({
       container: options.container,
       style: withFonts(options.style),
