@@ -149,7 +149,7 @@ def test_a_picture_is_kept_and_revalidated_and_read_from_anywhere(client: TestCl
     address = f"/static/light/{HERE}/64x48.png?layers=crime"
     first = client.get(address)
     assert client.get(address).content == first.content
-    assert first.headers["etag"].startswith('"')
+    assert first.headers["etag"].startswith('W/"')
     assert first.headers["cache-control"] == client.get("/tiles/crime/12/1722/1459.mvt").headers["cache-control"]
     assert "vary" not in first.headers
     assert first.headers["access-control-allow-origin"] == "*"
@@ -159,6 +159,21 @@ def test_a_picture_is_kept_and_revalidated_and_read_from_anywhere(client: TestCl
     head = client.head(address)
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-length"] == str(len(first.content))
+
+
+def test_what_is_drawn_twice_has_one_tag_whoever_drew_it(client: TestClient, city_app: FastAPI) -> None:
+    address = f"/static/light/{HERE}/64x48"
+    first = client.get(f"{address}.png?layers=crime").headers["etag"]
+    city_app.state.studio.kept.clear()  # as another worker that has not drawn it
+    assert client.get(f"{address}.png?layers=crime", headers={"If-None-Match": first}).status_code == 304
+    others = (
+        f"{address}.webp?layers=crime",
+        f"{address}@2x.png?layers=crime",
+        f"{address}.png?layers=",
+        f"{address}.png?{BURGLARIES}",
+    )
+    tags = {client.get(other).headers["etag"] for other in others}
+    assert len(tags | {first}) == 5
 
 
 HOSTILE = [
