@@ -292,3 +292,15 @@ def test_a_changed_row_is_another_picture_and_a_closed_layer_is_none(served: Wor
             break
         time.sleep(0.1)
     assert (closed.status, closed.body) == (404, served.ask("/api/layers/stops").body)
+
+
+def test_a_legend_tells_of_the_classes_that_a_filter_leaves_and_of_how_many_rows(client: TestClient) -> None:
+    one, none = (
+        ask(client, f"light/{HERE}/600x400.png?attribution=0&{BURGLARIES}&{more}") for more in ("legend=1", "")
+    )
+    rows, columns = np.nonzero(np.abs(one - none).max(axis=2) > 100)
+    assert rows.max() < 40  # one line
+    assert columns.max() > 220  # with its count
+    every = ask(client, f"light/{HERE}/600x400.png?attribution=0&layers=crime&legend=1")
+    bare = ask(client, f"light/{HERE}/600x400.png?attribution=0&layers=crime")
+    assert 100 < np.nonzero(np.abs(every - bare).max(axis=2) > 100)[0].max() <= 8 + 0.4 * 400
