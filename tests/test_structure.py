@@ -161,7 +161,7 @@ def test_an_export_format_is_one_file() -> None:
         knowing = [
             path
             for path in MODULES
-            # A source in a MapLibre style is of a type of that name, too.
+            # a source of a MapLibre style may be of a type that is called like a format
             if re.search(rf"""(?<!"type": )["']{re.escape(name)}["']""", path.read_text(encoding="utf-8"))
             and part_of(path) != "sources"
         ]

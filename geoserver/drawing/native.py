@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from geoserver.model import BINS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -21,11 +23,12 @@ def adapt(style: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _adapt_layer(item: Mapping[str, Any]) -> dict[str, Any]:
-    """The outline of a square, moved inwards and half as wide as what is left, is a mark with rounded corners. Native
+    """The outline of a bin, moved inwards and half as wide as what is left, is a mark with rounded corners. Native
     draws its joins as rays; the same mark is a picture in the middle, twice as large as the line is wide.
     """
     layer = {name: value for name, value in item.items() if name != "metadata"}
-    if "line-offset" not in item.get("paint", {}) or item.get("layout", {}).get("line-join") != "round":
+    rounded = "line-offset" in item.get("paint", {}) and item.get("layout", {}).get("line-join") == "round"
+    if not rounded or not item.get("source-layer", "").endswith(f":{BINS}"):  # outlines of areas are moved inwards, too
         return layer
     paint = item["paint"]
     layer["type"] = "symbol"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from dataclasses import dataclass, field
 from html import escape
@@ -21,7 +22,8 @@ _COLOURS = {
     "dark": {"ink": "#f0f3f4", "quiet": "#b8c1c5", "paper": "#16191c", "accent": "#6ec2c9"},
 }
 _ROW, _TEXT, _TITLE, _SMALL = 18, 12, 16, 10
-_MOST_ROWS = 40
+_SHARE, _BREADTH = 0.4, 0.75  # of a picture's height and width that a legend takes at most
+_PHONE = 420  # CSS pixels; a picture that is less wide gives texts more of it
 _SWATCH = 26
 
 
@@ -135,26 +137,30 @@ def _draw_marker(told: Overlay) -> Iterator[str]:
 
 
 def _draw_legend(told: Overlay) -> Iterator[str]:
-    """Below the title at the left, as many rows as fit above the credit."""
+    """Below the title at the left, in columns where that keeps it low; left out where there is no room for two rows."""
     colours = _COLOURS[told.theme]
+    width, height = told.size
     top = _PAD + (_TITLE + 3 * _PAD if told.title else 0)
-    room = told.size[0] * (0.5 if told.size[0] > 420 else 0.7)  # noqa: PLR2004 - CSS pixels
-    rows = [*_list_rows(told.sections, room)]
-    fitting = int((told.size[1] - top - 5 * _PAD) // _ROW)
-    if fitting < 1 or not rows:
+    rows = [*_list_rows(told.sections, width * (0.5 if width > _PHONE else 0.7))]
+    fitting = int((min(height * _SHARE, height - top - 5 * _PAD) - _PAD) // _ROW)
+    if fitting < min(2, len(rows)) or not rows:
         return
-    if len(rows) > min(fitting, _MOST_ROWS):
-        rows = [*rows[: min(fitting, _MOST_ROWS) - 1], ("…", None)]
     text_at = _SWATCH + 6
-    wide = max(measure(text, _TEXT) * 1.05 + (text_at if entry else 0) for text, entry in rows) + 2 * _PAD
-    yield _box((_PAD, top, wide, len(rows) * _ROW + _PAD), colours["paper"])
+    across = max(measure(text, _TEXT) * 1.05 + (text_at if entry else 0) for text, entry in rows) + 2 * _PAD
+    columns = max(1, min(math.ceil(len(rows) / fitting), int((width * _BREADTH) // across)))
+    if len(rows) > columns * fitting:
+        rows = [*rows[: columns * fitting - 1], ("…", None)]
+    high = math.ceil(len(rows) / columns)
+    columns = math.ceil(len(rows) / high)
+    yield _box((_PAD, top, columns * across, high * _ROW + _PAD), colours["paper"])
     for number, (text, entry) in enumerate(rows):
-        middle = top + _PAD / 2 + (number + 0.5) * _ROW
+        left = 2 * _PAD + number // high * across
+        middle = top + _PAD / 2 + (number % high + 0.5) * _ROW
         if entry is not None:
-            yield _draw_swatch(entry, 2 * _PAD + _SWATCH / 2, middle)
-        x = 2 * _PAD + (text_at if entry else 0)
+            yield _draw_swatch(entry, left + _SWATCH / 2, middle)
         weight = "" if entry else ' font-weight="500"'
-        yield _write(text, (x, middle + _TEXT * 0.36), _TEXT, colours["ink"], weight)
+        at = left + (text_at if entry else 0), middle + _TEXT * 0.36
+        yield _write(text, at, _TEXT, colours["ink"], weight)
 
 
 def _list_rows(sections: Sequence[Section], room: float) -> Iterator[tuple[str, Mapping[str, Any] | None]]:

@@ -41,6 +41,7 @@ _GL = "/usr/share/glvnd/egl_vendor.d/50_mesa.json"
 _GRAPHICS = {
     "EGL_PLATFORM": "surfaceless",  # no screen
     "LIBGL_ALWAYS_SOFTWARE": "1",
+    "LP_NUM_THREADS": "1",  # as many threads as processes, of which there are few: tiles stay quick meanwhile
     "OPENBLAS_NUM_THREADS": "1",
 }
 _MISSING = (
@@ -63,7 +64,7 @@ class _Worker:
 
     async def draw(self, kind: str, order: object) -> tuple[int, bytes]:
         """Status and content of its answer. Raises _BrokenError."""
-        message = pickle.dumps((kind, order), pickle.HIGHEST_PROTOCOL)
+        message = await asyncio.to_thread(pickle.dumps, (kind, order), pickle.HIGHEST_PROTOCOL)  # megabytes of tiles
         try:
             self.writer.write(_LENGTH.pack(len(message)) + message)
             await self.writer.drain()

@@ -2,6 +2,7 @@
 
 from geoserver.filtering.areas import FUNCTIONS
 from geoserver.filtering.build import LANGUAGES, Stored, Where, build, build_circle, check_rows, join_rows, parse_rows
+from geoserver.filtering.chosen import list_chosen
 from geoserver.filtering.split import Parts, split
 from geoserver.filtering.syntax import Feature, Geometry, Node, UnknownFeaturesError
 
@@ -19,6 +20,7 @@ __all__ = [
     "build_circle",
     "check_rows",
     "join_rows",
+    "list_chosen",
     "parse_rows",
     "split",
 ]

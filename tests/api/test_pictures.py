@@ -149,7 +149,7 @@ def test_a_picture_is_kept_and_revalidated_and_read_from_anywhere(client: TestCl
     address = f"/static/light/{HERE}/64x48.png?layers=crime"
     first = client.get(address)
     assert client.get(address).content == first.content
-    assert first.headers["etag"].startswith('"')
+    assert first.headers["etag"].startswith('W/"')
     assert first.headers["cache-control"] == client.get("/tiles/crime/12/1722/1459.mvt").headers["cache-control"]
     assert "vary" not in first.headers
     assert first.headers["access-control-allow-origin"] == "*"
@@ -159,6 +159,21 @@ def test_a_picture_is_kept_and_revalidated_and_read_from_anywhere(client: TestCl
     head = client.head(address)
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-length"] == str(len(first.content))
+
+
+def test_what_is_drawn_twice_has_one_tag_whoever_drew_it(client: TestClient, city_app: FastAPI) -> None:
+    address = f"/static/light/{HERE}/64x48"
+    first = client.get(f"{address}.png?layers=crime").headers["etag"]
+    city_app.state.studio.kept.clear()  # as another worker that has not drawn it
+    assert client.get(f"{address}.png?layers=crime", headers={"If-None-Match": first}).status_code == 304
+    others = (
+        f"{address}.webp?layers=crime",
+        f"{address}@2x.png?layers=crime",
+        f"{address}.png?layers=",
+        f"{address}.png?{BURGLARIES}",
+    )
+    tags = {client.get(other).headers["etag"] for other in others}
+    assert len(tags | {first}) == 5
 
 
 HOSTILE = [
@@ -277,3 +292,15 @@ def test_a_changed_row_is_another_picture_and_a_closed_layer_is_none(served: Wor
             break
         time.sleep(0.1)
     assert (closed.status, closed.body) == (404, served.ask("/api/layers/stops").body)
+
+
+def test_a_legend_tells_of_the_classes_that_a_filter_leaves_and_of_how_many_rows(client: TestClient) -> None:
+    one, none = (
+        ask(client, f"light/{HERE}/600x400.png?attribution=0&{BURGLARIES}&{more}") for more in ("legend=1", "")
+    )
+    rows, columns = np.nonzero(np.abs(one - none).max(axis=2) > 100)
+    assert rows.max() < 40  # one line
+    assert columns.max() > 220  # with its count
+    every = ask(client, f"light/{HERE}/600x400.png?attribution=0&layers=crime&legend=1")
+    bare = ask(client, f"light/{HERE}/600x400.png?attribution=0&layers=crime")
+    assert 100 < np.nonzero(np.abs(every - bare).max(axis=2) > 100)[0].max() <= 8 + 0.4 * 400

@@ -8,6 +8,7 @@ MARKS = {
     "id": "crime:bins-marks",
     "type": "line",
     "source": "crime",
+    "source-layer": "crime:bins",
     "filter": ["==", ["%", ["zoom"], 2], 0],
     "metadata": {"geoserver:marks": {}},
     "layout": {"line-join": "round"},
@@ -36,7 +37,7 @@ def test_marks_with_rounded_corners_are_pictures_of_the_same_size() -> None:
 
 
 def test_other_lines_stay_as_they_are() -> None:
-    for change in ({"layout": {"line-join": "miter"}}, {"paint": {"line-width": 2}}):
+    for change in ({"layout": {"line-join": "miter"}}, {"paint": {"line-width": 2}}, {"source-layer": "districts"}):
         layer = MARKS | change
         assert adapt_layer(layer) == {name: value for name, value in layer.items() if name != "metadata"}
 

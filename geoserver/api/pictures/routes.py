@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 import orjson
@@ -11,6 +12,7 @@ from geoserver.api.answers import UNCHANGED
 from geoserver.api.params import Lang, view_of
 from geoserver.api.pictures.asking import ENDINGS, parse_picture
 from geoserver.api.pictures.scene import compose, find_drawn, find_view
+from geoserver.drawing.orders import NAME
 from geoserver.etags import build_etag, is_known
 from geoserver.kept import Made, Same
 from geoserver.turns import client_of
@@ -106,11 +108,13 @@ async def map_picture(  # noqa: PLR0917 - FastAPI passes them by name
 
     async def draw() -> Made:
         order, lasting = await compose(request, view, drawn, picture)
-        return Made(await studio.pool.draw("maps", order, client=client), lasting)
+        name = await asyncio.to_thread(order.name)
+        return Made(name + await studio.pool.draw("maps", order, client=client), lasting)
 
     seen = view.of(drawn.layers)
-    body, lasting = await studio.kept.get((Same(drawn.made_of), (seen.scope, *picture.key)), draw)
-    tag = build_etag(body, *([seen.scope] if seen.scope else []))
+    made, lasting = await studio.kept.get((Same(drawn.made_of), (seen.scope, *picture.key)), draw)
+    name, body = made[:NAME], made[NAME:]
+    tag = f"W/{build_etag(name, *([seen.scope] if seen.scope else []))}"  # weak: it names what is drawn, not its bytes
     headers = {"ETag": tag, **seen.headers(tiles.headers.fresh if lasting else "public, max-age=0")}
     if is_known(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers=headers)

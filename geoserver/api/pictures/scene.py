@@ -17,10 +17,12 @@ from geoserver.api.pictures.shown import Drawn, Scene, Shown
 from geoserver.api.pictures.words import build_words
 from geoserver.api.tiles import build_parts
 from geoserver.catalog.languages import in_language
+from geoserver.database.summaries import summarise
 from geoserver.drawing import LOCAL, MapOrder
 from geoserver.drawing.camera import list_tiles, spread
 from geoserver.drawing.native import adapt
 from geoserver.errors import BadParameterError, NotFoundError
+from geoserver.filtering import build
 from geoserver.kept import Made, Same
 from geoserver.model import Bounds
 from geoserver.tilesets import render_world
@@ -123,7 +125,15 @@ async def _ask(request: Request, view: View, seen: tuple[Layer, LayerStatus], pi
         name = f"filter.{layer.id}" if own else "area" if picture.state.area else "time"
         raise BadParameterError(name, own or error.value, error.expected) from error
     start = part.features_from if plan is None else min(plan, part.status.plan.features_from)
-    return Shown(replace(part, features_from=start), query, plan)
+    count = await _count(view, part) if picture.legend and query else None
+    return Shown(replace(part, features_from=start), query, plan, count)
+
+
+async def _count(view: View, part: Part) -> int:
+    """Rows that are left, as the page's summaries count them, and from the same memory."""
+    layer, status = part.layer, part.status
+    found = await summarise(view.services.database, layer, status, part.where, (), whole=build(layer, status))
+    return int(found["count"])
 
 
 async def _find_style(

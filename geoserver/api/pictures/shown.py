@@ -47,6 +47,7 @@ class Shown:
     part: Part
     query: str
     plan: int | None
+    count: int | None = None  # of the rows that its filter leaves, where that is told
 
     @property
     def narrowed(self) -> bool:

@@ -6,20 +6,25 @@ import html
 from typing import TYPE_CHECKING, Any
 
 import mercantile
+from babel import Locale
+from babel.numbers import format_decimal
 
 from geoserver import styling
-from geoserver.catalog.languages import in_language, words_for
+from geoserver.catalog.languages import in_language, page_words, read_messages, words_for
 from geoserver.catalog.licences import find_licence
 from geoserver.drawing.overlay import Overlay, Section, build_overlay
+from geoserver.filtering import list_chosen
 from geoserver.grid import MERCATOR_HALF
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from geoserver.access import View
     from geoserver.api.pictures.asking import Picture
     from geoserver.api.pictures.shown import Drawn, Scene, Shown
+    from geoserver.filtering import Node
     from geoserver.mapstates import Camera
+    from geoserver.model import Layer
 
 __all__ = ["build_words"]
 
@@ -44,12 +49,36 @@ def _build_section(view: View, one: Shown, scene: Scene, picture: Picture) -> Se
     """Counts of squares where the layer is seen in squares at this zoom, else its own classes."""
     layer, zoom = in_language(one.part.layer, picture.languages), scene.camera.zoom
     words = words_for(layer, picture.languages)
+    title = layer.title if one.count is None else f"{layer.title}: {_write_count(layer, one.count, picture)}"
     counted = styling.list_counts(scene.style, layer.id, zoom, words) if zoom < one.part.features_from else []
     if counted:
-        return Section(layer.title, counted)
-    entries = styling.build_legend(view.catalog, layer, words)
+        return Section(title, counted)
+    entries = [*_list_left(styling.build_legend(view.catalog, layer, words), layer, one.part.where.tree)]
     dark = picture.theme == "dark"
-    return Section(layer.title, [entry | entry.get("dark", {}) if dark else entry for entry in entries])
+    return Section(title, [entry | entry.get("dark", {}) if dark else entry for entry in entries])
+
+
+def _list_left(entries: Sequence[Mapping[str, Any]], layer: Layer, tree: Node | None) -> Iterator[Mapping[str, Any]]:
+    """Entries of which there can be rows: those of values that a filter by their own field leaves."""
+    left = {item.title: list_chosen(tree, item.name) for item in layer.fields.values() if item.filter == "choice"}
+    told = [(entry, left.get(entry.get("title", "")), entry.get("value")) for entry in entries]
+    listed = {value for _, _, values in told for value in _as_list(values)}
+    for entry, chosen, values in told:
+        if chosen is None or chosen & set(_as_list(values)) or (values is None and chosen - listed):
+            yield entry
+
+
+def _as_list(values: Any) -> list[Any]:
+    return values if isinstance(values, list) else [] if values is None else [values]
+
+
+def _write_count(layer: Layer, count: int, picture: Picture) -> str:
+    """ "6,501 reports", as the page says it."""
+    language = page_words(picture.languages).code
+    locale, words = Locale.parse(language), read_messages("pages", language)
+    one = locale.plural_form(count) == "one"
+    noun = (layer.noun or words["row"]) if one else (layer.nouns or words["rows"])
+    return f"{format_decimal(count, locale=locale)} {noun}"
 
 
 def _build_credit(shown: Sequence[Shown], style: Mapping[str, Any], picture: Picture) -> str:
