@@ -117,5 +117,6 @@ async def map_picture(  # noqa: PLR0917 - FastAPI passes them by name
     tag = f"W/{build_etag(name, *([seen.scope] if seen.scope else []))}"  # weak: it names what is drawn, not its bytes
     headers = {"ETag": tag, **seen.headers(tiles.headers.fresh if lasting else "public, max-age=0")}
     if is_known(request.headers.get("if-none-match", ""), tag):
-        return Response(status_code=304, headers=headers, media_type=_TYPES[ending])  # so that it is known to be no text
+        # With its type, so that it is known to be no text, which would vary by encodings.
+        return Response(status_code=304, headers=headers, media_type=_TYPES[ending])
     return Response(body, headers=headers, media_type=_TYPES[ending])
