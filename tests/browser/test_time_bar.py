@@ -200,7 +200,7 @@ def test_all_buttons_of_a_map_above_a_table_and_the_time_bar_are_seen_and_beside
     reached = "e => {const {x, y, width, height} = e.getBoundingClientRect(); return [y + 2, y + height - 2]"
     reached += ".every(at => e.contains(document.elementFromPoint(x + width / 2, at)))}"
     buttons = page.locator("#view-map .buttons button").all()
-    assert len(buttons) == 8
+    assert len(buttons) == 9
     assert [each.get_attribute("title") for each in buttons if not each.evaluate(reached)] == []
 
 
