@@ -215,3 +215,9 @@ def _patience() -> None:
 def output() -> Path:
     OUTPUT.mkdir(exist_ok=True)
     return OUTPUT
+
+
+@pytest.fixture(scope="session")
+def drive() -> Callable[..., Viewer]:
+    """A page of a context of the test's own, and where its server is."""
+    return Viewer

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import OUTPUT, Viewer
 from frozen_folders import freeze, open_server, pack, serve_plainly
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Browser
 
@@ -34,15 +34,15 @@ def origin(tmp_path_factory: pytest.TempPathFactory, city_database: str) -> Iter
 
 
 @pytest.fixture
-def open_frozen(origin: str, browser: Browser) -> Iterator[Callable[..., Viewer]]:
+def open_frozen(origin: str, browser: Browser, drive: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
     """The map on a fresh browser context, in which any request to another place is broken off, and fails the test."""
-    opened: list[Viewer] = []
+    opened: list[Any] = []
 
-    def open_frozen(path: str = "/", **context: Any) -> Viewer:
+    def open_frozen(path: str = "/", **context: Any) -> Any:
         options = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", "reduced_motion": "reduce"} | context
         made = browser.new_context(**options)
         made.route(lambda url: not url.startswith((origin, "data:", "blob:")), lambda route: route.abort())
-        viewer = Viewer(made.new_page(), origin)
+        viewer = drive(made.new_page(), origin)
         opened.append(viewer)
         return viewer.open(path)
 
@@ -67,7 +67,7 @@ def count(city_database: str) -> Callable[[str], int]:
 
 
 def test_a_folder_opens_as_a_map_that_says_of_when_it_is(
-    open_frozen: Callable[..., Viewer], count: Callable[..., int]
+    open_frozen: Callable[..., Any], count: Callable[..., int], output: Path
 ) -> None:
     viewer = open_frozen()
     page = viewer.page
@@ -81,11 +81,11 @@ def test_a_folder_opens_as_a_map_that_says_of_when_it_is(
     expect(page.locator(".legend")).to_contain_text("number in each square")
     expect(page.get_by_role("searchbox")).to_have_count(0)
     assert len(viewer.picture().resize((200, 120)).getcolors(100_000) or []) > 500
-    page.screenshot(path=OUTPUT / "frozen.png")
+    page.screenshot(path=output / "frozen.png")
 
 
 def test_filters_that_are_chosen_in_the_page_count_chart_and_list_what_sql_does(
-    open_frozen: Callable[..., Viewer], count: Callable[..., int]
+    open_frozen: Callable[..., Any], count: Callable[..., int], output: Path
 ) -> None:
     viewer = open_frozen("/?layers=crime")
     page = viewer.page
@@ -110,7 +110,7 @@ def test_filters_that_are_chosen_in_the_page_count_chart_and_list_what_sql_does(
     expect(page.get_by_role("tab", name="Table")).to_have_attribute("aria-selected", "true")
     page.go_back()
     viewer.settle()
-    page.screenshot(path=OUTPUT / "frozen-filtered.png")
+    page.screenshot(path=output / "frozen-filtered.png")
     page.go_back()
     viewer.settle()
     assert viewer.count("crime") == count(both)
@@ -119,9 +119,7 @@ def test_filters_that_are_chosen_in_the_page_count_chart_and_list_what_sql_does(
     assert viewer.count("crime") == found
 
 
-def test_a_link_opens_on_its_filter_window_and_area(
-    open_frozen: Callable[..., Viewer], count: Callable[..., int]
-) -> None:
+def test_a_link_opens_on_its_filter_window_and_area(open_frozen: Callable[..., Any], count: Callable[..., int]) -> None:
     wanted = "category IN ('theft','fraud')"
     viewer = open_frozen(
         f"/?layers=crime&filter.crime={wanted}&time=2024-03-01/2024-05-31&area=-28.62,45.19,-28.58,45.22"
@@ -131,7 +129,7 @@ def test_a_link_opens_on_its_filter_window_and_area(
     assert viewer.count("crime") == count(f"{wanted} AND {days} AND {box}")
 
 
-def test_what_needs_a_server_is_refused_in_words_and_nothing_is_drawn_of_it(open_frozen: Callable[..., Viewer]) -> None:
+def test_what_needs_a_server_is_refused_in_words_and_nothing_is_drawn_of_it(open_frozen: Callable[..., Any]) -> None:
     viewer = open_frozen("/?layers=crime&filter.crime=T_AFTER(reported_at,DATE('2024-05-01'))")
     viewer.open_filters("crime")
     expect(viewer.card("crime").get_by_role("alert")).to_contain_text("more than this frozen map can look up by itself")
@@ -144,7 +142,7 @@ def test_what_needs_a_server_is_refused_in_words_and_nothing_is_drawn_of_it(open
 @pytest.mark.parametrize("base", ["light", "dark"])
 @pytest.mark.parametrize("size", [(1280, 800), (390, 844)])
 def test_axe_finds_nothing_on_a_desk_or_a_phone_light_or_dark(
-    open_frozen: Callable[..., Viewer], size: tuple[int, int], base: str
+    open_frozen: Callable[..., Any], size: tuple[int, int], base: str, output: Path
 ) -> None:
     width, height = size
     viewer = open_frozen(
@@ -154,6 +152,6 @@ def test_axe_finds_nothing_on_a_desk_or_a_phone_light_or_dark(
         has_touch=width < 720,
     )
     viewer.page.get_by_role("button", name="About this map").click()
-    viewer.page.screenshot(path=OUTPUT / f"frozen-{base}-{width}.png")
+    viewer.page.screenshot(path=output / f"frozen-{base}-{width}.png")
     found = Axe().run(viewer.page, options={"resultTypes": ["violations"]})
     assert found.violations_count == 0, found.generate_report()
