@@ -99,9 +99,9 @@ def _parse_size(text: str) -> tuple[tuple[int, int], int]:
     fits = all(side >= LEAST and side * ratio <= MOST for side in (width, height))
     if not fits or ratio not in RATIOS:
         expected = (
-            f"WIDTHxHEIGHT in pixels, such as 600x400 or 600x400@2x: each at least {LEAST}, and at most {MOST:,} times"
-            f" the number after the @, which is one of {', '.join(map(str, RATIOS))}"
-        ).replace("times the", "when multiplied by the")
+            f"WIDTHxHEIGHT in pixels, such as 600x400 or 600x400@2x: each at least {LEAST}, and at most {MOST:,} when"
+            f" multiplied by the number after the @, which is one of {', '.join(map(str, RATIOS))}"
+        )
         raise BadParameterError("size", text, expected)
     return (width, height), ratio
 
