@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -64,7 +65,7 @@ async def follow_layer(request: Request, layer_id: params.LayerId, seconds: Seco
 def _parse_seconds(text: str | None) -> float:
     if text is None:
         return math.inf
-    if not (text.isascii() and text.isdigit() and int(text[:6]) <= _LONGEST_STAY):
+    if not re.fullmatch(r"\d{1,5}", text, re.ASCII) or int(text) > _LONGEST_STAY:
         raise BadParameterError("seconds", text, f"a whole number from 0 to {_LONGEST_STAY:,}")
     return int(text)
 

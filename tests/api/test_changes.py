@@ -151,6 +151,8 @@ def test_under_a_filter_the_new_count_is_told(served: World) -> None:
         ("changes?layers=stops&seconds=1e3", "seconds"),
         ("changes?layers=stops&filter=name='a'", "filter"),
         ("layers/stops/changes?seconds=" + "9" * 5_000, "seconds"),
+        ("layers/stops/changes?seconds=" + "0" * 5_000, "seconds"),
+        ("layers/stops/changes?seconds=0000000086401", "seconds"),
     ],
 )
 def test_what_is_asked_wrongly_is_refused_in_words(served: World, query: str, parameter: str) -> None:
