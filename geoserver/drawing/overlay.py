@@ -25,6 +25,7 @@ _ROW, _TEXT, _TITLE, _SMALL = 18, 12, 16, 10
 _SHARE, _BREADTH = 0.4, 0.75  # of a picture's height and width that a legend takes at most
 _PHONE = 420  # CSS pixels; a picture that is less wide gives texts more of it
 _SWATCH = 26
+_UNSEEN = ("Cc", "Cf", "Cn", "Cs")  # categories of signs: controls, marks of direction, and what is no letter at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,8 @@ def measure(text: str, size: float) -> float:
 
 
 def cut(text: str, size: float, room: float) -> str:
-    """As much of a text as there is room for; one line, without signs that turn or break it."""
-    text = " ".join("".join(sign for sign in text if unicodedata.category(sign) not in ("Cc", "Cf", "Cs")).split())
+    """As much of a text as there is room for; one line, without signs that turn or break it, or that XML refuses."""
+    text = " ".join("".join(sign for sign in text if unicodedata.category(sign) not in _UNSEEN).split())
     if measure(text, size) <= room:
         return text
     while text and measure(text + "…", size) > room:

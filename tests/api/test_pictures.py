@@ -217,7 +217,15 @@ def test_what_is_wrong_is_refused_by_name(client: TestClient, address: str, stat
 
 @pytest.mark.parametrize(
     "text",
-    ["</text><script>alert(1)</script>", "مرحبا بالعالم", "\u202e\x00\x1b[31m", "長" * 300, "&amp;&#0;", "a" * 5_000],
+    [
+        "</text><script>alert(1)</script>",
+        "مرحبا بالعالم",
+        "\u202e\x00\x1b[31m",
+        "\uffff\ufffe\ufdd0",
+        "長" * 300,
+        "&amp;&#0;",
+        "a" * 5_000,
+    ],
 )
 def test_any_title_is_drawn_or_cut_and_breaks_nothing(client: TestClient, text: str) -> None:
     answer = client.get(f"/static/light/{HERE}/120x90.png", params={"layers": "", "title": text, "legend": "1"})
