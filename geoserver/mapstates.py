@@ -37,7 +37,12 @@ class Camera:
     lon: float
 
     def __str__(self) -> str:
-        return f"{self.zoom:g}/{self.lat:.6g}/{self.lon:.6g}"
+        return "/".join(self.numbers)
+
+    @property
+    def numbers(self) -> tuple[str, str, str]:
+        """Zoom, latitude and longitude as addresses have them: to a centimetre, wherever on earth that is."""
+        return _write_number(self.zoom, 3), _write_number(self.lat, 7), _write_number(self.lon, 7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +113,7 @@ class MapState:
         """The address of its picture, relative to the site: `size` in CSS pixels; `also` are parameters of pictures,
         such as `("legend", "1")`.
         """
-        at = self.camera
-        place = f"{at.lon:.6g},{at.lat:.6g},{at.zoom:g}" if at else "auto"
+        place = ",".join(reversed(self.camera.numbers)) if self.camera else "auto"
         sharp = f"@{ratio}x" if ratio > 1 else ""
         address = f"static/{style or self.base or 'light'}/{place}/{size[0]}x{size[1]}{sharp}.{ending}"
         return address + self.query(*_SHOWN, also=also)
@@ -231,7 +235,11 @@ def _write_shape(area: str) -> str:
 
 def _degrees(text: str) -> str:
     """Six decimals are a tenth of a metre."""
-    return f"{float(text):.6f}".rstrip("0").rstrip(".")
+    return _write_number(float(text), 6)
+
+
+def _write_number(number: float, decimals: int) -> str:
+    return f"{number:.{decimals}f}".rstrip("0").rstrip(".")
 
 
 def _is_whole(text: str) -> bool:

@@ -97,6 +97,16 @@ def test_the_address_of_its_picture_asks_for_what_it_shows_and_nothing_else() ->
     )
 
 
+@pytest.mark.parametrize(
+    "place", ["17.25/-33.8567844/151.2152967", "0/0.00001/-0.0000123", "22.125/45.1234567/-179.9999999"]
+)
+def test_a_place_is_the_same_to_the_pixel_in_every_address_written_of_it(place: str) -> None:
+    state = parse_state([("map", place)])
+    zoom, lat, lon = place.split("/")
+    assert state.query() == f"?map={place}"
+    assert state.picture((2, 1)) == f"static/light/{lon},{lat},{zoom}/2x1.png"
+
+
 def test_a_query_is_read_again_as_the_same_state() -> None:
     state = parse_state([("layers", "a&b,c d"), ("filter.a&b", "x = '100 % + ü#?'"), ("lang", "fr"), ("map", "3/1/2")])
     assert parse_state(parse_qsl(state.query().removeprefix("?"), keep_blank_values=True)) == state
