@@ -117,7 +117,7 @@ def _render_facts(manifest: Mapping[str, Any], *, live: bool) -> str:
     words = read_messages("readme", manifest["language"])
     quote = html.escape
     told = [f"<dt>{quote(name)}</dt><dd>{quote(text)}</dd>" for name, text in _list_facts(manifest, words)]
-    picture = '<p><img src=KEPT_PICTURE alt="" width="600"></p>' if KEPT_PICTURE in manifest["files"] else ""
+    picture = f'<p><img src="{KEPT_PICTURE}" alt="" width="600"></p>' if KEPT_PICTURE in manifest["files"] else ""
     names = [*manifest["files"], "manifest.json"]
     links = [f'<li><a href="{quote(name)}" download>{quote(name)}</a></li>' for name in names]
     if live:

@@ -125,6 +125,11 @@ def test_the_page_tells_without_scripts_what_it_is_of(anyone: TestClient, frozen
     assert "data-live" in page
     for told in ("Cite as", "CC BY 4.0", f"../{frozen}.zip", "data/crime.parquet"):
         assert told in page
+    shown = re.search(r"<noscript>(.*?)</noscript>", page, re.DOTALL)
+    named = re.findall(r'(?:href|src)="?([^"\s>]+)', shown[1] if shown else page)
+    assert "picture.png" in named
+    for address in named:
+        assert anyone.get(f"/frozen/{frozen}/{address}").status_code == 200, address
 
 
 @pytest.mark.parametrize(
