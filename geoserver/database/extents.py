@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from psycopg.sql import SQL
 from pyproj import Transformer
@@ -13,10 +14,12 @@ from geoserver.database.queries import Condition, table_of
 from geoserver.model import Bounds
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from geoserver.database.pool import Database
     from geoserver.model import Layer
 
-__all__ = ["count_readings", "count_rows", "read_extent"]
+__all__ = ["count_readings", "count_rows", "read_bounds", "read_extent"]
 
 _LONLAT = 4326
 _READ = SQL("""
@@ -28,10 +31,20 @@ _READ = SQL("""
 def read_extent(database: Database, layer: Layer, srid: int, where: Condition) -> tuple[int, Bounds | None]:
     """The number of rows, and their extent in lon/lat as a load finds it; for threads. Raises UnavailableError."""
     (row,) = database.fetch_sync(_READ.format(table_of(layer.table), where.sql), where.params)
+    return row["n"], _bound(row, srid)
+
+
+async def read_bounds(database: Database, layer: Layer, srid: int, where: Condition) -> Bounds | None:
+    """The extent of these rows alone; cancelling the task cancels the query. Raises UnavailableError."""
+    (row,) = await database.fetch(_READ.format(table_of(layer.table), where.sql), where.params)
+    return await asyncio.to_thread(_bound, row, srid)
+
+
+def _bound(row: Mapping[str, Any], srid: int) -> Bounds | None:
     if row["west"] is None:
-        return row["n"], None
+        return None
     box = (row["west"], row["south"], row["east"], row["north"])
-    return row["n"], Bounds(*box) if srid == _LONLAT else _to_lonlat(srid, box)
+    return Bounds(*box) if srid == _LONLAT else _to_lonlat(srid, box)
 
 
 def count_readings(database: Database, layer: Layer, where: Condition) -> int:

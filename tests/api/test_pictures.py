@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import signal
@@ -14,14 +15,18 @@ import pytest
 from counted_tiles import SOUTH, WEST
 from PIL import Image
 
+from geoserver.api.pictures.asking import parse_picture
 from geoserver.drawing.camera import fit, list_tiles
 from geoserver.mapstates import Camera
 from geoserver.model import Bounds
+from geoserver.turns import MOST_WAITING_EACH
 
 if TYPE_CHECKING:
     from counted_tiles import World
     from fastapi import FastAPI
     from starlette.testclient import TestClient
+
+    from geoserver.turns import Turns
 
 BURGLARIES = "layers=crime&filter.crime=category='burglary'"
 BLUE = (46, 91, 200)  # of burglaries, in styles/crime.json
@@ -245,6 +250,50 @@ def test_a_process_killed_while_it_waits_costs_no_picture(client: TestClient, ci
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     ask(client, f"light/{HERE}/51x51.png?layers=")
     assert not set(before) & set(city_app.state.studio.pool.pids)
+
+
+def test_rows_are_counted_and_looked_for_in_turn(client: TestClient, city_app: FastAPI) -> None:
+    """What a filter leaves is known here; how many rows that is, and where they lie, has to be asked."""
+    turns: Turns = city_app.state.questions.filtered
+    narrowed = "category='burglary' AND incident<>'x'"
+    assert client.get("/tiles/crime.json", params={"filter": narrowed}).status_code == 200
+    asked = f"layers=crime&filter.crime={narrowed}"
+    addresses = (f"/static/place.json?{asked}", f"/static/light/{HERE}/64x48.png?{asked}&legend=1")
+
+    async def crowd() -> list[asyncio.Task[None]]:
+        async def wait(client: str) -> None:
+            async with turns.turn(client):
+                await asyncio.Event().wait()
+
+        waiting = [asyncio.create_task(wait(f"client {number % 9}")) for number in range(9 * MOST_WAITING_EACH)]
+        await asyncio.sleep(0)
+        return waiting
+
+    async def leave(waiting: list[asyncio.Task[None]]) -> None:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert client.portal is not None
+    waiting = client.portal.call(crowd)
+    try:
+        for address in addresses:
+            told = client.get(address)
+            assert (told.status_code, "wait for their turn" in told.text) == (503, True), address
+    finally:
+        client.portal.call(leave, waiting)
+    for address in addresses:
+        assert client.get(address).status_code == 200, address
+
+
+def test_what_is_kept_of_an_address_is_short_and_its_own() -> None:
+    def name(**asked: str) -> bytes:
+        return parse_picture(("light", "auto", "64x48", "png"), asked.items()).key
+
+    addresses = [{"filter.crime": f"category='{'x' * 5_000}'"}, {"filter.trees": "x=1"}, {"time": "2024-01-01/.."}, {}]
+    assert len({name(**asked) for asked in addresses}) == len(addresses)
+    assert max(len(name(**asked)) for asked in addresses) < 100
+    assert name(**addresses[0]) == name(**addresses[0])
 
 
 def test_readiness_tells_of_pictures(client: TestClient) -> None:

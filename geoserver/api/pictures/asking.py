@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from dataclasses import dataclass
@@ -52,12 +53,15 @@ class Picture:
     marker: tuple[float, float] | None = None
 
     @property
-    def key(self) -> tuple[object, ...]:
-        """All that the address says, but for which layers are on where it does not say that."""
+    def key(self) -> bytes:
+        """The same for the same picture, but for which layers are on where its address does not say that; short, for
+        addresses are long.
+        """
         state = self.state
         shown = (state.layers, tuple(sorted(state.filters.items())), state.time, state.area, state.pin)
         looks = (self.theme, self.camera, self.size, self.ratio, self.ending)
-        return (*shown, *looks, self.languages, self.legend, self.title, self.attribution, self.marker)
+        also = (self.languages, self.legend, self.title, self.attribution, self.marker)
+        return hashlib.blake2b(repr((shown, looks, also)).encode(), digest_size=16).digest()
 
 
 def parse_picture(path: tuple[str, str, str, str], pairs: Iterable[tuple[str, str]]) -> Picture:

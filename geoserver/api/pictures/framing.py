@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from geoserver.api.city import find_extent, find_limits
-from geoserver.database.extents import read_extent
+from geoserver.database.extents import read_bounds
 from geoserver.drawing.camera import clip, fit
 from geoserver.grid import join
 from geoserver.mapstates import Camera
@@ -17,22 +16,24 @@ if TYPE_CHECKING:
 
     from geoserver.access import View
     from geoserver.api.pictures.asking import Picture
-    from geoserver.api.pictures.shown import Drawn, Shown
+    from geoserver.api.pictures.shown import Drawn, Shown, Turn
 
 __all__ = ["find_camera", "find_place"]
 
 _WORLD = Camera(0.5, 20, 0)
 
 
-async def find_camera(view: View, drawn: Drawn, shown: Sequence[Shown], picture: Picture) -> Camera:
+async def find_camera(view: View, drawn: Drawn, shown: Sequence[Shown], picture: Picture, turn: Turn) -> Camera:
     """The stated one; else the one of `find_place`, fitted into the picture. Raises UnavailableError."""
     if picture.camera is not None:
         return picture.camera
-    place = await find_place(view, drawn, shown, picture)
+    place = await find_place(view, drawn, shown, picture, turn)
     return fit(place, picture.size) if isinstance(place, Bounds) else place or _WORLD
 
 
-async def find_place(view: View, drawn: Drawn, shown: Sequence[Shown], picture: Picture) -> Bounds | Camera | None:
+async def find_place(
+    view: View, drawn: Drawn, shown: Sequence[Shown], picture: Picture, turn: Turn
+) -> Bounds | Camera | None:
     """What a map that says no place looks at: all that is left of layers that something narrows, or the places that
     are marked, or the city. None where nothing has a place. Raises UnavailableError.
     """
@@ -41,7 +42,9 @@ async def find_place(view: View, drawn: Drawn, shown: Sequence[Shown], picture: 
     found: Bounds | None = None
     for one in shown:
         if one.narrowed and one.part.layer.has_rows:
-            bounds = await _find_extent(view, one)
+            part = one.part
+            async with turn(part.asked):
+                bounds = await read_bounds(view.services.database, part.layer, part.status.srid, part.where)
             found = join(found, clip(bounds, limits)) if bounds else found
     marked = [place for place in (picture.marker, _parse_pin(picture.state.pin)) if place]
     if found is None or picture.marker:
@@ -52,12 +55,6 @@ async def find_place(view: View, drawn: Drawn, shown: Sequence[Shown], picture: 
     if city.center:
         return Camera(city.zoom, city.center[1], city.center[0])
     return city.home or find_extent(drawn.told, limits)
-
-
-async def _find_extent(view: View, one: Shown) -> Bounds | None:
-    part = one.part
-    _, bounds = await asyncio.to_thread(read_extent, view.services.database, part.layer, part.status.srid, part.where)
-    return bounds
 
 
 def _parse_pin(pin: str) -> tuple[float, float] | None:

@@ -72,7 +72,7 @@ async def place(
         return Made(orjson.dumps(await find_view(request, view, drawn, picture)))
 
     seen = view.of(drawn.layers)
-    body, _ = await studio.styles.get((Same(drawn.made_of), (seen.scope, "place", *picture.key)), find)
+    body, _ = await studio.styles.get((Same(drawn.made_of), (seen.scope, "place", picture.key)), find)
     return Response(body, headers=seen.headers(tiles.headers.fresh), media_type="application/json")
 
 
@@ -112,7 +112,7 @@ async def map_picture(  # noqa: PLR0917 - FastAPI passes them by name
         return Made(name + await studio.pool.draw("maps", order, client=client), lasting)
 
     seen = view.of(drawn.layers)
-    made, lasting = await studio.kept.get((Same(drawn.made_of), (seen.scope, *picture.key)), draw)
+    made, lasting = await studio.kept.get((Same(drawn.made_of), (seen.scope, picture.key)), draw)
     name, body = made[:NAME], made[NAME:]
     tag = f"W/{build_etag(name, *([seen.scope] if seen.scope else []))}"  # weak: it names what is drawn, not its bytes
     headers = {"ETag": tag, **seen.headers(tiles.headers.fresh if lasting else "public, max-age=0")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from geoserver.access import View
     from geoserver.api.pictures.asking import Picture
+    from geoserver.api.pictures.shown import Turn
     from geoserver.api.pictures.studio import Studio
     from geoserver.api.tile_server import TileServer
     from geoserver.api.tiles import Part
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from geoserver.database.status import LayerStatus
     from geoserver.mapstates import Camera
     from geoserver.model import Layer, Tile
+    from geoserver.questions import Questions
 
 __all__ = ["compose", "find_drawn", "find_view"]
 
@@ -73,7 +76,7 @@ async def compose(request: Request, view: View, drawn: Drawn, picture: Picture) 
     tiles: TileServer = request.app.state.tiles
     client = client_of(request.scope)
     shown = [await _ask(request, view, seen, picture, client) for seen in drawn.on]
-    camera = await find_camera(view, drawn, shown, picture)
+    camera = await find_camera(view, drawn, shown, picture, _turns_of(request))
     style = await _find_style(request.app.state.studio, view, drawn, shown, picture)
     gathered = _Gathered(tiles, client, camera, picture.size)
     for source in style["sources"].values():
@@ -103,7 +106,7 @@ async def find_view(request: Request, view: View, drawn: Drawn, picture: Picture
     """Where a map opens that says no place: `bounds` to fit into it, or a `camera` of longitude, latitude and zoom."""
     client = client_of(request.scope)
     shown = [await _ask(request, view, seen, picture, client) for seen in drawn.on]
-    place = await find_place(view, drawn, shown, picture)
+    place = await find_place(view, drawn, shown, picture, _turns_of(request))
     if isinstance(place, Bounds):
         return {"bounds": spread(place).as_list(), "camera": None}
     return {"bounds": None, "camera": [place.lon, place.lat, place.zoom] if place else None}
@@ -125,14 +128,20 @@ async def _ask(request: Request, view: View, seen: tuple[Layer, LayerStatus], pi
         name = f"filter.{layer.id}" if own else "area" if picture.state.area else "time"
         raise BadParameterError(name, own or error.value, error.expected) from error
     start = part.features_from if plan is None else min(plan, part.status.plan.features_from)
-    count = await _count(view, part) if picture.legend and query else None
+    count = await _count(view, part, _turns_of(request)) if picture.legend and query else None
     return Shown(replace(part, features_from=start), query, plan, count)
 
 
-async def _count(view: View, part: Part) -> int:
+def _turns_of(request: Request) -> Turn:
+    questions: Questions = request.app.state.questions
+    return functools.partial(questions.turn, client_of(request.scope))
+
+
+async def _count(view: View, part: Part, turn: Turn) -> int:
     """Rows that are left, as the page's summaries count them, and from the same memory."""
     layer, status = part.layer, part.status
-    found = await summarise(view.services.database, layer, status, part.where, (), whole=build(layer, status))
+    async with turn(part.asked):
+        found = await summarise(view.services.database, layer, status, part.where, (), whole=build(layer, status))
     return int(found["count"])
 
 

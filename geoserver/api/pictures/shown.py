@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from geoserver.api.tiles import Part
     from geoserver.database.status import LayerStatus
     from geoserver.mapstates import Camera
     from geoserver.model import Layer
+    from geoserver.questions import Asked
 
-__all__ = ["Drawn", "Scene", "Shown"]
+__all__ = ["Drawn", "Scene", "Shown", "Turn"]
+
+type Turn = Callable[[Asked], AbstractAsyncContextManager[None]]  # the caller's time to ask the database
 
 
 @dataclass(frozen=True, slots=True)
