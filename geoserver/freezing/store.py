@@ -6,6 +6,7 @@
   making/ID/              the same while it is made, with `status.json`; locked by the process that makes it
   gone/ID.json            that there was one
   turn-0, turn-1          locked by those that are made just now
+  begin                   locked while it is seen whether there is room for one more
   secret                  by which ids cannot be guessed
 """
 
@@ -173,13 +174,13 @@ class Store:
         shutil.rmtree(trash, ignore_errors=True)
         return True
 
-    def size(self) -> int:
-        """Bytes of all that is kept and made."""
-        total = 0
-        for part in ("kept", "making"):
-            for path in (self.folder / part).rglob("*"):
-                with contextlib.suppress(OSError):
-                    total += path.stat().st_size if path.is_file() else 0
+    def size(self, each: int) -> int:
+        """Bytes of all that is kept, and of those that are being made as many as they may become, `each`."""
+        made = (self.status(folder.name) for folder in _list(self.folder / "making"))
+        total = sum(each for told in made if told and told["state"] != "failed")
+        for path in (self.folder / "kept").rglob("*"):
+            with contextlib.suppress(OSError):
+                total += path.stat().st_size if path.is_file() else 0
         return total
 
     def count_since(self, since: float, client: str = "") -> int:
@@ -189,6 +190,17 @@ class Store:
             told = _read(path) or {}
             count += told.get("begun", 0) >= since and client in ("", told.get("client"))
         return count
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let no other thread or process begin to make one meanwhile; to be waited for in a thread."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        number = os.open(self.folder / "begin", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(number)
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[bool]:

@@ -31,7 +31,15 @@ from geoserver.freezing.seeing import is_public, may_see
 from geoserver.site.answers import site_of
 from geoserver.site.city import PICTURE
 from geoserver.site.frozen_folder import build_zip, find_built, find_sprite, render_page
-from geoserver.site.frozen_orders import FreezeWish, check_budget, check_rights, name_client, name_order, read_order
+from geoserver.site.frozen_orders import (
+    FreezeWish,
+    begin,
+    check_rights,
+    check_rows,
+    name_client,
+    name_order,
+    read_order,
+)
 from geoserver.site.parts import Parts
 from geoserver.turns import client_of
 
@@ -123,12 +131,11 @@ async def freeze(request: Request, wish: Annotated[FreezeWish, Body()]) -> Respo
     frozen_id = await asyncio.to_thread(store.name, await name_order(order))
     order = replace(order, address=f"{order.site}/frozen/{frozen_id}/")
     if store.find(frozen_id) is None:
-        client = name_client(request, access)
-        await check_budget(request, store, order, client)
-        private = {**order.private, "begun": time.time(), "client": client, "title": order.title}
-        order = replace(order, private=private)
+        await check_rows(request, order)
+        more = {"begun": time.time(), "client": name_client(request, access), "title": order.title}
+        order = replace(order, private={**order.private, **more})
         try:
-            making = await asyncio.to_thread(store.begin, frozen_id, private)
+            making = await asyncio.to_thread(begin, store, frozen_id, order, services.settings)
         except OSError as error:
             log.exception("No map can be frozen")
             detail = "The server cannot write: its disk may be full. Whoever runs it can make room."

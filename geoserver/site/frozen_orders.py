@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from geoserver.access import Access, View
     from geoserver.catalog import Catalog
     from geoserver.database.status import LayerStatus
-    from geoserver.freezing import Store
+    from geoserver.freezing import Making, Store
     from geoserver.mapstates import MapState
     from geoserver.model import City, Layer
     from geoserver.questions import Questions
     from geoserver.services import Services
     from geoserver.settings import Settings
 
-__all__ = ["FreezeWish", "check_budget", "check_rights", "name_order", "read_order"]
+__all__ = ["FreezeWish", "begin", "check_rights", "check_rows", "name_client", "name_order", "read_order"]
 
 _LONGEST = 20_000  # characters of a link, as long as pages may be asked for
 _MOST_LAYERS = 32
@@ -136,8 +136,8 @@ def check_rights(settings: Settings, access: Access, order: Order) -> None:
     raise ForbiddenError(f"This needs a key that may manage the layers {', '.join(missing)}.")
 
 
-async def check_budget(request: Request, store: Store, order: Order, client: str) -> None:
-    """Raises BadParameterError where it shows too many rows, TooManyError where there are too many already."""
+async def check_rows(request: Request, order: Order) -> None:
+    """Raises BadParameterError where it shows too many rows."""
     services: Services = request.app.state.services
     settings = services.settings
     rows = 0
@@ -151,11 +151,26 @@ async def check_budget(request: Request, store: Store, order: Order, client: str
     if rows > settings.frozen_rows:
         expected = f"at most {settings.frozen_rows:,} rows; narrow the filter or the area, or show fewer layers"
         raise BadParameterError("link", f"{rows:,} rows", expected)
+
+
+def begin(store: Store, frozen_id: str, order: Order, settings: Settings) -> Making | None:
+    """Begin to make it; None while somebody does. In a thread, for there may be many to be looked at.
+
+    Raises TooManyError where there are too many already, OSError for a full disk.
+    """
+    with store.alone():
+        told = store.status(frozen_id)
+        if told is None or told["state"] == "failed":
+            _check_room(store, order, settings)
+        return store.begin(frozen_id, dict(order.private))
+
+
+def _check_room(store: Store, order: Order, settings: Settings) -> None:
     day = time.time() - 86_400
-    if store.count_since(day, client) >= settings.frozen_daily:
+    if store.count_since(day, order.private["client"]) >= settings.frozen_daily:
         detail = f"You have frozen {settings.frozen_daily:,} maps within a day, which is as many as one may."
         raise TooManyError(detail, 3_600)
-    if store.size() + order.most_bytes > settings.frozen_mb << 20:
+    if store.size(order.most_bytes) + order.most_bytes > settings.frozen_mb << 20:
         raise TooManyError("There is no room for one more frozen map; whoever manages them may delete some.", 3_600)
 
 

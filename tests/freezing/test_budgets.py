@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import resource
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -77,6 +78,20 @@ def test_maps_within_a_day_and_bytes_of_all_are_limited(tmp_path: Path, own_city
         answer = client.post("/frozen", json={"link": "?layers=crime"})
         assert (answer.status_code, "There is no room" in answer.json()["detail"]) == (429, True)
         assert client.get(f"/frozen/{first['id']}/manifest.json").status_code == 200
+
+
+def test_maps_that_are_being_made_take_the_room_that_they_may_come_to_need(tmp_path: Path, own_city: str) -> None:
+    """However many ask in the same moment."""
+    with serve(tmp_path, own_city, frozen_mb=600) as client, ThreadPoolExecutor(6) as pool:
+        bodies = [{"link": "?layers=crime", "title": f"Map {number}"} for number in range(6)]
+        answers = [*pool.map(lambda body: client.post("/frozen", json=body), bodies)]
+        assert sorted(answer.status_code for answer in answers) == [202, 202, 429, 429, 429, 429]
+        begun = [answer.json() for answer in answers if answer.status_code == 202]
+        body = next(body for body, answer in zip(bodies, answers, strict=True) if answer.status_code == 202)
+        assert client.post("/frozen", json=body).status_code == 202  # it is being made already, or there
+        for told in begun:
+            assert wait_until_made(client, told)["state"] == "done"
+        assert client.post("/frozen", json=PATHS).status_code == 202
 
 
 @pytest.mark.parametrize(("freezing", "status", "words"), [("off", 403, "is off"), ("manage", 401, "needs a key")])
