@@ -49,7 +49,7 @@ EXPOSED = (
 )
 ASKED = (
     "Accept, Accept-Crs, Accept-Language, Authorization, Content-Crs, Content-Type, If-Match, If-None-Match,"
-    " Last-Event-ID"
+    " If-Range, Last-Event-ID, Range"
 )
 OPEN_DATA = {
     "Access-Control-Allow-Origin": "*",

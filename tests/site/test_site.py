@@ -444,6 +444,14 @@ def test_pages_that_are_no_data_are_not_opened_to_others(client: TestClient) -> 
         assert "access-control-allow-origin" not in client.get(path).headers
 
 
+def test_parts_of_files_may_be_asked_for_from_anywhere(client: TestClient) -> None:
+    """Not every browser takes `Range` for harmless."""
+    asked = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "range"}
+    answer = client.options("/frozen/abcdefghijkl/data/tiles.pmtiles", headers={"Origin": "null", **asked})
+    assert answer.status_code == 204
+    assert {"Range", "If-Range"} <= set(answer.headers["access-control-allow-headers"].split(", "))
+
+
 def test_a_preflight_is_answered_without_asking_the_route(client: TestClient) -> None:
     asked = {"Origin": "https://news.example", "Access-Control-Request-Method": "GET"}
     answer = client.options("/tiles/crime/13/0/0.mvt", headers=asked)
