@@ -7,12 +7,14 @@ frozen, so that what was edited elsewhere is no change; that is done once for ea
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from geoserver import mapstates
 from geoserver.database.copies import Copy, build_digest
 from geoserver.errors import BadParameterError, NotFoundError
 from geoserver.freezing.seeing import render_rows
+from geoserver.turns import Shared
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,10 +50,11 @@ def name_version(status: LayerStatus) -> str:
 
 
 class Changes:
-    """One per process; keeps what it found."""
+    """One per process; keeps what it found. After an edit all readers of a map come to ask, and it is found once."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, ...], Found] = OrderedDict()
+        self._shared: Shared[tuple[str, ...], Found] = Shared()
 
     async def find(self, asking: Asking, frozen_id: str, private: Mapping[str, Any]) -> dict[str, Any]:
         """`changed`, and by layer how many rows there were (`then`) and are (`now`; null where there is no such layer
@@ -87,12 +90,16 @@ class Changes:
         key = (*name, version, layer.scope)
         if (known := self._kept.get(key)) is not None:
             return known
-        rows = await _digest(asking, (layer, status), state, told["fields"])
-        found = Found(rows[1] != private["digests"][layer_id], rows[0]) if rows else Found(changed=True, now=None)
-        self._kept[key] = found
-        if len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
-        return found
+
+        async def look() -> Found:
+            rows = await _digest(asking, (layer, status), state, told["fields"])
+            found = Found(rows[1] != private["digests"][layer_id], rows[0]) if rows else Found(changed=True, now=None)
+            self._kept[key] = found
+            if len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+            return found
+
+        return await self._shared.get(key, look)
 
 
 async def _digest(
@@ -109,6 +116,6 @@ async def _digest(
     except BadParameterError:
         return None
     wanted = Copy(layer.id, layer.table, status.loaded_at, tuple(fields), asked.where.sql)
-    async with asking.questions.turn(asking.client, asked):
+    async with asking.questions.turn(asking.client, replace(asked, costly=True)):  # it reads every value of every row
         row = await asking.view.services.database.fetch_row(build_digest(wanted), asked.where.params)
     return (int(row["n"]), str(row["digest"])) if row else None

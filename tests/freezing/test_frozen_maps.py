@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import html
 import io
 import json
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -18,7 +20,11 @@ from mapbox_vector_tile import decode
 from PIL import Image
 from pmtiles.reader import MmapSource, Reader, all_tiles
 
+from geoserver.access import View
+from geoserver.freezing.changes import Asking, Changes
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from fastapi.testclient import TestClient
@@ -27,6 +33,13 @@ SQL = (
     "SELECT fid FROM layers.crime WHERE category = 'burglary' AND reported_at >= '2024-01-01T00:00:00Z'"
     " AND reported_at < '2024-03-02T00:00:00Z'"
 )
+
+
+def wait_until(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def read_fids(folder: Path, layer: str, zoom: int) -> set[int]:
@@ -197,6 +210,38 @@ def test_an_edit_under_the_question_is_a_change_and_an_edit_elsewhere_is_none(
     assert later["id"] != frozen
     assert anyone.get(f"/frozen/{later['id']}/manifest.json").json()["rows"]["crime"]["count"] == then - 1
     assert ask()["changed"]
+
+
+def test_readers_who_ask_at_the_same_time_whether_it_changed_have_it_looked_for_once(
+    anyone: TestClient, frozen: str, own_city: str
+) -> None:
+    app: Any = anyone.app
+    private = app.state.freezer.store.read_private(frozen)
+    digests = (
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%hashtextextended(ROW%' AND pid <> pg_backend_pid()"
+    )
+    digests += " AND state = 'active' AND datname = current_database()"
+    version = anyone.get("/api/layers/crime").json()["version"]
+
+    async def ask_together() -> list[dict[str, Any]]:
+        services, questions = app.state.services, app.state.questions
+        asking = [Asking(View(services), questions, f"client {number}") for number in range(6)]
+        changes: Changes = app.state.freezer.changes
+        return await asyncio.gather(*(changes.find(one, frozen, private) for one in asking))
+
+    with psycopg.connect(own_city, autocommit=True) as editor, ThreadPoolExecutor(1) as pool:
+        editor.execute("UPDATE layers.crime SET outcome = 'seen' WHERE fid = (SELECT min(fid) FROM layers.crime)")
+        wait_until(lambda: anyone.get("/api/layers/crime").json()["version"] != version)
+        with editor.transaction():
+            editor.execute("LOCK TABLE layers.crime IN ACCESS EXCLUSIVE MODE")
+            assert anyone.portal is not None
+            asked = pool.submit(anyone.portal.call, ask_together)
+            with psycopg.connect(own_city, autocommit=True) as watcher:
+                wait_until(lambda: watcher.execute(digests.encode()).fetchone() != (0,))
+                time.sleep(0.5)  # in which others would come, too
+                assert watcher.execute(digests.encode()).fetchone() == (1,)
+        told = asked.result()
+    assert all(found == told[0] for found in told)
 
 
 def test_links_to_it_show_the_picture_that_was_frozen(
