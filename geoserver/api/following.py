@@ -86,6 +86,7 @@ class Following:
         self._clients: Counter[str] = Counter()
         self._told: dict[str, tuple[object, int]] = {}  # of each layer when it was loaded, and the version last told
         self._noticed: dict[str, dict[int, Bounds | None]] = {}  # where it changed, by version
+        self._access: dict[str, str] = {}  # to each layer that there is, as its file says it
 
     def __len__(self) -> int:
         return len(self._streams)
@@ -95,6 +96,7 @@ class Following:
         self._services = services
         self._told.clear()
         self._noticed.clear()
+        self._access.clear()
         services.on_notice(self._note)
         services.on_change(self._tell)
         services.on_access(lambda _: self._look_at_keys())
@@ -132,7 +134,8 @@ class Following:
         """What is known has been read: owe every stream what is another than it was told."""
         before, noticed = self._told, self._noticed
         self._told, self._noticed = {}, {}  # a notice that came while it was read may be newer
-        for layer, status in self._services.loaded():
+        loaded = self._services.loaded()
+        for layer, status in loaded:
             now = status.loaded_at, status.version
             self._told[layer.id] = now
             known, places = before.get(layer.id), noticed.get(layer.id, {})
@@ -143,7 +146,16 @@ class Following:
                 for stream in self._streams:
                     if layer.id in stream.layers:
                         stream.owe(layer.id, place)
+        self._note_access({layer.id: layer.access for layer, _ in loaded})
         self._wake_known()
+
+    def _note_access(self, access: dict[str, str]) -> None:
+        """Layers that are gone, or not for the same readers as before: whoever follows one is to look at it again."""
+        before, self._access = self._access, access
+        for name in [name for name, was in before.items() if access.get(name) != was]:
+            for stream in self._streams:
+                if name in stream.layers:
+                    stream.owe(name, Place())
 
     def _look_at_keys(self) -> None:
         """Keys changed; the gate, which is told at the same time, reads them first."""

@@ -18,6 +18,7 @@ from geoserver.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 MOVE = "UPDATE layers.stops SET geom = ST_Translate(geom, 0.00001, 0) WHERE fid = %s"
 FEW = {"max_streams": 16}
@@ -210,17 +211,22 @@ def test_the_end_of_the_server_ends_a_stream_in_order(world: World, serve: Calla
 
 
 @pytest.fixture(scope="module")
+def gated_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("gated") / "city"
+
+
+@pytest.fixture(scope="module")
 def gated(
-    tmp_path_factory: pytest.TempPathFactory,
+    gated_folder: Path,
     make_database: Callable[..., str],
     empty_template: str,
     serve: Callable[..., Any],
 ) -> Iterator[tuple[str, str, dict[str, str]]]:
     """A server of which not everybody may see all: its address, its database and keys by caller."""
-    folder, url = tmp_path_factory.mktemp("gated") / "city", make_database(template=empty_template)
-    fill(write_city(folder, PART), url)
+    url = make_database(template=empty_template)
+    fill(write_city(gated_folder, PART), url)
     keys = make_keys(url)
-    with serve(create_app(Settings(workspace=folder, database_url=None), url), url) as server:
+    with serve(create_app(Settings(workspace=gated_folder, database_url=None), url), url) as server:
         yield server.url, url, keys
 
 
@@ -261,6 +267,25 @@ def test_who_sees_some_rows_or_fields_is_not_told_where_others_changed(gated: tu
         assert changes["full"].data["count"] == before["full"] - 3
         assert changes["rows"].data["bounds"] is changes["narrow"].data["bounds"] is None
         assert changes["rows"].data["count"] == before["rows"]
+
+
+def test_a_stream_ends_when_its_layer_is_closed_or_taken_away(
+    gated: tuple[str, str, dict[str, str]], gated_folder: Path
+) -> None:
+    url, database, keys = gated
+    file = gated_folder / "layers" / "stops.toml"
+    open_to_all = file.read_text(encoding="utf-8")
+    address, full = "/api/layers/stops/changes", {"Authorization": f"Bearer {keys['full']}"}
+    with listen(url, address) as ending, listen(url, address, **full) as staying:
+        ending.next(), staying.next()
+        file.write_text('access = "restricted"\n' + open_to_all, encoding="utf-8")
+        assert ending.ends()
+        run(database, "UPDATE layers.stops SET geom = ST_Translate(geom, 0.00001, 0) WHERE fid = 1")
+        assert staying.next().name == "change"
+        file.unlink()
+        assert staying.ends()
+    file.write_text(open_to_all, encoding="utf-8")
+    wait_for(lambda: httpx.get(f"{url}/api/layers/stops").status_code == 200)
 
 
 def test_a_stream_ends_with_its_key(gated: tuple[str, str, dict[str, str]]) -> None:
