@@ -7,10 +7,12 @@ basemap has a `land`, too.
 from __future__ import annotations
 
 import asyncio
+import gzip
 import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pmtiles.reader import MmapSource, Reader
 from pmtiles.tile import zxy_to_tileid
 
 from geoserver.encodings import compress
@@ -23,7 +25,7 @@ from geoserver.tiling import find_occupied, render_several
 from geoserver.tiling.workfile import Frame, WorkFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from geoserver.catalog import Catalog
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from geoserver.database.status import LayerStatus
     from geoserver.model import Bounds, Layer
 
-__all__ = ["WORLD", "WORLD_LAST", "Drawn", "Tiles"]
+__all__ = ["WORLD", "WORLD_LAST", "Drawn", "Tiles", "read_tiles"]
 
 WORLD = ("land", "graticule")
 WORLD_LAST = 6  # the last zoom of its own; below it a client overzooms
@@ -135,6 +137,14 @@ class Tiles:
 
     def _describe(self) -> list[dict[str, Any]]:
         return [{"id": layer.id, "fields": {}} for layer, _ in (*self.data.layers, *self.base.layers)]
+
+
+def read_tiles(archive: Path, wanted: Iterable[Tile]) -> dict[Tile, bytes]:
+    """Tiles of an archive, uncompressed; empty where there is none. Raises OSError."""
+    with archive.open("rb") as file:
+        reader = Reader(MmapSource(file))
+        found = {tile: reader.get(tile.z, tile.x, tile.y) for tile in wanted}
+    return {tile: gzip.decompress(body) if body else b"" for tile, body in found.items()}
 
 
 def _pack(bodies: Sequence[bytes], zoom: int) -> list[bytes]:
