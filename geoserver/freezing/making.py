@@ -18,6 +18,7 @@ from geoserver.database.copies import Copy, copy_rows, held_copies
 from geoserver.database.extents import read_extent
 from geoserver.database.pool import Database
 from geoserver.database.status import build_plan
+from geoserver.drawing.camera import fit
 from geoserver.errors import GeoserverError, SetupError, UnavailableError
 from geoserver.filtering import Where
 from geoserver.formats import apart
@@ -30,7 +31,6 @@ from geoserver.freezing.order import Frozen, Order, Sight, TooLargeError
 from geoserver.freezing.store import digest_file
 from geoserver.freezing.tiles import Drawn, Tiles
 from geoserver.mapstates import Camera
-from geoserver.model import Bounds
 from geoserver.tasks import do_together
 from geoserver.tiling import look_ahead
 
@@ -49,7 +49,8 @@ _POOL = 4  # connections while one is made
 _CUT = 600.0  # seconds after which a query is cut: nobody waits for one
 _SHARP = 14  # zoom at which positions in a tile are of half a metre, so that points need no deeper ones
 _MOST_BASE = 700  # tiles of the basemap
-_MOST_DATA = 60_000  # tiles of data at one zoom
+_MOST_DATA = 50_000  # tiles of data at all zooms; below the last of them a map draws its tiles larger
+_SCREEN = (1_200, 800)  # pixels into which is fitted what a map opens on
 _TOLD_EACH = 2_000  # rows that count as one step
 _FORMAT = GeoParquet("snappy")
 _WORK = f"{ARCHIVE}.work"  # where tiles are kept until all of them are made
@@ -171,9 +172,8 @@ class _Work:
         cities = {language: told.pop("city") for language, told in languages.items()}
         home = find_home(order, frozen, next(iter(cities.values()), {"limits": None}))
         cities = {language: city | {"home": show_home(home)} for language, city in cities.items()}
-        cameras = [place for place in (home, order.state.camera) if isinstance(place, Camera)]
-        boxes = [home] if isinstance(home, Bounds) else []
-        frame = build_frame([*boxes, *(one.status.bounds for one in frozen)], cameras)
+        cameras = [home if isinstance(home, Camera) else fit(home, _SCREEN), order.state.camera]
+        frame = build_frame((one.status.bounds for one in frozen), filter(None, cameras))
         tiles = self._plan_tiles(frozen, frame)
         self.total = tiles.count() + sum(one.status.rows for one in frozen) // _TOLD_EACH
         rows: dict[str, dict[str, Any]] = {}

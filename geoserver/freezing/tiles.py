@@ -63,22 +63,24 @@ class Tiles:
     data: Drawn
     base: Drawn
     frame: Bounds
-    most: int  # tiles of data at one zoom
+    most: int  # tiles of data at all zooms
     advance: Callable[[int], None] = lambda _: None
     data_last: int = field(init=False, default=0)  # the last zoom with data in the end
 
     def count(self) -> int:
         """How many there will be, roughly: no more than that."""
-        each = ((zoom, count_tiles(self.frame, zoom)) for zoom in range(max(self.data.last, self.base.last) + 1))
-        return sum(found if zoom <= self.base.last else min(found, self.most) for zoom, found in each)
+        counts = [count_tiles(self.frame, zoom) for zoom in range(max(self.data.last, self.base.last) + 1)]
+        after = self.base.last + 1
+        return sum(counts[:after]) + min(sum(counts[after:]), self.most)
 
     async def write(self, target: Path) -> None:
         """Make all of them. Raises UnavailableError when the database goes away, SetupError where the disk is full."""
         work = WorkFile(target, {})
         try:
-            candidates = [Tile(0, 0, 0)]
+            candidates, left = [Tile(0, 0, 0)], self.most
             for zoom in range(max(self.data.last, self.base.last, WORLD_LAST) + 1):
-                if zoom > self.data.last or len(candidates) > self.most:
+                left -= len(candidates)
+                if zoom > self.data.last or left < 0:
                     candidates = []
                 if candidates:
                     self.data_last = zoom
