@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import itertools
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ __all__ = ["WORLD", "WORLD_LAST", "Drawn", "Tiles", "read_tiles"]
 
 WORLD = ("land", "graticule")
 WORLD_LAST = 6  # the last zoom of its own; below it a client overzooms
-_WORKERS = 2  # statements that run at the same time: the readers of the live maps want the other connections
+_WORKERS = 2 if (os.cpu_count() or 1) > 2 else 1  # noqa: PLR2004 - statements at a time: a core is left to live maps
 _TOGETHER = 32  # tiles of one statement, half a megabyte each at the very most
 # Of vector tiles (MVT 2.1): a layer within a tile, its name within the layer, and the kind of fields with a length.
 _LAYER, _NAME, _SIZED = 0x1A, 0x0A, 2
