@@ -99,7 +99,7 @@ def create_app(
     gate = Gate(database_url)
     following = Following(settings, gate)
     meter = Meter(tiles, following, board, worker)
-    reading, studio = Reading(), Studio(settings.picture_workers)
+    reading, studio = Reading(), Studio(settings.picture_workers, settings.workers)
     freezer = Freezer(settings.workspace.resolve() / ".geoserver" / "frozen")
 
     @contextlib.asynccontextmanager

@@ -77,7 +77,7 @@ class ServerWords:
 
 ENGLISH = ServerWords("Other", "No data", "{} to {}", "Yes", "No", ".")
 _TABLE = r"^export const {} = \{{(.*?)^\}}[^\n]*;$"
-_LINE = re.compile(r'^\s*(\w+):\s+("(?:[^"\\]|\\.)*"),$', re.MULTILINE)
+_LINE = re.compile(r'^\s*"?([\w-]+)"?:\s+("(?:[^"\\]|\\.)*"),$', re.MULTILINE)
 
 
 @functools.cache

@@ -81,7 +81,7 @@ async def compose(request: Request, view: View, drawn: Drawn, picture: Picture) 
     gathered = _Gathered(tiles, client, camera, picture.size)
     for source in style["sources"].values():
         gathered.add(source, await _find_parts(request, view, source, shown, client))
-    over = build_words(view, drawn, Scene(shown, style, camera), picture)
+    over = await asyncio.to_thread(build_words, view, drawn, Scene(shown, style, camera), picture)
     await add_marks(view, style, picture)
     files = await gathered.read()
     if style.pop("sprite", None):
@@ -247,7 +247,7 @@ class _Gathered:
     async def _read_one(self, made_of: list[Part] | str, tile: Tile) -> bytes:
         if isinstance(made_of, str):
             try:
-                return render_world(made_of, tile)
+                return await asyncio.to_thread(render_world, made_of, tile)
             except NotFoundError:  # the viewer is not built
                 return b""
         found = await self._tiles.read(made_of, tile, self._client)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from geoserver.database.tuning import read_cores
 from geoserver.drawing import Pool
 from geoserver.kept import Kept, Same
 
@@ -17,8 +18,11 @@ type Key = tuple[Same, tuple[object, ...]]  # what it was made of, and all that 
 class Studio:
     """One per process; `pool` draws, `kept` has what was drawn."""
 
-    def __init__(self, workers: int) -> None:
-        self.pool = Pool(workers)
+    def __init__(self, drawing: int | None, workers: int = 1) -> None:
+        """`drawing` processes at most; without it half of the cores, shared by so many workers, so that the other half
+        is there for tiles.
+        """
+        self.pool = Pool(drawing or max(1, read_cores() // 2 // workers))
         self.kept: Kept[Key] = Kept(_SECONDS, _BYTES)
         self.styles: Kept[Key] = Kept(_SECONDS, _STYLES)  # it takes longer to make one than to read it
 

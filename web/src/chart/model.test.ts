@@ -46,6 +46,20 @@ test("a month without rows is a gap that has its place, and the last one is mark
   assert.deepEqual(average.totals, [7, null, null, 2]);
 });
 
+test("averages of several values are none of all of them together", () => {
+  const cells: [number, number, number][] = [
+    [0, 0, 7],
+    [0, -1, 5],
+    [0, -2, 3],
+  ];
+  const measure = { of: "avg" as const, field: "height", title: "Height", unit: "m" };
+  const several = build([MONTHS, CATEGORIES], cells, { measure });
+  assert.ok(several.series.every(({ values }) => values.length === 1));
+  assert.ok(several.cells.every((row) => row.length === several.series.length));
+  const one = build([MONTHS, CATEGORIES], cells.slice(0, 2), { measure });
+  assert.deepEqual([one.series.at(-1)!.values, one.cells[0]!.at(-1)], [[], 5]);
+});
+
 test("rare values are one bar and rows without a value another", () => {
   const model = build(
     [CATEGORIES],
