@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseFilter, writeFilter } from "../filter/cql2.ts";
-import { parseQuestion, type Question, type Shared } from "../filter/question.ts";
+import { writeFilter } from "../filter/cql2.ts";
+import { parseFilter } from "../filter/parser.ts";
+import type { Question, Shared } from "../filter/question.ts";
+import { parseQuestion } from "../filter/reading.ts";
 import { parseExact } from "../query/json.ts";
 import type { Aggregate } from "../query/types.ts";
 import { CATEGORIES, GIRTHS, HEIGHTS, LAYER, MONTHS } from "../testing/aggregates.ts";

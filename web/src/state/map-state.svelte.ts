@@ -3,24 +3,13 @@
  * its methods change it. It asks for itself: what is known does not depend on what is on the screen.
  */
 import { untrack } from "svelte";
-import {
-  AROUND,
-  parseQuestion,
-  wrap,
-  writePosition,
-  writeQuestion,
-  type Area,
-  type Position,
-  type Question,
-  type TimeWindow,
-} from "../filter/question.ts";
-import type { Clause } from "../filter/cql2.ts";
+import { AROUND, wrap, writePosition, type Area, type Parse, type Position, type TimeWindow } from "../filter/question.ts";
 import type { Bin } from "../map/bins.ts";
 import type { CityMap } from "../map/city-map.ts";
 import type { Marks } from "../map/style.ts";
 import type { Manifest } from "../frozen/manifest.ts";
 import type { Queries } from "../query/queries.ts";
-import type { Bounds, City, Field, LayerDetail, LayerSummary, Scalar } from "../query/types.ts";
+import type { Bounds, City, LayerSummary, Scalar } from "../query/types.ts";
 import { pickLanguage, Words, type LanguageFiles } from "../ui/i18n.svelte.ts";
 import { parseAddress, VERSION, writeAddress, type Address, type Bar, type Base, type Camera, type Tab } from "./address.ts";
 import type { AddressBar } from "./history.ts";
@@ -57,6 +46,8 @@ export class MapState {
   #queries: Queries;
   /** What a frozen map says of itself: then there is no server behind the page. */
   readonly frozen: Manifest | null;
+  /** Reads filters, once a part is there that shows them. */
+  parse: Parse | null = $state.raw(null);
   /** What the server says. */
   readonly known: Knowledge;
   /** Ids of the layers that are on as the address states them, those included that the catalogue does not have. */
@@ -170,7 +161,9 @@ export class MapState {
     bar: AddressBar = NOWHERE,
     tongues: Tongues = { files: {}, preferred: [], offered: ["en"] },
     frozen: Manifest | null = null,
+    parse: Parse | null = null,
   ) {
+    this.parse = parse;
     this.#bar = bar;
     this.frozen = frozen;
     this.#queries = queries;
@@ -204,7 +197,7 @@ export class MapState {
 
   /** Another map of the same city, with an address of its own. */
   twin(bar: AddressBar): MapState {
-    return new MapState(this.#queries, bar, this.#tongues, this.frozen);
+    return new MapState(this.#queries, bar, this.#tongues, this.frozen, this.parse);
   }
 
   get theme(): Base {
@@ -413,15 +406,6 @@ export class MapState {
     this.#writeAddress(`show ${id}`);
   }
 
-  /** Change one field's part of a layer's filter; null takes it out. */
-  setClause(layer: LayerDetail, name: string, clause: Clause | null): void {
-    const { clauses } = this.question(layer);
-    const { [name]: _, ...others } = clauses;
-    const next = { window: null, area: null, custom: "", clauses: clause ? { ...others, [name]: clause } : others };
-    // To take a part out is a step of its own, however soon after it was set.
-    this.setFilter(layer.id, writeQuestion(next, layer), clause ? name : `no ${name}`);
-  }
-
   /** `same`: it is still the choice before, moved. */
   setWindow(window: TimeWindow | null, same = false): void {
     this.window = window;
@@ -455,11 +439,6 @@ export class MapState {
   /** A bin of such a layer counts other rows now. */
   #countAnew(concerns: (layer: string) => boolean): void {
     if (this.#selection?.bin && concerns(this.#selection.layer)) this.#selection = null;
-  }
-
-  /** What is asked of a layer. */
-  question(layer: { id: string; fields: Field[] }): Question {
-    return parseQuestion(this.filters[layer.id] ?? "", this, layer);
   }
 
   openFilters(id: string, open: boolean): void {
