@@ -99,7 +99,7 @@ class Settings(BaseSettings):
         default=1024, ge=0, description="MiB of whole layers as files that are kept in the workspace's .geoserver/; 0."
     )
     picture_workers: int = Field(
-        default=2, ge=1, le=32, description="Processes that draw pictures for each worker, started when needed."
+        default=2, ge=1, le=32, description="Processes that draw pictures for each worker, one of them started with it."
     )
     freeze: Literal["manage", "anyone", "off"] = Field(
         default="manage",

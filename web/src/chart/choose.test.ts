@@ -7,6 +7,7 @@ import { parseQuestion } from "../filter/reading.ts";
 import { parseExact } from "../query/json.ts";
 import type { Aggregate } from "../query/types.ts";
 import { CATEGORIES, GIRTHS, HEIGHTS, LAYER, MONTHS } from "../testing/aggregates.ts";
+import { ENGLISH } from "../ui/english.ts";
 import { Words } from "../ui/i18n.svelte.ts";
 import { listNarrowing, readPicked, toggleValues, wayOf, writeSpan, writeWithout } from "./choose.ts";
 import { buildModel, type AggregateGroup } from "./model.ts";
@@ -55,7 +56,7 @@ test("bins of numbers beyond 2^53 are drawn, named and picked", () => {
   assert.equal(writeFilter({ girth: last }, LAYER.fields), "girth >= 0 AND girth < 9100000000000000000");
   assert.deepEqual(readPicked(bins, [], LAYER, ask("girth >= 0 AND girth < 9100000000000000000")), [false, true]);
   const found = { groups: [bins], cells: [[1, 3]], measure: { of: "count" } } as unknown as Aggregate;
-  const { places, cells } = buildModel(found, LAYER, new Words(), String);
+  const { places, cells } = buildModel(found, LAYER, new Words({}, [], {}, ENGLISH), String);
   assert.match(places[1]!.label, /^0 – 9,100,000,000,000,000,000/);
   assert.deepEqual(cells, [[0], [3]]);
 });

@@ -10,7 +10,7 @@ import type { Marks } from "../map/style.ts";
 import type { Manifest } from "../frozen/manifest.ts";
 import type { Queries } from "../query/queries.ts";
 import type { Bounds, City, LayerSummary, Scalar } from "../query/types.ts";
-import { pickLanguage, Words, type LanguageFiles } from "../ui/i18n.svelte.ts";
+import { pickLanguage, Words, type First, type LanguageFiles } from "../ui/i18n.svelte.ts";
 import { parseAddress, VERSION, writeAddress, type Address, type Bar, type Base, type Camera, type Tab } from "./address.ts";
 import type { AddressBar } from "./history.ts";
 import { choiceOf, Choices } from "./choices.svelte.ts";
@@ -32,6 +32,7 @@ const NOWHERE: AddressBar = { read: () => ({ search: "", hash: "" }), push: () =
 export interface Tongues {
   files: LanguageFiles;
   later?: LanguageFiles;
+  first: First;
   preferred: readonly string[];
   offered: readonly string[];
 }
@@ -156,19 +157,13 @@ export class MapState {
   /** Nothing is selected in a layer that is off. */
   readonly selection: Selection | null = $derived(this.#selection && this.on.includes(this.#selection.layer) ? this.#selection : null);
 
-  constructor(
-    queries: Queries,
-    bar: AddressBar = NOWHERE,
-    tongues: Tongues = { files: {}, preferred: [], offered: ["en"] },
-    frozen: Manifest | null = null,
-    parse: Parse | null = null,
-  ) {
+  constructor(queries: Queries, bar: AddressBar, tongues: Tongues, frozen: Manifest | null = null, parse: Parse | null = null) {
     this.parse = parse;
     this.#bar = bar;
     this.frozen = frozen;
     this.#queries = queries;
     this.#tongues = tongues;
-    this.words = new Words(tongues.files, tongues.preferred, tongues.later);
+    this.words = new Words(tongues.files, tongues.preferred, tongues.later ?? {}, tongues.first);
     this.known = new Knowledge(queries, this);
     this.known.start();
     this.readAddress();

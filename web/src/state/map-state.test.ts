@@ -7,6 +7,7 @@ import fr from "../messages/fr.ts";
 import { Queries } from "../query/queries.ts";
 import type { LayerDetail } from "../query/types.ts";
 import { countOf, FakeServer, ROOT } from "../testing/fake-server.ts";
+import { TONGUES } from "../testing/tongues.ts";
 import type { AddressBar } from "./history.ts";
 import { MapState } from "./map-state.svelte.ts";
 
@@ -48,7 +49,7 @@ interface Page {
 function open(address = "?", server = new FakeServer(SEVEN)): Page {
   const queries = new Queries({ root: ROOT, fetch: server.fetch });
   const bar = new Bar(address);
-  const state = new MapState(queries, bar, undefined, null, parseQuestion);
+  const state = new MapState(queries, bar, TONGUES, null, parseQuestion);
   closing.push(() => (state.close(), queries.close()));
   return { server, state, bar };
 }
@@ -401,7 +402,7 @@ test("two states on one page do not know of each other, and share what they both
   const server = new FakeServer(SEVEN);
   const queries = new Queries({ root: ROOT, fetch: server.fetch });
   const bars = [new Bar("?layers=crime"), new Bar("?layers=crime,trees&base=dark")] as const;
-  const [one, two] = bars.map((bar) => new MapState(queries, bar)) as [MapState, MapState];
+  const [one, two] = bars.map((bar) => new MapState(queries, bar, TONGUES)) as [MapState, MapState];
   await serve(server);
   assert.deepEqual(repeated(server.asked), []);
   one.setFilter("crime", "height >= 3");
@@ -439,7 +440,7 @@ test("words are asked for in the language of the page, and asked anew when it is
   assert.deepEqual(words(), ["lang=en", "lang=en", "lang=en"]);
   const files = { fr: () => Promise.resolve({ default: fr }) };
   const queries = new Queries({ root: ROOT, fetch: server.fetch });
-  const other = new MapState(queries, new Bar("?layers=crime"), { files, preferred: ["it", "fr-CA"], offered: ["en", "fr"] });
+  const other = new MapState(queries, new Bar("?layers=crime"), { ...TONGUES, files, preferred: ["it", "fr-CA"], offered: ["en", "fr"] });
   await serve(server);
   assert.deepEqual([other.words.code, state.words.code], ["fr", "en"]);
   other.setLanguage("en");
