@@ -2,13 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LayerDetail } from "../query/types.ts";
 import { CATEGORIES, GIRTHS, HEIGHTS, LAYER, makeAggregate, MONTHS } from "../testing/aggregates.ts";
+import { ENGLISH } from "../ui/english.ts";
 import { Words } from "../ui/i18n.svelte.ts";
 import { wrap, writeCsv, writeSvg, type Caption } from "./export.ts";
 import { drawFigure, type Figure } from "./figure.ts";
 import { arrange, buildModel, describeBucket, isAnswer, type Model } from "./model.ts";
 import { parseSpec, type Step } from "./spec.ts";
 
-const words = new Words();
+const words = new Words({}, [], {}, ENGLISH);
 const others = (count: number): string => (count ? `${count} others` : "Other");
 const build = (...args: Parameters<typeof makeAggregate>): Model => buildModel(makeAggregate(...args), LAYER, words, others);
 const draw = (model: Model, more: object = {}): Figure =>
