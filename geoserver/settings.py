@@ -102,7 +102,7 @@ class Settings(BaseSettings):
         default=None,
         ge=1,
         le=32,
-        description="Processes that draw pictures for each worker, one of them started with it; else one for two cores.",
+        description="Processes that draw pictures for each worker, one started with it; else one for two cores.",
     )
     freeze: Literal["manage", "anyone", "off"] = Field(
         default="manage",
