@@ -74,7 +74,8 @@ class Row:
         figure = self.ratio if self.reference else self.ours
         if figure is None or not self.target:
             return None
-        return figure >= (self.at_least or float("-inf")) and figure <= (self.at_most or float("inf"))
+        least = float("-inf") if self.at_least is None else self.at_least
+        return least <= figure <= (float("inf") if self.at_most is None else self.at_most)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from geoserver.api.hosts import CheckHost, Hosts
 from geoserver.api.identify import Identify
 from geoserver.api.metrics import Board, Meter
 from geoserver.api.origin import CheckOrigin
+from geoserver.api.pictures.frozen import draw_frozen
 from geoserver.api.pictures.studio import Studio
 from geoserver.api.problems import PROBLEM_TYPE, build_plain_problem, build_problem
 from geoserver.api.retrying import Retrying, note_change
@@ -98,7 +99,7 @@ def create_app(
     gate = Gate(database_url)
     following = Following(settings, gate)
     meter = Meter(tiles, following, board, worker)
-    reading, studio = Reading(), Studio(settings.picture_workers)
+    reading, studio = Reading(), Studio(settings.picture_workers, settings.workers)
     freezer = Freezer(settings.workspace.resolve() / ".geoserver" / "frozen")
 
     @contextlib.asynccontextmanager
@@ -144,7 +145,7 @@ def create_app(
     app.state.following = following
     app.state.gate, app.state.misfits = gate, Misfits(gate)
     app.state.attempts, app.state.reading = Attempts(), reading
-    app.state.studio = studio
+    app.state.studio, app.state.draw_frozen = studio, draw_frozen
     app.state.openid = OpenID(settings) if settings.oidc_issuer else None
     app.state.hosts = Hosts(settings, {str(getattr(route, "path", "/")).split("/")[1] for route in routes})
     _add_middleware(app, routes)

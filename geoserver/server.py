@@ -133,6 +133,7 @@ def _serve(
                 gc.collect()
                 gc.freeze()
                 ready()
+                application.state.studio.begin()
 
     sys.setswitchinterval(_SWITCH)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")

@@ -98,8 +98,11 @@ class Settings(BaseSettings):
     downloads_mb: int = Field(
         default=1024, ge=0, description="MiB of whole layers as files that are kept in the workspace's .geoserver/; 0."
     )
-    picture_workers: int = Field(
-        default=2, ge=1, le=32, description="Processes that draw pictures for each worker, started when needed."
+    picture_workers: int | None = Field(
+        default=None,
+        ge=1,
+        le=32,
+        description="Processes that draw pictures for each worker, one started with it; else one for two cores.",
     )
     freeze: Literal["manage", "anyone", "off"] = Field(
         default="manage",

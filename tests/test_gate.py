@@ -139,6 +139,7 @@ ADDRESSES: dict[str, list[str]] = {
         "/api/layers/*/changes", *("seconds=0" + (question and "&") + question for question in QUESTIONS)
     ),
     "/api/changes": [f"/api/changes?seconds=0&layers={layers}" for layers in (*LAYERS, *JOINED, "")],
+    "/api/versions": [f"/api/versions?layers={layers}" for layers in (*LAYERS, *JOINED, "")],
     "/api/search": [
         "/api/search",
         "/api/search?q=canary",

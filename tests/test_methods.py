@@ -37,6 +37,7 @@ def fill(path: str) -> str:
     path = path.replace("/api/here", "/api/here?at=-28.6,45.15")
     path = path.replace("/changes", "/changes?seconds=0")  # else it has no end
     path = path.replace("/api/changes?", "/api/changes?layers=crime,trees&")
+    path = path.replace("/api/versions", "/api/versions?layers=crime,trees")
     path = path.replace("/api/search", "/api/search?q=Ansodi")
     for name, value in VALUES.items():
         path = path.replace("{" + name + "}", value)

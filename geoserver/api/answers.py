@@ -31,10 +31,12 @@ class GeoJson(JSONResponse):
     media_type = "application/geo+json"
 
 
-def unchanged(request: Request, view: View, etag: str, vary: Mapping[str, str] = _ALWAYS) -> Response | None:
+def unchanged(
+    request: Request, view: View, etag: str, vary: Mapping[str, str] = _ALWAYS, cache_control: str = CACHE_CONTROL
+) -> Response | None:
     """304 when the client has this very state already; `vary` is the header of that name, where one is needed."""
     if is_known(request.headers.get("if-none-match", ""), etag):
-        return Response(status_code=304, headers=_headers(view, etag, vary))
+        return Response(status_code=304, headers=_headers(view, etag, vary, cache_control))
     return None
 
 
@@ -46,13 +48,15 @@ def answer(
     etag: str | None = None,
     media_type: str = "application/json",
     vary: Mapping[str, str] = _ALWAYS,
+    cache_control: str = CACHE_CONTROL,
 ) -> Response:
     """The body as JSON, times as UTC with a Z; without an ETag it is the body's digest, with what `view` looked at."""
     text = orjson.dumps(body, option=orjson.OPT_UTC_Z)
     tag = etag or build_etag(text, *([view.scope] if view.scope else []))
-    known = unchanged(request, view, tag, vary)
-    return known or Response(text, media_type=media_type, headers=_headers(view, tag, vary))
+    known = unchanged(request, view, tag, vary, cache_control)
+    headers = _headers(view, tag, vary, cache_control)
+    return known or Response(text, media_type=media_type, headers=headers)
 
 
-def _headers(view: View, etag: str, vary: Mapping[str, str]) -> dict[str, str]:
-    return {"ETag": etag, **view.headers(CACHE_CONTROL, vary)}
+def _headers(view: View, etag: str, vary: Mapping[str, str], cache_control: str) -> dict[str, str]:
+    return {"ETag": etag, **view.headers(cache_control, vary)}

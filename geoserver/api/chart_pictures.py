@@ -1,24 +1,24 @@
-"""`/static/chart/{layer}/{w}x{h}.{svg,png}`: the page's chart of one group as a picture, from the same numbers."""
+"""`/static/chart/{layer}/{w}x{h}.{svg,png}`: the page's chart as a picture, from the same numbers."""
 
 from __future__ import annotations
 
-import datetime as dt
+import asyncio
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
-from babel import Locale
-from babel.dates import format_skeleton
-from babel.numbers import format_decimal
 from fastapi import APIRouter, Request, Response
 
+from geoserver import styling
 from geoserver.access import view_of
 from geoserver.api import params
 from geoserver.api.aggregate import as_work, name_state, render_aggregate
 from geoserver.api.answers import CACHE_CONTROL, unchanged
-from geoserver.api.chart_svg import Drawing, draw_chart
-from geoserver.api.grouping import Asking, parse_groups, parse_measure
-from geoserver.catalog.languages import in_language, page_words, read_messages, words_for
+from geoserver.api.chart_choice import choose_chart, name_parameter, parse_chart
+from geoserver.api.chart_model import build_drawing
+from geoserver.api.chart_svg import draw_chart
+from geoserver.api.grouping import Asking
+from geoserver.catalog.languages import in_language, words_for
 from geoserver.database.axes import Source
 from geoserver.drawing.orders import ChartOrder
 from geoserver.errors import BadParameterError, NotFoundError
@@ -28,22 +28,20 @@ from geoserver.mapstates import parse_state
 from geoserver.turns import client_of
 
 if TYPE_CHECKING:
-    from geoserver.model import Layer
     from geoserver.questions import Questions
 
 router = APIRouter(prefix="/static/chart", tags=["files"], include_in_schema=False)
 
-_SIZE = re.compile(r"(\d{1,4})x(\d{1,4})(@[23]x)?", re.ASCII)
-_LEAST, _MOST = 100, 2_000  # pixels of a side
+_SIZE = re.compile(r"(\d{1,4})x(\d{1,4})(?:@([123])x)?", re.ASCII)
+_LEAST, _MOST, _SHARPEST = 100, 2_000, 4_000  # pixels of a side; the last are the device's
 _MEDIA = {"svg": "image/svg+xml", "png": "image/png"}
-_VALUES = 40
+_VALUES = 20  # of a field, as the page's chart lists them
 _OWN = ("filter", "time", "area", "chart", "lang", "base")
-_STEPS = {"month": "yMMM", "quarter": "yQQQ", "year": "y", "decade": "y", "century": "y", "millennium": "y"}
 
 
 @router.get("/{layer_id}/{size}.{ending}", summary="A chart as a picture")
 async def draw(request: Request, layer_id: str, size: str, ending: str) -> Response:
-    """The rows that a filter leaves, counted or measured by one group, drawn."""
+    """The rows that a filter leaves, counted or measured by a group, or by one that another splits, drawn."""
     view = view_of(request.app.state.services, request.scope)
     layer, status = await params.find_rows(view, layer_id)
     width, height, ratio = _parse_size(size)
@@ -55,18 +53,17 @@ async def draw(request: Request, layer_id: str, size: str, ending: str) -> Respo
         raise BadParameterError(name, text, "what an address of the map says there")
     languages, vary = params.read_languages(request, said.get("lang"))
     spoken, words = in_language(layer, languages), words_for(layer, languages)
-    group, measure = _parse_chart(said.get("chart"), layer)
-    groups = await parse_groups(Asking(view, languages, _VALUES), spoken, group)
-    if len(groups) != 1:
-        raise BadParameterError("chart", group, "one group: this picture shows no second one")
-    measured = parse_measure(spoken, measure)
+    text = said.get("chart") or await choose_chart(view, spoken, status)
+    if not text:
+        raise NotFoundError("chart", layer.id, "a layer with a field that a chart could be drawn of")
+    groups, measured = await parse_chart(Asking(view, languages, _VALUES), spoken, text)
     questions: Questions = request.app.state.questions
     client, filters = client_of(request.scope), {"filter": state.question(layer)}
     asked = await questions.read(
         client, layer, status, {name: text for name, text in filters.items() if text}, {}, find_shape=view.shape
     )
     theme = state.base or "light"
-    stated = (layer.id, status.version, status.loaded_at, asked.where.canonical, name_state(groups[0]), measured)
+    stated = (layer.id, status.version, status.loaded_at, asked.where.canonical, *map(name_state, groups), measured)
     tag = build_etag("chart", *stated, size, ending, theme, words.code, spoken.title, spoken.attribution, view.scope)
     if (same := unchanged(request, view, tag, vary)) is not None:
         return same
@@ -74,11 +71,13 @@ async def draw(request: Request, layer_id: str, size: str, ending: str) -> Respo
     async def make() -> Made:
         services = request.app.state.services
         async with questions.turn(client, as_work(asked, groups, measured)):
-            counted = orjson.loads(
-                await render_aggregate(services, Source(layer, status, asked.where), groups, measured, words)
-            )
-        drawing = _build_drawing(counted, spoken, (width, height), theme, page_words(languages).code)
-        svg = draw_chart(drawing)
+            try:
+                body = await render_aggregate(services, Source(layer, status, asked.where), groups, measured, words)
+            except BadParameterError as error:
+                raise name_parameter(error, text) from error
+        legend = styling.build_legend(view.catalog, spoken, words) if len(groups) > 1 else []
+        drawing = build_drawing(orjson.loads(body), spoken, legend, ((width, height), theme), languages)
+        svg = await asyncio.to_thread(draw_chart, drawing)
         if ending == "svg":
             return Made(svg.encode())
         return Made(await request.app.state.studio.pool.draw("charts", ChartOrder(svg, ratio), client=client))
@@ -90,68 +89,11 @@ async def draw(request: Request, layer_id: str, size: str, ending: str) -> Respo
 
 def _parse_size(text: str) -> tuple[int, int, int]:
     found = _SIZE.fullmatch(text)
-    sides = [int(found[1]), int(found[2])] if found else []
-    if not found or not all(_LEAST <= side <= _MOST for side in sides):
-        raise BadParameterError("size", text, f"such as 600x400 or 600x400@2x, of {_LEAST} to {_MOST} pixels a side")
-    return sides[0], sides[1], int(found[3][1]) if found[3] else 1
-
-
-def _parse_chart(text: str | None, layer: Layer) -> tuple[str, str | None]:
-    """Group and measure, as the page writes them; where it says nothing, what the page draws at first."""
-    if text:
-        group, _, measure = text.partition("~")
-        return group, measure or None
-    if layer.time in layer.fields:
-        return f"{layer.time}:auto", None
-    fields = layer.listed_fields
-    for item in (*[one for one in fields if one.filter == "choice"], *[one for one in fields if one.filter == "range"]):
-        return item.name, None
-    raise NotFoundError("chart", layer.id, "a layer with a field to count by, or say chart=FIELD")
-
-
-def _build_drawing(counted: dict[str, Any], spoken: Layer, size: tuple[int, int], theme: str, language: str) -> Drawing:
-    said, locale = read_messages("charts", language), _find_locale(language)
-    (group,), measure = counted["groups"], counted["measure"]
-    kind = group.get("kind", "area")
-    by = f"by_{group['bucket']}" if kind == "time" and f"by_{group.get('bucket')}" in said else "by"
-    noun = spoken.nouns or read_messages("pages", language)["rows"]
-    of = (
-        said["of_count"].format(noun=noun)
-        if measure["of"] == "count"
-        else said[f"of_{measure['of']}"].format(field=measure["title"])
-    )
-    labels = _list_labels(group, kind, locale)
-    found = {cell[0]: cell[-1] for cell in counted["cells"]}
-    return Drawing(
-        size,
-        theme,
-        said["title"].format(measure=of, by=said[by].format(field=group.get("title", ""))),
-        " · ".join(part for part in (spoken.title, spoken.attribution) if part),
-        said["empty"],
-        labels,
-        [found.get(at) for at in range(len(labels))],
-        kind in ("time", "number"),
-        lambda value: str(format_decimal(float(f"{value:.4g}") if value % 1 else value, locale=locale)),
-    )
-
-
-def _list_labels(group: dict[str, Any], kind: str, locale: Locale) -> list[str]:
-    if kind == "number":
-        return [str(format_decimal(edge, locale=locale)) for edge in group["edges"][:-1]]
-    if kind != "time":
-        return [str(label) for label in group["labels"]]
-    return [_write_moment(str(value), str(group.get("bucket")), locale) for value in group["values"]]
-
-
-def _write_moment(text: str, bucket: str, locale: Locale) -> str:
-    try:
-        day = dt.date.fromisoformat(text[:10])
-    except ValueError:
-        return text
-    if bucket in _STEPS:
-        return str(format_skeleton(_STEPS[bucket], dt.datetime(day.year, day.month, day.day), locale=locale))
-    return text[:16].replace("T", " ")
-
-
-def _find_locale(language: str) -> Locale:
-    return Locale.parse("en_GB" if language == "en" else language)
+    width, height, ratio = (int(number or 1) for number in found.groups()) if found else (0, 0, 1)
+    if not all(_LEAST <= side <= _MOST and side * ratio <= _SHARPEST for side in (width, height)):
+        expected = (
+            f"such as 600x400 or 600x400@2x, of {_LEAST} to {_MOST:,} pixels a side, and at most {_SHARPEST:,} when"
+            " multiplied by the number after the @"
+        )
+        raise BadParameterError("size", text, expected)
+    return width, height, ratio

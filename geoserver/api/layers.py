@@ -15,6 +15,7 @@ from geoserver.api.city import build_city
 from geoserver.api.download import describe_downloads
 from geoserver.api.schemas import Feature, LayerDetail, LayerList, LayerParts, ReadingList, RejectList, Summary
 from geoserver.catalog.languages import ENGLISH, in_language, page_words, read_phrases, words_for
+from geoserver.catalog.licences import find_licence
 from geoserver.catalog.speech import mark_languages, title_language
 from geoserver.database import queries, summaries
 from geoserver.errors import BadParameterError, NotFoundError
@@ -263,8 +264,10 @@ def _links(layer: Layer, base: str, language: str) -> list[dict[str, str]]:
     title = read_phrases(language)["page"]
     page = _link("alternate", "text/html", f"{base}/layers/{layer.id}?lang={language}", title)
     tiles = _link("tiles", "application/json", f"{base}/tiles/{layer.id}.json", "Vector tiles (TileJSON)")
+    licence = find_licence(layer.license)
+    terms = [_link("license", "text/html", licence.url, licence.title)] if licence.url else []
     if not layer.has_rows:
-        return [itself, page, tiles]
+        return [itself, page, tiles, *terms]
     return [
         itself,
         page,
@@ -273,6 +276,7 @@ def _links(layer: Layer, base: str, language: str) -> list[dict[str, str]]:
         _link("collection", "application/json", ogc, "OGC API collection"),
         _link("items", "application/geo+json", f"{ogc}/items", "All features as GeoJSON (OGC API)"),
         _link("rejects", "application/json", f"{api}/rejects", "Rows that could not be served"),
+        *terms,
     ]
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "page_languages",
     "page_words",
     "pick_language",
+    "read_first",
     "read_messages",
     "read_phrases",
     "read_table",
@@ -77,7 +78,8 @@ class ServerWords:
 
 ENGLISH = ServerWords("Other", "No data", "{} to {}", "Yes", "No", ".")
 _TABLE = r"^export const {} = \{{(.*?)^\}}[^\n]*;$"
-_LINE = re.compile(r'^\s*(\w+):\s+("(?:[^"\\]|\\.)*"),$', re.MULTILINE)
+_FIRST = r"export default \{(.*?)// Said by parts that come later"
+_LINE = re.compile(r'^\s*"?([\w-]+)"?:\s+("(?:[^"\\]|\\.)*"),$', re.MULTILINE)
 
 
 @functools.cache
@@ -105,6 +107,15 @@ def read_messages(table: str, language: str) -> Mapping[str, str]:
     folder = assets.root("messages")
     own = folder / f"{language}.ts"
     return {**read_table(folder / "en.ts", table), **(read_table(own, table) if own.is_file() else {})}
+
+
+@functools.cache
+def read_first(language: str) -> Mapping[str, str]:
+    """What the page itself says at once in a language, from the same files."""
+    folder = assets.root("messages")
+    own = folder / f"{language}.ts"
+    table = re.search(_FIRST, (own if own.is_file() else folder / "en.ts").read_text(encoding="utf-8"), re.DOTALL)
+    return {key: json.loads(value) for key, value in _LINE.findall(table[1] if table else "")}
 
 
 def read_phrases(language: str) -> Mapping[str, str]:

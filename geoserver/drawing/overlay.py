@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["Overlay", "Section", "build_overlay"]
+__all__ = ["Overlay", "Section", "build_overlay", "cut", "measure"]
 
 _FONT = "Noto Sans, DejaVu Sans, Liberation Sans, Arial, sans-serif"
 _PAD = 8  # pixels around text
@@ -72,9 +72,12 @@ def cut(text: str, size: float, room: float) -> str:
     text = " ".join("".join(sign for sign in text if unicodedata.category(sign) not in _UNSEEN).split())
     if measure(text, size) <= room:
         return text
-    while text and measure(text + "…", size) > room:
-        text = text[:-1]
-    return text.rstrip() + "…" if text else ""
+    kept, room = 0, room - measure("…", size)
+    for kept, sign in enumerate(text):  # noqa: B007 - as far as it comes
+        room -= measure(sign, size)
+        if room < 0:
+            break
+    return text[:kept].rstrip() + "…" if kept else ""
 
 
 def _write(text: str, at: tuple[float, float], size: float, colour: str, more: str = "") -> str:

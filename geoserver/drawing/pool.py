@@ -30,7 +30,7 @@ __all__ = ["Pool"]
 log = logging.getLogger("geoserver")
 
 DEADLINE = 30.0  # seconds for one picture
-_WAIT = 15.0  # seconds that an order waits for its turn
+_WAIT = 30.0  # seconds that an order waits for its turn; with the drawing it is less than proxies wait
 _MOST_WAITING = 32
 _MOST_DRAWN = 200  # pictures after which a process has grown enough
 _IDLE = 300.0  # seconds without an order after which the processes end
@@ -41,7 +41,7 @@ _GL = "/usr/share/glvnd/egl_vendor.d/50_mesa.json"
 _GRAPHICS = {
     "EGL_PLATFORM": "surfaceless",  # no screen
     "LIBGL_ALWAYS_SOFTWARE": "1",
-    "LP_NUM_THREADS": "1",  # as many threads as processes, of which there are few: tiles stay quick meanwhile
+    "LP_NUM_THREADS": "1",  # one thread a process, of which there are few: tiles stay quick meanwhile
     "OPENBLAS_NUM_THREADS": "1",
 }
 _MISSING = (

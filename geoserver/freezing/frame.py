@@ -1,37 +1,75 @@
-"""Where a frozen map has tiles: around what is frozen and where the map opens, and not deeper than a budget allows."""
+"""Where a frozen map opens, and has tiles: around that and what is frozen, and not deeper than a budget allows."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
+from geoserver.drawing.camera import clip, spread
 from geoserver.grid import MAX_LATITUDE, join, tile_count
+from geoserver.mapstates import Camera
 from geoserver.model import Bounds, Tile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Any
 
-    from geoserver.mapstates import Camera
+    from geoserver.freezing.order import Frozen, Order
 
-__all__ = ["AROUND", "build_frame", "count_tiles", "find_deepest", "list_tiles"]
+__all__ = ["AROUND", "build_frame", "count_tiles", "find_deepest", "find_home", "list_tiles", "show_home"]
 
 AROUND = 2  # tiles of the world on each side, so that a wide screen has no edge from afar
 _MARGIN = 0.1  # of the frame's width and height
 _SCREEN = 3  # tiles of 512 pixels that a screen is wide
 _LEAST = 0.01  # degrees; about a kilometre
+_WORLD = Bounds(-180.0, -MAX_LATITUDE, 180.0, MAX_LATITUDE)
 
 
-def build_frame(parts: Iterable[Bounds | None], camera: Camera | None) -> Bounds:
-    """The rectangle around these and what a camera sees, a little wider."""
+def find_home(order: Order, frozen: Sequence[Frozen], city: Mapping[str, Any]) -> Bounds | Camera:
+    """Where the map opens that says no place: at what was frozen, or where the city wants it to if nothing narrows it.
+    `city` is the member of that name of `/api/layers`.
+    """
+    limits = Bounds(*city["limits"]) if city["limits"] else None
+    narrowed = _join_all(clip(one.status.bounds, limits) for one in frozen if one.where.asked and one.status.bounds)
+    if narrowed is not None:
+        return spread(narrowed)
+    if order.state.pin:
+        lon, lat, *_ = map(float, order.state.pin.split(","))
+        return spread(Bounds(lon, lat, lon, lat))
+    stated = order.catalog.city
+    if stated.center:
+        return Camera(stated.zoom, stated.center[1], stated.center[0])
+    base = _join_all(status.bounds for _, status in order.base)
+    found = _join_all(clip(one.status.bounds, limits or base) for one in frozen if one.status.bounds)
+    found = stated.home or found or base
+    return spread(found) if found else _WORLD
+
+
+def show_home(home: Bounds | Camera) -> dict[str, Any]:
+    """As `/api/layers` says it of the city."""
+    if isinstance(home, Camera):
+        return {"bounds": None, "camera": {"lon": home.lon, "lat": home.lat, "zoom": home.zoom}}
+    return {"bounds": home.as_list(), "camera": None}
+
+
+def _join_all(parts: Iterable[Bounds | None]) -> Bounds | None:
     found: Bounds | None = None
     for part in parts:
         found = join(found, part)
-    if camera:
+    return found
+
+
+def build_frame(parts: Iterable[Bounds | None], cameras: Iterable[Camera]) -> Bounds:
+    """The rectangle around these and what cameras see, a little wider."""
+    found = _join_all(parts)
+    for camera in cameras:
         half = _SCREEN / 2 * 360 / tile_count(0) / 2**camera.zoom
         low = half * math.cos(math.radians(camera.lat))
         found = join(found, Bounds(camera.lon - half, camera.lat - low, camera.lon + half, camera.lat + low))
     if found is None:
-        return Bounds(-180.0, -MAX_LATITUDE, 180.0, MAX_LATITUDE)
+        return _WORLD
+    if found.west > found.east:  # it crosses the antimeridian: nothing is left out
+        found = Bounds(_WORLD.west, found.south, _WORLD.east, found.north)
     wide = max((found.east - found.west) * _MARGIN, _LEAST)
     high = max((found.north - found.south) * _MARGIN, _LEAST)
     return Bounds(

@@ -18,6 +18,7 @@ from geoserver.database.copies import Copy, copy_rows, held_copies
 from geoserver.database.extents import read_extent
 from geoserver.database.pool import Database
 from geoserver.database.status import build_plan
+from geoserver.drawing.camera import fit
 from geoserver.errors import GeoserverError, SetupError, UnavailableError
 from geoserver.filtering import Where
 from geoserver.formats import apart
@@ -25,10 +26,11 @@ from geoserver.formats.asking import Asked, build_extract
 from geoserver.formats.geoparquet import GeoParquet
 from geoserver.freezing.changes import name_version
 from geoserver.freezing.documents import ARCHIVE, build_citation, build_tilejsons, fit_style, gather_languages
-from geoserver.freezing.frame import build_frame, find_deepest
-from geoserver.freezing.order import Frozen, Order, TooLargeError
+from geoserver.freezing.frame import build_frame, find_deepest, find_home, show_home
+from geoserver.freezing.order import Frozen, Order, Sight, TooLargeError
 from geoserver.freezing.store import digest_file
 from geoserver.freezing.tiles import Drawn, Tiles
+from geoserver.mapstates import Camera
 from geoserver.tasks import do_together
 from geoserver.tiling import look_ahead
 
@@ -47,7 +49,8 @@ _POOL = 4  # connections while one is made
 _CUT = 600.0  # seconds after which a query is cut: nobody waits for one
 _SHARP = 14  # zoom at which positions in a tile are of half a metre, so that points need no deeper ones
 _MOST_BASE = 700  # tiles of the basemap
-_MOST_DATA = 60_000  # tiles of data at one zoom
+_MOST_DATA = 50_000  # tiles of data at all zooms; below the last of them a map draws its tiles larger
+_SCREEN = (1_200, 800)  # pixels into which is fitted what a map opens on
 _TOLD_EACH = 2_000  # rows that count as one step
 _FORMAT = GeoParquet("snappy")
 _WORK = f"{ARCHIVE}.work"  # where tiles are kept until all of them are made
@@ -155,27 +158,35 @@ class _Work:
             status = replace(
                 one.status, version=copied.version, rows=rows, bounds=bounds, plan=build_plan(document), preparing=None
             )
-            frozen.append(Frozen(layer.deepened(status.plan), status, copied.digest))
+            frozen.append(Frozen(layer.deepened(status.plan), status, one.where, copied.digest))
         return frozen
 
     def _list_rowless(self) -> list[Frozen]:
-        return [Frozen(one.layer, one.status) for one in self.order.shown if not one.layer.has_rows]
+        return [Frozen(one.layer, one.status, one.where) for one in self.order.shown if not one.layer.has_rows]
 
     async def _write(self, frozen: Sequence[Frozen]) -> dict[str, Any]:
         order = self.order
         ids = [one.layer.id for one in order.shown]
         frozen = sorted(frozen, key=lambda one: ids.index(one.layer.id))
-        frame = build_frame([order.home, *(one.status.bounds for one in frozen)], order.camera)
+        languages = await gather_languages(order, self.database, frozen, f"frozen-{self.making.id}")
+        cities = {language: told.pop("city") for language, told in languages.items()}
+        home = find_home(order, frozen, next(iter(cities.values()), {"limits": None}))
+        cities = {language: city | {"home": show_home(home)} for language, city in cities.items()}
+        cameras = [home if isinstance(home, Camera) else fit(home, _SCREEN), order.state.camera]
+        frame = build_frame((one.status.bounds for one in frozen), filter(None, cameras))
         tiles = self._plan_tiles(frozen, frame)
         self.total = tiles.count() + sum(one.status.rows for one in frozen) // _TOLD_EACH
         rows: dict[str, dict[str, Any]] = {}
-        # Tiles wait for the database, rows for a process of their own, and the picture for another one.
-        await do_together(
-            self._write_all_rows(frozen, rows), tiles.write(self.folder / ARCHIVE), self._write_pictures()
-        )
+        # Tiles wait for the database, and rows for a process of their own.
+        await do_together(self._write_all_rows(frozen, rows), tiles.write(self.folder / ARCHIVE))
         self._check_size()
         self.tell("documents")
         manifest = await self._build_manifest(frozen, tiles, rows)
+        manifest |= {"languages": languages, "cities": cities}
+        manifest["city"] = cities.get(order.language) or next(iter(cities.values()), None)
+        style = manifest["styles"][order.state.base or "light"]
+        sight = Sight(tuple(frozen), style, self.folder / ARCHIVE, order.state.camera or home) if style else None
+        await self._write_pictures(sight)
         manifest["files"], sums = await asyncio.to_thread(self._list_files)
         body = orjson.dumps(manifest)
         (self.folder / "manifest.json").write_bytes(body)
@@ -214,8 +225,9 @@ class _Work:
             if one.layer.has_rows:
                 told[one.layer.id] = await self._write_rows(one)
 
-    async def _write_pictures(self) -> None:
-        for name, body in {"picture.png": await self.order.draw(), **self.order.pictures}.items():
+    async def _write_pictures(self, sight: Sight | None) -> None:
+        drawn = await self.order.draw(sight) if sight else b""
+        for name, body in {"picture.png": drawn, **self.order.pictures}.items():
             if body:
                 await asyncio.to_thread((self.folder / name).write_bytes, body)
 
@@ -254,9 +266,7 @@ class _Work:
         self, frozen: Sequence[Frozen], tiles: Tiles, rows: dict[str, dict[str, Any]]
     ) -> dict[str, Any]:
         order, stamp = self.order, self.moment.isoformat(timespec="seconds").replace("+00:00", "Z")
-        languages = await gather_languages(order, self.database, frozen, f"frozen-{self.making.id}")
         told = build_tilejsons(order.catalog, frozen, tiles.data_last)
-        cities = {language: found.pop("city") for language, found in languages.items()}
         return {
             "version": 1,
             "id": self.making.id,
@@ -267,9 +277,6 @@ class _Work:
             "cite": build_citation(order, frozen, self.moment),
             "query": order.query,
             "language": order.language,
-            "city": cities.get(order.language) or next(iter(cities.values()), None),
-            "cities": cities,
-            "languages": languages,
             "styles": {name: await self._build_style(name, frozen, told, tiles) for name in ("light", "dark")},
             "rows": rows,
             "tilejson": told,

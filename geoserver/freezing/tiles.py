@@ -7,10 +7,13 @@ basemap has a `land`, too.
 from __future__ import annotations
 
 import asyncio
+import gzip
 import itertools
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pmtiles.reader import MmapSource, Reader
 from pmtiles.tile import zxy_to_tileid
 
 from geoserver.encodings import compress
@@ -23,7 +26,7 @@ from geoserver.tiling import find_occupied, render_several
 from geoserver.tiling.workfile import Frame, WorkFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from geoserver.catalog import Catalog
@@ -31,11 +34,11 @@ if TYPE_CHECKING:
     from geoserver.database.status import LayerStatus
     from geoserver.model import Bounds, Layer
 
-__all__ = ["WORLD", "WORLD_LAST", "Drawn", "Tiles"]
+__all__ = ["WORLD", "WORLD_LAST", "Drawn", "Tiles", "read_tiles"]
 
 WORLD = ("land", "graticule")
 WORLD_LAST = 6  # the last zoom of its own; below it a client overzooms
-_WORKERS = 2  # statements that run at the same time: the readers of the live maps want the other connections
+_WORKERS = 2 if (os.cpu_count() or 1) > 2 else 1  # noqa: PLR2004 - statements at a time: a core is left to live maps
 _TOGETHER = 32  # tiles of one statement, half a megabyte each at the very most
 # Of vector tiles (MVT 2.1): a layer within a tile, its name within the layer, and the kind of fields with a length.
 _LAYER, _NAME, _SIZED = 0x1A, 0x0A, 2
@@ -61,22 +64,24 @@ class Tiles:
     data: Drawn
     base: Drawn
     frame: Bounds
-    most: int  # tiles of data at one zoom
+    most: int  # tiles of data at all zooms
     advance: Callable[[int], None] = lambda _: None
     data_last: int = field(init=False, default=0)  # the last zoom with data in the end
 
     def count(self) -> int:
         """How many there will be, roughly: no more than that."""
-        each = ((zoom, count_tiles(self.frame, zoom)) for zoom in range(max(self.data.last, self.base.last) + 1))
-        return sum(found if zoom <= self.base.last else min(found, self.most) for zoom, found in each)
+        counts = [count_tiles(self.frame, zoom) for zoom in range(max(self.data.last, self.base.last) + 1)]
+        after = self.base.last + 1
+        return sum(counts[:after]) + min(sum(counts[after:]), self.most)
 
     async def write(self, target: Path) -> None:
         """Make all of them. Raises UnavailableError when the database goes away, SetupError where the disk is full."""
         work = WorkFile(target, {})
         try:
-            candidates = [Tile(0, 0, 0)]
+            candidates, left = [Tile(0, 0, 0)], self.most
             for zoom in range(max(self.data.last, self.base.last, WORLD_LAST) + 1):
-                if zoom > self.data.last or len(candidates) > self.most:
+                left -= len(candidates)
+                if zoom > self.data.last or left < 0:
                     candidates = []
                 if candidates:
                     self.data_last = zoom
@@ -135,6 +140,14 @@ class Tiles:
 
     def _describe(self) -> list[dict[str, Any]]:
         return [{"id": layer.id, "fields": {}} for layer, _ in (*self.data.layers, *self.base.layers)]
+
+
+def read_tiles(archive: Path, wanted: Iterable[Tile]) -> dict[Tile, bytes]:
+    """Tiles of an archive, uncompressed; empty where there is none. Raises OSError."""
+    with archive.open("rb") as file:
+        reader = Reader(MmapSource(file))
+        found = {tile: reader.get(tile.z, tile.x, tile.y) for tile in wanted}
+    return {tile: gzip.decompress(body) if body else b"" for tile, body in found.items()}
 
 
 def _pack(bodies: Sequence[bytes], zoom: int) -> list[bytes]:

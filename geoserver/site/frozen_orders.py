@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import mimetypes
 import time
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,14 @@ from geoserver import __version__, mapstates, tiling
 from geoserver.access import NOBODY, view_of
 from geoserver.catalog.city_words import offered_languages
 from geoserver.database.extents import count_rows
-from geoserver.errors import BadParameterError, ForbiddenError, NotFoundError, TooManyError, UnauthorizedError
+from geoserver.errors import (
+    BadParameterError,
+    ForbiddenError,
+    NotFoundError,
+    TooManyError,
+    UnauthorizedError,
+    UnavailableError,
+)
 from geoserver.freezing import Order, Shown
 from geoserver.freezing.seeing import remember
 from geoserver.site.answers import ask_ourselves, site_of
@@ -27,14 +35,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from geoserver.access import Access, View
-    from geoserver.catalog import Catalog
     from geoserver.database.status import LayerStatus
-    from geoserver.freezing import Making, Store
+    from geoserver.freezing import Making, Sight, Store
     from geoserver.mapstates import MapState
     from geoserver.model import City, Layer
     from geoserver.questions import Questions
     from geoserver.services import Services
     from geoserver.settings import Settings
+
+log = logging.getLogger("geoserver")
 
 __all__ = ["FreezeWish", "begin", "check_rights", "check_rows", "name_client", "name_order", "read_order"]
 
@@ -100,13 +109,12 @@ async def read_order(request: Request, wish: FreezeWish) -> Order:
         catalog=catalog,
         shown=tuple(shown),
         base=tuple(base),
-        camera=state.camera,
-        home=_find_home(catalog, base),
+        state=told,
         language=language,
         languages=languages,
         most_bytes=services.settings.frozen_map_mb << 20,
         ask=lambda address, spoken: _answer(asker, address, spoken),
-        draw=lambda: _draw(asker, told, language),
+        draw=lambda sight: _draw(asker, sight, told, language),
         pictures=_name_logo(catalog.city),
         private={
             "layers": remember([layer for layer, _ in await _looked_at(asking)]),
@@ -253,14 +261,6 @@ def _name_logo(city: City) -> dict[str, bytes]:
     return {f"logo{mimetypes.guess_extension(city.logo.media_type) or '.png'}": city.logo.body}
 
 
-def _find_home(catalog: Catalog, base: Sequence[tuple[Layer, LayerStatus]]) -> Any:
-    """Where the city's map opens, as a rectangle."""
-    if catalog.city.home:
-        return catalog.city.home
-    bounds = [status.bounds for _, status in base if status.bounds]
-    return tiling.join_bounds(bounds) if bounds and not catalog.city.center else None
-
-
 async def _answer(request: Request, address: str, language: str) -> dict[str, Any] | None:
     """Our own answer in a language; None where there is none."""
     joint = "&" if "?" in address else "?"
@@ -268,6 +268,13 @@ async def _answer(request: Request, address: str, language: str) -> dict[str, An
     return orjson.loads(made.body) if made.body else None
 
 
-async def _draw(request: Request, state: MapState, language: str) -> bytes:
-    """The picture of the map; nothing where none can be had."""
-    return (await ask_ourselves(request, state.picture(PREVIEW, also=[("legend", "1")]), language)).body
+async def _draw(request: Request, sight: Sight, state: MapState, language: str) -> bytes:
+    """The picture of what was frozen; nothing where none can be had."""
+    made = request.app.state
+    view = view_of(made.services, request.scope)
+    try:
+        picture: bytes = await made.draw_frozen(made.studio, view, sight, state, size=PREVIEW, language=language)
+    except UnavailableError as error:
+        log.warning("A frozen map has no picture: %s", error)
+        return b""
+    return picture

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 import orjson
 
-from geoserver.catalog.languages import in_language, read_messages
+from geoserver.catalog.languages import in_language, read_first, read_messages
 from geoserver.mapstates import Camera, MapState, parse_state
 from geoserver.model import Bounds
 from geoserver.site.phrases import find_phrases
@@ -121,7 +121,8 @@ def fill_page(
     told = [
         f"<title>{html.escape(title)}</title>",
         *lines,
-        f'<script type="application/json" data-words>{orjson.dumps(said).decode().replace("<", "\\u003c")}</script>',
+        _tell("data-words", said),
+        _tell("data-first", read_first(language)),
     ]
     if city.accent:
         told.append(f"<style>html:root{{--accent:light-dark({city.accent},{city.accent_dark})}}</style>")
@@ -131,6 +132,11 @@ def fill_page(
     opening = f'<html lang="{language}" dir="{widget.direction}" data-languages="{language}"{fit}>'
     page = _HEAD.sub(lambda _: head.encode(), page, count=1)
     return page.replace(_HTML, opening.encode(), 1).replace(_STILL, still.encode(), 1)
+
+
+def _tell(name: str, words: Mapping[str, str]) -> str:
+    text = orjson.dumps(words).decode().replace("<", "\\u003c")
+    return f'<script type="application/json" {name}>{text}</script>'
 
 
 def parse_widget(pairs: Iterable[tuple[str, str]], query: str, language: str) -> Widget:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ _EXTENT = 4096
 _BEYOND = 64  # grid steps that a line goes on beyond the tile
 
 
+@functools.lru_cache(maxsize=1024)  # some hundred bytes each
 def render_graticule(tile: Tile) -> bytes:
     """A tile with one layer `graticule`: two to a dozen lines each way, with `label` such as "45.2° N"."""
     import mapbox_vector_tile  # noqa: PLC0415 - takes as long as the rest of the start to read, and is rarely needed

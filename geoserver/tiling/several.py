@@ -36,7 +36,8 @@ _LEAST = 3  # tiles that are worth a statement of their own: planning it costs a
 _OF = b"the tile"  # no recipe has a table of this name
 _OCCUPIED = SQL(
     "SELECT number - 1 AS number FROM unnest(%(xs)s::integer[], %(ys)s::integer[]) WITH ORDINALITY AS t (x, y, number)"
-    " WHERE EXISTS (SELECT FROM {} WHERE geom_3857 && ST_TileEnvelope(%(z)s, t.x, t.y, margin => {}))"
+    # The box around a shape may be empty for the most part: around a country beyond the antimeridian it is half a world
+    " WHERE EXISTS (SELECT FROM {} WHERE ST_Intersects(geom_3857, ST_TileEnvelope(%(z)s, t.x, t.y, margin => {})))"
 )
 
 

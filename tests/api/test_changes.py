@@ -119,6 +119,21 @@ def test_whoever_comes_back_is_told_at_once_what_they_missed(served: World) -> N
         assert [listener.next().name for _ in range(2)] == ["state", "change"]
 
 
+def test_versions_can_be_asked_for_by_those_who_cannot_listen(served: World) -> None:
+    address = f"{served.url}/api/versions?layers=stops,shops"
+    known = httpx.get(address)
+    assert known.headers["cache-control"] == "public, max-age=2"
+    same = httpx.get(address, headers={"If-None-Match": known.headers["etag"]})
+    assert (same.status_code, same.headers["cache-control"]) == (304, "public, max-age=2")
+    served.execute(MOVE, [2])
+    wait_for(lambda: httpx.get(address).json() != known.json())
+    versions = httpx.get(address).json()["versions"]
+    assert versions == {name: httpx.get(f"{served.url}/api/layers/{name}").json()["version"] for name in versions}
+    assert list(versions) == ["shops", "stops"]
+    for query in ("", "?layers=", "?layers=" + ",".join(map(str, range(51))), "?layers=stops&lang=en"):
+        assert httpx.get(f"{served.url}/api/versions{query}").status_code == 400
+
+
 def test_changes_in_a_row_become_few_events(served: World) -> None:
     with listen(served.url, "/api/layers/stops/changes") as listener:
         listener.next()
@@ -244,6 +259,12 @@ def test_a_restricted_layer_is_there_for_those_alone_who_may_see_it(gated: tuple
     assert httpx.get(f"{url}/api/changes?layers=stops,people").status_code == 404
     with listen(url, f"/api/layers/people/changes?key={keys['full']}") as listener:
         assert listener.next().data["layers"][0]["layer"] == "people"
+    left = httpx.get(f"{url}/api/versions?layers=people,stops,nothing")
+    assert list(left.json()["versions"]) == ["stops"]
+    assert left.headers["cache-control"] == "public, max-age=0, must-revalidate"  # others may see more
+    seen = httpx.get(f"{url}/api/versions?layers=people,stops&key={keys['full']}")
+    assert list(seen.json()["versions"]) == ["people", "stops"]
+    assert seen.headers["cache-control"] == "private, no-store"
 
 
 def test_who_sees_some_rows_or_fields_is_not_told_where_others_changed(gated: tuple[str, str, dict[str, str]]) -> None:

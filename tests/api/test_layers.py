@@ -59,8 +59,12 @@ def test_limits_of_the_layer_file_are_told_with_the_field(client: TestClient) ->
 
 
 def test_every_link_of_a_layer_leads_somewhere(client: TestClient) -> None:
-    for link in read(client, "/api/layers/crime")["links"]:
-        assert client.get(link["href"]).status_code == 200, link
+    links = read(client, "/api/layers/crime")["links"]
+    (licence,) = [link for link in links if link["rel"] == "license"]
+    assert (licence["title"], licence["href"]) == ("CC BY 4.0", "https://creativecommons.org/licenses/by/4.0/")
+    for link in links:
+        if link is not licence:
+            assert client.get(link["href"]).status_code == 200, link
 
 
 def test_a_layer_tells_its_choices_with_counts_and_its_ranges(

@@ -6,6 +6,7 @@ test when a request leaves the origin or a script fails.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 from pathlib import Path
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 from engines import FLAGS, find_chromium
+from mortal import Mortal
 from PIL import Image, ImageChops
 from playwright.sync_api import TimeoutError as Timeout
 from playwright.sync_api import expect, sync_playwright
@@ -193,6 +195,22 @@ def sql(server: Any) -> Callable[[str], Any]:
         return row[0]
 
     return ask
+
+
+@pytest.fixture
+def living(
+    tmp_path_factory: pytest.TempPathFactory, make_database: Callable[..., str], city_template: str
+) -> Iterator[tuple[Mortal, Callable[[str, int], None]]]:
+    """A server over a city of its own, and what writes to that."""
+    url = make_database(template=city_template)
+
+    def write(statement: str, rows: int) -> None:
+        with psycopg.connect(url) as connection:
+            connection.execute(statement.encode(), [rows])
+
+    with contextlib.closing(Mortal(tmp_path_factory.mktemp("living"), url)) as server:
+        server.start()
+        yield server, write
 
 
 def differing_pixels(one: Image.Image, other: Image.Image) -> int:

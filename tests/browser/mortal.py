@@ -11,6 +11,11 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
+# In the middle of the map.
+INSERT = """INSERT INTO layers.crime (fid, source_key, incident, category, reported_at, district, geom)
+SELECT (SELECT max(fid) FROM layers.crime) + n, 'new ' || clock_timestamp(), 'new', 'burglary',
+       '2024-05-05T12:00:00Z', 'Vrá', ST_SetSRID(ST_MakePoint(-28.6 + n / 20000.0, 45.2), 4326)
+FROM generate_series(1, %s) AS n"""
 
 
 class Mortal:

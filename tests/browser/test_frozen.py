@@ -155,3 +155,15 @@ def test_axe_finds_nothing_on_a_desk_or_a_phone_light_or_dark(
     viewer.page.screenshot(path=output / f"frozen-{base}-{width}.png")
     found = Axe().run(viewer.page, options={"resultTypes": ["violations"]})
     assert found.violations_count == 0, found.generate_report()
+
+
+def test_rows_are_read_in_a_thread_of_their_own_and_in_the_page_where_there_is_none(
+    origin: str, open_frozen: Callable[..., Any], browser: Browser, count: Callable[..., int]
+) -> None:
+    viewer = open_frozen()
+    assert any("/assets/worker-" in worker.url for worker in viewer.page.workers)
+    page = browser.new_page(viewport={"width": 1280, "height": 800}, locale="en-GB")
+    page.route("**/assets/worker-*", lambda route: route.abort())
+    page.goto(origin)
+    expect(page.get_by_text(f"{count():,} reports").first).to_be_visible(timeout=30_000)
+    page.close()

@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 import pytest
-from mortal import Mortal
+from mortal import INSERT
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+    from mortal import Mortal
 
 pytestmark = pytest.mark.browser
 
 STREAM = re.compile(r"/api/changes\?layers=")
 NEAR = "#16/45.2/-28.6"
 EXPECTED = ("Failed to load resource", "net::ERR")
-# In the middle of the map.
-INSERT = """INSERT INTO layers.crime (fid, source_key, incident, category, reported_at, district, geom)
-SELECT (SELECT max(fid) FROM layers.crime) + n, 'new ' || clock_timestamp(), 'new', 'burglary',
-       '2024-05-05T12:00:00Z', 'Vrá', ST_SetSRID(ST_MakePoint(-28.6 + n / 20000.0, 45.2), 4326)
-FROM generate_series(1, %s) AS n"""
-
-
-@pytest.fixture
-def living(
-    tmp_path_factory: pytest.TempPathFactory, make_database: Callable[..., str], city_template: str
-) -> Iterator[tuple[Mortal, Callable[[str, int], None]]]:
-    """A server over a city of its own, and what writes to that."""
-    url = make_database(template=city_template)
-
-    def write(statement: str, rows: int) -> None:
-        with psycopg.connect(url) as connection:
-            connection.execute(statement.encode(), [rows])
-
-    with contextlib.closing(Mortal(tmp_path_factory.mktemp("living"), url)) as server:
-        server.start()
-        yield server, write
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
+from markdown_it import MarkdownIt
 from playwright.sync_api import expect
 from wordpresses import FOLDER, MISSING, PHP, embed
 
@@ -28,6 +30,7 @@ window.heard = [];
 for (const name of ["ready", "change", "select"])
   addEventListener("city-map-" + name, (event) => heard.push([name, event.detail]));
 """
+AWKWARD = """">'<script>broken = 1</script></textarea> & &lt; [a](b) 🔥👩‍🚒 سرقات"""
 MISSING_PICTURE = ("status of 404",)  # where no pictures are drawn
 
 
@@ -138,6 +141,60 @@ def test_every_kind_of_snippet_is_copied_with_one_press(open_viewer: Callable[..
     dialog.get_by_role("button", name="Copy a link to this view").click()
     expect(dialog.get_by_text("Copied.").first).to_be_visible()
     assert asked_by(viewer.page.evaluate("navigator.clipboard.readText()"))["layers"] == "crime"
+
+
+def test_what_is_pasted_speaks_the_language_that_is_chosen_for_it(open_viewer: Callable[..., Any]) -> None:
+    viewer = open_viewer(BURGLARIES)
+    dialog = open_dialog(viewer)
+    title, language = dialog.get_by_role("textbox", name="Title"), dialog.get_by_label("Language")
+    expect(title).to_have_value("Reported crime: Burglary")
+    language.select_option("de")
+    expect(title).to_have_value("Gemeldete Straftaten: Einbruch")
+    pasted = snippet_of(dialog)
+    (figure,), (caption,) = pasted.find_all("figure"), pasted.find_all("figcaption")
+    assert figure["lang"] == "de"
+    assert caption.get_text() == "Quelle: City of Antillia (fictional) · Lizenz: CC BY 4.0 · Karte öffnen"
+    licence, whole = caption.find_all("a")
+    assert (licence["href"], licence["rel"]) == ("https://creativecommons.org/licenses/by/4.0/", ["license"])
+    assert asked_by(str(whole["href"]))["lang"] == asked_by(str(pasted.find_all("iframe")[0]["src"]))["lang"] == "de"
+    expect(dialog.get_by_role("heading", name="Preview")).to_be_visible()  # the page's own language is another one
+    title.fill("Ours")
+    language.select_option("fr")
+    expect(dialog.get_by_role("textbox", name="Text to paste")).to_have_value(re.compile("Ouvrir la carte"))
+    expect(title).to_have_value("Ours")
+
+
+def test_every_kind_of_snippet_lives_in_a_page_of_others_under_a_title_that_would_break_out_of_it(
+    open_viewer: Callable[..., Any], host: Host
+) -> None:
+    viewer = open_viewer(BURGLARIES)
+    dialog = open_dialog(viewer)
+    dialog.get_by_role("textbox", name="Title").fill(AWKWARD)
+    kinds = dialog.get_by_label("For", exact=True)
+    texts = {}
+    for kind in kinds.locator("option").evaluate_all("options => options.map(option => option.value)"):
+        kinds.select_option(kind)
+        texts[kind] = dialog.get_by_role("textbox", name="Text to paste").last.input_value()
+    assert texts.keys() == {"iframe", "script", "wordpress", "element", "markdown", "amp"}
+    texts["markdown"] = MarkdownIt().render(texts["markdown"])
+    for kind, text in texts.items():
+        page = host.open(f"<script>{NOTES}</script><article>{text}<p id=after>After</p></article>")
+        assert page.locator("article > #after").count() == 1, kind
+        assert page.evaluate("window.broken") is None, kind
+        expect(page.get_by_text("Source: City of Antillia")).to_be_visible()
+        expect(page.get_by_role("link", name="CC BY 4.0")).to_be_visible()
+        if kind not in ("markdown", "amp"):
+            frame = page.locator("iframe")
+            expect(frame).to_have_attribute("title", AWKWARD)
+            expect(frame).to_have_attribute("loading", "lazy")
+            inside = page.frame_locator("iframe")
+            expect(inside.locator("#map[data-state=idle]")).to_be_visible()
+            expect(inside.get_by_text(AWKWARD, exact=True).first).to_be_visible()
+        page.context.close()
+        still = host.open(f"<article>{text}</article>", java_script_enabled=False)
+        expect(still.locator("a > img")).to_have_attribute("alt", AWKWARD)
+        assert "/static/light/" in str(still.locator("a > img").get_attribute("src"))
+        still.context.close()
 
 
 @pytest.mark.parametrize(("scheme", "context"), [("light", {}), ("dark", {}), ("dark", PHONE)])

@@ -12,6 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import psycopg
 import pyarrow.parquet as pq
 import pytest
@@ -262,3 +263,49 @@ def test_links_to_it_show_the_picture_that_was_frozen(
     size = Image.open(io.BytesIO(picture.content)).size
     assert size == (told["thumbnail_width"], told["thumbnail_height"])
     assert f"/embed?frozen={frozen}" in told["html"]
+
+
+def test_the_picture_is_of_the_frozen_rows_whatever_has_become_of_them(anyone: TestClient, own_city: str) -> None:
+    """Rows are edited after they were kept, and before it is drawn."""
+    state = anyone.app.state  # type: ignore[attr-defined]
+    draw = state.draw_frozen
+    first = freeze(anyone, BURGLARIES, "Drawn at once")
+    with psycopg.connect(own_city) as connection:
+        fids = [row[0] for row in connection.execute(SQL.encode())]
+
+    def edit(category: str) -> None:
+        with psycopg.connect(own_city) as connection:
+            connection.execute("UPDATE layers.crime SET category = %s WHERE fid = ANY(%s)", [category, fids])
+
+    async def draw_late(*arguments: Any, **more: Any) -> bytes:
+        edit("theft")
+        body: bytes = await draw(*arguments, **more)
+        return body
+
+    state.draw_frozen = draw_late
+    try:
+        second = freeze(anyone, BURGLARIES, "Drawn late")
+    finally:
+        state.draw_frozen = draw
+        edit("burglary")
+    assert first["id"] != second["id"]
+    pictures = [anyone.get(f"/frozen/{told['id']}/picture.png").content for told in (first, second)]
+    one, other = (np.asarray(Image.open(io.BytesIO(body)).convert("RGB"), np.int16) for body in pictures)
+    assert np.abs(one - other).mean() < 0.1
+    assert len(np.unique(one.reshape(-1, 3), axis=0)) > 100
+
+
+def test_a_map_that_says_no_place_opens_on_the_rows_that_were_frozen(anyone: TestClient, own_city: str) -> None:
+    link = "?layers=crime&filter.crime=district = 'Vrá'"
+    told = freeze(anyone, link)
+    assert told["state"] == "done", told
+    with psycopg.connect(own_city) as connection:
+        box = connection.execute(
+            "SELECT min(ST_X(geom)), min(ST_Y(geom)), max(ST_X(geom)), max(ST_Y(geom)) FROM layers.crime"
+            " WHERE district = 'Vrá'"
+        ).fetchone()
+    manifest = anyone.get(f"/frozen/{told['id']}/manifest.json").json()
+    for city in (manifest["city"], *manifest["cities"].values()):
+        assert city["home"]["bounds"] == pytest.approx(list(box or ()), abs=0.01)
+    live = anyone.get("/static/place.json", params={"layers": "crime", "filter.crime": "district = 'Vrá'"})
+    assert manifest["city"]["home"] == live.json()

@@ -148,7 +148,7 @@ def test_the_layer_is_listed_without_a_count_and_with_no_links_to_rows(ready_mad
     entry = listed["ready-made"]
     assert (entry["kind"], entry["count"], entry["features_from"]) == ("tiles", None, listed["trees"]["features_from"])
     assert entry["bounds"] == pytest.approx(listed["trees"]["bounds"], abs=1e-6)
-    assert {link["rel"] for link in entry["links"]} == {"self", "tiles", "alternate"}
+    assert {link["rel"] for link in entry["links"]} == {"self", "tiles", "alternate", "license"}
     detail = ready_made.get("/api/layers/ready-made").json()
     assert (detail["fields"], detail["parameters"]) == ([], [])
 

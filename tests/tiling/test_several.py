@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import mercantile
 import pytest
+import shapely
 from random_rows import SIDE, SOUTH, WEST, draw_row, draw_shape
 
 from geoserver.filtering import Where
@@ -61,3 +62,13 @@ def test_a_tile_is_occupied_where_a_row_touches_it_or_is_just_beyond_its_edge(sh
         found = shapes.runner.run(find_occupied(shapes.database, shapes.layers["occupied"], tiles))
         assert {tile for tile in tiles if shapes.expect("occupied", tile, buffer=127)} <= found
         assert found <= {tile for tile in tiles if shapes.expect("occupied", tile, buffer=129)}
+
+
+def test_a_tile_within_the_box_around_a_shape_is_not_occupied_where_the_shape_is_not(shapes: Shapes) -> None:
+    """As around two islands far from each other, which are one feature: no tile of the sea between them is made."""
+    far = shapely.MultiPolygon([shapely.box(lon, 10, lon + 1, 11) for lon in (-170, 170)])
+    shapes.make("far", "polygons", [far])
+    tiles = [Tile(tile.z, tile.x, tile.y) for tile in mercantile.tiles(-179, 8, 179, 13, [7])]
+    found = shapes.runner.run(find_occupied(shapes.database, shapes.layers["far"], tiles))
+    assert {tile.x for tile in found} == {mercantile.tile(lon, 10, 7).x for lon in (-170, -169, 170, 171)}
+    assert len(tiles) > 200

@@ -1,32 +1,43 @@
 /** What makes the page quick on a slow line: it names what it will need, and every file is packed as small as can be. */
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { brotliCompress, constants } from "node:zlib";
 import type { HtmlTagDescriptor, Plugin } from "vite";
 
 const pack = promisify(brotliCompress);
 
-/**
- * Parts of the map that the page does not import at once and yet always needs, unless the browser cannot draw. On a slow line a
- * widget's picture comes before MapLibre, which a widget that nobody sees does without: it is asked for when the widget is.
- */
-const AHEAD = {
-  page: ["city-map", "maplibre-gl", "maplibre-shared", "map-worker"],
-  embed: ["city-map", "map-worker"],
-};
+const MAPLIBRE = ["maplibre-shared", "maplibre-gl", "map-worker"];
+
+/** Parts of the map that the page does not import at once and yet always needs, unless the browser cannot draw. */
+const AHEAD = { page: ["city-map", ...MAPLIBRE], embed: ["city-map"] };
+
+/** Parts that a widget which nobody sees does without: its first script asks for them (web/src/embed/start.ts). */
+const SEEN: Record<keyof typeof AHEAD, string[]> = { page: [], embed: MAPLIBRE };
+const START = fileURLToPath(new URL("../src/embed/start.ts", import.meta.url));
 
 /** Name them in the page's head, so that they are on their way before the script that asks for them is there. */
 export function preload(name: keyof typeof AHEAD): Plugin {
   return {
     name: "preload",
     apply: "build",
+    buildStart() {
+      if (name === "embed") this.emitFile({ type: "chunk", id: START, name: "start" });
+    },
     transformIndexHtml: {
       order: "post",
       handler: (_, { bundle }) =>
         Object.values(bundle ?? {}).flatMap((output): HtmlTagDescriptor[] => {
-          if (output.type !== "chunk" || !AHEAD[name].includes(output.name)) return [];
-          return [{ tag: "link", attrs: { rel: "modulepreload", crossorigin: true, href: `./${output.fileName}` }, injectTo: "head" }];
+          if (output.type !== "chunk") return [];
+          const file = `./${output.fileName}`;
+          const named = (rest: Record<string, string | boolean>): HtmlTagDescriptor[] => [
+            { tag: "link", attrs: { ...rest, crossorigin: true, href: file }, injectTo: "head" },
+          ];
+          if (output.name === "start")
+            return [{ tag: "script", attrs: { type: "module", crossorigin: true, src: file }, injectTo: "head-prepend" }];
+          if (AHEAD[name].includes(output.name)) return named({ rel: "modulepreload" });
+          return SEEN[name].includes(output.name) ? named({ "data-seen": true }) : [];
         }),
     },
   };

@@ -13,7 +13,7 @@ export default defineConfig({
   plugins: [maplibre(), sheet(), messages(), fresh(), gather(file("../src/frozen/main.ts")), folder(), svelte()],
   base: "./",
   publicDir: false,
-  worker: { format: "es" },
+  worker: { format: "es", plugins: () => [messages()] },
   // As in the page's own configuration (../vite.config.ts).
   oxc: { typescript: { removeClassFieldsWithoutInitializer: true }, assumptions: { setPublicClassFields: true } },
   build: {

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from geoserver.model import Layer, Tile
     from geoserver.questions import Questions
 
-__all__ = ["compose", "find_drawn", "find_view"]
+__all__ = ["compose", "find_drawn", "find_view", "list_sprites"]
 
 _AT_ONCE = 8  # tiles of a picture that are made side by side
 _MOST_BYTES = 64 * 2**20  # of the tiles of one picture
@@ -81,12 +81,12 @@ async def compose(request: Request, view: View, drawn: Drawn, picture: Picture) 
     gathered = _Gathered(tiles, client, camera, picture.size)
     for source in style["sources"].values():
         gathered.add(source, await _find_parts(request, view, source, shown, client))
-    over = build_words(view, drawn, Scene(shown, style, camera), picture)
+    over = await asyncio.to_thread(build_words, view, drawn, Scene(shown, style, camera), picture)
     await add_marks(view, style, picture)
     files = await gathered.read()
     if style.pop("sprite", None):
         style["sprite"] = f"{LOCAL}{styling.SPRITE}"
-        files |= await asyncio.to_thread(_list_sprites)
+        files |= await asyncio.to_thread(list_sprites)
     style["glyphs"] = f"{LOCAL}fonts/{{fontstack}}/{{range}}.pbf"
     order = MapOrder(
         style=orjson.dumps(adapt(style)),
@@ -247,7 +247,7 @@ class _Gathered:
     async def _read_one(self, made_of: list[Part] | str, tile: Tile) -> bytes:
         if isinstance(made_of, str):
             try:
-                return render_world(made_of, tile)
+                return await asyncio.to_thread(render_world, made_of, tile)
             except NotFoundError:  # the viewer is not built
                 return b""
         found = await self._tiles.read(made_of, tile, self._client)
@@ -255,7 +255,8 @@ class _Gathered:
         return found.entry.read_body()
 
 
-def _list_sprites() -> Mapping[str, bytes]:
+def list_sprites() -> Mapping[str, bytes]:
+    """Icons of the map as files of an order."""
     files: dict[str, bytes] = {}
     for ratio, suffix in ((1, ""), (2, "@2x")):
         made = styling.build_sprite(ratio)

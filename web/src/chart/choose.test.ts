@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseFilter, writeFilter } from "../filter/cql2.ts";
-import { parseQuestion, type Question, type Shared } from "../filter/question.ts";
+import { writeFilter } from "../filter/cql2.ts";
+import { parseFilter } from "../filter/parser.ts";
+import type { Question, Shared } from "../filter/question.ts";
+import { parseQuestion } from "../filter/reading.ts";
 import { parseExact } from "../query/json.ts";
 import type { Aggregate } from "../query/types.ts";
 import { CATEGORIES, GIRTHS, HEIGHTS, LAYER, MONTHS } from "../testing/aggregates.ts";
+import { ENGLISH } from "../ui/english.ts";
 import { Words } from "../ui/i18n.svelte.ts";
 import { listNarrowing, readPicked, toggleValues, wayOf, writeSpan, writeWithout } from "./choose.ts";
 import { buildModel, type AggregateGroup } from "./model.ts";
@@ -53,7 +56,7 @@ test("bins of numbers beyond 2^53 are drawn, named and picked", () => {
   assert.equal(writeFilter({ girth: last }, LAYER.fields), "girth >= 0 AND girth < 9100000000000000000");
   assert.deepEqual(readPicked(bins, [], LAYER, ask("girth >= 0 AND girth < 9100000000000000000")), [false, true]);
   const found = { groups: [bins], cells: [[1, 3]], measure: { of: "count" } } as unknown as Aggregate;
-  const { places, cells } = buildModel(found, LAYER, new Words(), String);
+  const { places, cells } = buildModel(found, LAYER, new Words({}, [], {}, ENGLISH), String);
   assert.match(places[1]!.label, /^0 – 9,100,000,000,000,000,000/);
   assert.deepEqual(cells, [[0], [3]]);
 });

@@ -7,6 +7,7 @@ import type { MapState } from "../state/map-state.svelte.ts";
 import { fromDays, LAST_DAY, toDays } from "../ui/dates.ts";
 import type { AggregateGroup } from "./model.ts";
 import { TURNS, type Spec } from "./spec.ts";
+import { questionOf } from "../filter/reading.ts";
 
 /** Of a group what it takes to know how it narrows: what comes again and again has no ends. */
 type Narrowing = { kind: AggregateGroup["kind"]; field?: string; ends?: unknown };
@@ -112,7 +113,7 @@ export function toggleValues(clause: Clause | undefined, values: readonly Scalar
 
 /** Narrow the layer by clauses of fields, null for none, in one step. */
 export function narrow(viewer: MapState, layer: LayerDetail, changes: Record<string, Clause | null>): void {
-  const question = viewer.question(layer);
+  const question = questionOf(viewer, layer);
   const clauses: Clauses = { ...question.clauses };
   for (const [name, clause] of Object.entries(changes)) {
     if (clause) clauses[name] = clause;
@@ -127,7 +128,7 @@ export function pickSpan(viewer: MapState, layer: LayerDetail, group: AggregateG
   if (group.kind !== "time" && group.kind !== "number") return;
   const field = layer.fields.find(({ name }) => name === group.field)!;
   const clause = span && writeSpan(group, field, ...span);
-  if (wayOf(group, layer, viewer.question(layer)) === "window") {
+  if (wayOf(group, layer, questionOf(viewer, layer)) === "window") {
     const window = clause?.kind === "range" ? ({ from: clause.from, to: clause.to } as TimeWindow) : null;
     viewer.setWindow(window);
   } else narrow(viewer, layer, { [field.name]: clause });

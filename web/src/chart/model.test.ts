@@ -2,13 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LayerDetail } from "../query/types.ts";
 import { CATEGORIES, GIRTHS, HEIGHTS, LAYER, makeAggregate, MONTHS } from "../testing/aggregates.ts";
+import { ENGLISH } from "../ui/english.ts";
 import { Words } from "../ui/i18n.svelte.ts";
 import { wrap, writeCsv, writeSvg, type Caption } from "./export.ts";
 import { drawFigure, type Figure } from "./figure.ts";
 import { arrange, buildModel, describeBucket, isAnswer, type Model } from "./model.ts";
 import { parseSpec, type Step } from "./spec.ts";
 
-const words = new Words();
+const words = new Words({}, [], {}, ENGLISH);
 const others = (count: number): string => (count ? `${count} others` : "Other");
 const build = (...args: Parameters<typeof makeAggregate>): Model => buildModel(makeAggregate(...args), LAYER, words, others);
 const draw = (model: Model, more: object = {}): Figure =>
@@ -44,6 +45,20 @@ test("a month without rows is a gap that has its place, and the last one is mark
     { measure: { of: "avg", field: "height", title: "Height", unit: "m" } },
   );
   assert.deepEqual(average.totals, [7, null, null, 2]);
+});
+
+test("averages of several values are none of all of them together", () => {
+  const cells: [number, number, number][] = [
+    [0, 0, 7],
+    [0, -1, 5],
+    [0, -2, 3],
+  ];
+  const measure = { of: "avg" as const, field: "height", title: "Height", unit: "m" };
+  const several = build([MONTHS, CATEGORIES], cells, { measure });
+  assert.ok(several.series.every(({ values }) => values.length === 1));
+  assert.ok(several.cells.every((row) => row.length === several.series.length));
+  const one = build([MONTHS, CATEGORIES], cells.slice(0, 2), { measure });
+  assert.deepEqual([one.series.at(-1)!.values, one.cells[0]!.at(-1)], [[], 5]);
 });
 
 test("rare values are one bar and rows without a value another", () => {

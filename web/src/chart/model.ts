@@ -78,10 +78,12 @@ export function isAnswer(found: Aggregate, { group, by, measure }: Spec): boolea
   );
 }
 
+const canStack = ({ measure }: Aggregate): boolean => measure.of === "count" || measure.of === "sum";
+
 export function buildModel(found: Aggregate, layer: LayerDetail, words: Words, others: (count: number) => string): Model {
   const [group, by] = found.groups as [AggregateGroup, AggregateGroup | undefined];
   const places = listPlaces(group, layer, words);
-  const stacks = found.measure.of === "count" || found.measure.of === "sum";
+  const stacks = canStack(found);
   const against = by?.kind === "number" ? by : null;
   const split = by?.kind === "category" ? listSeries(by, layer, words, found, others(0)) : null;
   const series: Series[] = against
@@ -101,7 +103,7 @@ export function buildModel(found: Aggregate, layer: LayerDetail, words: Words, o
     const value = Number(cell.at(-1));
     const row = cells[at.get(Number(cell[0])) ?? -1];
     const column = !by ? 0 : against ? Number(cell[1]) : split!.seriesOf(Number(cell[1]));
-    if (row && column >= 0) row[column] = stacks ? (row[column] ?? 0) + value : value;
+    if (row && column >= 0 && column < series.length) row[column] = stacks ? (row[column] ?? 0) + value : value;
     else if (stacks) outside += value;
   }
   const totals = cells.map((row) => {
@@ -171,7 +173,10 @@ function listSeries(
   rest: string,
 ): { series: Series[]; seriesOf: (key: number) => number } {
   const field = layer.fields.find(({ name }) => name === group.field)!;
-  const drawn = readLegend(layer, field, group.values, group.others === 0);
+  // Averages of several values are none of all of them.
+  const stacks = canStack(found);
+  const read = readLegend(layer, field, group.values, group.others === 0);
+  const drawn = stacks || read?.every(({ values }) => values.length === 1) ? read : null;
   const describe = (values: Scalar[]): Pick<Series, "label" | "lang"> => ({
     label: values.map((value) => words.formatValue(field, value)).join(", "),
     lang: words.langOf(layer, field, values[0]),
@@ -182,7 +187,8 @@ function listSeries(
   const places = new Map(listed.flatMap(({ values }, at) => values.map((value): [Scalar, number] => [value, at])));
   const left = listed.length;
   const placeOf = (key: number): number => places.get(group.values[key] ?? null) ?? left;
-  if (found.cells.some((cell) => placeOf(Number(cell[1])) === left)) listed.push({ label: rest, lang: undefined, values: [], paint: REST });
+  const others = new Set(found.cells.map((cell) => Number(cell[1])).filter((key) => placeOf(key) === left)).size;
+  if (stacks ? others : others === 1) listed.push({ label: rest, lang: undefined, values: [], paint: REST });
   return { series: listed, seriesOf: placeOf };
 }
 

@@ -1,7 +1,8 @@
-/** What a widget tells the page around it: that it is there, how high it would like to be, and what is chosen on it. */
+/** What a widget does beside what is seen of it: it tells the page around what is shown, and asks what has changed. */
 import { untrack } from "svelte";
 import type { MapState } from "../state/map-state.svelte.ts";
 import type { Kept } from "./bar.ts";
+import { keepCurrent } from "./current.ts";
 import { Messages } from "./messages.ts";
 
 /** Milliseconds in which changes are one. */
@@ -43,6 +44,8 @@ export function tellChanges(viewer: MapState, bar: Kept, id: string, widget: HTM
     });
   });
 
+  // What is frozen does not change.
+  const leave = viewer.frozen ? undefined : keepCurrent(viewer, widget);
   const [head, , foot] = [...widget.children] as HTMLElement[];
   const watch = new ResizeObserver(() => {
     const body = Math.min(MOST, Math.max(LEAST, Math.round((widget.clientWidth * 2) / 3)));
@@ -51,6 +54,7 @@ export function tellChanges(viewer: MapState, bar: Kept, id: string, widget: HTM
   for (const part of [widget, head!, foot!]) watch.observe(part);
   return () => {
     stop();
+    leave?.();
     watch.disconnect();
     clearTimeout(timer);
   };

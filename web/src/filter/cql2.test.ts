@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { addDays } from "../ui/dates.ts";
-import { parseFilter, writeFilter, type Clauses } from "./cql2.ts";
+import { writeFilter, type Clauses } from "./cql2.ts";
+import { parseFilter } from "./parser.ts";
 import { makeField } from "../testing/fake-server.ts";
 
 const FIELDS = [

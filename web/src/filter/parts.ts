@@ -5,7 +5,8 @@ import type { Words } from "../ui/i18n.svelte.ts";
 import type { Clause } from "./cql2.ts";
 import { describePeriod } from "./periods.ts";
 import { AREA_FEATURE } from "../state/knowledge.svelte.ts";
-import { activeParts, FIELD, type Area } from "./question.ts";
+import type { Area } from "./question.ts";
+import { activeParts, FIELD, questionOf, setClause } from "./reading.ts";
 import { isTemporal } from "./scale.ts";
 
 export interface Part {
@@ -22,7 +23,7 @@ const NAMED = 2;
 
 /** What narrows one layer alone; `most` values of a field are named before the rest is counted. */
 export function partsOf(viewer: MapState, layer: LayerDetail, most = NAMED): Part[] {
-  const question = viewer.question(layer);
+  const question = questionOf(viewer, layer);
   return activeParts({ ...question, window: null, area: null }, layer.time).map((key) => {
     if (key === "custom")
       return { key, text: viewer.words.t("customFilter"), lang: undefined, clear: () => viewer.setFilter(layer.id, "") };
@@ -30,7 +31,7 @@ export function partsOf(viewer: MapState, layer: LayerDetail, most = NAMED): Par
     return {
       key,
       ...describeClause(viewer.words, layer, field, question.clauses[field.name]!, most),
-      clear: () => viewer.setClause(layer, field.name, null),
+      clear: () => setClause(viewer, layer, field.name, null),
     };
   });
 }

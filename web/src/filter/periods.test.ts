@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ENGLISH } from "../ui/english.ts";
 import { Words } from "../ui/i18n.svelte.ts";
 import { describePeriod, listPresets } from "./periods.ts";
 
-const words = new Words();
+const words = new Words({}, [], {}, ENGLISH);
 
 const days = (first: string, last: string, today: string, south = false): string[] =>
   listPresets(words, first, last, today, south).map(({ label, from, to }) => `${label}: ${from} ${to}`);

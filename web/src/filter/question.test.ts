@@ -1,19 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { makeField } from "../testing/fake-server.ts";
-import {
-  activeParts,
-  writeWithoutEach,
-  combine,
-  layersIn,
-  parseArea,
-  parseQuestion,
-  parseWindow,
-  writeArea,
-  writeQuestion,
-  writeWindow,
-  type Area,
-} from "./question.ts";
+import { combine, layersIn, parseArea, parseWindow, writeArea, writeQuestion, writeWindow, type Area } from "./question.ts";
+import { activeParts, writeWithoutEach, parseQuestion } from "./reading.ts";
 
 const FIELDS = [makeField("kind", "text", "choice"), makeField("planted", "date", "range"), makeField("note", "text", "search")];
 const LAYER = { time: "planted", fields: FIELDS };

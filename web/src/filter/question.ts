@@ -4,7 +4,7 @@
  */
 import type { Bounds, Field } from "../query/types.ts";
 import { dateOf } from "../ui/dates.ts";
-import { isEmpty, parseFilter, writeFilter, type Clauses } from "./cql2.ts";
+import { writeFilter, type Clauses } from "./cql2.ts";
 
 /** Days as "2024-01-31", both included; null is open. */
 export interface TimeWindow {
@@ -41,10 +41,8 @@ export interface Asked {
   fields: Field[];
 }
 
-export function parseQuestion(text: string, { window, area }: Shared, { fields }: Pick<Asked, "fields">): Question {
-  const clauses = parseFilter(text, fields);
-  return { window, area, clauses: clauses ?? {}, custom: clauses ? "" : text };
-}
+/** What reads a layer's own text back comes with the parts that show it (`reading.ts`). */
+export type Parse = (text: string, shared: Shared, layer: Pick<Asked, "fields">) => Question;
 
 /** The whole question as CQL2, "" when it narrows nothing. */
 export function writeQuestion(question: Question, layer: Asked): string {
@@ -90,32 +88,6 @@ function writeShape(area: Area): string {
 export function layersIn(filter: string): string[] {
   const named = [...filter.matchAll(/\bFEATURE\s*\(\s*'((?:[^']|'')*)'/gi)].map(([, id]) => id!.replaceAll("''", "'"));
   return [...new Set(named)].sort();
-}
-
-/** Before the name of a field that is a part: a field may be named "time" itself. */
-export const FIELD = "field ";
-
-/** What narrows a layer, part by part: "field NAME", "custom", "time", "area". */
-export function activeParts(question: Question, time: string | null): string[] {
-  const fields = Object.entries(question.clauses).filter(([, clause]) => !isEmpty(clause));
-  return [
-    ...fields.map(([name]) => FIELD + name),
-    ...(question.custom ? ["custom"] : []),
-    ...(question.window && time !== null ? ["time"] : []),
-    ...(question.area ? ["area"] : []),
-  ];
-}
-
-/** For each part of what narrows a layer, named as by `activeParts`: the whole text without it. */
-export function writeWithoutEach(question: Question, layer: Asked): Map<string, string> {
-  const left = (part: string): Question => {
-    if (part === "custom") return { ...question, custom: "" };
-    if (part === "time") return { ...question, window: null };
-    if (part === "area") return { ...question, area: null };
-    const { [part.slice(FIELD.length)]: _, ...clauses } = question.clauses;
-    return { ...question, clauses };
-  };
-  return new Map(activeParts(question, layer.time).map((part) => [part, writeQuestion(left(part), layer)]));
 }
 
 /** A time window as `2024-01-01/2024-03-31`, with `..` for an open end. */

@@ -8,14 +8,13 @@ import App from "../app/App.svelte";
 import FrozenDress from "./FrozenDress.svelte";
 import { showFault } from "./fault.ts";
 import { complete } from "./manifest.ts";
-import { sayTruth } from "./truth.ts";
 
 const target = document.getElementById("app")!;
 
 async function start(): Promise<void> {
   const root = new URL(".", document.baseURI).href;
-  const [{ openFrozen }, { serveTiles }] = await Promise.all([import("./open.ts"), import("./protocol.ts")]);
-  const frozen = await openFrozen(root, fetch, sayTruth);
+  const [{ openApart }, { serveTiles }] = await Promise.all([import("./apart.ts"), import("./protocol.ts")]);
+  const frozen = await openApart(root);
   serveTiles(frozen);
   const search = complete(location.search, frozen.manifest);
   if (search !== location.search) history.replaceState(history.state, "", search + location.hash);

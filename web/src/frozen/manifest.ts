@@ -1,6 +1,9 @@
 /** What a frozen map says of itself (geoserver/freezing): the server's own documents, of the rows that were kept. */
 import type { City, LayerDetail, LayerSummary, TileJson } from "../query/types.ts";
 
+/** Before the addresses of tiles: `frozen://ID/LAYER/z/x/y?filter=`. */
+export const PROTOCOL = "frozen";
+
 export interface Manifest {
   version: 1;
   id: string;

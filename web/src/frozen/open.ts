@@ -7,10 +7,8 @@ import { answer, type Context, type SayTruth } from "./answers.ts";
 import { Archive } from "./archive.ts";
 import { Bytes } from "./bytes.ts";
 import { FrozenLayer } from "./layer.ts";
-import { readManifest, type Manifest } from "./manifest.ts";
+import { PROTOCOL, readManifest, type Manifest } from "./manifest.ts";
 
-/** Before the addresses of tiles: `frozen://ID/LAYER/z/x/y?filter=`. */
-export const PROTOCOL = "frozen";
 const ARCHIVE = "data/tiles.pmtiles";
 const TILE = /^frozen:\/\/[^/]+\/([^/]+)\/(\d+)\/(\d+)\/(\d+)(?:\?filter=(.*?)&features-from=\d+)?$/;
 

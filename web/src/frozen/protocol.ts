@@ -1,6 +1,7 @@
 /** Makes MapLibre know the tiles of a frozen map. */
 import { addProtocol } from "maplibre-gl";
-import { PROTOCOL, type FrozenMap } from "./open.ts";
+import { PROTOCOL } from "./manifest.ts";
+import type { FrozenMap } from "./open.ts";
 
 export function serveTiles(frozen: FrozenMap): void {
   addProtocol(PROTOCOL, async ({ url }) => {

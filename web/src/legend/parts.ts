@@ -4,6 +4,7 @@ import { isOutlined } from "../map/style.ts";
 import type { BinEntry, LayerDetail, LegendEntry } from "../query/types.ts";
 import type { MapState } from "../state/map-state.svelte.ts";
 import { visibleEntries } from "./legend.ts";
+import { questionOf } from "../filter/reading.ts";
 
 export interface LegendPart {
   layer: LayerDetail;
@@ -20,7 +21,7 @@ export function listParts(viewer: MapState, zoom: number | null, seen: readonly 
     if (!layer || viewer.known.refusal(id) !== null) return [];
     const some = seen.some((bin) => bin.layer === id);
     const shown = shownAt(layer.geometry, viewer.known.featuresFrom(id), zoom, some);
-    const question = viewer.question(layer);
+    const question = questionOf(viewer, layer);
     const bins = shown.bins ? (layer.bins?.legend ?? []) : [];
     const entries = shown.features ? visibleEntries(layer, question.custom ? null : question.clauses) : [];
     return bins.length || entries.length ? [{ layer, bins, entries, outlined: isOutlined(viewer.known.scene?.style, id) }] : [];

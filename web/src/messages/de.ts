@@ -718,6 +718,8 @@ export const sharing = {
   preview_of: "Vorschau: {title}",
   picture: "Was ohne Skripte zu sehen ist",
   open: "Karte öffnen",
+  source: "Quelle",
+  licence: "Lizenz",
   all: "Die ganze Karte zeigen",
   kind: "Für",
   kind_iframe: "Jede Seite (iframe)",

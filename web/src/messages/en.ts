@@ -711,6 +711,8 @@ export const sharing = {
   preview_of: "Preview: {title}",
   picture: "What readers see without scripts",
   open: "Open the map",
+  source: "Source",
+  licence: "Licence",
   all: "Show all of the map",
   kind: "For",
   kind_iframe: "Any page (iframe)",

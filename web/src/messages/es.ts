@@ -716,6 +716,8 @@ export const sharing = {
   preview_of: "Vista previa: {title}",
   picture: "Lo que se ve sin scripts",
   open: "Abrir el mapa",
+  source: "Fuente",
+  licence: "Licencia",
   all: "Mostrar todo el mapa",
   kind: "Para",
   kind_iframe: "Cualquier página (iframe)",

@@ -720,6 +720,8 @@ export const sharing = {
   preview_of: "Aperçu : {title}",
   picture: "Ce que l’on voit sans scripts",
   open: "Ouvrir la carte",
+  source: "Source",
+  licence: "Licence",
   all: "Montrer toute la carte",
   kind: "Pour",
   kind_iframe: "Toute page (iframe)",

@@ -717,6 +717,8 @@ export const sharing = {
   preview_of: "Pré-visualização: {title}",
   picture: "O que se vê sem scripts",
   open: "Abrir o mapa",
+  source: "Fonte",
+  licence: "Licença",
   all: "Mostrar todo o mapa",
   kind: "Para",
   kind_iframe: "Qualquer página (iframe)",

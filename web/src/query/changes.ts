@@ -3,6 +3,7 @@
  * The catalogue, which is asked now and then anyway, stays what the page goes by; here it is asked as soon as it is old.
  */
 import type { Presence } from "./presence.svelte.ts";
+import { isNewer } from "./version.ts";
 
 /** Milliseconds until a stream is opened: layers are switched on and off in a row. */
 const PATIENCE = 500;
@@ -91,14 +92,4 @@ export function follow({ root, layers, presence, known, look }: Followed): () =>
     document.removeEventListener("visibilitychange", see);
     forget();
   };
-}
-
-/** Versions say when a layer was loaded, and how often it was changed. */
-function isNewer(version: string, before: string | undefined): boolean {
-  if (before === undefined) return false;
-  const [[at = 0, n = 0], [atBefore = 0, nBefore = 0]] = [version, before].map((text) => text.split("-").map(Number)) as [
-    number[],
-    number[],
-  ];
-  return at > atBefore || (at === atBefore && n > nBefore);
 }

@@ -1638,6 +1638,19 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        /**
+         * Versions
+         * @description The state of the data of layers, as `/api/layers` tells it.
+         */
+        Versions: {
+            /**
+             * Versions
+             * @description By layer; without those that are not there.
+             */
+            versions: {
+                [key: string]: string;
+            };
+        };
     };
     responses: never;
     parameters: never;

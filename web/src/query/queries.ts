@@ -38,6 +38,8 @@ export interface Options {
   fetch: typeof fetch;
   /** Answers that came with the page, by address; each is taken once. */
   told?: Map<string, string>;
+  /** Nothing is asked again by the clock: its caller knows when something has changed. */
+  still?: boolean;
 }
 
 type Tell = (answer: Answer<unknown>) => void;
@@ -68,7 +70,7 @@ export class Queries {
   /** Whether the server is there; what got no answer is asked again when it is. */
   readonly presence = new Presence(() => this.#isThere());
   #look = (): void => {
-    if (!isHidden()) for (const entry of this.#entries.values()) if (isOld(entry)) this.#fly(entry);
+    if (!isHidden()) for (const entry of this.#entries.values()) if (this.#isOld(entry)) this.#fly(entry);
   };
 
   constructor(options: Options) {
@@ -116,7 +118,7 @@ export class Queries {
   #join(ask: Ask<unknown>, tell: Tell): Entry {
     const entry = this.#entries.get(nameOf(ask)) ?? this.#open(ask);
     entry.tellers.add(tell);
-    if (entry.answer.data === undefined || isOld(entry)) this.#fly(entry);
+    if (entry.answer.data === undefined || this.#isOld(entry)) this.#fly(entry);
     else this.#wait(entry);
     tell(entry.answer);
     return entry;
@@ -197,10 +199,20 @@ export class Queries {
     // What got no answer waits until the server is there.
     if (entry.flight || error?.unanswered) return;
     const failed = error && !error.refused;
-    const wait = failed ? Math.min(LAST_RETRY, FIRST_RETRY * 2 ** Math.min(entry.failures - 1, 10)) : entry.ask.again;
+    const wait = failed ? Math.min(LAST_RETRY, FIRST_RETRY * 2 ** Math.min(entry.failures - 1, 10)) : this.#again(entry);
     if (wait === undefined) return;
     // Of a page that nobody sees it is old by the time that somebody does.
     entry.timer = setTimeout(() => (isHidden() ? this.#wait(entry) : this.#fly(entry)), wait);
+  }
+
+  #again({ ask }: Entry): number | undefined {
+    return this.#options.still ? undefined : ask.again;
+  }
+
+  /** Whether somebody looks at it and it may be another by now. */
+  #isOld(entry: Entry): boolean {
+    const again = this.#again(entry);
+    return entry.tellers.size > 0 && again !== undefined && entry.answered > 0 && Date.now() - entry.answered > again / 2;
   }
 
   #judge(error: unknown): ApiError {
@@ -264,10 +276,6 @@ export class Queries {
     return text;
   }
 }
-
-/** Whether somebody looks at it and it may be another by now. */
-const isOld = ({ ask, answered, tellers }: Entry): boolean =>
-  tellers.size > 0 && ask.again !== undefined && answered > 0 && Date.now() - answered > ask.again / 2;
 
 function readProblem(response: Response, text: string): ApiError {
   let problem: { detail?: string; title?: string; parameter?: string } = {};

@@ -11,12 +11,19 @@ const told: Told = {
   page: "https://city.example/maps/?layers=crime&filter.crime=category='burglary'",
   picture: "https://city.example/maps/static/light/-28.6,45.2,13/800x500.png?layers=crime",
   name: "Burglaries",
-  source: "Source: City",
+  facts: [
+    { word: "Source", names: [{ name: "City" }] },
+    { word: "Licence", names: [{ name: "CC0 1.0", url: "https://licences.example/cc0/(1.0)" }] },
+  ],
   open: "Open the map",
   all: "Show all of it",
   size: sizeOf(options),
   options,
 };
+
+const HTML_FACTS =
+  /<figcaption>Source: City · Licence: <a href="https:\/\/licences.example\/cc0\/\(1.0\)" rel="license">CC0 1.0<\/a> · <a href=/;
+const MARKDOWN_FACTS = /\n\nSource: City · Licence: \[CC0 1.0\]\(https:\/\/licences.example\/cc0\/%281.0%29\) · \[Open the map\]/;
 
 test("a widget shows the state of the page, and what was chosen for it alone", () => {
   const asked = new URLSearchParams(writeQuery(shared, options));
@@ -52,7 +59,7 @@ test("sizes are those that a widget can have", () => {
 test("every snippet for a page has the picture, the source, a lazy frame with a title and no script of anybody else", () => {
   for (const kind of KINDS) {
     const text = writeSnippet(kind, told).join("\n");
-    assert.match(text, kind === "markdown" ? /Source: City/ : /<figcaption>Source: City · <a href=/);
+    assert.match(text, kind === "markdown" ? MARKDOWN_FACTS : HTML_FACTS);
     assert.ok(text.includes(kind === "markdown" ? told.picture : "/static/light/"), kind);
     if (/<iframe|<city-map/.test(text)) assert.match(text, / title="Burglaries"/);
     if (/<iframe/.test(text)) assert.match(text, /<iframe[^>]* loading="lazy"/);
@@ -61,15 +68,43 @@ test("every snippet for a page has the picture, the source, a lazy frame with a 
   }
 });
 
-test("no title ends what it stands in", () => {
-  const name = `"><script>alert('1')</script> & [a](b) *c* \`d\``;
-  for (const kind of KINDS) {
-    for (const text of writeSnippet(kind, { ...told, name, source: name, open: name, all: name })) {
-      assert.ok(!text.includes("<script>alert"), kind);
-      if (kind === "markdown") assert.ok(!/(^|[^\\])\[a\]\(b\)/.test(text));
-      else if (text.includes("<figure")) assert.ok(text.includes("&quot;&gt;&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt; &amp; "), kind);
+const AWKWARD = [
+  `"><script>alert('1')</script> & [a](b) *c* \`d\``,
+  `</textarea></figure><img src=x onerror=alert(1)>`,
+  `&lt;b&gt; &amp;quot; "quoted" 'single'`,
+  `-->]]><!-- wp:html /--> [shortcode] {{x}} \${y}`,
+  "Brände 🔥 👩‍🚒 2024",
+  "سرقات في المدينة (2024) & <b>",
+  "גניבות: 12-3",
+];
+const escaped = (text: string): string =>
+  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;").replaceAll("'", "&#39;");
+
+test("no title and no name of a source ends what it stands in, and all of it is there", () => {
+  for (const name of AWKWARD) {
+    const facts = [{ word: name, names: [{ name }, { name, url: `https://city.example/?a="><b>` }] }];
+    for (const kind of KINDS) {
+      const text = writeSnippet(kind, { ...told, name, facts, open: name, all: name }).join("\n");
+      assert.ok(!/<script>alert|<img src=x|<b>|<\/textarea>/.test(text), `${kind}: ${name}`);
+      if (kind === "markdown") assert.ok(!/(^|[^\\])\[(a|shortcode)\]/.test(text));
+      else {
+        assert.ok(text.includes(` title="${escaped(name)}"`), `${kind}: ${name}`);
+        assert.ok(text.includes(`href="https://city.example/?a=&quot;&gt;&lt;b&gt;" rel="license"`), kind);
+        if (kind !== "wordpress") assert.ok(!text.includes("<!--"), kind);
+      }
     }
   }
+});
+
+test("names that run from right to left leave the words around them where they are", () => {
+  const facts = [{ word: "Source", names: [{ name: "مدينة" }, { name: "City" }] }];
+  for (const kind of KINDS.filter((each) => each !== "markdown"))
+    assert.ok(
+      writeSnippet(kind, { ...told, facts })
+        .join("")
+        .includes("Source: <bdi>مدينة</bdi>, City · "),
+      kind,
+    );
 });
 
 test("an address in Markdown ends where it ends", () => {

@@ -5,8 +5,9 @@ import type { Kept } from "../query/freezing.ts";
 import type { LayerSummary } from "../query/types.ts";
 import type { MapState } from "../state/map-state.svelte.ts";
 import { tellCount } from "../ui/counts.ts";
+import type { Speaker } from "./abroad.svelte.ts";
 import { sizeOf, writeQuery, type Options } from "./options.ts";
-import type { Told } from "./snippets.ts";
+import type { Fact, Told } from "./snippets.ts";
 import type { Say } from "./words.ts";
 
 /** Layers that a title names before it is the city's. */
@@ -36,12 +37,18 @@ export function describeView(viewer: MapState): string[] {
   });
 }
 
-function describeSource(viewer: MapState): string {
-  const { t } = viewer.words;
+function listFacts(viewer: MapState, say: Say): Fact[] {
   const details = listOn(viewer).flatMap((layer) => viewer.known.detail(layer.id) ?? []);
-  const list = (texts: string[]): string => [...new Set(texts.filter(Boolean))].join(", ");
-  const [owners, licences] = [list(details.map(({ attribution }) => attribution)), list(details.map(({ license }) => license))];
-  return [owners && `${t("source")}: ${owners}`, licences && `${t("licence")}: ${licences}`].filter(Boolean).join(" · ");
+  const licences = details.map(({ license, links }) => {
+    const explained = links.find(({ rel }) => rel === "license");
+    return { name: explained?.title ?? license, url: explained?.href };
+  });
+  const facts = [
+    { word: say("source"), names: details.map(({ attribution }) => ({ name: attribution })) },
+    { word: say("licence"), names: licences },
+  ];
+  const once = (names: Fact["names"]): Fact["names"] => [...new Map(names.map((each) => [each.name, each])).values()];
+  return facts.map(({ word, names }) => ({ word, names: once(names.filter(({ name }) => name)) })).filter(({ names }) => names.length);
 }
 
 /** Where the page lives, with a slash at its end. */
@@ -51,7 +58,7 @@ export const siteOf = (): string => new URL(".", location.href).href;
  * `drawn` says whether there is a picture of this very view; else there is one of where the first layer lies. What is `kept`
  * frozen has a picture of its own.
  */
-export function tell(viewer: MapState, say: Say, options: Options, drawn: boolean, kept: Kept | null = null): Told {
+export function tell({ viewer, say }: Speaker, options: Options, drawn: boolean, kept: Kept | null = null): Told {
   const site = siteOf();
   const widget = new URL(`embed${writeQuery(kept ? `?frozen=${kept.id}` : viewer.shared, options)}`, site);
   const size = sizeOf(options);
@@ -62,7 +69,7 @@ export function tell(viewer: MapState, say: Say, options: Options, drawn: boolea
     page: kept?.address ?? new URL(viewer.shared, site).href,
     picture: drawn ? (pictureOf(widget, size) ?? lies) : lies,
     name: options.title.trim() || proposeTitle(viewer),
-    source: describeSource(viewer),
+    facts: listFacts(viewer, say),
     open: say("open"),
     all: say("all"),
     size,

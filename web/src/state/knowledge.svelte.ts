@@ -3,10 +3,10 @@ import { untrack } from "svelte";
 import {
   combine,
   layersIn,
-  parseQuestion,
   writeQuestion,
-  writeWithoutEach,
   type Area,
+  type Parse,
+  type Question,
   type Shared,
   type TimeWindow,
 } from "../filter/question.ts";
@@ -77,6 +77,8 @@ export interface Choice extends Shared {
   readonly on: string[];
   readonly filters: Record<string, string>;
   readonly opened: string[];
+  /** Whoever opens controls has it read. */
+  readonly parse: Parse | null;
   readonly selection: Selection | null;
   readonly theme: "light" | "dark";
   /** Layers that the map narrows to the window by itself. */
@@ -210,20 +212,6 @@ export class Knowledge {
     return result;
   }
 
-  /** Where nothing matches: the parts of the filter, and how many rows there would be without each, most first. */
-  loosened(id: string): { part: string; count: number }[] {
-    const found = [...this.#loosening(id).keys()].map((place) => ({
-      part: place.slice(`${id} without `.length),
-      count: this.#desk.read<Summary>(place).data?.count ?? 0,
-    }));
-    return found.sort((a, b) => b.count - a.count);
-  }
-
-  /** It is not known yet what would help where nothing matches. */
-  loosening(id: string): boolean {
-    return [...this.#loosening(id).keys()].some((place) => !this.#desk.read(place).settled);
-  }
-
   /** A newer result is on its way. */
   counting(id: string): boolean {
     if (!this.#wantsSummary(id) || this.#lost(id)) return false;
@@ -303,14 +291,17 @@ export class Knowledge {
   #narrowed(id: string): string[] {
     const detail = this.detail(id);
     if (!detail || !this.#shown(detail)) return [];
-    const { clauses } = parseQuestion(this.#choice.filters[id] ?? "", this.#choice, detail);
+    const { clauses } = this.#parse(detail)!;
     return countable(detail).filter((name) => clauses[name]);
   }
 
   /** Whether a layer's controls are open, and can show its filter. */
   #shown(detail: LayerDetail): boolean {
-    if (!this.#choice.opened.includes(detail.id)) return false;
-    return parseQuestion(this.#choice.filters[detail.id] ?? "", this.#choice, detail).custom === "";
+    return this.#choice.opened.includes(detail.id) && this.#parse(detail)?.custom === "";
+  }
+
+  #parse(detail: LayerDetail): Question | undefined {
+    return this.#choice.parse?.(this.#choice.filters[detail.id] ?? "", this.#choice, detail);
   }
 
   /** Rows are counted where the catalogue does not tell: under a filter, or by value. */
@@ -333,23 +324,12 @@ export class Knowledge {
     wanted.set(`${id} summary`, askSummary(layer, filter, free));
     if (!detail) return wanted;
     for (const name of narrowed) {
-      const question = parseQuestion(this.#choice.filters[id] ?? "", this.#choice, detail);
-      const { [name]: _, ...others } = question.clauses;
+      const { [name]: _, ...others } = this.#parse(detail)!.clauses;
       const own = writeQuestion({ clauses: others, custom: "", window: null, area: null }, detail);
       const text = combine(own, this.#choice, detail.fields.find((field) => field.name === layer.time) ?? null);
       wanted.set(`${id} summary without ${name}`, askSummary(layer, text, [name]));
     }
     return wanted;
-  }
-
-  /** Where nothing matches, rows are counted without each part of the filter. */
-  #loosening(id: string): Wanted {
-    const layer = this.asked(id);
-    const detail = this.detail(id);
-    const { data, settled, error } = this.#desk.read<Summary>(`${id} summary`);
-    if (!layer || !detail || !settled || error || data?.count !== 0 || this.filter(id) === "") return new Map();
-    const texts = writeWithoutEach(parseQuestion(this.#choice.filters[id] ?? "", this.#choice, detail), detail);
-    return new Map([...texts].map(([part, text]) => [`${id} without ${part}`, askSummary(layer, text, [])]));
   }
 
   /** Everything that is asked at the moment. */
@@ -361,7 +341,7 @@ export class Knowledge {
       const layer = this.#choice.layer(id)!;
       const filter = this.#tileFilter(id);
       wanted.set(`${id} detail`, askLayer(layer, this.#choice.speaks));
-      for (const [place, ask] of [...this.#summaries(id), ...this.#loosening(id)]) wanted.set(place, ask);
+      for (const [place, ask] of this.#summaries(id)) wanted.set(place, ask);
       if (filter === null) continue;
       const asked = this.asked(id)!;
       if (!this.#choice.blind) wanted.set(`${id} tiles`, askTileJson(asked, filter));

@@ -3,25 +3,14 @@
  * its methods change it. It asks for itself: what is known does not depend on what is on the screen.
  */
 import { untrack } from "svelte";
-import {
-  AROUND,
-  parseQuestion,
-  wrap,
-  writePosition,
-  writeQuestion,
-  type Area,
-  type Position,
-  type Question,
-  type TimeWindow,
-} from "../filter/question.ts";
-import type { Clause } from "../filter/cql2.ts";
+import { AROUND, wrap, writePosition, type Area, type Parse, type Position, type TimeWindow } from "../filter/question.ts";
 import type { Bin } from "../map/bins.ts";
 import type { CityMap } from "../map/city-map.ts";
 import type { Marks } from "../map/style.ts";
 import type { Manifest } from "../frozen/manifest.ts";
 import type { Queries } from "../query/queries.ts";
-import type { Bounds, City, Field, LayerDetail, LayerSummary, Scalar } from "../query/types.ts";
-import { pickLanguage, Words, type LanguageFiles } from "../ui/i18n.svelte.ts";
+import type { Bounds, City, LayerSummary, Scalar } from "../query/types.ts";
+import { pickLanguage, Words, type First, type LanguageFiles } from "../ui/i18n.svelte.ts";
 import { parseAddress, VERSION, writeAddress, type Address, type Bar, type Base, type Camera, type Tab } from "./address.ts";
 import type { AddressBar } from "./history.ts";
 import { choiceOf, Choices } from "./choices.svelte.ts";
@@ -43,6 +32,7 @@ const NOWHERE: AddressBar = { read: () => ({ search: "", hash: "" }), push: () =
 export interface Tongues {
   files: LanguageFiles;
   later?: LanguageFiles;
+  first: First;
   preferred: readonly string[];
   offered: readonly string[];
 }
@@ -57,6 +47,8 @@ export class MapState {
   #queries: Queries;
   /** What a frozen map says of itself: then there is no server behind the page. */
   readonly frozen: Manifest | null;
+  /** Reads filters, once a part is there that shows them. */
+  parse: Parse | null = $state.raw(null);
   /** What the server says. */
   readonly known: Knowledge;
   /** Ids of the layers that are on as the address states them, those included that the catalogue does not have. */
@@ -165,17 +157,13 @@ export class MapState {
   /** Nothing is selected in a layer that is off. */
   readonly selection: Selection | null = $derived(this.#selection && this.on.includes(this.#selection.layer) ? this.#selection : null);
 
-  constructor(
-    queries: Queries,
-    bar: AddressBar = NOWHERE,
-    tongues: Tongues = { files: {}, preferred: [], offered: ["en"] },
-    frozen: Manifest | null = null,
-  ) {
+  constructor(queries: Queries, bar: AddressBar, tongues: Tongues, frozen: Manifest | null = null, parse: Parse | null = null) {
+    this.parse = parse;
     this.#bar = bar;
     this.frozen = frozen;
     this.#queries = queries;
     this.#tongues = tongues;
-    this.words = new Words(tongues.files, tongues.preferred, tongues.later);
+    this.words = new Words(tongues.files, tongues.preferred, tongues.later ?? {}, tongues.first);
     this.known = new Knowledge(queries, this);
     this.known.start();
     this.readAddress();
@@ -204,7 +192,7 @@ export class MapState {
 
   /** Another map of the same city, with an address of its own. */
   twin(bar: AddressBar): MapState {
-    return new MapState(this.#queries, bar, this.#tongues, this.frozen);
+    return new MapState(this.#queries, bar, this.#tongues, this.frozen, this.parse);
   }
 
   get theme(): Base {
@@ -413,15 +401,6 @@ export class MapState {
     this.#writeAddress(`show ${id}`);
   }
 
-  /** Change one field's part of a layer's filter; null takes it out. */
-  setClause(layer: LayerDetail, name: string, clause: Clause | null): void {
-    const { clauses } = this.question(layer);
-    const { [name]: _, ...others } = clauses;
-    const next = { window: null, area: null, custom: "", clauses: clause ? { ...others, [name]: clause } : others };
-    // To take a part out is a step of its own, however soon after it was set.
-    this.setFilter(layer.id, writeQuestion(next, layer), clause ? name : `no ${name}`);
-  }
-
   /** `same`: it is still the choice before, moved. */
   setWindow(window: TimeWindow | null, same = false): void {
     this.window = window;
@@ -455,11 +434,6 @@ export class MapState {
   /** A bin of such a layer counts other rows now. */
   #countAnew(concerns: (layer: string) => boolean): void {
     if (this.#selection?.bin && concerns(this.#selection.layer)) this.#selection = null;
-  }
-
-  /** What is asked of a layer. */
-  question(layer: { id: string; fields: Field[] }): Question {
-    return parseQuestion(this.filters[layer.id] ?? "", this, layer);
   }
 
   openFilters(id: string, open: boolean): void {

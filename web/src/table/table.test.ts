@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Field, LayerDetail } from "../query/types.ts";
+import { ENGLISH } from "../ui/english.ts";
 import { Words } from "../ui/i18n.svelte.ts";
 import english from "../messages/en.ts";
 import { columnsOf, step } from "./cells.ts";
@@ -10,7 +11,7 @@ import { barFor, follow, heightOf, placeAt, reveal, TALLEST } from "./span.ts";
 import { widthOf, writeRows } from "./text.ts";
 
 const NAMES = ["kind", "height", "seen"];
-const words = new Words({ en: () => Promise.resolve({ default: english }) }, ["en-GB"]);
+const words = new Words({ en: () => Promise.resolve({ default: english }) }, ["en-GB"], {}, ENGLISH);
 await words.use("en");
 const field = (name: string, type: Field["type"], more: Partial<Field> = {}): Field =>
   ({ name, title: name, type, unit: null, labels: {}, ...more }) as unknown as Field;

@@ -4,6 +4,7 @@ import { flushSync } from "svelte";
 import { Queries } from "../query/queries.ts";
 import { MapState } from "../state/map-state.svelte.ts";
 import { FakeServer, ROOT } from "../testing/fake-server.ts";
+import { TONGUES } from "../testing/tongues.ts";
 import { Times } from "./times.svelte.ts";
 
 const LAYERS = ["crime", "bike-paths", "districts"];
@@ -20,11 +21,15 @@ async function serve(server: FakeServer): Promise<void> {
 test("bars and steps of what is narrowed to another layer's feature are those of that feature as it is", async () => {
   const server = new FakeServer(LAYERS);
   const queries = new Queries({ root: ROOT, fetch: server.fetch });
-  const state = new MapState(queries, {
-    read: () => new URL("?layers=crime&area=feature:districts/3#12/0/0", ROOT),
-    push: () => undefined,
-    replace: () => undefined,
-  });
+  const state = new MapState(
+    queries,
+    {
+      read: () => new URL("?layers=crime&area=feature:districts/3#12/0/0", ROOT),
+      push: () => undefined,
+      replace: () => undefined,
+    },
+    TONGUES,
+  );
   const times = new Times(state);
   await serve(server);
   state.zoomed(12);

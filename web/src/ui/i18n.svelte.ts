@@ -1,13 +1,16 @@
 /** What one map says, in the language of its reader: messages, numbers, dates, values and titles. */
-import en from "../messages/en.ts";
+import type en from "../messages/en.ts";
 import type { Field, LayerDetail, LayerSummary, Scalar } from "../query/types.ts";
 import { titleOf, type Title } from "./labels.ts";
 import { languageOf, showArea, showLength, showValue } from "./values.ts";
 
 export type MessageKey = keyof typeof en;
 export type Messages = Record<MessageKey, string>;
-/** By code: the file of a language. English is always there. */
+/** By code: the file of a language. */
 export type LanguageFiles = Record<string, () => Promise<{ default: Messages }>>;
+
+/** A language that is there at once, and what it says; files of others come. */
+export type First = [code: string, messages: Messages];
 
 /** The first of the wanted languages that is offered, else the first that is. */
 export function pickLanguage(wanted: readonly string[], offered: readonly string[]): string {
@@ -18,8 +21,9 @@ export function pickLanguage(wanted: readonly string[], offered: readonly string
 export class Words {
   /** The language that is spoken now. */
   code = $state("en");
-  #messages = $state.raw<Partial<Messages>>(en);
-  #wanted = "en";
+  #messages = $state.raw<Partial<Messages>>({});
+  #wanted: string;
+  #first: First;
   /** How often a language was wanted, and which of these times is the one that is spoken. */
   #asked = 0;
   #spoken = 0;
@@ -30,19 +34,22 @@ export class Words {
 
   /**
    * `preferred`: what the reader's browser prefers, for its variant of a language: "en-GB", with its dates; `later`: what parts
-   * that come later say.
+   * that come later say; `first`: what is there before any file.
    */
-  constructor(files: LanguageFiles = {}, preferred: readonly string[] = [], later: LanguageFiles = {}) {
+  constructor(files: LanguageFiles, preferred: readonly string[], later: LanguageFiles, first: First) {
+    this.#first = first;
+    [this.code, this.#messages] = first;
+    this.#wanted = this.code;
     this.#files = files;
     this.#later = later;
     this.#preferred = preferred;
   }
 
-  /** Speak a language as soon as its file is there; one that cannot be had leaves English. */
+  /** Speak a language as soon as its file is there; one that cannot be had leaves the first. */
   async use(code: string): Promise<void> {
     this.#wanted = code;
     const turn = ++this.#asked;
-    const found = await this.#read(code).catch(() => this.#read("en"));
+    const found = await this.#read(code).catch(() => this.#read(this.#first[0]));
     // Meanwhile another one may be wanted, or all of this one, whose file came first.
     if (this.#wanted !== code || turn < this.#spoken) return;
     this.#spoken = turn;
@@ -61,9 +68,9 @@ export class Words {
   }
 
   async #read(wanted: string): Promise<[code: string, Messages]> {
-    const code = wanted in this.#files ? wanted : "en";
+    const code = wanted in this.#files ? wanted : this.#first[0];
     const [first, later] = await Promise.all([this.#files[code]?.(), this.#all ? this.#later[code]?.() : undefined]);
-    const said = first?.default ?? en;
+    const said = first?.default ?? this.#first[1];
     return [code, later ? { ...said, ...later.default } : said];
   }
 

@@ -4,6 +4,7 @@ import de from "../messages/de.ts";
 import fr from "../messages/fr.ts";
 import type { Field, LayerDetail } from "../query/types.ts";
 import { makeField } from "../testing/fake-server.ts";
+import { ENGLISH } from "./english.ts";
 import { pickLanguage, Words, type LanguageFiles, type Messages } from "./i18n.svelte.ts";
 
 /** Language files that come when and in the order that a test wants. */
@@ -32,7 +33,7 @@ test("what parts that come later say is fetched with the first of them, and agai
   let there = false;
   const come = (undo: string) => () => (there ? Promise.resolve(part({ undo })) : Promise.reject(new Error("no file")));
   const first = { fr: () => Promise.resolve(part({ retry: fr.retry })) };
-  const words = new Words(first, [], { fr: come(fr.undo), en: come("Undo") });
+  const words = new Words(first, [], { fr: come(fr.undo), en: come("Undo") }, ENGLISH);
   await words.use("fr");
   assert.deepEqual([words.t("retry"), words.t("undo")], [fr.retry, ""]);
   await assert.rejects(words.useAll());
@@ -48,7 +49,7 @@ test("what parts that come later say stays, though the first words of the same l
   const came: ((file: { default: Messages }) => void)[] = [];
   const file = (messages: Partial<Messages>): { default: Messages } => ({ default: messages as Messages });
   const first = { fr: () => new Promise<{ default: Messages }>((resolve) => void came.push(resolve)) };
-  const words = new Words(first, [], { fr: () => Promise.resolve(file({ undo: fr.undo })) });
+  const words = new Words(first, [], { fr: () => Promise.resolve(file({ undo: fr.undo })) }, ENGLISH);
   const alone = words.use("fr");
   const all = words.useAll();
   await Promise.resolve();
@@ -60,14 +61,14 @@ test("what parts that come later say stays, though the first words of the same l
 });
 
 const french = async (): Promise<Words> => {
-  const words = new Words({ fr: () => Promise.resolve({ default: fr }) });
+  const words = new Words({ fr: () => Promise.resolve({ default: fr }) }, [], {}, ENGLISH);
   await words.use("fr");
   return words;
 };
 
 test("the language that was chosen last is spoken, in whatever order the files come", async () => {
   const shelf = new Shelf();
-  const words = new Words(shelf.files);
+  const words = new Words(shelf.files, [], {}, ENGLISH);
   void words.use("de");
   void words.use("fr");
   await shelf.bring("fr");
@@ -81,7 +82,7 @@ test("the language that was chosen last is spoken, in whatever order the files c
 
 test("a language whose file is lost leaves English, unless another one is wanted by then", async () => {
   const shelf = new Shelf();
-  const words = new Words(shelf.files);
+  const words = new Words(shelf.files, [], {}, ENGLISH);
   void words.use("de");
   await shelf.lose("de");
   assert.equal(words.code, "en");
@@ -93,7 +94,7 @@ test("a language whose file is lost leaves English, unless another one is wanted
 });
 
 test("two maps on a page speak each their own language", async () => {
-  const [one, two] = [await french(), new Words()];
+  const [one, two] = [await french(), new Words({}, [], {}, ENGLISH)];
   assert.deepEqual([one.t("rows"), two.t("rows")], ["entrées", "entries"]);
   assert.deepEqual([one.formatNumber(1234567), two.formatNumber(1234567)], [new Intl.NumberFormat("fr").format(1234567), "1,234,567"]);
 });
@@ -109,7 +110,7 @@ test("a reader's languages are looked through in order", () => {
 
 test("rows are called by their layer's noun, one or many as the language counts", async () => {
   const nouns = { one: "arbre", many: "arbres" };
-  const [fr, en] = [await french(), new Words()];
+  const [fr, en] = [await french(), new Words({}, [], {}, ENGLISH)];
   assert.deepEqual(
     [0, 1, 2].map((count) => fr.nounOf({ nouns }, count)),
     ["arbre", "arbre", "arbres"],
@@ -140,7 +141,7 @@ function makeLayer(label: string | null, more: Partial<LayerDetail> = {}): Layer
 }
 
 test("a feature is titled in words, and what it does not have is left out", async () => {
-  const words = new Words();
+  const words = new Words({}, [], {}, ENGLISH);
   const title = (label: string | null, properties: Record<string, string | number | null>, more = {}): string =>
     words.titleOf(makeLayer(label, more), properties, 17).text;
   const both = "{category}, {reported_at}";
@@ -154,7 +155,7 @@ test("a feature is titled in words, and what it does not have is left out", asyn
 });
 
 test("a text is marked with its language where the page speaks another one", async () => {
-  const [fr, en] = [await french(), new Words()];
+  const [fr, en] = [await french(), new Words({}, [], {}, ENGLISH)];
   const layer = makeLayer("{category}, {reported_at}");
   const properties = { category: "burglary", reported_at: "2025-04-03T22:10:00Z", street: "Rua Direita", size: 3 };
   assert.deepEqual([fr.titleOf(layer, properties, 1).lang, en.titleOf(layer, properties, 1).lang], ["en", undefined]);
@@ -176,7 +177,7 @@ test("a text is marked with its language where the page speaks another one", asy
 });
 
 test("a value that every object has by its nature is a value like others", () => {
-  const words = new Words();
+  const words = new Words({}, [], {}, ENGLISH);
   const field = { ...makeField("kind", "text", "choice"), labels: { oak: "Oak" }, labels_language: "en" };
   for (const value of ["constructor", "__proto__", "toString", "hasOwnProperty"]) {
     assert.equal(words.formatValue(field, value).toLowerCase(), value.toLowerCase());
@@ -186,7 +187,7 @@ test("a value that every object has by its nature is a value like others", () =>
 });
 
 test("no value turns the words beside it", () => {
-  const words = new Words();
+  const words = new Words({}, [], {}, ENGLISH);
   const kind = makeField("kind", "text", "choice");
   assert.equal(words.formatValue(kind, "\u202egnitrever\u202c \u2066x"), "gnitrever x");
   assert.equal(words.formatValue(kind, "\u0634\u200f!"), "\u0634\u200f!");
