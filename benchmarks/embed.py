@@ -39,7 +39,7 @@ __all__ = ["run"]
 _WEB = Path(__file__).parent.parent / "web"
 _WIDGET = "/embed?layers=crime&lang=en"
 _STARTS, _VISITS = 3, 5
-_PATIENCE = 60_000  # milliseconds
+_PATIENCE = 180_000  # milliseconds
 _TEN = [f"/embed?layers={layers}&lang=en" for layers in ("crime", "bike-paths", "trees", "districts", "crime,trees")]
 # Milliseconds since the widget was asked for, put down as soon as they are known.
 _WATCH = """
