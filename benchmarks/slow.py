@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 
     from benchmarks.frame import Context
 
-__all__ = ["run"]
+__all__ = ["LINE", "PHONE", "run"]
 
 _WEB = Path(__file__).parent.parent / "web"
-_LINE = {"offline": False, "latency": 300, "downloadThroughput": 1.44e6 / 8, "uploadThroughput": 1.44e6 / 8}
-_PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+LINE = {"offline": False, "latency": 300, "downloadThroughput": 1.44e6 / 8, "uploadThroughput": 1.44e6 / 8}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 _LAYERS = "bike-paths,crime"  # those that the page opens with
 _VISITS = 5
 _QUIET = 3_000  # milliseconds without a request after which a first load is over
@@ -139,7 +139,7 @@ def _plain(plain: str, server: str, query: str) -> str:
 
 def _visit(browser: Browser, address: str) -> _Visit:
     """Open the address with an empty cache on the slow line, and look at the screen until nothing more comes."""
-    page = browser.new_context(**_PHONE, locale="en-GB", color_scheme="light").new_page()
+    page = browser.new_context(**PHONE, locale="en-GB", color_scheme="light").new_page()
     frames: list[Frame] = []
     done: list[Request] = []
 
@@ -156,7 +156,7 @@ def _visit(browser: Browser, address: str) -> _Visit:
 
     session.on("Page.screencastFrame", keep)
     session.send("Network.enable")
-    session.send("Network.emulateNetworkConditions", _LINE)
+    session.send("Network.emulateNetworkConditions", LINE)
     session.send("Page.startScreencast", {"format": "jpeg", "quality": 80})
     page.goto(address, wait_until="commit")
     _wait(page, done)
