@@ -18,6 +18,7 @@ from geoserver.api.chart_choice import choose_chart, name_parameter, parse_chart
 from geoserver.api.chart_model import build_drawing
 from geoserver.api.chart_svg import draw_chart
 from geoserver.api.grouping import Asking
+from geoserver.api.pictures.asking import EXPECTED
 from geoserver.catalog.languages import in_language, words_for
 from geoserver.database.axes import Source
 from geoserver.drawing.orders import ChartOrder
@@ -50,7 +51,8 @@ async def draw(request: Request, layer_id: str, size: str, ending: str) -> Respo
     said = params.read_parameters(request, (*_OWN, f"filter.{layer.id}"))
     state = parse_state([(f"filter.{layer.id}" if name == "filter" else name, text) for name, text in said.items()])
     for name, text in state.passed_over:
-        raise BadParameterError(name, text, "what an address of the map says there")
+        if text:
+            raise BadParameterError(name, text, EXPECTED.get(name, "what an address of the map says there"))
     languages, vary = params.read_languages(request, said.get("lang"))
     spoken, words = in_language(layer, languages), words_for(layer, languages)
     text = said.get("chart") or await choose_chart(view, spoken, status)
@@ -92,8 +94,8 @@ def _parse_size(text: str) -> tuple[int, int, int]:
     width, height, ratio = (int(number or 1) for number in found.groups()) if found else (0, 0, 1)
     if not all(_LEAST <= side <= _MOST and side * ratio <= _SHARPEST for side in (width, height)):
         expected = (
-            f"such as 600x400 or 600x400@2x, of {_LEAST} to {_MOST:,} pixels a side, and at most {_SHARPEST:,} when"
-            " multiplied by the number after the @"
+            f"WIDTHxHEIGHT such as 600x400 or 600x400@2x, of {_LEAST} to {_MOST:,} pixels a side, and at most"
+            f" {_SHARPEST:,} when multiplied by the number after the @"
         )
         raise BadParameterError("size", text, expected)
     return width, height, ratio

@@ -25,6 +25,7 @@ __all__ = ["AUTO_BINS", "MOST_BINS", "Asking", "parse_groups", "parse_measure"]
 
 AUTO_BINS, MOST_BINS = 20, 1_000
 _MOST_GROUPS = 2
+_MOST_COMMAS = 64  # names of fields may hold some; each is another way to read a text
 _IN = "in"
 _SHAPES = ("POLYGON", "MULTIPOLYGON")
 
@@ -43,6 +44,8 @@ async def parse_groups(asking: Asking, layer: Layer, text: str | None) -> list[G
     if text is None:
         return []
     failure: BadParameterError | None = None
+    if text.count(",") > _MOST_COMMAS:
+        raise BadParameterError("group", text, f"at most {_MOST_GROUPS} groups, with a comma between")
     for parts in _split(text):
         try:
             groups = [await _parse_group(asking, layer, part, at) for at, part in enumerate(parts)]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from geoserver.mapstates import MapState
 
-__all__ = ["ENDINGS", "MAX_LAYERS", "Picture", "parse_picture"]
+__all__ = ["ENDINGS", "EXPECTED", "MAX_LAYERS", "Picture", "parse_picture"]
 
 MAX_LAYERS = 32
 MOST, LEAST = 2_000, 16  # pixels of a side: of the device, and in CSS pixels
@@ -29,7 +29,8 @@ _SIZE = re.compile(r"(\d{1,5})x(\d{1,5})(?:@(\d{1,2})x)?", re.ASCII)
 _STATED = ("layers", "time", "area", "pin", "lang")
 _OWN = ("legend", "title", "attribution", "marker")
 _LONGEST_TITLE = 200
-_EXPECTED = {
+EXPECTED = {  # of what the page's own parameters say
+    "base": "light or dark",
     "time": "two days or .. with a slash between, such as 2025-03-01/2025-05-31",
     "area": "west,south,east,north; circle:lon,lat,metres; lon,lat;lon,lat;lon,lat or feature:LAYER/FID",
     "pin": "lon,lat in degrees, and perhaps metres around it",
@@ -78,7 +79,7 @@ def parse_picture(path: tuple[str, str, str, str], pairs: Iterable[tuple[str, st
     state = parse_state(values.items())
     for name, value in state.passed_over:
         if value:
-            raise BadParameterError(name, value, _EXPECTED.get(name, "something else"))
+            raise BadParameterError(name, value, EXPECTED.get(name, "something else"))
     if state.layers and len(state.layers) > MAX_LAYERS:
         raise BadParameterError("layers", values["layers"], f"at most {MAX_LAYERS} layers")
     pixels, ratio = _parse_size(size)
