@@ -130,7 +130,7 @@ def _visit_ten(browser: Browser, url: str, folder: Path) -> Counter[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         page = browser.new_context(viewport={"width": 1600, "height": 1000}).new_page()
         done = _note(page)
-        page.goto(f"http://127.0.0.1:{server.server_port}/")
+        page.goto(f"http://127.0.0.1:{server.server_port}/", wait_until="domcontentloaded", timeout=_PATIENCE)
         for frame in page.frames[1:]:
             frame.wait_for_selector("#map[data-state=idle]", timeout=_PATIENCE)
         fetched = Counter(request.url for request in done if request.sizes()["responseBodySize"] > 0)
