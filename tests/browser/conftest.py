@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from engines import FLAGS, find_chromium
 from mortal import Mortal
+from newspaper import Host
 from PIL import Image, ImageChops
 from playwright.sync_api import TimeoutError as Timeout
 from playwright.sync_api import expect, sync_playwright
@@ -211,6 +212,14 @@ def living(
     with contextlib.closing(Mortal(tmp_path_factory.mktemp("living"), url)) as server:
         server.start()
         yield server, write
+
+
+@pytest.fixture
+def host(browser: Browser, built_viewer: Path, server: Any) -> Iterator[Host]:
+    assert built_viewer
+    host = Host(server.url, browser)
+    yield host
+    host.close()
 
 
 def differing_pixels(one: Image.Image, other: Image.Image) -> int:

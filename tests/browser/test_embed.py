@@ -12,24 +12,14 @@ from playwright.sync_api import expect
 from geoserver import assets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser
 
 SEVERAL = 10
 NO_WEBGL = (
     "const own = HTMLCanvasElement.prototype.getContext; HTMLCanvasElement.prototype.getContext ="
     " function (kind, ...more) { return /webgl/.test(kind) ? null : own.call(this, kind, ...more) }"
 )
-
-
-@pytest.fixture
-def host(browser: Browser, built_viewer: Path, server: Any) -> Iterator[Host]:
-    assert built_viewer
-    host = Host(server.url, browser)
-    yield host
-    host.close()
 
 
 STRICT = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; frame-src {}"

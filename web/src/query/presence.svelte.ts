@@ -23,6 +23,11 @@ export class Presence {
   #tries = 0;
   #answered = 0;
 
+  /** Something got no answer, and it is not known yet, or known, that nobody is there. */
+  get doubted(): boolean {
+    return this.#doubting;
+  }
+
   /** `ask` puts the question; true for an answer. */
   constructor(ask: () => Promise<boolean>) {
     this.#ask = ask;
