@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 from babel import Locale
 from babel.dates import format_skeleton
 from babel.numbers import format_decimal
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from geoserver.access import view_of
 from geoserver.api import params
 from geoserver.api.aggregate import as_work, name_state, render_aggregate
-from geoserver.api.answers import CACHE_CONTROL, unchanged
+from geoserver.api.answers import CACHE_CONTROL, UNCHANGED, unchanged
 from geoserver.api.chart_svg import Drawing, draw_chart
 from geoserver.api.grouping import Asking, parse_groups, parse_measure
 from geoserver.catalog.languages import in_language, page_words, read_messages, words_for
@@ -31,18 +31,35 @@ if TYPE_CHECKING:
     from geoserver.model import Layer
     from geoserver.questions import Questions
 
-router = APIRouter(prefix="/static/chart", tags=["files"], include_in_schema=False)
+router = APIRouter(prefix="/static/chart", tags=["pictures"])
 
 _SIZE = re.compile(r"(\d{1,4})x(\d{1,4})(@[23]x)?", re.ASCII)
 _LEAST, _MOST = 100, 2_000  # pixels of a side
 _MEDIA = {"svg": "image/svg+xml", "png": "image/png"}
 _VALUES = 40
+Size = Annotated[str, Path(description="WIDTHxHEIGHT in pixels, with @2x for sharp screens.", examples=["600x400"])]
 _OWN = ("filter", "time", "area", "chart", "lang", "base")
 _STEPS = {"month": "yMMM", "quarter": "yQQQ", "year": "y", "decade": "y", "century": "y", "millennium": "y"}
 
 
-@router.get("/{layer_id}/{size}.{ending}", summary="A chart as a picture")
-async def draw(request: Request, layer_id: str, size: str, ending: str) -> Response:
+@router.get(
+    "/{layer_id}/{size}.{ending}",
+    summary="A chart as a picture",
+    response_class=Response,
+    responses={200: {"description": "The picture.", "content": {kind: {} for kind in _MEDIA.values()}}, **UNCHANGED},
+)
+async def draw(  # noqa: PLR0917 - FastAPI passes them by name
+    request: Request,
+    layer_id: str,
+    size: Size,
+    ending: Annotated[str, Path(description="svg or png", examples=["svg"])],
+    filter: Annotated[str | None, Query(description="CQL2 text.")] = None,  # noqa: A002, ARG001 - these stand in the
+    time: Annotated[str | None, Query(description="First and last day with a slash between; .. is open.")] = None,  # noqa: ARG001 - description;
+    area: Annotated[str | None, Query(description="As in the page's address.")] = None,  # noqa: ARG001 - they are
+    chart: Annotated[str | None, Query(description="Group and measure, as in the page's address.")] = None,  # noqa: ARG001 - read below
+    lang: params.Lang = None,  # noqa: ARG001
+    base: Annotated[str | None, Query(description="light or dark")] = None,  # noqa: ARG001
+) -> Response:
     """The rows that a filter leaves, counted or measured by one group, drawn."""
     view = view_of(request.app.state.services, request.scope)
     layer, status = await params.find_rows(view, layer_id)
