@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 from engines import FLAGS, find_chromium
+from foreign import Host
 from PIL import Image, ImageChops
 from playwright.sync_api import TimeoutError as Timeout
 from playwright.sync_api import expect, sync_playwright
@@ -180,6 +181,19 @@ def open_viewer(browser: Browser, built_viewer: Path, server: Any) -> Iterator[C
         viewer.page.context.close()
     for viewer in opened:
         viewer.check()
+
+
+@pytest.fixture
+def host(browser: Browser, built_viewer: Any) -> Iterator[Host]:
+    assert built_viewer
+    host = Host(browser)
+    before = list(browser.contexts)
+    yield host
+    for context in browser.contexts:
+        if context not in before:
+            context.close()
+    host.server.shutdown()
+    host.server.server_close()
 
 
 @pytest.fixture
