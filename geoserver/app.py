@@ -44,7 +44,7 @@ from geoserver.site.answers import Answers
 from geoserver.site.attempts import Attempts
 from geoserver.site.catalogues import build_documents
 from geoserver.site.catalogues import router as catalogue_router
-from geoserver.site.datasets import Reading
+from geoserver.site.datasets import Reading, feed_router
 from geoserver.site.datasets import router as datasets_router
 from geoserver.site.embed import router as embed_router
 from geoserver.site.frozen import Freezer
@@ -73,6 +73,7 @@ _PAGES = (
     frozen_router,
     site_router,
     embed_router,
+    feed_router,
     datasets_router,
     catalogue_router,
     signin_router,

@@ -32,8 +32,13 @@ if TYPE_CHECKING:
     from geoserver.database.status import LayerStatus
     from geoserver.model import Layer
 
-# Not in the API's description: clients made from it would wait for the end of an answer.
-router = APIRouter(prefix="/api", tags=["layers"], include_in_schema=False)
+router = APIRouter(prefix="/api", tags=["layers"])
+_EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Server-sent events: `state`, then `change` each time; it ends when `seconds` are over.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
 
 _ALIVE = 15  # seconds without a word after which one is said, so that proxies do not take the connection for dead
 _BREATH = 1.0  # seconds between two words about changes, however many there are
@@ -46,7 +51,7 @@ LayerIds = Annotated[str | None, Query(description="Layers to be told of, with c
 Seconds = Annotated[str | None, Query(description="How long to stay; for ever if absent.", examples=["60"])]
 
 
-@router.get("/changes", summary="What changes of several layers")
+@router.get("/changes", summary="What changes of several layers", response_class=Response, responses=_EVENTS)
 async def follow_layers(request: Request, layers: LayerIds = None, seconds: Seconds = None) -> Response:
     """One stream for all that a page shows: a browser has few connections."""
     params.read_parameters(request, ("layers", "seconds"))
@@ -56,7 +61,7 @@ async def follow_layers(request: Request, layers: LayerIds = None, seconds: Seco
     return await _follow(request, names, _parse_seconds(seconds), one=False)
 
 
-@router.get("/layers/{layer_id}/changes", summary="What changes of a layer")
+@router.get("/layers/{layer_id}/changes", summary="What changes of a layer", response_class=Response, responses=_EVENTS)
 async def follow_layer(request: Request, layer_id: params.LayerId, seconds: Seconds = None) -> Response:
     """The same of one; under a filter with the number of rows that it leaves."""
     return await _follow(request, [layer_id], _parse_seconds(seconds), one=True)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from geoserver import styling
 from geoserver.access import view_of
 from geoserver.api import params
 from geoserver.api.aggregate import as_work, name_state, render_aggregate
-from geoserver.api.answers import CACHE_CONTROL, unchanged
+from geoserver.api.answers import CACHE_CONTROL, UNCHANGED, unchanged
 from geoserver.api.chart_choice import choose_chart, name_parameter, parse_chart
 from geoserver.api.chart_model import build_drawing
 from geoserver.api.chart_svg import draw_chart
 from geoserver.api.grouping import Asking
 from geoserver.api.pictures.asking import EXPECTED
-from geoserver.catalog.languages import in_language, words_for
+from geoserver.catalog.languages import in_language, page_words, words_for
 from geoserver.database.axes import Source
 from geoserver.drawing.orders import ChartOrder
 from geoserver.errors import BadParameterError, NotFoundError
@@ -31,17 +31,34 @@ from geoserver.turns import client_of
 if TYPE_CHECKING:
     from geoserver.questions import Questions
 
-router = APIRouter(prefix="/static/chart", tags=["files"], include_in_schema=False)
+router = APIRouter(prefix="/static/chart", tags=["pictures"])
 
 _SIZE = re.compile(r"(\d{1,4})x(\d{1,4})(?:@([123])x)?", re.ASCII)
 _LEAST, _MOST, _SHARPEST = 100, 2_000, 4_000  # pixels of a side; the last are the device's
 _MEDIA = {"svg": "image/svg+xml", "png": "image/png"}
 _VALUES = 20  # of a field, as the page's chart lists them
+Size = Annotated[str, Path(description="WIDTHxHEIGHT in pixels, with @2x for sharp screens.", examples=["600x400"])]
 _OWN = ("filter", "time", "area", "chart", "lang", "base")
 
 
-@router.get("/{layer_id}/{size}.{ending}", summary="A chart as a picture")
-async def draw(request: Request, layer_id: str, size: str, ending: str) -> Response:
+@router.get(
+    "/{layer_id}/{size}.{ending}",
+    summary="A chart as a picture",
+    response_class=Response,
+    responses={200: {"description": "The picture.", "content": {kind: {} for kind in _MEDIA.values()}}, **UNCHANGED},
+)
+async def draw(  # noqa: PLR0917 - FastAPI passes them by name
+    request: Request,
+    layer_id: str,
+    size: Size,
+    ending: Annotated[str, Path(description="svg or png", examples=["svg"])],
+    filter: Annotated[str | None, Query(description="CQL2 text.")] = None,  # noqa: A002, ARG001 - these stand in the
+    time: Annotated[str | None, Query(description="First and last day with a slash between; .. is open.")] = None,  # noqa: ARG001 - description;
+    area: Annotated[str | None, Query(description="As in the page's address.")] = None,  # noqa: ARG001 - they are
+    chart: Annotated[str | None, Query(description="Group and measure, as in the page's address.")] = None,  # noqa: ARG001 - read below
+    lang: params.Lang = None,  # noqa: ARG001
+    base: Annotated[str | None, Query(description="light or dark")] = None,  # noqa: ARG001
+) -> Response:
     """The rows that a filter leaves, counted or measured by a group, or by one that another splits, drawn."""
     view = view_of(request.app.state.services, request.scope)
     layer, status = await params.find_rows(view, layer_id)
@@ -66,7 +83,9 @@ async def draw(request: Request, layer_id: str, size: str, ending: str) -> Respo
     )
     theme = state.base or "light"
     stated = (layer.id, status.version, status.loaded_at, asked.where.canonical, *map(name_state, groups), measured)
-    tag = build_etag("chart", *stated, size, ending, theme, words.code, spoken.title, spoken.attribution, view.scope)
+    # The page's language may be another one than the layer's, where only one of them is offered.
+    said_in = (words.code, page_words(languages).code, spoken.title, spoken.attribution)
+    tag = build_etag("chart", *stated, size, ending, theme, *said_in, view.scope)
     if (same := unchanged(request, view, tag, vary)) is not None:
         return same
 

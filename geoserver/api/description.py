@@ -30,6 +30,13 @@ _ERRORS = {
 _ALSO = {
     "/api/keys": {"403": "Who asks may not manage, or would give more than they have."},
     "/api/keys/{key_id}": {"403": "Who asks may not manage."},
+    "/frozen": {"403": "Who asks may not freeze that."},
+    "/frozen/{frozen_id}": {"403": "Who asks may not manage its layers.", "410": "It was deleted."},
+    "/frozen/{frozen_id}/{path}": {"410": "It was deleted.", "416": "The file has no such part."},
+    "/frozen/{frozen_id}.zip": {"410": "It was deleted.", "416": "The file has no such part."},
+    "/frozen/{frozen_id}/status.json": {"410": "It was deleted."},
+    "/frozen/{frozen_id}/changed.json": {"410": "It was deleted."},
+    "/oembed": {"404": "There is no page of ours.", "501": "Another format than json and xml."},
     "/metrics": {"403": "Who asks is no operator.", "404": "Metrics are switched off."},
 }
 _WAYS_IN = {

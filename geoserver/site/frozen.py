@@ -54,7 +54,7 @@ __all__ = ["Freezer", "find_manifest", "router"]
 
 log = logging.getLogger("geoserver")
 
-router = APIRouter(prefix="/frozen", include_in_schema=False)
+router = APIRouter(prefix="/frozen", tags=["frozen maps"])
 
 _FOREVER = "public, max-age=31536000, immutable"
 _CHECKED = "public, max-age=0, must-revalidate"
@@ -66,6 +66,16 @@ _TYPES = {
     ".png": "image/png",
 }
 _EXPECTED = "the id of a frozen map"
+_FILES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file.", "content": {kind: {} for kind in ("text/html", *_TYPES.values())}},
+    206: {"description": "The part of the file that `Range` asks for."},
+    304: {"description": "The client has it already."},
+}
+_ZIP: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The folder.", "content": {"application/zip": {}}},
+    206: _FILES[206],
+    304: _FILES[304],
+}
 
 
 class Freezer:
@@ -159,7 +169,7 @@ async def read_status(request: Request, frozen_id: str) -> Response:
     return Response(orjson.dumps(status), 200, headers, "application/json")
 
 
-@router.get("/{frozen_id}/changed.json", summary="Whether its rows are others by now")
+@router.get("/{frozen_id}/changed.json", summary="Whether its rows are others by now", responses={304: _FILES[304]})
 async def read_changes(request: Request, frozen_id: str) -> Response:
     """`changed`, and by layer how many rows there were (`then`) and are (`now`), under the question that was frozen."""
     view, private = await _find(request, frozen_id)
@@ -173,7 +183,12 @@ async def read_changes(request: Request, frozen_id: str) -> Response:
     return Response(body, 200, headers, "application/json")
 
 
-@router.get("/{frozen_id}.zip", summary="A frozen map as a folder for any web server")
+@router.get(
+    "/{frozen_id}.zip",
+    summary="A frozen map as a folder for any web server",
+    response_class=Response,
+    responses=_ZIP,
+)
 async def read_zip(request: Request, frozen_id: str) -> Response:
     """Page, data, letters and licences; can be gone on with where it broke off."""
     view, private = await _find(request, frozen_id)
@@ -186,7 +201,7 @@ async def read_zip(request: Request, frozen_id: str) -> Response:
     return Parts(made.blocks, made.size, request.headers, headers, "application/zip")
 
 
-@router.get("/{frozen_id}", summary="To the page of a frozen map")
+@router.get("/{frozen_id}", summary="To the page of a frozen map", status_code=308, response_class=Response)
 async def to_page(request: Request, frozen_id: str) -> Response:
     """Its address ends with a slash, so that what is in it has relative ones."""
     view, private = await _find(request, frozen_id)
@@ -210,7 +225,7 @@ async def delete(request: Request, frozen_id: str) -> Response:
     return Response(status_code=204, headers={"Cache-Control": PRIVATE, "Vary": BY_CALLER})
 
 
-@router.get("/{frozen_id}/{path:path}", summary="A file of a frozen map", response_class=Response)
+@router.get("/{frozen_id}/{path:path}", summary="A file of a frozen map", response_class=Response, responses=_FILES)
 async def read_file(request: Request, frozen_id: str, path: str) -> Response:
     """The page, `manifest.json`, `data/tiles.pmtiles`, `data/{layer}.parquet`, `picture.png`: never another content of
     data at the same address. Parts of a file are given as `Range` asks.

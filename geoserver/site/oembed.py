@@ -5,12 +5,12 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 import orjson
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from geoserver.access import view_of
 from geoserver.catalog.city_words import offered_languages, speak
@@ -55,13 +55,25 @@ class _Told:
     picture: Picture | None
 
 
-@router.get("/oembed", include_in_schema=False)  # its 501 is a fault in every other description of an API
+Side = Annotated[str | None, Query(description="Pixels that there are at most.", examples=["600"])]
+
+
+@router.get(
+    "/oembed",
+    tags=["embedding"],
+    summary="What stands for an address elsewhere",
+    response_class=Response,
+    responses={
+        200: {"description": "oEmbed 1.0, of type rich.", "content": {"application/json": {}, "text/xml": {}}},
+        304: {"description": "The client has it already."},
+    },
+)
 async def oembed(
     request: Request,
-    url: str | None = None,
-    maxwidth: str | None = None,
-    maxheight: str | None = None,
-    format: str = "json",  # noqa: A002 - the standard's name
+    url: Annotated[str | None, Query(description="Whole, of a map, a dataset, a widget or a frozen map.")] = None,
+    maxwidth: Side = None,
+    maxheight: Side = None,
+    format: Annotated[str, Query(description="json or xml")] = "json",  # noqa: A002 - the standard's name
 ) -> Response:
     """An `<iframe>` with the map that `url` shows, its title and its picture; parameters of others are passed over."""
     if format not in ("json", "xml"):

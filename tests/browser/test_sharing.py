@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -16,9 +14,10 @@ from playwright.sync_api import expect
 from wordpresses import FOLDER, MISSING, PHP, embed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from playwright.sync_api import Browser, Locator, Page
+    from newspaper import Host
+    from playwright.sync_api import Locator
 
 pytestmark = pytest.mark.browser
 
@@ -32,49 +31,6 @@ for (const name of ["ready", "change", "select"])
 """
 AWKWARD = """">'<script>broken = 1</script></textarea> & &lt; [a](b) 🔥👩‍🚒 سرقات"""
 MISSING_PICTURE = ("status of 404",)  # where no pictures are drawn
-
-
-class Host:
-    """A page of others, on `localhost` while the map is on 127.0.0.1."""
-
-    def __init__(self, browser: Browser) -> None:
-        self.browser = browser
-        self.body = ""
-        host = self
-
-        class Answer(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(200)
-                self.send_header("Content-Type", "text/html; charset=utf-8")
-                self.end_headers()
-                self.wfile.write(f"<!doctype html><html lang=en><title>News</title><body>{host.body}".encode())
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://localhost:{self.server.server_port}/"
-
-    def open(self, body: str, **context: Any) -> Page:
-        self.body = body
-        page = self.browser.new_context(viewport={"width": 900, "height": 700}, locale="en-GB", **context).new_page()
-        page.set_default_timeout(60_000)
-        page.goto(self.url)
-        return page
-
-
-@pytest.fixture
-def host(browser: Browser, built_viewer: Any) -> Iterator[Host]:
-    assert built_viewer
-    host = Host(browser)
-    before = list(browser.contexts)
-    yield host
-    for context in browser.contexts:
-        if context not in before:
-            context.close()
-    host.server.shutdown()
-    host.server.server_close()
 
 
 def open_dialog(viewer: Any) -> Locator:

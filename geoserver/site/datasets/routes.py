@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
 import orjson
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from geoserver.access import view_of
 from geoserver.catalog.city_words import offered_languages
@@ -53,9 +53,10 @@ if TYPE_CHECKING:
     from geoserver.site.datasets.known import Known, Reading
     from geoserver.site.previews import Picture
 
-__all__ = ["router"]
+__all__ = ["feed_router", "router"]
 
 router = APIRouter(tags=["site"], include_in_schema=False)
+feed_router = APIRouter(tags=["layers"])  # for programs, and so in the description of the API
 
 _CHECKED = "public, max-age=0, must-revalidate"
 _HTML = "text/html; charset=utf-8"
@@ -171,9 +172,27 @@ async def feed_dataset(request: Request, layer_id: str) -> Response:
     return _answer(request, view, body, _ATOM, {})
 
 
-@router.get("/layers/{layer_id}/changes.atom")
-async def feed_newcomers(request: Request, layer_id: str) -> Response:
-    """Rows that are new under a filter."""
+@feed_router.get(
+    "/layers/{layer_id}/changes.atom",
+    summary="A feed of rows that are new under a filter",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The latest hundred rows of the last thirty days.",
+            "content": {"application/atom+xml": {}},
+        },
+        304: {"description": "The client has it already."},
+    },
+)
+async def feed_newcomers(  # noqa: PLR0917 - FastAPI passes them by name
+    request: Request,
+    layer_id: str,
+    filter: Annotated[str | None, Query(description="CQL2 text.")] = None,  # noqa: A002, ARG001 - these stand in the
+    time: Annotated[str | None, Query(description="First and last day, with a slash between.")] = None,  # noqa: ARG001
+    area: Annotated[str | None, Query(description="As in the page's address.")] = None,  # noqa: ARG001
+    lang: Annotated[str | None, Query(description="Of its words.")] = None,  # noqa: ARG001 - description alone
+) -> Response:
+    """Rows that are new under a filter, each with its place and a link to it on the map."""
     view, dress = _begin(request)
     layer, status = await view.layer(layer_id)
     if not layer.has_rows:

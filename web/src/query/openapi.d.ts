@@ -526,6 +526,30 @@ export interface components {
             value: components["schemas"]["Scalar"];
         };
         /**
+         * FreezeWish
+         * @description A map to be frozen.
+         */
+        FreezeWish: {
+            /**
+             * Everybody
+             * @description Keep what everybody may see alone, whatever you may see, so that all may see it.
+             * @default false
+             */
+            everybody?: boolean;
+            /**
+             * Link
+             * @description The address of the map, or what stands in it from `?` on.
+             * @example ?layers=crime&filter.crime=category%20=%20'burglary'
+             */
+            link: string;
+            /**
+             * Title
+             * @description What it is called; else the titles of its layers.
+             * @default
+             */
+            title?: string;
+        };
+        /**
          * GrantEntry
          * @description What a key may do with some layers.
          */
