@@ -64,7 +64,44 @@ def _fit(entry: Mapping[str, Any], one: Frozen, counts: Mapping[str, Mapping[str
     if "fields" in entry:
         made["downloads"] = []
         made["fields"] = [_fit_field(field, counts.get(field["name"], {})) for field in entry["fields"]]
+        made["legend"] = _fit_legend(entry["legend"], made["fields"], counts)
     return made
+
+
+def _fit_legend(
+    entries: Sequence[Mapping[str, Any]],
+    fields: Sequence[Mapping[str, Any]],
+    counts: Mapping[str, Mapping[str, Any]],
+) -> list[Mapping[str, Any]]:
+    """The classes of which there are rows; all of them where that is not known, or there are none."""
+    left = {
+        field["title"]: {row["value"] for row in counts[field["name"]]["choices"]}
+        for field in fields
+        if "choices" in counts.get(field["name"], {})
+    }
+    listed = {value for entry in entries for value in _list_values(entry)}
+    made = []
+    for entry in entries:
+        found, values = left.get(entry.get("title", "")), _list_values(entry)
+        if found is None or (not values and found - listed):
+            made.append(entry)
+        elif kept := [value for value in values if value in found]:
+            made.append(_narrow(entry, values, kept))
+    return made or list(entries)
+
+
+def _list_values(entry: Mapping[str, Any]) -> list[Any]:
+    value = entry.get("value")
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _narrow(entry: Mapping[str, Any], values: Sequence[Any], kept: Sequence[Any]) -> Mapping[str, Any]:
+    """An entry for some of its values: the names of the others go, where each value has its own."""
+    names = str(entry["label"]).split(", ")
+    if len(kept) == len(values) or len(names) != len(values):
+        return entry
+    label = ", ".join(name for name, value in zip(names, values, strict=True) if value in kept)
+    return {**entry, "label": label, "value": list(kept)}
 
 
 def _fit_field(field: Mapping[str, Any], counts: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from geoserver.freezing.changes import name_version
 from geoserver.freezing.documents import ARCHIVE, build_citation, build_tilejsons, fit_style, gather_languages
 from geoserver.freezing.frame import build_frame, find_deepest, find_home, show_home
 from geoserver.freezing.order import Frozen, Order, Sight, TooLargeError
-from geoserver.freezing.store import digest_file
+from geoserver.freezing.store import STOPPED, digest_file
 from geoserver.freezing.tiles import Drawn, Tiles
 from geoserver.mapstates import Camera
 from geoserver.tasks import do_together
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from geoserver.freezing.store import Making, Store
     from geoserver.settings import Settings
 
-__all__ = ["make"]
+__all__ = ["REASONS", "make"]
 
 log = logging.getLogger("geoserver")
 
@@ -56,21 +56,30 @@ _FORMAT = GeoParquet("snappy")
 _WORK = f"{ARCHIVE}.work"  # where tiles are kept until all of them are made
 
 
+# Why one failed, which its status tells in the languages of the page: with these very words (web/src/messages).
+_DISK = "It cannot be written: the disk of the server may be full. Whoever runs it can make room."
+_FAILED = "It could not be made; the log of the server says why."
+_LARGE = "It takes more than {most} MiB; narrow the filter or the area, or show fewer layers."
+_ROLE = "The server's role may not make tables; its operator can grant that."
+_DATABASE = "The database cannot be reached; try again in a few seconds."
+REASONS = (STOPPED, _DISK, _FAILED, _LARGE, _ROLE, _DATABASE)
+
+
 async def make(store: Store, making: Making, order: Order, url: str, settings: Settings) -> None:
     """Make the frozen map, and tell how far it is; what goes wrong is told, too, and leaves nothing behind."""
     try:
         await _wait_for_turn(store, making, order, url, settings)
     except asyncio.CancelledError:
-        store.fail(making, "The server was stopped while it was made; freeze the map once more.")
+        store.fail(making, STOPPED)
         raise
     except (OSError, SetupError):  # with paths of this machine, which are for its log alone
         log.exception("The map %s cannot be written", making.id)
-        store.fail(making, "It cannot be written: the disk of the server may be full. Whoever runs it can make room.")
+        store.fail(making, _DISK)
     except (GeoserverError, TooLargeError) as error:
         store.fail(making, str(error))
     except Exception:
         log.exception("The map %s could not be frozen", making.id)
-        store.fail(making, "It could not be made; the log of the server says why.")
+        store.fail(making, _FAILED)
     finally:
         making.close()
 
@@ -113,9 +122,9 @@ class _Work:
                 return await self._write(frozen)
         except psycopg.errors.InsufficientPrivilege as error:
             log.warning("No map can be frozen: %s (GRANT CREATE ON SCHEMA layers)", error)
-            raise UnavailableError("The server's role may not make tables; its operator can grant that.") from error
+            raise UnavailableError(_ROLE) from error
         except psycopg.Error as error:
-            raise UnavailableError("The database cannot be reached; try again in a few seconds.") from error
+            raise UnavailableError(_DATABASE) from error
         finally:
             await self.database.close()
 
@@ -258,9 +267,7 @@ class _Work:
         whole = {name: size for name, size in sizes.items() if not name.startswith(f"{ARCHIVE}.")}
         if sum(whole.values()) + (0 if ARCHIVE in whole else sizes.get(_WORK, 0)) > self.order.most_bytes:
             most = self.order.most_bytes >> 20
-            raise TooLargeError(
-                f"It takes more than {most:,} MiB; narrow the filter or the area, or show fewer layers."
-            )
+            raise TooLargeError(_LARGE.format(most=f"{most:,}"))
 
     async def _build_manifest(
         self, frozen: Sequence[Frozen], tiles: Tiles, rows: dict[str, dict[str, Any]]

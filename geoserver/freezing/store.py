@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-__all__ = ["AT_ONCE", "Making", "Store", "digest_file"]
+__all__ = ["AT_ONCE", "STOPPED", "Making", "Store", "digest_file"]
 
 AT_ONCE = 2  # that are made at the same time, by all processes
 _ID = re.compile(r"[a-z2-7]{12}")
 _FORGOTTEN = 86_400  # seconds after which it is of no use to say why one failed
 _BLOCK = 1 << 20
-_STOPPED = "The server was stopped while it was made; freeze the map once more."
+STOPPED = "The server was stopped while it was made; freeze the map once more."
 
 
 @dataclass(slots=True)
@@ -109,7 +109,7 @@ class Store:
         if (lock := _lock(folder / "lock")) is None:
             return told
         try:  # it is not locked: whoever made it is no more, unless it has just been put in its place
-            return None if self.find(frozen_id) else {**told, "state": "failed", "error": _STOPPED}
+            return None if self.find(frozen_id) else {**told, "state": "failed", "error": STOPPED}
         finally:
             os.close(lock)
 
@@ -228,7 +228,7 @@ class Store:
                     shutil.rmtree(folder, ignore_errors=True)
                 elif told["state"] != "failed":
                     shutil.rmtree(folder / "public", ignore_errors=True)
-                    _write(status, {**told, "state": "failed", "error": _STOPPED})
+                    _write(status, {**told, "state": "failed", "error": STOPPED})
             finally:
                 os.close(lock)
 

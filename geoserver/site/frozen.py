@@ -15,6 +15,9 @@ from fastapi import APIRouter, Body, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
 
 from geoserver.access import BY_CALLER, PRIVATE, access_of, view_of
+from geoserver.catalog.city_words import offered_languages
+from geoserver.catalog.languages import page_language
+from geoserver.catalog.sentences import say_sentence
 from geoserver.database.copies import drop_left
 from geoserver.errors import (
     ForbiddenError,
@@ -28,7 +31,7 @@ from geoserver.etags import build_etag, is_known
 from geoserver.freezing import Store, make
 from geoserver.freezing.changes import Asking, Changes
 from geoserver.freezing.seeing import is_public, may_see
-from geoserver.site.answers import site_of
+from geoserver.site.answers import site_of, stated_language
 from geoserver.site.city import PICTURE
 from geoserver.site.frozen_folder import build_zip, find_built, find_sprite, render_page
 from geoserver.site.frozen_orders import (
@@ -318,6 +321,10 @@ def _read_status(request: Request, frozen_id: str) -> dict[str, Any] | None:
     here = f"{site_of(request)}/frozen/{frozen_id}"
     private = store.read_private(frozen_id) or {"base": {}, "layers": {}}
     told["everybody"] = is_public(view_of(request.app.state.services, request.scope), _all_seen(private))
+    if told.get("error"):
+        offered = offered_languages(request.app.state.services.live.current.city)
+        language = page_language(stated_language(request), request.headers.getlist("accept-language"), offered)
+        told["error"] = say_sentence(told["error"], language)[0]
     return {"error": None, **told, "address": f"{here}/", "status": f"{here}/status.json"}
 
 

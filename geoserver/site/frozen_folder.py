@@ -151,12 +151,11 @@ def _render_readme(manifest: Mapping[str, Any]) -> str:
 
 
 def _render_licences(manifest: Mapping[str, Any]) -> str:
+    words = read_messages("readme", manifest["language"])
     found = [find_licence(part) for part in _list_licences(manifest)]
     data = "".join(f"    {licence.title} {licence.url}\n" for licence in found)
-    return (
-        f"The data, of {manifest['attribution'] or 'an unknown source'}:\n\n{data}\n"
-        "The letters in fonts/: the licences beside them. The program in assets/:\n\n" + _read_own_licence()
-    )
+    source = words["data_of"].replace("{source}", manifest["attribution"] or words["unknown"])
+    return f"{source}\n\n{data}\n{words['parts']}\n\n{_read_own_licence()}"
 
 
 def _list_licences(manifest: Mapping[str, Any]) -> list[str]:

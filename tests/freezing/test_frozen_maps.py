@@ -309,3 +309,12 @@ def test_a_map_that_says_no_place_opens_on_the_rows_that_were_frozen(anyone: Tes
         assert city["home"]["bounds"] == pytest.approx(list(box or ()), abs=0.01)
     live = anyone.get("/static/place.json", params={"layers": "crime", "filter.crime": "district = 'Vrá'"})
     assert manifest["city"]["home"] == live.json()
+
+
+def test_the_legend_has_the_classes_alone_of_which_there_are_rows(manifest: dict[str, Any]) -> None:
+    labels = {
+        language: [entry["label"] for entry in told["details"]["crime"]["legend"]]
+        for language, told in manifest["languages"].items()
+    }
+    assert labels["en"] == ["Burglary"]
+    assert {len(found) for found in labels.values()} == {1}

@@ -303,6 +303,12 @@ export const sentences = {
   gpx_fields: "GPX hat keine eigenen Felder: Sie sind Erweiterungen, die wenige Geräte zeigen.",
   gpx_texts: "Zeilenumbrüche in Texten sind Leerzeichen; viele Programme lesen ganze Zahlen mit mehr als 9 Stellen falsch.",
   gpx_types: "Programme raten, welcher Art ein Feld ist: Texte aus Ziffern halten sie für Zahlen.",
+  frozen_stopped: "Der Server wurde währenddessen angehalten; die Karte bitte noch einmal einfrieren.",
+  frozen_disk: "Sie lässt sich nicht schreiben: Der Speicher des Servers ist vielleicht voll. Wer ihn betreibt, kann Platz schaffen.",
+  frozen_failed: "Sie ließ sich nicht anfertigen; im Protokoll des Servers steht, warum.",
+  frozen_large: "Sie braucht mehr als {most} MiB; den Filter oder das Gebiet enger fassen oder weniger Ebenen zeigen.",
+  frozen_role: "Die Rolle des Servers darf keine Tabellen anlegen; wer ihn betreibt, kann das erlauben.",
+  frozen_database: "Die Datenbank ist nicht erreichbar; in einigen Sekunden noch einmal versuchen.",
   left_empty: "{why}; leer gelassen",
   all_finite: "Zahlen, die nicht endlich sind, und Zeitpunkte außerhalb der Jahre 1 bis 9999 sind leer.",
   nowhere: "keine Position",
@@ -370,6 +376,8 @@ export const readme = {
   look_at: "und http://127.0.0.1:8000/ im Browser öffnen. Ein weiterer Server ist nicht nötig, und niemand wird gefragt.",
   inside:
     "Die Zeilen liegen in data/ als GeoParquet (DuckDB, QGIS, Python, R), die Kacheln als PMTiles. manifest.json beschreibt alles, mit dem SHA-256 jeder Datei.",
+  data_of: "Die Daten, Quelle: {source}",
+  parts: "Die Schriften in fonts/: Ihre Lizenzen liegen daneben. Das Programm in assets/:",
 };
 
 /** What the page says about files; it fetches this table with the first look at a download. */

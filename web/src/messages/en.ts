@@ -290,6 +290,12 @@ export const sentences = {
   gpx_fields: "GPX has no fields of its own: they are extensions, which few devices show.",
   gpx_texts: "Line breaks in texts are blanks; many programs read whole numbers of more than 9 digits wrongly.",
   gpx_types: "Programs guess the types of fields: they take texts of digits for numbers.",
+  frozen_stopped: "The server was stopped while it was made; freeze the map once more.",
+  frozen_disk: "It cannot be written: the disk of the server may be full. Whoever runs it can make room.",
+  frozen_failed: "It could not be made; the log of the server says why.",
+  frozen_large: "It takes more than {most} MiB; narrow the filter or the area, or show fewer layers.",
+  frozen_role: "The server's role may not make tables; its operator can grant that.",
+  frozen_database: "The database cannot be reached; try again in a few seconds.",
   left_empty: "{why}, left empty",
   all_finite: "Numbers that are not finite and times outside the years 1 to 9999 are empty.",
   nowhere: "no position",
@@ -357,6 +363,8 @@ export const readme = {
   look_at: "and open http://127.0.0.1:8000/ in a browser. It needs no other server, and asks nobody anything.",
   inside:
     "The rows are in data/, as GeoParquet (DuckDB, QGIS, Python, R); the tiles as PMTiles. manifest.json tells of all of it, with the SHA-256 of every file.",
+  data_of: "The data, of {source}",
+  parts: "The letters in fonts/: the licences beside them. The program in assets/:",
 };
 
 /** What the page says about files; it fetches this table with the first look at a download. */

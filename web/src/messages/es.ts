@@ -302,6 +302,12 @@ export const sentences = {
   gpx_fields: "GPX no tiene campos propios: son extensiones, que pocos dispositivos muestran.",
   gpx_texts: "Los saltos de línea en los textos son espacios; muchos programas leen mal los números enteros de más de 9 cifras.",
   gpx_types: "Los programas adivinan el tipo de los campos: toman por números los textos hechos de cifras.",
+  frozen_stopped: "El servidor se detuvo mientras se hacía; congele el mapa otra vez.",
+  frozen_disk: "No se puede escribir: quizá el disco del servidor esté lleno. Quien lo administra puede hacer sitio.",
+  frozen_failed: "No se pudo hacer; el registro del servidor dice por qué.",
+  frozen_large: "Ocupa más de {most} MiB; reduzca el filtro o la zona, o muestre menos capas.",
+  frozen_role: "El rol del servidor no puede crear tablas; quien lo administra puede concederlo.",
+  frozen_database: "No se puede llegar a la base de datos; inténtelo de nuevo en unos segundos.",
   left_empty: "{why}; se dejó vacío",
   all_finite: "Los números no finitos y las horas fuera de los años 1 a 9999 están vacíos.",
   nowhere: "sin posición",
@@ -369,6 +375,8 @@ export const readme = {
   look_at: "y abra http://127.0.0.1:8000/ en un navegador. No necesita otro servidor ni consulta a nadie.",
   inside:
     "Las filas están en data/, como GeoParquet (DuckDB, QGIS, Python, R); las teselas, como PMTiles. manifest.json lo describe todo, con el SHA-256 de cada archivo.",
+  data_of: "Los datos, fuente: {source}",
+  parts: "Las letras de fonts/: sus licencias están al lado. El programa de assets/:",
 };
 
 /** What the page says about files; it fetches this table with the first look at a download. */

@@ -305,6 +305,12 @@ export const sentences = {
   gpx_texts:
     "Les sauts de ligne dans les textes sont des espaces ; beaucoup de logiciels lisent mal les nombres entiers de plus de 9 chiffres.",
   gpx_types: "Les programmes devinent le type des champs : ils prennent les textes faits de chiffres pour des nombres.",
+  frozen_stopped: "Le serveur a été arrêté pendant sa création ; figez la carte encore une fois.",
+  frozen_disk: "Elle ne peut pas être écrite : le disque du serveur est peut-être plein. Son exploitant peut faire de la place.",
+  frozen_failed: "Elle n’a pas pu être créée ; le journal du serveur dit pourquoi.",
+  frozen_large: "Elle prend plus de {most} Mio ; réduisez le filtre ou la zone, ou montrez moins de couches.",
+  frozen_role: "Le rôle du serveur n’a pas le droit de créer des tables ; son exploitant peut l’accorder.",
+  frozen_database: "La base de données est injoignable ; réessayez dans quelques secondes.",
   left_empty: "{why} ; laissé vide",
   all_finite: "Les nombres qui ne sont pas finis et les heures hors des années 1 à 9999 sont vides.",
   nowhere: "pas de position",
@@ -372,6 +378,8 @@ export const readme = {
   look_at: "puis ouvrez http://127.0.0.1:8000/ dans un navigateur. Aucun autre serveur n’est nécessaire ni interrogé.",
   inside:
     "Les lignes sont dans data/, en GeoParquet (DuckDB, QGIS, Python, R) ; les tuiles en PMTiles. manifest.json décrit le tout, avec le SHA-256 de chaque fichier.",
+  data_of: "Les données, source : {source}",
+  parts: "Les caractères dans fonts/ : leurs licences se trouvent à côté. Le programme dans assets/ :",
 };
 
 /** What the page says about files; it fetches this table with the first look at a download. */

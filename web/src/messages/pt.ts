@@ -303,6 +303,12 @@ export const sentences = {
   gpx_fields: "GPX não tem campos próprios: são extensões, que poucos aparelhos mostram.",
   gpx_texts: "As quebras de linha nos textos são espaços; muitos programas leem mal números inteiros com mais de 9 algarismos.",
   gpx_types: "Os programas adivinham o tipo dos campos: tomam por números os textos feitos de algarismos.",
+  frozen_stopped: "O servidor foi parado enquanto era feito; congele o mapa mais uma vez.",
+  frozen_disk: "Não pode ser escrito: o disco do servidor talvez esteja cheio. Quem o gere pode libertar espaço.",
+  frozen_failed: "Não pôde ser feito; o registo do servidor diz porquê.",
+  frozen_large: "Ocupa mais de {most} MiB; restrinja o filtro ou a área, ou mostre menos camadas.",
+  frozen_role: "A função do servidor não pode criar tabelas; quem o gere pode permiti-lo.",
+  frozen_database: "Não se chega à base de dados; tente de novo dentro de alguns segundos.",
   left_empty: "{why}; deixado vazio",
   all_finite: "Os números não finitos e as horas fora dos anos 1 a 9999 estão vazios.",
   nowhere: "sem posição",
@@ -370,6 +376,8 @@ export const readme = {
   look_at: "e abra http://127.0.0.1:8000/ num navegador. Não precisa de outro servidor, nem consulta ninguém.",
   inside:
     "As linhas estão em data/, como GeoParquet (DuckDB, QGIS, Python, R); os mosaicos, como PMTiles. manifest.json descreve tudo, com o SHA-256 de cada ficheiro.",
+  data_of: "Os dados, fonte: {source}",
+  parts: "As letras em fonts/: as licenças estão ao lado. O programa em assets/:",
 };
 
 /** What the page says about files; it fetches this table with the first look at a download. */
