@@ -25,9 +25,9 @@ LEVELS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 BURGLARIES = "/?layers=crime&filter.crime=" + quote("category IN ('burglary')")
 NOTES = """
-window.heard = [];
+window.notes = [];
 for (const name of ["ready", "change", "select"])
-  addEventListener("city-map-" + name, (event) => heard.push([name, event.detail]));
+  addEventListener("city-map-" + name, (event) => notes.push([name, event.detail]));
 """
 AWKWARD = """">'<script>broken = 1</script></textarea> & &lt; [a](b) 🔥👩‍🚒 سرقات"""
 MISSING_PICTURE = ("status of 404",)  # where no pictures are drawn
@@ -181,7 +181,7 @@ def test_the_pasted_script_shows_the_map_and_without_scripts_the_link(
     dialog.get_by_label("For", exact=True).select_option("script")
     text = dialog.get_by_role("textbox", name="Text to paste").input_value()
     page = host.open(f"<script>{NOTES}</script>{text}")
-    page.wait_for_function("heard.some(([name]) => name === 'ready')")
+    page.wait_for_function("notes.some(([name]) => name === 'ready')")
     expect(page.frame_locator("city-map iframe").locator("#map[data-state=idle]")).to_be_visible()
     expect(page.locator("city-map > a > img")).to_be_hidden()
     still = host.open(text, java_script_enabled=False)
@@ -194,13 +194,13 @@ def test_the_element_tells_the_page_what_is_chosen_and_is_steered_by_it(server: 
         f"<script>{NOTES}</script><script src='{server.url}/element.js'></script>"
         f"<city-map server='{server.url}' query='?layers=crime' title='Crime' theme='dark'></city-map>"
     )
-    page.wait_for_function("heard.some(([name, told]) => name === 'change' && told.counts.crime > 0)")
-    before = page.evaluate("heard.length")
+    page.wait_for_function("notes.some(([name, told]) => name === 'change' && told.counts.crime > 0)")
+    before = page.evaluate("notes.length")
     page.evaluate(
         """document.querySelector('city-map').query = "?layers=crime&filter.crime=category IN ('burglary')" """
     )
-    page.wait_for_function(f"heard.slice({before}).some(([name, told]) => name === 'change' && told.filters.crime)")
-    told = page.evaluate("heard.at(-1)[1]")
+    page.wait_for_function(f"notes.slice({before}).some(([name, told]) => name === 'change' && told.filters.crime)")
+    told = page.evaluate("notes.at(-1)[1]")
     assert "burglary" in told["filters"]["crime"]
     assert "burglary" in page.evaluate("document.querySelector('city-map').query")
     figure = page.locator("city-map figure")
@@ -219,8 +219,8 @@ def test_the_element_believes_nobody_but_its_own_frame(server: Any, host: Host) 
         f"<script>{NOTES}</script><script src='{server.url}/element.js'></script>"
         f"<city-map server='{server.url}' query='?layers=crime'></city-map><iframe id=other srcdoc=''></iframe>"
     )
-    page.wait_for_function("heard.some(([name]) => name === 'ready')")
-    page.evaluate("heard.length = 0")
+    page.wait_for_function("notes.some(([name]) => name === 'ready')")
+    page.evaluate("notes.length = 0")
     lies = "{source: 'city-map', event: 'select', detail: {layer: 'lies'}}"
     page.evaluate(f"postMessage({lies}, '*')")
     page.evaluate(
@@ -229,7 +229,7 @@ def test_the_element_believes_nobody_but_its_own_frame(server: Any, host: Host) 
     )
     page.wait_for_function("window.done")
     page.wait_for_timeout(200)
-    assert not [told for _, told in page.evaluate("heard") if told and told.get("layer") == "lies"]
+    assert not [told for _, told in page.evaluate("notes") if told and told.get("layer") == "lies"]
     for source in ("javascript:alert(1)", "data:text/html,x", ""):
         page.evaluate("source => document.querySelector('city-map').setAttribute('src', source)", source)
     expect(page.locator("city-map iframe[src^='javascript'], city-map iframe[src^='data']")).to_have_count(0)
