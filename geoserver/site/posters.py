@@ -37,11 +37,12 @@ class _Kind:
     map: tuple[int, int]
     size: tuple[int, int]
     ratios: tuple[int, ...]
+    back: int  # zooms that a place in the address is looked at from further away (web/src/embed/options.ts)
 
 
 _KINDS = (
-    _Kind("narrow", 520, (390, 360), (430, 460), (1, 2)),
-    _Kind("wide", 0, (760, 400), (960, 480), (1, 2)),
+    _Kind("narrow", 520, (390, 360), (430, 460), (1, 2), 1),
+    _Kind("wide", 0, (760, 400), (960, 480), (1, 2), 0),
 )
 
 
@@ -60,8 +61,7 @@ def list_posters(state: MapState, site: str, place: Place) -> list[dict[str, str
     found = []
     for base, preferred in bases.items():
         for kind in _KINDS:
-            camera = _fit(place, kind)[0] if isinstance(place, Bounds) else place
-            there = replace(state, camera=camera)
+            there = replace(state, camera=_look(place, kind))
             addresses = {
                 ratio: f"{site}/{there.picture(kind.size, style=base, ratio=ratio, ending='webp')}"
                 for ratio in kind.ratios
@@ -89,6 +89,12 @@ def find_sheets(place: Place) -> str:
         lines.append(f"--{kind.name}-w:{width / across:.4f};--{kind.name}-h:{width / down:.4f};")
         lines.append(f"--{kind.name}-r:{width / height:.4f};")
     return "".join(lines)
+
+
+def _look(place: Place, kind: _Kind) -> Camera | None:
+    if isinstance(place, Bounds):
+        return _fit(place, kind)[0]
+    return place and replace(place, zoom=max(round(place.zoom - kind.back, 3), 0))
 
 
 def _fit(bounds: Bounds, kind: _Kind) -> tuple[Camera, tuple[float, float]]:

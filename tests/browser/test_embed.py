@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -137,6 +139,18 @@ def test_without_a_script_there_is_a_picture_with_what_is_to_be_known(host: Host
     )
     assert len([url for url in host.of("static/light/") if "/960x480.webp?layers=crime" in url]) == 1
     page.screenshot(path=output / "embed-no-script.png")
+
+
+@pytest.mark.parametrize("place", ["&map=13/45.2/-28.6", "#13/45.2/-28.6"])
+def test_a_narrow_widget_looks_at_its_place_from_one_zoom_further_away(host: Host, place: str) -> None:
+    wide = drawn(host.open(host.frame(BURGLARIES + place)))
+    narrow = drawn(host.open(host.frame(BURGLARIES + place), **PHONE))
+    for frame, zoom, size in ((wide, 13, "960x480"), (narrow, 12, "430x460")):
+        expect(frame.get_by_role("link", name="Open the full map")).to_have_attribute(
+            "href", re.compile(rf"map={zoom}/45\.2")
+        )
+        if "map" in place:  # servers do not see what stands behind #
+            assert any(f"/-28.6,45.2,{zoom}/{size}" in unquote(url) for url in host.of("static/light/"))
 
 
 def test_without_webgl_there_is_the_table(host: Host, output: Path) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 LEVELS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 BURGLARIES = "/?layers=crime&filter.crime=" + quote("category IN ('burglary')")
 NOTES = """
 window.notes = [];
@@ -187,6 +187,25 @@ def test_the_pasted_script_shows_the_map_and_without_scripts_the_link(
     still = host.open(text, java_script_enabled=False)
     assert asked_by(still.locator("city-map a").get_attribute("href") or "")["layers"] == "crime"
     expect(still.get_by_text("Source: City of Antillia")).to_be_visible()
+
+
+@pytest.mark.parametrize("kind", ["iframe", "script", "element"])
+def test_on_a_phone_what_is_pasted_has_room_for_its_map_and_shows_as_much_of_the_city(
+    open_viewer: Callable[..., Any], host: Host, kind: str
+) -> None:
+    viewer = open_viewer(f"{BURGLARIES}&map=12.5/45.2/-28.6")
+    dialog = open_dialog(viewer)
+    dialog.get_by_label("For", exact=True).select_option(kind)
+    text = dialog.get_by_role("textbox", name="Text to paste").input_value()
+    page = host.open(text, **PHONE)
+    found = page.frame_locator("iframe")
+    expect(found.locator("#map[data-state=idle]")).to_be_visible()
+    seen = page.evaluate("document.documentElement.scrollWidth")
+    assert seen == PHONE["viewport"]["width"]
+    size = found.locator("#map").evaluate("map => [map.offsetWidth, map.offsetHeight]")
+    assert min(size) > 200, size
+    whole = str(found.get_by_role("link", name="Open the full map").get_attribute("href"))
+    assert asked_by(whole)["map"].startswith("11.5/")
 
 
 def test_the_element_tells_the_page_what_is_chosen_and_is_steered_by_it(server: Any, host: Host) -> None:

@@ -20,7 +20,7 @@ const HIGHEST = 4000;
 const SHEET = `
 :host { display: block; position: relative; }
 :host([hidden]) { display: none; }
-figure { position: relative; margin: 0; overflow: hidden; }
+figure { position: relative; width: 100%; min-height: inherit; margin: 0; overflow: hidden; }
 iframe { position: absolute; inset: 0; width: 100%; height: 100%; border: 0; visibility: hidden; }
 slot { display: block; height: 100%; overflow: hidden; }
 img { display: block; width: 100%; height: 100%; object-fit: cover; }

@@ -4,7 +4,7 @@ import "../map/map.css";
 import "../dress/tokens.css";
 import "../ui/style.css";
 import "./embed.css";
-import { parseOptions } from "./options.ts";
+import { NARROW, parseOptions, stepBack } from "./options.ts";
 import Widget from "./Widget.svelte";
 import { readWords } from "./words.ts";
 
@@ -15,10 +15,11 @@ const say = readWords(document);
 async function show(): Promise<void> {
   const frozen = options.frozen ? await (await import("./frozen.ts")).openMap(options.frozen, state) : undefined;
   const picture = target.querySelector("picture");
+  const look = matchMedia(`(max-width: ${NARROW}px)`).matches ? stepBack : String;
   target.replaceChildren();
   mount(Widget, {
     target,
-    props: { options, frozen, search: frozen?.search ?? state, hash: location.hash, say, picture },
+    props: { options, frozen, search: look(frozen?.search ?? state), hash: look(location.hash), say, picture },
   });
 }
 

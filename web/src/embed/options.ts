@@ -39,6 +39,18 @@ export function parseOptions(search: string): { options: Options; state: string 
   return { options, state: strip(search) };
 }
 
+/** Widgets up to so many pixels wide are narrow (web/src/embed/embed.css, geoserver/site/posters.py). */
+export const NARROW = 520;
+
+/**
+ * An address whose place (`map=13/45.2/-28.6`, or behind `#`) is seen from one zoom further away. It is chosen on a wide screen,
+ * and half as many pixels shall show as much of the city.
+ */
+export const stepBack = (address: string): string =>
+  address.replace(/([?&]map=|#)(\d+(?:\.\d+)?)(?=\/|%2F)/gi, (_, before: string, zoom: string) => {
+    return before + String(Number(Math.max(Number(zoom) - 1, 0).toFixed(3)));
+  });
+
 /** The state of a map in an address, as it stands there. */
 export function strip(search: string): string {
   const pairs = search.replace(/^\?/, "").split("&");

@@ -25,6 +25,9 @@ export interface Options {
   height: number;
 }
 
+/** Pixels that one as wide as its place is high at least: on a phone its shape alone would leave title and source, and no map. */
+export const HIGH = 400;
+
 /** Pixels that a widget may be wide and high. */
 export const [LEAST, MOST] = [120, 4000];
 

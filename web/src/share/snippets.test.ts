@@ -68,6 +68,15 @@ test("every snippet for a page has the picture, the source, a lazy frame with a 
   }
 });
 
+test("what is as wide as its place is high enough for a map on a phone, and what has pixels is left as it is", () => {
+  const high = "min-height:400px";
+  const pixels = { ...told, size: { width: 500, height: 300 }, options: { ...options, wide: false } };
+  for (const kind of ["iframe", "wordpress", "element"] as const) {
+    assert.ok(writeSnippet(kind, told).join("").includes(high), kind);
+    assert.ok(!writeSnippet(kind, pixels).join("").includes(high), kind);
+  }
+});
+
 const AWKWARD = [
   `"><script>alert('1')</script> & [a](b) *c* \`d\``,
   `</textarea></figure><img src=x onerror=alert(1)>`,

@@ -1,5 +1,5 @@
 /** What is pasted into pages of others. Nothing in it loads a script of anybody else, and every value is escaped. */
-import type { Options } from "./options.ts";
+import { HIGH, type Options } from "./options.ts";
 
 export const KINDS = ["iframe", "script", "wordpress", "element", "markdown", "amp"] as const;
 export type Kind = (typeof KINDS)[number];
@@ -80,7 +80,7 @@ function writeFigure(told: Told, lines: string[], noscript = true): string {
 function writeFrame({ widget, name, size, options }: Told): string {
   const { width, height } = size;
   const ratio = options.shape.replace(":", "/");
-  const style = options.wide ? `border:0;width:100%;height:auto;aspect-ratio:${ratio}` : "border:0;max-width:100%";
+  const style = options.wide ? `border:0;width:100%;height:auto;aspect-ratio:${ratio};min-height:${HIGH}px` : "border:0;max-width:100%";
   return `<iframe${attributes({ src: widget, title: name, width, height, loading: "lazy", allow: "fullscreen", style })}></iframe>`;
 }
 
@@ -90,7 +90,7 @@ const writeScript = ({ site }: Told): string => `<script${attributes({ src: `${s
 function writeElement(told: Told, from: Record<string, string>, inside: string[] = []): string {
   const { options, size, name } = told;
   // With a picture inside it is as high as the map would like to be.
-  const free: Record<string, string> = inside.length ? {} : { ratio: options.shape };
+  const free: Record<string, string> = inside.length ? {} : { ratio: options.shape, style: `min-height:${HIGH}px` };
   const shape: Record<string, string | number> = options.wide ? free : { height: size.height, style: `max-width:${size.width}px` };
   const opening = `<city-map${attributes({ ...from, title: name, ...shape })}>`;
   return inside.length ? [opening, ...inside, "</city-map>"].join("\n") : `${opening}</city-map>`;
