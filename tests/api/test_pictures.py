@@ -351,6 +351,22 @@ def test_a_changed_row_is_another_picture_and_a_closed_layer_is_none(served: Wor
     assert (closed.status, closed.body) == (404, served.ask("/api/layers/stops").body)
 
 
+def test_a_legend_names_what_a_filter_has_chosen(client: TestClient, city_app: FastAPI, monkeypatch: Any) -> None:
+    said: list[str] = []
+    draw = city_app.state.studio.pool.draw
+
+    async def listen(kind: str, order: Any, **more: Any) -> bytes:
+        said.append(order.over)
+        drawn: bytes = await draw(kind, order, **more)
+        return drawn
+
+    monkeypatch.setattr(city_app.state.studio.pool, "draw", listen)
+    ask(client, f"light/{HERE}/302x200.png?{BURGLARIES}&legend=1&lang=de")
+    assert "Gemeldete Straftaten: Einbruch, 6.501 " in said[-1]
+    ask(client, f"light/{HERE}/302x200.png?layers=crime&legend=1&lang=de")
+    assert "Einbruch, " not in said[-1]
+
+
 def test_a_legend_tells_of_the_classes_that_a_filter_leaves_and_of_how_many_rows(client: TestClient) -> None:
     one, none = (
         ask(client, f"light/{HERE}/600x400.png?attribution=0&{BURGLARIES}&{more}") for more in ("legend=1", "")

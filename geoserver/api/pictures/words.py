@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["build_words"]
 
+_NAMED = 3  # values of one choice that are named
+
 
 def build_words(view: View, drawn: Drawn, scene: Scene, picture: Picture) -> str:
     """The SVG that is laid over the map."""
@@ -49,7 +51,9 @@ def _build_section(view: View, one: Shown, scene: Scene, picture: Picture) -> Se
     """Counts of squares where the layer is seen in squares at this zoom, else its own classes."""
     layer, zoom = in_language(one.part.layer, picture.languages), scene.camera.zoom
     words = words_for(layer, picture.languages)
-    title = layer.title if one.count is None else f"{layer.title}: {_write_count(layer, one.count, picture)}"
+    chosen = _name_chosen(layer, one.part.where.tree)
+    count = [_write_count(layer, one.count, picture)] if one.count is not None else []
+    title = f"{layer.title}: {', '.join(chosen + count)}" if chosen or count else layer.title
     counted = styling.list_counts(scene.style, layer.id, zoom, words) if zoom < one.part.features_from else []
     if counted:
         return Section(title, counted)
@@ -66,6 +70,16 @@ def _list_left(entries: Sequence[Mapping[str, Any]], layer: Layer, tree: Node | 
     for entry, chosen, values in told:
         if chosen is None or chosen & set(_as_list(values)) or (values is None and chosen - listed):
             yield entry
+
+
+def _name_chosen(layer: Layer, tree: Node | None) -> list[str]:
+    """What a filter leaves of choices, where it is few, such as "Burglary": else a legend would tell of other rows."""
+    found: list[str] = []
+    for item in layer.fields.values():
+        chosen = (list_chosen(tree, item.name) or frozenset()) if item.filter == "choice" else frozenset()
+        if 0 < len(chosen) <= _NAMED:
+            found += [item.labels.get(text, text) for text in sorted(map(str, chosen))]
+    return found
 
 
 def _as_list(values: Any) -> list[Any]:
