@@ -49,7 +49,7 @@ def dress_frozen(
                 "title": layer["title"],
                 "count": "" if _narrows(widget) else _tell_rows(phrases, layer, manifest["rows"].get(layer["id"])),
                 "attribution": layer["attribution"],
-                "licence": said["under"].replace("{licence}", find_licence(layer["license"]).title),
+                "licence": find_licence(layer["license"]),
                 "page": f"{here}{asked}",
                 "rows": here + rows["file"] if (rows := manifest["rows"].get(layer["id"])) else "",
                 "format": "GeoParquet",

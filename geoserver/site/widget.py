@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 import orjson
 
 from geoserver.catalog.languages import in_language, read_first, read_messages
+from geoserver.catalog.licences import find_licence
 from geoserver.mapstates import Camera, MapState, parse_state
 from geoserver.model import Bounds
 from geoserver.site.phrases import find_phrases
@@ -85,7 +86,7 @@ class Widget:
                     "title": layer.title,
                     "count": _tell_count(said, phrases, layer, status, counts.get(layer.id)) if layer.has_rows else "",
                     "attribution": layer.attribution,
-                    "licence": said["under"].replace("{licence}", layer.license),
+                    "licence": find_licence(layer.license),
                     "page": f"{site}/layers/{quote(layer.id)}?lang={language}",
                     "rows": _find_rows(site, layer, self.state),
                     "format": "CSV",

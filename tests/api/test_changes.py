@@ -144,7 +144,9 @@ def test_changes_in_a_row_become_few_events(served: World) -> None:
         while not told[-1].id.endswith(f"-{last}"):
             told.append(listener.next())
         assert len(told) < 10
-        assert any(change.data["bounds"] for change in told)  # where one was read before its notice came, it may be anywhere
+        assert any(
+            change.data["bounds"] for change in told
+        )  # where one was read before its notice came, it may be anywhere
 
 
 def test_under_a_filter_the_new_count_is_told(served: World) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 BURGLARIES = "layers=crime&filter.crime=" + quote("category='burglary'")
 IDLE = "#map[data-state=idle]"
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 STYLE = "body {margin: 1rem auto; max-width: 45rem; font: 1rem/1.5 serif} iframe {border: 0; width: 100%}"
 LISTENS = "var heard = []; addEventListener('message', event => heard.push(event.data))"
 TEXT = "<p>" + "An article goes on and on. " * 60 + "</p>"

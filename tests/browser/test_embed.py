@@ -11,13 +11,10 @@ from axe_playwright_python.sync_playwright import Axe
 from newspaper import BURGLARIES, IDLE, PHONE, TEXT, Host, drawn, heard, inside
 from playwright.sync_api import expect
 
-from geoserver import assets
-
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-SEVERAL = 10
 NO_WEBGL = (
     "const own = HTMLCanvasElement.prototype.getContext; HTMLCanvasElement.prototype.getContext ="
     " function (kind, ...more) { return /webgl/.test(kind) ? null : own.call(this, kind, ...more) }"
@@ -38,7 +35,9 @@ def test_a_map_is_drawn_in_a_page_of_others(host: Host, output: Path, name: str,
     expect(frame.locator(".count")).to_contain_text(" of ")
     expect(frame.get_by_label("Active filters").get_by_text("Burglary")).to_be_visible()
     expect(frame.get_by_role("link", name="Open the full map")).to_have_attribute("target", "_blank")
-    expect(frame.locator("footer")).to_contain_text("Licence: CC-BY-4.0")
+    licence = frame.locator("footer").get_by_role("link", name="CC BY 4.0")
+    expect(frame.locator("footer")).to_contain_text("Licence: CC BY 4.0")
+    expect(licence).to_have_attribute("href", "https://creativecommons.org/licenses/by/4.0/")
     assert frame.evaluate("document.cookie") == "" if name != "sandboxed" else frame.evaluate("origin") == "null"
     page.screenshot(path=output / f"embed-{name}.png")
 
@@ -105,28 +104,6 @@ def test_it_tells_the_page_around_what_is_shown_and_takes_over_what_that_wants(h
     expect(frame.get_by_role("heading", name="Trees")).to_be_visible()
 
 
-def test_ten_widgets_fetch_each_script_once_and_draw_what_is_seen(host: Host) -> None:
-    page = host.open((host.frame() + TEXT) * SEVERAL)
-    drawn(page)
-    scripts = [url for url in host.of("assets/") if "/embed-" in url and url.endswith(".js")]
-    assert len(host.of("embed?")) == SEVERAL
-    transferred = page.evaluate("0")
-    for frame in page.frames[1:]:
-        frame.wait_for_load_state("load")
-        transferred += frame.evaluate(
-            "performance.getEntriesByType('resource').filter(each => /embed-.*js|maplibre/.test(each.name))"
-            ".reduce((sum, each) => sum + each.transferSize, 0)"
-        )
-    assert len(set(scripts)) == 1
-    sizes = sum((assets.root("web") / url.removeprefix(f"{host.site}/")).stat().st_size for url in set(scripts))
-    assert transferred < 3 * 10**6 > sizes
-    assert [frame.locator("#map").count() for frame in page.frames[1:]].count(1) < SEVERAL
-    last = page.frames[SEVERAL]
-    assert last.locator("picture, main").count()
-    last.frame_element().scroll_into_view_if_needed()
-    last.wait_for_selector(IDLE)
-
-
 def test_without_a_script_there_is_a_picture_with_what_is_to_be_known(host: Host, output: Path) -> None:
     page = host.open(host.frame(), java_script_enabled=False)
     frame = page.frame_locator("iframe")
@@ -134,6 +111,7 @@ def test_without_a_script_there_is_a_picture_with_what_is_to_be_known(host: Host
     expect(frame.locator(".count")).to_contain_text(" of ")
     expect(frame.locator("noscript p")).to_contain_text("needs JavaScript")
     expect(frame.get_by_role("link", name="Open the full map")).to_be_visible()
+    expect(frame.get_by_role("link", name="CC BY 4.0")).to_have_attribute("rel", "license noopener")
     expect(frame.locator("noscript a")).to_have_attribute(
         "href", f"{host.site}/download/crime.csv?filter=category%3D%27burglary%27"
     )
@@ -153,6 +131,36 @@ def test_a_narrow_widget_looks_at_its_place_from_one_zoom_further_away(host: Hos
             assert any(f"/-28.6,45.2,{zoom}/{size}" in unquote(url) for url in host.of("static/light/"))
 
 
+@pytest.mark.parametrize("options", [{}, PHONE], ids=["desk", "phone"])
+def test_a_page_of_others_prints_picture_legend_source_and_licence(
+    host: Host, output: Path, options: dict[str, Any]
+) -> None:
+    page = host.open(f"<p>Text.</p>{host.frame()}", **options)
+    frame = drawn(page)
+    legend = frame.get_by_role("region", name="Legend")
+    expect(legend).to_be_visible()
+    picture = frame.locator("picture img")
+    page.emulate_media(media="print")
+    expect(frame.locator("#map")).to_have_css("visibility", "hidden")
+    expect(picture).to_have_css("object-fit", "contain")  # with what is written at its edge
+    expect(legend.get_by_text("Burglary")).to_be_visible()
+    expect(frame.locator("footer")).to_contain_text("Licence: CC BY 4.0")
+    room = page.locator("iframe").bounding_box()
+    foot = frame.locator("footer").bounding_box()
+    for part in (picture, legend):
+        box = part.bounding_box()
+        assert box
+        assert room
+        assert foot
+        assert room["x"] <= box["x"]
+        assert box["x"] + box["width"] <= room["x"] + room["width"]
+        assert room["y"] <= box["y"]
+        assert box["y"] + box["height"] <= foot["y"] + 1
+    pdf = page.pdf(print_background=True)
+    (output / f"embed-print-{'phone' if options else 'desk'}.pdf").write_bytes(pdf)
+    assert b"/Subtype /Image" in pdf
+
+
 def test_without_webgl_there_is_the_table(host: Host, output: Path) -> None:
     page = host.open("<p>Text.</p>")
     page.add_init_script(NO_WEBGL)
@@ -166,17 +174,6 @@ def test_without_webgl_there_is_the_table(host: Host, output: Path) -> None:
 def test_what_is_not_public_is_named_in_plain_words(host: Host) -> None:
     page = host.open(host.frame("layers=secret"))
     expect(inside(page).get_by_text("Not public, or no longer there: secret")).to_be_visible()
-
-
-def test_the_page_scrolls_on_over_the_map(host: Host) -> None:
-    page = host.open(TEXT[:300] + host.frame() + TEXT * 6)
-    frame = drawn(page)
-    link = frame.get_by_role("link", name="Open the full map").get_attribute("href")
-    page.mouse.move(450, 350)
-    page.mouse.wheel(0, 300)
-    page.wait_for_function("scrollY >= 250")
-    expect(frame.get_by_text("Hold Ctrl and scroll to zoom the map")).to_have_count(1)
-    assert frame.get_by_role("link", name="Open the full map").get_attribute("href") == link
 
 
 def test_a_widget_is_reached_and_left_by_keys(host: Host) -> None:

@@ -48,8 +48,10 @@ export class CityMapElement extends HTMLElement {
   #id = `city-map-${Math.random().toString(36).slice(2)}`;
   /** The state that the map is in, as it says itself. */
   #query: string | null = null;
+  /** What it was told to show since it was opened. */
+  #wanted: string | null = null;
   #ready = false;
-  #wanted = 0;
+  #high = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
@@ -82,7 +84,8 @@ export class CityMapElement extends HTMLElement {
   attributeChangedCallback(name: Name, before: string | null, value: string | null): void {
     if (before === value || !this.isConnected || !this.#figure.hasChildNodes()) return;
     if (name === "height" || name === "ratio") this.#shape();
-    else if (name === "query" && this.#ready && this.src === null) this.#drive(value ?? "");
+    // Before a map is there, its address is the way to say it; where the address is given whole, the map is told.
+    else if (name === "query" && (this.#ready || this.src !== null)) this.#drive(value ?? "");
     else this.#open();
   }
 
@@ -92,8 +95,9 @@ export class CityMapElement extends HTMLElement {
   }
 
   set query(text: string | null) {
-    if (this.#ready) this.#drive(text ?? "");
-    this.#write("query", text);
+    // What is wanted again may not be what is shown any more.
+    if (this.#ready && text === this.getAttribute("query")) this.#drive(text ?? "");
+    else this.#write("query", text);
   }
 
   get src(): string | null {
@@ -143,7 +147,7 @@ export class CityMapElement extends HTMLElement {
 
   #open(): void {
     this.#close();
-    const said = Object.fromEntries(NAMES.map((name) => [name, this.getAttribute(name)])) as Record<Name, string | null>;
+    const said = this.#said();
     this.#widget = widgetOf(said, document.baseURI, HOME, this.#id);
     const slot = document.createElement("slot");
     this.#figure.replaceChildren(slot);
@@ -163,6 +167,10 @@ export class CityMapElement extends HTMLElement {
     this.#shape();
   }
 
+  #said(): Record<Name, string | null> {
+    return Object.fromEntries(NAMES.map((name) => [name, this.getAttribute(name)])) as Record<Name, string | null>;
+  }
+
   /** For who puts nothing between the tags. */
   #picture(source: string): HTMLImageElement {
     const picture = document.createElement("img");
@@ -177,9 +185,9 @@ export class CityMapElement extends HTMLElement {
     clearTimeout(this.#timer);
     this.#figure.replaceChildren();
     this.#figure.classList.remove("ready");
-    this.#frame = this.#widget = this.#query = null;
+    this.#frame = this.#widget = this.#query = this.#wanted = null;
     this.#ready = false;
-    this.#wanted = 0;
+    this.#high = 0;
   }
 
   #ratio(): readonly [number, number] {
@@ -190,7 +198,7 @@ export class CityMapElement extends HTMLElement {
   #shape(): void {
     const { style } = this.#figure;
     const fixed = parseFloat(this.height ?? "");
-    const height = fixed > 0 ? fixed : this.ratio === null ? this.#wanted : 0;
+    const height = fixed > 0 ? fixed : this.ratio === null ? this.#high : 0;
     style.height = height ? `${height}px` : "";
     style.aspectRatio = height ? "" : this.#ratio().join(" / ");
   }
@@ -200,9 +208,17 @@ export class CityMapElement extends HTMLElement {
     this.#figure.classList.add("ready");
   }
 
+  /** Show this as if it had been opened with it: in the same theme. */
   #drive(query: string): void {
     this.#query = query;
-    this.#frame?.contentWindow?.postMessage({ target: OURS, query }, this.#widget!.origin);
+    if (!this.#widget) return;
+    const { origin } = this.#widget;
+    this.#wanted = widgetOf({ ...this.#said(), src: null, server: origin, query }, origin, null, this.#id)!.search;
+    if (this.#ready) this.#tell();
+  }
+
+  #tell(): void {
+    this.#frame?.contentWindow?.postMessage({ target: OURS, query: this.#wanted }, this.#widget!.origin);
   }
 
   /** From our own frame, and from the server that it was loaded from, and from nobody else. */
@@ -214,6 +230,8 @@ export class CityMapElement extends HTMLElement {
     if (event === "ready") {
       this.#ready = true;
       this.#show();
+      // It was told before it could hear, or has been loaded anew.
+      if (this.#wanted !== null) this.#tell();
     }
     if (event === "change") {
       const { query } = (detail ?? {}) as { query?: unknown };
@@ -226,7 +244,7 @@ export class CityMapElement extends HTMLElement {
 
   #resize(height: unknown): void {
     if (typeof height !== "number" || !(height > 0)) return;
-    this.#wanted = Math.min(Math.ceil(height), HIGHEST);
+    this.#high = Math.min(Math.ceil(height), HIGHEST);
     this.#shape();
   }
 }

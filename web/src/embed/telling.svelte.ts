@@ -19,7 +19,8 @@ export function tellChanges(viewer: MapState, bar: Kept, id: string, widget: HTM
     timer = setTimeout(() => {
       if (viewer.status !== "ready") return;
       const counts = viewer.on.flatMap((id) => {
-        const result = viewer.known.result(id);
+        // Until it is counted there is the number of the filter before.
+        const result = viewer.known.counting(id) ? undefined : viewer.known.result(id);
         return result ? [[id, result.count] as const] : [];
       });
       const filters = Object.fromEntries(viewer.on.map((id) => [id, viewer.known.filter(id) ?? ""]).filter(([, text]) => text));
@@ -32,7 +33,7 @@ export function tellChanges(viewer: MapState, bar: Kept, id: string, widget: HTM
     $effect(() => {
       if (viewer.status !== "ready") return;
       messages.tell("ready", {});
-      for (const id of viewer.on) void viewer.known.result(id)?.count;
+      for (const id of viewer.on) void [viewer.known.counting(id), viewer.known.result(id)?.count];
       void viewer.link;
       change();
     });
