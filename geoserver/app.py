@@ -44,8 +44,9 @@ from geoserver.site.answers import Answers
 from geoserver.site.attempts import Attempts
 from geoserver.site.catalogues import build_documents
 from geoserver.site.catalogues import router as catalogue_router
-from geoserver.site.datasets import Reading, feed_router
-from geoserver.site.datasets import router as datasets_router
+from geoserver.site.datasets.known import Reading
+from geoserver.site.datasets.routes import feed_router
+from geoserver.site.datasets.routes import router as datasets_router
 from geoserver.site.embed import router as embed_router
 from geoserver.site.frozen import Freezer
 from geoserver.site.frozen import router as frozen_router

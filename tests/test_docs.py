@@ -16,7 +16,7 @@ from geoserver.cli import app as commands
 from geoserver.ogc.routes import router as ogc_router
 from geoserver.settings import Settings
 from geoserver.site.catalogues import router as catalogue_router
-from geoserver.site.datasets import router as datasets_router
+from geoserver.site.datasets.routes import router as datasets_router
 from geoserver.site.frozen import router as frozen_router
 from geoserver.site.oembed import router as oembed_router
 from geoserver.site.routes import router as site_router

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from geoserver.catalog.city_words import speak
 from geoserver.site.city import PREVIEW
+from geoserver.site.datasets.newcomers import Followed
+from geoserver.site.phrases import find_phrases
 from geoserver.site.wording import describe_counts, entitle
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ __all__ = [
 ]
 
 _TITLED = ("layers", "time", "area")  # beside filters, what gives a map a title of its own
+_FOLLOWED = 3  # layers whose feeds a page tells of
 _OEMBED = (("json", "application/json+oembed"), ("xml", "text/xml+oembed"))
 
 KEPT_PICTURE = "picture.png"  # of a frozen map, in its folder; of the size of every preview
@@ -92,7 +95,24 @@ async def render_head(page: Page, city: City, state: MapState, shown: Sequence[S
         said["og:image"] = f"{page.site}/logo?v={city.logo.digest}"
     lines = [f'<meta property="{name}" content="{html.escape(text)}" />' for name, text in said.items() if text]
     card = ['<meta name="twitter:card" content="summary_large_image" />'] if picture else []
-    return [*lines, *card, *render_discovery(page.site, url, title)]
+    return [*lines, *card, *render_discovery(page.site, url, title), *_render_feeds(page, state, shown)]
+
+
+def _render_feeds(page: Page, state: MapState, shown: Sequence[Shown]) -> list[str]:
+    """Lines that say where the feeds of this map's filters are, for programs that read feeds."""
+    if not state.pairs(*_TITLED) or len(shown) > _FOLLOWED:
+        return []
+    phrases = find_phrases(page.language)
+    feeds = []
+    for layer, status in shown:
+        if layer.has_rows and state.question(layer):
+            filters = {name: text for name, text in state.filters.items() if name == layer.id}
+            feeds.append(Followed(layer, status, replace(state, layers=(layer.id,), filters=filters)))
+    return [
+        f'<link rel="alternate" type="application/atom+xml" title="{html.escape(feed.entitle(phrases))}"'
+        f' href="{html.escape(feed.address(page.site))}" />'
+        for feed in feeds
+    ]
 
 
 def list_picture(picture: Picture, title: str) -> dict[str, str]:

@@ -361,9 +361,9 @@ def test_a_legend_names_what_a_filter_has_chosen(client: TestClient, city_app: F
         return drawn
 
     monkeypatch.setattr(city_app.state.studio.pool, "draw", listen)
-    ask(client, f"light/{HERE}/302x200.png?{BURGLARIES}&legend=1&lang=de")
+    ask(client, f"light/{HERE}/702x400.png?{BURGLARIES}&legend=1&lang=de")
     assert "Gemeldete Straftaten: Einbruch, 6.501 " in said[-1]
-    ask(client, f"light/{HERE}/302x200.png?layers=crime&legend=1&lang=de")
+    ask(client, f"light/{HERE}/702x400.png?layers=crime&legend=1&lang=de")
     assert "Einbruch, " not in said[-1]
 
 

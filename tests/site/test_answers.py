@@ -226,7 +226,7 @@ def test_no_address_and_no_header_breaks_out_of_the_page(client: TestClient) -> 
         blocks = re.compile(r'<script type="application/json" data-address="[^"<>]*">[^<]*</script>\n')
         assert all(json.loads(block.partition(">")[2].rpartition("<")[0]) for block in blocks.findall(body))
         # What is told of this very map, line by line, and nothing that ends a line's attributes.
-        preview = re.compile(r' *<(?:meta property="og:|link rel="alternate" type="[\w/]+\+oembed" ).*\n')
+        preview = re.compile(r' *<(?:meta property="og:|link rel="alternate" type="[\w/+]+" title=").*\n')
         attributes = re.compile(r' *<(?:meta|link)(?: [a-z]+="[^"<>]*")+ />\n')
         assert all(attributes.fullmatch(line) for line in preview.findall(body))
         return blocks.sub("", preview.sub("", body))

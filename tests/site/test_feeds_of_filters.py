@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 from xml.etree import ElementTree
@@ -139,6 +141,18 @@ def test_an_entry_says_what_where_and_when_it_is_and_leads_to_the_map(town: Town
     assert ElementTree.tostring(again) == ElementTree.tostring(feed)
     (elsewhere,) = town.ask().findall("entry", ATOM)
     assert entry.findtext("id", namespaces=ATOM) == elsewhere.findtext("id", namespaces=ATOM)
+
+
+def test_the_page_of_a_filtered_map_names_the_feed_of_its_filter(town: Town) -> None:
+    town.run(insert(1001, 1))
+    town.run(insert(1002, 1, what="car"))
+    page = town.client.get("/", params={"layers": "thefts", "filter.thefts": "what='bike'", "lang": "de"}).text
+    found = re.findall(r'<link rel="alternate" type="application/atom\+xml" title="([^"]*)" href="([^"]*)" />', page)
+    ((title, address),) = [tuple(map(html.unescape, each)) for each in found]
+    assert title == "Neu: Thefts <&>: bike"
+    feed = ElementTree.fromstring(town.client.get(address).content)
+    assert [entry.findtext("title", namespaces=ATOM) for entry in feed.findall("entry", ATOM)] == ["bike in Vrá"]
+    assert "changes.atom" not in town.client.get("/").text
 
 
 def test_a_feed_holds_a_hundred_entries_and_text_that_xml_cannot_hold_is_replaced(town: Town) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from geoserver.database.status import LayerStatus
     from geoserver.model import Layer
     from geoserver.site.datasets.pages import Dress
+    from geoserver.site.phrases import Phrases
 
 __all__ = ["MOST", "Followed", "read_followed"]
 
@@ -49,17 +50,25 @@ class Followed:
         """The feed in the reader's language."""
         phrases, site = dress.phrases, dress.links.site
         spoken = in_language(self.layer, (phrases.language,))
-        shown = [(self.layer, self.status)]
-        title = phrases.say("new_in", title=entitle(shown, self.state, phrases.language, spoken.title))
         return Feed(
-            title,
+            self.entitle(phrases),
             dress.city.publisher or dress.city.title,
-            f"{site}/layers/{self.layer.id}/changes.atom{self._query()}",
+            self.address(site),
             f"{site}/{self.state.query('layers', 'time', 'area', 'lang')}",
             phrases.language,
             [self._build_entry(one, spoken, dress) for one in newcomers],
             self.status.loaded_at,
         )
+
+    def entitle(self, phrases: Phrases) -> str:
+        """ "New: Reported crime: Burglary"."""
+        spoken = in_language(self.layer, (phrases.language,))
+        title = entitle([(self.layer, self.status)], self.state, phrases.language, spoken.title)
+        return phrases.say("new_in", title=title)
+
+    def address(self, site: str) -> str:
+        """Of the feed."""
+        return f"{site}/layers/{self.layer.id}/changes.atom{self._query()}"
 
     def _query(self) -> str:
         """What is asked, as this address says it, without the layer's name."""
