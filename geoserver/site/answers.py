@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
 
 import orjson
+from fastapi import Request
 
+from geoserver.access import NOBODY
 from geoserver.addresses import site_of
 from geoserver.catalog.city_words import offered_languages
 from geoserver.catalog.languages import page_language
@@ -35,7 +37,6 @@ from geoserver.site.wording import list_shown
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fastapi import Request
     from starlette.datastructures import QueryParams
     from starlette.types import Message, Scope
 
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from geoserver.site.files import BuiltFile
     from geoserver.site.widget import Widget
 
-__all__ = ["Answers", "ask_ourselves", "site_of", "stated_language"]
+__all__ = ["Answers", "as_nobody", "ask_ourselves", "site_of", "stated_language"]
 
 log = logging.getLogger("geoserver")
 
@@ -362,6 +363,11 @@ def _ask_tiles(layer: Layer, question: str) -> _Asked:
 
 def _ask_summary(layer: Layer, question: str) -> _Asked:
     return _Asked(f"api/layers/{quote(layer.id)}/summary?filter={quote(question, safe=_PLAIN)}&fields=")
+
+
+def as_nobody(request: Request) -> Request:
+    """The same request of somebody who is not known."""
+    return Request({**request.scope, "state": {**request.scope["state"], "access": NOBODY}}, request.receive)
 
 
 async def ask_ourselves(request: Request, address: str, language: str) -> Made:

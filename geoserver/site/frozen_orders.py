@@ -14,7 +14,7 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from geoserver import __version__, mapstates, tiling
-from geoserver.access import NOBODY, view_of
+from geoserver.access import view_of
 from geoserver.catalog.city_words import offered_languages
 from geoserver.database.extents import count_rows
 from geoserver.errors import (
@@ -27,7 +27,7 @@ from geoserver.errors import (
 )
 from geoserver.freezing import Order, Shown
 from geoserver.freezing.seeing import remember
-from geoserver.site.answers import ask_ourselves, site_of
+from geoserver.site.answers import as_nobody, ask_ourselves, site_of
 from geoserver.site.city import PREVIEW
 from geoserver.turns import client_of
 
@@ -80,7 +80,7 @@ class FreezeWish(BaseModel):
 async def read_order(request: Request, wish: FreezeWish) -> Order:
     """Raises BadParameterError that names the parameter of the link at fault, UnavailableError."""
     services: Services = request.app.state.services
-    asker = _as_nobody(request) if wish.everybody else request
+    asker = as_nobody(request) if wish.everybody else request
     state = mapstates.parse_link(wish.link)
     for name, value in state.passed_over:
         raise BadParameterError(name, value, _EXPECTED.get(name, "what the page writes there"))
@@ -90,7 +90,7 @@ async def read_order(request: Request, wish: FreezeWish) -> Order:
     for name in sorted(state.filters.keys() - set(on)):
         await _find(asking, f"filter.{name}", name)
     if not asking.scope:  # it is for everybody, and so is all that lies around it and is said of it
-        asker = _as_nobody(request)
+        asker = as_nobody(request)
     view = view_of(services, asker.scope)
     seen = await view.layers()
     base = [(layer, status) for layer, status in seen if layer.basemap and _is_vector(layer, status)]
@@ -123,11 +123,6 @@ async def read_order(request: Request, wish: FreezeWish) -> Order:
             "query": query,
         },
     )
-
-
-def _as_nobody(request: Request) -> Request:
-    """The same request of somebody who is not known."""
-    return Request({**request.scope, "state": {**request.scope["state"], "access": NOBODY}})
 
 
 def check_rights(settings: Settings, access: Access, order: Order) -> None:
