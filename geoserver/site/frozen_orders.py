@@ -162,6 +162,7 @@ def begin(store: Store, frozen_id: str, order: Order, settings: Settings) -> Mak
     Raises TooManyError where there are too many already, OSError for a full disk.
     """
     with store.alone():
+        store.sweep()
         told = store.status(frozen_id)
         if told is None or told["state"] == "failed":
             _check_room(store, order, settings)

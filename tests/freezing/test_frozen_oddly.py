@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 import io
 import json
+import os
+import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -100,3 +102,15 @@ def test_why_one_failed_is_said_in_the_readers_language(anyone: TestClient, work
     assert german.startswith("Der Server wurde")
     assert anyone.get(f"{address}?lang=fr").json()["error"].startswith("Le serveur")
     assert anyone.get(address).json()["error"] == STOPPED
+
+
+def test_what_failed_a_day_ago_is_swept_when_the_next_one_is_frozen(anyone: TestClient, workspace: Path) -> None:
+    making = workspace / ".geoserver" / "frozen" / "making"
+    folders = [making / ("c" * 12), making / ("d" * 12)]
+    for folder, hours in zip(folders, (25, 23), strict=True):
+        folder.mkdir(parents=True)
+        status = folder / "status.json"
+        status.write_text(json.dumps({"id": folder.name, "state": "failed", "error": STOPPED}), encoding="utf-8")
+        os.utime(status, (time.time() - hours * 3_600,) * 2)
+    assert freeze(anyone, "?layers=districts", "After others")["state"] == "done"
+    assert [folder.exists() for folder in folders] == [False, True]
