@@ -16,14 +16,10 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from geoserver.errors import UnavailableError
 from geoserver.sources.sandbox import list_variables
-from geoserver.turns import Turns
-
-if TYPE_CHECKING:
-    pass
+from geoserver.turns import Turns, outlast
 
 __all__ = ["Pool"]
 
@@ -111,20 +107,25 @@ class Pool:
         libraries are missing.
         """
         async with self._turns.turn(client):
-            self._stay()
-            worker = self._find_idle() or await _start()
-            self._busy.add(worker)
-            try:
-                status, content = await self._have_drawn(worker, kind, order)
-            except BaseException:
-                self._drop(worker)
-                raise
-            self._busy.discard(worker)
-            self._keep(worker)
+            # To its end, also where nobody waits for it any more: a process that is ended takes seconds to replace.
+            status, content = await outlast(self._draw(kind, order))
         if status:
             return self._fail(status, content.decode(errors="replace"))
         self.problem = ""
         return content
+
+    async def _draw(self, kind: str, order: object) -> tuple[int, bytes]:
+        self._stay()
+        worker = self._find_idle() or await _start()
+        self._busy.add(worker)
+        try:
+            answer = await self._have_drawn(worker, kind, order)
+        except BaseException:
+            self._drop(worker)
+            raise
+        self._busy.discard(worker)
+        self._keep(worker)
+        return answer
 
     async def stop(self) -> None:
         """End all processes."""

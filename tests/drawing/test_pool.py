@@ -127,6 +127,24 @@ def test_a_process_that_hangs_is_ended_and_is_one_refusal(studio: Studio) -> Non
     assert studio.pid != pid
 
 
+def test_who_leaves_before_a_picture_is_drawn_ends_no_process(studio: Studio) -> None:
+    pid = studio.pid
+    os.kill(pid, signal.SIGSTOP)
+
+    async def leave() -> None:
+        asked = [asyncio.create_task(studio.ask(client=client)) for client in ("one", "two")]
+        await asyncio.sleep(0.1)
+        for task in asked:
+            task.cancel()
+        await asyncio.sleep(0.1)
+        os.kill(pid, signal.SIGCONT)
+        await asyncio.gather(*asked, return_exceptions=True)
+
+    studio.runner.run(leave())
+    assert studio.draw().getpixel((0, 0)) == (255, 0, 0)
+    assert studio.pid == pid
+
+
 def test_a_broken_style_is_one_refusal_and_the_process_goes_on(studio: Studio) -> None:
     before = studio.pid
     for style in ("", 5, [RED]):
