@@ -25,6 +25,7 @@ from geoserver.addresses import site_of
 from geoserver.catalog.city_words import offered_languages
 from geoserver.catalog.languages import page_language
 from geoserver.encodings import IDENTITY
+from geoserver.errors import shorten
 from geoserver.kept import Kept, Made
 from geoserver.mapstates import parse_state
 from geoserver.site.city import dress_page
@@ -209,7 +210,7 @@ class Answers:
                 key = _Key(asked.layers, (visit.site, visit.language, address, visit.view.grants))
                 return (await self.kept.get(key, lambda: ask_ourselves(visit.request, address, visit.language))).body
         except TimeoutError:
-            log.info("The page goes without %s: it is late", address)
+            log.info("The page goes without %s: it is late", shorten(address))
             return b""
 
 
@@ -405,7 +406,7 @@ async def ask_ourselves(request: Request, address: str, language: str) -> Made:
     try:
         await request.app(scope, receive, send)
     except Exception as error:  # the page asks for itself, and is told there what is wrong
-        log.info("The page goes without %s: %r", address, error)
+        log.info("The page goes without %s: %r", shorten(address), error)
         status = 0
     told = status == 200  # noqa: PLR2004
     return Made(bytes(body) if told else b"", told)
