@@ -7,7 +7,7 @@ import logging
 import mimetypes
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import orjson
 from fastapi import Request
@@ -98,7 +98,7 @@ async def read_order(request: Request, wish: FreezeWish) -> Order:
     languages = offered_languages(catalog.city)
     language = state.language if state.language in languages else languages[0]
     told = mapstates.parse_state([*state.pairs(*mapstates.STATED), ("layers", ",".join(on))])
-    given = parse_qsl(urlsplit(wish.link).query)
+    given = parse_qsl(mapstates.split_link(wish.link)[0])
     query = told.query(also=[pair for pair in given if pair[0] in _PAGES])
     return Order(
         title=" ".join(wish.title.split()) or ", ".join(one.layer.title for one in shown),
