@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import mimetypes
+import re
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -49,6 +50,7 @@ __all__ = ["FreezeWish", "begin", "check_rights", "check_rows", "name_client", "
 
 _LONGEST = 20_000  # characters of a link, as long as pages may be asked for
 _MOST_LAYERS = 32
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # which pages have no place for, and terminals obey
 # What the address of the page says besides what is on the map, which the frozen page takes over.
 _PAGES = ("select", "tab", "of", "chart", "sort", "columns", "compare")
 _EXPECTED = {
@@ -101,7 +103,7 @@ async def read_order(request: Request, wish: FreezeWish) -> Order:
     given = parse_qsl(mapstates.split_link(wish.link)[0])
     query = told.query(also=[pair for pair in given if pair[0] in _PAGES])
     return Order(
-        title=" ".join(wish.title.split()) or ", ".join(one.layer.title for one in shown),
+        title=" ".join(_CONTROL.sub(" ", wish.title).split()) or ", ".join(one.layer.title for one in shown),
         query=query,
         original=f"{site}/{query}",
         address="",
