@@ -11,14 +11,14 @@ import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from geoserver.model import Layer
 
-__all__ = ["STATED", "Camera", "MapState", "parse_link", "parse_state"]
+__all__ = ["STATED", "Camera", "MapState", "parse_link", "parse_state", "split_link"]
 
 _FILTER = "filter."
 _SHOWN = ("layers", "time", "area", "pin", "lang")  # what a picture shows besides filters, and where and how large
@@ -152,8 +152,14 @@ def parse_state(pairs: Iterable[tuple[str, str]], fragment: str = "") -> MapStat
 
 def parse_link(link: str) -> MapState:
     """The state of a whole address of the page."""
-    parts = urlsplit(link)
-    return parse_state(parse_qsl(parts.query, keep_blank_values=True), parts.fragment)
+    query, fragment = split_link(link)
+    return parse_state(parse_qsl(query, keep_blank_values=True), fragment)
+
+
+def split_link(link: str) -> tuple[str, str]:
+    """Query and fragment of an address, whatever stands before them."""
+    address, _, fragment = link.partition("#")
+    return address.partition("?")[2], fragment
 
 
 def _parse_camera(text: str) -> Camera | None:

@@ -24,6 +24,12 @@ def crime() -> Layer:
     return read_catalog(Settings(samples=True)).layers["crime"]
 
 
+@pytest.mark.parametrize("before", ["", "https://map.example/", "http://[::1", "http://[::1]:99999/", "//[", "\x00"])
+def test_what_stands_before_the_state_is_read_by_nobody(before: str) -> None:
+    state = parse_link(f"{before}?layers=crime,trees#13/45/-28")
+    assert (state.layers, state.camera) == (("crime", "trees"), Camera(13, 45, -28))
+
+
 def test_a_link_is_read_with_all_that_it_states() -> None:
     state = parse_link(LINK)
     assert state.layers == ("crime", "trees")

@@ -16,14 +16,10 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from geoserver.errors import UnavailableError
 from geoserver.sources.sandbox import list_variables
-from geoserver.turns import Turns
-
-if TYPE_CHECKING:
-    pass
+from geoserver.turns import Turns, outlast
 
 __all__ = ["Pool"]
 
@@ -32,6 +28,7 @@ log = logging.getLogger("geoserver")
 DEADLINE = 30.0  # seconds for one picture
 _WAIT = 30.0  # seconds that an order waits for its turn; with the drawing it is less than proxies wait
 _MOST_WAITING = 32
+_MOST_WAITING_EACH = 16  # of one client: half of the places are left for others
 _MOST_DRAWN = 200  # pictures after which a process has grown enough
 _IDLE = 300.0  # seconds without an order after which the processes end
 _COMMAND = "import sys; from geoserver.drawing.child import serve; serve(*map(int, sys.argv[1:]))"
@@ -88,7 +85,7 @@ class Pool:
     """So many processes at most, started when they are needed."""
 
     def __init__(self, workers: int = 2, *, deadline: float = DEADLINE, most_drawn: int = _MOST_DRAWN) -> None:
-        self._turns = Turns(workers, most=_MOST_WAITING, most_each=_MOST_WAITING, patience=_WAIT)
+        self._turns = Turns(workers, most=_MOST_WAITING, most_each=_MOST_WAITING_EACH, patience=_WAIT)
         self._deadline = deadline
         self._most_drawn = most_drawn
         self._idle: list[_Worker] = []
@@ -110,21 +107,25 @@ class Pool:
         libraries are missing.
         """
         async with self._turns.turn(client):
-            if self._sleeping is not None:
-                self._sleeping.cancel()
-            worker = self._find_idle() or await _start()
-            self._busy.add(worker)
-            try:
-                status, content = await self._have_drawn(worker, kind, order)
-            except BaseException:
-                self._drop(worker)
-                raise
-            self._busy.discard(worker)
-            self._keep(worker)
+            # To its end, also where nobody waits for it any more: a process that is ended takes seconds to replace.
+            status, content = await outlast(self._draw(kind, order))
         if status:
             return self._fail(status, content.decode(errors="replace"))
         self.problem = ""
         return content
+
+    async def _draw(self, kind: str, order: object) -> tuple[int, bytes]:
+        self._stay()
+        worker = self._find_idle() or await _start()
+        self._busy.add(worker)
+        try:
+            answer = await self._have_drawn(worker, kind, order)
+        except BaseException:
+            self._drop(worker)
+            raise
+        self._busy.discard(worker)
+        self._keep(worker)
+        return answer
 
     async def stop(self) -> None:
         """End all processes."""
@@ -167,13 +168,19 @@ class Pool:
             self._drop(worker)
             return
         self._idle.append(worker)
-        self._sleeping = asyncio.get_running_loop().call_later(_IDLE, self._sleep)
+        self._stay()
 
     def _drop(self, worker: _Worker) -> None:
         self._busy.discard(worker)
         ending = asyncio.ensure_future(worker.end())
         self._endings.add(ending)
         ending.add_done_callback(self._endings.discard)
+
+    def _stay(self) -> None:
+        """Let the idle ones wait for an order anew."""
+        if self._sleeping is not None:
+            self._sleeping.cancel()
+        self._sleeping = asyncio.get_running_loop().call_later(_IDLE, self._sleep)
 
     def _sleep(self) -> None:
         if self._sleeping is not None:

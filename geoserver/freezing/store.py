@@ -216,7 +216,9 @@ class Store:
         yield False
 
     def sweep(self) -> None:
-        """Remove what processes left that were killed in the middle; why it failed is told for a day."""
+        """Remove what processes left that were killed in the middle; why it failed is told for a day.
+        Raises OSError for a full disk.
+        """
         for folder in _list(self.folder / "making"):
             lock = _lock(folder / "lock")
             if lock is None:

@@ -18,11 +18,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
 
 import orjson
+from fastapi import Request
 
+from geoserver.access import NOBODY
 from geoserver.addresses import site_of
 from geoserver.catalog.city_words import offered_languages
 from geoserver.catalog.languages import page_language
 from geoserver.encodings import IDENTITY
+from geoserver.errors import shorten
 from geoserver.kept import Kept, Made
 from geoserver.mapstates import parse_state
 from geoserver.site.city import dress_page
@@ -35,7 +38,6 @@ from geoserver.site.wording import list_shown
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fastapi import Request
     from starlette.datastructures import QueryParams
     from starlette.types import Message, Scope
 
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
     from geoserver.site.files import BuiltFile
     from geoserver.site.widget import Widget
 
-__all__ = ["Answers", "ask_ourselves", "site_of", "stated_language"]
+__all__ = ["Answers", "as_nobody", "ask_ourselves", "site_of", "stated_language"]
 
 log = logging.getLogger("geoserver")
 
@@ -208,7 +210,7 @@ class Answers:
                 key = _Key(asked.layers, (visit.site, visit.language, address, visit.view.grants))
                 return (await self.kept.get(key, lambda: ask_ourselves(visit.request, address, visit.language))).body
         except TimeoutError:
-            log.info("The page goes without %s: it is late", address)
+            log.info("The page goes without %s: it is late", shorten(address))
             return b""
 
 
@@ -364,6 +366,11 @@ def _ask_summary(layer: Layer, question: str) -> _Asked:
     return _Asked(f"api/layers/{quote(layer.id)}/summary?filter={quote(question, safe=_PLAIN)}&fields=")
 
 
+def as_nobody(request: Request) -> Request:
+    """The same request of somebody who is not known."""
+    return Request({**request.scope, "state": {**request.scope["state"], "access": NOBODY}}, request.receive)
+
+
 async def ask_ourselves(request: Request, address: str, language: str) -> Made:
     """Our own answer at an address, to who asks for the page, in this language; empty unless it is a 200.
 
@@ -399,7 +406,7 @@ async def ask_ourselves(request: Request, address: str, language: str) -> Made:
     try:
         await request.app(scope, receive, send)
     except Exception as error:  # the page asks for itself, and is told there what is wrong
-        log.info("The page goes without %s: %r", address, error)
+        log.info("The page goes without %s: %r", shorten(address), error)
         status = 0
     told = status == 200  # noqa: PLR2004
     return Made(bytes(body) if told else b"", told)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
-from geoserver.access import BY_CALLER, NOBODY, PRIVATE, access_of, view_of
+from geoserver.access import BY_CALLER, PRIVATE, access_of, view_of
 from geoserver.catalog.city_words import offered_languages
 from geoserver.catalog.languages import page_language
 from geoserver.encodings import IDENTITY
 from geoserver.errors import GoneError, NotFoundError, UnavailableError
 from geoserver.etags import build_etag, is_known
-from geoserver.site.answers import Answers, site_of, stated_language
+from geoserver.site.answers import Answers, as_nobody, site_of, stated_language
 from geoserver.site.encoding import compress_apart, read_encoding
 from geoserver.site.files import find_built
 from geoserver.site.frozen import find_manifest
@@ -50,7 +50,7 @@ async def embed(request: Request) -> Response:
         raise UnavailableError(_NOT_BUILT)
     services: Services = request.app.state.services
     answers: Answers = request.app.state.answers
-    anybody = Request({**request.scope, "state": {**request.scope["state"], "access": NOBODY}}, request.receive)
+    anybody = as_nobody(request)
     view, encoding = view_of(services, anybody.scope), read_encoding(request.scope)
     await view.ready()
     accepted = request.headers.getlist("accept-language")

@@ -94,7 +94,10 @@ class Freezer:
         self.start("sweep", asyncio.to_thread(self._sweep, database_url))
 
     def _sweep(self, database_url: str) -> None:
-        self.store.sweep()
+        try:
+            self.store.sweep()
+        except OSError as error:
+            log.info("What was left of frozen maps stays on the disk: %s", error)
         try:
             drop_left(database_url)
         except (psycopg.Error, GeoserverError) as error:  # the next start does it

@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import logging
 import mimetypes
+import re
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import orjson
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from geoserver import __version__, mapstates, tiling
-from geoserver.access import NOBODY, view_of
+from geoserver.access import view_of
 from geoserver.catalog.city_words import offered_languages
 from geoserver.database.extents import count_rows
 from geoserver.errors import (
@@ -27,7 +28,7 @@ from geoserver.errors import (
 )
 from geoserver.freezing import Order, Shown
 from geoserver.freezing.seeing import remember
-from geoserver.site.answers import ask_ourselves, site_of
+from geoserver.site.answers import as_nobody, ask_ourselves, site_of
 from geoserver.site.city import PREVIEW
 from geoserver.turns import client_of
 
@@ -49,6 +50,7 @@ __all__ = ["FreezeWish", "begin", "check_rights", "check_rows", "name_client", "
 
 _LONGEST = 20_000  # characters of a link, as long as pages may be asked for
 _MOST_LAYERS = 32
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # which pages have no place for, and terminals obey
 # What the address of the page says besides what is on the map, which the frozen page takes over.
 _PAGES = ("select", "tab", "of", "chart", "sort", "columns", "compare")
 _EXPECTED = {
@@ -80,7 +82,7 @@ class FreezeWish(BaseModel):
 async def read_order(request: Request, wish: FreezeWish) -> Order:
     """Raises BadParameterError that names the parameter of the link at fault, UnavailableError."""
     services: Services = request.app.state.services
-    asker = _as_nobody(request) if wish.everybody else request
+    asker = as_nobody(request) if wish.everybody else request
     state = mapstates.parse_link(wish.link)
     for name, value in state.passed_over:
         raise BadParameterError(name, value, _EXPECTED.get(name, "what the page writes there"))
@@ -90,7 +92,7 @@ async def read_order(request: Request, wish: FreezeWish) -> Order:
     for name in sorted(state.filters.keys() - set(on)):
         await _find(asking, f"filter.{name}", name)
     if not asking.scope:  # it is for everybody, and so is all that lies around it and is said of it
-        asker = _as_nobody(request)
+        asker = as_nobody(request)
     view = view_of(services, asker.scope)
     seen = await view.layers()
     base = [(layer, status) for layer, status in seen if layer.basemap and _is_vector(layer, status)]
@@ -98,10 +100,10 @@ async def read_order(request: Request, wish: FreezeWish) -> Order:
     languages = offered_languages(catalog.city)
     language = state.language if state.language in languages else languages[0]
     told = mapstates.parse_state([*state.pairs(*mapstates.STATED), ("layers", ",".join(on))])
-    given = parse_qsl(urlsplit(wish.link).query)
+    given = parse_qsl(mapstates.split_link(wish.link)[0])
     query = told.query(also=[pair for pair in given if pair[0] in _PAGES])
     return Order(
-        title=" ".join(wish.title.split()) or ", ".join(one.layer.title for one in shown),
+        title=" ".join(_CONTROL.sub(" ", wish.title).split()) or ", ".join(one.layer.title for one in shown),
         query=query,
         original=f"{site}/{query}",
         address="",
@@ -123,11 +125,6 @@ async def read_order(request: Request, wish: FreezeWish) -> Order:
             "query": query,
         },
     )
-
-
-def _as_nobody(request: Request) -> Request:
-    """The same request of somebody who is not known."""
-    return Request({**request.scope, "state": {**request.scope["state"], "access": NOBODY}})
 
 
 def check_rights(settings: Settings, access: Access, order: Order) -> None:
@@ -167,6 +164,7 @@ def begin(store: Store, frozen_id: str, order: Order, settings: Settings) -> Mak
     Raises TooManyError where there are too many already, OSError for a full disk.
     """
     with store.alone():
+        store.sweep()
         told = store.status(frozen_id)
         if told is None or told["state"] == "failed":
             _check_room(store, order, settings)

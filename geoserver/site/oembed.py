@@ -17,7 +17,7 @@ from geoserver.catalog.city_words import offered_languages, speak
 from geoserver.catalog.languages import page_language
 from geoserver.errors import BadParameterError, NotFoundError, UnofferedError
 from geoserver.etags import build_etag, is_known
-from geoserver.site.answers import ask_ourselves, site_of
+from geoserver.site.answers import as_nobody, ask_ourselves, site_of
 from geoserver.site.city import PREVIEW
 from geoserver.site.linked import read_link
 from geoserver.site.previews import KEPT_PICTURE, Picture, draws_maps, find_picture
@@ -138,9 +138,9 @@ async def _find(request: Request, view: View, linked: Linked, language: str, siz
 
 
 async def _find_frozen(request: Request, linked: Linked, language: str) -> _Told:
-    """As its manifest tells of it."""
+    """As its manifest tells everybody of it: a widget, too, is there for all or for none."""
     site, address = site_of(request), f"frozen/{quote(linked.name)}"
-    made = await ask_ourselves(request, f"{address}/manifest.json", language)
+    made = await ask_ourselves(as_nobody(request), f"{address}/manifest.json", language)
     if not made.body:
         raise NotFoundError("page", f"{site}/{address}/", _OURS)
     manifest = orjson.loads(made.body)

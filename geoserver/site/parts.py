@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Parts"]
 
-_RANGE = re.compile(r"bytes=(\d{1,18})-(\d{0,18})", re.ASCII)
+_RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))", re.ASCII)
 _PATIENCE = 120  # seconds in which a client must take a block
 
 
@@ -37,8 +37,9 @@ class Parts(Response):
         start, end = 0, size
         found = _RANGE.fullmatch(asked.get("range", "").strip())
         if found and asked.get("if-range", self.headers["etag"]) == self.headers["etag"]:
-            start = int(found[1])
-            end = min(int(found[2]) + 1, size) if found[2] else size
+            first, last, from_end = found.groups()
+            start = int(first) if first else max(size - int(from_end), 0)
+            end = min(int(last) + 1, size) if last else size
             if start >= size or end <= start:
                 raise HTTPException(416, f"Range: there are {size} bytes", {"Content-Range": f"bytes */{size}"})
             self.status_code = 206

@@ -34,8 +34,8 @@ class Studio:
         self.runner = asyncio.Runner()
         self.pool = Pool(workers, **settings)  # type: ignore[arg-type]
 
-    async def ask(self, **asked: object) -> Image.Image:
-        body = await self.pool.draw("maps", order(**asked))  # type: ignore[arg-type]
+    async def ask(self, client: str = "", **asked: object) -> Image.Image:
+        body = await self.pool.draw("maps", order(**asked), client=client)  # type: ignore[arg-type]
         return Image.open(io.BytesIO(body))
 
     def draw(self, **asked: object) -> Image.Image:
@@ -127,6 +127,24 @@ def test_a_process_that_hangs_is_ended_and_is_one_refusal(studio: Studio) -> Non
     assert studio.pid != pid
 
 
+def test_who_leaves_before_a_picture_is_drawn_ends_no_process(studio: Studio) -> None:
+    pid = studio.pid
+    os.kill(pid, signal.SIGSTOP)
+
+    async def leave() -> None:
+        asked = [asyncio.create_task(studio.ask(client=client)) for client in ("one", "two")]
+        await asyncio.sleep(0.1)
+        for task in asked:
+            task.cancel()
+        await asyncio.sleep(0.1)
+        os.kill(pid, signal.SIGCONT)
+        await asyncio.gather(*asked, return_exceptions=True)
+
+    studio.runner.run(leave())
+    assert studio.draw().getpixel((0, 0)) == (255, 0, 0)
+    assert studio.pid == pid
+
+
 def test_a_broken_style_is_one_refusal_and_the_process_goes_on(studio: Studio) -> None:
     before = studio.pid
     for style in ("", 5, [RED]):
@@ -149,14 +167,56 @@ def test_what_finds_the_queue_full_is_refused_at_once(studio: Studio) -> None:
     os.kill(pid, signal.SIGSTOP)
 
     async def ask() -> int:
-        waiting = [asyncio.create_task(studio.ask()) for _ in range(33)]
+        drawn = [asyncio.create_task(studio.ask(client=str(number % 2))) for number in range(33)]
         await asyncio.sleep(0.1)
         with pytest.raises(UnavailableError, match="Too many"):
-            await studio.ask()
+            await studio.ask(client="2")
         os.kill(pid, signal.SIGCONT)
-        return len(await asyncio.gather(*waiting))
+        return len(await asyncio.gather(*drawn))
 
     assert studio.runner.run(ask()) == 33
+
+
+def test_one_client_leaves_room_in_the_queue_for_others(studio: Studio) -> None:
+    pid = studio.pid
+    os.kill(pid, signal.SIGSTOP)
+
+    async def ask() -> list[str]:
+        done: list[str] = []
+
+        async def ask_one(client: str) -> None:
+            await studio.ask(client=client)
+            done.append(client)
+
+        asked = [asyncio.create_task(ask_one("greedy")) for _ in range(17)]
+        await asyncio.sleep(0.1)
+        with pytest.raises(UnavailableError, match="Too many"):
+            await studio.ask(client="greedy")
+        asked.append(asyncio.create_task(ask_one("modest")))
+        await asyncio.sleep(0.1)
+        os.kill(pid, signal.SIGCONT)
+        await asyncio.gather(*asked)
+        return done
+
+    assert studio.runner.run(ask()).index("modest") <= 2
+
+
+def test_processes_end_only_when_nothing_was_ordered_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_studio(workers=2) as studio:
+
+        async def order_on() -> tuple[set[int], set[int]]:
+            await asyncio.gather(studio.ask(), studio.ask())
+            monkeypatch.setattr("geoserver.drawing.pool._IDLE", 4)
+            await asyncio.gather(studio.ask(), studio.ask())  # both come back to wait
+            before = set(studio.pool.pids)
+            for _ in range(10):
+                await studio.ask()
+                await asyncio.sleep(0.5)
+            return before, set(studio.pool.pids)
+
+        before, after = studio.runner.run(order_on())
+    assert len(before) == 2
+    assert after == before
 
 
 def test_nothing_is_left_when_a_pool_stops(studio: Studio) -> None:

@@ -70,6 +70,49 @@ def test_a_frozen_map_of_what_is_not_for_everybody_is_not_there_for_others(city:
     assert CANARY in city.ask("full", f"/frozen/{told['id']}/manifest.json").text
 
 
+@pytest.mark.parametrize("caller", ["full", "rows", "nobody"])
+def test_what_stands_for_a_frozen_map_elsewhere_is_there_for_all_or_for_none(city: City, caller: str) -> None:
+    """Such an answer may be kept by whoever stands between, and pages of others show it to anybody."""
+    private = freeze(city, "full", "?layers=people", title=f"People of the {CANARY}")
+    public = freeze(city, "full", "?layers=stops", title="Stops of the city")
+    for address in (
+        "/embed?frozen={}",
+        "/oembed?url=http://127.0.0.1/frozen/{}/",
+        "/oembed?url=http://127.0.0.1/embed?frozen={}",
+    ):
+        assert city.ask(caller, address.format(public["id"])).status_code == 200
+        answer = city.ask(caller, address.format(private["id"]))
+        missing = city.ask(caller, address.format("abcdefghijkl"))
+        assert (answer.status_code, missing.status_code) == (404, 404)
+        assert answer.text.replace(private["id"], "abcdefghijkl") == missing.text
+        assert CANARY not in answer.text
+
+
+def test_parts_and_tags_of_a_frozen_map_are_for_those_who_may_see_it(city: City) -> None:
+    told = freeze(city, "full", "?layers=people")
+    here = f"/frozen/{told['id']}"
+    for address in (f"{here}.zip", f"{here}/data/tiles.pmtiles", f"{here}/manifest.json"):
+        key = {"Authorization": f"Bearer {city.keys['full']}"}
+        tag = city.client.get(address, headers=key).headers["etag"]
+        for asked in ({"Range": "bytes=0-9"}, {"Range": "bytes=-9", "If-Range": tag}, {"If-None-Match": tag}):
+            assert city.client.get(address, headers=asked).status_code == 404
+            assert city.client.head(address, headers=asked).status_code == 404
+            assert city.client.get(address, headers={**asked, **key}).status_code in (200, 206, 304)
+
+
+def test_a_key_that_is_taken_away_takes_its_frozen_maps_along(city: City) -> None:
+    told = freeze(city, "full", "?layers=people")
+    address = f"/frozen/{told['id']}/manifest.json"
+    manager = {"Authorization": f"Bearer {city.keys['full']}"}
+    wish = {"label": "for a while", "grants": [{"layers": ["people"], "fields": ["*"]}]}
+    made = city.client.post("/api/keys", json=wish, headers=manager)
+    assert made.status_code == 201, made.text
+    key = {"Authorization": f"Bearer {made.json()['key']}"}
+    assert city.client.get(address, headers=key).status_code == 200
+    assert city.client.delete(f"/api/keys/{made.json()['id']}", headers=manager).status_code == 204
+    city.wait(lambda: city.client.get(address, headers=key).status_code == 401)
+
+
 def test_a_frozen_map_of_what_everybody_sees_says_nothing_of_what_they_do_not(city: City) -> None:
     told = freeze(city, "full", "?layers=stops")
     assert told["everybody"]

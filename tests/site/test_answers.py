@@ -254,3 +254,16 @@ def test_no_address_and_no_header_breaks_out_of_the_page(client: TestClient) -> 
         assert split(client.get("/?" + "&".join(pairs)).text) == outside, pairs
     for header in ("x" * 60_000, ",".join(f"a{at};q=0.{at}" for at in range(5000)), "fr;q=-1, de;q=nan", ";" * 9_000):
         assert split(client.get("/", headers={"Accept-Language": header}).text) == outside, header[:20]
+
+
+def test_a_long_address_is_shortened_in_the_log(
+    client: TestClient, answers: Answers, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert answers
+    monkeypatch.setattr("geoserver.site.answers._PATIENCE", 0.0)
+    with caplog.at_level("INFO", logger="geoserver"):
+        asked = {"layers": "crime", "filter.crime": "(" * 5_000}
+        assert client.get("/", params=asked).status_code == 200
+    told = [record.getMessage() for record in caplog.records if "goes without" in record.getMessage()]
+    assert told
+    assert max(map(len, told)) < 300

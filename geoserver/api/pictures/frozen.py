@@ -55,6 +55,7 @@ async def draw_frozen(
     shown = [_show(one) for one in sight.frozen]
     loaded = [(one.layer, one.status) for one in sight.frozen]
     drawn = Drawn(loaded, loaded, limits="", elsewhere=False, made_of=())
+    await view.ready()
     over = build_words(view, drawn, Scene(shown, style, camera), picture)
     await add_marks(view, style, picture)
     if style.pop("sprite", None):

@@ -54,6 +54,29 @@ test("LIKE takes % and _ for anything, and a backslash before them for themselve
   assert.throws(() => readPattern("100\\"), /escape character/);
 });
 
+test("a pattern with many % is looked up about as quickly as any other", () => {
+  const text = "a".repeat(20_000);
+  for (const pattern of ["%a".repeat(40) + "%b", "%_".repeat(40) + "b", "%".repeat(5_000) + "b", "%a_".repeat(20) + "b%"])
+    assert.ok(!readPattern(pattern)(text));
+  assert.ok(readPattern("%a".repeat(40) + "%")(text));
+});
+
+test("LIKE finds what a regular expression finds", () => {
+  const parts = ["a", "b", "%", "_", "😀", "\\%", "\\_", "\\\\", "."];
+  const plain = ["a", "b", "%", "_", "😀", "\\", ".", "\n"];
+  let seed = 1;
+  const pick = (from: string[]) => from[(seed = (seed * 48_271) % 2_147_483_647) % from.length]!;
+  const some = (from: string[], most: number) => Array.from({ length: seed % most }, () => pick(from)).join("");
+  for (let turn = 0; turn < 20_000; turn++) {
+    pick(parts);
+    const [pattern, text] = [some(parts, 7), some(plain, 6)];
+    const expression = pattern.replace(/\\(.)|[^]/gu, (sign, taken: string | undefined) =>
+      taken === undefined && sign === "%" ? "[^]*" : taken === undefined && sign === "_" ? "[^]" : (taken ?? sign).replace(/[.\\]/, "\\$&"),
+    );
+    assert.equal(readPattern(pattern)(text), new RegExp(`^${expression}$`, "u").test(text), JSON.stringify([pattern, text]));
+  }
+});
+
 test("texts are folded as in the database", () => {
   assert.equal(foldText("STRASSE Straße ΣΟΦΟΣ", ["casei"]), "strasse strasse σοφοσ");
   assert.equal(foldText("Łódź Ærø", ["accenti"]), "Lodz Æro");

@@ -316,24 +316,44 @@ export function foldText(text: string, folds: readonly Fold[]): string {
 
 /** SQL's LIKE: % is anything, _ one letter, and a backslash takes the next sign as it is. */
 export function readPattern(pattern: string): (value: string) => boolean {
-  let expression = "";
-  let plain = "";
-  for (let at = 0; at < pattern.length; at++) {
-    const sign = pattern[at]!;
-    if (sign === "%") expression += "[^]*";
-    else if (sign === "_") expression += "[^]";
-    else {
-      if (sign === "\\" && ++at >= pattern.length)
-        refuse(`got '${pattern}'; expected a pattern that does not end in its escape character \\`);
-      plain += pattern[at]!;
-      expression += pattern[at]!.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
-    }
+  const signs: (string | typeof ANY | typeof ONE)[] = [];
+  let escaped = false;
+  for (const sign of pattern) {
+    if (!escaped && sign === "%") {
+      if (signs.at(-1) !== ANY) signs.push(ANY);
+    } else if (!escaped && sign === "_") signs.push(ONE);
+    else if (escaped || sign !== "\\") signs.push(sign);
+    escaped = !escaped && sign === "\\";
   }
+  if (escaped) refuse(`got '${pattern}'; expected a pattern that does not end in its escape character \\`);
   // What the search box writes: somewhere in the text.
-  if (expression.startsWith("[^]*") && expression.endsWith("[^]*") && expression === `[^]*${escape(plain)}[^]*`)
+  const inner = signs.slice(1, -1);
+  if (signs.length > 2 && signs[0] === ANY && signs.at(-1) === ANY && inner.every((sign) => typeof sign === "string")) {
+    const plain = inner.join("");
     return (value) => value.includes(plain);
-  const whole = new RegExp(`^${expression}$`, "u");
-  return (value) => whole.test(value);
+  }
+  return (value) => matches(value, signs);
 }
 
-const escape = (text: string): string => [...text].map((sign) => sign.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&")).join("");
+const ANY = Symbol("%");
+const ONE = Symbol("_");
+
+/**
+ * Whether all of a text fits. Where it does not go on, the last % takes one letter more: those before it need not be
+ * tried again, so that no pattern takes longer than its length times that of the text.
+ */
+function matches(value: string, signs: readonly (string | typeof ANY | typeof ONE)[]): boolean {
+  let [at, next, last, from] = [0, 0, -1, 0];
+  while (at < value.length) {
+    const sign = signs[next];
+    const width = value.codePointAt(at)! > 0xffff ? 2 : 1;
+    if (sign === ANY) [last, from, next] = [next, at, next + 1];
+    else if (sign === ONE) [at, next] = [at + width, next + 1];
+    else if (sign !== undefined && value.startsWith(sign, at)) [at, next] = [at + width, next + 1];
+    else if (last >= 0) {
+      from += value.codePointAt(from)! > 0xffff ? 2 : 1;
+      [at, next] = [from, last + 1];
+    } else return false;
+  }
+  return next === signs.length || (next === signs.length - 1 && signs[next] === ANY);
+}
