@@ -89,17 +89,28 @@ def count_requests(site: str) -> Iterator[tuple[str, Counter[str]]]:
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
 
+    def relay(client: socket.socket) -> None:
+        with client, socket.create_connection(goal) as server:
+            back = threading.Thread(target=hand_on, args=(server, client, False))
+            back.start()
+            hand_on(client, server, True)
+            back.join()
+
     def serve() -> None:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = door.accept()
-                server = socket.create_connection(goal)
-                for ends in ((client, server, True), (server, client, False)):
-                    threading.Thread(target=hand_on, args=ends, daemon=True).start()
+                relays.append(threading.Thread(target=relay, args=(client,)))
+                relays[-1].start()
 
+    relays: list[threading.Thread] = []
     with socket.create_server(("127.0.0.1", 0)) as door:
-        threading.Thread(target=serve, daemon=True).start()
+        serving = threading.Thread(target=serve)
+        serving.start()
         yield f"http://127.0.0.1:{door.getsockname()[1]}", asked
+        door.shutdown(socket.SHUT_RDWR)
+        for thread in (serving, *relays):
+            thread.join()
 
 
 @pytest.mark.parametrize("more", ["", 'sandbox="allow-scripts"'], ids=["framed", "sandboxed"])
