@@ -113,6 +113,7 @@ def test_a_server_starts_beside_broken_files_and_serves_the_rest(workspace: Path
         assert client.get("/readyz").json()["tasks"] == []
 
 
+@pytest.mark.slow
 def test_a_running_server_lives_through_broken_files_and_goes_on_following(
     running: TestClient, workspace: Path, empty_database: str
 ) -> None:
@@ -174,6 +175,7 @@ def test_a_broken_layer_of_ones_own_does_not_bring_a_sample_of_that_name(workspa
 
 
 @pytest.mark.parametrize("how", ["moved away and back", "made anew", "replaced by a link"])
+@pytest.mark.slow
 def test_a_folder_may_go_and_come_back(running: TestClient, workspace: Path, how: str) -> None:
     layers, aside = workspace / "layers", workspace / "aside"
     layers.rename(aside)
@@ -235,6 +237,7 @@ def test_one_that_asked_to_be_told_and_fails_stops_nobody(
     assert noticed == ["benches"]
 
 
+@pytest.mark.slow
 def test_watchers_that_die_are_named_and_come_back(
     running: TestClient, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -161,6 +161,7 @@ def test_the_list_of_commands_here_is_complete() -> None:
         (["load", "no-such-layer"], {}, "no-such-layer"),
     ],
 )
+@pytest.mark.slow
 def test_what_is_wrong_is_said_in_one_line(
     arguments: list[str], extra: dict[str, str], message: str, environment: dict[str, str]
 ) -> None:
@@ -176,6 +177,7 @@ def test_what_is_said_stands_as_it_was_given_with_its_brackets(capsys: pytest.Ca
     assert "key 1 for Town [north] and [/] all" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_taken_port_is_said_before_anything_is_started(environment: dict[str, str], tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -200,6 +202,7 @@ def test_load_fills_a_given_database_and_counts_what_it_rejects(
     assert not (workspace / ".geoserver").exists(), "with a database of yours there is no private one"
 
 
+@pytest.mark.slow
 def test_load_goes_on_after_a_broken_layer_and_fails_in_the_end(
     workspace: Path, environment: dict[str, str], empty_database: str
 ) -> None:
@@ -212,6 +215,7 @@ def test_load_goes_on_after_a_broken_layer_and_fails_in_the_end(
     assert "for example" not in done.stderr, "a column of examples without one"
 
 
+@pytest.mark.slow
 def test_load_shows_what_was_rejected_and_left_empty_and_why(
     workspace: Path, environment: dict[str, str], empty_database: str
 ) -> None:
@@ -270,6 +274,7 @@ def test_a_wrong_setting_is_told_by_its_name_and_no_secret_with_it(
     assert "hush" not in "".join(traceback.format_exception(done.exception))
 
 
+@pytest.mark.slow
 def test_whatever_goes_wrong_with_some_layers_the_others_are_loaded(
     workspace: Path, environment: dict[str, str], empty_database: str
 ) -> None:
@@ -303,6 +308,7 @@ def test_a_fault_of_our_own_in_one_layer_leaves_the_others(
     assert "aaa-odd: not loaded, by a fault of geoserver's own: ValueError: odd" in done.stderr
 
 
+@pytest.mark.slow
 def test_settings_come_from_the_env_file_of_the_workspace(
     workspace: Path, environment: dict[str, str], empty_database: str
 ) -> None:
@@ -311,6 +317,7 @@ def test_settings_come_from_the_env_file_of_the_workspace(
     assert not (workspace / ".geoserver").exists()
 
 
+@pytest.mark.slow
 def test_a_database_without_postgis_is_said_to_be_one(
     make_database: Callable[..., str], environment: dict[str, str], workspace: Path
 ) -> None:
@@ -321,6 +328,7 @@ def test_a_database_without_postgis_is_said_to_be_one(
     assert "PostGIS" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_database_with_an_old_postgis_is_said_to_have_one(
     make_database: Callable[..., str], environment: dict[str, str], workspace: Path
 ) -> None:
@@ -345,6 +353,7 @@ def hide_extensions(url: str, postgis: str) -> None:
         )
 
 
+@pytest.mark.slow
 def test_check_lists_everything_that_is_wrong(
     workspace: Path, environment: dict[str, str], empty_database: str
 ) -> None:
@@ -381,6 +390,7 @@ def test_check_finds_no_fault_in_the_sample_city(
     assert re.fullmatch(r"\d+ layers, \d+ styles, \d+ recipes: no problem\n", done.stdout)
 
 
+@pytest.mark.slow
 def test_to_load_a_layer_whose_file_is_broken_says_what_is_broken(environment: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "layers").mkdir()
     text = 'title = "Trees"\nlicense = "CC0-1.0"\nsource = "a.csv"\nkind = "pionts"\n'
@@ -428,6 +438,7 @@ def test_the_private_database_can_be_started_asked_and_stopped(workspace: Path, 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.slow
 def test_a_signal_stops_server_and_database_in_good_order(
     number: signal.Signals, workspace: Path, environment: dict[str, str]
 ) -> None:

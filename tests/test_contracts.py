@@ -47,6 +47,7 @@ def ask_at_random(folder: Path, url: str, document: str, examples: int, *more: s
     assert "Tested: " in told.stdout
 
 
+@pytest.mark.slow
 def test_random_requests_get_what_the_description_of_the_api_promises(server: Server, tmp_path: Path) -> None:
     ask_at_random(
         *(tmp_path, server.url, "/openapi.json", 3, "--exclude-path-regex", NOT_AT_RANDOM),
@@ -54,6 +55,7 @@ def test_random_requests_get_what_the_description_of_the_api_promises(server: Se
     )
 
 
+@pytest.mark.slow
 def test_random_requests_get_what_the_description_of_ogc_api_promises(server: Server, tmp_path: Path) -> None:
     ask_at_random(
         tmp_path, server.url, "/ogc/openapi", 3, "--include-path-regex", ONE_COLLECTION, phases="examples,fuzzing"

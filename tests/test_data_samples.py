@@ -164,6 +164,7 @@ def test_crime_has_hot_spots_and_a_rhythm(crime: list[dict[str, str]]) -> None:
     assert centre > 30_000
 
 
+@pytest.mark.slow
 def test_trees_are_40000_points_on_land(land: Any) -> None:
     trees = geopandas.read_parquet(SAMPLES / "trees.parquet")
     assert len(trees) == 40_000
@@ -226,6 +227,7 @@ def test_the_basemap_is_one_geopackage_of_six_layers_within_the_sea() -> None:
     assert 6_000 <= pyogrio.read_info(SAMPLES / "base.gpkg", layer="buildings")["features"] <= 20_000
 
 
+@pytest.mark.slow
 def test_no_house_stands_in_the_water_or_in_the_sea(land: Any) -> None:
     houses = pyogrio.read_dataframe(SAMPLES / "base.gpkg", layer="buildings").to_crs("EPSG:32626")
     water = pyogrio.read_dataframe(SAMPLES / "base.gpkg", layer="water").to_crs("EPSG:32626").geometry.union_all()

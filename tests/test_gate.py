@@ -350,6 +350,7 @@ def test_every_answer_is_that_of_a_server_that_never_had_what_is_hidden(world: W
     assert not differing, "\n".join(differing)
 
 
+@pytest.mark.slow
 def test_a_grant_whose_filter_fits_no_more_opens_nothing(world: World) -> None:
     for address in [address for every in ADDRESSES.values() for address in thin(every)]:
         told, expected = world.ask("misfit", address), world.ask("nobody", address)
@@ -366,6 +367,7 @@ def test_a_key_that_holds_no_more_opens_no_door_at_all(world: World) -> None:
             assert CANARY not in told.text
 
 
+@pytest.mark.slow
 def test_what_is_public_is_the_same_for_everybody_and_the_rest_is_kept_by_nobody(world: World) -> None:
     kept = Counter[str]()
     for caller in ("rows", "narrow", "full"):

@@ -82,6 +82,7 @@ def run(workspace: Path, url: str) -> TestClient:
     return TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False)
 
 
+@pytest.mark.slow
 def test_names_of_our_own_sql_and_words_of_sql_are_fields_like_any_other(tmp_path: Path, empty_database: str) -> None:
     fields = sorted(name for name in ALIASES | WORDS if not names.why_not(name))
     assert len(fields) > 50
@@ -100,6 +101,7 @@ def test_names_of_our_own_sql_and_words_of_sql_are_fields_like_any_other(tmp_pat
 
 
 @pytest.mark.parametrize("role", ["facet", "time"])
+@pytest.mark.slow
 def test_the_main_choice_and_the_time_may_have_names_of_our_own_sql(
     tmp_path: Path, empty_database: str, role: str
 ) -> None:
@@ -163,6 +165,7 @@ def test_every_parameter_of_requests_for_rows_is_known(city_app: FastAPI, client
     assert possible <= names.PARAMETERS
 
 
+@pytest.mark.slow
 def test_long_names_and_ids_that_run_into_each_other_stay_apart(tmp_path: Path, empty_database: str) -> None:
     stem = "a" * (names.LONGEST - 1)
     ids = ["trees", "trees-height", "trees-pkey", "trees-geom", "trees-key", "trees-0", "t" * 40]

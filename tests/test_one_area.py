@@ -68,6 +68,7 @@ def count(connection: psycopg.Connection, query: str, *values: object) -> int:
 
 
 @pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.slow
 def test_random_circles_leave_the_rows_that_are_within_so_many_metres(
     client: TestClient, connection: psycopg.Connection, layer: str
 ) -> None:
@@ -91,6 +92,7 @@ def test_random_circles_leave_the_rows_that_are_within_so_many_metres(
 
 @pytest.mark.parametrize("layer", LAYERS)
 @pytest.mark.parametrize("other", ["districts", "bike-paths"])
+@pytest.mark.slow
 def test_random_features_leave_the_rows_that_bare_sql_finds(
     client: TestClient, connection: psycopg.Connection, layer: str, other: str
 ) -> None:

@@ -101,6 +101,7 @@ def compare(client: TestClient, url: str, folder: Path, seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(1))
+@pytest.mark.slow
 def test_files_have_as_many_rows_as_everything_else_counts(
     client: TestClient, city_database: str, tmp_path: Path, seed: int
 ) -> None:

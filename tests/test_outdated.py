@@ -284,6 +284,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.slow
 def test_what_is_loaded_goes_on_being_served_until_the_next_load(
     town: World, change: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -406,6 +407,7 @@ def load_elsewhere(running: World, text: str) -> None:
     load(read_layer(elsewhere / "layers" / "trees.toml"), running.url, force=True)
 
 
+@pytest.mark.slow
 def test_loads_that_change_columns_cost_no_request_its_answer(running: World) -> None:
     fewer = TREES.replace('[fields.height]\ntype = "number"\nfilter = "range"\n', "").partition("[readings]")[0]
     other = TREES.replace('[fields.height]\ntype = "number"', '[fields.height]\ntype = "text"')
@@ -440,6 +442,7 @@ BY_HAND = {
 
 
 @pytest.mark.parametrize("statement", BY_HAND)
+@pytest.mark.slow
 def test_a_table_that_was_changed_by_hand_is_served_as_far_as_it_goes(running: World, statement: str) -> None:
     running.execute(statement)
     paths = [path for path in DOORS if not path.startswith("/styles")]

@@ -108,11 +108,13 @@ def test_it_has_postgis_is_durable_and_listens_on_no_network_port(settings: Sett
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.slow
 def test_it_compares_letters_beyond_ascii_without_regard_to_case(settings: Settings) -> None:
     url = private.ensure(settings)
     assert fetch(url, "SELECT 'Žižkov Ålesund' ILIKE '%ŽIŽKOV å%'") is True
 
 
+@pytest.mark.slow
 def test_a_second_call_joins_and_the_last_release_stops_it(settings: Settings) -> None:
     url = private.ensure(settings)
     assert private.ensure(settings) == url
@@ -122,11 +124,13 @@ def test_a_second_call_joins_and_the_last_release_stops_it(settings: Settings) -
     assert not private.release(settings)
 
 
+@pytest.mark.slow
 def test_it_runs_in_a_session_of_its_own_so_that_ctrl_c_does_not_reach_it(settings: Settings) -> None:
     private.ensure(settings)
     assert os.getsid(postmaster_of(settings)) != os.getsid(0)
 
 
+@pytest.mark.slow
 def test_a_second_process_joins_and_the_last_one_out_stops_it(settings: Settings) -> None:
     url = private.ensure(settings)
     with holder(settings.workspace) as other:
@@ -139,6 +143,7 @@ def test_a_second_process_joins_and_the_last_one_out_stops_it(settings: Settings
     assert private.status(settings).url is None
 
 
+@pytest.mark.slow
 def test_processes_that_start_at_the_same_moment_share_one_server(settings: Settings) -> None:
     with holder(settings.workspace) as one, holder(settings.workspace) as two:
         assert one.stdout
@@ -146,6 +151,7 @@ def test_processes_that_start_at_the_same_moment_share_one_server(settings: Sett
         assert one.stdout.readline() == two.stdout.readline() != ""
 
 
+@pytest.mark.slow
 def test_a_killed_user_is_not_counted_any_more(settings: Settings) -> None:
     with holder(settings.workspace) as other:
         assert other.stdout
@@ -158,6 +164,7 @@ def test_a_killed_user_is_not_counted_any_more(settings: Settings) -> None:
     assert private.release(settings)
 
 
+@pytest.mark.slow
 def test_it_comes_back_with_all_rows_after_the_postmaster_was_killed(settings: Settings) -> None:
     url = private.ensure(settings)
     with psycopg.connect(url, autocommit=True) as connection:
@@ -182,6 +189,7 @@ def run_endless_query(url: str) -> None:
         fetch(url, "SELECT count(*) AS endless FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b")
 
 
+@pytest.mark.slow
 def test_a_stale_lock_file_that_names_a_living_stranger_is_not_believed(settings: Settings) -> None:
     private.ensure(settings)
     data = private.status(settings).folder / "data"
@@ -194,6 +202,7 @@ def test_a_stale_lock_file_that_names_a_living_stranger_is_not_believed(settings
     assert fetch(private.ensure(settings), "SELECT 1") == 1
 
 
+@pytest.mark.slow
 def test_a_broken_off_first_start_is_done_again(settings: Settings) -> None:
     private.ensure(settings)
     private.release(settings)
@@ -203,6 +212,7 @@ def test_a_broken_off_first_start_is_done_again(settings: Settings) -> None:
     assert fetch(private.ensure(settings), "SELECT count(*) FROM pg_extension WHERE extname = 'postgis'") == 1
 
 
+@pytest.mark.slow
 def test_started_by_hand_it_stays_until_it_is_stopped_by_hand(settings: Settings) -> None:
     url = private.start(settings)
     assert private.ensure(settings) == url
@@ -214,6 +224,7 @@ def test_started_by_hand_it_stays_until_it_is_stopped_by_hand(settings: Settings
     assert private.release(settings), "the mark of an earlier start must not keep this one"
 
 
+@pytest.mark.slow
 def test_it_is_not_stopped_under_another_process_unless_forced(settings: Settings) -> None:
     with holder(settings.workspace) as other:
         assert other.stdout
@@ -224,6 +235,7 @@ def test_it_is_not_stopped_under_another_process_unless_forced(settings: Setting
 
 
 @pytest.mark.parametrize("name", ["a b, c", 'it\'s "quoted" $HOME', "Straße-Ž", "long-" + "x" * 120])
+@pytest.mark.slow
 def test_a_workspace_may_have_any_name(tmp_path: Path, name: str) -> None:
     settings = Settings(workspace=tmp_path / name, database_url=None)
     settings.workspace.mkdir()
@@ -233,6 +245,7 @@ def test_a_workspace_may_have_any_name(tmp_path: Path, name: str) -> None:
         private.remove(settings)
 
 
+@pytest.mark.slow
 def test_a_moved_workspace_keeps_its_database(tmp_path: Path) -> None:
     before = Settings(workspace=tmp_path / "before", database_url=None)
     before.workspace.mkdir()
@@ -246,6 +259,7 @@ def test_a_moved_workspace_keeps_its_database(tmp_path: Path) -> None:
         private.remove(after)
 
 
+@pytest.mark.slow
 def test_environment_variables_of_postgresql_do_not_lead_it_astray(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,6 +268,7 @@ def test_environment_variables_of_postgresql_do_not_lead_it_astray(
     assert fetch(private.ensure(settings), "SELECT 1") == 1
 
 
+@pytest.mark.slow
 def test_settings_of_the_operator_are_kept_and_win(settings: Settings) -> None:
     private.ensure(settings)
     private.release(settings)
@@ -262,6 +277,7 @@ def test_settings_of_the_operator_are_kept_and_win(settings: Settings) -> None:
     assert fetch(private.ensure(settings), "SHOW max_connections") == "37"
 
 
+@pytest.mark.slow
 def test_a_server_that_cannot_start_says_why_in_one_line(settings: Settings) -> None:
     private.ensure(settings)
     private.release(settings)
@@ -272,6 +288,7 @@ def test_a_server_that_cannot_start_says_why_in_one_line(settings: Settings) -> 
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_an_ordinary_user_gets_a_cluster_inside_the_workspace() -> None:
     user = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
     workspace = Path(tempfile.mkdtemp(prefix="geoserver-ordinary-"))
@@ -300,6 +317,7 @@ def test_a_missing_postgis_is_one_line_that_says_what_to_install(
     assert not (tmp_path / ".geoserver" / "postgis").exists()
 
 
+@pytest.mark.slow
 def test_a_database_of_a_postgresql_that_is_gone_names_the_version(settings: Settings) -> None:
     private.ensure(settings)
     private.release(settings)

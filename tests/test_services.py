@@ -95,6 +95,7 @@ def test_a_broken_layer_file_keeps_the_last_good_state_and_shows_in_readyz(
     assert running.get("/readyz").json()["problems"] == []
 
 
+@pytest.mark.slow
 def test_without_its_database_it_answers_503_and_recovers_by_itself(
     running: TestClient, empty_database: str, database_server: str
 ) -> None:

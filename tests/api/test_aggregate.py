@@ -186,6 +186,7 @@ def test_random_filters_and_groups_are_counted_as_sql_and_the_summary_count_them
 
 
 @pytest.mark.parametrize("group", ["height:7", "height", "girth:12", "girth:1", "planted:quarter", "species"])
+@pytest.mark.slow
 def test_a_filter_by_what_a_cell_stands_for_leaves_as_many_rows_as_it_counts(client: TestClient, group: str) -> None:
     found = ask(client, "trees", group)
     (told,) = found["groups"]

@@ -134,6 +134,7 @@ def test_versions_can_be_asked_for_by_those_who_cannot_listen(served: World) -> 
         assert httpx.get(f"{served.url}/api/versions{query}").status_code == 400
 
 
+@pytest.mark.slow
 def test_changes_in_a_row_become_few_events(served: World) -> None:
     with listen(served.url, "/api/layers/stops/changes") as listener:
         listener.next()

@@ -336,6 +336,7 @@ def test_unfinished_requests_make_room_for_others(start: Callable[..., Any]) -> 
 
 
 @pytest.mark.parametrize(("soft", "hard", "expected"), [(200, 200, 26), (300, 4_096, 1_000)])
+@pytest.mark.slow
 def test_there_are_no_more_connections_than_files_may_be_open(soft: int, hard: int, expected: int) -> None:
     program = f"""
 import resource

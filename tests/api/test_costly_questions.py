@@ -80,6 +80,7 @@ def halted(questions: Questions) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
+@pytest.mark.slow
 def test_health_hot_tiles_and_little_questions_are_answered_while_costly_ones_are_read(
     watched: tuple[World, Questions],
 ) -> None:
@@ -146,6 +147,7 @@ def test_a_client_waits_behind_its_own_questions_and_not_behind_those_of_another
 
 
 @pytest.mark.parametrize("door", DOORS)
+@pytest.mark.slow
 def test_a_full_queue_says_at_once_when_to_come_back(
     watched: tuple[World, Questions], door: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,6 +73,7 @@ def test_ogc_refuses_at_once_what_its_queue_cannot_hold(served: World) -> None:
             wait_for(lambda: served.metric("questions_waiting") == 65)
 
 
+@pytest.mark.slow
 def test_a_tile_that_two_wait_for_is_made_though_the_first_leaves(served: World) -> None:
     path = costly(1, ADDRESS)
     with contextlib.ExitStack() as held:

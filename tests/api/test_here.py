@@ -42,6 +42,7 @@ def draw_places(client: TestClient, count: int) -> list[tuple[float, float]]:
     return [(round(draw.uniform(west, east), 6), round(draw.uniform(south, north), 6)) for _ in range(count)]
 
 
+@pytest.mark.slow
 def test_all_layers_but_the_basemap_count_what_a_circle_touches_and_name_the_nearest(
     client: TestClient, connection: psycopg.Connection
 ) -> None:
@@ -137,6 +138,7 @@ def test_what_is_wrong_is_named(client: TestClient, query: str, parameter: str, 
     assert expected in answer.json()["expected"]
 
 
+@pytest.mark.slow
 def test_what_takes_too_long_is_told_and_may_be_asked_again(client: TestClient, city_database: str) -> None:
     with psycopg.connect(city_database) as other:
         other.execute("LOCK TABLE layers.trees IN ACCESS EXCLUSIVE MODE")

@@ -91,6 +91,7 @@ def test_any_other_size_is_refused(client: TestClient, place: str, size: str) ->
     assert "600x400" in told["expected"]
 
 
+@pytest.mark.slow
 def test_a_long_title_of_markup_and_turned_text_is_one_short_line(client: TestClient) -> None:
     title = "</text><image href='file:///etc/passwd'/>\u202e&#x202e;<![CDATA[" * 200
     assert len(title) > 10_000

@@ -101,6 +101,7 @@ def test_dark_is_dark_and_sharp_is_the_same_view(client: TestClient) -> None:
     assert np.abs(halved - light).mean() < 8
 
 
+@pytest.mark.slow
 def test_legend_title_marker_and_licence_are_laid_over(client: TestClient) -> None:
     plain = ask(client, f"light/{HERE}/400x300.png?layers=crime&attribution=0")
 
@@ -327,6 +328,7 @@ def test_the_tiles_of_a_view_hold_its_corners_and_no_more_than_it_needs(zoom: fl
 
 
 @pytest.mark.parametrize("served", [{"tile_max_age": 0}], indirect=True)
+@pytest.mark.slow
 def test_a_changed_row_is_another_picture_and_a_closed_layer_is_none(served: World) -> None:
     address = f"/static/light/{WEST},{SOUTH},16/90x60.png?layers=stops&attribution=0"
     first = served.ask(address)

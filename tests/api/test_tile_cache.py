@@ -233,6 +233,7 @@ def test_equal_rows_have_the_same_tag_after_a_load_and_in_another_server(served:
     assert served.ask(ADDRESS, If_None_Match=tag).status == 304
 
 
+@pytest.mark.slow
 def test_a_field_that_is_no_longer_declared_is_not_served_from_the_old_tiles(served: World) -> None:
     assert "name" in mapbox_vector_tile.decode(served.ask(ADDRESS).body)["stops"]["features"][0]["properties"]
     file = served.workspace / "layers" / "stops.toml"

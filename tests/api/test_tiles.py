@@ -273,6 +273,7 @@ def test_a_tile_that_takes_too_long_is_503_with_a_time_to_come_back(
     assert "0.3 s" in answer.json()["detail"]
 
 
+@pytest.mark.slow
 def test_without_a_database_a_tile_is_503(tmp_path: Path) -> None:
     settings = Settings(workspace=tmp_path, database_url=None, samples=True)
     app = create_app(settings, f"postgresql://nobody@/nothing?host={tmp_path}")

@@ -65,6 +65,7 @@ def fill_both(world: World) -> None:
     wait_for(lambda: world.ask(ADDRESS).status == 200 and world.made() == 2)
 
 
+@pytest.mark.slow
 def test_both_workers_see_a_change_and_each_makes_its_tile_anew(world: World) -> None:
     tile = tile_at(13)
     with serving(world, "--workers", "2") as process:

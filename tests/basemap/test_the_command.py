@@ -104,6 +104,7 @@ def test_no_second_worker_is_started_for_the_tiles_of_a_basemap(tmp_path: Path, 
     assert len(rows) > 4
 
 
+@pytest.mark.slow
 def test_a_new_extract_takes_the_place_of_the_old_one_and_layers_that_it_lacks_go(
     tmp_path: Path, empty_database: str
 ) -> None:
@@ -146,6 +147,7 @@ def test_the_basemap_stays_as_it_was_when_the_new_one_would_lose_most_of_a_layer
     assert {name: (tmp_path / name).read_bytes() for name in before} == before
 
 
+@pytest.mark.slow
 def test_the_basemap_stays_as_it_was_when_the_new_one_has_nothing_of_a_layer(
     tmp_path: Path, empty_database: str
 ) -> None:
@@ -268,6 +270,7 @@ def test_a_reading_process_that_says_what_cannot_be_understood_is_ended(
         reader.read_languages()
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_said_in_one_line_and_the_last_basemap_stays(tmp_path: Path, empty_database: str) -> None:
     workspace = tmp_path / "city"
     workspace.mkdir()
@@ -336,6 +339,7 @@ def test_the_middle_of_helsinki_has_its_bay_in_the_north_and_land_in_the_south_w
     assert len(result.rows["house-numbers"]) > 1400
 
 
+@pytest.mark.slow
 def test_all_layers_of_a_basemap_go_into_service_in_one_transaction(tmp_path: Path, empty_database: str) -> None:
     extract = town().write(tmp_path / "town.osm.pbf")
     make(extract, tmp_path, empty_database)
@@ -352,6 +356,7 @@ def test_all_layers_of_a_basemap_go_into_service_in_one_transaction(tmp_path: Pa
     assert tables == (1,)
 
 
+@pytest.mark.slow
 def test_no_layer_changes_where_one_of_them_cannot_go_into_service(tmp_path: Path, empty_database: str) -> None:
     make(town().write(tmp_path / "old.osm.pbf"), tmp_path, empty_database)
     before = {name: (tmp_path / name).read_bytes() for name in files_in(tmp_path)}
@@ -372,6 +377,7 @@ def tables_in_the_making(url: str) -> set[str]:
         return {row[0] for row in connection.execute(query).fetchall()}
 
 
+@pytest.mark.slow
 def test_an_import_that_is_killed_leaves_the_last_good_basemap_and_the_next_one_tidies_up(
     tmp_path: Path, empty_database: str
 ) -> None:
@@ -398,6 +404,7 @@ def test_an_import_that_is_killed_leaves_the_last_good_basemap_and_the_next_one_
     assert not (tmp_path / STAGING).exists()
 
 
+@pytest.mark.slow
 def test_an_import_whose_connections_are_cut_leaves_nothing_where_the_database_is_back(
     tmp_path: Path, empty_database: str
 ) -> None:
@@ -423,6 +430,7 @@ def test_an_import_whose_connections_are_cut_leaves_nothing_where_the_database_i
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.slow
 def test_an_import_that_is_ended_leaves_the_last_good_basemap_and_nothing_else(
     tmp_path: Path, empty_database: str, ending: signal.Signals
 ) -> None:
@@ -446,6 +454,7 @@ def test_an_import_that_is_ended_leaves_the_last_good_basemap_and_nothing_else(
     assert {name: (tmp_path / name).read_bytes() for name in files_in(tmp_path)} == before
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_the_last_good_basemap_stays(tmp_path: Path, empty_database: str) -> None:
     make(town().write(tmp_path / "old.osm.pbf"), tmp_path, empty_database)
     newer = town(name="Neue Straße").write(tmp_path / "new.osm.pbf")
@@ -478,6 +487,7 @@ def test_a_workspace_whose_layers_are_no_folder_is_refused_before_anything_is_re
         make(extract, tmp_path, empty_database)
 
 
+@pytest.mark.slow
 def test_a_layer_that_is_as_it_was_is_not_touched(tmp_path: Path, empty_database: str) -> None:
     make(town().write(tmp_path / "town.osm.pbf"), tmp_path, empty_database)
     again = town(name="Neue Straße").write(tmp_path / "town.osm.pbf")

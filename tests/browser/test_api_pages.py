@@ -26,6 +26,7 @@ PAGES = [
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.slow
 def test_the_pages_for_developers_have_no_violation(open_viewer: Callable[..., Any], scheme: str) -> None:
     viewer = open_viewer(None, color_scheme=scheme, viewport={"width": 390, "height": 844})
     for path in PAGES:
@@ -36,6 +37,7 @@ def test_the_pages_for_developers_have_no_violation(open_viewer: Callable[..., A
         assert not wide, f"{path} scrolls sideways on a phone"
 
 
+@pytest.mark.slow
 def test_next_leads_on_and_a_feature_leads_to_the_map(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer(None)
     viewer.page.goto(f"{viewer.origin}/ogc/collections/crime/items?limit=5")
@@ -55,6 +57,7 @@ DATASETS = ["/layers", "/layers?q=nothing+at+all", "/layers/crime", "/layers/air
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.slow
 def test_the_pages_of_datasets_have_no_violation_and_need_no_script(
     open_viewer: Callable[..., Any], scheme: str
 ) -> None:

@@ -60,6 +60,7 @@ def count_in(viewer: Any, layer: str, shape: str, own: str = "") -> int:
     return int(ask(viewer, f"/api/layers/{layer}/summary?filter={filter_}&fields=")["count"])
 
 
+@pytest.mark.slow
 def test_a_rectangle_drawn_by_mouse_narrows_all_layers_and_is_changed_removed_and_taken_back(
     open_viewer: Callable[..., Any],
 ) -> None:
@@ -102,6 +103,7 @@ def test_a_rectangle_drawn_by_mouse_narrows_all_layers_and_is_changed_removed_an
     assert viewer.count("crime") == count_in(viewer, "crime", f"BBOX({changed})")
 
 
+@pytest.mark.slow
 def test_a_way_that_is_left_and_taken_again_on_a_slow_line_draws_once(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer(LAYERS)
     page = viewer.page
@@ -125,6 +127,7 @@ def test_a_way_that_is_left_and_taken_again_on_a_slow_line_draws_once(open_viewe
     viewer.check()
 
 
+@pytest.mark.slow
 def test_a_circle_and_a_polygon_are_drawn_by_finger_and_lines_do_not_cross(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer(LAYERS, **PHONE)
     page = viewer.page
@@ -153,6 +156,7 @@ def test_a_circle_and_a_polygon_are_drawn_by_finger_and_lines_do_not_cross(open_
     assert viewer.count("crime") == count_in(viewer, "crime", f"POLYGON(({ring}))") > 0
 
 
+@pytest.mark.slow
 def test_every_shape_is_made_by_keyboard_and_escape_cancels_only_the_drawing(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer(LAYERS)
     page = viewer.page
@@ -221,6 +225,7 @@ def test_a_district_is_chosen_by_its_name_on_the_map_and_from_its_card_and_back_
     assert "area=" not in viewer.address()
 
 
+@pytest.mark.slow
 def test_near_me_asks_the_browser_and_a_refusal_is_told_kindly(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/?layers=trees", **PHONE, **TOWN)
     page = viewer.page
@@ -240,6 +245,7 @@ def test_near_me_asks_the_browser_and_a_refusal_is_told_kindly(open_viewer: Call
     assert "area=" not in shut.address()
 
 
+@pytest.mark.slow
 def test_a_press_right_after_a_place_was_asked_about_selects_what_lies_there(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/?layers=districts")
     page = viewer.page
@@ -248,6 +254,7 @@ def test_a_press_right_after_a_place_was_asked_about_selects_what_lies_there(ope
     page.wait_for_url(re.compile("select=districts/"))
 
 
+@pytest.mark.slow
 def test_what_is_here_tells_what_the_api_tells_each_layer_under_its_filter(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/?layers=crime&filter.crime=category='theft'&time=2022-01-01/2023-12-31")
     page = viewer.page
@@ -279,6 +286,7 @@ def test_what_is_here_tells_what_the_api_tells_each_layer_under_its_filter(open_
     assert "pin=" not in viewer.address()
 
 
+@pytest.mark.slow
 def test_a_place_that_is_looked_for_leaves_its_pin_until_the_box_is_cleared(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/?layers=crime")
     page = viewer.page
@@ -293,6 +301,7 @@ def test_a_place_that_is_looked_for_leaves_its_pin_until_the_box_is_cleared(open
     assert "pin=" not in viewer.address()
 
 
+@pytest.mark.slow
 def test_a_finger_that_rests_on_the_map_asks_what_is_there_and_back_takes_the_card_away(
     open_viewer: Callable[..., Any],
 ) -> None:
@@ -311,6 +320,7 @@ def test_a_finger_that_rests_on_the_map_asks_what_is_there_and_back_takes_the_ca
 
 
 @pytest.mark.parametrize("context", [{}, PHONE | {"color_scheme": "dark"}], ids=["desk", "phone, dark"])
+@pytest.mark.slow
 def test_axe_finds_nothing_in_the_tool_and_in_the_card_of_a_place(
     open_viewer: Callable[..., Any], context: dict[str, Any]
 ) -> None:
@@ -329,6 +339,7 @@ def test_axe_finds_nothing_in_the_tool_and_in_the_card_of_a_place(
 
 @pytest.mark.parametrize("area", ["feature:districts/404", "feature:quarters/7"])
 @pytest.mark.parametrize("context", [{}, PHONE], ids=["desk", "phone"])
+@pytest.mark.slow
 def test_an_area_that_is_gone_is_told_and_taken_out(
     open_viewer: Callable[..., Any], area: str, context: dict[str, Any]
 ) -> None:

@@ -80,6 +80,7 @@ def test_a_chart_shows_what_sql_counts_and_its_bars_filter_the_map(
     expect(page.get_by_role("tab", name="Map")).to_have_attribute("aria-selected", "true")
 
 
+@pytest.mark.slow
 def test_a_brush_over_months_is_the_time_window_of_the_map(
     open_viewer: Callable[..., Any], sql: Callable[[str], Any]
 ) -> None:
@@ -100,6 +101,7 @@ def test_a_brush_over_months_is_the_time_window_of_the_map(
     expect(page.get_by_role("button", name=re.compile("^Remove filter"))).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_bins_of_a_number_hold_the_rows_that_their_filter_leaves(
     open_viewer: Callable[..., Any], sql: Callable[[str], Any]
 ) -> None:
@@ -131,6 +133,7 @@ def test_more_steps_than_a_chart_holds_are_told_in_the_readers_language(open_vie
     expect(told).not_to_contain_text("reported_at")
 
 
+@pytest.mark.slow
 def test_files_of_a_chart_say_what_it_is(open_viewer: Callable[..., Any], tmp_path: Path) -> None:
     viewer = open_viewer("/?layers=crime&tab=chart&chart=category&filter.crime=district%20IN%20('Ansalli')")
     page = viewer.page
@@ -149,6 +152,7 @@ def test_files_of_a_chart_say_what_it_is(open_viewer: Callable[..., Any], tmp_pa
             assert said in text, f"{name}: {said}"
 
 
+@pytest.mark.slow
 def test_axe_finds_no_fault_in_a_chart_and_in_the_table_behind_it(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/?layers=crime,trees&tab=chart&chart=reported_at:quarter,category")
     page = viewer.page
@@ -160,6 +164,7 @@ def test_axe_finds_no_fault_in_a_chart_and_in_the_table_behind_it(open_viewer: C
     assert find_faults(page) == []
 
 
+@pytest.mark.slow
 def test_on_a_phone_a_chart_takes_the_room_of_the_map_and_its_chips_stay(
     open_viewer: Callable[..., Any], output: Path
 ) -> None:
@@ -184,6 +189,7 @@ def test_on_a_phone_a_chart_takes_the_room_of_the_map_and_its_chips_stay(
     expect(page.get_by_role("button", name=re.compile("^Remove filter"))).to_have_count(2)
 
 
+@pytest.mark.slow
 def test_tabs_and_the_line_between_map_and_chart_are_moved_by_keys(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/?layers=crime")
     page = viewer.page

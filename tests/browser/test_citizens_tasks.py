@@ -112,6 +112,7 @@ def in_query_and_not(shared: str) -> str:
     return f"{link}#{place}"
 
 
+@pytest.mark.slow
 def test_what_is_selected_on_a_phone_is_seen_above_its_card_and_beside_the_legend(
     open_viewer: Callable[..., Any],
 ) -> None:

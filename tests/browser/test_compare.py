@@ -104,6 +104,7 @@ def test_a_comparison_opens_as_a_copy_and_each_side_has_filters_and_counts_of_it
     assert said_of_other(page) == {}
 
 
+@pytest.mark.slow
 def test_back_and_forward_walk_through_a_comparison_and_a_link_shows_it_again(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/?layers=crime")
     page = viewer.page
@@ -133,6 +134,7 @@ def test_back_and_forward_walk_through_a_comparison_and_a_link_shows_it_again(op
     assert other.address() == link
 
 
+@pytest.mark.slow
 def test_both_maps_are_in_the_same_place_whichever_is_moved_and_while_it_moves(
     open_viewer: Callable[..., Any], differ: Callable[[Image.Image, Image.Image], int]
 ) -> None:
@@ -203,6 +205,7 @@ def test_a_click_on_either_map_tells_what_lies_there_and_turns_the_panel_to_it(
     assert viewer.count("crime") == count_of(page, "Right")
 
 
+@pytest.mark.slow
 def test_on_a_phone_one_map_lies_over_the_other_or_below_it(open_viewer: Callable[..., Any], output: Path) -> None:
     viewer = open_viewer("/?layers=crime", **PHONE)
     page = viewer.page
@@ -231,6 +234,7 @@ def test_on_a_phone_one_map_lies_over_the_other_or_below_it(open_viewer: Callabl
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.slow
 def test_a_comparison_has_no_barriers(open_viewer: Callable[..., Any], dark: bool, output: Path) -> None:
     base = "dark" if dark else "light"
     viewer = settle(open_viewer(f"{TWO}&base={base}"))
@@ -246,6 +250,7 @@ def test_a_comparison_has_no_barriers(open_viewer: Callable[..., Any], dark: boo
     page.screenshot(path=output / f"compare-swipe-{base}.png")
 
 
+@pytest.mark.slow
 def test_places_are_compared_with_places_and_squares_with_squares(
     open_viewer: Callable[..., Any], differ: Callable[[Image.Image, Image.Image], int]
 ) -> None:
@@ -284,6 +289,7 @@ def test_a_comparison_that_is_closed_gives_back_what_it_drew_with(open_viewer: C
     assert viewer.picture().resize((1, 1)).getpixel((0, 0)) == before
 
 
+@pytest.mark.slow
 def test_the_tool_for_areas_acts_on_the_side_of_the_panel_and_its_button_is_within_reach_beside_a_chart(
     open_viewer: Callable[..., Any],
 ) -> None:
@@ -321,6 +327,7 @@ def test_the_tool_for_areas_acts_on_the_side_of_the_panel_and_its_button_is_with
     assert 0 < count_of(page, "Left") < thefts
 
 
+@pytest.mark.slow
 def test_the_time_bar_is_dragged_and_played_on_either_side_and_back_walks_through_it_after_a_reload(
     open_viewer: Callable[..., Any],
 ) -> None:
@@ -382,6 +389,7 @@ def test_the_time_bar_is_dragged_and_played_on_either_side_and_back_walks_throug
     assert counts() == [everything, everything]
 
 
+@pytest.mark.slow
 def test_a_comparison_that_is_closed_while_its_time_is_played_stays_closed(open_viewer: Callable[..., Any]) -> None:
     viewer = settle(open_viewer("/?layers=crime&compare=side&bar=time"))
     page = viewer.page
@@ -406,6 +414,7 @@ LOSE = """async ids => {
 }"""
 
 
+@pytest.mark.slow
 def test_a_map_whose_graphics_are_lost_for_good_says_so_once_and_what_to_do_and_lists_its_rows(
     open_viewer: Callable[..., Any],
 ) -> None:
@@ -432,6 +441,7 @@ def test_a_map_whose_graphics_are_lost_for_good_says_so_once_and_what_to_do_and_
     assert count_of(page, "Right") == count_by_api(viewer, filter=BURGLARIES)
 
 
+@pytest.mark.slow
 def test_a_server_that_is_gone_is_told_of_once(open_viewer: Callable[..., Any]) -> None:
     viewer = settle(open_viewer(TWO))
     page = viewer.page
@@ -446,6 +456,7 @@ def test_a_server_that_is_gone_is_told_of_once(open_viewer: Callable[..., Any]) 
     expect(told).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_what_is_taken_over_from_the_left_map_has_the_place_that_the_reader_asks_about(
     open_viewer: Callable[..., Any],
 ) -> None:
@@ -458,6 +469,7 @@ def test_what_is_taken_over_from_the_left_map_has_the_place_that_the_reader_asks
         settle(viewer)
 
 
+@pytest.mark.slow
 def test_escape_takes_back_the_last_thing_only_and_leaves_the_cards_behind_it(open_viewer: Callable[..., Any]) -> None:
     viewer = settle(open_viewer("/?layers=crime&time=2023-01-01/2023-12-31&bar=time&compare=side&pin=-28.6,45.2"))
     page = viewer.page

@@ -144,6 +144,7 @@ def enlarge(route: Route) -> None:
 
 
 @pytest.mark.parametrize("large", [False, True])
+@pytest.mark.slow
 def test_a_server_that_is_busy_says_when_to_try_again_and_then_it_works(
     open_viewer: Callable[..., Any], slots: tuple[str, Any], *, large: bool
 ) -> None:

@@ -66,6 +66,7 @@ def test_views_that_are_offered_are_opened_by_tabs(host: Host, output: Path) -> 
     page.screenshot(path=output / "embed-table.png")
 
 
+@pytest.mark.slow
 def test_what_narrows_it_can_be_changed_where_that_is_free_alone(host: Host, output: Path) -> None:
     page = host.open(host.frame() + host.frame(f"{BURGLARIES}&filters=free", 560))
     locked, free = drawn(page, 0), inside(page, 1)

@@ -84,6 +84,7 @@ def test_a_folder_opens_as_a_map_that_says_of_when_it_is(
     page.screenshot(path=output / "frozen.png")
 
 
+@pytest.mark.slow
 def test_filters_that_are_chosen_in_the_page_count_chart_and_list_what_sql_does(
     open_frozen: Callable[..., Any], count: Callable[..., int], output: Path
 ) -> None:
@@ -141,6 +142,7 @@ def test_what_needs_a_server_is_refused_in_words_and_nothing_is_drawn_of_it(open
 
 @pytest.mark.parametrize("base", ["light", "dark"])
 @pytest.mark.parametrize("size", [(1280, 800), (390, 844)])
+@pytest.mark.slow
 def test_axe_finds_nothing_on_a_desk_or_a_phone_light_or_dark(
     open_frozen: Callable[..., Any], size: tuple[int, int], base: str, output: Path
 ) -> None:
@@ -157,6 +159,7 @@ def test_axe_finds_nothing_on_a_desk_or_a_phone_light_or_dark(
     assert found.violations_count == 0, found.generate_report()
 
 
+@pytest.mark.slow
 def test_rows_are_read_in_a_thread_of_their_own_and_in_the_page_where_there_is_none(
     origin: str, open_frozen: Callable[..., Any], browser: Browser, count: Callable[..., int]
 ) -> None:

@@ -147,6 +147,7 @@ def test_one_that_is_not_there_says_so_in_the_readers_language(host: Host) -> No
     assert inside(page).locator("script[type=module]").count() == 0
 
 
+@pytest.mark.slow
 def test_who_may_freeze_does_so_where_the_map_is_embedded(
     host: Host, open_viewer: Callable[..., Any], frozen_server: Any
 ) -> None:

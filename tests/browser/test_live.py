@@ -53,6 +53,7 @@ def test_a_row_that_is_written_is_on_the_map_in_the_count_and_in_the_chart_witho
     assert differ(picture, viewer.picture()) > 200
 
 
+@pytest.mark.slow
 def test_after_the_server_was_away_the_page_catches_up(
     open_live: Callable[..., Any], living: tuple[Mortal, Callable[[str, int], None]]
 ) -> None:
@@ -66,6 +67,7 @@ def test_after_the_server_was_away_the_page_catches_up(
     expect(viewer.page.locator(".count[data-layer=crime]")).to_contain_text(f"{before + 3:,}")
 
 
+@pytest.mark.slow
 def test_layers_that_are_switched_on_are_followed_too_and_a_hidden_page_follows_none(
     open_live: Callable[..., Any], living: tuple[Mortal, Callable[[str, int], None]]
 ) -> None:

@@ -68,6 +68,7 @@ def test_a_row_that_is_written_is_in_every_view_of_an_open_widget(
 
 
 @pytest.mark.parametrize("more", ["", SANDBOX], ids=["framed", "sandboxed"])
+@pytest.mark.slow
 def test_when_the_server_goes_what_is_shown_stays_and_goes_on_when_it_is_back(
     host: Host,
     living: tuple[Mortal, Callable[[str, int], None]],
@@ -97,6 +98,7 @@ def test_when_the_server_goes_what_is_shown_stays_and_goes_on_when_it_is_back(
     assert differ(before, picture(whole)) > 100
 
 
+@pytest.mark.slow
 def test_where_no_map_came_before_the_server_went_there_is_its_picture_until_one_comes(
     host: Host, living: tuple[Mortal, Callable[[str, int], None]], output: Path
 ) -> None:

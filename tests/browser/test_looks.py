@@ -53,6 +53,7 @@ def test_axe_finds_no_violation_of_level_a_or_aa(open_viewer: Callable[..., Any]
     assert find_violations(viewer) == []
 
 
+@pytest.mark.slow
 def test_axe_finds_no_violation_where_nothing_matches_where_a_filter_is_refused_or_the_page_is_magnified(
     open_viewer: Callable[..., Any],
 ) -> None:
@@ -78,6 +79,7 @@ def test_axe_finds_no_violation_where_nothing_matches_where_a_filter_is_refused_
 
 
 @pytest.mark.parametrize(("look", "least"), [("light", 24), ("phone", 44)])
+@pytest.mark.slow
 def test_everything_to_press_is_wide_and_high_enough(open_viewer: Callable[..., Any], look: str, least: int) -> None:
     viewer = open_viewer(FILTERED, **LOOKS[look])
     if "phone" in look:
@@ -166,6 +168,7 @@ def test_the_map_is_drawn_behind_a_card_on_a_phone(open_viewer: Callable[..., An
         dialog.get_by_role("button", name="Close").tap()
 
 
+@pytest.mark.slow
 def test_a_card_stays_within_the_map_as_its_readings_arrive(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/?layers=sewage-sampling", **LOOKS["light"])
     room = viewer.page.locator("#map").bounding_box()

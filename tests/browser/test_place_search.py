@@ -85,6 +85,7 @@ def test_a_mistyped_value_becomes_a_filter_by_keys_alone_and_one_step_takes_it_b
     expect(page).not_to_have_url(re.compile("filter.crime="))
 
 
+@pytest.mark.slow
 def test_a_layer_is_switched_on_a_feature_is_selected_and_coordinates_are_gone_to(
     open_viewer: Callable[..., Any], sql: Callable[[str], Any]
 ) -> None:
@@ -127,6 +128,7 @@ def test_escape_closes_and_clears_and_what_nothing_is_called_is_said(
     expect(box).to_have_value("")
 
 
+@pytest.mark.slow
 def test_a_part_that_does_not_answer_is_said_below_what_is_found_until_it_answers(
     open_viewer: Callable[..., Any],
 ) -> None:

@@ -107,6 +107,7 @@ def test_a_sheet_beside_the_time_bar_has_the_rows_of_the_window_alone(open_viewe
     assert not any("2024" in url for url in asked())
 
 
+@pytest.mark.slow
 def test_a_filter_of_many_values_is_spelled_out_on_paper(open_viewer: Callable[..., Any]) -> None:
     many = "'burglary','robbery','assault','fraud'"
     viewer = open_viewer(f"/?layers=crime&filter.crime=category%20IN%20({many})")
@@ -115,6 +116,7 @@ def test_a_filter_of_many_values_is_spelled_out_on_paper(open_viewer: Callable[.
     assert "Filtered by: Burglary, Robbery, Assault, Fraud" in told
 
 
+@pytest.mark.slow
 def test_what_is_printed_is_one_sheet_of_the_chosen_paper_and_nothing_else(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer(BURGLARIES)
     page = viewer.page
@@ -155,6 +157,7 @@ def test_the_browsers_own_menu_prints_the_map_with_its_legend_and_no_controls(op
 
 
 @pytest.mark.parametrize("way", ["Landscape", "Portrait"])
+@pytest.mark.slow
 def test_a_comparison_is_printed_as_two_maps_each_with_what_narrows_it_its_counts_and_its_legend(
     open_viewer: Callable[..., Any], sql: Callable[[str], Any], tmp_path: Path, differ: Callable[..., int], way: str
 ) -> None:
@@ -238,6 +241,7 @@ def test_a_picture_has_exactly_its_dots_and_shows_the_map(
     assert 2 * differ(same.crop(away), screen.crop(away)) < differ(same.crop(away), mirrored.crop(away))
 
 
+@pytest.mark.slow
 def test_the_scale_bar_is_as_long_as_it_says(open_viewer: Callable[..., Any]) -> None:
     for path, view in (("/?layers=trees#14/45.2/-28.6", PHONE), ("/?layers=trees#12.3/45.22/-28.55", {})):
         viewer = open_viewer(path, **view)
@@ -262,6 +266,7 @@ def test_the_scale_bar_is_as_long_as_it_says(open_viewer: Callable[..., Any]) ->
         page.get_by_role("button", name="Close").click()
 
 
+@pytest.mark.slow
 def test_a_sheet_is_made_by_keys_alone_and_the_browsers_own_key_leads_to_it(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/?layers=bike-paths")
     page = viewer.page
@@ -300,6 +305,7 @@ def test_axe_finds_no_fault_in_the_dialog_on_a_desk_and_on_a_phone_light_and_dar
     assert page.locator("dialog .sheet").evaluate("element => element.scrollWidth") <= 320
 
 
+@pytest.mark.slow
 def test_a_map_that_does_not_come_is_told_and_tried_again(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/?layers=bike-paths")
     page = viewer.page

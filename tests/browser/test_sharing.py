@@ -82,6 +82,7 @@ def test_what_is_pasted_is_what_was_chosen_and_the_preview_shows_it(open_viewer:
     expect(dialog.get_by_role("checkbox", name="Table")).to_be_checked()
 
 
+@pytest.mark.slow
 def test_every_kind_of_snippet_is_copied_with_one_press(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer(BURGLARIES, permissions=["clipboard-read", "clipboard-write"])
     dialog = open_dialog(viewer)
@@ -120,6 +121,7 @@ def test_what_is_pasted_speaks_the_language_that_is_chosen_for_it(open_viewer: C
     expect(title).to_have_value("Ours")
 
 
+@pytest.mark.slow
 def test_every_kind_of_snippet_lives_in_a_page_of_others_under_a_title_that_would_break_out_of_it(
     open_viewer: Callable[..., Any], host: Host
 ) -> None:
@@ -154,6 +156,7 @@ def test_every_kind_of_snippet_lives_in_a_page_of_others_under_a_title_that_woul
 
 
 @pytest.mark.parametrize(("scheme", "context"), [("light", {}), ("dark", {}), ("dark", PHONE)])
+@pytest.mark.slow
 def test_axe_finds_nothing_in_the_dialog_and_the_keyboard_reaches_all_of_it(
     open_viewer: Callable[..., Any], scheme: str, context: dict[str, Any]
 ) -> None:
@@ -173,6 +176,7 @@ def test_axe_finds_nothing_in_the_dialog_and_the_keyboard_reaches_all_of_it(
     expect(dialog).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_the_pasted_script_shows_the_map_and_without_scripts_the_link(
     open_viewer: Callable[..., Any], host: Host
 ) -> None:
@@ -208,6 +212,7 @@ def test_on_a_phone_what_is_pasted_has_room_for_its_map_and_shows_as_much_of_the
     assert asked_by(whole)["map"].startswith("11.5/")
 
 
+@pytest.mark.slow
 def test_the_element_tells_the_page_what_is_chosen_and_is_steered_by_it(server: Any, host: Host) -> None:
     page = host.open(
         f"<script>{NOTES}</script><script src='{server.url}/element.js'></script>"
@@ -233,6 +238,7 @@ def test_the_element_tells_the_page_what_is_chosen_and_is_steered_by_it(server: 
     assert box["height"] == 333
 
 
+@pytest.mark.slow
 def test_the_element_believes_nobody_but_its_own_frame(server: Any, host: Host) -> None:
     page = host.open(
         f"<script>{NOTES}</script><script src='{server.url}/element.js'></script>"

@@ -144,6 +144,7 @@ def test_a_key_opens_the_map_by_keyboard_alone(  # noqa: PLR0917 - fixtures
     expect(page.get_by_text("Trees")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_who_is_signed_in_takes_a_restricted_layer_home_and_nobody_after_them(
     open_viewer: Callable[..., Any], gated: Any, key: str
 ) -> None:

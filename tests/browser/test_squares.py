@@ -127,6 +127,7 @@ def test_squares_in_view_add_up_to_every_row(open_reports: Callable[..., Any]) -
         assert told(said.inner_text()) == ROWS
 
 
+@pytest.mark.slow
 def test_under_a_filter_squares_add_up_to_what_matches(open_viewer: Callable[..., Any]) -> None:
     text = "category <> 'burglary' AND reported_at >= TIMESTAMP('2021-06-01T00:00:00Z')"
     viewer = open_viewer(f"/?layers=crime&filter.crime={quote(text)}{WHOLE}")
@@ -181,6 +182,7 @@ def test_a_click_on_a_square_tells_its_counts_and_days(open_reports: Callable[..
     assert "2020" in dialog.locator("dd").first.inner_text()
 
 
+@pytest.mark.slow
 def test_zooming_into_a_square_shows_each_of_its_points(open_reports: Callable[..., Any]) -> None:
     viewer = open_reports()
     click_middle(viewer)
@@ -253,6 +255,7 @@ def test_seven_layers_are_all_counted_each_is_asked_for_once_and_an_edit_is_all_
             connection.execute(change_one, ("theft", "a theft no more"))
 
 
+@pytest.mark.slow
 def test_squares_are_reached_by_keyboard(open_reports: Callable[..., Any]) -> None:
     viewer = open_reports()
     viewer.in_view()
@@ -267,6 +270,7 @@ def test_squares_are_reached_by_keyboard(open_reports: Callable[..., Any]) -> No
     expect(first).to_be_focused()
 
 
+@pytest.mark.slow
 def test_a_card_that_counts_other_rows_closes(open_reports: Callable[..., Any]) -> None:
     viewer = open_reports()
     click_middle(viewer)
@@ -282,6 +286,7 @@ def test_a_card_that_counts_other_rows_closes(open_reports: Callable[..., Any]) 
 
 
 @pytest.mark.parametrize("look", ["light", "dark phone"])
+@pytest.mark.slow
 def test_axe_finds_no_violation_in_the_legend_the_list_and_the_card_of_squares(
     open_reports: Callable[..., Any], look: str, output: Path
 ) -> None:
@@ -305,6 +310,7 @@ def test_squares_speak_the_language_of_the_reader(open_reports: Callable[..., An
     expect(viewer.page.get_by_text("als Quadrate gezeigt")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_the_legend_names_what_was_chosen_alone_and_shows_areas_beside_other_layers_as_outlines(
     open_viewer: Callable[..., Any],
 ) -> None:

@@ -44,6 +44,7 @@ def find_violations(page: Page) -> list[str]:
     return [f"{each['id']}: {node['html']} {node['failureSummary']}" for each in found for node in each["nodes"]]
 
 
+@pytest.mark.slow
 def test_the_table_leads_to_its_last_row_and_to_any_between_and_says_the_same_count(
     open_viewer: Callable[..., Any], sql: Callable[[str], Any]
 ) -> None:
@@ -66,6 +67,7 @@ def test_the_table_leads_to_its_last_row_and_to_any_between_and_says_the_same_co
     assert fid_of(row_at(grid, first)) == sql(f"SELECT fid {order} OFFSET {first} LIMIT 1")
 
 
+@pytest.mark.slow
 def test_a_table_stays_where_it_is_when_a_row_is_edited(
     open_viewer: Callable[..., Any], sql: Callable[[str], Any]
 ) -> None:
@@ -127,6 +129,7 @@ def test_columns_that_a_link_asks_for_in_vain_and_a_row_that_is_gone_are_told(op
     assert "sort=" not in page.url
 
 
+@pytest.mark.slow
 def test_a_row_is_shown_on_the_map_and_what_is_selected_there_in_the_table(
     open_viewer: Callable[..., Any], sql: Callable[[str], Any]
 ) -> None:
@@ -150,6 +153,7 @@ def test_a_row_is_shown_on_the_map_and_what_is_selected_there_in_the_table(
     assert (fid_of(row), row.get_attribute("aria-rowindex")) == (there, "41236")
 
 
+@pytest.mark.slow
 def test_a_layer_that_is_switched_off_takes_its_table_and_its_chart_with_it(open_viewer: Callable[..., Any]) -> None:
     for tab, part in (("table", "grid"), ("chart", "listbox")):
         viewer = open_viewer(f"/?layers=trees&tab={tab}")
@@ -181,6 +185,7 @@ def test_a_cell_and_rows_are_copied_for_a_spreadsheet(
     expect(grid.locator("[aria-selected=true]")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_axe_finds_nothing_in_the_table_on_a_desk_and_on_a_phone_in_the_dark(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/?layers=trees&tab=table&sort=-height")
     grid_of(viewer.page).focus()

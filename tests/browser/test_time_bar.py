@@ -90,6 +90,7 @@ def test_a_window_is_brushed_by_mouse_and_by_keys_and_filters_map_count_and_tabl
     assert tally(page, "crime") == viewer.count_text("crime") == f"{sql('SELECT count(*) FROM layers.crime'):,} reports"
 
 
+@pytest.mark.slow
 def test_an_end_that_is_taken_hold_of_stays_until_it_is_pulled(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/?layers=crime&bar=time&time=2023-01-01/2023-12-31")
     page = viewer.page
@@ -114,6 +115,7 @@ def test_an_end_that_is_taken_hold_of_stays_until_it_is_pulled(open_viewer: Call
         page.wait_for_function(f"location.search.includes('time=2023-01-01/{day}')")
 
 
+@pytest.mark.slow
 def test_a_play_walks_through_a_window_stops_at_its_end_and_is_one_step_back(
     open_viewer: Callable[..., Any], sql: Callable[[str], Any]
 ) -> None:
@@ -152,6 +154,7 @@ def test_a_play_walks_through_a_window_stops_at_its_end_and_is_one_step_back(
     assert viewer.count("crime") == sum(counts)
 
 
+@pytest.mark.slow
 def test_a_play_waits_where_it_is_while_the_server_does_not_answer(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/?layers=crime&bar=time&time=2024-01-01/2024-12-31#13/45.2/-28.6", **SMALL)
     viewer.expected_faults = ("Failed to load resource", "AJAXError", "Failed to fetch")
@@ -170,6 +173,7 @@ def test_a_play_waits_where_it_is_while_the_server_does_not_answer(open_viewer: 
     viewer.press("Escape")
 
 
+@pytest.mark.slow
 def test_escape_stops_a_play_where_it_is(open_viewer: Callable[..., Any], sql: Callable[[str], Any]) -> None:
     viewer = open_viewer("/?layers=crime&bar=time&time=2024-01-01/2024-12-31&tab=chart")
     page = viewer.page
@@ -204,6 +208,7 @@ def test_all_buttons_of_a_map_above_a_table_and_the_time_bar_are_seen_and_beside
     assert [each.get_attribute("title") for each in buttons if not each.evaluate(reached)] == []
 
 
+@pytest.mark.slow
 def test_on_a_phone_what_is_opened_is_not_hidden_by_what_lay_on_the_map(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/?layers=crime&pin=-28.6,45.2", **PHONE)
     page, card = viewer.page, viewer.page.get_by_role("dialog")
@@ -223,6 +228,7 @@ def test_on_a_phone_what_is_opened_is_not_hidden_by_what_lay_on_the_map(open_vie
     expect(bar).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_where_tiles_are_whole_the_map_leaves_out_just_what_the_server_would(
     open_viewer: Callable[..., Any], sql: Callable[[str], Any]
 ) -> None:
@@ -261,6 +267,7 @@ def test_where_tiles_are_whole_the_map_leaves_out_just_what_the_server_would(
 
 
 @pytest.mark.parametrize("options", [SMALL, PHONE], ids=["desk", "phone"])
+@pytest.mark.slow
 def test_axe_finds_no_fault_in_the_time_bar_and_a_layer_without_a_time_is_told(
     open_viewer: Callable[..., Any], options: dict[str, Any]
 ) -> None:

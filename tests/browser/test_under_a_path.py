@@ -28,6 +28,7 @@ def origin(serve: Callable[..., Any], city_settings: Settings, city_database: st
         yield origin
 
 
+@pytest.mark.slow
 def test_the_map_under_a_path_is_drawn_filtered_and_shared(
     open_viewer: Callable[..., Any], origin: str, sql: Callable[[str], Any], differ: Callable[..., int]
 ) -> None:

@@ -39,6 +39,7 @@ def test_the_page_lists_every_dataset_by_theme_and_no_basemap_layer(
         assert switch.is_checked() == layer.visible
 
 
+@pytest.mark.slow
 def test_switching_a_layer_on_draws_it_and_tells_its_rows(
     open_viewer: Callable[..., Any], sql: Callable[[str], Any], differ: Callable[..., int]
 ) -> None:
@@ -93,6 +94,7 @@ def test_a_category_and_a_date_range_show_the_count_of_sql_and_draw_what_matches
     assert "2024-06-01" in viewer.address()
 
 
+@pytest.mark.slow
 def test_where_nothing_matches_the_filter_that_is_most_in_the_way_can_be_taken_out(
     open_viewer: Callable[..., Any], sql: Callable[[str], Any]
 ) -> None:
@@ -175,6 +177,7 @@ def test_back_and_forward_walk_through_what_was_chosen(open_viewer: Callable[...
     assert not viewer.page.locator(".maplibregl-ctrl-scale").inner_text().endswith("km")
 
 
+@pytest.mark.slow
 def test_everything_is_done_by_keyboard(open_viewer: Callable[..., Any], sql: Callable[[str], Any]) -> None:
     viewer = open_viewer("/?layers=")
     page = viewer.page
@@ -222,6 +225,7 @@ def test_everything_is_done_by_keyboard(open_viewer: Callable[..., Any], sql: Ca
     expect(first).to_be_focused()
 
 
+@pytest.mark.slow
 def test_a_click_on_a_feature_opens_its_values_with_labels_and_units(
     open_viewer: Callable[..., Any], sql: Callable[[str], Any]
 ) -> None:
@@ -247,6 +251,7 @@ def test_a_click_on_a_feature_opens_its_values_with_labels_and_units(
     expect(dialog).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_readings_are_one_chart_that_is_read_by_key_beside_a_table(
     open_viewer: Callable[..., Any], sql: Callable[[str], Any]
 ) -> None:
@@ -304,6 +309,7 @@ def test_a_browser_whose_graphics_break_down_lists_the_rows_and_draws_again_when
     assert viewer.in_view().count() == 50
 
 
+@pytest.mark.slow
 def test_a_number_range_is_set_by_typing_and_cleared(
     open_viewer: Callable[..., Any], sql: Callable[[str], Any]
 ) -> None:
@@ -318,6 +324,7 @@ def test_a_number_range_is_set_by_typing_and_cleared(
     assert "filter" not in viewer.address()
 
 
+@pytest.mark.slow
 def test_a_search_takes_every_sign_literally(open_viewer: Callable[..., Any], sql: Callable[[str], Any]) -> None:
     viewer = open_viewer("/?layers=districts")
     name = sql("SELECT name FROM layers.districts ORDER BY fid LIMIT 1")
@@ -347,6 +354,7 @@ def test_a_filter_that_the_controls_cannot_show_is_kept_and_can_be_cleared(
     assert viewer.settle().count("trees") == sql("SELECT count(*) FROM layers.trees")
 
 
+@pytest.mark.slow
 def test_a_filter_that_the_server_refuses_is_told_at_the_filter_and_draws_nothing(
     open_viewer: Callable[..., Any], differ: Callable[..., int]
 ) -> None:
@@ -377,6 +385,7 @@ def test_an_answer_that_does_not_come_is_told_plainly_and_asked_for_again(open_v
     assert viewer.settle().count("trees") > 0  # by itself
 
 
+@pytest.mark.slow
 def test_tiles_that_do_not_come_are_told_plainly_and_asked_for_again(
     open_viewer: Callable[..., Any], differ: Callable[..., int]
 ) -> None:
@@ -425,6 +434,7 @@ def test_the_page_speaks_the_language_of_its_reader(open_viewer: Callable[..., A
     assert "lang=fr" in viewer.address()
 
 
+@pytest.mark.slow
 def test_the_link_to_share_states_its_layers_and_what_is_selected(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/", permissions=["clipboard-read", "clipboard-write"])
     shown = [
@@ -479,6 +489,7 @@ def test_a_time_window_and_an_area_in_the_address_filter_map_and_counts(
 
 
 @pytest.mark.parametrize("number", [1, 3, 6])
+@pytest.mark.slow
 def test_a_first_visit_asks_at_most_three_times_a_layer_and_then_rests(
     open_viewer: Callable[..., Any], number: int
 ) -> None:

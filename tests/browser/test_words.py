@@ -81,6 +81,7 @@ def test_all_reports_at_one_place_are_paged_by_keyboard_and_by_touch(
             expect(dialog.get_by_text(f"{len(incidents)} of {len(incidents)} here", exact=True)).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_card_does_not_lie_over_its_place(open_viewer: Callable[..., Any], sql: Callable[[str], Any]) -> None:
     lon, lat, _ = sql(STACK)
     # The place is at the upper right, where the card will be.
@@ -134,6 +135,7 @@ def test_the_list_in_view_holds_still_while_it_is_used(open_viewer: Callable[...
     assert texts() != held
 
 
+@pytest.mark.slow
 def test_texts_in_another_language_than_the_page_say_which(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/?layers=crime#17/45.2/-28.6", locale="fr-FR")
     page = viewer.page

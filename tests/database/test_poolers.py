@@ -164,6 +164,7 @@ def test_every_command_refuses_it(
     assert "transaction or statement mode" in said
 
 
+@pytest.mark.slow
 def test_a_running_server_gives_out_nothing_through_it(
     start_pooler: Callable[..., str], city_settings: Settings
 ) -> None:

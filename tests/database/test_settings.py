@@ -265,6 +265,7 @@ def test_every_trigger_of_ours_runs_with_our_settings(empty_database: str) -> No
             assert setting in settings, f"{name} depends on {setting} of whoever edits rows"
 
 
+@pytest.mark.slow
 def test_another_encoding_is_refused_in_one_sentence(database_server: str) -> None:
     with psycopg.connect(database_server, autocommit=True) as connection:
         connection.execute(
@@ -303,6 +304,7 @@ def test_letters_fold_the_same_whatever_the_locale_of_the_database(workspace: Pa
             connection.execute("DROP DATABASE test_plain WITH (FORCE)")
 
 
+@pytest.mark.slow
 def test_a_dump_is_restored_into_another_database(
     workspace: Path, make_empty: Callable[..., str], make_database: Callable[..., str], tmp_path: Path
 ) -> None:

@@ -92,6 +92,7 @@ def test_what_is_laid_over_a_map_is_seen_on_it(studio: Studio) -> None:
     assert picture.getpixel((30, 30)) == (255, 0, 0)
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_at_work_is_one_refusal(studio: Studio) -> None:
     pid = studio.pid
     os.kill(pid, signal.SIGSTOP)
@@ -108,6 +109,7 @@ def test_a_process_that_is_killed_at_work_is_one_refusal(studio: Studio) -> None
     assert studio.pid != pid
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_while_it_waits_is_noticed_by_nobody(studio: Studio) -> None:
     pid = studio.pid
     os.kill(pid, signal.SIGKILL)
@@ -116,6 +118,7 @@ def test_a_process_that_is_killed_while_it_waits_is_noticed_by_nobody(studio: St
     assert studio.pid != pid
 
 
+@pytest.mark.slow
 def test_a_process_that_hangs_is_ended_and_is_one_refusal(studio: Studio) -> None:
     studio.pool._deadline = 0.3
     pid = studio.pid
@@ -154,6 +157,7 @@ def test_a_broken_style_is_one_refusal_and_the_process_goes_on(studio: Studio) -
     assert studio.pid == before
 
 
+@pytest.mark.slow
 def test_a_process_is_replaced_after_so_many_pictures() -> None:
     with open_studio(most_drawn=2) as studio:
         first = studio.pid
@@ -162,6 +166,7 @@ def test_a_process_is_replaced_after_so_many_pictures() -> None:
         assert studio.pid != first
 
 
+@pytest.mark.slow
 def test_what_finds_the_queue_full_is_refused_at_once(studio: Studio) -> None:
     pid = studio.pid
     os.kill(pid, signal.SIGSTOP)

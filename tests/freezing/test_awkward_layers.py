@@ -104,6 +104,7 @@ def read_deepest(folder: Path, layer: str, zoom: int) -> set[int]:
 
 
 @pytest.mark.parametrize("link", ["roads", "plots", "marks", "roads,plots,marks", "far", "odd"])
+@pytest.mark.slow
 def test_every_row_with_a_place_is_in_the_tiles_and_in_the_file_of_rows(
     awkward: TestClient, places: Path, link: str
 ) -> None:

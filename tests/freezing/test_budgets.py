@@ -44,6 +44,7 @@ def demand_nothing_left(workspace: Path, url: str) -> None:
             time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_too_many_rows_are_refused_before_anything_is_made(tmp_path: Path, own_city: str) -> None:
     with serve(tmp_path, own_city, frozen_rows=5_000) as client:
         for link in ("?layers=crime", "?layers=bike-paths,crime", "?layers=crime&filter.crime=category <> 'none'"):
@@ -65,6 +66,7 @@ def test_a_map_of_too_many_bytes_fails_with_its_limit_and_is_nowhere(tmp_path: P
     demand_nothing_left(tmp_path, own_city)
 
 
+@pytest.mark.slow
 def test_maps_within_a_day_and_bytes_of_all_are_limited(tmp_path: Path, own_city: str) -> None:
     with serve(tmp_path, own_city, frozen_daily=1) as client:
         first = freeze(client, PATHS["link"])
@@ -80,6 +82,7 @@ def test_maps_within_a_day_and_bytes_of_all_are_limited(tmp_path: Path, own_city
         assert client.get(f"/frozen/{first['id']}/manifest.json").status_code == 200
 
 
+@pytest.mark.slow
 def test_maps_that_are_being_made_take_the_room_that_they_may_come_to_need(tmp_path: Path, own_city: str) -> None:
     """However many ask in the same moment."""
     with serve(tmp_path, own_city, frozen_mb=600) as client, ThreadPoolExecutor(6) as pool:
@@ -103,6 +106,7 @@ def test_who_may_not_freeze_is_told_why(tmp_path: Path, own_city: str, freezing:
     demand_nothing_left(tmp_path, own_city)
 
 
+@pytest.mark.slow
 def test_a_disk_without_room_is_told_and_nothing_of_the_map_is_left(tmp_path: Path, own_city: str) -> None:
     with serve(tmp_path, own_city) as client:
         client.get("/api/layers")
@@ -122,6 +126,7 @@ def test_a_disk_without_room_is_told_and_nothing_of_the_map_is_left(tmp_path: Pa
         assert freeze(client, "?layers=crime")["state"] == "done"  # once there is room
 
 
+@pytest.mark.slow
 def test_a_server_that_stops_tells_of_what_it_was_making(tmp_path: Path, own_city: str) -> None:
     with serve(tmp_path, own_city) as client:
         told = client.post("/frozen", json={"link": "?layers=crime"}).json()
@@ -135,6 +140,7 @@ def test_a_server_that_stops_tells_of_what_it_was_making(tmp_path: Path, own_cit
         assert freeze(client, "?layers=crime")["id"] == told["id"]
 
 
+@pytest.mark.slow
 def test_a_database_that_goes_away_in_the_middle_is_told(tmp_path: Path, own_city: str) -> None:
     with serve(tmp_path, own_city) as client, psycopg.connect(own_city, autocommit=True) as connection:
         told = client.post("/frozen", json={"link": "?layers=crime"}).json()

@@ -205,6 +205,7 @@ def agree(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
+@pytest.mark.slow
 def test_questions_drawn_at_random_have_the_servers_answers(folder: Folder, server: TestClient) -> None:
     draw = Draw(7)
     answered = 0

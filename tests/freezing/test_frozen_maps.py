@@ -82,6 +82,7 @@ def test_rows_are_geoparquet_that_small_readers_in_browsers_can_read(folder: Pat
     assert str(file.schema_arrow.field("reported_at").type) == "timestamp[us, tz=UTC]"
 
 
+@pytest.mark.slow
 def test_every_layer_of_a_style_is_in_the_archive_and_every_address_in_the_folder(
     folder: Path, manifest: dict[str, Any]
 ) -> None:
@@ -100,6 +101,7 @@ def test_every_layer_of_a_style_is_in_the_archive_and_every_address_in_the_folde
         assert known <= drawn | {"parks", "water"}
 
 
+@pytest.mark.slow
 def test_the_same_map_of_the_same_rows_is_frozen_once(anyone: TestClient, frozen: str) -> None:
     assert freeze(anyone, f"http://elsewhere.test/{BURGLARIES}", "Burglaries of a winter")["id"] == frozen
     assert freeze(anyone, BURGLARIES, "Another title")["id"] != frozen
@@ -180,6 +182,7 @@ def test_a_hostile_body_is_refused(anyone: TestClient, body: bytes) -> None:
     assert answer.status_code == 400, answer.text
 
 
+@pytest.mark.slow
 def test_an_edit_under_the_question_is_a_change_and_an_edit_elsewhere_is_none(
     anyone: TestClient, frozen: str, manifest: dict[str, Any], folder: Path, own_city: str
 ) -> None:

@@ -54,6 +54,7 @@ def test_only_who_may_manage_freezes(city: City) -> None:
     assert hidden["detail"].replace("people", "nothing") == nothing["detail"]
 
 
+@pytest.mark.slow
 def test_a_frozen_map_of_what_is_not_for_everybody_is_not_there_for_others(city: City) -> None:
     told = freeze(city, "full", "?layers=people")
     assert not told["everybody"]
@@ -147,6 +148,7 @@ def test_a_layer_that_is_closed_closes_its_frozen_maps(city: City) -> None:
     city.wait(lambda: city.ask("nobody", address).status_code == 200)
 
 
+@pytest.mark.slow
 def test_who_manages_lists_and_deletes_and_the_address_says_so_afterwards(city: City) -> None:
     told, other = (freeze(city, "full", link, title="Two") for link in ("?layers=people,stops", "?layers=stops"))
     listed = city.ask("full", "/frozen").json()["maps"]

@@ -121,6 +121,7 @@ class _Seekable(io.RawIOBase):
         return len(body)
 
 
+@pytest.mark.slow
 def test_the_folder_tells_in_the_language_of_the_map_how_it_is_opened(anyone: TestClient) -> None:
     told = freeze(anyone, "?layers=bike-paths&lang=de")
     with zipfile.ZipFile(io.BytesIO(anyone.get(f"/frozen/{told['id']}.zip").content)) as found:

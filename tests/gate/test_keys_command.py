@@ -251,6 +251,7 @@ def test_who_is_signed_in_is_listed_and_signed_out_everywhere(asked: TestClient,
             run(house, "end", nobody, group="sessions")
 
 
+@pytest.mark.slow
 def test_ten_thousand_keys_are_listed_a_hundred_at_a_time(house: House) -> None:
     house.do(
         """

@@ -38,6 +38,7 @@ def narrow(house: House, database_server: str) -> Iterator[House]:
     house.do(f'DROP OWNED BY "{role}"; DROP ROLE "{role}"')
 
 
+@pytest.mark.slow
 def test_a_role_with_the_documented_rights_serves_and_counts_and_makes_keys(house: House, narrow: House) -> None:
     stored, key = house.key(ALL)
     with TestClient(build_app(narrow), base_url="http://127.0.0.1") as client:

@@ -65,12 +65,14 @@ def ask(client: TestClient, path: str, **params: str | None) -> int:
 
 @settings(QUICK)
 @given(door=doors, question=questions())
+@pytest.mark.slow
 def test_hostile_filters_are_answered_or_refused(hostile: TestClient, door: str, question: Any) -> None:
     ask(hostile, door, **question)
 
 
 @settings(QUICK)
 @given(name=st.sampled_from(SPATIAL), shape=geometries, crs=st.sampled_from(CRS), door=doors)
+@pytest.mark.slow
 def test_hostile_shapes_are_answered_or_refused(
     hostile: TestClient, name: str, shape: Drawn, crs: str | None, door: str
 ) -> None:

@@ -56,6 +56,7 @@ def test_the_encoding_is_found_out(workspace: Workspace, encoding: str) -> None:
     assert [name for (name,) in workspace.rows("name")] == names
 
 
+@pytest.mark.slow
 def test_a_foreign_letter_late_in_the_file_counts_for_the_encoding(workspace: Workspace) -> None:
     text = "name,lon,lat\n" + "plain,13.4,52.5\n" * 100_000 + "Neukölln,13.4,52.5\n"
     workspace.load(workspace.write("a.csv", text.encode("cp1252")), fields={"name": "text"})

@@ -62,6 +62,7 @@ def test_single_and_multi_together_become_multi(
     assert workspace.query("SELECT geometry_type FROM geoserver.layers") == [(name,)]
 
 
+@pytest.mark.slow
 def test_a_multi_after_many_singles_promotes_the_rows_before(workspace: Workspace) -> None:
     singles = [shape("LineString", [[n / 1e4, 1], [1, 2]]) for n in range(40_000)]
     report = load(workspace, "lines", *singles, shape("MultiLineString", [SQUARE[:3], [[3, 3], [4, 4]]]))

@@ -170,6 +170,7 @@ class Readers:
             thread.join(timeout=60)
 
 
+@pytest.mark.slow
 def test_a_load_comes_through_though_servers_never_leave_the_layer_alone(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,6 +185,7 @@ def test_a_load_comes_through_though_servers_never_leave_the_layer_alone(
     assert readers.cut >= 1
 
 
+@pytest.mark.slow
 def test_other_programs_are_waited_for_and_then_the_load_gives_up(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,6 +200,7 @@ def test_other_programs_are_waited_for_and_then_the_load_gives_up(
         assert theirs.execute("SELECT count(*) FROM layers.test_layer").fetchone() == (2,)
 
 
+@pytest.mark.slow
 def test_a_query_that_a_load_ended_is_told_from_one_that_took_too_long(workspace: Workspace) -> None:
     database = Database(workspace.url, Settings(workspace=workspace.root, database_url=None, statement_timeout=5))
     database._pool_sync.open(wait=True)
@@ -256,6 +259,7 @@ load(make_layer(Path(sys.argv[1]), sys.argv[2], key="key"), sys.argv[3], progres
 """
 
 
+@pytest.mark.slow
 def test_a_load_killed_half_way_leaves_old_rows_and_nothing_else(workspace: Workspace) -> None:
     source = workspace.write("a.csv", TWO)
     workspace.load(source, key="key")
@@ -295,6 +299,7 @@ load(make_layer(Path(sys.argv[1]), sys.argv[2], key="key", features_from=9), sys
 
 
 @pytest.mark.parametrize("again", [False, True])
+@pytest.mark.slow
 def test_a_load_killed_while_it_prepares_tiles_has_its_rows_in_service_and_the_next_one_goes_on(
     workspace: Workspace, again: bool
 ) -> None:

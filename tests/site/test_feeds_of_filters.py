@@ -178,6 +178,7 @@ def test_a_wrong_question_is_refused_in_words(town: Town, query: str, parameter:
     assert (answer.status_code, answer.json()["parameter"]) == (400, parameter)
 
 
+@pytest.mark.slow
 def test_the_log_of_what_is_new_stays_small(town: Town) -> None:
     for number in range(30):
         town.run(insert(10_000 + 1_000 * number, 1_000))

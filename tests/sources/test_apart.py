@@ -54,6 +54,7 @@ def test_a_reader_that_crashes_hangs_or_grows_is_one_line_and_the_loader_lives(t
     }
 
 
+@pytest.mark.slow
 def test_a_reader_sees_no_other_file_and_reaches_no_one(tmp_path: Path) -> None:
     secret = tmp_path / "secret.txt"
     secret.write_text("secret")
@@ -100,6 +101,7 @@ def test_rows_that_nobody_takes_end_the_reader_and_its_folder(tmp_path: Path, mo
     raise AssertionError("the reader's folder is still there")
 
 
+@pytest.mark.slow
 def test_a_loader_that_is_ended_with_all_that_it_started_leaves_no_folder(tmp_path: Path) -> None:
     """As service managers and closed terminals do it: the signal goes to every process at once."""
     path = tmp_path / "many.csv"

@@ -127,6 +127,7 @@ def test_no_ending_makes_a_description_of_another_source_be_followed(
     assert Calls.seen == []
 
 
+@pytest.mark.slow
 def test_a_description_in_a_zip_or_beside_the_file_is_not_followed(server: str, secret: Path, tmp_path: Path) -> None:
     Calls.seen.clear()
     texts = documents(server, secret)
@@ -159,6 +160,7 @@ def test_members_of_a_zip_with_links_or_paths_to_elsewhere_are_not_followed(secr
     assert secret.read_text() == SECRET
 
 
+@pytest.mark.slow
 def test_a_zip_that_unpacks_to_a_thousand_times_its_size_is_refused(tmp_path: Path) -> None:
     with (
         zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,

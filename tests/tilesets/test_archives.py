@@ -199,6 +199,7 @@ def test_a_basemap_of_ones_own_is_drawn_by_a_style_that_names_the_layers_of_the_
         assert running.get("/api/layers").json()["layers"][0]["basemap"] is True
 
 
+@pytest.mark.slow
 def test_without_a_database_its_tiles_are_served(workspace: Path, trees: Path, tmp_path: Path) -> None:
     settings = Settings(workspace=workspace, database_url=None)
     app = create_app(settings, f"postgresql://nobody@/nothing?host={tmp_path}")
