@@ -1,6 +1,6 @@
 # make demo      a map at http://127.0.0.1:8000 (PORT=8123 for another port; DATABASE_URL for a database of yours)
 # make test      the test suite; ARGS are handed to pytest: make test ARGS="-k tiles"
-# make test-slow what takes minutes: wheel, crashes, large files
+# make test-slow what takes longer than some seconds each: ways through the viewer, crashes, large files
 # make check     formatting, lint, types, catalogue, styles, viewer
 # make map-sheet pictures of the map at every zoom, to be looked at; ARGS="--only two-dark --zooms 12,13" for some
 # make bench     ratios against the database's own limit and against peers
