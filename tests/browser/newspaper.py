@@ -82,7 +82,8 @@ class Host:
 
     def check(self) -> None:
         """No script failed, and nobody but the two servers was asked."""
-        assert [fault for fault in self.faults if not any(part in fault for part in self.expected)] == []
+        faults = [fault for fault in self.faults if not any(part in fault for part in self.expected)]
+        assert not faults, faults
         known = {urlsplit(self.site).netloc, urlsplit(self.origin).netloc, ""}
         assert {urlsplit(url).netloc for url in self.requests} <= known
 

@@ -240,6 +240,7 @@ def test_the_element_tells_the_page_what_is_chosen_and_is_steered_by_it(server: 
 
 @pytest.mark.slow
 def test_the_element_believes_nobody_but_its_own_frame(server: Any, host: Host) -> None:
+    host.expected += (f"{host.origin}/embed",)  # where the last source leads: the page around has no map
     page = host.open(
         f"<script>{NOTES}</script><script src='{server.url}/element.js'></script>"
         f"<city-map server='{server.url}' query='?layers=crime'></city-map><iframe id=other srcdoc=''></iframe>"
