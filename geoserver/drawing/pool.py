@@ -38,7 +38,7 @@ _GL = "/usr/share/glvnd/egl_vendor.d/50_mesa.json"
 _GRAPHICS = {
     "EGL_PLATFORM": "surfaceless",  # no screen
     "LIBGL_ALWAYS_SOFTWARE": "1",
-    "LP_NUM_THREADS": "1",  # one thread a process, of which there are few: tiles stay quick meanwhile
+    "LP_NUM_THREADS": "2",  # of a process for every two cores, which gives way to what answers requests
     "OPENBLAS_NUM_THREADS": "1",
 }
 _MISSING = (
