@@ -15,6 +15,7 @@ from babel.numbers import format_decimal
 
 from geoserver.api.chart_svg import Drawing, Place, Series
 from geoserver.catalog.languages import page_words, read_messages
+from geoserver.styling import list_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -193,8 +194,8 @@ def _list_entries(
     legend: Sequence[Mapping[str, Any]], group: Mapping[str, Any]
 ) -> Iterator[tuple[list[Any], tuple[str, str]]]:
     for entry in legend:
-        told = entry.get("value") if entry.get("title") == group["title"] else None
-        own = [value for value in (told if isinstance(told, list) else [told]) if value in group["values"]]
+        told = list_values(entry) if entry.get("title") == group["title"] else []
+        own = [value for value in told if value in group["values"]]
         if own:
             light, stroke = str(entry.get("color", "")), entry.get("stroke")
             light = str(stroke) if stroke and _PAPER.fullmatch(light) else light

@@ -37,6 +37,11 @@ _SIZE = re.compile(r"(\d{1,4})x(\d{1,4})(?:@([123])x)?", re.ASCII)
 _LEAST, _MOST, _SHARPEST = 100, 2_000, 4_000  # pixels of a side; the last are the device's
 _MEDIA = {"svg": "image/svg+xml", "png": "image/png"}
 _VALUES = 20  # of a field, as the page's chart lists them
+Filter = Annotated[str | None, Query(description="CQL2 text.")]
+Time = Annotated[str | None, Query(description="First and last day with a slash between; .. is open.")]
+Area = Annotated[str | None, Query(description="As in the page's address.")]
+Chart = Annotated[str | None, Query(description="Group and measure, as in the page's address.")]
+Base = Annotated[str | None, Query(description="light or dark")]
 Size = Annotated[str, Path(description="WIDTHxHEIGHT in pixels, with @2x for sharp screens.", examples=["600x400"])]
 _OWN = ("filter", "time", "area", "chart", "lang", "base")
 
@@ -52,12 +57,12 @@ async def draw(  # noqa: PLR0917 - FastAPI passes them by name
     layer_id: str,
     size: Size,
     ending: Annotated[str, Path(description="svg or png", examples=["svg"])],
-    filter: Annotated[str | None, Query(description="CQL2 text.")] = None,  # noqa: A002, ARG001 - these stand in the
-    time: Annotated[str | None, Query(description="First and last day with a slash between; .. is open.")] = None,  # noqa: ARG001 - description;
-    area: Annotated[str | None, Query(description="As in the page's address.")] = None,  # noqa: ARG001 - they are
-    chart: Annotated[str | None, Query(description="Group and measure, as in the page's address.")] = None,  # noqa: ARG001 - read below
+    filter: Filter = None,  # noqa: A002, ARG001 - these stand in the description; `parse_state` takes them
+    time: Time = None,  # noqa: ARG001
+    area: Area = None,  # noqa: ARG001
+    chart: Chart = None,  # noqa: ARG001
     lang: params.Lang = None,  # noqa: ARG001
-    base: Annotated[str | None, Query(description="light or dark")] = None,  # noqa: ARG001
+    base: Base = None,  # noqa: ARG001
 ) -> Response:
     """The rows that a filter leaves, counted or measured by a group, or by one that another splits, drawn."""
     view = view_of(request.app.state.services, request.scope)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from geoserver.model import Field, Layer
 
-__all__ = ["fill_label", "keep_fields", "list_fields", "read_label", "title_feature"]
+__all__ = ["fill_label", "keep_fields", "list_fields", "read_label", "show_value", "title_feature"]
 
 _PLACE = re.compile(r"\{([^{}]*)\}")
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")  # marks that turn the writing of what follows too
@@ -58,12 +58,13 @@ def title_feature(layer: Layer, properties: Mapping[str, Any]) -> str:
 
     def value_of(name: str) -> str:
         item = layer.fields.get(name)
-        return "" if item is None else _show(item, properties.get(name))
+        return "" if item is None else show_value(item, properties.get(name))
 
     return fill_label(layer.label, value_of)
 
 
-def _show(item: Field, value: Any) -> str:
+def show_value(item: Field, value: Any) -> str:
+    """A value of a field as plain text: by its label, with its unit; empty where there is none."""
     if value is None:
         return ""
     text = str(value).lower() if isinstance(value, bool) else str(value)

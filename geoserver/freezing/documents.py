@@ -8,6 +8,7 @@ from geoserver.catalog.licences import find_licence
 from geoserver.database import summaries
 from geoserver.filtering import Where
 from geoserver.freezing.tiles import WORLD, WORLD_LAST
+from geoserver.styling import narrow_legend
 from geoserver.tiling import build_tilejson
 
 if TYPE_CHECKING:
@@ -79,29 +80,7 @@ def _fit_legend(
         for field in fields
         if "choices" in counts.get(field["name"], {})
     }
-    listed = {value for entry in entries for value in _list_values(entry)}
-    made = []
-    for entry in entries:
-        found, values = left.get(entry.get("title", "")), _list_values(entry)
-        if found is None or (not values and found - listed):
-            made.append(entry)
-        elif kept := [value for value in values if value in found]:
-            made.append(_narrow(entry, values, kept))
-    return made or list(entries)
-
-
-def _list_values(entry: Mapping[str, Any]) -> list[Any]:
-    value = entry.get("value")
-    return value if isinstance(value, list) else [] if value is None else [value]
-
-
-def _narrow(entry: Mapping[str, Any], values: Sequence[Any], kept: Sequence[Any]) -> Mapping[str, Any]:
-    """An entry for some of its values: the names of the others go, where each value has its own."""
-    names = str(entry["label"]).split(", ")
-    if len(kept) == len(values) or len(names) != len(values):
-        return entry
-    label = ", ".join(name for name, value in zip(names, values, strict=True) if value in kept)
-    return {**entry, "label": label, "value": list(kept)}
+    return narrow_legend(entries, left) or list(entries)
 
 
 def _fit_field(field: Mapping[str, Any], counts: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import gzip
 import itertools
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pmtiles.reader import MmapSource, Reader
 from pmtiles.tile import zxy_to_tileid
 
+from geoserver.database.tuning import read_cores
 from geoserver.encodings import compress
 from geoserver.errors import NotFoundError
 from geoserver.freezing.frame import AROUND, count_tiles, list_tiles
@@ -38,7 +38,7 @@ __all__ = ["WORLD", "WORLD_LAST", "Drawn", "Tiles", "read_tiles"]
 
 WORLD = ("land", "graticule")
 WORLD_LAST = 6  # the last zoom of its own; below it a client overzooms
-_WORKERS = 2 if (os.cpu_count() or 1) > 2 else 1  # noqa: PLR2004 - statements at a time: a core is left to live maps
+_WORKERS = max(1, min(2, read_cores() - 1))  # statements at a time: a core is left to live maps
 _TOGETHER = 32  # tiles of one statement, half a megabyte each at the very most
 # Of vector tiles (MVT 2.1): a layer within a tile, its name within the layer, and the kind of fields with a length.
 _LAYER, _NAME, _SIZED = 0x1A, 0x0A, 2

@@ -7,6 +7,7 @@ from geoserver.styling.build import build_style, drawn_layers, list_drawn, style
 from geoserver.styling.check import check
 from geoserver.styling.legend import build_legend, describe_bins, list_counts, translate_style
 from geoserver.styling.names import translate_labels
+from geoserver.styling.narrowing import list_values, narrow_legend
 from geoserver.styling.qml import build_qml
 from geoserver.styling.sprites import SPRITE, build_sprite
 
@@ -22,6 +23,8 @@ __all__ = [
     "drawn_layers",
     "list_counts",
     "list_drawn",
+    "list_values",
+    "narrow_legend",
     "style_names",
     "translate_labels",
     "translate_style",

@@ -8,17 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from geoserver import styling
 from geoserver.api.pictures.asking import Picture
-from geoserver.api.pictures.marks import add_marks
-from geoserver.api.pictures.scene import list_sprites
+from geoserver.api.pictures.scene import finish
 from geoserver.api.pictures.shown import Drawn, Scene, Shown
-from geoserver.api.pictures.words import build_words
 from geoserver.api.tiles import Part
 from geoserver.catalog.languages import parse_language
-from geoserver.drawing import LOCAL, MapOrder
+from geoserver.drawing import LOCAL
 from geoserver.drawing.camera import fit, list_tiles
-from geoserver.drawing.native import adapt
 from geoserver.freezing import read_tiles
 from geoserver.mapstates import Camera
 from geoserver.questions import Asked
@@ -56,14 +52,7 @@ async def draw_frozen(
     loaded = [(one.layer, one.status) for one in sight.frozen]
     drawn = Drawn(loaded, loaded, limits="", elsewhere=False, made_of=())
     await view.ready()
-    over = build_words(view, drawn, Scene(shown, style, camera), picture)
-    await add_marks(view, style, picture)
-    if style.pop("sprite", None):
-        style["sprite"] = f"{LOCAL}{styling.SPRITE}"
-        files |= await asyncio.to_thread(list_sprites)
-    style["glyphs"] = f"{LOCAL}fonts/{{fontstack}}/{{range}}.pbf"
-    body = orjson.dumps(adapt(style))
-    order = MapOrder(body, files, size, picture.ratio, camera.lon, camera.lat, camera.zoom, over)
+    order = await finish(view, drawn, Scene(shown, style, camera), picture, files)
     return await studio.pool.draw("maps", order)
 
 

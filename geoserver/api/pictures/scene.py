@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from geoserver.model import Layer, Tile
     from geoserver.questions import Questions
 
-__all__ = ["compose", "find_drawn", "find_view", "list_sprites"]
+__all__ = ["compose", "find_drawn", "find_view", "finish"]
 
 _AT_ONCE = 8  # tiles of a picture that are made side by side
 _MOST_BYTES = 64 * 2**20  # of the tiles of one picture
@@ -81,14 +81,20 @@ async def compose(request: Request, view: View, drawn: Drawn, picture: Picture) 
     gathered = _Gathered(tiles, client, camera, picture.size)
     for source in style["sources"].values():
         gathered.add(source, await _find_parts(request, view, source, shown, client))
-    over = await asyncio.to_thread(build_words, view, drawn, Scene(shown, style, camera), picture)
-    await add_marks(view, style, picture)
     files = await gathered.read()
+    return await finish(view, drawn, Scene(shown, style, camera), picture, files), gathered.lasting
+
+
+async def finish(view: View, drawn: Drawn, scene: Scene, picture: Picture, files: dict[str, bytes]) -> MapOrder:
+    """The order of a picture whose tiles are there as `files`: with its words, marks, icons and letters."""
+    style, camera = scene.style, scene.camera
+    over = await asyncio.to_thread(build_words, view, drawn, scene, picture)
+    await add_marks(view, style, picture)
     if style.pop("sprite", None):
         style["sprite"] = f"{LOCAL}{styling.SPRITE}"
-        files |= await asyncio.to_thread(list_sprites)
+        files |= await asyncio.to_thread(_list_sprites)
     style["glyphs"] = f"{LOCAL}fonts/{{fontstack}}/{{range}}.pbf"
-    order = MapOrder(
+    return MapOrder(
         style=orjson.dumps(adapt(style)),
         files=files,
         size=picture.size,
@@ -99,7 +105,6 @@ async def compose(request: Request, view: View, drawn: Drawn, picture: Picture) 
         over=over,
         format={"jpg": "jpeg"}.get(picture.ending, picture.ending),
     )
-    return order, gathered.lasting
 
 
 async def find_view(request: Request, view: View, drawn: Drawn, picture: Picture) -> dict[str, list[float] | None]:
@@ -255,8 +260,7 @@ class _Gathered:
         return found.entry.read_body()
 
 
-def list_sprites() -> Mapping[str, bytes]:
-    """Icons of the map as files of an order."""
+def _list_sprites() -> Mapping[str, bytes]:
     files: dict[str, bytes] = {}
     for ratio, suffix in ((1, ""), (2, "@2x")):
         made = styling.build_sprite(ratio)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from geoserver.api.tiles import Part
@@ -63,5 +63,5 @@ class Scene:
     """All of it: the layers that are on, the style that draws them, and from where."""
 
     shown: Sequence[Shown]
-    style: Mapping[str, Any]
+    style: dict[str, Any]
     camera: Camera

@@ -10,6 +10,7 @@ from babel import Locale
 from babel.numbers import format_decimal
 
 from geoserver import styling
+from geoserver.catalog.labels import show_value
 from geoserver.catalog.languages import in_language, page_words, read_messages, words_for
 from geoserver.catalog.licences import find_licence
 from geoserver.drawing.overlay import Overlay, Section, build_overlay
@@ -17,14 +18,14 @@ from geoserver.filtering import list_chosen
 from geoserver.grid import MERCATOR_HALF
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from geoserver.access import View
     from geoserver.api.pictures.asking import Picture
     from geoserver.api.pictures.shown import Drawn, Scene, Shown
     from geoserver.filtering import Node
     from geoserver.mapstates import Camera
-    from geoserver.model import Layer
+    from geoserver.model import Field, Layer
 
 __all__ = ["build_words"]
 
@@ -57,33 +58,24 @@ def _build_section(view: View, one: Shown, scene: Scene, picture: Picture) -> Se
     counted = styling.list_counts(scene.style, layer.id, zoom, words) if zoom < one.part.features_from else []
     if counted:
         return Section(title, counted)
-    entries = [*_list_left(styling.build_legend(view.catalog, layer, words), layer, one.part.where.tree)]
+    chosen_of = {item.title: list_chosen(one.part.where.tree, item.name) for item in _list_choices(layer)}
+    entries = styling.narrow_legend(styling.build_legend(view.catalog, layer, words), chosen_of)
     dark = picture.theme == "dark"
     return Section(title, [entry | entry.get("dark", {}) if dark else entry for entry in entries])
-
-
-def _list_left(entries: Sequence[Mapping[str, Any]], layer: Layer, tree: Node | None) -> Iterator[Mapping[str, Any]]:
-    """Entries of which there can be rows: those of values that a filter by their own field leaves."""
-    left = {item.title: list_chosen(tree, item.name) for item in layer.fields.values() if item.filter == "choice"}
-    told = [(entry, left.get(entry.get("title", "")), entry.get("value")) for entry in entries]
-    listed = {value for _, _, values in told for value in _as_list(values)}
-    for entry, chosen, values in told:
-        if chosen is None or chosen & set(_as_list(values)) or (values is None and chosen - listed):
-            yield entry
 
 
 def _name_chosen(layer: Layer, tree: Node | None) -> list[str]:
     """What a filter leaves of choices, where it is few, such as "Burglary": else a legend would tell of other rows."""
     found: list[str] = []
-    for item in layer.fields.values():
-        chosen = (list_chosen(tree, item.name) or frozenset()) if item.filter == "choice" else frozenset()
+    for item in _list_choices(layer):
+        chosen = list_chosen(tree, item.name) or frozenset()
         if 0 < len(chosen) <= _NAMED:
-            found += [item.labels.get(text, text) for text in sorted(map(str, chosen))]
+            found += [show_value(item, value) for value in sorted(chosen, key=str)]
     return found
 
 
-def _as_list(values: Any) -> list[Any]:
-    return values if isinstance(values, list) else [] if values is None else [values]
+def _list_choices(layer: Layer) -> list[Field]:
+    return [item for item in layer.fields.values() if item.filter == "choice"]
 
 
 def _write_count(layer: Layer, count: int, picture: Picture) -> str:

@@ -56,6 +56,11 @@ if TYPE_CHECKING:
 __all__ = ["feed_router", "router"]
 
 router = APIRouter(tags=["site"], include_in_schema=False)
+Filter = Annotated[str | None, Query(description="CQL2 text.")]
+Time = Annotated[str | None, Query(description="First and last day, with a slash between.")]
+Area = Annotated[str | None, Query(description="As in the page's address.")]
+Lang = Annotated[str | None, Query(description="Of its words.")]
+
 feed_router = APIRouter(tags=["layers"])  # for programs, and so in the description of the API
 
 _CHECKED = "public, max-age=0, must-revalidate"
@@ -187,10 +192,10 @@ async def feed_dataset(request: Request, layer_id: str) -> Response:
 async def feed_newcomers(  # noqa: PLR0917 - FastAPI passes them by name
     request: Request,
     layer_id: str,
-    filter: Annotated[str | None, Query(description="CQL2 text.")] = None,  # noqa: A002, ARG001 - these stand in the
-    time: Annotated[str | None, Query(description="First and last day, with a slash between.")] = None,  # noqa: ARG001
-    area: Annotated[str | None, Query(description="As in the page's address.")] = None,  # noqa: ARG001
-    lang: Annotated[str | None, Query(description="Of its words.")] = None,  # noqa: ARG001 - description alone
+    filter: Filter = None,  # noqa: A002, ARG001 - these stand in the description; `read_followed` takes them
+    time: Time = None,  # noqa: ARG001
+    area: Area = None,  # noqa: ARG001
+    lang: Lang = None,  # noqa: ARG001
 ) -> Response:
     """Rows that are new under a filter, each with its place and a link to it on the map."""
     view, dress = _begin(request)
