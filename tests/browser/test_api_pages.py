@@ -81,8 +81,8 @@ def test_a_dataset_is_found_read_and_opened_on_the_map_and_the_map_leads_back(op
     page.keyboard.press("Enter")
     page.get_by_role("link", name="Gemeldete Straftaten").click()
     assert page.get_by_role("heading", level=1).inner_text() == "Gemeldete Straftaten"
-    width, height = page.locator("main img").evaluate("image => [image.naturalWidth, image.naturalHeight]")
-    assert (width, height) == (720, 480)
+    size = "async image => { await image.decode(); return [image.naturalWidth, image.naturalHeight]; }"
+    assert page.locator("main img").evaluate(size) == [720, 480]
     page.get_by_role("link", name="Auf der Karte öffnen").click()
     viewer.settle()
     assert page.get_by_role("switch", name="Gemeldete Straftaten", exact=True).is_checked()
