@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PARTS = (
     "load", "basemap", "reading", "ogc", "tiles", "filters", "page", "many_layers", "slow", "ground", "size", "memory",
     "crowd", "gate", "doors", "downloads", "aggregates", "table", "search",
-    "play", "pictures", "freeze", "embed",
+    "play", "pictures", "freeze", "embed", "edits", "live",
 )  # fmt: skip
 DATABASE = "geoserver_bench"
 RESULTS = Path(__file__).parent / "results"

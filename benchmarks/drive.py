@@ -38,6 +38,10 @@ class Timing:
     known: tuple[float, float] | None = None  # p50 and p95 where a tool gives those alone
 
     @property
+    def mean(self) -> float:
+        return sum(self.samples) / len(self.samples) if self.samples else float("nan")
+
+    @property
     def p50(self) -> float:
         return self._percentile(50, 0)
 
@@ -75,8 +79,12 @@ def measure(
     encoding: str = "",
     least: int = 3,
     key: str = "",
+    pause: float = 0.0,
 ) -> Timing:
-    """Ask for the paths in turn for that long, and for `least` answers per connection at least."""
+    """Ask for the paths in turn for that long, and for `least` answers per connection at least.
+
+    Each client looks for `pause` seconds at what it got.
+    """
 
     async def run() -> Timing:
         timing = Timing()
@@ -87,7 +95,10 @@ def measure(
         ]
         ends = start + seconds
         await asyncio.gather(
-            *(_work(Client(url, encoding, key=key), part, timing, ends=ends, least=least) for part in parts)
+            *(
+                _work(Client(url, encoding, key=key), part, timing, ends=ends, least=least, pause=pause)
+                for part in parts
+            )
         )
         timing.seconds = time.perf_counter() - start
         return timing
@@ -95,7 +106,7 @@ def measure(
     return uvloop.run(run())
 
 
-async def _work(client: Client, paths: Sequence[str], timing: Timing, *, ends: float, least: int) -> None:
+async def _work(client: Client, paths: Sequence[str], timing: Timing, *, ends: float, least: int, pause: float) -> None:
     """Ask on one connection until then, and note every answer."""
     done = 0
     try:
@@ -112,6 +123,8 @@ async def _work(client: Client, paths: Sequence[str], timing: Timing, *, ends: f
             timing.largest = max(timing.largest, len(body))
             timing.samples.append((time.perf_counter() - start) * 1000)
             timing.count += 1
+            if pause:
+                await asyncio.sleep(pause)
     finally:
         client.close()
 

@@ -25,6 +25,7 @@ __all__ = [
     "FilterKind",
     "Grant",
     "Layer",
+    "Live",
     "May",
     "Parameter",
     "Picture",
@@ -170,6 +171,15 @@ class Readings:
 
 
 @dataclass(frozen=True, slots=True)
+class Live:
+    """How a layer that changes all the time is kept: see catalog/live.py."""
+
+    expires: float | None = None  # seconds after `field` when a row leaves; None: it stays
+    field: str = ""  # the date or timestamp field that tells when a row was true
+    age: float = 0.0  # seconds that an answer about many rows may be old
+
+
+@dataclass(frozen=True, slots=True)
 class Parameter:
     """A value that requests may give to a layer of kind `function`; all values are as JSON holds them."""
 
@@ -292,6 +302,7 @@ class Layer:
     csv: CsvOptions = field(default_factory=CsvOptions)
     keywords: tuple[str, ...] = ()
     readings: Readings | None = None
+    live: Live | None = None
     swap_axes: bool = False  # the source has latitude (or northing) first
     basemap: bool = False  # drawn under the data, not listed among the datasets
     schema: str = (

@@ -20,18 +20,21 @@ from geoserver.catalog import LiveCatalog, find_access, find_city, layer_folders
 from geoserver.catalog.schemas import schema_folders
 from geoserver.database import keys
 from geoserver.database.connecting import connect_async
+from geoserver.database.expiry import expires
 from geoserver.database.finding import has_trigrams
 from geoserver.database.fitting import Fit, fit
 from geoserver.database.migrate import apply_migrations
 from geoserver.database.notices import Notice, parse_notice
 from geoserver.database.pool import Database
 from geoserver.database.status import CHANNEL, LayerStatus, read_statuses
+from geoserver.editing import Editing
 from geoserver.errors import GeoserverError, NotFoundError, SetupError, UnavailableError
+from geoserver.expiring import Late
 from geoserver.grid import join
 from geoserver.shapes import Shapes
 from geoserver.sights import Sights
 from geoserver.tasks import Keeper
-from geoserver.tiling import Rowless
+from geoserver.tiling import Rowless, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,6 +68,7 @@ class Services:
         self.database = Database(database_url, settings)
         self.shapes = Shapes(self.database)
         self.rowless = Rowless()
+        self.late = Late(self.database)
         self.sights = Sights(self.database, lambda: len(self.live.current.layers))
         self.statuses: dict[str, LayerStatus] = {}
         self.database_problem = "not connected yet"
@@ -105,6 +109,7 @@ class Services:
             raise NotFoundError("layer", layer_id, "a layer that can be served; /readyz says what is wrong with it")
         if self.database_problem:
             raise UnavailableError("The database cannot be reached; try again in a few seconds.")
+        self.late.check(layer_id)
         if changes := self.outdated().get(layer_id):
             raise NotFoundError(
                 "layer", layer_id, f"a layer as it was loaded ({changes[0]}): geoserver load {layer_id}"
@@ -120,9 +125,29 @@ class Services:
         layer = self.live.current.layers.get(layer_id)
         if layer is not None and not layer.has_rows:
             return self.rowless.held.get(layer_id)
-        if layer is None or (fitted := self._fit(layer)) is None or fitted.layer is None:
+        if layer is None or layer_id in self.late:
             return None
-        return fitted.layer, fitted.status
+        return self._find_rows(layer)
+
+    def _find_rows(self, layer: Layer) -> tuple[Layer, LayerStatus] | None:
+        """A layer with rows as it is loaded, in service or not."""
+        fitted = self._fit(layer)
+        return None if fitted is None or fitted.layer is None else (fitted.layer, fitted.status)
+
+    def _find_subject(self, layer_id: str) -> Subject | None:
+        """What the tiles of a layer with rows are made of."""
+        catalog = self.live.current
+        declared = catalog.layers.get(layer_id)
+        if declared is None or not declared.has_rows or (found := self._find_rows(declared)) is None:
+            return None
+        layer, status = found
+        return Subject(catalog.recipes, layer, status.plan, status.geometry_type)
+
+    def _list_expiring(self) -> list[Layer]:
+        """Layers with rows that expire, in service or not."""
+        declared = [layer for layer in self.live.current.layers.values() if layer.has_rows and expires(layer)]
+        found = [self._find_rows(layer) for layer in declared]
+        return [layer for layer, _ in filter(None, found) if expires(layer)]
 
     def outdated(self) -> dict[str, tuple[str, ...]]:
         """Layers of which something else is declared than is loaded, with what: `geoserver load` mends it."""
@@ -158,6 +183,8 @@ class Services:
         self.keeper.keep("follow database", lambda: self._follow_database(ready))
         self.keeper.keep("follow changes", self._follow_changes)
         self.keeper.keep("follow files", self._follow_files)
+        editing = Editing(self.database.url, self._find_subject, self._list_expiring, self.keeper)
+        self.keeper.keep("follow edits", editing.run)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(ready.wait(), timeout=5)
 
@@ -182,10 +209,11 @@ class Services:
     async def _refresh(self) -> None:
         self._since = {}
         read = await read_statuses(self.database)
+        late = await self.late.look(self.live.current, read)
         # A notice may have overtaken the reading: what it said stays until the next reading, which it has asked for.
         newer = {key: told for key, told in self._since.items() if key in read and told.version > read[key].version}
         statuses = read | newer
-        if self._untold or self.database_problem or statuses != self.statuses:
+        if late or self._untold or self.database_problem or statuses != self.statuses:
             # Of a layer that stayed the same the very object is kept, and with it what was made from it.
             known = self.statuses
             self.statuses = {key: _keep(known.get(key), new) for key, new in statuses.items()}
@@ -344,6 +372,7 @@ class Services:
             if changed or renewed:
                 self._report_problems()
                 self._tell()
+                self._changed.set()  # rows may expire that did not
             for layer, status in self.rowless.renew():
                 self._hand_on(Notice(layer.id, status.version))
             await asyncio.sleep(_LOOK)

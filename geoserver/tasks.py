@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-__all__ = ["Keeper", "do_together"]
+__all__ = ["Keeper", "do_together", "explain"]
 
 log = logging.getLogger("geoserver")
 

@@ -10,6 +10,7 @@ import pytest
 from geoserver.catalog import LiveCatalog, layer_folders, read_catalog, read_layer
 from geoserver.check import check_files
 from geoserver.errors import CatalogError, NotFoundError
+from geoserver.model import Live
 from geoserver.settings import Settings
 
 if TYPE_CHECKING:
@@ -207,3 +208,87 @@ def test_tiles_of_a_basemap_carry_what_is_drawn_from_the_zoom_that_draws_it(work
     layer = read_catalog(Settings(workspace=workspace)).layers["ways"]
     assert layer.tile_fields == ("class", "name", "name_fr", "number")
     assert layer.tile_zooms == {"name": 13, "name_fr": 13, "number": 16}, "tiles end at 16, and are drawn beyond it"
+
+
+TIMES = """
+[fields.seen_at]
+type = "timestamp"
+[fields.day]
+type = "date"
+[fields.built]
+type = "date"
+unit = "year"
+[fields.name]
+type = "text"
+[fields.secret]
+type = "timestamp"
+restricted = true
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90 s", 90),
+        ("15 min", 900),
+        ("15min", 900),
+        ("2 h", 7_200),
+        ("1 h 30 min", 5_400),
+        ("7 days", 604_800),
+        ("1 Week", 604_800),
+        ("1.5 hours", 5_400),
+        ("PT15M", 900),
+        ("P1DT12H", 129_600),
+        ("P2W", 1_209_600),
+        ("pt2.5s", 2.5),
+    ],
+)
+def test_how_long_rows_stay_is_written_as_people_do(workspace: Path, text: str, seconds: float) -> None:
+    head = SMALLEST.replace('kind = "points"', 'kind = "points"\ntime = "seen_at"')
+    layer = read_layer(write_layer(workspace, f'{head}{TIMES}[live]\nexpires = "{text}"'))
+    assert layer.live == Live(expires=seconds, field="seen_at", age=2)
+
+
+def test_a_live_layer_without_expires_keeps_its_rows_and_may_say_its_age(workspace: Path) -> None:
+    assert read_layer(write_layer(workspace, f"{SMALLEST}[live]")).live == Live(age=2)
+    assert read_layer(write_layer(workspace, f'{SMALLEST}[live]\nage = "0 s"')).live == Live(age=0)
+    dated = f'{SMALLEST}{TIMES}[live]\nexpires = "7 days"\nfield = "day"\nage = "1 min"'
+    assert read_layer(write_layer(workspace, dated)).live == Live(604_800, "day", 60)
+    assert read_layer(write_layer(workspace, SMALLEST)).live is None
+
+
+@pytest.mark.parametrize(
+    ("live", "key", "expected"),
+    [
+        ('expires = "15"', "live.expires", "a length of time such as"),
+        ('expires = "soon"', "live.expires", "a length of time such as"),
+        ('expires = "P1M"', "live.expires", "a length of time such as"),
+        ('expires = "2 years"', "live.expires", "a length of time such as"),
+        ('expires = "-5 s"', "live.expires", "a length of time such as"),
+        ('expires = ""', "live.expires", "a length of time such as"),
+        ("expires = 900", "live.expires", "a text, in quotes"),
+        ('expires = "0 s"', "live.expires", "from 1 to"),
+        ('expires = "99999999 days"', "live.expires", "from 1 to"),
+        ('age = "2 days"', "live.age", "from 0 to 3600 seconds"),
+        ('expires = "1 h"', "live.field", "as this file has no `time`"),
+        ('expires = "1 h"\nfield = "seen"', "live.field", "did you mean 'seen_at'"),
+        ('expires = "1 h"\nfield = ""', "live.field", "a declared field"),
+        ('expires = "1 h"\nfield = "name"', "live.field", "'name' is text"),
+        ('expires = "1 h"\nfield = "built"', "live.field", "tells the year alone"),
+        ('expires = "1 h"\nfield = "secret"', "live.field", "a field that is not restricted"),
+        ('field = "seen_at"', "live.field", "`expires` beside it"),
+        ('expire = "1 h"', "live.expire", "no such key"),
+    ],
+)
+def test_a_mistake_in_live_is_told_with_what_was_expected(workspace: Path, live: str, key: str, expected: str) -> None:
+    with pytest.raises(CatalogError) as raised:
+        read_layer(write_layer(workspace, f"{SMALLEST}{TIMES}[live]\n{live}"))
+    assert raised.value.key == key
+    assert expected in raised.value.expected
+
+
+def test_a_layer_without_rows_has_none_that_expire(workspace: Path) -> None:
+    text = SMALLEST.replace('"points"', '"tiles"').replace("benches.csv", "city.pmtiles")
+    with pytest.raises(CatalogError) as raised:
+        read_layer(write_layer(workspace, f'{text}[live]\nexpires = "1 h"'))
+    assert raised.value.key == "live"

@@ -12,7 +12,7 @@ from geoserver.catalog.sentences import say_sentence
 from geoserver.database import queries
 from geoserver.formats import read_formats, readme
 from geoserver.freezing.making import REASONS
-from geoserver.loading import convert, features, geometry, limits, readings
+from geoserver.loading import arrival, convert, features, geometry, limits, readings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -30,6 +30,7 @@ WHOLE = {
     if isinstance(value, str) and name.isupper() and not name.startswith("_")
 }
 MADE = (
+    arrival.EXPIRED,
     queries._UNTOLD,
     "reported is no timestamp",
     "size: not a finite number",

@@ -195,7 +195,7 @@ def list_kept(client: TestClient, layer_id: str) -> dict[str, object]:
         if question[0] == layer_id
     }
     for url, parts in state.ogc._parts.items():
-        if (part := parts.get(layer_id)) is not None:
+        if (part := parts.get((layer_id, True))) is not None:
             kept |= {f"part {url}": part, f"collection {url}": vars(part).get("collection")}
     kept |= {f"page {key.of}": body for key, (_, body) in answers.kept._entries.items() if key.layers == {layer_id}}
     return kept

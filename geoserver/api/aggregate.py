@@ -17,6 +17,7 @@ from geoserver.catalog.languages import in_language, words_for
 from geoserver.database.aggregates import aggregate
 from geoserver.database.axes import MOST_AREAS, MOST_BUCKETS, RECURRENCES, Areas, Numbers, Source, Times
 from geoserver.database.buckets import AUTO_BUCKETS, UNITS
+from geoserver.database.steady import hold
 from geoserver.database.summaries import read_ranges
 from geoserver.etags import build_etag
 from geoserver.filtering import build
@@ -87,7 +88,8 @@ async def read_aggregate(
 ) -> Response:
     """Counts, or a measure of a number, for every value, bucket, bin or area, or for each pair of two of them."""
     view = params.view_of(request)
-    layer, status = await params.find_rows(view, layer_id)
+    layer, current = await params.find_rows(view, layer_id)
+    status = hold(view.services.database, layer, current)
     asked = await params.read_question(request, view, layer, status, also=_OWN)
     languages, vary = params.read_languages(request, lang)
     spoken = in_language(layer, languages)

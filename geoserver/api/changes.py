@@ -187,7 +187,7 @@ class _Told:
         try:
             async with app.state.questions.turn(client_of(self.request.scope), asked):
                 found = await summaries.summarise(
-                    app.state.services.database, layer, status, asked.where, [], whole=build(layer, status)
+                    app.state.services.database, layer, status, asked.where, [], whole=build(layer, status), told=True
                 )
         except UnavailableError:
             return {}

@@ -21,6 +21,7 @@ from geoserver.api.grouping import Asking
 from geoserver.api.pictures.asking import EXPECTED
 from geoserver.catalog.languages import in_language, page_words, words_for
 from geoserver.database.axes import Source
+from geoserver.database.steady import hold
 from geoserver.drawing.orders import ChartOrder
 from geoserver.errors import BadParameterError, NotFoundError
 from geoserver.etags import build_etag
@@ -66,7 +67,8 @@ async def draw(  # noqa: PLR0917 - FastAPI passes them by name
 ) -> Response:
     """The rows that a filter leaves, counted or measured by a group, or by one that another splits, drawn."""
     view = view_of(request.app.state.services, request.scope)
-    layer, status = await params.find_rows(view, layer_id)
+    layer, current = await params.find_rows(view, layer_id)
+    status = hold(view.services.database, layer, current)
     width, height, ratio = _parse_size(size)
     if ending not in _MEDIA:
         raise NotFoundError("picture", ending, "svg or png")

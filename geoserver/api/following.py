@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ __all__ = ["Following", "Place", "Stream"]
 
 _SHARE = 8  # of all streams that one client may have, as a divisor
 _WAIT = 30  # seconds after which a client that found no place may ask again
+_PATIENCE = 2.0  # seconds for which a change that was read waits for the notice that tells where it is
 _REMEMBERED = 100  # notices of a layer between two readings whose places are put together
 
 
@@ -85,7 +87,8 @@ class Following:
         self._streams: dict[Stream, None] = {}
         self._clients: Counter[str] = Counter()
         self._told: dict[str, tuple[object, int]] = {}  # of each layer when it was loaded, and the version last told
-        self._noticed: dict[str, dict[int, Bounds | None]] = {}  # where it changed, by version
+        self._noticed: dict[str, dict[int, Notice]] = {}  # what was told since the last reading, by version
+        self._awaited: dict[str, float] = {}  # layers with a change whose notice may still come, since when
         self._access: dict[str, str] = {}  # to each layer that there is, as its file says it
 
     def __len__(self) -> int:
@@ -96,6 +99,7 @@ class Following:
         self._services = services
         self._told.clear()
         self._noticed.clear()
+        self._awaited.clear()
         self._access.clear()
         services.on_notice(self._note)
         services.on_change(self._tell)
@@ -126,7 +130,7 @@ class Following:
         if notice.tiles == ():
             return  # it tells how far something is prepared
         places = self._noticed.setdefault(notice.layer, {})
-        places[notice.version] = _bounds_of(notice)
+        places[notice.version] = notice
         if len(places) > _REMEMBERED:
             del places[min(places)]
 
@@ -143,11 +147,23 @@ class Following:
                 self._noticed[layer.id] = newer
             if before and known != now:
                 place = _put_together(known, now, places)
+                told = known is None or known[0] != now[0] or _is_told(known, now, places)
+                if known is not None and not told and self._wait_for_notice(layer.id):
+                    self._told[layer.id], self._noticed[layer.id] = known, places
+                    continue
+                self._awaited.pop(layer.id, None)
                 for stream in self._streams:
                     if layer.id in stream.layers:
                         stream.owe(layer.id, place)
         self._note_access({layer.id: layer.access for layer, _ in loaded})
         self._wake_known()
+
+    def _wait_for_notice(self, layer_id: str) -> bool:
+        """Whether a notice of what was read just now may still come, and tell where that is."""
+        if layer_id not in self._awaited:
+            self._awaited[layer_id] = time.monotonic()
+            asyncio.get_running_loop().call_later(_PATIENCE, self._tell)
+        return time.monotonic() - self._awaited[layer_id] < _PATIENCE
 
     def _note_access(self, access: dict[str, str]) -> None:
         """Layers that are gone, or not for the same readers as before: whoever follows one is to look at it again."""
@@ -183,13 +199,22 @@ def _bounds_of(notice: Notice) -> Bounds | None:
     return bounds
 
 
-def _put_together(
-    known: tuple[object, int] | None, now: tuple[object, int], noticed: dict[int, Bounds | None]
-) -> Place:
+def _put_together(known: tuple[object, int] | None, now: tuple[object, int], noticed: dict[int, Notice]) -> Place:
     """Where a layer changed from one version to another; anywhere, where not every step in between is known."""
-    if known is None or known[0] != now[0] or now[1] - known[1] > len(noticed):
+    if known is None or known[0] != now[0]:
+        return Place()
+    if not _is_told(known, now, noticed):
         return Place()
     place: Place | None = None
-    for version in range(known[1] + 1, now[1] + 1):
-        place = Place(noticed.get(version)).join(place)
+    for notice in _list_between(known, now, noticed):
+        place = Place(_bounds_of(notice)).join(place)
     return place or Place()
+
+
+def _is_told(known: tuple[object, int], now: tuple[object, int], noticed: dict[int, Notice]) -> bool:
+    """Whether notices have told of every version in between."""
+    return sum(notice.steps for notice in _list_between(known, now, noticed)) >= now[1] - known[1]
+
+
+def _list_between(known: tuple[object, int], now: tuple[object, int], noticed: dict[int, Notice]) -> list[Notice]:
+    return [notice for version, notice in noticed.items() if known[1] < version <= now[1]]

@@ -10,6 +10,7 @@ from geoserver.catalog.languages import in_language
 from geoserver.database.aggregates import MEASURED, Measure
 from geoserver.database.axes import RECURRENCES, Areas, Category, Numbers, Recurring, Source, Times
 from geoserver.database.buckets import UNITS
+from geoserver.database.steady import hold
 from geoserver.errors import BadParameterError, NotFoundError
 from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.filtering import build
@@ -119,9 +120,10 @@ def _parse_bins(text: str, how: str) -> int:
 
 async def _find_areas(asking: Asking, layer_id: str, at: int) -> Areas:
     try:
-        found, status = await asking.view.layer(layer_id)
+        found, current = await asking.view.layer(layer_id)
     except NotFoundError as error:
         raise BadParameterError("group", f"in:{layer_id}", f"in: and {error.expected}") from error
+    status = hold(asking.view.services.database, found, current)
     is_shaped = found.has_rows and (found.geometry == "polygons" or status.geometry_type in _SHAPES)
     if not is_shaped:
         raise BadParameterError("group", f"in:{layer_id}", "in: and a layer of polygons")

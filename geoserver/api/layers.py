@@ -18,6 +18,7 @@ from geoserver.catalog.languages import ENGLISH, in_language, page_words, read_p
 from geoserver.catalog.licences import find_licence
 from geoserver.catalog.speech import mark_languages, title_language
 from geoserver.database import queries, summaries
+from geoserver.database.steady import hold
 from geoserver.errors import BadParameterError, NotFoundError
 from geoserver.etags import build_etag
 from geoserver.filtering import build
@@ -95,15 +96,18 @@ async def summarise(request: Request, layer_id: params.LayerId, fields: params.F
     where = asked.where
     wanted = params.parse_fields(layer, fields)
     scope = [layer.scope] if layer.scope else []
-    etag = build_etag(layer.id, status.version, status.loaded_at, where.canonical, wanted, *scope)
+    services: Services = request.app.state.services
+    held = hold(services.database, layer, status)
+    etag = build_etag(layer.id, held.version, held.loaded_at, where.canonical, wanted, *scope)
     if (same := unchanged(request, view, etag)) is not None:
         return same
-    services: Services = request.app.state.services
     questions: Questions = request.app.state.questions
     async with questions.turn(client_of(request.scope), asked):
         whole = build(layer, status)
-        found = await summaries.summarise(services.database, layer, status, where, wanted, whole=whole)
-    return answer(request, view, {"layer": layer.id, "total": status.rows, **found}, etag=etag)
+        found = await summaries.summarise(services.database, layer, held, where, wanted, whole=whole)
+    # The rows may be newer than what is held: a whole is no less than its part, and the same without a filter.
+    total = max(held.rows, found["count"]) if where.asked else found["count"]
+    return answer(request, view, {"layer": layer.id, "total": total, **found}, etag=etag)
 
 
 @router.get("/{layer_id}/features/{fid}", summary="One feature", response_model=Feature, response_class=GeoJson)
@@ -233,18 +237,24 @@ _MEMBERS: dict[str, Callable[[_Told], Any]] = {
     "features_from": lambda of: of.status.plan.features_from,
     "access": lambda of: _unless(of.layer.access, "public"),
     "access_title": lambda of: getattr(of.words, of.layer.access, None),
+    "live": lambda of: _live_entry(of.layer),
     "tiles": lambda of: "ready" if of.status.preparing is None else "preparing",
     "links": lambda of: _links(of.layer, of.base, of.words.code),
 }
 
 
 # Left out where they say nothing.
-_SOMETIMES = frozenset({"description_language", "theme_language", "theme_key", "access", "access_title"})
+_SOMETIMES = frozenset({"description_language", "theme_language", "theme_key", "access", "access_title", "live"})
 
 
 def _entry(told: _Told, names: Iterable[str]) -> dict[str, Any]:
     found = {name: _MEMBERS[name](told) for name in names}
     return {name: value for name, value in found.items() if value is not None or name not in _SOMETIMES}
+
+
+def _live_entry(layer: Layer) -> dict[str, Any] | None:
+    live = layer.live
+    return {"expires": live.expires, "field": live.field or None, "age": live.age} if live else None
 
 
 def _parse_members(text: str | None) -> list[str]:

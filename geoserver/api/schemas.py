@@ -46,6 +46,14 @@ class Nouns(BaseModel):
     many: str
 
 
+class LiveEntry(BaseModel):
+    """How rows of a layer come and go."""
+
+    expires: float | None = Field(description="Seconds after `field` when a row leaves; null where it stays.")
+    field: str | None = Field(description="The field that tells when a row was true.")
+    age: float = Field(description="Seconds that counts, facets and ranges may be behind the rows.")
+
+
 class LayerEntry(BaseModel):
     """A layer as the catalogue lists it."""
 
@@ -82,6 +90,7 @@ class LayerEntry(BaseModel):
     features_from: int = Field(description="The zoom from which on tiles hold every feature.")
     access: Literal["restricted", "draft"] = sometimes("Who sees it, where not everybody does.")
     access_title: str = sometimes("The same as a word in the reader's language.")
+    live: LiveEntry = sometimes("That its rows change all the time, where its file says so.")
     tiles: Literal["ready", "preparing"] = Field(description="preparing: right, but slower, until all is made ahead.")
     links: list[Link]
 

@@ -16,6 +16,7 @@ from pyproj.exceptions import CRSError
 
 from geoserver.catalog.labels import read_label
 from geoserver.catalog.languages import TAG
+from geoserver.catalog.live import LiveFile, build_live
 from geoserver.catalog.names import INBORN, LONGEST, near, why_not
 from geoserver.catalog.rowless import build_parameters, check_keys, check_rowless, find_rules
 from geoserver.catalog.toml import Part, explain, read_toml
@@ -170,6 +171,7 @@ class LayerFile(Part):
     maxzoom: int = Key(default=16, ge=0, le=MAX_TILE_ZOOM)
     fields: dict[FieldName, _FieldFile] = Key(default_factory=dict)
     readings: _ReadingsFile | None = None
+    live: LiveFile | None = None
     parameters: dict[FieldName, _ParameterFile] = Key(default_factory=dict)
     bounds: Annotated[list[float], Key(min_length=4, max_length=4)] | None = None
     max_age: int = Key(default=60, ge=1)
@@ -181,6 +183,7 @@ _PARTS: dict[str, type[Part]] = {
     "csv": _CsvFile,
     "parameters": _ParameterFile,
     "readings": _ReadingsFile,
+    "live": LiveFile,
 }
 _PARTS_OF_WORDS: dict[str, type[Part]] = {"fields": _FieldWordsFile, "parameters": _FieldWordsFile}
 
@@ -217,7 +220,9 @@ def _build_layer(path: Path, parsed: LayerFile) -> Layer:
             raise CatalogError(str(path), f"readings.fields.{min(twice)}", "a name that is not under [fields] too")
         readings = Readings(item.source, item.key, item.time, of_readings, CsvOptions(**item.csv.model_dump()))
         fields |= {name: replace(entry, latest=True) for name, entry in of_readings.items()}
-    plain = parsed.model_dump(exclude={"fields", "readings", "csv", "keywords", "parameters", "bounds", "languages"})
+    plain = parsed.model_dump(
+        exclude={"fields", "readings", "live", "csv", "keywords", "parameters", "bounds", "languages"}
+    )
     plain |= {"basemap": bool(parsed.basemap), "schema": parsed.basemap if isinstance(parsed.basemap, str) else ""}
     plain["label"] = read_label(parsed.label, fields)
     spoken = parsed.language
@@ -233,6 +238,7 @@ def _build_layer(path: Path, parsed: LayerFile) -> Layer:
         file=path,
         fields=fields,
         readings=readings,
+        live=build_live(path, parsed.live, fields, parsed.time),
         csv=CsvOptions(**parsed.csv.model_dump()),
         keywords=tuple(parsed.keywords),
         parameters=build_parameters(path, {name: item.model_dump() for name, item in parsed.parameters.items()}),
@@ -306,6 +312,7 @@ def _check_restricted(path: Path, layer: Layer) -> None:
         "time": layer.time,
         "facet": layer.facet,
         "readings.time": layer.readings.time if layer.readings else "",
+        "live.field": layer.live.field if layer.live else "",
     }
     for key, name in open_to_all.items():
         if name and layer.fields[name].restricted:

@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 OF_ROWS = frozenset(
-    {"source_layer", "crs", "swap_axes", "csv", "key", "time", "facet", "features_from", "label", "readings"}
+    {"source_layer", "crs", "swap_axes", "csv", "key", "time", "facet", "features_from", "label", "readings", "live"}
 )
 OF_FUNCTIONS = frozenset({"parameters", "bounds", "max_age"})
 _TAKEN = frozenset({"filter", "bbox", "datetime"})  # parameters of every tile request

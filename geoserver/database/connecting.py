@@ -52,10 +52,11 @@ _APPLY = """
       FROM pg_catalog.jsonb_each_text(%(settings)s::pg_catalog.jsonb) AS s (name, value)
      WHERE pg_catalog.current_setting(s.name, true) IS NOT NULL
 """
-# PostGIS' own schema first, then public, where functions of the operator's may lie.
+# PostGIS' own schema first, then public, where functions of the operator's may lie. Temporary tables and types last:
+# otherwise PostgreSQL looks among them first, and functions of ours find what others have in their sessions.
 FIND_PATH = """
     SELECT coalesce(pg_catalog.min(CASE n.nspname WHEN 'public' THEN 'public'
-                                   ELSE pg_catalog.quote_ident(n.nspname) || ', public' END), 'public')
+                                   ELSE pg_catalog.quote_ident(n.nspname) || ', public' END), 'public') || ', pg_temp'
       FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace
      WHERE e.extname = 'postgis'
 """

@@ -27,7 +27,7 @@ __all__ = ["Copied", "Copy", "build_digest", "copy_rows", "drop_left", "held_cop
 _PREFIX = "__frozen_"  # no layer's id begins so
 _LOCK = "geoserver.frozen:"
 _LOCKED = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
-_VERSION = "SELECT version, loaded_at FROM geoserver.layers WHERE id = %s"
+_VERSION = "SELECT s.version, loaded_at FROM geoserver.layers JOIN geoserver.states AS s USING (id) WHERE id = %s"
 _LEFT = "SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = 'layers' AND starts_with(tablename, %s)"
 
 

@@ -373,7 +373,7 @@ def open_rows(
         connection.read_only = True
         # Before there is a snapshot: a table that takes the place of one of these after it would seem to be empty.
         connection.execute(SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(tables))
-        found = connection.execute("SELECT version FROM geoserver.layers WHERE id = %s", [layer_id]).fetchone()
+        found = connection.execute("SELECT version FROM geoserver.states WHERE id = %s", [layer_id]).fetchone()
         if version is not None and (found is None or found[0] != version):
             raise OvertakenError
         rows = Rows(connection, between)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from geoserver.database.status import LayerStatus
-    from geoserver.model import Field, Layer, Readings, TilePlan, Words
+    from geoserver.model import Field, Layer, Live, Readings, TilePlan, Words
 
 __all__ = ["Fit", "fit"]
 
@@ -49,16 +49,18 @@ def fit(layer: Layer, status: LayerStatus, recipes: Mapping[str, str]) -> Fit:
     fields = _fit_fields(layer.fields, loaded.columns or {}, changes)
     readings = _fit_readings(layer, status, changes)
     time = _find_time(layer, status, fields)
+    live = _fit_live(layer, fields, changes)
     plan = _fit_plan(layer, status, fields, time, changes)
     said = tuple(f"{key}: {what}" for key, what in changes.items())
     status = status if plan == status.plan else replace(status, plan=plan)
-    if (fields, readings, time, kind) == (layer.fields, layer.readings, layer.time, layer.kind):
+    if (fields, readings, time, live, kind) == (layer.fields, layer.readings, layer.time, layer.live, layer.kind):
         return Fit(layer.deepened(plan), status, said)
     fitted = replace(
         layer,
         fields=fields,
         readings=readings,
         time=time,
+        live=live,
         kind=kind,
         geometry=find_geometry(kind, recipes[kind]),
         facet=layer.facet if layer.facet in fields else "",
@@ -146,6 +148,15 @@ def _find_time(layer: Layer, status: LayerStatus, fields: Mapping[str, Field]) -
     declared = status.loaded.declared if status.loaded else None
     time = str(declared.get("time", "")) if declared else layer.time
     return time if time in fields and _is_time(fields[time]) and not fields[time].restricted else ""
+
+
+def _fit_live(layer: Layer, fields: Mapping[str, Field], changes: dict[str, str]) -> Live | None:
+    """No row leaves by a field that is not there, or that is no time."""
+    live = layer.live
+    if live is None or live.expires is None or (live.field in fields and _is_time(fields[live.field])):
+        return live
+    changes.setdefault("live", f"no row expires, because field {live.field!r} is not loaded as a date or timestamp")
+    return replace(live, expires=None)
 
 
 def _fit_plan(

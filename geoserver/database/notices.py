@@ -16,12 +16,16 @@ _PARTS = 5  # of a range: zoom, first column, first row, last column, last row
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Rows of a layer changed. `tiles` are (z, x0, y0, x1, y1), both ends included; None: anything may have changed."""
+    """Rows of a layer changed. `tiles` are (z, x0, y0, x1, y1), both ends included; None: anything may have changed.
+
+    `steps` says how many versions it tells of, up to this one.
+    """
 
     layer: str
     version: int
     bounds: Bounds | None = None
     tiles: tuple[tuple[int, int, int, int, int], ...] | None = None
+    steps: int = 1
 
 
 def parse_notice(payload: str) -> Notice | None:
@@ -29,12 +33,12 @@ def parse_notice(payload: str) -> Notice | None:
     try:
         document: Any = json.loads(payload)
         layer, version, bounds = document["layer"], int(document["version"]), document.get("bounds")
-        box = Bounds(*(float(edge) for edge in bounds)) if bounds else None
+        box, steps = Bounds(*(float(edge) for edge in bounds)) if bounds else None, int(document.get("steps", 1))
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
     if not isinstance(layer, str):
         return None
-    return Notice(layer, version, box, _parse_tiles(document.get("tiles")))
+    return Notice(layer, version, box, _parse_tiles(document.get("tiles")), steps)
 
 
 def _parse_tiles(given: Any) -> tuple[tuple[int, int, int, int, int], ...] | None:

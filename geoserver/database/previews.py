@@ -33,11 +33,12 @@ FROM (
 WHERE NOT ST_IsEmpty(shape)""")
 _CELLS = SQL("""
 SELECT floor((x - %(west)s) / %(cell)s)::integer AS col, floor((%(north)s - y) / %(cell)s)::integer AS row,
-    count(*) AS count
+    sum(n)::bigint AS count
 FROM ({}) AS places
 WHERE x >= %(west)s AND x < %(east)s AND y > %(south)s AND y <= %(north)s
-GROUP BY 1, 2""")
-_PLACES = SQL("SELECT {x} AS x, {y} AS y FROM {table} WHERE geom_3857 && {box} AND ({where})")
+GROUP BY 1, 2
+HAVING sum(n) > 0""")
+_PLACES = SQL("SELECT {x} AS x, {y} AS y, 1 AS n FROM {table} WHERE geom_3857 && {box} AND ({where})")
 _POINT = SQL("ST_X(geom_3857)"), SQL("ST_Y(geom_3857)")
 _MIDDLE = (
     SQL("(ST_XMin(geom_3857) + ST_XMax(geom_3857)) / 2"),
@@ -45,9 +46,12 @@ _MIDDLE = (
 )
 # Packed points (geoserver/tiling/packing.py) are read in a fifth of the time; they lie in the middles of small cells.
 _PACKED = SQL("""
-SELECT ((x << %(inner)s) + (c & 32767) + 0.5::float8) * %(side)s - %(half)s AS x,
-    %(half)s - ((y << %(inner)s) + (c >> 15) + 0.5::float8) * %(side)s AS y
-FROM (SELECT x, y, unnest(c) AS c FROM {}) AS points""")
+SELECT (x + 0.5::float8) * %(side)s - %(half)s AS x, %(half)s - (y + 0.5::float8) * %(side)s AS y, n
+FROM (
+    SELECT (x << %(inner)s) + (c & 32767) AS x, (y << %(inner)s) + (c >> 15) AS y, 1 AS n
+    FROM (SELECT x, y, unnest(c) AS c FROM {packed}) AS points
+    UNION ALL SELECT x, y, n FROM {delta}
+) AS points""")
 _BOX = SQL("ST_MakeEnvelope(%(west)s, %(south)s, %(east)s, %(north)s, 3857)")
 
 
@@ -93,7 +97,9 @@ async def read_cells(
     """Column, row and number of rows of every cell, so many pixels wide, in which there are some: by their middles."""
     values = {**where.params, **frame.as_values(), "cell": cell * frame.pixel}
     if status.plan.block >= 0 and layer.rows is None:
-        places: Composable = _PACKED.format(table_of(f"{layer.table}__packed"))
+        places: Composable = _PACKED.format(
+            packed=table_of(f"{layer.table}__packed"), delta=table_of(f"{layer.table}__delta")
+        )
         level = status.plan.level
         values |= {"inner": level - status.plan.block, "side": 2 * MERCATOR_HALF / (1 << level), "half": MERCATOR_HALF}
     else:

@@ -35,15 +35,17 @@ __all__ = [
 
 log = logging.getLogger("geoserver")
 
-# NOTIFY payload: {"layer": id, "version": n, "bounds": [w, s, e, n] or null} when all rows are new, and with one member
-# more after an edit in place: "tiles": [[z, x0, y0, x1, y1], ...], ranges that hold all geometry that changed.
+# NOTIFY payload: {"layer": id, "version": n, "bounds": [w, s, e, n] or null} when all rows are new. After edits in
+# place with two members more: "tiles": [[z, x0, y0, x1, y1], ...], ranges that hold all geometry that changed, and
+# "steps": of how many versions it tells.
 CHANNEL = "geoserver_changes"
 STATUS_QUERY = SQL("""
-    SELECT l.id, version, rows, rejected, readings, west, south, east, north, srid, geometry_type, loaded_at, seconds,
-           plan, preparing, declared, own.columns, beside.columns AS reading_columns,
-           to_regclass(format('layers.%I', name || '__packed')) IS NOT NULL AS packed,
+    SELECT l.id, s.version, s.rows, rejected, readings, s.west, s.south, s.east, s.north, srid, geometry_type,
+           loaded_at, seconds, plan, preparing, declared, own.columns, beside.columns AS reading_columns,
+           to_regclass(format('layers.%I', name || '__packed')) IS NOT NULL
+               AND to_regclass(format('layers.%I', name || '__delta')) IS NOT NULL AS packed,
            to_regclass(format('layers.%I', name || '__bins')) IS NOT NULL AS ready
-      FROM geoserver.layers AS l,
+      FROM geoserver.layers AS l JOIN geoserver.states AS s USING (id),
            LATERAL (SELECT replace(l.id, '-', '_') AS name) AS n,
            LATERAL (SELECT jsonb_object_agg(attname, format_type(atttypid, NULL)) AS columns FROM pg_attribute
                      WHERE attrelid = to_regclass(format('layers.%I', name))

@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 from psycopg.sql import SQL, Composable, Identifier, Placeholder
 
 from geoserver.database.queries import Condition, show, table_of
+from geoserver.database.steady import hold
 from geoserver.fieldtypes import FIELD_TYPES
 
 if TYPE_CHECKING:
@@ -84,15 +85,17 @@ async def summarise(
     fields: Sequence[Field],
     *,
     whole: Condition,
+    told: bool = False,
 ) -> Summary:
     """count, facets {field: [{value, count}]} and histograms {field: {min, max, bins: [{from, to, count}]}}.
 
     Fields with `filter = "range"`, and other numbers and times that are no choice, get a histogram; the rest a facet of
-    the most frequent values.
+    the most frequent values. What is `told` of each version is kept apart from what is asked for, which may go by one
+    that is held.
     """
     names = tuple(item.name for item in fields)
     answers, state = _kept(database), _state(layer, status)
-    question = (layer.id, layer.scope, "summary", where.canonical, names)
+    question = (layer.id, layer.scope, "told" if told else "summary", where.canonical, names)
     if (known := answers.get(question, state)) is not None:
         return known  # type: ignore[no-any-return]  # what `put` was given below
     ranges = await read_ranges(database, layer, status, [item for item in fields if _has_range(item)], whole)
@@ -126,7 +129,7 @@ async def read_choices(
     `whole` leaves the rows that the reader may see.
     """
     answers, names = _kept(database), tuple(item.name for item in fields)
-    question, state = (layer.id, layer.scope, "choices", names, most), _state(layer, status)
+    question, state = (layer.id, layer.scope, "choices", names, most), _state(layer, hold(database, layer, status))
     if (known := answers.get(question, state)) is not None:
         return known  # type: ignore[no-any-return]  # what `put` was given below
     choices: dict[str, list[dict[str, Any]]] = {}
@@ -144,7 +147,8 @@ def know_choices(
 ) -> dict[str, list[dict[str, Any]]] | None:
     """What `read_choices` gives, where it was asked before; None where it was not."""
     known: dict[str, list[dict[str, Any]]] | None = _kept(database).get(
-        (layer.id, layer.scope, "choices", tuple(item.name for item in fields), most), _state(layer, status)
+        (layer.id, layer.scope, "choices", tuple(item.name for item in fields), most),
+        _state(layer, hold(database, layer, status)),
     )
     return known
 
@@ -157,7 +161,7 @@ async def read_ranges(
     `whole` leaves the rows that the reader may see.
     """
     answers = _kept(database)
-    question, state = (layer.id, layer.scope, "ranges"), _state(layer, status)
+    question, state = (layer.id, layer.scope, "ranges"), _state(layer, hold(database, layer, status))
     ranges: dict[str, Range | None] = answers.get(question, state) or {}
     if missing := [item for item in fields if item.name not in ranges]:
         columns = [

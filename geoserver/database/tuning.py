@@ -52,6 +52,7 @@ def build_configuration(socket_folder: Path, memory: int, cores: int) -> str:
         "max_wal_size": f"{_between(512, mib // 8, 4096)}MB",
         "checkpoint_timeout": "15min",
         "random_page_cost": "1.1",
+        "autovacuum_naptime": "15s",  # a small table whose rows move all the time has grown many times within a minute
         "jit": "off",  # compiling costs more than a tile's query takes
     }
     if sys.platform == "linux":

@@ -25,7 +25,7 @@ ARCHIVE = "data/tiles.pmtiles"
 TILES = f"pmtiles://{ARCHIVE}/{{z}}/{{x}}/{{y}}"
 _EVERYTHING = Where(asked=False)
 # What only the living server can give.
-_LIVE = ("downloads", "links", "rejected", "tiles")
+_LIVE = ("downloads", "links", "live", "rejected", "tiles")
 
 
 async def gather_languages(

@@ -11,6 +11,7 @@ from psycopg.sql import SQL, Identifier, Literal
 from psycopg.types.json import Json
 
 from geoserver import tiling
+from geoserver.database.expiry import expires, remove_expired_from
 from geoserver.database.status import CHANNEL, write_declaration
 from geoserver.loading.features import FeatureLoader, find_layer_place
 from geoserver.loading.fingerprint import build_request
@@ -36,7 +37,10 @@ if TYPE_CHECKING:
     from geoserver.model import Bounds, Layer
     from geoserver.sources import Opened
 
-__all__ = ["Arrival", "Before", "read_before"]
+__all__ = ["EXPIRED", "Arrival", "Before", "read_before"]
+
+
+EXPIRED = "expired already, left out"  # of rows
 
 
 class _RowsToPlan(TypedDict):
@@ -65,10 +69,10 @@ class Before:
 def read_before(connection: psycopg.Connection, layer: Layer) -> Before | None:
     """What is in service of a layer."""
     row = connection.execute(
-        "SELECT l.rows, l.rejected, l.readings, l.version, l.fingerprint, l.last_fid, 2 = ("
+        "SELECT s.rows, l.rejected, l.readings, s.version, l.fingerprint, s.last_fid, 2 = ("
         " SELECT count(*) FROM information_schema.columns AS c"
         " WHERE c.table_schema = 'layers' AND c.table_name = %(table)s AND c.column_name IN ('fid', 'source_key'))"
-        " FROM geoserver.layers AS l WHERE l.id = %(id)s"
+        " FROM geoserver.layers AS l JOIN geoserver.states AS s USING (id) WHERE l.id = %(id)s"
         " AND to_regclass(format('layers.%%I', %(table)s::text)) IS NOT NULL",
         {"id": layer.id, "table": layer.table},
     ).fetchone()
@@ -134,14 +138,19 @@ class Arrival:
         features, before = self.features, self.before
         removed = features.make_keys_unique() if self.layer.key else 0
         self.rows = features.book.rows - removed
-        known = before.rows if before else None
+        known = before.rows if before and not expires(self.layer) else None  # rows of a live layer come and go
         self._figures = [
             Figures("rows", features.read, len(self.rejects), self.rows, known, features.columns),
             *self._load_readings(tell),
         ]
         if not accepting:
             check_losses(self.connection, self.layer, self.rejects, *self._figures)
-        self._bounds = self._read_bounds(removed=bool(removed))
+        expired = 0
+        if expires(self.layer):
+            expired = remove_expired_from(self.connection, self.layer, features.staging.table)
+            self.rows -= expired
+            features.notes.add(EXPIRED, expired)
+        self._bounds = self._read_bounds(removed=bool(removed or expired))
 
     def _load_readings(self, tell: Progress) -> list[Figures]:
         readings = self.layer.readings
@@ -179,10 +188,15 @@ class Arrival:
         for _ in build_indexes(connections, self.layer, self.table):
             tell(self.rows, self.rows, "indexing")
         connections[0].execute(
-            SQL("SELECT geoserver.follow_edits({}::regclass, {})").format(
-                Literal(f'layers."{self.table}"'), Literal(self.layer.id)
+            SQL("ALTER TABLE {} ALTER COLUMN fid RESTART WITH {}").format(
+                Identifier("layers", self.table), Literal(self.features.fids.last + 1)
             )
         )
+        place = f'layers."{self.table}"'
+        connections[0].execute("SELECT geoserver.follow_edits(%s::regclass, %s)", [place, self.layer.id])
+        if self.layer.key:
+            field = self.layer.key if self.layer.key in self.layer.fields else None
+            connections[0].execute("SELECT geoserver.keep_keys(%s::regclass, %s)", [place, field])
 
     def look_ahead(self, connection: psycopg.Connection) -> None:
         """A first plan for tiles: from the swap on they are right."""
@@ -230,21 +244,27 @@ class Arrival:
     def _write_status(self, fingerprint: str) -> float:
         layer, features, bounds = self.layer, self.features, self._bounds
         self.rejects.write(self.connection)
-        self.connection.execute("DELETE FROM geoserver.edits WHERE xid = '0' AND layer = %s", [layer.id])
+        # What was noted of the rows before ends here, but for the number of the notes, which goes on in the version.
+        noted = self.connection.execute(
+            "WITH gone AS (DELETE FROM geoserver.edits WHERE layer = %s RETURNING last_fid)"
+            " SELECT count(*), max(last_fid) FROM gone",
+            [layer.id],
+        ).fetchone()
+        notes, last = noted or (0, None)
         edges = bounds.as_list() if bounds else [None] * 4
         seconds = time.monotonic() - self.started
         row = self.connection.execute(
             "INSERT INTO geoserver.layers AS l (id, version, rows, rejected, readings, west, south, east, north, srid,"
-            " geometry_type, loaded_at, seconds, source, fingerprint, last_fid, plan, pack, preparing, prepare_seconds)"
+            " geometry_type, loaded_at, seconds, source, fingerprint, last_fid, plan, preparing, prepare_seconds)"
             " VALUES (%(id)s, 1, %(rows)s, %(rejected)s, %(readings)s, %(w)s, %(s)s, %(e)s, %(n)s, %(srid)s, %(type)s,"
             " clock_timestamp(), %(seconds)s, %(source)s, %(fingerprint)s, %(last)s, %(plan)s,"
-            " %(pack)s, %(preparing)s, %(prepare_seconds)s)"
-            " ON CONFLICT (id) DO UPDATE SET version = l.version + 1, rows = excluded.rows,"
+            " %(preparing)s, %(prepare_seconds)s)"
+            " ON CONFLICT (id) DO UPDATE SET version = l.version + %(notes)s + 1, rows = excluded.rows,"
             " rejected = excluded.rejected, readings = excluded.readings, west = excluded.west, south = excluded.south,"
             " east = excluded.east, north = excluded.north, srid = excluded.srid,"
             " geometry_type = excluded.geometry_type, loaded_at = excluded.loaded_at, seconds = excluded.seconds,"
             " source = excluded.source, fingerprint = excluded.fingerprint, plan = excluded.plan,"
-            " pack = excluded.pack, preparing = excluded.preparing, prepare_seconds = excluded.prepare_seconds,"
+            " preparing = excluded.preparing, prepare_seconds = excluded.prepare_seconds,"
             " last_fid = greatest(l.last_fid, excluded.last_fid) RETURNING version",
             {
                 **dict(zip(("w", "s", "e", "n"), edges, strict=True)),
@@ -257,9 +277,9 @@ class Arrival:
                 "seconds": seconds,
                 "source": layer.source,
                 "fingerprint": fingerprint,
-                "last": features.fids.last,
+                "last": max(features.fids.last, last or 0),
+                "notes": notes,
                 "plan": Json(self._prepared.plan),
-                "pack": self._prepared.pack,
                 "preparing": self._preparing,
                 "prepare_seconds": self._prepared.seconds,
             },

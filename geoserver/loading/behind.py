@@ -40,8 +40,6 @@ def prepare_behind(
     ).fetchone()
     if row is None:
         return
-    # Of what was edited before now nothing need be remembered: all that is read from here on has it.
-    connection.execute("DELETE FROM geoserver.edits WHERE layer = %s AND xid = '0'", [layer.id])
     connection.commit()
     told = time.monotonic()
 
@@ -63,7 +61,6 @@ def prepare_behind(
     )
     connection.commit()  # lets go of the layer's table and of what was made beside it
     connection.execute(
-        "SELECT geoserver.finish_preparing(%s, %s, %s, %s)",
-        [layer.id, Jsonb(prepared.plan), prepared.pack, prepared.seconds],
+        "SELECT geoserver.finish_preparing(%s, %s, %s)", [layer.id, Jsonb(prepared.plan), prepared.seconds]
     )
     connection.commit()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import orjson
 
+from geoserver.database.steady import hold
 from geoserver.errors import NotFoundError
 from geoserver.filtering import build
 from geoserver.ogc import documents
@@ -45,7 +46,7 @@ _SCOPED_KEPT = 256  # collections that not everybody sees
 _TIMES_KEPT = 4096
 
 type Seen = tuple[Layer, LayerStatus]
-type Documents = dict[str, tuple[int, bytes]]  # by name, with the generation that they were made of
+type Documents = dict[str, tuple[tuple[int, ...], bytes]]  # by name, with the state that they were made of
 
 
 class Part:
@@ -110,11 +111,16 @@ class Snapshot:
         self.view = view
         self.generation = generation
         self.loaded = [found for found in seen if found[0].has_rows]
+        database = service.services.database
+        self._held = [
+            (layer, hold(database, layer, status)) for layer, status in self.loaded
+        ]  # documents tell of these
+        self._state = (generation, *(status.version for layer, status in self._held if layer.live))
 
     @property
     def parts(self) -> dict[str, Part]:
         """Every collection that was looked up, in display order."""
-        return {layer.id: self.service.part(self.url, layer, status) for layer, status in self.loaded}
+        return {layer.id: self.service.part(self.url, layer, status, told=True) for layer, status in self._held}
 
     @property
     def city(self) -> City:
@@ -126,8 +132,8 @@ class Snapshot:
         """
         kept = self.service.documents(self.url, self.view.scope)
         known = kept.get(name)
-        if known is None or known[0] != self.generation:
-            known = kept[name] = (self.generation, getattr(self, f"_build_{name}")())
+        if known is None or known[0] != self._state:
+            known = kept[name] = (self._state, getattr(self, f"_build_{name}")())
         return known[1]
 
     @property
@@ -196,8 +202,9 @@ class OgcService:
         self.services = services
         self.questions = questions
         self.limiter = anyio.CapacityLimiter(services.settings.ogc_threads)
-        self._parts: OrderedDict[str, dict[str, Part]] = OrderedDict()  # by address, those that everybody sees
-        self._scoped: OrderedDict[tuple[str, str, str], Part] = OrderedDict()  # and others
+        # By address, those that everybody sees, by id and whether documents are made of them; and others.
+        self._parts: OrderedDict[str, dict[tuple[str, bool], Part]] = OrderedDict()
+        self._scoped: OrderedDict[tuple[str, str, str, bool], Part] = OrderedDict()
         self._documents: OrderedDict[tuple[str, str], Documents] = OrderedDict()  # by address and scope
         self._times: OrderedDict[tuple[str, str], tuple[tuple[str, int], tuple[datetime, datetime]]] = OrderedDict()
         self.generation = 0  # another one after any change
@@ -220,11 +227,13 @@ class OgcService:
         """Let what is made of all layers be made anew when it is next asked for."""
         self.generation += 1
 
-    def part(self, url: str, layer: Layer, status: LayerStatus) -> Part:
-        """A collection; the same one as long as the layer and what is loaded of it stay."""
+    def part(self, url: str, layer: Layer, status: LayerStatus, *, told: bool = False) -> Part:
+        """A collection; the same one as long as the layer and what is loaded of it stay. Documents, in which it is
+        `told` of, are made of states that are held for a while, features of that which there is.
+        """
         with self._lock:
             if layer.scope:
-                name = (url, layer.id, layer.scope)
+                name = (url, layer.id, layer.scope, told)
                 part = self._scoped.pop(name, None)
                 if part is None or part.layer is not layer or part.status is not status:
                     part = Part(self, url, layer, status)
@@ -234,10 +243,11 @@ class OgcService:
             parts = self._parts.pop(url, {})
             self._parts[url] = parts  # the latest used is the last
             _shorten(self._parts, _ADDRESSES_KEPT)
-            part = parts.get(layer.id)
+            part = parts.get((layer.id, told))
             if part is None or part.layer is not layer or part.status is not status:
-                part = parts[layer.id] = Part(self, url, layer, status)
-                for gone in parts.keys() - self.services.live.current.layers.keys():
+                part = parts[layer.id, told] = Part(self, url, layer, status)
+                known = self.services.live.current.layers
+                for gone in [key for key in parts if key[0] not in known]:
                     del parts[gone]
             return part
 

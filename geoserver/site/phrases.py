@@ -10,6 +10,7 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time
 from babel.lists import format_list
 from babel.numbers import format_decimal, format_percent
+from babel.units import format_unit
 
 from geoserver.catalog.languages import ENGLISH, read_messages, read_phrases, read_words
 from geoserver.catalog.sentences import say_sentence
@@ -25,6 +26,7 @@ __all__ = ["Phrases", "find_phrases"]
 
 _PLAIN = "en_GB"  # day, month, year: for readers of English anywhere
 _UNITS = ("B", "kB", "MB", "GB", "TB")
+_LENGTHS = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}  # in seconds
 _KEPT = 4_096  # numbers and dates of a language
 
 
@@ -86,6 +88,23 @@ class Phrases:
 
     def span(self, first: str, last: str) -> str:
         return first if first == last else f"{first} – {last}"  # noqa: RUF001 - a dash as it is printed
+
+    def length(self, seconds: float) -> str:
+        """ "1 hour 30 minutes"."""
+        parts = []
+        for unit, size in _LENGTHS.items():
+            number, seconds = divmod(seconds, size)
+            if number:
+                parts.append(str(format_unit(int(number), f"duration-{unit}", "long", locale=self._locale)))
+        return " ".join(parts)
+
+    def live(self, layer: Layer) -> str:
+        """What is to be known of rows that come and go; empty where they do not."""
+        live = layer.live
+        if live is None or live.expires is None:
+            return "" if live is None else self["live_changes"]
+        title = layer.fields[live.field].title
+        return self.say("live_leaves", time=self.length(live.expires), field=title)
 
     def bytes(self, size: int) -> str:
         """ "1.2 MB": two digits say enough."""

@@ -1,8 +1,10 @@
 """Vector tiles: `render(database, catalog, layer, status, tile, where)` to bytes. Knows nothing of HTTP."""
 
+from geoserver.tiling.bins import Subject
 from geoserver.tiling.build import MAX_TILES, Built, build_archive, count_tiles
 from geoserver.tiling.check import check
 from geoserver.tiling.compose import BUDGET
+from geoserver.tiling.folding import fold, remake_tiles
 from geoserver.tiling.preparing import Prepared, look_ahead, prepare
 from geoserver.tiling.results import Result, ResultKey, Results, is_dear, read_result, read_rows
 from geoserver.tiling.rowless import Rowless, open_layer
@@ -21,12 +23,14 @@ __all__ = [
     "ResultKey",
     "Results",
     "Rowless",
+    "Subject",
     "TileContent",
     "build_archive",
     "build_tilejson",
     "check",
     "count_tiles",
     "find_occupied",
+    "fold",
     "is_dear",
     "join_bounds",
     "look_ahead",
@@ -36,6 +40,7 @@ __all__ = [
     "prepare",
     "read_result",
     "read_rows",
+    "remake_tiles",
     "render",
     "render_several",
     "source_of",

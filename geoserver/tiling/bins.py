@@ -10,8 +10,9 @@ from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 from psycopg.types.numeric import Int4
 
 from geoserver.fieldtypes import FIELD_TYPES
-from geoserver.filtering import Parts, Where, split
+from geoserver.filtering import Where
 from geoserver.model import BINS
+from geoserver.tiling.packed import MOST_VALUES, build_slot, count_packed, delta_table, pack_table, split_packed
 from geoserver.tiling.recipes import escape, plain_recipe
 
 if TYPE_CHECKING:
@@ -20,25 +21,18 @@ if TYPE_CHECKING:
     from geoserver.model import Layer, Tile, TilePlan
 
 __all__ = [
-    "MOST_VALUES",
     "CountedTables",
     "Subject",
     "anchor_of",
     "bins_layer",
     "build_bins",
     "build_cells",
-    "build_slot",
-    "choose_packed",
     "describe_bins",
     "find_bins",
     "named_values",
-    "pack_table",
-    "place_values",
     "ready_table",
-    "split_packed",
 ]
 
-MOST_VALUES = 12  # of the main choice field that have a count of their own; all others share one
 _LONGEST = 63  # bytes of a name in PostgreSQL
 _KIND = re.compile(r"^--\s*bins:\s*(points|lines|polygons)\s*$", re.MULTILINE)
 _SIZES = {"lines": ("length", "geoserver.true_length"), "polygons": ("area", "geoserver.true_area")}
@@ -50,23 +44,6 @@ SELECT
     {slot} AS slot, count(*)::integer AS n, min({time}) AS first, max({time}) AS last, sum({size}) AS size
 FROM {table}
 WHERE geom_3857 && ST_TileEnvelope(%(z)s, %(x)s, %(y)s, margin => 1.0 / 4096) AND {hidden} AND ({where})
-GROUP BY 1, 2, 3""")
-
-_FROM_PACKED = SQL("""
-SELECT
-    (((x << %(inner)s) + (c & 32767)) >> %(shift)s) - (%(x)s << %(bits)s) AS col,
-    (((y << %(inner)s) + (c >> 15)) >> %(shift)s) - (%(y)s << %(bits)s) AS row,
-    CASE WHEN code BETWEEN 0 AND {last_slot} THEN code ELSE {rest} END AS slot,
-    count(*)::integer AS n, min(t) AS first, max(t) AS last, NULL::double precision AS size
-FROM (
-    SELECT x, y, code, unnest({c}) AS c, unnest({t}) AS t
-    FROM (
-        SELECT x, y, code, c, t {slice}
-        FROM {packed}
-        WHERE x BETWEEN %(block_x0)s AND %(block_x1)s AND y BETWEEN %(block_y0)s AND %(block_y1)s {chosen}
-        OFFSET 0
-    ) AS blocks
-) AS points
 GROUP BY 1, 2, 3""")
 
 # While a layer is prepared: from cells that were counted once, at a finer level.
@@ -102,15 +79,6 @@ SELECT x >> {shift} AS x, y >> {shift} AS y, visible, slot,
 FROM {fine}
 GROUP BY 1, 2, 3, 4""")
 
-_SLICE = SQL(", width_bucket(%(after)s::{kind}, t) + 1 AS low, width_bucket(%(until)s::{kind}, t) AS high")
-
-# The code has a name here that no field can have, for the field may be called "code".
-_CHOSEN = SQL(""" AND code IN (
-    SELECT "the code" FROM (
-        SELECT code AS "the code", value::{kind} AS {facet} FROM geoserver.facets WHERE layer = {layer}
-        UNION ALL SELECT -1, NULL::{kind}
-    ) AS known WHERE {where})""")
-
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -133,10 +101,12 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class CountedTables:
-    """The tables that bins are counted from: rows, packed points, and cells of `level` counted before."""
+    """The tables that bins are counted from: rows, packed points with what is noted since, and cells of `level`
+    counted before."""
 
     table: str
     packed: str
+    delta: str = ""  # none beside points that were packed just now
     cells: str = ""
     level: int = 0
 
@@ -150,10 +120,6 @@ def find_bins(recipe: str) -> str:
 def bins_layer(layer: Layer) -> str:
     """The name of a layer's bins inside a tile; no layer's id has a colon."""
     return f"{layer.id}:{BINS}"
-
-
-def pack_table(layer: Layer) -> str:
-    return f"{layer.table}__packed"
 
 
 def ready_table(layer: Layer) -> str:
@@ -201,7 +167,7 @@ def build_bins(
     `tables` names other tables than the layer's own.
     """
     layer, plan = subject.layer, subject.plan
-    tables = tables or CountedTables(layer.table, pack_table(layer))
+    tables = tables or CountedTables(layer.table, pack_table(layer), delta_table(layer))
     bits = cells.bit_length() - 1
     values: dict[str, Any] = {"z": Int4(tile.z), "x": Int4(tile.x), "y": Int4(tile.y)}
     values |= {"cells": Int4(cells), "bits": Int4(bits)}
@@ -210,7 +176,7 @@ def build_bins(
         counted = _FROM_CELLS.format(cells=Identifier(tables.cells))
         values |= {"shift": Int4(tables.level - tile.z - bits), "shown": Int4(shown)}
     elif parts is not None and plan.level >= tile.z + bits:
-        counted, more = _count_packed(layer, plan, tile, parts, tables.packed)
+        counted, more = count_packed(layer, plan, tile, parts, packed=tables.packed, delta=tables.delta)
         values |= more | {"shift": Int4(plan.level - tile.z - bits)}
     else:
         counted = _FROM_ROWS.format(
@@ -224,18 +190,6 @@ def build_bins(
         layer=Literal(bins_layer(layer)), counts=_columns(subject), cells=counted
     )
     return statement, values
-
-
-def place_values(plan: TilePlan, tile: Tile) -> dict[str, Any]:
-    """Those values of a tile's statements that depend on where it lies in its zoom."""
-    values: dict[str, Any] = {"x": Int4(tile.x), "y": Int4(tile.y)}
-    if plan.block >= 0:
-        finer = plan.block - tile.z
-        for axis, position in (("x", tile.x), ("y", tile.y)):
-            first = position << finer if finer >= 0 else position >> -finer
-            values[f"block_{axis}0"] = Int4(first)
-            values[f"block_{axis}1"] = Int4(first + (1 << finer) - 1 if finer > 0 else first)
-    return values
 
 
 def build_cells(subject: Subject, tables: CountedTables, cells: str, level: int) -> Composed:
@@ -296,57 +250,3 @@ def _measures(subject: Subject, table: str) -> dict[str, Composable]:
         "size": SQL("{}(geom_3857)").format(SQL(_SIZES[kind][1])) if kind in _SIZES else SQL("NULL::double precision"),
         "table": Identifier("layers", table),
     }
-
-
-def build_slot(plan: TilePlan) -> Composable:
-    """Which count of a bin a row belongs to; for a statement that is run with parameters."""
-    if not (plan.facet and plan.values):
-        return Literal(MOST_VALUES)
-    return SQL("coalesce(array_position({}::text[], {}::text) - 1, {})").format(
-        escape(Literal(list(plan.values))), Identifier(plan.facet), Literal(MOST_VALUES)
-    )
-
-
-def _count_packed(
-    layer: Layer, plan: TilePlan, tile: Tile, parts: Parts, packed: str
-) -> tuple[Composed, dict[str, Any]]:
-    chosen, values = choose_packed(layer, plan, parts)
-    statement = _FROM_PACKED.format(
-        packed=Identifier("layers", packed),
-        last_slot=Literal(MOST_VALUES - 1),
-        rest=Literal(MOST_VALUES),
-        **chosen,
-    )
-    return statement, values | {"inner": Int4(plan.level - plan.block)} | place_values(plan, tile)
-
-
-def choose_packed(layer: Layer, plan: TilePlan, parts: Parts) -> tuple[dict[str, Composable], dict[str, Any]]:
-    """What of packed points a filter leaves, as parts of a statement with their values.
-
-    `chosen` is a condition on blocks behind another one, `slice` the columns from which `c` and `t` are cut.
-    """
-    values: dict[str, Any] = {}
-    chosen: Composable = SQL("")
-    if parts.chosen:
-        facet = layer.fields[plan.facet]
-        chosen = _CHOSEN.format(
-            kind=SQL(FIELD_TYPES[facet.type].column),
-            facet=Identifier(facet.name),
-            layer=Literal(layer.id),
-            where=parts.facet,
-        )
-        values |= parts.params
-    c, t = SQL("c"), SQL("t")
-    cut: Composable = SQL("")
-    if parts.dated:
-        kind = SQL(FIELD_TYPES[layer.fields[layer.time].type].column)
-        c, t, cut = SQL("c[low:high]"), SQL("t[low:high]"), _SLICE.format(kind=kind)
-        chosen = chosen + SQL(" AND t IS NOT NULL")
-        values |= {"after": str(parts.after or "-infinity"), "until": str(parts.until or "infinity")}
-    return {"c": c, "t": t, "slice": cut, "chosen": chosen}, values
-
-
-def split_packed(layer: Layer, plan: TilePlan, where: Where) -> Parts | None:
-    """The filter's parts where packed points can answer it; None where they cannot."""
-    parts = split(where.tree, layer.fields, plan.facet, layer.time) if plan.block >= 0 else None
-    return parts if parts is not None and (plan.whole or not parts.chosen) else None

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from geoserver.grid import MERCATOR_HALF
-from geoserver.tiling.bins import MOST_VALUES, bins_layer, named_values
+from geoserver.tiling.bins import bins_layer, named_values
 from geoserver.tiling.mvt import CELL, Tag, encode_days, encode_features, encode_layer, encode_numbers, number_values
+from geoserver.tiling.packed import MOST_VALUES
 
 if TYPE_CHECKING:
     from geoserver.model import Layer, Tile, TilePlan
@@ -23,9 +24,13 @@ __all__ = [
     "EXTENT",
     "LEVEL",
     "NO_DAY",
+    "SLOTS",
     "Cells",
+    "Groups",
     "Positions",
+    "count_groups",
     "encode_bins",
+    "encode_groups",
     "interleave",
     "place_cells",
     "place_points",
@@ -35,7 +40,7 @@ EXTENT = 4096
 BUFFER = 64
 LEVEL = 29  # of the finest cells, and of the curve
 NO_DAY = np.iinfo(np.int32).min
-_SLOTS = MOST_VALUES + 1
+SLOTS = MOST_VALUES + 1  # counts of a bin: of each value that has its own, and of all the rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,12 @@ class Cells:
         key = interleave(np.array([tile.x]), np.array([tile.y]))[0]
         first, last = np.searchsorted(self.curve, np.array([key << shift, (key + np.uint64(1)) << shift]))
         return slice(int(first), int(last))
+
+    def locate(self, own: slice, tile: Tile, finer: int) -> Positions:
+        """Rows that lie in a tile, by their position in it in cells that are so many levels above the finest."""
+        column, row = _separate(self.curve[own] >> np.uint64(2 * finer))
+        first = LEVEL - tile.z - finer
+        return Positions(column - (tile.x << first), row - (tile.y << first), self.slot[own], self.day[own])
 
     def densest(self, zoom: int) -> int:
         """The most points that a tile of a zoom counts."""
@@ -103,11 +114,11 @@ class Cells:
         if own.start == own.stop:
             return b""
         finer = np.uint64(2 * (LEVEL - tile.z - cells.bit_length() + 1))
-        counted = _count_groups(self.curve[own] >> finer, self.slot[own], self.day[own])
+        counted = count_groups(self.curve[own] >> finer, self.slot[own], self.day[own])
         column, row = _separate(counted.group & np.uint64(cells * cells - 1))
         place = row * cells + column
         order = np.argsort(place)
-        return _encode(layer, plan, cells, _Groups(place[order], *(part[order] for part in counted[1:])))
+        return encode_groups(layer, plan, cells, Groups(place[order], *(part[order] for part in counted[1:])))
 
 
 class Positions(NamedTuple):
@@ -123,10 +134,10 @@ def encode_bins(layer: Layer, plan: TilePlan, cells: int, points: Positions) -> 
     """A tile's bins, `cells` across, of points whose positions are counted from the tile's corner; at least one."""
     place = points.row * cells + points.column
     order = np.argsort(place.astype(np.uint16), kind="stable")  # sorted by digits, in a step for each
-    return _encode(layer, plan, cells, _count_groups(place[order], points.slot[order], points.day[order]))
+    return encode_groups(layer, plan, cells, count_groups(place[order], points.slot[order], points.day[order]))
 
 
-class _Groups(NamedTuple):
+class Groups(NamedTuple):
     """Points counted by their cell: how many of each slot, the least and the greatest day (NO_DAY for none)."""
 
     group: np.ndarray
@@ -135,18 +146,18 @@ class _Groups(NamedTuple):
     last: np.ndarray
 
 
-def _count_groups(cell: np.ndarray, slot: np.ndarray, day: np.ndarray) -> _Groups:
+def count_groups(cell: np.ndarray, slot: np.ndarray, day: np.ndarray) -> Groups:
     """Of points that are sorted by cell."""
     new = np.concatenate([[True], cell[1:] != cell[:-1]])
     starts = np.flatnonzero(new)
     number = np.cumsum(new) - 1
-    counts = np.bincount(number * _SLOTS + slot, minlength=len(starts) * _SLOTS).reshape(-1, _SLOTS)
+    counts = np.bincount(number * SLOTS + slot, minlength=len(starts) * SLOTS).reshape(-1, SLOTS)
     latest = np.maximum.reduceat(day, starts)
     earliest = np.minimum.reduceat(np.where(day == NO_DAY, np.iinfo(np.int32).max, day), starts)
-    return _Groups(cell[starts], counts, np.where(latest == NO_DAY, NO_DAY, earliest), latest)
+    return Groups(cell[starts], counts, np.where(latest == NO_DAY, NO_DAY, earliest), latest)
 
 
-def _encode(layer: Layer, plan: TilePlan, cells: int, bins: _Groups) -> bytes:
+def encode_groups(layer: Layer, plan: TilePlan, cells: int, bins: Groups) -> bytes:
     """Bins by their place in the tile, row by row."""
     tags, tables = _tag_counts(plan, bins.counts)
     if layer.time:

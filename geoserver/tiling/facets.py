@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from psycopg.sql import SQL, Identifier, Literal
 
-from geoserver.tiling.bins import MOST_VALUES
 from geoserver.tiling.density import EVERYTHING, sampling
+from geoserver.tiling.packed import MOST_VALUES
 
 if TYPE_CHECKING:
     import psycopg

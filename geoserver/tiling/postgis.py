@@ -13,11 +13,13 @@ from geoserver.errors import OvertakenError
 from geoserver.grid import intersects, tile_bounds, tile_count
 from geoserver.model import BINS
 from geoserver.tasks import do_together
-from geoserver.tiling.bins import Subject, pack_table, place_values, ready_table
+from geoserver.tiling.bins import Subject, ready_table
 from geoserver.tiling.compose import BUDGET, build_statements, build_values, list_steps, recipe_digest
-from geoserver.tiling.drawing import draw_packed
+from geoserver.tiling.drawing import draw_packed, draw_ready
+from geoserver.tiling.packed import build_is_lossy, delta_table, pack_table, place_values, split_packed
 from geoserver.tiling.pipeline import fetch_bytes, fetch_together
 from geoserver.tiling.plans import lower_plan
+from geoserver.tiling.reading import can_hold
 from geoserver.tiling.texts import find_texts
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from geoserver.database.pool import Database
     from geoserver.database.status import LayerStatus
     from geoserver.filtering import Where
-    from geoserver.model import Layer, Tile, TilePlan
+    from geoserver.model import Layer, Tile, TilePlan, ZoomPlan
 
 __all__ = ["BUFFER", "EXTENT", "is_wide", "may_hold", "render", "tile_version"]
 
@@ -77,10 +79,8 @@ async def _render(
     few: bool = False,
 ) -> bytes:
     plan = status.plan
-    if tile.z <= plan.prebuilt and not where.canonical and plan.digest == recipe_digest(catalog.recipes, layer):
-        ready = await _run(database, _build_ready(ready_table(layer)), build_values(tile), prepare=None)
-        if ready:
-            return ready
+    if not where.canonical and (ready := await _find_ready(database, catalog, layer, status, tile)) is not None:
+        return ready
     # Where a tile holds a large part of the layer, the plan should follow from the values (which index, how many
     # workers), and its making costs nothing beside the reading. Elsewhere one prepared plan serves every tile.
     prepare = False if few or is_wide(status, tile.z) else None
@@ -94,19 +94,53 @@ async def _render(
             if (drawn := await draw_packed(database, subject, tile, step, where)) is not None:
                 return drawn
             packed = False
-        statements = find_texts(build_statements, subject, tile, step, where)
-        if where.canonical:  # its turn is for one connection: the others are left to what waits for no turn
-            parts = [await _run(database, *statement, prepare=prepare) for statement in statements]
-        elif layer.basemap:
-            parts = await do_together(
-                *(fetch_together(database, *statement, prepare=prepare) for statement in statements)
-            )
-        else:
-            parts = await do_together(*(_run(database, *statement, prepare=prepare) for statement in statements))
-        body = b"".join(parts)
+            if await _is_lossy(database, subject, tile, where):
+                subject = replace(subject, plan=_without_packed(plan))
+        body = await _make(database, subject, tile, step, where, prepare=prepare)
         if len(body) <= BUDGET:
             break
     return body
+
+
+async def _find_ready(
+    database: Database, catalog: Catalog, layer: Layer, status: LayerStatus, tile: Tile
+) -> bytes | None:
+    """The tile, if it is one of those that are kept ready."""
+    plan = status.plan
+    if tile.z > plan.prebuilt or plan.digest != recipe_digest(catalog.recipes, layer):
+        return None
+    if plan.block >= 0 and can_hold(catalog.recipes, layer) and tile.z < len(plan.zooms):
+        subject = Subject(catalog.recipes, layer, plan, status.geometry_type)
+        return await draw_ready(database, subject, tile, status.version)
+    values = build_values(tile) | {"layer": layer.id}
+    return await _run(database, _build_ready(ready_table(layer)), values, prepare=None) or None
+
+
+async def _make(
+    database: Database, subject: Subject, tile: Tile, step: ZoomPlan | None, where: Where, *, prepare: bool | None
+) -> bytes:
+    statements = find_texts(build_statements, subject, tile, step, where)
+    if where.canonical:  # its turn is for one connection: the others are left to what waits for no turn
+        parts = [await _run(database, *statement, prepare=prepare) for statement in statements]
+    elif subject.layer.basemap:
+        parts = await do_together(*(fetch_together(database, *statement, prepare=prepare) for statement in statements))
+    else:
+        parts = await do_together(*(_run(database, *statement, prepare=prepare) for statement in statements))
+    return b"".join(parts)
+
+
+@functools.lru_cache(maxsize=512)
+def _without_packed(plan: TilePlan) -> TilePlan:
+    """The same object for the same plan: statements are kept by it."""
+    return replace(plan, block=-1)
+
+
+async def _is_lossy(database: Database, subject: Subject, tile: Tile, where: Where) -> bool:
+    """Whether only the rows tell all of the tile's bins, because points were removed since they were packed."""
+    parts = split_packed(subject.layer, subject.plan, where)
+    if parts is None:
+        return False
+    return bool(await database.fetch_value(*build_is_lossy(subject.layer, subject.plan, parts, tile)))
 
 
 async def _is_crowded(database: Database, layer: Layer, plan: TilePlan, tile: Tile, where: Where) -> bool:
@@ -117,9 +151,9 @@ async def _is_crowded(database: Database, layer: Layer, plan: TilePlan, tile: Ti
     most = plan.crowd
     if plan.block >= 0 and not where.canonical:
         query = SQL(
-            "SELECT coalesce(sum(cardinality(c)), 0) AS packed FROM {} WHERE x BETWEEN %(block_x0)s AND %(block_x1)s"
-            " AND y BETWEEN %(block_y0)s AND %(block_y1)s"
-        ).format(Identifier("layers", pack_table(layer)))
+            "SELECT coalesce(sum(cardinality(c)), 0) + (SELECT count(*) FROM {} WHERE n > 0) AS packed FROM {}"
+            " WHERE x BETWEEN %(block_x0)s AND %(block_x1)s AND y BETWEEN %(block_y0)s AND %(block_y1)s"
+        ).format(Identifier("layers", delta_table(layer)), Identifier("layers", pack_table(layer)))
         if await database.fetch_value(query, place_values(plan, tile)) <= most:
             return False
     query = SQL(
@@ -131,7 +165,12 @@ async def _is_crowded(database: Database, layer: Layer, plan: TilePlan, tile: Ti
 
 @functools.lru_cache(maxsize=512)
 def _build_ready(table: str) -> bytes:
-    where = SQL("SELECT tile FROM {} WHERE z = %(z)s AND x = %(x)s AND y = %(y)s")
+    where = SQL(
+        "SELECT tile FROM {} WHERE z = %(z)s AND x = %(x)s AND y = %(y)s AND NOT EXISTS ("
+        " SELECT FROM geoserver.edits AS e, jsonb_array_elements(e.tiles) AS r WHERE e.layer = %(layer)s"
+        " AND geoserver.is_touched(%(z)s, %(x)s, %(y)s, (r->>0)::integer, (r->>1)::bigint, (r->>2)::bigint,"
+        " (r->>3)::bigint, (r->>4)::bigint))"
+    )
     return where.format(Identifier("layers", table)).as_bytes(None)
 
 

@@ -12,22 +12,27 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psycopg
 from psycopg.sql import SQL, Identifier
+from psycopg.types.json import Jsonb
 
+from geoserver.errors import LoadError
+from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.grid import most_cells
 from geoserver.model import Tile, TilePlan, ZoomPlan
 from geoserver.tiling.bins import CountedTables, Subject, build_cells, find_bins
 from geoserver.tiling.compose import recipe_digest
+from geoserver.tiling.counted import find_cells, fit
+from geoserver.tiling.counting import UncountableError, count_tiles
 from geoserver.tiling.density import EVERYTHING, Density, count_densest, read_density, tile_at
 from geoserver.tiling.facets import find_facet, write_codes
-from geoserver.tiling.packing import build_pack_index, build_pack_statement
+from geoserver.tiling.packing import build_pack_index, build_packing
 from geoserver.tiling.plans import MOST_DRAWN, ROOM
+from geoserver.tiling.reading import can_hold
 from geoserver.tiling.ready import ReadyTiles, make_tile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    import psycopg
 
     from geoserver.filtering import Where
     from geoserver.model import Layer
@@ -39,10 +44,12 @@ _WEIGHED = 10_000  # features of the tile that tells a first plan what one takes
 _HEAVY = 20_000  # features behind a tile that is kept ready, at least; fewer are counted in some 20 ms
 _SHARE = 400  # the least part of the layer behind such a tile, so that they stay few
 _FEW = 12  # ready tiles of a zoom that are made of counted cells
-_BLOCK = 60_000  # points in the largest packed block, so that an edit packs no more than those again
+_BLOCK = 4_000  # points in the largest packed block, so that an edit packs no more than those again
 _ARRAY = 8  # points of one value in a packed block, on an average, at least: each array costs time of its own
 _ROOMY = 0.9  # of the features in tiles that can hold theirs: enough to draw them, though some zoom deeper all could
 _SIDE = 15  # bits of a position inside a block
+_WAIT = 600.0  # seconds for which editors are waited for
+_LOOK = 0.1  # seconds between two looks whether they have ended
 _FARTHEST = 18  # zoom from which features are drawn at the latest, where a layer's own last zoom is not set
 _DEEPEST = 19  # zoom of the last tiles kept ready
 _COARSEST = 16  # bins across a tile by a plan, at the fewest
@@ -51,10 +58,9 @@ _FINEST = 29  # level of the smallest cells
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The plan as `geoserver.layers` keeps it, and the statement by which an edit packs points again (or none)."""
+    """The plan as `geoserver.layers` keeps it."""
 
     plan: dict[str, Any]
-    pack: str = ""
     seconds: float = 0.0  # that all of it took
 
 
@@ -145,17 +151,19 @@ class _Work:
         if facet := self._find_facet():
             write_codes(self.connection, self.layer, facet)
         self.progress(0.1)
-        pack = self._pack_points(density) if self.kind == "points" else ""
+        if self.kind == "points":
+            self._pack_points(density)
         self.most = self.most or max(_HEAVY, int(density.n.sum()) // _SHARE)
         if density.n.sum() > self.most:
             self.ready.create()
         self._settle()
         self.progress(0.4)
-        with self.ready.helped():
-            self._plan_zooms(density)
+        if not self._plan_points(density):
+            with self.ready.helped():
+                self._plan_zooms(density)
         if self.plan.prebuilt < 0:
             self.ready.drop()
-        return Prepared(self.document, pack)
+        return Prepared(self.document)
 
     def _begin(self) -> None:
         """Away with what an interrupted preparation left; few rows in many groups will be sorted, one at a time."""
@@ -227,29 +235,56 @@ class _Work:
             self.plan = replace(self.plan, facet=facet.field, values=facet.named, whole=facet.whole)
         return facet
 
-    def _pack_points(self, density: Density) -> str:
+    def _pack_points(self, density: Density) -> None:
         """Find from which zoom points are drawn, and pack them for the bins below it."""
         first = self.layer.features_from
         weight = self._weigh_feature(density)
         start = self._find_features_from(density, weight) if first is None else min(first, self.layer.maxzoom)
         if not start:
-            return ""
+            return
         level = min(start + 7, _FINEST)
         block = self._choose_block(density, start, level)
         self.plan = replace(self.plan, features_from=start, level=level, block=block, weight=weight)
-        pack, repack = build_pack_statement(
+        packing = build_packing(
             self.layer,
-            self.plan.facet,
+            self.plan,
             self.geometry_type,
-            block=block,
-            level=level,
-            whole=self.plan.whole,
             table=self.table,
             packed=self.counted.packed,
         )
-        self.connection.execute(pack)
+        delta = Identifier("layers", self._note_points(packing.noted))
+        if self.helper:  # rows and notes are those of one moment
+            self.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            self.connection.execute("SET LOCAL work_mem = '128MB'")
+        self.connection.execute(SQL("DELETE FROM {}").format(delta))
+        self.connection.execute(packing.fill)
         self.connection.execute(build_pack_index(self.counted.packed))
-        return repack.as_string(self.connection)
+
+    def _note_points(self, how: dict[str, Any]) -> str:
+        """From here on edits note points beside the rows, in a table whose name this gives."""
+        layer, delta = self.layer, f"{self.layer.table}__delta{self.suffix}"
+        time_type = FIELD_TYPES[layer.fields[layer.time].type].column if layer.time else "timestamptz"
+        table = Identifier("layers", self.table).as_string(self.connection)
+        self.connection.execute("SELECT geoserver.make_delta(%s, %s)", [delta, time_type])
+        self.connection.execute("SELECT geoserver.follow_edits(%s::regclass, %s, %s)", [table, layer.id, Jsonb(how)])
+        if self.helper:
+            self.connection.commit()
+            self._wait_for_editors(self.helper, table)
+        return delta
+
+    def _wait_for_editors(self, connection: psycopg.Connection, table: str) -> None:
+        """Until those have ended who changed rows before points were noted; raises LoadError for a very long edit."""
+        editors = SQL(
+            "SELECT virtualtransaction FROM pg_locks WHERE locktype = 'relation' AND relation = %s::regclass"
+            " AND mode = 'RowExclusiveLock' AND granted"
+        )
+        waiting = {name for (name,) in connection.execute(editors, [table]).fetchall()}
+        since = time.monotonic()
+        while waiting:
+            if time.monotonic() - since > _WAIT:
+                raise LoadError(f"{self.layer.id}: an edit has been under way for very long; load it when that is done")
+            time.sleep(_LOOK)
+            waiting &= {name for (name,) in connection.execute(editors, [table]).fetchall()}
 
     def _choose_block(self, density: Density, start: int, level: int) -> int:
         """The zoom of the blocks: best that of the last tiles with bins, so that none counts more points than its own.
@@ -328,8 +363,8 @@ class _Work:
             if zoom > density.zoom or zoom < self.layer.minzoom:
                 zooms.append(ZoomPlan(-1, most_cells(zoom)))  # sparser than zooms that are measured, or never asked for
                 continue
-            tiles, counts = density.at(zoom)
-            heavy = [tile_at(zoom, key) for key in tiles[counts > self.most].tolist()] if zoom <= _DEEPEST else []
+            counts = density.at(zoom)[1]
+            heavy = self._find_heavy(density, zoom)
             # Counted cells are all read for each tile: that pays for few tiles that hold most of the layer.
             by_cells = len(heavy) <= _FEW and counts[counts > self.most].sum() > counts.sum() / 3
             if by_cells:
@@ -347,6 +382,40 @@ class _Work:
         zooms.reverse()
         self._set_zooms(zooms, last)
         self.plan = replace(self.plan, prebuilt=ready, digest=recipe_digest(self.recipes, self.layer))
+
+    def _plan_points(self, density: Density) -> bool:
+        """The same for packed points, which are counted here; False where only PostgreSQL can count them."""
+        start = self.plan.features_from
+        if self.plan.block < 0 or not can_hold(self.recipes, self.layer):
+            return False
+        zooms = range(self.layer.minzoom, min(start, density.zoom + 1))
+        heavy = {zoom: self._find_heavy(density, zoom) for zoom in zooms}
+        densest = {zoom: density.densest(zoom)[0] for zoom in zooms}
+        wanted = {tile: most_cells(zoom) for zoom in zooms for tile in (*heavy[zoom], densest[zoom])}
+        try:
+            counted = count_tiles(self.connection, self.layer, self.plan, wanted, self.counted.packed)
+        except UncountableError:
+            return False
+        self.progress(0.8)
+        steps: list[ZoomPlan | None] = [ZoomPlan(-1, most_cells(zoom)) for zoom in range(start)]
+        for zoom in zooms:
+            cells = most_cells(zoom)
+            if densest[zoom] in counted:  # parts of its features may lie elsewhere
+                cells = find_cells(self.layer, self.plan, counted[densest[zoom]], cells, ROOM, least=_COARSEST)
+            steps[zoom] = ZoomPlan(-1, cells)
+            for tile in heavy[zoom]:
+                if tile in counted:
+                    self.ready.keep_counted(self.connection, tile, fit(counted[tile], most_cells(zoom), cells))
+        self.progress(0.95)
+        self._set_zooms(steps, 0)
+        ready = max((zoom for zoom in zooms if heavy[zoom]), default=-1)
+        self.plan = replace(self.plan, prebuilt=ready, digest=recipe_digest(self.recipes, self.layer))
+        return True
+
+    def _find_heavy(self, density: Density, zoom: int) -> list[Tile]:
+        """Tiles of a zoom that are kept ready."""
+        tiles, counts = density.at(zoom)
+        return [tile_at(zoom, key) for key in tiles[counts > self.most].tolist()] if zoom <= _DEEPEST else []
 
     def _keep(self, tiles: list[Tile], step: ZoomPlan, *, by_cells: bool) -> None:
         """Tiles from counted cells are made at once, because no one else sees those."""

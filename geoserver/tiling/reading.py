@@ -17,10 +17,10 @@ from geoserver import assets
 from geoserver.database.pool import run
 from geoserver.fieldtypes import FIELD_TYPES
 from geoserver.model import BINS
-from geoserver.tiling.bins import build_slot
 from geoserver.tiling.cells import LEVEL, NO_DAY, place_points
 from geoserver.tiling.held import Points, Shapes
 from geoserver.tiling.mvt import Column, build_numbers, build_texts
+from geoserver.tiling.packed import build_slot
 from geoserver.tiling.plans import MOST_DRAWN
 from geoserver.tiling.recipes import build_value, plain_recipe
 

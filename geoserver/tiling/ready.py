@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from psycopg.sql import SQL, Identifier
 
-from geoserver.model import ZoomPlan
+from geoserver.model import Tile, ZoomPlan
 from geoserver.tiling.compose import BUDGET, build_statements
+from geoserver.tiling.counted import write_counted
 from geoserver.tiling.density import EVERYTHING
 
 if TYPE_CHECKING:
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
     import psycopg
 
     from geoserver.filtering import Where
-    from geoserver.model import Tile
     from geoserver.tiling.bins import CountedTables, Subject
+    from geoserver.tiling.counted import Counted
 
-__all__ = ["ReadyTiles", "make_tile"]
+__all__ = ["ReadyTiles", "make_fitting", "make_tile"]
 
 
 def make_tile(
@@ -58,8 +59,8 @@ class ReadyTiles:
     def create(self) -> None:
         self.connection.execute(
             SQL(
-                "CREATE TABLE {0} (z smallint, x integer, y integer, tile bytea NOT NULL, PRIMARY KEY (z, x, y));"
-                "ALTER TABLE {0} ALTER COLUMN tile SET STORAGE EXTERNAL"  # reading it must cost nothing
+                "CREATE TABLE {0} (z smallint, x integer, y integer, tile bytea, counted bytea, PRIMARY KEY (z, x, y));"
+                "ALTER TABLE {0} ALTER tile SET STORAGE EXTERNAL, ALTER counted SET STORAGE EXTERNAL"  # read at no cost
             ).format(Identifier("layers", self.table))
         )
 
@@ -92,17 +93,29 @@ class ReadyTiles:
                 return
             self.keep(connection, *one)
 
+    def keep_counted(self, connection: psycopg.Connection, tile: Tile, counted: Counted) -> None:
+        """Store the counted bins of a tile."""
+        insert = SQL("INSERT INTO {} (z, x, y, counted) VALUES (%s, %s, %s, %s)")
+        values = [tile.z, tile.x, tile.y, write_counted(counted)]
+        connection.execute(insert.format(Identifier("layers", self.table)), values)
+
     def keep(
         self, connection: psycopg.Connection, subject: Subject, tables: CountedTables, tile: Tile, planned: ZoomPlan
     ) -> None:
-        """Make a tile as planned, or with fewer bins where that is too large, and store it."""
-        for step in (planned, ZoomPlan(-1, planned.cells // 2), ZoomPlan(-1, planned.cells // 4)):
-            body = make_tile(connection, subject, tile, step, tables)
-            if len(body) <= BUDGET:
-                connection.execute(
-                    SQL("INSERT INTO {} (z, x, y, tile) VALUES (%s, %s, %s, %s)").format(
-                        Identifier("layers", self.table)
-                    ),
-                    [tile.z, tile.x, tile.y, body],
-                )
-                return
+        """Make a tile and store it, if it is not too large."""
+        if body := make_fitting(connection, subject, tables, tile, planned):
+            insert = SQL("INSERT INTO {} (z, x, y, tile) VALUES (%s, %s, %s, %s)").format(
+                Identifier("layers", self.table)
+            )
+            connection.execute(insert, [tile.z, tile.x, tile.y, body])
+
+
+def make_fitting(
+    connection: psycopg.Connection, subject: Subject, tables: CountedTables, tile: Tile, planned: ZoomPlan
+) -> bytes:
+    """A tile as planned, or with fewer bins where that is too large; nothing where that is too large, too."""
+    for step in (planned, ZoomPlan(-1, planned.cells // 2), ZoomPlan(-1, planned.cells // 4)):
+        body = make_tile(connection, subject, tile, step, tables)
+        if len(body) <= BUDGET:
+            return body
+    return b""

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psycopg
 
 from geoserver.errors import BadParameterError, OvertakenError, UnavailableError
-from geoserver.tiling.bins import find_bins, split_packed
+from geoserver.tiling.bins import find_bins
 from geoserver.tiling.drawing import work
 from geoserver.tiling.held import Points
+from geoserver.tiling.packed import split_packed
 from geoserver.tiling.plans import plan_cells, plan_features
 from geoserver.tiling.reading import (
     MOST_ROWS,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from geoserver.tiling.bins import place_values
+from geoserver.tiling.packed import place_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable

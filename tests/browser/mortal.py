@@ -27,6 +27,7 @@ class Mortal:
         }
         self._environment = kept | {"DATABASE_URL": database_url, "GEOSERVER_SAMPLES": "true"}
         self._workspace = workspace
+        self.database_url = database_url
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]

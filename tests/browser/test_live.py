@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import uuid
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from mortal import INSERT
 from playwright.sync_api import expect
+from psycopg.conninfo import make_conninfo
+
+from geoserver.database.binaries import find_binaries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from mortal import Mortal
 
@@ -51,6 +57,46 @@ def test_a_row_that_is_written_is_on_the_map_in_the_count_and_in_the_chart_witho
     expect(page.get_by_role("tabpanel", name="Chart").locator("tbody")).to_contain_text(f"{before + 40:,}")
     viewer.settle()
     assert differ(picture, viewer.picture()) > 200
+
+
+@pytest.fixture
+def psql(living: tuple[Mortal, Callable[[str, int], None]]) -> Iterator[Callable[[str], str]]:
+    """`psql` as a role with rights on one table alone, without any `search_path`."""
+    url, role = living[0].database_url, f"editor_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(url, autocommit=True) as owner:
+        owner.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'secret'; GRANT USAGE ON SCHEMA layers TO {role}".encode())
+        owner.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON layers.crime TO {role}".encode())
+        program = [find_binaries().folder / "psql", "--no-psqlrc", "--quiet", "-At", "-v", "ON_ERROR_STOP=1"]
+        address = make_conninfo(url, user=role, password="secret", options="-c search_path=")
+
+        def run(statement: str) -> str:
+            done = subprocess.run([*program, "-c", statement, address], capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            return done.stdout.strip()
+
+        yield run
+        owner.execute(f"DROP OWNED BY {role}; DROP ROLE {role}".encode())
+
+
+def test_what_psql_changes_is_on_the_open_page(
+    open_live: Callable[..., Any], psql: Callable[[str], str], differ: Callable[..., int]
+) -> None:
+    viewer = open_live(f"/?layers=crime&filter.crime=category='burglary'{NEAR}")
+    shown = viewer.page.locator(".count[data-layer=crime]")
+    before, picture = viewer.count("crime"), viewer.picture()
+    places = "('SRID=4326;POINT(' || -28.6 + n / 20000.0 || ' 45.2)')::public.geometry"
+    values = f"SELECT 'by hand ' || n, 'burglary', '2024-05-05', {places} FROM generate_series(1, 30) AS n"
+    psql(f"INSERT INTO layers.crime (incident, category, reported_at, geom) {values}")
+    expect(shown).to_contain_text(f"{before + 30:,} of")
+    viewer.settle()
+    edited = viewer.picture()
+    assert differ(picture, edited) > 200
+    psql("UPDATE layers.crime SET category = 'arson' WHERE fid IN (SELECT max(fid) FROM layers.crime)")
+    expect(shown).to_contain_text(f"{before + 29:,} of")
+    psql("DELETE FROM layers.crime WHERE incident LIKE 'by hand%'")
+    expect(shown).to_contain_text(f"{before:,} of")
+    viewer.settle()
+    assert differ(edited, viewer.picture()) > 200
 
 
 @pytest.mark.slow

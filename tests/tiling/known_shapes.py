@@ -129,12 +129,9 @@ class Shapes:
     def _prepare(self, connection: psycopg.Connection, layer: Layer, heavy: int | None) -> None:
         """What a load does beside storing the rows."""
         recipes = self.catalog.recipes
-        prepared = prepare(connection, layer, recipes, geometry_type="GEOMETRY", table=layer.table, heavy=heavy)
-        connection.execute(
-            "UPDATE geoserver.layers SET plan = %s, pack = %s WHERE id = %s",
-            [Json(prepared.plan), prepared.pack, layer.id],
-        )
         connection.execute("SELECT geoserver.follow_edits(%s::regclass, %s)", [f"layers.{layer.table}", layer.id])
+        prepared = prepare(connection, layer, recipes, geometry_type="GEOMETRY", table=layer.table, heavy=heavy)
+        connection.execute("UPDATE geoserver.layers SET plan = %s WHERE id = %s", [Json(prepared.plan), layer.id])
 
     def render(self, layer_id: str, tile: Tile, features_from: int | None = None, **question: Any) -> bytes:
         """The bytes of a tile, by another plan than the layer's own if one is given; `question` goes to the filter."""

@@ -12,15 +12,17 @@ import mercantile
 import psycopg
 import pytest
 import shapely
+from decoded import said
 from known_shapes import Shapes
 from psycopg.types.json import Json
 from random_rows import SIDE, SOUTH, WEST, draw_row, draw_shape
 
 from geoserver.database.status import CHANNEL
-from geoserver.filtering import Where
+from geoserver.filtering import Where, build
 from geoserver.grid import join
 from geoserver.model import Bounds, Tile
-from geoserver.tiling import prepare, render
+from geoserver.tiling import Subject, fold, prepare, render
+from geoserver.tiling.counted import encode, parse_counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,10 +56,26 @@ def notices(shapes: Shapes) -> Iterator[Callable[[], list[dict[str, Any]]]]:
     with psycopg.connect(shapes.url, autocommit=True) as listening:
         listening.execute(f"LISTEN {CHANNEL}")
 
+        known: list[str | None] = [None]
+
         def read() -> list[dict[str, Any]]:
+            (seen,) = listening.execute("SELECT geoserver.tell_edits(%s::pg_snapshot)::text", known).fetchone() or (
+                None,
+            )
+            known[0] = seen
             return [json.loads(notice.payload) for notice in listening.notifies(timeout=0.3)]
 
+        read()
         yield read
+
+
+def fold_edits(shapes: Shapes, layer_id: str) -> int:
+    """Work in what is noted, as the worker does."""
+    layer, status = shapes.layers[layer_id], shapes.statuses[layer_id]
+    subject = Subject(shapes.catalog.recipes, layer, status.plan, status.geometry_type)
+    with psycopg.connect(shapes.url, options="-c timezone=UTC") as own:
+        own.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        return fold(own, layer_id, subject)
 
 
 def packed(connection: psycopg.Connection, layer_id: str, table: str, inner: int) -> set[Any]:
@@ -74,18 +92,44 @@ def packed(connection: psycopg.Connection, layer_id: str, table: str, inner: int
     }
 
 
+ZOOMS = range(0, 12, 2)
+
+
+def check_tiles(shapes: Shapes, layer_id: str) -> None:
+    """Tiles are those that the rows alone make, whatever is noted and not worked in."""
+    layer, status = shapes.layers[layer_id], shapes.statuses[layer_id]
+    by_rows = replace(status, plan=replace(status.plan, block=-1, prebuilt=-1))
+    for zoom in ZOOMS:
+        for place in mercantile.tiles(WEST, SOUTH, WEST + SIDE, SOUTH + SIDE, [zoom]):
+            tile = Tile(place.z, place.x, place.y)
+            for filter_ in ({}, {"filter": "name = 'oak'"}, {"filter": "name = 'elm' OR name IS NULL"}):
+                where = build(layer, status, **filter_)
+                now, then = (
+                    shapes.runner.run(render(shapes.database, shapes.catalog, layer, each, tile, where=where))
+                    for each in (status, by_rows)
+                )
+                assert said(now) == said(then), (tile, filter_)
+
+
 def check_against_rebuild(shapes: Shapes, connection: psycopg.Connection, layer_id: str) -> None:
     """Packed points, ready tiles and the counts of the layer are those of one that is prepared anew."""
     shapes.refresh()
+    check_tiles(shapes, layer_id)
+    fold_edits(shapes, layer_id)
+    version, rows = shapes.statuses[layer_id].version, shapes.statuses[layer_id].rows
+    shapes.refresh()
+    assert (shapes.statuses[layer_id].version, shapes.statuses[layer_id].rows) == (version, rows)
+    check_tiles(shapes, layer_id)
     layer, status = shapes.layers[layer_id], shapes.statuses[layer_id]
     before = packed(connection, layer_id, f"{layer.table}__packed", status.plan.level - status.plan.block)
     row = connection.execute(f"SELECT count(*) FROM layers.{layer.table}").fetchone()
     assert row == (status.rows,)
-    ready = connection.execute(f"SELECT z, x, y, tile FROM layers.{layer.table}__bins").fetchall()
+    ready = connection.execute(f"SELECT z, x, y, counted FROM layers.{layer.table}__bins").fetchall()
     by_rows = replace(status, plan=replace(status.plan, block=-1, prebuilt=-1))
-    for z, x, y, tile in ready:
+    for z, x, y, stored in ready:
         body = shapes.runner.run(render(shapes.database, shapes.catalog, layer, by_rows, Tile(z, x, y), where=Where()))
-        assert bytes(tile) == body
+        kept = encode(layer, status.plan, parse_counted(stored), status.plan.zooms[z].cells)
+        assert said(kept) == said(body)
     if not status.rows:
         assert (before, ready, status.bounds) == (set(), [], None)
         return
@@ -304,7 +348,7 @@ def test_a_notice_tells_once_per_transaction_where_rows_were_and_are(
         connection.execute(f"UPDATE layers.{table} SET geom = ST_Point(%s, %s, 4326) WHERE fid = 5000", new)
         connection.execute(f"UPDATE layers.{table} SET name = 'elm' WHERE fid = 5000")
     (notice,) = notices()
-    assert (notice["layer"], notice["version"]) == (points, version + 1)
+    assert (notice["layer"], notice["version"], notice["steps"]) == (points, version + 3, 3)
     places = [mercantile.tile(lon, lat, 20) for lon, lat in (old, new)]
     assert sorted(notice["tiles"]) == sorted([20, tile.x, tile.y, tile.x, tile.y] for tile in places)
 
@@ -342,14 +386,16 @@ def test_ready_tiles_that_an_edit_does_not_touch_stay(
     shapes: Shapes, points: str, connection: psycopg.Connection
 ) -> None:
     table = shapes.layers[points].table
-    count = f"SELECT z, count(*) FROM layers.{table}__bins GROUP BY z"
-    before = dict(connection.execute(count).fetchall())
-    assert before[0] == before[11] == 1
+    query = f"SELECT (z, x, y)::text, counted FROM layers.{table}__bins WHERE z IN (0, 11)"
+    before = dict(connection.execute(query).fetchall())
+    assert len(before) == 2
     far = shapely.Point(WEST + SIDE / 2 + 5, SOUTH)
     connection.execute(INSERT.format(table=table), [6000, far.wkb, Json({})])
-    after = dict(connection.execute(count).fetchall())
-    assert 0 not in after
-    assert after[11] == 1
+    fold_edits(shapes, points)
+    after = dict(connection.execute(query).fetchall())
+    assert {place: after[place] != counted for place, counted in before.items()} == {
+        place: place == "(0,0,0)" for place in before
+    }
     check_against_rebuild(shapes, connection, points)
 
 

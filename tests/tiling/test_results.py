@@ -19,7 +19,7 @@ from random_rows import SOUTH, WEST, draw_filter, draw_place, draw_row
 from geoserver.filtering import build
 from geoserver.model import Tile
 from geoserver.tiling import read_result, reading, render
-from geoserver.tiling.bins import split_packed
+from geoserver.tiling.packed import split_packed
 from geoserver.tiling.unpacking import build_read, parse_cells, read_blocks
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from geoserver.catalog.city_words import offered_languages
 from geoserver.catalog.languages import in_language, page_language
 from geoserver.catalog.licences import find_licence
 from geoserver.database.newcomers import read_newcomers
+from geoserver.database.steady import hold
 from geoserver.errors import NotFoundError
 from geoserver.etags import build_etag, is_known
 from geoserver.formats.listing import list_downloads
@@ -231,7 +232,8 @@ async def cite(request: Request, layer_id: str, ending: str) -> Response:
 async def draw(request: Request, layer_id: str, ending: str) -> Response:
     """A small map of where it lies: `svg` for its page, `png` for previews of links to it."""
     view, _ = _begin(request)
-    layer, status = await view.layer(layer_id)
+    layer, current = await view.layer(layer_id)
+    status = hold(view.services.database, layer, current)
     if (kind := PICTURES.get(ending)) is None:
         raise NotFoundError("picture", ending, f"one of {', '.join(PICTURES)}")
     if (bounds := status.bounds or layer.bounds) is None:

@@ -795,6 +795,8 @@ export interface components {
             license: string;
             /** Links */
             links: components["schemas"]["Link"][];
+            /** @description That its rows change all the time, where its file says so. */
+            live?: components["schemas"]["LiveEntry"];
             /** Notes */
             notes: components["schemas"]["Note"][];
             /** @description What its rows are; null where nobody said it in this language. */
@@ -933,6 +935,8 @@ export interface components {
             license: string;
             /** Links */
             links: components["schemas"]["Link"][];
+            /** @description That its rows change all the time, where its file says so. */
+            live?: components["schemas"]["LiveEntry"];
             /** @description What its rows are; null where nobody said it in this language. */
             nouns: components["schemas"]["Nouns"] | null;
             /** Order */
@@ -1068,6 +1072,27 @@ export interface components {
             title: string;
             /** Type */
             type: string;
+        };
+        /**
+         * LiveEntry
+         * @description How rows of a layer come and go.
+         */
+        LiveEntry: {
+            /**
+             * Age
+             * @description Seconds that counts, facets and ranges may be behind the rows.
+             */
+            age: number;
+            /**
+             * Expires
+             * @description Seconds after `field` when a row leaves; null where it stays.
+             */
+            expires: number | null;
+            /**
+             * Field
+             * @description The field that tells when a row was true.
+             */
+            field: string | null;
         };
         /**
          * Look

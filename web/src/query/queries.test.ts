@@ -289,3 +289,47 @@ test("what is looked at again and again is looked at again after a refusal too",
     mock.timers.reset();
   }
 });
+
+test("an answer that may be behind is asked for once more when it is so no longer", async () => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  try {
+    const { server, queries } = start();
+    let seen: number | undefined;
+    const watch = queries.watch({ ...ask("held"), behind: 2_500 }, ({ data }) => (seen = data?.n));
+    await settle();
+    server.find("?held").answer({ n: 1 });
+    await settle();
+    mock.timers.tick(2_000);
+    await settle();
+    assert.equal(server.asked.length, 1);
+    mock.timers.tick(500);
+    await settle();
+    assert.equal(server.asked.length, 2);
+    server.find("?held").answer({ n: 2 });
+    await settle();
+    assert.equal(seen, 2);
+    mock.timers.tick(60_000);
+    await settle();
+    assert.equal(server.asked.length, 2);
+    watch.stop();
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test("a refused question whose answer might have been behind is not asked again", async () => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  try {
+    const { server, queries } = start();
+    const watch = queries.watch({ ...ask("refused"), behind: 2_500 }, () => undefined);
+    await settle();
+    server.find("?refused").answer({ detail: "no" }, 400);
+    await settle();
+    mock.timers.tick(60_000);
+    await settle();
+    assert.equal(server.asked.length, 1);
+    watch.stop();
+  } finally {
+    mock.timers.reset();
+  }
+});

@@ -53,6 +53,8 @@ interface Entry {
   text: string | null;
   /** When it was last answered. */
   answered: number;
+  /** When an answer is no more behind than what it is asked about. */
+  even: number;
   /** How often in a row it failed. */
   failures: number;
   flight: AbortController | null;
@@ -134,7 +136,17 @@ export class Queries {
 
   #open(ask: Ask<unknown>): Entry {
     const answer = { data: undefined, error: null, busy: false };
-    const entry: Entry = { ask, tellers: new Set(), answer, text: null, answered: 0, failures: 0, flight: null, timer: undefined };
+    const entry: Entry = {
+      ask,
+      tellers: new Set(),
+      answer,
+      text: null,
+      answered: 0,
+      even: Infinity,
+      failures: 0,
+      flight: null,
+      timer: undefined,
+    };
     this.#entries.set(nameOf(ask), entry);
     if (this.#entries.size > MOST) {
       const idle = [...this.#entries.values()].filter((other) => !other.tellers.size && other !== entry);
@@ -160,6 +172,7 @@ export class Queries {
       flight.abort();
     }, LONGEST);
     const before = entry.answer;
+    const started = Date.now();
     // Without data, an error is forgotten while it is tried once more.
     this.#tell(entry, { ...before, error: before.data === undefined ? null : before.error, busy: true });
     void this.#read(entry, flight.signal)
@@ -167,6 +180,8 @@ export class Queries {
         (data) => {
           entry.failures = 0;
           entry.answered = Date.now();
+          if (started >= entry.even) entry.even = -Infinity;
+          else if (entry.even === Infinity) entry.even = entry.answered + (entry.ask.behind ?? 0);
           return { data, error: null, busy: false };
         },
         (error: unknown) => {
@@ -205,8 +220,9 @@ export class Queries {
     entry.timer = setTimeout(() => (isHidden() ? this.#wait(entry) : this.#fly(entry)), wait);
   }
 
-  #again({ ask }: Entry): number | undefined {
-    return this.#options.still ? undefined : ask.again;
+  #again({ ask, even }: Entry): number | undefined {
+    if (this.#options.still) return undefined;
+    return ask.behind && Number.isFinite(even) ? Math.max(0, even - Date.now()) : ask.again;
   }
 
   /** Whether somebody looks at it and it may be another by now. */

@@ -15,6 +15,8 @@ export interface Ask<T> {
   patience?: number;
   /** Milliseconds after which, while somebody looks, it is asked again. */
   again?: number;
+  /** Milliseconds by which the first answer may be behind: after them it is asked once more. */
+  behind?: number;
 }
 
 /** In place of a status: we could not read an answer that is whole. */
@@ -45,6 +47,8 @@ export class ApiError extends Error {
 /** How often the catalogue is looked at for layers whose data is another one; an unchanged one is a 304. */
 const LOOK_AGAIN = 15_000;
 const PATIENCE = 150;
+/** Milliseconds until every worker has heard of a change. */
+const LAG = 500;
 /** Rows of a layer that are listed where there is no map. */
 const FIRST = 20;
 
@@ -60,8 +64,12 @@ export function writeQuery(values: Record<string, string>): string {
 
 export const encodeValue = (text: string): string => id(text).replace(/%(2C|3A|2F|3D)/g, decodeURIComponent);
 
+/** Counts over a layer that changes all the time may be as old as its file says. */
+const lag = ({ live }: LayerSummary): { behind?: number } => (live?.age ? { behind: 1_000 * live.age + LAG } : {});
+
 /** What is asked of all layers at first, and what of them is asked to be searched: a city may have hundreds. */
-const LISTED = "id,title,theme,theme_key,theme_language,basemap,visible,order,count,time,nouns,language,version,features_from,access_title";
+const LISTED =
+  "id,title,theme,theme_key,theme_language,basemap,visible,order,count,time,nouns,language,version,features_from,access_title,live";
 const SEARCHED = "id,description,description_language,keywords,field_titles";
 
 /** Who has signed in; a session ends by itself, too. */
@@ -78,13 +86,13 @@ export function askWords(lang: string, fields = SEARCHED): Ask<{ layers: LayerWo
 }
 
 export function askLayer(layer: LayerSummary, lang: string): Ask<LayerDetail> {
-  return { address: `api/layers/${id(layer.id)}${writeQuery({ lang })}`, version: layer.version, read: exact };
+  return { address: `api/layers/${id(layer.id)}${writeQuery({ lang })}`, version: layer.version, read: exact, ...lag(layer) };
 }
 
 /** Count, and how the rows are spread over `fields`; with none of them only the count, which is cheap. */
 export function askSummary(layer: LayerSummary, filter: string, fields: string[]): Ask<Summary> {
   const query = `${writeQuery({ filter }) || "?"}${filter && "&"}fields=${fields.map(id).join(",")}`;
-  return { address: `api/layers/${id(layer.id)}/summary${query}`, version: layer.version, read: exact, patience: PATIENCE };
+  return { address: `api/layers/${id(layer.id)}/summary${query}`, version: layer.version, read: exact, patience: PATIENCE, ...lag(layer) };
 }
 
 export function askFeature(layer: LayerSummary, fid: number): Ask<Feature> {
@@ -109,7 +117,7 @@ export function askAggregate(
   beside = "",
 ): Ask<Aggregate> {
   const address = `api/layers/${id(layer.id)}/aggregate${writeQuery(asked)}`;
-  return { address, version: layer.version + beside, read: exact, patience: PATIENCE };
+  return { address, version: layer.version + beside, read: exact, patience: PATIENCE, ...lag(layer) };
 }
 
 /** Where a layer's tiles under a filter are, and from which zoom on they hold each feature. */

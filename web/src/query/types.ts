@@ -30,6 +30,7 @@ export type LayerSummary = Pick<
   | "order"
   | "count"
   | "time"
+  | "live"
   | "nouns"
   | "language"
   | "version"
