@@ -63,11 +63,11 @@ def run(context: Context) -> list[Row]:
 
 
 @contextlib.contextmanager
-def _nobody_folds(context: Context) -> Iterator[None]:
-    """Inside, no server takes the turn to follow edits."""
+def _nobody_folds(context: Context) -> Iterator[psycopg.Connection]:
+    """Inside, no server takes the turn to follow edits; it is this connection's."""
     with psycopg.connect(context.database_url, autocommit=True) as holding:
         holding.execute("SELECT pg_advisory_lock(%s)", [LOCK])
-        yield
+        yield holding
 
 
 def _fold(context: Context, layer: Layer) -> float:
@@ -93,11 +93,12 @@ def _measure_unfolded(context: Context, layer: Layer) -> list[Row]:
         name: [f"/tiles/{layer.id}/{tile.z}/{tile.x}/{tile.y}.mvt?{urlencode(question)}" for tile in tiles]
         for name, question in _QUESTIONS.items()
     }
-    with _nobody_folds(context):
+    with _nobody_folds(context) as holding:
         _fold(context, layer)
         with context.serve(cold=True) as server:
             folded = {name: _ask_all(server.url, some) for name, some in paths.items()}
             _edit(context, layer)
+            holding.execute("SELECT geoserver.tell_edits(NULL)")
             time.sleep(3)  # its state is read again
             noted = {name: _ask_all(server.url, some) for name, some in paths.items()}
         seconds = _fold(context, layer)
@@ -165,6 +166,7 @@ class _Moving:
 def _measure_folding(context: Context, layer: Layer) -> list[Row]:
     """What the machine does beside, at a hundred rows a second, with folding and without."""
     used: dict[str, float] = {}
+    held: contextlib.AbstractContextManager[object]
     for name, held in (("without", _nobody_folds(context)), ("with", contextlib.nullcontext())):
         with held, context.serve(), _Moving(context, layer, _RATE, 1.0):
             time.sleep(2)

@@ -16,7 +16,7 @@ from geoserver.tiling.cells import NO_DAY, SLOTS, Groups, Positions, count_group
 if TYPE_CHECKING:
     from geoserver.model import Layer, TilePlan
 
-__all__ = ["Counted", "change", "count", "encode", "find_cells", "fit", "join", "parse_counted", "write_counted"]
+__all__ = ["Counted", "change", "count", "encode", "encode_fitting", "fit", "join", "parse_counted", "write_counted"]
 
 _NEVER = np.iinfo(np.int32).max
 _ROW = SLOTS + 5  # numbers of 4 bytes that each cell takes
@@ -150,11 +150,15 @@ def encode(layer: Layer, plan: TilePlan, counted: Counted, cells: int) -> bytes:
     return encode_groups(layer, plan, cells, Groups(*counted[:4])) if len(counted.place) else b""
 
 
-def find_cells(layer: Layer, plan: TilePlan, counted: Counted, cells: int, budget: int, *, least: int = 1) -> int:
-    """How many cells across keep a tile to so many bytes; of `cells`, half of it and so on, down to `least`."""
-    while cells > least and len(encode(layer, plan, counted, cells)) > budget:
+def encode_fitting(
+    layer: Layer, plan: TilePlan, counted: Counted, cells: int, budget: int, *, least: int = 1
+) -> tuple[bytes, int]:
+    """The tile in so many bytes, and how many cells across it then has: `cells`, half of it, ... down to `least`."""
+    body = encode(layer, plan, counted, cells)
+    while cells > least and len(body) > budget:
         counted, cells = coarsen(counted, cells), cells >> 1
-    return cells
+        body = encode(layer, plan, counted, cells)
+    return body, cells
 
 
 def write_counted(counted: Counted) -> bytes:

@@ -10,12 +10,12 @@ from psycopg.sql import SQL, Identifier, Literal
 from geoserver.tiling.bins import ready_table
 from geoserver.tiling.cells import Positions, encode_bins
 from geoserver.tiling.compose import BUDGET, list_steps
-from geoserver.tiling.counted import encode, find_cells, fit
+from geoserver.tiling.counted import encode_fitting
 from geoserver.tiling.density import EVERYTHING
 from geoserver.tiling.held import Points
 from geoserver.tiling.noted import read_noted
 from geoserver.tiling.packed import split_packed
-from geoserver.tiling.patching import build_recount, patch, recount, replace_cells
+from geoserver.tiling.patching import build_recount, patch, place_cells, recount, replace_cells
 from geoserver.tiling.plans import MOST_DRAWN
 from geoserver.tiling.reading import can_hold
 from geoserver.tiling.texts import find_texts
@@ -121,7 +121,8 @@ async def draw_ready(database: Database, subject: Subject, tile: Tile, version: 
             if anew is None:
                 continue
             counted = replace_cells(counted, lost, anew)
-        return await asyncio.to_thread(_encode, layer, plan, counted, cells)
+        body, _ = await asyncio.to_thread(encode_fitting, layer, plan, counted, cells, BUDGET)
+        return body
     return None
 
 
@@ -130,11 +131,15 @@ async def _recount(
 ) -> Counted | None:
     """Cells whose least or greatest day was removed; None where they were folded meanwhile."""
     layer, plan = subject.layer, subject.plan
-    statement, values = build_recount(layer, plan, *where)
-    folded, *raw = await read_raw(database, statement.as_bytes(None), values)
+    ((text, _),) = find_texts(_build_recount, subject, where[0], None, EVERYTHING)
+    folded, *raw = await read_raw(database, text, place_cells(plan, *where), prepare=None)
     if int.from_bytes(folded or b"") != noted.folded:
         return None
     return await asyncio.to_thread(recount, layer, plan, where, raw, noted.changes)
+
+
+def _build_recount(subject: Subject, _: Tile, __: ZoomPlan | None, ___: Where) -> list[Statement]:
+    return [(build_recount(subject.layer), {})]
 
 
 def _build_ready(subject: Subject, tile: Tile, _: ZoomPlan | None, __: Where) -> list[Statement]:
@@ -142,11 +147,6 @@ def _build_ready(subject: Subject, tile: Tile, _: ZoomPlan | None, __: Where) ->
         ready=Identifier("layers", ready_table(subject.layer)), z=Literal(tile.z), layer=Literal(subject.layer.id)
     )
     return [(statement, {"x": tile.x, "y": tile.y})]
-
-
-def _encode(layer: Layer, plan: TilePlan, counted: Counted, cells: int) -> bytes:
-    fitting = find_cells(layer, plan, counted, cells, BUDGET)
-    return encode(layer, plan, fit(counted, cells, fitting), fitting)
 
 
 def _build_read(subject: Subject, tile: Tile, _: ZoomPlan | None, where: Where) -> list[Statement]:

@@ -13,7 +13,7 @@ from geoserver.tiling.bins import CountedTables, Subject, ready_table
 from geoserver.tiling.counted import write_counted
 from geoserver.tiling.counting import UncountableError, count_tiles
 from geoserver.tiling.packed import choose_noted, delta_table, pack_table
-from geoserver.tiling.patching import build_recount, list_touched, patch, recount, replace_cells
+from geoserver.tiling.patching import build_recount, list_touched, patch, place_cells, recount, replace_cells
 from geoserver.tiling.reading import can_hold
 from geoserver.tiling.ready import make_fitting
 from geoserver.tiling.unpacking import NOTED, parse_noted
@@ -141,9 +141,9 @@ def _patch_tiles(connection: psycopg.Connection, subject: Subject, changes: Chan
 
 
 def _recount(connection: psycopg.Connection, subject: Subject, where: tuple[Tile, int, np.ndarray]) -> Counted | None:
-    statement, values = build_recount(subject.layer, subject.plan, *where)
+    values = place_cells(subject.plan, *where)
     with connection.cursor(binary=True) as cursor:
-        found = cursor.execute(statement, values).pgresult
+        found = cursor.execute(build_recount(subject.layer), values).pgresult
         assert found is not None  # noqa: S101 - a SELECT has one
         _, *raw = [found.get_value(0, at) for at in range(found.nfields)]
     return recount(subject.layer, subject.plan, where, raw, None)

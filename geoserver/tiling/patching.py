@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from psycopg.sql import SQL, Identifier, Literal
+from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from geoserver.tiling.cells import Positions
 from geoserver.tiling.counted import Counted, change, count, join, parse_counted
@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from geoserver.model import Layer, Tile, TilePlan
-    from geoserver.tiling.compose import Statement
 
-__all__ = ["Changes", "build_recount", "list_touched", "locate", "patch", "recount", "replace_cells"]
+__all__ = ["Changes", "build_recount", "list_touched", "locate", "patch", "place_cells", "recount", "replace_cells"]
 
 type Changes = tuple[Positions, Positions]  # points that were added, and those that were removed
 
@@ -39,18 +38,22 @@ def patch(stored: bytes, changes: Changes | None, plan: TilePlan, tile: Tile, ce
     return change(counted, added, removed, cells)
 
 
-def build_recount(layer: Layer, plan: TilePlan, tile: Tile, cells: int, lost: np.ndarray) -> Statement:
-    """The statement that reads the packed points under some of a tile's cells, for `recount`.
+def build_recount(layer: Layer) -> Composed:
+    """The statement that reads the packed points under some cells of a tile (`place_cells`), for `recount`.
 
     With the version of the layer when they were packed in front.
     """
+    return _RECOUNT.format(packed=Identifier("layers", pack_table(layer)), layer=Literal(layer.id))
+
+
+def place_cells(plan: TilePlan, tile: Tile, cells: int, lost: np.ndarray) -> dict[str, Any]:
+    """The values of that statement: the blocks under those cells."""
     row, column = np.divmod(lost, cells)
     finer = plan.block - (tile.z + cells.bit_length() - 1)
     first = np.stack([tile.x * cells + column, tile.y * cells + row])
     first = first << finer if finer >= 0 else first >> -finer
     (x0, y0), more = np.unique(first, axis=1), (1 << max(finer, 0)) - 1
-    statement = _RECOUNT.format(packed=Identifier("layers", pack_table(layer)), layer=Literal(layer.id))
-    return statement, {"x0": x0.tolist(), "y0": y0.tolist(), "more": more}
+    return {"x0": x0.tolist(), "y0": y0.tolist(), "more": more}
 
 
 def recount(

@@ -22,7 +22,7 @@ from geoserver.grid import most_cells
 from geoserver.model import Tile, TilePlan, ZoomPlan
 from geoserver.tiling.bins import CountedTables, Subject, build_cells, find_bins
 from geoserver.tiling.compose import recipe_digest
-from geoserver.tiling.counted import find_cells, fit
+from geoserver.tiling.counted import encode_fitting, fit
 from geoserver.tiling.counting import UncountableError, count_tiles
 from geoserver.tiling.density import EVERYTHING, Density, count_densest, read_density, tile_at
 from geoserver.tiling.facets import find_facet, write_codes
@@ -401,7 +401,7 @@ class _Work:
         for zoom in zooms:
             cells = most_cells(zoom)
             if densest[zoom] in counted:  # parts of its features may lie elsewhere
-                cells = find_cells(self.layer, self.plan, counted[densest[zoom]], cells, ROOM, least=_COARSEST)
+                _, cells = encode_fitting(self.layer, self.plan, counted[densest[zoom]], cells, ROOM, least=_COARSEST)
             steps[zoom] = ZoomPlan(-1, cells)
             for tile in heavy[zoom]:
                 if tile in counted:
