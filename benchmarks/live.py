@@ -43,6 +43,7 @@ _QUESTIONS = {
 }
 _NOTED, _SLOWER = 10_000, 1.5  # rows of log that are not folded, and times that tiles may take then
 _MOVED, _EVERY, _READERS = 300, 5.0, 20
+_PAUSE = 0.1  # seconds for which each looks at a tile
 _LIVE = 120  # times the seconds of a measurement: ten minutes by default
 _RATE, _SHARE = 100, 0.2  # rows a second, and the part of a core that folding may take
 _CALM = 2.0  # times its quiet p95 that a tile may take
@@ -192,20 +193,25 @@ def _measure_live(context: Context, layer: Layer) -> list[Row]:
     seconds = _LIVE * context.seconds
     lines = []
     with context.serve() as server:
-        measure(server.url, paths, connections=_READERS, seconds=3)
-        quiet = measure(server.url, paths, connections=_READERS, seconds=min(30.0, seconds), pause=0.1)
+        quiet = _read_tiles(server.url, paths, min(30.0, seconds))
         busy = Timing()
         with _Moving(context, layer, _MOVED, _EVERY):
             for part in range(6):
-                busy += measure(server.url, paths, connections=_READERS, seconds=seconds / 6, pause=0.1)
+                busy += measure(server.url, paths, connections=_READERS, seconds=seconds / 6, pause=_PAUSE)
                 sizes = _read_sizes(context, layer)
                 lines.append(
                     (f"{(part + 1) * seconds / 60:.0f} min", *(f"{size / 1e6:.1f}" for size in sizes.values()))
                 )
                 if part == 1:
                     early = sizes
+    with context.serve(cold=True) as server:
+        calm = _read_tiles(server.url, paths, min(30.0, seconds))
+        with _Moving(context, layer, _MOVED, _EVERY):
+            made = _read_tiles(server.url, paths, min(60.0, seconds))
     rows = [
         Row("live", "tile p95 while rows move", busy.p95, "ms", quiet.p95, "quiet", at_most=_CALM),
+        Row("live", "tile p50 while rows move", busy.p50, "ms", quiet.p50, "quiet"),
+        Row("live", "tile p95 while rows move, no tile kept", made.p95, "ms", calm.p95, "quiet", at_most=_CALM),
         *(
             Row("live", f"{name} at the end", size / 1e6, "MB", early[name] / 1e6, "after a third", at_most=_GROWN)
             for name, size in sizes.items()
@@ -215,6 +221,11 @@ def _measure_live(context: Context, layer: Layer) -> list[Row]:
     title = f"Sizes while {_MOVED} of {context.rows:,} rows move every {_EVERY:.0f} s, MB"
     context.tables.append(Table(title, header, tuple(lines)))
     return rows
+
+
+def _read_tiles(url: str, paths: list[str], seconds: float) -> Timing:
+    measure(url, paths, connections=_READERS, seconds=3)
+    return measure(url, paths, connections=_READERS, seconds=seconds, pause=_PAUSE)
 
 
 def _read_sizes(context: Context, layer: Layer) -> dict[str, int]:
