@@ -200,7 +200,7 @@ def _measure_live(context: Context, layer: Layer) -> list[Row]:
                 busy += measure(server.url, paths, connections=_READERS, seconds=seconds / 6, pause=_PAUSE)
                 sizes = _read_sizes(context, layer)
                 lines.append(
-                    (f"{(part + 1) * seconds / 60:.0f} min", *(f"{size / 1e6:.1f}" for size in sizes.values()))
+                    (f"{(part + 1) * seconds / 6:.0f} s", *(f"{size / 1e6:.1f}" for size in sizes.values()))
                 )
                 if part == 1:
                     early = sizes
