@@ -199,9 +199,7 @@ def _measure_live(context: Context, layer: Layer) -> list[Row]:
             for part in range(6):
                 busy += measure(server.url, paths, connections=_READERS, seconds=seconds / 6, pause=_PAUSE)
                 sizes = _read_sizes(context, layer)
-                lines.append(
-                    (f"{(part + 1) * seconds / 6:.0f} s", *(f"{size / 1e6:.1f}" for size in sizes.values()))
-                )
+                lines.append((f"{(part + 1) * seconds / 6:.0f} s", *(f"{size / 1e6:.1f}" for size in sizes.values())))
                 if part == 1:
                     early = sizes
     with context.serve(cold=True) as server:
