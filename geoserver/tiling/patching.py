@@ -29,13 +29,10 @@ FROM unnest(%(x0)s::integer[], %(y0)s::integer[]) AS place (x, y)
 JOIN {packed} AS p ON p.x BETWEEN place.x AND place.x + %(more)s AND p.y BETWEEN place.y AND place.y + %(more)s""")
 
 
-def patch(stored: bytes, changes: Changes | None, plan: TilePlan, tile: Tile, cells: int) -> tuple[Counted, np.ndarray]:
+def patch(stored: bytes, changes: Changes, plan: TilePlan, tile: Tile, cells: int) -> tuple[Counted, np.ndarray]:
     """A tile's counted bins as they are now, with the places of cells that have to be counted again."""
-    counted = parse_counted(stored)
-    if changes is None:
-        return counted, np.zeros(0, dtype=np.int64)
     added, removed = (locate(points, plan, tile, cells) for points in changes)
-    return change(counted, added, removed, cells)
+    return change(parse_counted(stored), added, removed, cells)
 
 
 def build_recount(layer: Layer) -> Composed:
