@@ -57,7 +57,7 @@ _BASES = ("light", "dark")
 # What the page's list needs of each layer, and what it is searched by, as the page asks (web/src/query/server.ts).
 _LISTED = (
     "id,title,theme,theme_key,theme_language,basemap,visible,order,count,time,nouns,language,version,features_from"
-    ",access_title"
+    ",access_title,live"
 )
 _SEARCHED = "id,description,description_language,keywords,field_titles"
 _FEW = 8  # layers up to which the page shows what each is about

@@ -9,6 +9,7 @@ import random
 import re
 import string
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -18,6 +19,7 @@ from fastapi.testclient import TestClient
 from geoserver import assets
 from geoserver.app import create_app
 from geoserver.kept import Kept, Made
+from geoserver.site import answers as answering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -198,6 +200,13 @@ def test_headers_of_proxies_that_nobody_trusts_change_nothing(client: TestClient
         assert client.get("/", headers={name: "evil.example"}).content == first.content
     assert len(answers.kept) == number
     assert client.get("/", headers={"Host": "evil.example"}).status_code == 421
+
+
+def test_the_page_is_told_what_it_asks_of_all_layers() -> None:
+    asked = (Path(__file__).parents[2] / "web/src/query/server.ts").read_text()
+    for name, told in (("LISTED", answering._LISTED), ("SEARCHED", answering._SEARCHED)):
+        (fields,) = re.findall(rf'const {name} =\s+"([^"]+)"', asked)
+        assert fields == told
 
 
 @built

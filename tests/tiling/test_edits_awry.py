@@ -214,7 +214,7 @@ def test_ids_that_are_given_by_hand_are_not_given_again_though_many_add_rows(
                     own.execute(
                         f"INSERT INTO layers.edited_ids (fid, geom) SELECT max(fid) + %s, {place}"
                         " FROM layers.edited_ids ON CONFLICT (fid) DO NOTHING",
-                        [2000 + 17 * number + step],
+                        [2_000 + 1_000_000 * number + step],
                     )
                 else:
                     own.execute(f"INSERT INTO layers.edited_ids (geom) VALUES ({place})")
