@@ -144,7 +144,7 @@ class Context:
         self.source(name)
         file = self.folder / "layers" / f"{name}.toml"
         file.parent.mkdir(parents=True, exist_ok=True)
-        if not file.is_file() or file.read_text(encoding="utf-8") != CITY[name].layer_file:
+        if not (file.is_file() and file.read_text(encoding="utf-8").startswith(CITY[name].layer_file)):
             file.write_text(CITY[name].layer_file, encoding="utf-8")
         return read_catalog(read_settings(self.folder)).layers[name]
 

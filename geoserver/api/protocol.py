@@ -11,7 +11,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from geoserver.access import name_grants
 from geoserver.api.connections import Guard, GuardedProtocol
-from geoserver.api.tile_server import Hot, TileServer
+from geoserver.api.tile_server import Hot, TileServer, wants_newest
 from geoserver.encodings import choose_encoding
 from geoserver.etags import is_known
 from geoserver.gate import COOKIE
@@ -26,7 +26,9 @@ __all__ = ["build_protocol"]
 
 # Headers that are looked at: some are read, once; what is unusual goes the ordinary way.
 _UNUSUAL = (b"content-length", b"transfer-encoding", b"expect", b"upgrade")
-_READ = frozenset([b"host", b"accept-encoding", b"if-none-match", b"authorization", b"cookie", *_UNUSUAL])
+_READ = frozenset(
+    [b"host", b"accept-encoding", b"if-none-match", b"cache-control", b"authorization", b"cookie", *_UNUSUAL]
+)
 _COOKIE = COOKIE.encode()
 
 
@@ -62,7 +64,7 @@ class TileProtocol(GuardedProtocol):
         method = self.parser.get_method()
         if self._waits or method not in (b"GET", b"HEAD") or self.flow.write_paused or self.access_log:
             return False
-        accepted, known, host, shown = b"", b"", b"", b""
+        accepted, known, host, shown, newest = b"", b"", b"", b"", False
         for name, value in self.headers:
             if name not in _READ:
                 continue
@@ -72,6 +74,8 @@ class TileProtocol(GuardedProtocol):
                 accepted = value
             elif name == b"if-none-match" and not known:
                 known = value
+            elif name == b"cache-control":
+                newest = newest or wants_newest(value)
             elif name == b"authorization" and not shown:
                 shown = value or b" "
             elif name != b"cookie" or _COOKIE in value:
@@ -79,13 +83,13 @@ class TileProtocol(GuardedProtocol):
         if not host or not self.parser.should_keep_alive() or self.parser.get_http_version() != "1.1":
             return False
         find = self._find_of_caller if shown else self.tiles.find_hot
-        hot = find(self.url, choose_encoding(accepted.decode("latin-1")), shown)
+        hot = find(self.url, choose_encoding(accepted.decode("latin-1")), shown, newest=newest)
         if hot is None:
             return False
         self._write(hot, known, with_body=method == b"GET")
         return True
 
-    def _find_of_caller(self, target: bytes, encoding: str, shown: bytes) -> Hot | None:
+    def _find_of_caller(self, target: bytes, encoding: str, shown: bytes, *, newest: bool) -> Hot | None:
         """What is remembered for whose key this is; the request is counted."""
         gate = self.gate
         if (
@@ -93,7 +97,7 @@ class TileProtocol(GuardedProtocol):
         ):  # else as with the request before on this connection
             self._recall(shown)
         caller = self._caller
-        if caller is None or (hot := self.tiles.find_hot(target, encoding, self._grants)) is None:
+        if caller is None or (hot := self.tiles.find_hot(target, encoding, self._grants, newest=newest)) is None:
             return None
         return hot if gate.use(caller) else None
 

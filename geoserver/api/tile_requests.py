@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from geoserver.access import access_of, name_grants
 from geoserver.api.problems import PROBLEM_TYPE, build_plain_problem, build_problem
 from geoserver.api.tile_headers import encode_headers
-from geoserver.api.tile_server import Answer, Request, TileServer
+from geoserver.api.tile_server import Answer, Request, TileServer, wants_newest
 from geoserver.encodings import choose_encoding
 from geoserver.errors import GeoserverError
 from geoserver.turns import client_of
@@ -45,15 +45,15 @@ class TileRequests:
         await send({"type": "http.response.body", "body": body})
 
     async def _answer(self, path: tuple[str, str, str, str, str], scope: Scope) -> Answer:
-        accepted, known = _read_headers(scope)
+        accepted, known, newest = _read_headers(scope)
         query = scope["query_string"]
         target = scope.get("raw_path", b"") + (b"?" + query if query else b"")
         encoding = choose_encoding(accepted)
         access = access_of(scope)
-        if (hot := self.tiles.find_hot(target, encoding, name_grants(access.grants))) is not None:
+        if (hot := self.tiles.find_hot(target, encoding, name_grants(access.grants), newest=newest)) is not None:
             return self.tiles.build_hot_answer(hot, known)
         try:
-            request = Request(path, query.decode("latin-1"), client_of(scope), target, encoding, known, access)
+            request = Request(path, query.decode("latin-1"), client_of(scope), target, encoding, known, access, newest)
             return await self.tiles.answer(request)
         except GeoserverError as error:
             return self._build_problem(*build_problem(error))
@@ -67,12 +67,14 @@ class TileRequests:
         return Answer(status, [*lines, *self.tiles.headers.everywhere], body)
 
 
-def _read_headers(scope: Scope) -> tuple[str, str]:
-    """Accept-Encoding and If-None-Match, joined by commas where they come in parts."""
-    accepted, known = [], []
+def _read_headers(scope: Scope) -> tuple[str, str, bool]:
+    """Accept-Encoding and If-None-Match, joined by commas where they come in parts; whether only the newest will do."""
+    accepted, known, newest = [], [], False
     for name, value in scope["headers"]:
         if name == b"accept-encoding":
             accepted.append(value.decode("latin-1"))
         elif name == b"if-none-match":
             known.append(value.decode("latin-1"))
-    return ",".join(accepted), ",".join(known)
+        elif name == b"cache-control":
+            newest = newest or wants_newest(value)
+    return ",".join(accepted), ",".join(known), newest

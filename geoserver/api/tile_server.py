@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from geoserver import tiling
 from geoserver.access import NOBODY, Access, View, name_grants
+from geoserver.api.renewal import LATELY, Renewal
 from geoserver.api.tile_headers import TileHeaders, render_lines
 from geoserver.api.tile_versions import Versions, sight_of
 from geoserver.api.tiles import Part, build_parts, parse_content, parse_tile
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from geoserver.settings import Settings
     from geoserver.tiling.cells import Cells
 
-__all__ = ["Answer", "Hot", "Request", "TileServer"]
+__all__ = ["Answer", "Hot", "Request", "TileServer", "wants_newest"]
 
 _IN_THREAD = 50_000  # bytes; compressing more than that would hold up the other requests for a millisecond
 _FILLED = 0.85  # of the memory set for tiles; the rest is what lies idle between tiles of many sizes that come and go
@@ -54,6 +56,7 @@ class Request:
     encoding: str = IDENTITY  # that the client would like best
     if_none_match: str = ""
     access: Access = NOBODY
+    newest: bool = False  # nothing else will do
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class Hot:
     shared: bytes  # the same as lines
     own: bytes  # header lines and the empty one
     private: bool = False  # not everybody sees that
+    request: Request | None = None  # to ask again by, where somebody is to do so for everybody
 
 
 @dataclass(slots=True)
@@ -101,6 +105,7 @@ class TileServer:
         self.cache = TileCache(int(settings.tile_cache_mb * 2**20 * _FILLED))
         self.flights = Flights(self.cache)
         self.results = Results(settings.results_mb * 2**20)
+        self.renewal = Renewal(self.cache, self.answer)
         self.hits = self.misses = self.stale = 0
         self.services: Services
         self.headers = TileHeaders(headers, settings.tile_max_age)
@@ -117,20 +122,24 @@ class TileServer:
 
     async def stop(self) -> None:
         """End what is under way and let go of every tile."""
+        await self.renewal.stop()
         await self.flights.stop()
         await asyncio.gather(*self._packing.values(), return_exceptions=True)
         await self.results.stop()
         self.cache.clear()
 
-    def find_hot(self, target: bytes, encoding: str, grants: bytes = b"") -> Hot | None:
+    def find_hot(self, target: bytes, encoding: str, grants: bytes = b"", *, newest: bool = False) -> Hot | None:
         """The remembered answer to a request for these very bytes of an address, if it is still the newest.
 
-        Those with other `grants`, by `name_grants`, have answers of their own.
+        Those with other `grants`, by `name_grants`, have answers of their own. Unless `newest` is asked for, one that
+        is being made anew is given for as long as its layer allows.
         """
         hot = self.cache.shortcuts.get((target, encoding, grants))
         if hot is None:
             return None
         assert isinstance(hot, Hot)  # noqa: S101 - for the type checker
+        if not hot.entry.fresh and (newest or time.monotonic() >= hot.entry.until):
+            return None
         self.cache.use(hot.entry)
         self.hits += 1
         return hot
@@ -165,7 +174,7 @@ class TileServer:
         """
         asked = await self.parse(request)
         encoding = request.encoding if asked.content.shrinks else IDENTITY
-        entry = self.flights.fresh(asked.key, asked.versions)
+        entry = self.flights.fresh(asked.key, asked.versions, put_off=not request.newest)
         if entry is not None:
             found = Found(entry, stale=False)
             self.hits += 1
@@ -178,6 +187,8 @@ class TileServer:
                 found = await self.obtain(asked)
             self.stale += found.stale
             self.misses += not found.stale
+        if not request.newest:
+            self.cache.use(found.entry)
         body = await self._encode(found.entry, encoding)
         return self._build_answer(found, encoding, asked, body, request)
 
@@ -350,9 +361,11 @@ class TileServer:
                 hot = Hot(entry, encoding, status, own[0][1], shared, lines, render_lines(own, end=True), private)
                 if private:
                     self._restricted.update(entry.key.layers)
+                elif any(part.layer.live and part.layer.live.age for part in asked.parts):
+                    hot.request = request
                 name = (request.target, request.encoding, name_grants(request.access.grants))
                 if all(map(self._versions.is_served, asked.parts)):  # it may have been closed while this was packed
-                    self.cache.add_shortcut(entry, name, hot, len(request.target))
+                    self.cache.add_shortcut(entry, name, hot, (4 if hot.request else 1) * len(request.target))
         if is_known(request.if_none_match, etag):
             shared = [line for line in shared if line[0] not in (b"content-type", b"content-encoding")]
             return Answer(304, [*shared, own[0]])
@@ -377,4 +390,14 @@ class TileServer:
     def _follow_rows(self, notice: Notice) -> None:
         self.results.drop(notice.layer, notice.version)
         ranges = None if notice.tiles is None else [TileRange(*item) for item in notice.tiles]
-        self.flights.drop(notice.layer, ranges)
+        found, now = self.services.find(notice.layer), time.monotonic()
+        if ranges and found is not None and (live := found[0].live) and live.age:
+            self.renewal.add(self.flights.put_off(notice.layer, ranges, since=now - LATELY, until=now + live.age))
+        else:
+            self.flights.drop(notice.layer, ranges)
+
+
+def wants_newest(cache_control: bytes) -> bool:
+    """Whether a request's Cache-Control says that only the newest answer will do, as of a page that was told of it."""
+    said = cache_control.lower()
+    return b"no-cache" in said or b"max-age=0" in said

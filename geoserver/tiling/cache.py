@@ -1,11 +1,13 @@
 """Rendered tiles in memory, bounded by bytes: the least recently used go first. Knows nothing of HTTP or database.
 
 An entry is one tile of one layer, or of several in a row, under one filter. It keeps the encodings that were asked for,
-and after a change of its rows its last good bytes, marked as stale, until it is rendered again or falls out.
+and after a change of its rows its last good bytes, marked as stale, until it is rendered again or falls out. What
+somebody looks at may be put off: for some time it is given as if it were fresh, so that it can be made anew behind.
 """
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -46,7 +48,19 @@ class Key(NamedTuple):
 class Entry:
     """One tile in memory: its bytes by encoding, and the versions of its layers that they were made of."""
 
-    __slots__ = ("digest", "encodings", "fresh", "hold", "key", "plain", "shortcuts", "size", "versions")
+    __slots__ = (
+        "digest",
+        "encodings",
+        "fresh",
+        "hold",
+        "key",
+        "plain",
+        "shortcuts",
+        "size",
+        "until",
+        "used",
+        "versions",
+    )
 
     def __init__(self, key: Key, versions: tuple[str, ...], body: bytes, *, fresh: bool = True) -> None:
         self.key = key
@@ -56,6 +70,8 @@ class Entry:
         self.plain = False  # whether someone asked for the bytes as they are
         self.digest = blake2b(body, digest_size=12).hexdigest()
         self.shortcuts: dict[Hashable, int] = {}  # names in `TileCache.shortcuts`, with the bytes that they take
+        self.until = 0.0  # until when (of `time.monotonic`) it may be given though rows have changed since
+        self.used = 0.0  # when somebody last asked for it
         self.hold = 0.0  # until when (of the event loop's clock) no new rendering is tried
         self.size = _ENTRY_BYTES + sum(map(len, key.filters)) + _ENCODING_BYTES + len(body)
 
@@ -108,15 +124,22 @@ class TileCache:
             self._entries.move_to_end(key)
         return entry
 
+    def peek(self, key: Key) -> Entry | None:
+        """The same without its being used by that."""
+        return self._entries.get(key)
+
     def use(self, entry: Entry) -> None:
-        """Count an entry as used that was reached by a shortcut."""
-        self._entries.move_to_end(entry.key)
+        """Count an entry as used by somebody who asks for it now."""
+        entry.used = time.monotonic()
+        if entry.key in self._entries:
+            self._entries.move_to_end(entry.key)
 
     def store(self, entry: Entry) -> None:
         """Keep an entry in place of the one of that key; one that outgrows the whole limit is not kept."""
         if entry.size > self.limit:
             return
         if (old := self._entries.get(entry.key)) is not None:
+            entry.used = max(entry.used, old.used)
             self._remove(old)
         self._entries[entry.key] = entry
         self.bytes += entry.size
@@ -139,7 +162,7 @@ class TileCache:
 
     def add_shortcut(self, entry: Entry, name: Hashable, answer: object, length: int) -> None:
         """Let `shortcuts[name]` be that answer; `length` in bytes of what the two hold. Not for stale entries."""
-        if not entry.fresh or self._entries.get(entry.key) is not entry or name in self.shortcuts:
+        if not (entry.fresh or entry.until) or self._entries.get(entry.key) is not entry or name in self.shortcuts:
             return
         if len(entry.shortcuts) >= _SHORTCUTS:
             self._drop_shortcut(entry, next(iter(entry.shortcuts)))
@@ -149,9 +172,27 @@ class TileCache:
 
     def drop_tiles(self, layer: str, changed: Sequence[TileRange]) -> int:
         """Mark as stale what a change of these ranges touches, at every zoom; gives how many were fresh."""
+        return self._mark_stale(self._find_touched(layer, changed))
+
+    def put_off(self, layer: str, changed: Sequence[TileRange], *, since: float, until: float) -> list[Entry]:
+        """Mark as stale what a change of these touches; what was asked for after `since` may be given `until` then.
+
+        Both are times of `time.monotonic`. Gives what is put off, to be made anew, the last asked for first.
+        """
+        now, found = time.monotonic(), []
+        for entry in self._find_touched(layer, changed):
+            given = entry.fresh or now < entry.until
+            if given and entry.shortcuts and entry.used > since and not any(entry.key.sights):
+                self.counts.invalidated += entry.fresh
+                entry.fresh, entry.until = False, until if entry.fresh else min(entry.until, until)
+                found.append(entry)
+            else:
+                self._mark_stale([entry])
+        return sorted(found, key=lambda entry: -entry.used)
+
+    def _find_touched(self, layer: str, changed: Sequence[TileRange]) -> Iterable[Entry]:
         zooms = self._index.get(layer, {})
-        touched = (entry for z in zooms for bucket in find_touched(zooms[z], changed, z) for entry in bucket)
-        return self._mark_stale(touched)
+        return (entry for z in zooms for bucket in find_touched(zooms[z], changed, z) for entry in bucket)
 
     def drop_layer(self, layer: str) -> int:
         """Mark everything of a layer as stale; gives how many were fresh."""
@@ -181,10 +222,10 @@ class TileCache:
     def _mark_stale(self, entries: Iterable[Entry]) -> int:
         count = 0
         for entry in entries:
-            if entry.fresh:
-                entry.fresh = False
+            if entry.fresh or entry.until:
+                count += entry.fresh
+                entry.fresh, entry.until = False, 0.0
                 self._drop_shortcuts(entry)
-                count += 1
         self.counts.invalidated += count
         return count
 

@@ -68,7 +68,7 @@ class RenderCounts:
 class _Flight:
     """One render under way."""
 
-    __slots__ = ("forgotten", "kept", "key", "outdated", "started", "task", "versions", "waiting")
+    __slots__ = ("forgotten", "kept", "key", "outdated", "started", "task", "until", "versions", "waiting")
 
     def __init__(self, key: Key, versions: tuple[str, ...], started: float) -> None:
         self.key = key
@@ -77,6 +77,7 @@ class _Flight:
         self.waiting = 0
         self.kept = False  # goes on though nobody waits: someone was sent away with old bytes meanwhile
         self.outdated = False
+        self.until = 0.0  # as of `Entry`, where it is outdated
         self.forgotten = False  # the bytes are for those who wait alone
         self.task: asyncio.Task[Found]
 
@@ -94,10 +95,12 @@ class Flights:
     def __len__(self) -> int:
         return len(self._running)
 
-    def fresh(self, key: Key, versions: tuple[str, ...]) -> Entry | None:
-        """The tile, if it is there and nothing has changed since."""
+    def fresh(self, key: Key, versions: tuple[str, ...], *, put_off: bool = False) -> Entry | None:
+        """The tile, if it is there and nothing has changed since, or it may be given still (`TileCache.put_off`)."""
         entry = self.cache.find(key)
-        return entry if entry is not None and entry.fresh and entry.versions == versions else None
+        if entry is None or entry.versions != versions:
+            return None
+        return entry if entry.fresh or (put_off and time.monotonic() < entry.until) else None
 
     async def get(self, key: Key, versions: tuple[str, ...], render: Render, *, away: bool = False) -> Found:
         """The tile; `render` is called if it has to be. `away`: it would fail now, so it is not tried.
@@ -122,11 +125,19 @@ class Flights:
 
     def drop(self, layer: str, changed: Sequence[TileRange] | None) -> int:
         """Rows changed: mark as stale what the ranges touch, or without ranges the whole layer."""
+        self._outdate_touched(layer, changed, 0.0)
+        return self.cache.drop_layer(layer) if changed is None else self.cache.drop_tiles(layer, changed)
+
+    def put_off(self, layer: str, changed: Sequence[TileRange], *, since: float, until: float) -> list[Entry]:
+        """The same, but what is asked for and what is under way may be given `until` then: `TileCache.put_off`."""
+        self._outdate_touched(layer, changed, until)
+        return self.cache.put_off(layer, changed, since=since, until=until)
+
+    def _outdate_touched(self, layer: str, changed: Sequence[TileRange] | None, until: float) -> None:
         for flight in self._running:
             key = flight.key
             if layer in key.layers and (changed is None or touches(changed, key.z, key.x, key.y)):
-                self._outdate(flight)
-        return self.cache.drop_layer(layer) if changed is None else self.cache.drop_tiles(layer, changed)
+                self._outdate(flight, 0.0 if any(key.sights) else until)
 
     def forget(self, layer: str) -> None:
         """The layer is gone, or other things of it may be seen than before: let its tiles not be seen again."""
@@ -143,7 +154,8 @@ class Flights:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _outdate(self, flight: _Flight) -> None:
+    def _outdate(self, flight: _Flight, until: float = 0.0) -> None:
+        flight.until = min(flight.until, until) if flight.outdated else until
         flight.outdated = True
         if self._flights.get(flight.key) is flight:
             del self._flights[flight.key]
@@ -178,6 +190,7 @@ class Flights:
             self.counts.add(time.perf_counter() - started)
         fresh = made.fresh and not flight.outdated
         entry = Entry(flight.key, flight.versions, made.body, fresh=fresh)
+        entry.until = flight.until
         if fresh or (made.fresh and not flight.forgotten and not self._is_fresh(flight.key)):
             self.cache.store(entry)
         return Found(entry, stale=not made.fresh)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx2 as httpx
+import psycopg
 import pytest
 from counted_tiles import World, wait_for
+from mapbox_vector_tile import decode
 
 from geoserver.app import create_app
 from geoserver.database.pool import Database
@@ -173,3 +176,59 @@ def test_documents_that_are_made_of_held_states_follow_without_another_push(
         before = extent()
         world.execute("UPDATE layers.stops SET geom = ST_SetSRID(ST_MakePoint(-27, 46), 4326) WHERE fid = 1")
         wait_for(lambda: extent() != before)
+
+
+def test_who_looks_at_a_tile_is_not_made_to_wait_and_who_was_told_of_a_push_is(
+    world: World, serve: Callable[..., Any]
+) -> None:
+    with run(world, serve, '\n[live]\nage = "1 min"\n') as url:
+        tile = f"{url}/tiles/stops/0/0/0.mvt"
+
+        def look(**headers: str) -> tuple[bytes, str | None]:
+            answer = httpx.get(tile, headers=headers, timeout=30)
+            assert answer.status_code == 200
+            return answer.content, answer.headers.get("x-tile-stale")
+
+        told = {"Cache-Control": "max-age=0"}  # as a browser writes it for a page that has fetch pass its own copies by
+        before = look()
+        with ThreadPoolExecutor(1) as pool, psycopg.connect(world.database_url) as holding:
+            with psycopg.connect(world.database_url) as pushing:
+                pushing.execute(INSERT.encode(), ["one"])
+                waiting = pool.submit(holding.execute, "LOCK TABLE layers.stops")
+                time.sleep(0.5)  # it stands in line, so that nothing is read between the two
+            waiting.result()
+            wait_for(lambda: look(**told)[1] == "1")  # nothing newer can be made
+            assert look() == before == (before[0], None)
+        wait_for(lambda: look()[0] != before[0])  # nobody else has asked for it
+        assert look() == look(**told)
+        world.execute(INSERT, ["two"])
+        now = look()[0]
+        wait_for(lambda: httpx.get(f"{url}/api/layers/stops").json()["count"] == 146)
+        assert look(**told)[0] != now
+        world.load("stops")  # after which nothing is given that was before
+        wait_for(lambda: httpx.get(f"{url}/api/layers/stops").json()["count"] == 144)
+        assert look() == before
+
+
+def test_tiles_of_a_layer_that_is_pushed_to_all_the_time_are_never_further_behind_than_its_age(
+    world: World, serve: Callable[..., Any]
+) -> None:
+    with run(world, serve, '\n[live]\nage = "1 s"\n') as url:
+        tile = f"{url}/tiles/stops/0/0/0.mvt"
+
+        def count() -> int:
+            (layer,) = decode(httpx.get(tile, timeout=30).content).values()
+            return sum(one["properties"].get("count", 1) for one in layer["features"])
+
+        assert count() == 144
+        behind = []
+        with pushing(world, apart=0.05) as pushed:
+            times: list[float] = []
+            started = time.monotonic()
+            while time.monotonic() < started + 5:
+                number, now = len(pushed), time.monotonic()
+                times += [now] * (number - len(times))
+                seen = count() - 144
+                behind.append(now - times[seen] if seen < number else 0.0)
+        assert max(behind) < 1 + 2, sorted(behind)[-5:]  # it takes a moment to be told, and a machine may be slow
+        wait_for(lambda: count() == 144 + len(pushed))

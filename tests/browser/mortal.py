@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+import httpx2 as httpx
+
 ROOT = Path(__file__).parent.parent.parent
 # In the middle of the map.
 INSERT = """INSERT INTO layers.crime (fid, source_key, incident, category, reported_at, district, geom)
@@ -45,6 +47,19 @@ class Mortal:
             assert self._process.poll() is None, log.read_text(encoding="utf-8")
             assert time.monotonic() < deadline, "it did not start"
             time.sleep(0.05)
+
+    def declare(self, layer: str, more: str) -> None:
+        """Have a sample layer declared with something more, and wait until that is served."""
+        file, before = self._workspace / "layers" / f"{layer}.toml", self._ask(layer)
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f"{(ROOT / 'layers' / file.name).read_text(encoding='utf-8')}\n{more}", encoding="utf-8")
+        deadline = time.monotonic() + 30
+        while self._ask(layer) == before:
+            assert time.monotonic() < deadline, "it is served as before"
+            time.sleep(0.1)
+
+    def _ask(self, layer: str) -> str:
+        return httpx.get(f"{self.url}/api/layers/{layer}").text
 
     def close(self) -> None:
         """Kill it; `start` starts another."""

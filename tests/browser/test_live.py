@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -130,3 +131,24 @@ def test_layers_that_are_switched_on_are_followed_too_and_a_hidden_page_follows_
     with page.expect_response(STREAM):
         page.evaluate(hide % "false" + ";" + event)
     expect(page.locator(".count[data-layer=crime]")).to_contain_text(f"{before + 2:,}")
+
+
+def test_tiles_of_a_page_that_opens_while_rows_are_pushed_are_looked_at_once_more(
+    open_viewer: Callable[..., Any], living: tuple[Mortal, Callable[[str, int], None]]
+) -> None:
+    server, _ = living
+    server.declare("crime", '[live]\nage = "1 s"\n')
+    viewer = open_viewer(None, origin=server.url)
+    viewer.expected_faults = EXPECTED
+    viewer.open(f"/?layers=crime,districts{NEAR}")
+
+    def asked(layer: str) -> set[int]:
+        tiles = [url for url in viewer.requests if f"/tiles/{layer}/" in url and ".mvt" in url]
+        return {tiles.count(url) for url in tiles}
+
+    deadline = time.monotonic() + 30
+    while asked("crime") != {2}:
+        assert time.monotonic() < deadline, viewer.requests
+        viewer.page.wait_for_timeout(100)
+    viewer.page.wait_for_timeout(3_000)
+    assert (asked("crime"), asked("districts")) == ({2}, {1})

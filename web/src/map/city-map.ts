@@ -97,6 +97,7 @@ export class CityMap {
   #edited = new Set<string>();
   /** Sources whose tiles are to be read again. */
   #outdated = new Set<string>();
+  #timers: ReturnType<typeof setTimeout>[] = [];
   #hover = 0;
   /** The map has changed since it was last idle. */
   #busy = true;
@@ -238,8 +239,11 @@ export class CityMap {
     this.#events.busy();
   }
 
-  /** Draw a style; `data` are the layers that can be clicked and listed, `versions` tells which data each one has. */
-  show(style: StyleSpecification, data: string[], versions: Record<string, string>): void {
+  /**
+   * Draw a style; `data` are the layers that can be clicked and listed, `versions` tells which data each one has, `behind`
+   * for how many milliseconds its first tiles may be of the data before.
+   */
+  show(style: StyleSpecification, data: string[], versions: Record<string, string>, behind: Record<string, number> = {}): void {
     this.#seen.read(style, data);
     const before = this.#versions;
     this.#versions = { ...before, ...versions };
@@ -250,10 +254,21 @@ export class CityMap {
       this.#edited.add(id);
       this.#outdated.add(id);
     }
+    for (const id of Object.keys(versions).filter((each) => behind[each] && !(each in before))) {
+      this.#timers.push(setTimeout(() => this.#renew(id), behind[id]));
+    }
     if (style === this.#options.style) return;
     this.#change();
     if (this.#styled) this.#apply(style);
     else this.#waiting = style;
+  }
+
+  /** Look once more at what was drawn when the server may still have been behind. */
+  #renew(id: string): void {
+    if (this.#edited.has(id) || !this.#styled || !(id in this.#style.sources)) return;
+    this.#edited.add(id);
+    this.#outdated.add(id);
+    this.#apply(this.#style);
   }
 
   /** Where a tile is to be had: here, if it was asked for ahead. */
@@ -370,6 +385,7 @@ export class CityMap {
     cancelAnimationFrame(this.#hover);
     clearTimeout(this.#lost);
     clearInterval(this.#nudge);
+    this.#timers.forEach(clearTimeout);
     this.#map.remove();
     removeProtocol(this.#options.name);
     this.#options.ahead.stop();

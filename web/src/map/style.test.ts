@@ -21,7 +21,7 @@ const SOURCES = {
 
 function scene(tiles: Record<string, TileJson>): Scene {
   const layers = Object.keys(SOURCES).map((source) => ({ id: source, type: "fill", source, "source-layer": source }));
-  return { base: "light", style: { version: 8, sources: SOURCES, layers }, tiles, versions: {}, failed: [] };
+  return { base: "light", style: { version: 8, sources: SOURCES, layers }, tiles, versions: {}, behind: {}, failed: [] };
 }
 
 test("the source of a layer has the tiles of its filter, within its zooms", () => {

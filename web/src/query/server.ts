@@ -64,8 +64,10 @@ export function writeQuery(values: Record<string, string>): string {
 
 export const encodeValue = (text: string): string => id(text).replace(/%(2C|3A|2F|3D)/g, decodeURIComponent);
 
-/** Counts over a layer that changes all the time may be as old as its file says. */
-const lag = ({ live }: LayerSummary): { behind?: number } => (live?.age ? { behind: 1_000 * live.age + LAG } : {});
+/** Milliseconds by which answers about a layer that changes all the time may be behind, as its file says. */
+export const behindOf = ({ live }: LayerSummary): number => (live?.age ? 1_000 * live.age + LAG : 0);
+
+const lag = (layer: LayerSummary): { behind?: number } => (layer.live?.age ? { behind: behindOf(layer) } : {});
 
 /** What is asked of all layers at first, and what of them is asked to be searched: a city may have hundreds. */
 const LISTED =

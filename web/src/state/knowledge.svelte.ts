@@ -23,6 +23,7 @@ import {
   askSummary,
   askTileJson,
   askWords,
+  behindOf,
   type Ask,
 } from "../query/server.ts";
 import type {
@@ -59,6 +60,7 @@ export interface Scene {
   tiles: Record<string, TileJson>;
   /** By layer, those included of which only features are named in filters. */
   versions: Record<string, string>;
+  behind: Record<string, number>;
   /** Layers that could not be had; the rest is drawn without them. */
   failed: string[];
 }
@@ -420,6 +422,7 @@ export class Knowledge {
       versions: Object.fromEntries(
         layers.flatMap(({ id }) => [id, ...layersIn(this.filter(id) ?? "")]).map((id) => [id, this.#choice.layer(id)?.version ?? ""]),
       ),
+      behind: Object.fromEntries(layers.map((layer) => [layer.id, behindOf(layer)])),
       failed: this.#choice.on.filter((id) => this.#lost(id) || tiles.some(([layer, { error }]) => layer.id === id && error !== null)),
     };
   }
