@@ -97,6 +97,19 @@ def test_edits_are_noted_the_same_whatever_the_editor_has_set(
     assert contents(editing) == expected
 
 
+def test_who_sees_one_moment_alone_is_not_refused_for_what_another_has_forgotten_since(editing: Editing) -> None:
+    with psycopg.connect(editing.url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO geoserver.arrivals (layer, at, fids) VALUES ('plants', now() - interval '40 days', '{1}')"
+        )
+        with editing.connect(default_transaction_isolation="repeatable read") as editor, editor.transaction():
+            editor.execute("SELECT FROM layers.plants")
+            connection.execute("DELETE FROM geoserver.arrivals WHERE at < now() - interval '30 days'")
+            for number in range(1000, 1600):  # one in a hundred would forget, too
+                editor.execute(f"INSERT INTO layers.plants (number, geom) VALUES ({number}, {POINT})".encode())
+    assert editing.state()[0] == 660
+
+
 TRAPS = """
 CREATE SCHEMA trap;
 CREATE TABLE trap.caught (who text);

@@ -63,6 +63,39 @@ def test_an_edit_of_which_nobody_was_told_yet_is_told_though_it_is_folded(
     assert shapes.statuses[points].rows == 802
 
 
+def test_notes_out_of_a_backup_of_another_cluster_are_told_once_and_folded(
+    shapes: Shapes, points: str, connection: psycopg.Connection
+) -> None:
+    connection.execute(ADDED.format(shapes.layers[points].table))
+    connection.execute("UPDATE geoserver.edits SET xid = '999999999999' WHERE layer = %s", [points])  # far ahead here
+    connection.execute("LISTEN geoserver_changes")
+    told, heard = None, []
+    for _ in range(3):
+        (told,) = connection.execute("SELECT geoserver.tell_edits(%s::pg_snapshot)::text", [told]).fetchone() or (None,)
+        heard.append(len([notice for notice in connection.notifies(timeout=0.1) if points in notice.payload]))
+    assert heard == [1, 0, 0]
+    with folding(shapes) as own:
+        assert fold(own, points, subject_of(shapes, points), told) == 1
+    assert count_notes(connection, points) == 0
+    check_against_rebuild(shapes, connection, points)
+
+
+@pytest.mark.slow
+def test_one_statement_changes_millions_of_rows_far_apart(connection: psycopg.Connection) -> None:
+    shapes = "SELECT array_agg(ST_Point((i % 2000) * 40, (i / 2000) * 40, 3857)) FROM generate_series(0, 3499999) AS i"
+    connection.execute("BEGIN")
+    connection.execute(f"SELECT geoserver.note('afar', 3500000, NULL, ({shapes}))")
+    tiles, *box = connection.execute(
+        "SELECT tiles, x0, y0, x1, y1 FROM geoserver.edits WHERE layer = 'afar'"
+    ).fetchone() or ([],)
+    connection.execute("ROLLBACK")
+    assert box == [524288, 522457, 526380, 524288]
+    assert 1 < len(tiles) <= 150
+    corners = {(524288, 524288), (526380, 524288), (524288, 522457), (526380, 522457), (525000, 523500)}
+    for x, y in corners:
+        assert any(x0 <= x >> 20 - z <= x1 and y0 <= y >> 20 - z <= y1 for z, x0, y0, x1, y1 in tiles)
+
+
 def test_a_fold_by_a_plan_of_before_a_load_leaves_no_tile_counted_by_it(
     shapes: Shapes, points: str, connection: psycopg.Connection
 ) -> None:

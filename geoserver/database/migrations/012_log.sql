@@ -89,17 +89,23 @@ SELECT l.id, l.version + noted.notes AS version, l.rows + noted.added AS rows, g
 -- ---------------------------------------------------------------------------------------------------------------------
 -- What triggers do. They run as their owner, with our settings: whoever edits needs rights on the layer's table alone.
 
+-- Of very many shapes coarser tiles are noted: an array of all of them might be larger than one can be.
 CREATE FUNCTION geoserver.note(layer_id text, added bigint, last_fid bigint, shapes geometry[]) RETURNS void
 LANGUAGE plpgsql AS $$
+DECLARE
+    coarser CONSTANT integer := 2 * greatest(ceil(log(4, cardinality(shapes) / 16384.0)), 0);
 BEGIN
     WITH places AS (
-        SELECT DISTINCT geoserver.cell(ST_XMin(g), 20) AS x0, geoserver.cell(-ST_YMax(g), 20) AS y0,
-               geoserver.cell(ST_XMax(g), 20) AS x1, geoserver.cell(-ST_YMin(g), 20) AS y1
-          FROM unnest(shapes) AS g WHERE NOT ST_IsEmpty(g)
+        SELECT min(x0) AS x0, min(y0) AS y0, max(x1) AS x1, max(y1) AS y1
+          FROM (SELECT geoserver.cell(ST_XMin(g), 20) AS x0, geoserver.cell(-ST_YMax(g), 20) AS y0,
+                       geoserver.cell(ST_XMax(g), 20) AS x1, geoserver.cell(-ST_YMin(g), 20) AS y1
+                  FROM unnest(shapes) AS g WHERE NOT ST_IsEmpty(g) OFFSET 0) AS each_of_them
+         GROUP BY x0 >> coarser, y0 >> coarser, x1 >> coarser, y1 >> coarser
     )
     INSERT INTO geoserver.edits (layer, added, last_fid, tiles, x0, y0, x1, y1)
     SELECT layer_id, note.added, note.last_fid,
-           geoserver.few_tiles(coalesce(jsonb_agg(jsonb_build_array(20, x0, y0, x1, y1)), '[]')),
+           geoserver.few_tiles(coalesce(jsonb_agg(jsonb_build_array(
+               20 - coarser, x0 >> coarser, y0 >> coarser, x1 >> coarser, y1 >> coarser)), '[]')),
            min(x0), min(y0), max(x1), max(y1)
       FROM places;
 END
@@ -306,7 +312,8 @@ $$;
 -- ---------------------------------------------------------------------------------------------------------------------
 -- What the worker does.
 
--- Tell everyone of the notes that were not to be seen in `known` (NULL: of all), and say what is to be seen now.
+-- Tell everyone of the notes that were not to be seen in `known` (NULL: of all), and say what is to be seen now. Notes of a
+-- transaction that is yet to come are of another cluster, of which this one is a restored backup: that is told once, at first.
 CREATE FUNCTION geoserver.tell_edits(known pg_snapshot) RETURNS pg_snapshot LANGUAGE plpgsql AS $$
 DECLARE
     seen pg_snapshot := pg_current_snapshot();
@@ -317,7 +324,7 @@ BEGIN
        FROM geoserver.states AS s
        JOIN (SELECT layer, count(DISTINCT n.ctid) AS notes, coalesce(jsonb_agg(DISTINCT tile) FILTER (WHERE tile IS NOT NULL), '[]') AS tiles
                FROM geoserver.edits AS n LEFT JOIN LATERAL jsonb_array_elements(n.tiles) AS tile ON TRUE
-              WHERE known IS NULL OR NOT pg_visible_in_snapshot(xid, known)
+              WHERE known IS NULL OR NOT pg_visible_in_snapshot(xid, known) AND xid < pg_snapshot_xmax(pg_current_snapshot())
               GROUP BY layer) AS e ON e.layer = s.id;
     RETURN seen;
 END
@@ -406,7 +413,8 @@ BEGIN
         RETURN 0;
     END IF;
     WITH gone AS (DELETE FROM geoserver.edits
-                   WHERE layer = layer_id AND (told IS NULL OR pg_visible_in_snapshot(xid, told)) RETURNING *)
+                   WHERE layer = layer_id AND (told IS NULL OR pg_visible_in_snapshot(xid, told)
+                                               OR xid >= pg_snapshot_xmax(pg_current_snapshot())) RETURNING *)
     SELECT count(*) AS notes, sum(added) AS added, max(last_fid) AS last_fid, min(x0) AS x0, min(y0) AS y0, max(x1) AS x1,
            max(y1) AS y1, (SELECT coalesce(jsonb_agg(DISTINCT tile), '[]') FROM gone AS g, jsonb_array_elements(g.tiles) AS tile) AS tiles
       INTO noted FROM gone;
@@ -454,8 +462,24 @@ BEGIN
 END
 $$;
 
+-- As before, but the oldest are forgotten by those alone whom it cannot fail: to a snapshot of the whole transaction, what
+-- another has forgotten since is a conflict. Triggers call it, which run as its owner.
+CREATE OR REPLACE FUNCTION geoserver.note_arrivals(layer_id text, new_fids bigint[]) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    INSERT INTO geoserver.arrivals (layer, fids) VALUES (layer_id, new_fids);
+    IF random() < 0.01 AND current_setting('transaction_isolation') = 'read committed' THEN
+        DELETE FROM geoserver.arrivals WHERE ctid IN (
+            SELECT a.ctid FROM geoserver.arrivals AS a,
+                   (SELECT ctid, at, sum(cardinality(fids)) OVER (ORDER BY at DESC) AS behind
+                      FROM geoserver.arrivals WHERE layer = layer_id) AS b
+             WHERE a.ctid = b.ctid AND (b.at < now() - interval '30 days' OR b.behind > 10000)
+               FOR UPDATE OF a SKIP LOCKED);
+    END IF;
+END
+$$;
+
 -- What runs in other people's sessions looks into their temporary schema last, as `search_path` of ours says now.
-ALTER FUNCTION geoserver.note_arrivals(text, bigint[]) SECURITY INVOKER SET search_path FROM CURRENT;
 ALTER FUNCTION geoserver.clip_to_3857(geometry) SET search_path FROM CURRENT;
 REVOKE ALL ON FUNCTION geoserver.note_emptied(), geoserver.give_id() FROM PUBLIC;
 
