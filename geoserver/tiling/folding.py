@@ -37,19 +37,17 @@ def fold(connection: psycopg.Connection, layer_id: str, subject: Subject | None,
     have to be REPEATABLE READ: notes, rows and what is counted are those of one moment.
     Raises psycopg.errors.SerializationFailure or UndefinedTable where a load goes first, for the caller to come again.
     """
-    name = layer_id.replace("-", "_")
+    table = Identifier("layers", layer_id.replace("-", "_"))
     with connection.transaction():
-        connection.execute(SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(Identifier("layers", name)))
+        connection.execute(SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(table))
         counted = subject is not None and _is_counted(connection, subject) and _is_current(connection, subject)
         changes = _read_changes(connection, subject) if subject is not None and counted else None
-        row = connection.execute("SELECT geoserver.fold_edits(%s, %s::pg_snapshot)", [layer_id, told]).fetchone()
-        if not (notes := int(row[0]) if row else 0):
-            return 0
-        if changes is not None and subject is not None:
+        row = connection.execute(
+            "SELECT geoserver.fold_edits(%s, %s::pg_snapshot, patching => %s)", [layer_id, told, changes is not None]
+        ).fetchone()
+        notes = int(row[0]) if row else 0
+        if notes and changes is not None and subject is not None:
             _patch_tiles(connection, subject, changes)
-        elif _has_ready(connection, name):  # it is not known what has changed, or how the layer is made
-            table = Identifier("layers", f"{name}__bins")
-            connection.execute(SQL("UPDATE {} SET counted = NULL WHERE counted IS NOT NULL").format(table))
     return notes
 
 
@@ -159,10 +157,7 @@ def _store(
     empty: bool = False,
 ) -> None:
     """Keep a tile, or nothing of it where it holds nothing or too much; an `empty` one is to be made again."""
-    table = Identifier("layers", ready_table(subject.layer))
-    values = {"z": tile.z, "x": tile.x, "y": tile.y, "tile": body, "counted": counted}
-    place = SQL(" WHERE z = %(z)s AND x = %(x)s AND y = %(y)s")
-    if body is None and counted is None and not empty:
-        connection.execute(SQL("DELETE FROM {}").format(table) + place, values)
-        return
-    connection.execute(SQL("UPDATE {} SET tile = %(tile)s, counted = %(counted)s").format(table) + place, values)
+    connection.execute(
+        "SELECT geoserver.keep_ready(%s, %s, %s, %s, %s, %s, %s)",
+        [subject.layer.id, tile.z, tile.x, tile.y, body, counted, empty],
+    )

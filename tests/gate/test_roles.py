@@ -15,6 +15,7 @@ from psycopg.conninfo import make_conninfo
 from test_identify import wait_for
 from test_keys_by_http import ALL, wish
 
+from geoserver import editing
 from geoserver.catalog import read_catalog
 from geoserver.loading import load
 
@@ -96,3 +97,15 @@ def test_such_a_role_changes_nothing_else(narrow: House) -> None:
     ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             narrow.do(statement)
+
+
+@pytest.mark.slow
+def test_a_role_with_the_documented_rights_follows_edits(
+    house: House, narrow: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(editing, "_WAIT", 0.1)
+    house.do("INSERT INTO layers.benches (wood, geom) VALUES ('ash', ST_Point(-28.62, 45.22, 4326))")
+    with TestClient(build_app(narrow), base_url="http://127.0.0.1") as client:
+        wait_for(lambda: not house.do("SELECT layer FROM geoserver.edits"))
+        assert client.get("/api/layers/benches/summary").json()["count"] == 3
+        assert client.get("/readyz").json()["tasks"] == []

@@ -399,8 +399,11 @@ $$;
 
 -- Work a layer's notes in; gives how many. To be called in a transaction of its own, REPEATABLE READ, with the layer's table
 -- locked in ACCESS SHARE MODE before: notes, rows and packed points are those of one moment. Notes that nobody was told
--- of yet, because the snapshot `told` does not see them, stay for the next time; points beside packed ones do not.
-CREATE FUNCTION geoserver.fold_edits(layer_id text, told pg_snapshot DEFAULT NULL) RETURNS bigint LANGUAGE plpgsql AS $$
+-- of yet, because the snapshot `told` does not see them, stay for the next time; points beside packed ones do not. Unless
+-- the caller is `patching` counted bins in the same transaction, these are emptied, to be counted anew.
+-- It runs as its owner: a server's role may be granted this, and needs no rights on tables.
+CREATE FUNCTION geoserver.fold_edits(layer_id text, told pg_snapshot DEFAULT NULL, patching boolean DEFAULT FALSE) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     name text := replace(layer_id, '-', '_');
     one geoserver.layers;
@@ -427,6 +430,9 @@ BEGIN
                l.west, l.south, l.east, l.north, noted.x0, noted.y0, noted.x1, noted.y1) AS b WHERE l.rows + noted.added > 0)
      WHERE id = layer_id;
     PERFORM geoserver.drop_ready(layer_id, geoserver.few_tiles(noted.tiles));
+    IF NOT patching AND to_regclass(format('layers.%I', name || '__bins')) IS NOT NULL THEN
+        EXECUTE format('UPDATE layers.%I SET counted = NULL WHERE counted IS NOT NULL', name || '__bins');
+    END IF;
     IF to_regclass(format('layers.%I', name || '__delta')) IS NULL THEN
         RETURN noted.notes;
     ELSIF one.preparing IS NULL AND (one.plan->>'block')::integer >= 0
@@ -438,6 +444,24 @@ BEGIN
     RETURN noted.notes;
 END
 $$;
+
+-- Keep a ready tile as it was made anew, or nothing of one that holds nothing or too much, unless it is to be made `again`.
+-- It runs as its owner, too.
+CREATE FUNCTION geoserver.keep_ready(layer_id text, z integer, x integer, y integer, tile bytea, counted bytea, again boolean)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    ready CONSTANT text := format('layers.%I', replace(layer_id, '-', '_') || '__bins');
+BEGIN
+    IF tile IS NULL AND counted IS NULL AND NOT again THEN
+        EXECUTE format('DELETE FROM %s WHERE z = $1 AND x = $2 AND y = $3', ready) USING z, x, y;
+    ELSE
+        EXECUTE format('UPDATE %s SET tile = $4, counted = $5 WHERE z = $1 AND x = $2 AND y = $3', ready) USING z, x, y, tile, counted;
+    END IF;
+END
+$$;
+
+REVOKE ALL ON FUNCTION geoserver.fold_edits(text, pg_snapshot, boolean),
+    geoserver.keep_ready(text, integer, integer, integer, bytea, bytea, boolean) FROM PUBLIC;
 
 -- Put what was prepared into service. What was edited meanwhile is noted.
 CREATE FUNCTION geoserver.finish_preparing(layer_id text, plan jsonb, seconds double precision) RETURNS void
