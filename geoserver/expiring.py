@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections import defaultdict
 from dataclasses import dataclass
@@ -71,14 +72,17 @@ async def remove_as_they_expire(url: str, list_expiring: Callable[[], list[Layer
     """Until it is cancelled; of many rows a batch after the other, at half of the time at most: the rest is for telling
     of it, for folding and for others' edits.
     """
-    rests: dict[str, _Rest] = defaultdict(_Rest)
-    while True:
-        started, more = time.monotonic(), False
-        layers = list_expiring()
-        if layers:
-            more = await asyncio.to_thread(_remove, url, layers, rests)
-        took = time.monotonic() - started
-        await asyncio.sleep(max(took, 0 if more else _LOOK))
+    remover = _Remover(url)
+    try:
+        while True:
+            started, more = time.monotonic(), False
+            layers = list_expiring()
+            if layers:
+                more = await asyncio.to_thread(remover.remove, layers)
+            took = time.monotonic() - started
+            await asyncio.sleep(max(took, 0 if more else _LOOK))
+    finally:  # it may be at work still
+        asyncio.get_running_loop().run_in_executor(None, remover.close)
 
 
 @dataclass(slots=True)
@@ -91,22 +95,48 @@ class _Rest:
     told: str = ""  # of the fault, once
 
 
-def _remove(url: str, layers: list[Layer], rests: dict[str, _Rest]) -> bool:
-    """A batch of each; gives whether there may be more."""
-    more = False
-    with connect(url, autocommit=True, application="geoserver editing", settings=_REMOVING) as own:
-        for layer in layers:
-            rest, now = rests[layer.id], time.monotonic()
-            if rest.layer is not layer and now >= rest.index:
-                rest.index = now + _INDEX_AGAIN
-                if _try(own, layer, rest, index_times) is not None:
-                    rest.layer = layer
-            if now >= rest.rows:
-                removed = _try(own, layer, rest, remove_expired)
-                rest.rows = now + _RETRY if removed is None else 0.0
-                rest.told = rest.told if removed is None else ""
-                more = removed == BATCH or more
-    return more
+class _Remover:
+    """Keeps its connection: to make one takes longer than to look whether rows have expired."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._own: psycopg.Connection | None = None
+        self._closed = False
+        self._rests: dict[str, _Rest] = defaultdict(_Rest)
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            if self._own is not None:
+                self._own.close()
+
+    def remove(self, layers: list[Layer]) -> bool:
+        """A batch of each; gives whether there may be more."""
+        more = False
+        with self._lock:
+            if self._closed:
+                return False
+            if self._own is None:
+                self._own = connect(self._url, autocommit=True, application="geoserver editing", settings=_REMOVING)
+            for layer in layers:
+                more = _remove(self._own, layer, self._rests[layer.id]) or more
+        return more
+
+
+def _remove(own: psycopg.Connection, layer: Layer, rest: _Rest) -> bool:
+    """A batch of one layer; gives whether there may be more."""
+    now = time.monotonic()
+    if rest.layer is not layer and now >= rest.index:
+        rest.index = now + _INDEX_AGAIN
+        if _try(own, layer, rest, index_times) is not None:
+            rest.layer = layer
+    if now < rest.rows:
+        return False
+    removed = _try(own, layer, rest, remove_expired)
+    rest.rows = now + _RETRY if removed is None else 0.0
+    rest.told = rest.told if removed is None else ""
+    return removed == BATCH
 
 
 def _try[T](

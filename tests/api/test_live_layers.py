@@ -303,3 +303,16 @@ def test_rows_that_somebody_else_holds_on_to_hold_up_no_other_layer(depot: Depot
         assert depot.rows() == 3
         depot.execute("TRUNCATE public.trips")
         depot.wait_for_rows(2)
+
+
+def test_one_connection_looks_for_expired_rows_and_is_closed_when_nobody_does_any_more(depot: Depot) -> None:
+    depot.load(1.0)
+    ours = "SELECT pid, backend_start FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'DELETE%'"
+    with depot.run():
+        seen: set[tuple[Any, ...]] = set()
+        wait_for(lambda: seen.update(depot.execute(ours)) or seen)
+        for name in ("one", "two"):
+            depot.insert(1, "now() - interval '1 day'", name)
+            wait_for(lambda: depot.rows() == 1)
+        assert set(depot.execute(ours)) == seen
+    wait_for(lambda: not depot.execute(ours))
