@@ -79,10 +79,15 @@ class Editing:
     async def run(self) -> None:
         """Until it is cancelled."""
         while True:
-            with contextlib.suppress(psycopg.OperationalError, psycopg.errors.UndefinedFunction, OSError):
+            try:
                 async with await connect_async(self.url) as connection:
                     if await take_turn(connection):
                         await self._follow(connection)
+            except psycopg.errors.UndefinedFunction:
+                pass  # the database is not brought up to date yet
+            except (psycopg.OperationalError, OSError) as error:
+                if not _is_away(error):
+                    raise
             await asyncio.sleep(_RETRY)
 
     async def _follow(self, connection: psycopg.AsyncConnection) -> None:
@@ -137,8 +142,8 @@ class Editing:
         except _OTHERS_FIRST:
             pass
         except Exception as error:
-            if isinstance(error, psycopg.OperationalError) and (error.sqlstate or "08").startswith(("08", "57P")):
-                raise  # the database is away
+            if _is_away(error):
+                raise
             self._failing.add(what)
             self.keeper.note(_name(what), explain(error), error)
             pause = _PAUSE
@@ -154,6 +159,13 @@ class Editing:
         for what in self._failing.difference(kept):
             self._failing.discard(what)
             self.keeper.clear(_name(what))
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether the database is, which others tell of and which is waited for."""
+    if isinstance(error, psycopg.OperationalError):
+        return (error.sqlstate or "08").startswith(("08", "57P"))
+    return isinstance(error, OSError)
 
 
 def _tiles_of(layer: str) -> str:

@@ -257,3 +257,42 @@ def test_ids_that_are_given_by_hand_are_not_given_again_though_many_add_rows(
     with ThreadPoolExecutor(6) as pool:
         for one in [pool.submit(add, number) for number in range(6)]:
             one.result()
+
+
+async def wait_until(true: Callable[[], bool]) -> None:
+    while True:
+        if true():
+            return
+        await asyncio.sleep(0.05)
+
+
+def test_a_worker_that_can_tell_nobody_says_so(
+    shapes: Shapes, points: str, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(editing, "_RETRY", 0.1)
+    connection.execute("ALTER FUNCTION geoserver.tell_edits(pg_snapshot) RENAME TO tell_edits_truly")
+    connection.execute(
+        "CREATE FUNCTION geoserver.tell_edits(pg_snapshot) RETURNS pg_snapshot LANGUAGE plpgsql AS"
+        " $$BEGIN RAISE 'no space left' USING ERRCODE = 'disk_full'; END$$"
+    )
+    keeper = Keeper()
+
+    def mend() -> None:
+        connection.execute("DROP FUNCTION geoserver.tell_edits(pg_snapshot)")
+        connection.execute("ALTER FUNCTION geoserver.tell_edits_truly(pg_snapshot) RENAME TO tell_edits")
+
+    async def run() -> None:
+        keeper.keep("follow edits", Editing(shapes.url, lambda _: None, list, keeper).run)
+        try:
+            async with asyncio.timeout(30):
+                await wait_until(lambda: "no space left" in keeper.problems.get("follow edits", ""))
+                mend()
+                await wait_until(lambda: not keeper.problems)
+        finally:
+            await keeper.stop()
+
+    try:
+        asyncio.run(run())
+    finally:
+        if connection.execute("SELECT to_regproc('geoserver.tell_edits_truly')::text").fetchone() != (None,):
+            mend()
