@@ -13,7 +13,7 @@ import pytest
 import shapely
 from known_shapes import Shapes
 from random_rows import SOUTH, WEST
-from test_edits import ADDED, EMPTY, MORE, check_against_rebuild, connection, fold_edits, notices, points
+from test_edits import ADDED, EMPTY, MORE, check_against_rebuild, check_tiles, connection, fold_edits, notices, points
 from test_rows_first import undo
 
 from geoserver import editing
@@ -78,6 +78,28 @@ def test_notes_out_of_a_backup_of_another_cluster_are_told_once_and_folded(
         assert fold(own, points, subject_of(shapes, points), told) == 1
     assert count_notes(connection, points) == 0
     check_against_rebuild(shapes, connection, points)
+
+
+def test_a_layer_whose_values_run_out_of_codes_is_folded_and_filtered_rightly(
+    shapes: Shapes, points: str, connection: psycopg.Connection
+) -> None:
+    table = shapes.layers[points].table
+    assert shapes.statuses[points].plan.whole
+    connection.execute("INSERT INTO geoserver.facets (layer, code, value) VALUES (%s, 32760, 'the last')", [points])
+    connection.execute(
+        f"INSERT INTO layers.{table} (fid, name, geom) SELECT 9000 + n, CASE n WHEN 7 THEN 'elm' ELSE 'new ' || n END,"
+        f" ST_Point({WEST} + n * 1e-4, {SOUTH}, 4326) FROM generate_series(1, 20) AS n"
+    )
+    assert fold_edits(shapes, points) == 0  # all are told first
+    shapes.refresh()
+    check_tiles(shapes, points)
+    assert not shapes.statuses[points].plan.whole
+    assert fold_edits(shapes, points) == 1
+    assert count_notes(connection, points) == 0
+    check_tiles(shapes, points)
+    connection.execute(f"DELETE FROM layers.{table} WHERE fid BETWEEN 9004 AND 9012")
+    assert fold_edits(shapes, points) == 1
+    check_tiles(shapes, points)
 
 
 @pytest.mark.slow

@@ -330,6 +330,15 @@ BEGIN
 END
 $$;
 
+-- Tell everyone that a layer is in another state, and in which tiles that can be seen (NULL: anywhere).
+CREATE FUNCTION geoserver.tell_state(layer_id text, tiles jsonb) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('geoserver_changes', jsonb_build_object('layer', id, 'version', version, 'tiles', tell_state.tiles,
+               'bounds', CASE WHEN west IS NOT NULL THEN jsonb_build_array(west, south, east, north) END)::text)
+       FROM geoserver.states WHERE id = layer_id;
+END
+$$;
+
 -- Ready tiles that touch the ranges, with a tile's buffer, are emptied, to be made anew.
 CREATE FUNCTION geoserver.drop_ready(layer_id text, tiles jsonb) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -408,12 +417,27 @@ DECLARE
     name text := replace(layer_id, '-', '_');
     one geoserver.layers;
     noted record;
+    packs boolean;
+    runs_out boolean;
 BEGIN
     SELECT * INTO one FROM geoserver.layers WHERE id = layer_id FOR UPDATE;
     -- Tiles that are being prepared are put into service with what is noted meanwhile; an interrupted load prepares none.
     IF NOT FOUND OR one.preparing IS NOT NULL
        AND NOT pg_try_advisory_xact_lock(hashtextextended('geoserver.load:' || layer_id, 0)) THEN
         RETURN 0;
+    END IF;
+    packs := one.preparing IS NULL AND (one.plan->>'block')::integer >= 0
+             AND to_regclass(format('layers.%I', name || '__delta')) IS NOT NULL
+             AND to_regclass(format('layers.%I', name || '__packed')) IS NOT NULL;
+    IF packs AND coalesce((one.plan->>'whole')::boolean, TRUE) THEN
+        EXECUTE format('SELECT (SELECT max(code) FROM geoserver.facets WHERE layer = $1)'
+                       ' + (SELECT count(DISTINCT value) FROM layers.%I WHERE n > 0) > 32767', name || '__delta')
+           INTO runs_out USING layer_id;
+        IF runs_out THEN  -- of codes: before a value is packed without one, everyone is told that packed points do not know all
+            UPDATE geoserver.layers SET plan = plan || '{"whole": false}' WHERE id = layer_id;
+            PERFORM geoserver.tell_state(layer_id, '[]');
+            RETURN 0;
+        END IF;
     END IF;
     WITH gone AS (DELETE FROM geoserver.edits
                    WHERE layer = layer_id AND (told IS NULL OR pg_visible_in_snapshot(xid, told)
@@ -435,8 +459,7 @@ BEGIN
     END IF;
     IF to_regclass(format('layers.%I', name || '__delta')) IS NULL THEN
         RETURN noted.notes;
-    ELSIF one.preparing IS NULL AND (one.plan->>'block')::integer >= 0
-          AND to_regclass(format('layers.%I', name || '__packed')) IS NOT NULL THEN
+    ELSIF packs THEN
         PERFORM geoserver.pack_edits(layer_id, one.plan);
     ELSE
         EXECUTE format('DELETE FROM layers.%I', name || '__delta');  -- there are no packed points that it is read with
@@ -470,9 +493,7 @@ BEGIN
     UPDATE geoserver.layers AS l SET plan = finish_preparing.plan, preparing = NULL,
            prepare_seconds = finish_preparing.seconds, seconds = l.seconds + finish_preparing.seconds
      WHERE l.id = layer_id AND l.preparing IS NOT NULL;
-    PERFORM pg_notify('geoserver_changes', jsonb_build_object('layer', id, 'version', version, 'bounds',
-        CASE WHEN west IS NOT NULL THEN jsonb_build_array(west, south, east, north) END)::text)
-       FROM geoserver.states WHERE id = layer_id;
+    PERFORM geoserver.tell_state(layer_id, NULL);
 END
 $$;
 
@@ -481,8 +502,7 @@ LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE geoserver.layers AS l SET preparing = share
      WHERE l.id = (SELECT id FROM geoserver.layers WHERE id = layer_id AND preparing IS NOT NULL FOR UPDATE SKIP LOCKED);
-    PERFORM pg_notify('geoserver_changes', jsonb_build_object('layer', id, 'version', version, 'bounds', NULL, 'tiles', '[]'::jsonb)::text)
-       FROM geoserver.states WHERE id = layer_id;
+    PERFORM geoserver.tell_state(layer_id, '[]');
 END
 $$;
 
