@@ -110,8 +110,7 @@ class Editing:
                 await asyncio.sleep(_LOOK)
         finally:
             removing.cancel()
-            with contextlib.suppress(asyncio.CancelledError, psycopg.Error, OSError):
-                await removing
+            await asyncio.gather(removing, return_exceptions=True)
             if folding is not None:  # nobody else may fold before it is done
                 with contextlib.suppress(psycopg.Error, OSError):
                     await asyncio.shield(folding)

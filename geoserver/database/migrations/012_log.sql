@@ -93,7 +93,7 @@ SELECT l.id, l.version + noted.notes AS version, l.rows + noted.added AS rows, g
 CREATE FUNCTION geoserver.note(layer_id text, added bigint, last_fid bigint, shapes geometry[]) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-    coarser CONSTANT integer := 2 * greatest(ceil(log(4, cardinality(shapes) / 16384.0)), 0);
+    coarser CONSTANT integer := CASE WHEN cardinality(shapes) > 16384 THEN 2 * ceil(log(4, cardinality(shapes) / 16384.0)) ELSE 0 END;
 BEGIN
     WITH places AS (
         SELECT min(x0) AS x0, min(y0) AS y0, max(x1) AS x1, max(y1) AS y1
