@@ -267,9 +267,9 @@ def test_a_live_layer_without_expires_keeps_its_rows_and_may_say_its_age(workspa
         ('expires = "-5 s"', "live.expires", "a length of time such as"),
         ('expires = ""', "live.expires", "a length of time such as"),
         ("expires = 900", "live.expires", "a text, in quotes"),
-        ('expires = "0 s"', "live.expires", "from 1 to"),
-        ('expires = "99999999 days"', "live.expires", "from 1 to"),
-        ('age = "2 days"', "live.age", "from 0 to 3600 seconds"),
+        ('expires = "0 s"', "live.expires", "from 1 s to 36,600 days; got '0 s'"),
+        ('expires = "99999999 days"', "live.expires", "from 1 s to 36,600 days"),
+        ('age = "2 days"', "live.age", "from 0 s to 3600 s"),
         ('expires = "1 h"', "live.field", "as this file has no `time`"),
         ('expires = "1 h"\nfield = "seen"', "live.field", "did you mean 'seen_at'"),
         ('expires = "1 h"\nfield = ""', "live.field", "a declared field"),
@@ -278,6 +278,11 @@ def test_a_live_layer_without_expires_keeps_its_rows_and_may_say_its_age(workspa
         ('expires = "1 h"\nfield = "secret"', "live.field", "a field that is not restricted"),
         ('field = "seen_at"', "live.field", "`expires` beside it"),
         ('expire = "1 h"', "live.expire", "no such key"),
+        (
+            'expires = "1 h"\nkey = "name"',
+            "live.key",
+            "'key' of the file itself stands above the first line in brackets",
+        ),
     ],
 )
 def test_a_mistake_in_live_is_told_with_what_was_expected(workspace: Path, live: str, key: str, expected: str) -> None:

@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveFile", "build_live", "parse_duration"]
 
+_DAY = 86_400.0  # seconds
 _AGE = 2.0  # seconds
 _OLDEST = 3_600.0  # seconds that `age` may be at most
-_LONGEST = 100 * 366 * 86_400.0  # and `expires`
+_LONGEST = 100 * 366 * _DAY  # and `expires`
 _UNITS = {
     1.0: ("s", "sec", "secs", "second", "seconds"),
     60.0: ("min", "mins", "minute", "minutes"),
     3_600.0: ("h", "hr", "hrs", "hour", "hours"),
-    86_400.0: ("d", "day", "days"),
+    _DAY: ("d", "day", "days"),
     604_800.0: ("w", "week", "weeks"),
 }
 _SECONDS = {name: seconds for seconds, names in _UNITS.items() for name in names}
@@ -45,7 +46,7 @@ class LiveFile(Part):
 def parse_duration(text: str) -> float | None:
     """Seconds of "15 min", "1 h 30 min" or "PT15M"; None for what is none. A month and a year are no fixed length."""
     if found := _ISO.fullmatch(text.strip()):
-        units = (604_800.0, 86_400.0, 3_600.0, 60.0, 1.0)
+        units = (604_800.0, _DAY, 3_600.0, 60.0, 1.0)
         return sum(float(number) * unit for number, unit in zip(found.groups(), units, strict=True) if number)
     said = text.strip().lower()
     if not said or _PART.sub("", said).strip(" ,"):
@@ -74,7 +75,8 @@ def _read(path: Path, key: str, text: str, least: float, most: float) -> float:
     if seconds is None:
         raise CatalogError(str(path), key, f"{_EXPECTED}; got {text!r}")
     if not least <= seconds <= most:
-        raise CatalogError(str(path), key, f"from {least:g} to {most:g} seconds; {text!r} are {seconds:g}")
+        longest = f"{most:g} s" if most < _DAY else f"{most / _DAY:,.0f} days"
+        raise CatalogError(str(path), key, f"from {least:g} s to {longest}; got {text!r}")
     return seconds
 
 

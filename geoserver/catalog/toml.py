@@ -87,8 +87,10 @@ def explain(
         case "missing":
             expected = "this key is required"
         case "extra_forbidden":
-            part = part_of([str(part) for part in first["loc"][:-1]])
-            hint = near(str(first["loc"][-1]), list(part.model_fields))
+            *places, name = (str(part) for part in first["loc"])
+            hint = near(name, list(part_of(places).model_fields))
+            if places and name in part_of([]).model_fields:  # TOML's trap: a table goes on until the next one begins
+                hint = f"; {name!r} of the file itself stands above the first line in brackets"
             expected = f"no such key; see {page} for those there are{hint}"
         case "value_error":
             expected = f"expected {first['ctx']['error']}; got {first['input']!r}"

@@ -15,6 +15,7 @@ from mapbox_vector_tile import decode
 
 from geoserver.app import create_app
 from geoserver.catalog import read_layer
+from geoserver.database.expiry import BATCH, remove_expired
 from geoserver.loading import LoadReport, load
 from geoserver.settings import Settings
 
@@ -191,6 +192,21 @@ def test_a_layer_waits_for_its_many_expired_rows_after_a_day_without_a_server(de
         assert (503, True) in seen
         depot.wait_for_rows(3)
         assert depot.get("/api/layers", fields="id").json()["layers"] == [{"id": "buses"}]
+
+
+def test_a_batch_reads_no_more_than_it_removes_though_the_database_does_not_know_yet_how_many_have_expired(
+    depot: Depot,
+) -> None:
+    depot.load(None, None, None)
+    depot.execute("ANALYZE layers.buses")
+    depot.execute("ALTER TABLE layers.buses SET (autovacuum_enabled = false)")
+    depot.insert(20_000, "now() - interval '1 day'")
+    read = "SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'buses'"
+    with psycopg.connect(depot.database_url) as connection:
+        assert remove_expired(connection, read_layer(depot.workspace / "layers" / "buses.toml")) == BATCH
+        ((rows,),) = connection.execute(read).fetchall()
+    assert rows < 2 * BATCH
+    assert depot.rows() == 15_003
 
 
 @pytest.mark.slow

@@ -175,7 +175,7 @@ def test_without_webgl_there_is_the_table(host: Host, output: Path) -> None:
 
 def test_what_is_not_public_is_named_in_plain_words(host: Host) -> None:
     page = host.open(host.frame("layers=secret"))
-    expect(inside(page).get_by_text("Not public, or no longer there: secret")).to_be_visible()
+    expect(inside(page).get_by_text("Not public, or not available now: secret")).to_be_visible()
 
 
 def test_a_widget_is_reached_and_left_by_keys(host: Host) -> None:

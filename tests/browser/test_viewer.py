@@ -418,7 +418,7 @@ def test_an_empty_catalogue_is_greeted_with_friendly_words(
 
 def test_a_layer_that_is_gone_is_named_and_the_rest_is_shown(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/?layers=trees,<b>unicorns</b>")
-    notice = viewer.page.get_by_text("No longer available: <b>unicorns</b>.")
+    notice = viewer.page.get_by_text("Not available now: <b>unicorns</b>.")
     expect(notice).to_be_visible()
     viewer.page.get_by_role("button", name="Close", exact=True).click()
     expect(notice).to_have_count(0)
@@ -461,7 +461,7 @@ def test_the_link_to_share_states_its_layers_and_what_is_selected(open_viewer: C
 def test_what_the_page_does_not_know_of_a_link_is_named_and_kept(open_viewer: Callable[..., Any]) -> None:
     viewer = open_viewer("/?layers=trees,unicorns&filter.unicorns=horns%3D1&colour=blue")
     notice = viewer.page.get_by_role("status").filter(has_text="colour")
-    expect(notice).to_contain_text("No longer available: unicorns.")
+    expect(notice).to_contain_text("Not available now: unicorns.")
     viewer.switch("Trees").uncheck()
     viewer.settle().page.get_by_role("button", name="Close", exact=True).click()
     expect(notice).to_have_count(0)
