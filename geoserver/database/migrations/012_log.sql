@@ -390,6 +390,34 @@ BEGIN
 END
 $$;
 
+-- Bounds of a layer of which something changed at the edge are those of its rows again, and not only ever wider. That is a
+-- note of its own, for everyone to be told.
+CREATE FUNCTION geoserver.fit_bounds(layer_id text, x0 integer, y0 integer, x1 integer, y1 integer) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    one geoserver.layers;
+    near record;
+    box geometry;
+BEGIN
+    SELECT * INTO one FROM geoserver.layers WHERE id = layer_id;
+    SELECT * INTO near FROM geoserver.widen(NULL, NULL, NULL, NULL, x0, y0, x1, y1);
+    IF one.west > one.east  -- it crosses the antimeridian
+       OR (near.west <= one.west OR near.south <= one.south OR near.east >= one.east OR near.north >= one.north) IS NOT TRUE THEN
+        RETURN;
+    END IF;
+    EXECUTE format('SELECT ST_SetSRID(ST_Extent(%I)::geometry, $1) FROM layers.%I',
+                   CASE one.srid WHEN 4326 THEN 'geom' ELSE 'geom_3857' END, replace(layer_id, '-', '_'))
+       INTO box USING CASE one.srid WHEN 4326 THEN 4326 ELSE 3857 END;
+    box := CASE one.srid WHEN 4326 THEN box ELSE ST_Transform(box, 4326) END;
+    IF ST_XMin(box) >= -180 AND ST_YMin(box) >= -90 AND ST_XMax(box) <= 180 AND ST_YMax(box) <= 90
+       AND (ST_XMin(box), ST_YMin(box), ST_XMax(box), ST_YMax(box)) <> (one.west, one.south, one.east, one.north) THEN
+        UPDATE geoserver.layers SET west = ST_XMin(box), south = ST_YMin(box), east = ST_XMax(box), north = ST_YMax(box)
+         WHERE id = layer_id;
+        INSERT INTO geoserver.edits (layer, added, tiles) VALUES (layer_id, 0, '[]');
+    END IF;
+END
+$$;
+
 -- Work a layer's notes in; gives how many. To be called in a transaction of its own, REPEATABLE READ, with the layer's table
 -- locked in ACCESS SHARE MODE before: notes, rows and packed points are those of one moment. Notes that nobody was told
 -- of yet, because the snapshot `told` does not see them, stay for the next time; points beside packed ones do not.
@@ -418,6 +446,7 @@ BEGIN
            (west, south, east, north) = (SELECT b.west, b.south, b.east, b.north FROM geoserver.widen(
                l.west, l.south, l.east, l.north, noted.x0, noted.y0, noted.x1, noted.y1) AS b WHERE l.rows + noted.added > 0)
      WHERE id = layer_id;
+    PERFORM geoserver.fit_bounds(layer_id, noted.x0, noted.y0, noted.x1, noted.y1);
     PERFORM geoserver.drop_ready(layer_id, geoserver.few_tiles(noted.tiles));
     IF to_regclass(format('layers.%I', name || '__delta')) IS NULL THEN
         RETURN noted.notes;
