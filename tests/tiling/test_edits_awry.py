@@ -218,3 +218,17 @@ def test_ids_that_are_given_by_hand_are_not_given_again_though_many_add_rows(
     with ThreadPoolExecutor(6) as pool:
         for one in [pool.submit(add, number) for number in range(6)]:
             one.result()
+
+
+def test_notes_that_a_dump_of_a_cluster_with_more_transactions_brought_are_told_once_and_folded(
+    shapes: Shapes, points: str, connection: psycopg.Connection, notices: Callable[[], list[dict[str, Any]]]
+) -> None:
+    connection.execute(ADDED.format(shapes.layers[points].table))
+    connection.execute("UPDATE geoserver.edits SET xid = '900000000000'")  # far ahead of this one
+    (told,) = connection.execute("SELECT geoserver.tell_edits(NULL)::text").fetchone() or (None,)
+    assert len(notices()) == 1
+    assert notices() == []
+    with folding(shapes) as own:
+        assert fold(own, points, subject_of(shapes, points), told) == 1
+    assert count_notes(connection, points) == 0
+    check_against_rebuild(shapes, connection, points)

@@ -306,11 +306,15 @@ $$;
 -- ---------------------------------------------------------------------------------------------------------------------
 -- What the worker does.
 
--- Tell everyone of the notes that were not to be seen in `known` (NULL: of all), and say what is to be seen now.
+-- Tell everyone of the notes that were not to be seen in `known` (NULL: of all), and say what is to be seen now. What a dump
+-- of another cluster brought may be numbered as if it were still to come, and would be told again and again.
 CREATE FUNCTION geoserver.tell_edits(known pg_snapshot) RETURNS pg_snapshot LANGUAGE plpgsql AS $$
 DECLARE
     seen pg_snapshot := pg_current_snapshot();
 BEGIN
+    IF known IS NULL THEN
+        UPDATE geoserver.edits SET xid = '3' WHERE xid >= pg_snapshot_xmax(seen);  -- long over
+    END IF;
     PERFORM pg_notify('geoserver_changes', jsonb_build_object('layer', s.id, 'version', s.version,
                'bounds', CASE WHEN s.west IS NOT NULL THEN jsonb_build_array(s.west, s.south, s.east, s.north) END,
                'steps', e.notes, 'tiles', geoserver.few_tiles(e.tiles))::text)
