@@ -258,6 +258,13 @@ BEGIN
             ' FOR EACH STATEMENT EXECUTE FUNCTION geoserver.note_emptied(%L)', place, layer_id);
         EXECUTE (SELECT format('ALTER TABLE %s ', place) || string_agg('ENABLE ALWAYS TRIGGER ' || name, ', ')  -- what a replication role writes counts, too
                    FROM unnest(ARRAY['note_insert', 'note_delete', 'note_update', 'note_emptied']) AS name);
+        -- As loads have it, whose rows are not read again for it: what no tile, JSON or browser can say is refused.
+        EXECUTE format('ALTER TABLE %1$s DROP CONSTRAINT IF EXISTS %2$I, DROP CONSTRAINT IF EXISTS %3$I,'
+            ' ADD CONSTRAINT %2$I CHECK (NOT ST_IsEmpty(geom)'
+            ' AND abs(ST_XMin(geom)) < ''Infinity'' AND abs(ST_XMax(geom)) < ''Infinity'''
+            ' AND abs(ST_YMin(geom)) < ''Infinity'' AND abs(ST_YMax(geom)) < ''Infinity'') NOT VALID,'
+            ' ADD CONSTRAINT %3$I CHECK (fid BETWEEN 1 AND (1::bigint << 53) - 1) NOT VALID',
+            place, 'geom has finite coordinates', 'fid is a whole number from 1 to 2^53 - 1');
         IF sequence IS NOT NULL THEN  -- named so as to come before `key_insert`, which may need the id
             EXECUTE format('CREATE TRIGGER fid_insert BEFORE INSERT ON %s FOR EACH ROW WHEN (NEW.fid IS NULL)'
                 ' EXECUTE FUNCTION geoserver.give_id()', place);
