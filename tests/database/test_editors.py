@@ -336,3 +336,21 @@ def test_an_id_that_tiles_or_browsers_cannot_say_is_refused_and_the_next_one_is_
     editing.edit(f"INSERT INTO layers.plants (fid, geom) VALUES ({(1 << 53) - 1000}, {POINT})")
     editing.edit(f"INSERT INTO layers.plants (geom) VALUES ({POINT})")
     assert ids(editing)[-1] == (1 << 53) - 999
+
+
+def test_a_key_that_a_field_has_under_another_name_is_that_fields_text(editing: Editing) -> None:
+    file = editing.workspace / "layers/walls.toml"
+    file.write_text(WALLS + 'fields.number = { type = "text", column = "code" }\n', encoding="utf-8")
+    editing.load("walls")
+    editing.edit(
+        "INSERT INTO layers.walls (number, geom) SELECT 'W2', geom FROM layers.walls",
+        "INSERT INTO layers.walls (name, geom) SELECT 'of none', geom FROM layers.walls LIMIT 1",
+        "UPDATE layers.walls SET number = 'W3' WHERE number = 'W2'",
+    )
+    assert editing.ask("SELECT number, source_key FROM layers.walls ORDER BY fid") == [
+        ("W1", "W1"),
+        ("W3", "W3"),
+        (None, "fid:3"),
+    ]
+    with pytest.raises(psycopg.errors.UniqueViolation, match="walls__key"):
+        editing.edit("INSERT INTO layers.walls (number, geom) SELECT 'W1', geom FROM layers.walls LIMIT 1")
