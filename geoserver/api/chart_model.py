@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from babel import Locale
 from babel.dates import format_date, format_skeleton, get_day_names, get_month_names
-from babel.numbers import format_decimal
+from babel.numbers import format_decimal, format_scientific
 
 from geoserver.api.chart_svg import Drawing, Place, Series
 from geoserver.catalog.languages import page_words, read_messages
@@ -36,6 +36,7 @@ _PAINTS = (
 )
 _REST = ("#9aa1a6", "#7c858c")
 _PAPER = re.compile(r"#(?:f[0-9a-f]){3}", re.IGNORECASE)
+_LONG = 1e15  # from here on a number is written with its power of ten
 _STEPS = {"month": "yMMM", "quarter": "yQQQ", "year": "y", "decade": "y", "century": "y", "millennium": "y"}
 
 
@@ -98,6 +99,8 @@ def _total(row: Sequence[float | None]) -> float:
 
 
 def _write(value: float, locale: Locale) -> str:
+    if abs(value) >= _LONG:
+        return str(format_scientific(value, locale=locale))
     return str(format_decimal(float(f"{value:.4g}") if value % 1 else value, locale=locale))
 
 

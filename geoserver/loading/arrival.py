@@ -13,7 +13,7 @@ from psycopg.types.json import Json
 from geoserver import tiling
 from geoserver.database.expiry import expires, remove_expired_from
 from geoserver.database.status import CHANNEL, write_declaration
-from geoserver.loading.features import FeatureLoader, find_layer_place
+from geoserver.loading.features import FeatureLoader, find_layer_place, key_column
 from geoserver.loading.fingerprint import build_request
 from geoserver.loading.history import Done, write_load
 from geoserver.loading.keys import FidGiver
@@ -195,7 +195,8 @@ class Arrival:
         place = f'layers."{self.table}"'
         connections[0].execute("SELECT geoserver.follow_edits(%s::regclass, %s)", [place, self.layer.id])
         if self.layer.key:
-            field = self.layer.key if self.layer.key in self.layer.fields else None
+            fields = (each for each in self.layer.fields.values() if not each.latest)
+            field = next((each.name for each in fields if each.source_column == key_column(self.layer)), None)
             connections[0].execute("SELECT geoserver.keep_keys(%s::regclass, %s)", [place, field])
 
     def look_ahead(self, connection: psycopg.Connection) -> None:

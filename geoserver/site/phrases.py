@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time
 from babel.lists import format_list
-from babel.numbers import format_decimal, format_percent
+from babel.numbers import format_decimal, format_percent, format_scientific
 from babel.units import format_unit
 
 from geoserver.catalog.languages import ENGLISH, read_messages, read_phrases, read_words
@@ -28,6 +28,7 @@ _PLAIN = "en_GB"  # day, month, year: for readers of English anywhere
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _LENGTHS = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}  # in seconds
 _KEPT = 4_096  # numbers and dates of a language
+_LONG = 1e15  # from here on a number is written with its power of ten
 
 
 class Phrases:
@@ -143,6 +144,8 @@ class Phrases:
         return str(self._locale.plural_form(number)) == "one"
 
     def _format_number(self, value: float) -> str:
+        if abs(value) >= _LONG:
+            return str(format_scientific(value, locale=self._locale))
         exact = isinstance(value, int) or value.is_integer()
         shown = value if exact else float(f"{value:.6g}")
         return str(format_decimal(shown, None if exact else "#,##0.######", locale=self._locale))

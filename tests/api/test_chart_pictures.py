@@ -14,7 +14,10 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
+from geoserver.api.chart_model import build_drawing
 from geoserver.api.chart_svg import Drawing, Place, Series, draw_chart
+from geoserver.catalog import read_layer
+from geoserver.site.phrases import find_phrases
 
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
@@ -193,3 +196,16 @@ def test_averages_of_several_values_are_none_of_all_of_them_together(client: Tes
     assert "Other" not in texts(svg)
     counted = client.get("/static/chart/trees/900x400.svg?chart=planted:decade,species").content
     assert "Other" in texts(counted)
+
+
+@pytest.mark.parametrize(("language", "written"), [("en", "2.5E24"), ("de", "2,5E24")])
+def test_a_number_with_very_many_digits_is_written_with_its_power_of_ten(language: str, written: str) -> None:
+    assert find_phrases(language).number(2.5e24) == written
+    counted = {
+        "measure": {"of": "count"},
+        "groups": [{"kind": "number", "field": "height", "title": "Height", "unit": "", "edges": [-2.5e24, 0, 2.5e24]}],
+        "cells": [[0, 3], [1, 4]],
+    }
+    layer = read_layer(WEB.parent / "layers/trees.toml")
+    drawing = build_drawing(counted, layer, [], ((600, 400), "light"), (language,))
+    assert f"-{written}" in texts(draw_chart(drawing))

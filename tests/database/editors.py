@@ -88,10 +88,11 @@ class Editing:
         load(read_layer(self.workspace / "layers" / f"{layer}.toml"), self.url, force=True)
 
     def fold(self) -> None:
-        """Work in what is noted, as the worker does."""
+        """Work in what is noted, and then that bounds are others, as the worker does."""
         with connect(self.url) as connection:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            fold(connection, "plants", None)
+            while fold(connection, "plants", None):
+                connection.commit()
 
 
 def write_layers(folder: Path) -> Path:

@@ -319,3 +319,51 @@ def test_answers_follow_within_moments(editing: Editing) -> None:
         assert client.get("/ogc/collections/plants/items?note=by%20hand").json()["numberMatched"] == 2
         editing.edit("TRUNCATE layers.plants", search_path="")
         wait_for(0)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    ["'SRID=4326;POINT EMPTY'", *(f"ST_Point({x}, 45.2, 4326)" for x in ("'NaN'", "'Infinity'"))],
+)
+def test_a_shape_that_is_nowhere_is_refused(editing: Editing, shape: str) -> None:
+    before = editing.state()
+    for statement in (
+        f"INSERT INTO layers.plants (name, geom) VALUES ('kind 1', {shape})",
+        f"UPDATE layers.plants SET geom = {shape} WHERE fid = 3",
+    ):
+        with pytest.raises(psycopg.errors.CheckViolation, match="geom has finite coordinates"):
+            editing.edit(statement)
+    assert editing.state() == before
+
+
+@pytest.mark.parametrize("fid", [-7, 0, 1 << 53, (1 << 63) - 1])
+def test_an_id_that_tiles_or_browsers_cannot_say_is_refused_and_the_next_one_is_not_behind_it(
+    editing: Editing, fid: int
+) -> None:
+    for statement in (
+        f"INSERT INTO layers.plants (fid, geom) VALUES ({fid}, {POINT})",
+        f"UPDATE layers.plants SET fid = {fid} WHERE fid = 3",
+    ):
+        with pytest.raises(psycopg.errors.CheckViolation, match="fid is a whole number"):
+            editing.edit(statement)
+    editing.edit(f"INSERT INTO layers.plants (fid, geom) VALUES ({(1 << 53) - 1000}, {POINT})")
+    editing.edit(f"INSERT INTO layers.plants (geom) VALUES ({POINT})")
+    assert ids(editing)[-1] == (1 << 53) - 999
+
+
+def test_a_key_that_a_field_has_under_another_name_is_that_fields_text(editing: Editing) -> None:
+    file = editing.workspace / "layers/walls.toml"
+    file.write_text(WALLS + 'fields.number = { type = "text", column = "code" }\n', encoding="utf-8")
+    editing.load("walls")
+    editing.edit(
+        "INSERT INTO layers.walls (number, geom) SELECT 'W2', geom FROM layers.walls",
+        "INSERT INTO layers.walls (name, geom) SELECT 'of none', geom FROM layers.walls LIMIT 1",
+        "UPDATE layers.walls SET number = 'W3' WHERE number = 'W2'",
+    )
+    assert editing.ask("SELECT number, source_key FROM layers.walls ORDER BY fid") == [
+        ("W1", "W1"),
+        ("W3", "W3"),
+        (None, "fid:3"),
+    ]
+    with pytest.raises(psycopg.errors.UniqueViolation, match="walls__key"):
+        editing.edit("INSERT INTO layers.walls (number, geom) SELECT 'W1', geom FROM layers.walls LIMIT 1")

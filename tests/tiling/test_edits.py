@@ -78,6 +78,12 @@ def fold_edits(shapes: Shapes, layer_id: str) -> int:
         return fold(own, layer_id, subject)
 
 
+def count_notes(connection: psycopg.Connection, layer_id: str) -> int:
+    row = connection.execute("SELECT count(*) FROM geoserver.edits WHERE layer = %s", [layer_id]).fetchone()
+    assert row
+    return int(row[0])
+
+
 def packed(connection: psycopg.Connection, layer_id: str, table: str, inner: int) -> set[Any]:
     """Every packed point: its cell, whatever block it is in, its time, and the value that its code stands for."""
     rows = connection.execute(
@@ -117,8 +123,9 @@ def check_against_rebuild(shapes: Shapes, connection: psycopg.Connection, layer_
     check_tiles(shapes, layer_id)
     fold_edits(shapes, layer_id)
     version, rows = shapes.statuses[layer_id].version, shapes.statuses[layer_id].rows
+    refitted = count_notes(connection, layer_id)  # bounds that became smaller
     shapes.refresh()
-    assert (shapes.statuses[layer_id].version, shapes.statuses[layer_id].rows) == (version, rows)
+    assert (shapes.statuses[layer_id].version, shapes.statuses[layer_id].rows) == (version + refitted, rows)
     check_tiles(shapes, layer_id)
     layer, status = shapes.layers[layer_id], shapes.statuses[layer_id]
     before = packed(connection, layer_id, f"{layer.table}__packed", status.plan.level - status.plan.block)
@@ -408,3 +415,37 @@ def test_the_bounds_of_a_layer_grow_with_its_rows(shapes: Shapes, points: str, c
     assert (bounds.east, bounds.north) == pytest.approx((10, 50), abs=1e-3)
     tile = mercantile.tile(10, 50, 15)
     assert shapes.decode(points, Tile(tile.z, tile.x, tile.y)).keys() == {7000}
+
+
+def test_the_bounds_of_a_layer_are_those_of_its_rows_again_once_a_row_in_the_wrong_place_is_gone(
+    shapes: Shapes, points: str, connection: psycopg.Connection, notices: Callable[[], list[dict[str, Any]]]
+) -> None:
+    table = shapes.layers[points].table
+    exact = connection.execute(
+        "SELECT ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e)"
+        f" FROM (SELECT ST_Extent(geom) AS e FROM layers.{table}) AS t"
+    ).fetchone()
+    connection.execute(INSERT.format(table=table), [7000, shapely.Point(45.2, -28.6).wkb, Json({})])  # axes swapped
+    fold_edits(shapes, points)
+    connection.execute(f"DELETE FROM layers.{table} WHERE fid = 7000")
+    notices()
+    fold_edits(shapes, points)
+    (told,) = notices()
+    assert (told["bounds"], told["tiles"], told["steps"]) == (pytest.approx(list(exact or ()), abs=1e-12), [], 1)
+    shapes.refresh()
+    assert shapes.statuses[points].bounds == Bounds(*exact or ())
+    assert shapes.statuses[points].version == told["version"]
+    assert (fold_edits(shapes, points), count_notes(connection, points)) == (1, 0)
+    check_against_rebuild(shapes, connection, points)
+
+
+def test_an_edit_within_the_bounds_leaves_them_and_asks_no_row_for_them(
+    shapes: Shapes, points: str, connection: psycopg.Connection
+) -> None:
+    before = shapes.statuses[points]
+    table = shapes.layers[points].table
+    inside = shapely.Point(WEST + SIDE / 2, SOUTH + SIDE / 2).wkb
+    connection.execute(INSERT.format(table=table), [7000, inside, Json({})])
+    fold_edits(shapes, points)
+    shapes.refresh()
+    assert (shapes.statuses[points].bounds, shapes.statuses[points].version) == (before.bounds, before.version + 1)

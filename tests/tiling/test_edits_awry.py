@@ -13,7 +13,18 @@ import pytest
 import shapely
 from known_shapes import Shapes
 from random_rows import SOUTH, WEST
-from test_edits import ADDED, EMPTY, MORE, check_against_rebuild, check_tiles, connection, fold_edits, notices, points
+from test_edits import (
+    ADDED,
+    EMPTY,
+    MORE,
+    check_against_rebuild,
+    check_tiles,
+    connection,
+    count_notes,
+    fold_edits,
+    notices,
+    points,
+)
 from test_rows_first import undo
 
 from geoserver import editing
@@ -41,12 +52,6 @@ def folding(shapes: Shapes) -> Any:
     with psycopg.connect(shapes.url, options="-c timezone=UTC", autocommit=True) as own:
         own.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         yield own
-
-
-def count_notes(connection: psycopg.Connection, layer_id: str) -> int:
-    row = connection.execute("SELECT count(*) FROM geoserver.edits WHERE layer = %s", [layer_id]).fetchone()
-    assert row
-    return int(row[0])
 
 
 def test_an_edit_of_which_nobody_was_told_yet_is_told_though_it_is_folded(

@@ -264,6 +264,13 @@ BEGIN
             ' FOR EACH STATEMENT EXECUTE FUNCTION geoserver.note_emptied(%L)', place, layer_id);
         EXECUTE (SELECT format('ALTER TABLE %s ', place) || string_agg('ENABLE ALWAYS TRIGGER ' || name, ', ')  -- what a replication role writes counts, too
                    FROM unnest(ARRAY['note_insert', 'note_delete', 'note_update', 'note_emptied']) AS name);
+        -- As loads have it, whose rows are not read again for it: what no tile, JSON or browser can say is refused.
+        EXECUTE format('ALTER TABLE %1$s DROP CONSTRAINT IF EXISTS %2$I, DROP CONSTRAINT IF EXISTS %3$I,'
+            ' ADD CONSTRAINT %2$I CHECK (NOT ST_IsEmpty(geom)'
+            ' AND abs(ST_XMin(geom)) < ''Infinity'' AND abs(ST_XMax(geom)) < ''Infinity'''
+            ' AND abs(ST_YMin(geom)) < ''Infinity'' AND abs(ST_YMax(geom)) < ''Infinity'') NOT VALID,'
+            ' ADD CONSTRAINT %3$I CHECK (fid BETWEEN 1 AND (1::bigint << 53) - 1) NOT VALID',
+            place, 'geom has finite coordinates', 'fid is a whole number from 1 to 2^53 - 1');
         IF sequence IS NOT NULL THEN  -- named so as to come before `key_insert`, which may need the id
             EXECUTE format('CREATE TRIGGER fid_insert BEFORE INSERT ON %s FOR EACH ROW WHEN (NEW.fid IS NULL)'
                 ' EXECUTE FUNCTION geoserver.give_id()', place);
@@ -318,6 +325,9 @@ CREATE FUNCTION geoserver.tell_edits(known pg_snapshot) RETURNS pg_snapshot LANG
 DECLARE
     seen pg_snapshot := pg_current_snapshot();
 BEGIN
+    IF known IS NULL THEN
+        UPDATE geoserver.edits SET xid = '3' WHERE xid >= pg_snapshot_xmax(seen);  -- long over
+    END IF;
     PERFORM pg_notify('geoserver_changes', jsonb_build_object('layer', s.id, 'version', s.version,
                'bounds', CASE WHEN s.west IS NOT NULL THEN jsonb_build_array(s.west, s.south, s.east, s.north) END,
                'steps', e.notes, 'tiles', geoserver.few_tiles(e.tiles))::text)
@@ -406,6 +416,34 @@ BEGIN
 END
 $$;
 
+-- Bounds of a layer of which something changed at the edge are those of its rows again, and not only ever wider. That is a
+-- note of its own, for everyone to be told.
+CREATE FUNCTION geoserver.fit_bounds(layer_id text, x0 integer, y0 integer, x1 integer, y1 integer) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    one geoserver.layers;
+    near record;
+    box geometry;
+BEGIN
+    SELECT * INTO one FROM geoserver.layers WHERE id = layer_id;
+    SELECT * INTO near FROM geoserver.widen(NULL, NULL, NULL, NULL, x0, y0, x1, y1);
+    IF one.west > one.east  -- it crosses the antimeridian
+       OR (near.west <= one.west OR near.south <= one.south OR near.east >= one.east OR near.north >= one.north) IS NOT TRUE THEN
+        RETURN;
+    END IF;
+    EXECUTE format('SELECT ST_SetSRID(ST_Extent(%I)::geometry, $1) FROM layers.%I',
+                   CASE one.srid WHEN 4326 THEN 'geom' ELSE 'geom_3857' END, replace(layer_id, '-', '_'))
+       INTO box USING CASE one.srid WHEN 4326 THEN 4326 ELSE 3857 END;
+    box := CASE one.srid WHEN 4326 THEN box ELSE ST_Transform(box, 4326) END;
+    IF ST_XMin(box) >= -180 AND ST_YMin(box) >= -90 AND ST_XMax(box) <= 180 AND ST_YMax(box) <= 90
+       AND (ST_XMin(box), ST_YMin(box), ST_XMax(box), ST_YMax(box)) <> (one.west, one.south, one.east, one.north) THEN
+        UPDATE geoserver.layers SET west = ST_XMin(box), south = ST_YMin(box), east = ST_XMax(box), north = ST_YMax(box)
+         WHERE id = layer_id;
+        INSERT INTO geoserver.edits (layer, added, tiles) VALUES (layer_id, 0, '[]');
+    END IF;
+END
+$$;
+
 -- Work a layer's notes in; gives how many. To be called in a transaction of its own, REPEATABLE READ, with the layer's table
 -- locked in ACCESS SHARE MODE before: notes, rows and packed points are those of one moment. Notes that nobody was told
 -- of yet, because the snapshot `told` does not see them, stay for the next time; points beside packed ones do not. Unless
@@ -453,6 +491,7 @@ BEGIN
            (west, south, east, north) = (SELECT b.west, b.south, b.east, b.north FROM geoserver.widen(
                l.west, l.south, l.east, l.north, noted.x0, noted.y0, noted.x1, noted.y1) AS b WHERE l.rows + noted.added > 0)
      WHERE id = layer_id;
+    PERFORM geoserver.fit_bounds(layer_id, noted.x0, noted.y0, noted.x1, noted.y1);
     PERFORM geoserver.drop_ready(layer_id, geoserver.few_tiles(noted.tiles));
     IF NOT patching AND to_regclass(format('layers.%I', name || '__bins')) IS NOT NULL THEN
         EXECUTE format('UPDATE layers.%I SET counted = NULL WHERE counted IS NOT NULL', name || '__bins');
