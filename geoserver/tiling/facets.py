@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from geoserver.filtering import Where
     from geoserver.model import Layer
 
-__all__ = ["Facet", "find_facet", "write_codes"]
+__all__ = ["Facet", "find_facet", "write_codes", "write_missing_codes"]
 
 _MOST_CODES = 500  # values that packed points tell apart
 _NAME = 63  # bytes of a column's name
@@ -71,3 +71,21 @@ def write_codes(connection: psycopg.Connection, layer: Layer, facet: Facet) -> N
             "INSERT INTO geoserver.facets (layer, code, value) VALUES (%s, %s, %s)",
             [(layer.id, code, value) for code, value in codes],
         )
+
+
+def write_missing_codes(connection: psycopg.Connection, layer: Layer, table: str, field: str) -> None:
+    """Give numbers to values that came after `write_codes`: points that are packed without one are not found by value."""
+    connection.execute(
+        SQL(
+            "INSERT INTO geoserver.facets (layer, code, value)"
+            " SELECT {layer}, greatest((SELECT max(code) FROM geoserver.facets WHERE layer = {layer}), {last})"
+            " + row_number() OVER (ORDER BY value), value"
+            " FROM (SELECT DISTINCT {field}::text AS value FROM {table} WHERE {field} IS NOT NULL"
+            " EXCEPT SELECT value FROM geoserver.facets WHERE layer = {layer}) AS missing"
+        ).format(
+            layer=Literal(layer.id),
+            last=Literal(MOST_VALUES - 1),
+            field=Identifier(field),
+            table=Identifier("layers", table),
+        )
+    )

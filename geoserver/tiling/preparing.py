@@ -25,7 +25,7 @@ from geoserver.tiling.compose import recipe_digest
 from geoserver.tiling.counted import encode_fitting, fit
 from geoserver.tiling.counting import UncountableError, count_tiles
 from geoserver.tiling.density import EVERYTHING, Density, count_densest, read_density, tile_at
-from geoserver.tiling.facets import find_facet, write_codes
+from geoserver.tiling.facets import find_facet, write_codes, write_missing_codes
 from geoserver.tiling.packing import build_pack_index, build_packing
 from geoserver.tiling.plans import MOST_DRAWN, ROOM
 from geoserver.tiling.reading import can_hold
@@ -256,6 +256,8 @@ class _Work:
         if self.helper:  # rows and notes are those of one moment
             self.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             self.connection.execute("SET LOCAL work_mem = '128MB'")
+            if self.plan.facet and self.plan.whole:
+                write_missing_codes(self.connection, self.layer, self.table, self.plan.facet)
         self.connection.execute(SQL("DELETE FROM {}").format(delta))
         self.connection.execute(packing.fill)
         self.connection.execute(build_pack_index(self.counted.packed))

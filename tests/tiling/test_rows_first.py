@@ -127,6 +127,29 @@ def test_what_is_edited_while_tiles_are_prepared_is_neither_lost_nor_counted_twi
         check_against_rebuild(shapes, connection, layer)
 
 
+def test_a_value_that_comes_after_values_have_codes_has_one_when_points_are_packed(
+    shapes: Shapes, unprepared: Callable[[str], str], connection: psycopg.Connection
+) -> None:
+    layer = unprepared("points")
+    table = shapes.layers[layer].table
+
+    def progress(share: float) -> None:
+        if share == 0.1:  # values have just been given codes
+            connection.execute(f"UPDATE layers.{table} SET name = 'cypress' WHERE fid % 10 = 0")
+
+    prepare(shapes, layer, progress)
+    check_against_rebuild(shapes, connection, layer)
+    for statement in (
+        "UPDATE layers.{} SET name = 'cypress' WHERE fid % 10 = 1",
+        "DELETE FROM layers.{} WHERE name = 'cypress' AND fid % 20 < 10",
+    ):
+        connection.execute(statement.format(table))
+        shapes.refresh()
+        named = connection.execute(f"SELECT count(*) FROM layers.{table} WHERE name = 'cypress'").fetchone()
+        assert named == (shapes.runner.run(count_tiles(shapes, layer, "name = 'cypress'", 5)),)
+        check_against_rebuild(shapes, connection, layer)
+
+
 def test_a_table_emptied_while_tiles_are_prepared_holds_what_came_after(
     shapes: Shapes, unprepared: Callable[[str], str], connection: psycopg.Connection
 ) -> None:
