@@ -74,7 +74,7 @@ def write_codes(connection: psycopg.Connection, layer: Layer, facet: Facet) -> N
 
 
 def write_missing_codes(connection: psycopg.Connection, layer: Layer, table: str, field: str) -> None:
-    """Give numbers to values that came after `write_codes`: points that are packed without one are not found by value."""
+    """Give numbers to values that came after `write_codes`: points packed without one are not found by value."""
     connection.execute(
         SQL(
             "INSERT INTO geoserver.facets (layer, code, value)"
