@@ -219,7 +219,7 @@ DECLARE
         anchor, packing->>'level',
         coalesce(quote_ident(nullif(packing->>'facet', '')) || '::text', 'NULL::text'),
         coalesce(quote_ident(nullif(packing->>'time', '')), 'NULL::timestamptz'));
-    past text := CASE WHEN sequence IS NULL THEN '' ELSE ' PERFORM geoserver.go_past(TG_RELID, max(fid)) FROM new_rows;' END;
+    past text := CASE WHEN sequence IS NULL THEN '' ELSE ' PERFORM geoserver.go_past(TG_RELID, max(fid)) FROM %s HAVING count(*) > 0;' END;
     delta text := CASE WHEN packing IS NULL THEN '' ELSE
         format('INSERT INTO layers.%I (n, x, y, value, t) ', replace(layer_id, '-', '_') || '__delta') END;
     placed text := ' FROM %s WHERE NOT ST_IsEmpty(geom_3857)';
@@ -234,7 +234,7 @@ BEGIN
                   ' FROM new_rows HAVING count(*) > 0;', layer_id)
         || format(' PERFORM geoserver.note_arrivals(%L, array_agg(fid))'
                   ' FROM (SELECT fid FROM new_rows ORDER BY fid DESC LIMIT 1000) AS newest HAVING count(*) > 0;', layer_id)
-        || past
+        || format(past, 'new_rows')
         || CASE WHEN delta = '' THEN '' ELSE delta || 'SELECT 1, ' || points || format(placed, 'new_rows') || ';' END
         || ' ELSIF TG_OP = ''DELETE'' THEN'
         || format(' PERFORM geoserver.note(%L, -count(*), NULL, array_agg(ST_Envelope(geom_3857)))'
@@ -245,7 +245,7 @@ BEGIN
                   'SELECT coalesce(n.fid, o.fid) AS fid, unnest(ARRAY[o.geom_3857, n.geom_3857]) AS geom_3857'
                   ' FROM old_rows AS o FULL JOIN new_rows AS n USING (fid)'
                   ' WHERE o.geom IS NULL OR n.geom IS NULL OR o *<> n) AS changed HAVING count(*) > 0;', layer_id)
-        || past
+        || format(past, '(SELECT fid FROM new_rows EXCEPT SELECT fid FROM old_rows) AS given')
         || CASE WHEN delta = '' THEN '' ELSE delta || 'SELECT sum(n), x, y, value, t FROM ('
                || 'SELECT -1 AS n, ' || points || format(placed, 'old_rows')
                || ' UNION ALL SELECT 1, ' || points || format(placed, 'new_rows')
