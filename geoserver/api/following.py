@@ -132,7 +132,7 @@ class Following:
         places = self._noticed.setdefault(notice.layer, {})
         places[notice.version] = notice
         if len(places) > _REMEMBERED:
-            del places[min(places)]
+            del places[next(iter(places))]  # the first that came: one of a version that is never reached goes, too
 
     def _tell(self) -> None:
         """What is known has been read: owe every stream what is another than it was told."""

@@ -34,15 +34,8 @@ def parse_notice(payload: str) -> Notice | None:
         document: Any = json.loads(payload)
         layer, version, bounds = document["layer"], int(document["version"]), document.get("bounds")
         box, steps = Bounds(*(float(edge) for edge in bounds)) if bounds else None, int(document.get("steps", 1))
-    except (
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-        RecursionError,
-        OverflowError,
-    ):  # anybody may tell anything
-        return None
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+        return None  # anybody who may connect may send one
     if not isinstance(layer, str):
         return None
     return Notice(layer, version, box, _parse_tiles(document.get("tiles")), steps)

@@ -102,6 +102,19 @@ def test_a_change_is_told_with_its_version_and_place(served: World) -> None:
         assert loaded.id != change.id
 
 
+def test_a_change_is_told_with_its_place_after_notices_of_versions_that_never_come(served: World) -> None:
+    with listen(served.url, "/api/layers/stops/changes") as listener:
+        listener.next()
+        served.execute(
+            'SELECT pg_notify(\'geoserver_changes\', format(\'{"layer": "stops", "version": %s}\', 1000000 + n))'
+            " FROM generate_series(1, 200) AS n"
+        )
+        served.execute(MOVE, [5])
+        while (change := listener.next()).id != httpx.get(f"{served.url}/api/layers/stops").json()["version"]:
+            pass
+        assert change.data["bounds"] is not None
+
+
 def test_whoever_comes_back_is_told_at_once_what_they_missed(served: World) -> None:
     with listen(served.url, "/api/changes?layers=stops,shops") as listener:
         known = listener.next().id
@@ -141,7 +154,7 @@ def test_changes_in_a_row_become_few_events(served: World) -> None:
         for number in range(1, 31):
             served.execute(MOVE, [number])
         told = [listener.next()]
-        last = served.execute("SELECT version FROM geoserver.layers WHERE id = 'stops'")[0][0]
+        last = served.execute("SELECT version FROM geoserver.states WHERE id = 'stops'")[0][0]
         while not told[-1].id.endswith(f"-{last}"):
             told.append(listener.next())
         assert len(told) < 10

@@ -15,6 +15,7 @@ from counted_tiles import PLACES, Reply, World, wait_for
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
+from geoserver.database.notices import parse_notice
 from geoserver.encodings import decompress
 from geoserver.tiling.ranges import TileRange, touches
 
@@ -262,8 +263,22 @@ def test_a_render_that_a_change_overtakes_is_not_kept_as_new(served: World) -> N
     assert served.made() == 2, "what was asked for after the change stays"
 
 
-@pytest.mark.parametrize("payload", ["", "{", "[]", '{"layer": 5, "version": 1}', '{"layer": "stops"}', "null"])
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "",
+        "{",
+        "[]",
+        '{"layer": 5, "version": 1}',
+        '{"layer": "stops"}',
+        "null",
+        '{"layer": "stops", "version": Infinity}',
+        f'{{"layer": "stops", "version": 1, "bounds": [1{"0" * 400}, 0, 0, 0]}}',
+        "[" * 7_000,
+    ],
+)
 def test_a_notice_that_cannot_be_read_breaks_nothing(served: World, payload: str) -> None:
+    assert parse_notice(payload) is None
     served.ask(ADDRESS)
     served.execute("SELECT pg_notify('geoserver_changes', %s)", [payload])
     served.wait_for_invalidation(lambda: served.notify([[0, 0, 0, 0, 0]]))
