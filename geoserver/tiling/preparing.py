@@ -256,6 +256,9 @@ class _Work:
         if self.helper:  # rows and notes are those of one moment
             self.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             self.connection.execute("SET LOCAL work_mem = '128MB'")
+            # Who empties the table does so before that moment, or waits.
+            table = Identifier("layers", self.table)
+            self.connection.execute(SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(table))
             if self.plan.facet and self.plan.whole:
                 write_missing_codes(self.connection, self.layer, self.table, self.plan.facet)
         self.connection.execute(SQL("DELETE FROM {}").format(delta))
