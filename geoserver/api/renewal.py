@@ -40,9 +40,6 @@ class Renewal:
         self._waiting: dict[Key, Entry] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def __len__(self) -> int:
-        return len(self._waiting)
-
     def add(self, entries: Iterable[Entry]) -> None:
         """Make these anew, in this order, each unless it is made or nobody may be given it any more by then."""
         self._waiting.update((entry.key, entry) for entry in entries)

@@ -60,6 +60,7 @@ export interface Scene {
   tiles: Record<string, TileJson>;
   /** By layer, those included of which only features are named in filters. */
   versions: Record<string, string>;
+  /** By layer: for how many milliseconds its tiles may be of the data before. */
   behind: Record<string, number>;
   /** Layers that could not be had; the rest is drawn without them. */
   failed: string[];
