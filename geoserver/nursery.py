@@ -14,9 +14,11 @@ An order begins with a line of modules to have at hand. The first of them does t
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import gc
 import importlib
+import json
 import os
 import pickle
 import select
@@ -41,6 +43,7 @@ TOLD = "told"  # file in which a worker leaves words for the parent
 _FDS = 2
 _MOST_TOLD = 1 << 16
 _PREFIX = "geoserver-work-"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _LEFT = 3600  # seconds after which a folder that nobody holds is nobody's
 
 
@@ -139,8 +142,13 @@ class _Nursery:
         with socket.socket(fileno=fds[1]) as parent:
             try:
                 self._start(order, fds[0], parent)
-            except Exception:  # of this order; nothing is told of it, and others are at work
-                traceback.print_exc()
+            except Exception as error:  # of this order; others are at work
+                if getattr(error, "errno", 0) in _FULL:
+                    words = json.dumps({"full": tempfile.gettempdir()}).encode()
+                    with contextlib.suppress(OSError):
+                        parent.sendall(struct.pack("<i", 1) + words)
+                else:
+                    traceback.print_exc()  # nothing is told of it
             finally:
                 os.close(fds[0])
         return True

@@ -241,7 +241,8 @@ def test_a_layer_that_takes_too_long_to_count_is_left_out_of_lists(city: City, m
         assert [layer.id for layer, _ in city.client.portal.call(view.layers)] == ["homes", "plots", "stops"]  # type: ignore[union-attr]
     with pytest.raises(UnavailableError, match="too long"):
         city.client.portal.call(view.layer, "people")  # type: ignore[union-attr]
-    assert sorted(tried) == ["people", "plots"]
+    assert tried.count("people") == 1
+    assert set(tried) == {"people", "plots"}
 
 
 def test_filters_of_rows_are_read_beside_the_event_loop(city: City, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """The life of a process that draws: orders come by a socket, bytes go back. It reaches nobody and no foreign files.
 
 An answer is a status, 0 for bytes, 1 for words about what is wrong with the order, 2 for words about what is missing
-here, and then those behind their length.
+here, 3 for words about a disk that is full or broken, and then those behind their length.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pickle
+import shutil
 import signal
 import socket
 import struct
@@ -46,6 +47,7 @@ def serve(descriptor: int) -> None:
     folder = Path.cwd()
     held = os.open(folder, os.O_RDONLY)
     fcntl.flock(held, fcntl.LOCK_EX)  # as long as it lives nobody takes its folder for left behind
+    _leave_nothing(folder, held, descriptor)
     _give_way()
     limit_memory(_MEMORY)
     confine([], folder, folders=[assets.root("web"), *map(Path, _READ)])
@@ -57,6 +59,21 @@ def serve(descriptor: int) -> None:
             signal.alarm(0)
             stream.write(struct.pack("!BI", status, len(content)) + content)
             stream.flush()
+
+
+def _leave_nothing(folder: Path, held: int, descriptor: int) -> None:
+    """Have the folder removed when this process is gone, however it ends: by a small one that waits for its lock."""
+    if os.fork():
+        return
+    for number in (held, descriptor):
+        os.close(number)
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.SIG_IGN)
+    try:
+        fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_EX)
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os._exit(0)
 
 
 def _give_way() -> None:
@@ -71,6 +88,8 @@ def _draw(kind: str, order: object, folder: Path) -> tuple[int, bytes]:
         made: bytes = import_module(f"geoserver.drawing.{kind}").draw(order, folder)
     except (ImportError, MissingError) as error:
         return 2, str(error).encode()
+    except OSError as error:
+        return 3, f"{folder.parent}: {error.strerror}".encode()
     except Exception as error:
         traceback.print_exc(file=sys.stderr)
         return 1, f"{type(error).__name__}: {error}".encode()

@@ -34,6 +34,7 @@ _IDLE = 300.0  # seconds without an order after which the processes end
 _COMMAND = "import sys; from geoserver.drawing.child import serve; serve(*map(int, sys.argv[1:]))"
 _PREFIX = "geoserver-work-"  # of folders, which `geoserver.nursery` sweeps where nobody is left to do it
 _LENGTH = struct.Struct("!I")
+_MISSES, _NO_DISK = 2, 3  # answers, as `geoserver.drawing.child` gives them
 _GL = "/usr/share/glvnd/egl_vendor.d/50_mesa.json"
 _GRAPHICS = {
     "EGL_PLATFORM": "surfaceless",  # no screen
@@ -123,6 +124,9 @@ class Pool:
         except BaseException:
             self._drop(worker)
             raise
+        if answer[0] == _NO_DISK:
+            self._drop(worker)  # for what it holds of the disk to be free
+            return answer
         self._busy.discard(worker)
         self._keep(worker)
         return answer
@@ -155,12 +159,14 @@ class Pool:
         raise UnavailableError("This picture could not be drawn; try again in a few seconds.")
 
     def _fail(self, status: int, words: str) -> bytes:
-        if status == 2:  # noqa: PLR2004 - as `child` says that libraries are missing
+        if status == _MISSES:
             if not self.problem:
                 log.error("%s (%s)", _MISSING, words)
             self.problem = _MISSING
             raise UnavailableError(_MISSING + ".", retry_after=60)
         log.error("A picture could not be drawn: %s", words)
+        if status == _NO_DISK:
+            raise UnavailableError("The server has no room on its disk for this picture; try again later.", 60)
         raise UnavailableError("This picture could not be drawn; the log of the server says why.")
 
     def _keep(self, worker: _Worker) -> None:

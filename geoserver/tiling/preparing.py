@@ -256,14 +256,16 @@ class _Work:
         if self.helper:  # rows and notes are those of one moment
             self.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             self.connection.execute("SET LOCAL work_mem = '128MB'")
-            # Who empties the table does so before that moment, or waits.
-            table = Identifier("layers", self.table)
-            self.connection.execute(SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(table))
+            self._keep_from_emptying()  # before that moment
             if self.plan.facet and self.plan.whole:
                 write_missing_codes(self.connection, self.layer, self.table, self.plan.facet)
         self.connection.execute(SQL("DELETE FROM {}").format(delta))
         self.connection.execute(packing.fill)
         self.connection.execute(build_pack_index(self.counted.packed))
+
+    def _keep_from_emptying(self) -> None:
+        """Who empties the table has done so by now, or waits for the end of the transaction."""
+        self.connection.execute(SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(Identifier("layers", self.table)))
 
     def _note_points(self, how: dict[str, Any]) -> str:
         """From here on edits note points beside the rows, in a table whose name this gives."""
@@ -397,6 +399,7 @@ class _Work:
         heavy = {zoom: self._find_heavy(density, zoom) for zoom in zooms}
         densest = {zoom: density.densest(zoom)[0] for zoom in zooms}
         wanted = {tile: most_cells(zoom) for zoom in zooms for tile in (*heavy[zoom], densest[zoom])}
+        self._keep_from_emptying()  # what is counted is of points that are there when it is kept
         try:
             counted = count_tiles(self.connection, self.layer, self.plan, wanted, self.counted.packed)
         except UncountableError:

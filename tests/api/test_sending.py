@@ -137,7 +137,7 @@ def find_workers(of: int | None = None) -> list[int]:
     def forked(pid: int, times: int) -> bool:
         return pid == first if times == 0 else pid in parents and forked(parents[pid], times - 1)
 
-    return [pid for pid in parents if forked(pid, 2)]
+    return [pid for pid in parents if forked(pid, 2) and b"nursery" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def test_a_client_that_leaves_in_mid_stream_leaves_no_query_and_no_process(slow: Server) -> None:

@@ -110,7 +110,13 @@ def test_a_database_killed_under_load_leaves_hot_tiles_in_service_and_all_recove
         world = World(settings.workspace, private.ensure(settings))
         apply_migrations(world.database_url)
         world.fill()
-        app = create_app(settings, world.database_url, lambda: private.ensure(settings))
+        back = threading.Event()  # it stays away until that was seen
+
+        def restart() -> None:
+            assert back.wait(60)
+            private.ensure(settings)
+
+        app = create_app(settings, world.database_url, restart)
         with serve(app, world.database_url) as server:
             world.url = server.url
             hot = world.ask(ADDRESS).body
@@ -127,16 +133,20 @@ def test_a_database_killed_under_load_leaves_hot_tiles_in_service_and_all_recove
             threads.append(threading.Thread(target=load, args=("cold", cold)))
             for thread in threads:
                 thread.start()
-            killed = private.status(settings).pid
-            assert killed is not None
-            os.kill(killed, signal.SIGKILL)
-            wait_for(lambda: seen["cold", 503], 60)
-            wait_for(lambda: world.ask("/readyz").status == 200, 120)
-            before = seen["cold", 204] + seen["cold", 200]
-            wait_for(lambda: seen["cold", 204] + seen["cold", 200] > before + 5, 60)
-            stop.set()
-            for thread in threads:
-                thread.join()
+            try:
+                killed = private.status(settings).pid
+                assert killed is not None
+                os.kill(killed, signal.SIGKILL)
+                wait_for(lambda: seen["cold", 503], 60)
+                back.set()
+                wait_for(lambda: world.ask("/readyz").status == 200, 120)
+                before = seen["cold", 204] + seen["cold", 200]
+                wait_for(lambda: seen["cold", 204] + seen["cold", 200] > before + 5, 60)
+            finally:
+                back.set()
+                stop.set()
+                for thread in threads:
+                    thread.join()
             assert {status for name, status in seen if name == "hot"} == {200}
             assert {status for name, status in seen if name == "cold"} <= {200, 204, 503}
             wait_for(lambda: world.metric("tile_renders_running") == 0)

@@ -43,6 +43,16 @@ def drag(session: CDPSession, fingers: list[tuple[int, int]], to: tuple[int, int
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
+def await_rest(page: Page) -> float:
+    """Where the page is once nothing glides any more, which a touch leaves gliding."""
+    seen: list[float] = []
+    while len(seen) < 4 or len(set(seen[-4:])) > 1:
+        assert len(seen) < 200, "it glides for ever"
+        seen.append(page.evaluate("scrollY"))
+        page.wait_for_timeout(150)
+    return seen[-1]
+
+
 def told_place(page: Page) -> str:
     """Where the map is, as the widget has told the page around at last."""
     page.wait_for_function("heard.some(each => each.event === 'change')")
@@ -64,15 +74,16 @@ def test_one_finger_scrolls_the_article_and_two_move_the_map(host: Host, more: s
     page.wait_for_function("scrollY > 80")
     expect(frame.get_by_text("Die Karte mit zwei Fingern bewegen")).to_be_attached()
     assert told_place(page) == before
+    await_rest(page)
     page.evaluate("scrollTo(0, 0)")
-    page.wait_for_timeout(1_000)  # whatever still glides has come to rest
+    assert await_rest(page) == 0
     drag(session, [(x - 40, y), (x + 40, y)], (60, -60))
     page.wait_for_function(
         "before => heard.at(-1) && heard.filter(each => each.event === 'change').at(-1)"
         ".detail.query.split('#')[1] !== before",
         arg=before,
     )
-    assert page.evaluate("scrollY") < 40
+    assert await_rest(page) < 40
 
 
 @contextlib.contextmanager

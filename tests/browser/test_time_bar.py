@@ -62,9 +62,10 @@ def test_a_window_is_brushed_by_mouse_and_by_keys_and_filters_map_count_and_tabl
     page.mouse.down()
     page.mouse.move(plot["x"] + 24 + width * 0.5, plot["y"] + 10, steps=4)
     page.mouse.up()
+    page.wait_for_function("location.search.includes('time=')")
+    viewer.settle()
     found = re.search(r"time=(\d{4}-\d\d-\d\d)/(\d{4}-\d\d-\d\d)", viewer.address())
     assert found, viewer.address()
-    viewer.settle()
     after = sql(f"SELECT (date '{found[2]}' + 1)::text")
     assert viewer.count("crime") == count_between(sql, found[1], after) > 0
     assert tally(page, "crime") == viewer.count_text("crime")

@@ -8,6 +8,9 @@ import io
 import json
 import os
 import signal
+import subprocess
+import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -231,6 +234,34 @@ def test_nothing_is_left_when_a_pool_stops(studio: Studio) -> None:
     assert not folder.exists()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_nothing_is_left_of_a_process_that_is_killed_and_nobody_looks_after(studio: Studio) -> None:
+    pid = studio.pid
+    folder = Path(f"/proc/{pid}/cwd").readlink()
+    assert list(folder.iterdir())
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while folder.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert studio.draw().size
+
+
+def test_a_process_whose_disk_is_full_lets_go_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "small", str(tmp_path)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no disk can be mounted here")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    try:
+        full = Studio()
+        with pytest.raises(UnavailableError, match="no room on its disk"):
+            full.draw()
+        assert full.pool.pids == []
+        full.close()
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
 
 
 def test_a_process_that_draws_reaches_no_network_and_no_files(studio: Studio) -> None:

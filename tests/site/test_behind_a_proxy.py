@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -53,7 +54,7 @@ def find_links(answer: httpx.Response) -> set[str]:
         texts = (text for document in documents for text in _walk(json.loads(document)))
         return {text for text in texts if re.match(r"(?:https?:/)?/\w", text)}
     if kind.startswith("text/html"):
-        return {match.replace("&amp;", "&") for match in re.findall(r'(?:href|src)="([^"]+)"', answer.text)}
+        return {html.unescape(match) for match in re.findall(r'(?:href|src)="([^"]+)"', answer.text)}
     return set()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -164,6 +164,29 @@ def test_a_table_emptied_while_tiles_are_prepared_holds_what_came_after(
     prepare(shapes, layer, progress)
     assert shapes.statuses[layer].rows == 1
     check_against_rebuild(shapes, connection, layer)
+
+
+def test_a_table_emptied_when_tiles_have_been_counted_leaves_no_tile_of_what_was_in_it(
+    shapes: Shapes, unprepared: Callable[[str], str], connection: psycopg.Connection
+) -> None:
+    layer = unprepared("points")
+    table = shapes.layers[layer].table
+    waits = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
+    with psycopg.connect(shapes.url, autocommit=True) as other, ThreadPoolExecutor(1) as pool:
+        emptied: list[Future[object]] = []
+
+        def progress(share: float) -> None:
+            if share == 0.8:  # they are counted, and not kept yet
+                emptied.append(pool.submit(other.execute, EMPTY.format(table)))
+                while not emptied[0].done() and not connection.execute(waits, [other.info.backend_pid]).fetchone():
+                    pass
+
+        prepare(shapes, layer, progress)
+        emptied[0].result()
+    shapes.refresh()
+    assert shapes.statuses[layer].rows == 0
+    check_against_rebuild(shapes, connection, layer)
+    assert connection.execute(f"SELECT FROM layers.{table}__bins WHERE counted IS NOT NULL").fetchone() is None
 
 
 def test_who_edits_when_points_begin_to_be_noted_is_waited_for(

@@ -321,7 +321,9 @@ $$;
 
 -- Tell everyone of the notes that were not to be seen in `known` (NULL: of all), and say what is to be seen now. Notes of a
 -- transaction that is yet to come are of another cluster, of which this one is a restored backup: that is told once, at first.
-CREATE FUNCTION geoserver.tell_edits(known pg_snapshot) RETURNS pg_snapshot LANGUAGE plpgsql AS $$
+-- It runs as its owner, which says nothing that whoever listens does not hear.
+CREATE FUNCTION geoserver.tell_edits(known pg_snapshot) RETURNS pg_snapshot
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     seen pg_snapshot := pg_current_snapshot();
 BEGIN

@@ -140,7 +140,8 @@ def _tell(known: Known, dress: Dress, picture: Picture | None) -> dict[str, Any]
         "licence": find_licence(layer.license),
         "access": getattr(phrases.own, layer.access, ""),
         "picture": picture,
-        "discovery": render_discovery(site, dress.links(f"/layers/{layer.id}"), layer.title),
+        # No widget shows a layer of the basemap.
+        "discovery": [] if layer.basemap else render_discovery(site, dress.links(f"/layers/{layer.id}"), layer.title),
         "charts": build_charts(known, phrases),
         "fields": build_fields(known, phrases),
         "notes": build_notes(known, phrases),
