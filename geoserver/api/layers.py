@@ -222,7 +222,7 @@ _MEMBERS: dict[str, Callable[[_Told], Any]] = {
     "bounds": lambda of: of.status.bounds.as_list() if of.status.bounds else None,
     "count": lambda of: of.status.rows if of.layer.has_rows else None,
     "rejected": lambda of: of.status.rejected,
-    "updated": lambda of: of.status.loaded_at,
+    "updated": lambda of: of.status.changed_at,
     "version": lambda of: of.status.stamp,
     "time": lambda of: of.layer.time or None,
     "label": lambda of: of.layer.label or None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ConfigDict
 
@@ -88,10 +88,7 @@ def explain(
             expected = "this key is required"
         case "extra_forbidden":
             *places, name = (str(part) for part in first["loc"])
-            hint = near(name, list(part_of(places).model_fields))
-            if places and name in part_of([]).model_fields:  # TOML's trap: a table goes on until the next one begins
-                hint = f"; {name!r} of the file itself stands above the first line in brackets"
-            expected = f"no such key; see {page} for those there are{hint}"
+            expected = f"no such key; see {page} for those there are{_hint(name, places, part_of)}"
         case "value_error":
             expected = f"expected {first['ctx']['error']}; got {first['input']!r}"
         case "string_type" if isinstance(first["input"], dict):
@@ -112,6 +109,26 @@ def explain(
             expected = f"{said[0].lower()}{said[1:]}; got {first['input']!r}"
             expected += near(str(first["input"]), choices)
     return CatalogError(str(path), key, expected)
+
+
+def _hint(name: str, places: list[str], part_of: Callable[[list[str]], type[Part]]) -> str:
+    """Of a key that is none in this place: where it belongs, or which is likely meant."""
+    whole = part_of([])
+    if places and name in whole.model_fields:  # TOML's trap: a table goes on until the next one begins
+        return f"; {name!r} of the file itself stands above the first line in brackets"
+    if not places and (tables := _find_tables(name, whole)):
+        return f"; {name!r} stands under {' or '.join(f'[{table}]' for table in tables)}"
+    return near(name, list(part_of(places).model_fields))
+
+
+def _find_tables(name: str, whole: type[Part]) -> list[str]:
+    """Those parts of a file that have a key of this name."""
+    parts = {key: get_args(item.annotation) or (item.annotation,) for key, item in whole.model_fields.items()}
+    return [
+        key
+        for key, kinds in parts.items()
+        if any(isinstance(kind, type) and issubclass(kind, Part) and name in kind.model_fields for kind in kinds)
+    ]
 
 
 def _pick(error: ValidationError) -> ErrorDetails:

@@ -41,7 +41,7 @@ log = logging.getLogger("geoserver")
 CHANNEL = "geoserver_changes"
 STATUS_QUERY = SQL("""
     SELECT l.id, s.version, s.rows, rejected, readings, s.west, s.south, s.east, s.north, srid, geometry_type,
-           loaded_at, seconds, plan, preparing, declared, own.columns, beside.columns AS reading_columns,
+           loaded_at, s.edited_at, seconds, plan, preparing, declared, own.columns, beside.columns AS reading_columns,
            to_regclass(format('layers.%I', name || '__packed')) IS NOT NULL
                AND to_regclass(format('layers.%I', name || '__delta')) IS NOT NULL AS packed,
            to_regclass(format('layers.%I', name || '__bins')) IS NOT NULL AS ready
@@ -81,9 +81,15 @@ class LayerStatus:
     geometry_type: str  # POINT, MULTILINESTRING, ..., GEOMETRY
     loaded_at: datetime  # of the load; an edit in place raises `version` alone
     seconds: float
+    edited_at: datetime | None = None  # of the last edit in place
     plan: TilePlan = field(default_factory=TilePlan)
     preparing: float | None = None  # share of what is prepared for tiles, while the plan is a first one; else None
     loaded: Loaded | None = field(default=None, hash=False)
+
+    @property
+    def changed_at(self) -> datetime:
+        """When the rows were last loaded or edited."""
+        return max(self.loaded_at, self.edited_at or self.loaded_at)
 
     @property
     def stamp(self) -> str:
@@ -99,6 +105,7 @@ def build_status(row: dict[str, Any]) -> LayerStatus:
         bounds=None if None in edges else Bounds(*edges),
         loaded_at=row["loaded_at"],
         seconds=row["seconds"],
+        edited_at=row["edited_at"],
         plan=build_plan(row["plan"]),
         preparing=row["preparing"],
         loaded=Loaded(row["columns"], row["reading_columns"], row["packed"], row["ready"], row["declared"]),

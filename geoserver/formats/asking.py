@@ -117,7 +117,7 @@ def _build_readme(layer: Layer, status: LayerStatus, chosen: Format, asked: Aske
         description=layer.description,
         source=layer.attribution,
         license=layer.license,
-        updated=status.loaded_at,
+        updated=status.changed_at,
         address=asked.address,
         asked=dict(asked.given),
         words=read_messages("readme", asked.language),

@@ -107,7 +107,7 @@ def build_dcat(city: City, found: Sequence[Found], site: str) -> dict[str, Any]:
         "conformsTo": {"@id": _FEATURES, "@type": "dct:Standard"},
         "servesDataset": [one["@id"] for one, (layer, _, _) in zip(datasets, found, strict=True) if layer.has_rows],
     }
-    newest = max((status.loaded_at for _, status, _ in found), default=None)
+    newest = max((status.changed_at for _, status, _ in found), default=None)
     return {
         "@context": _CONTEXT,
         "@id": f"{site}/catalog",
@@ -146,7 +146,7 @@ def build_data_json(city: City, found: Sequence[Found], site: str, preferred: Se
                 "description": layer.description or layer.title,
                 "keyword": list(layer.keywords) or [layer.theme or layer.title],
                 **({"theme": [layer.theme]} if layer.theme else {}),
-                "modified": status.loaded_at.isoformat(),
+                "modified": status.changed_at.isoformat(),
                 "publisher": publisher,
                 "contactPoint": card,
                 "accessLevel": "public" if layer.access == "public" else "restricted public",
@@ -198,7 +198,7 @@ def _build_dataset(
         **({"keyword": {layer.language or "@none": list(layer.keywords)}} if layer.keywords else {}),
         "theme": _theme_address(layer, site),
         "landingPage": {"@id": page, "@type": "foaf:Document"},
-        "modified": status.loaded_at.isoformat(),
+        "modified": status.changed_at.isoformat(),
         "accessRights": {"@id": f"{_AUTHORITY}/access-right/{_RIGHTS[layer.access]}", "@type": "dct:RightsStatement"},
         **({"language": language} if (language := _build_language(layer.language)) else {}),
         **({"spatial": {"@id": f"{page}#place", **_build_place(status.bounds)}} if status.bounds else {}),

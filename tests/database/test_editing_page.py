@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/editing.md").read_text(encoding="utf-8")
-GRANTS, EDITS = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
+GRANTS, EDITS, PUSH = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.fixture
@@ -84,3 +85,40 @@ def test_the_columns_of_the_page_are_those_of_the_table(city: str) -> None:
     own = {name for (name,) in rows} - read_layer(ROOT / "layers/trees.toml").fields.keys()
     assert own == {"fid", "source_key", "geom", "geom_3857"}
     assert all(f"`{name}`" in PAGE for name in own)
+
+
+BUSES = """
+title = "Buses"
+license = "CC0-1.0"
+source = "buses.csv"
+kind = "points"
+key = "bus"
+time = "seen_at"
+fields.bus = { type = "text" }
+fields.line = { type = "text", filter = "choice" }
+fields.seen_at = { type = "timestamp" }
+
+[live]
+expires = "15 min"
+"""
+
+
+def test_rows_that_are_pushed_as_the_page_says_are_where_they_were_seen_last(
+    make_database: Callable[..., str], empty_template: str, tmp_path: Path
+) -> None:
+    url = make_database(template=empty_template)
+    (tmp_path / "layers").mkdir()
+    (tmp_path / "layers/buses.toml").write_text(BUSES, encoding="utf-8")
+    now = datetime.now(UTC).isoformat()
+    (tmp_path / "buses.csv").write_text(
+        f"bus,line,seen_at,lon,lat\n16,4,{now},-28.5,45.1\n17,5,{now},-28.5,45.1\n", encoding="utf-8"
+    )
+    load(read_layer(tmp_path / "layers/buses.toml"), url)
+    for line in ("4", "5"):
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(PUSH.replace("'4'", f"'{line}'").encode())
+        assert ask(url, "SELECT bus, line, ST_X(geom) FROM layers.buses ORDER BY bus") == [
+            ("16", "4", -28.5),
+            ("17", line, -28.6),
+        ]
+    assert ask(url, "SELECT rows FROM geoserver.states") == [(2,)]

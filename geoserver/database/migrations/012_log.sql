@@ -19,12 +19,15 @@ DROP FUNCTION geoserver.apply_edits(), geoserver.note_ranges(text, bigint, bigin
 CREATE TABLE geoserver.edits (
     layer text NOT NULL,
     xid   xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    at    timestamptz NOT NULL DEFAULT now(),
     added bigint NOT NULL,
     last_fid bigint,
     tiles jsonb NOT NULL,
     x0 integer, y0 integer, x1 integer, y1 integer
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX edits_layer ON geoserver.edits (layer);
+
+ALTER TABLE geoserver.layers ADD edited_at timestamptz;  -- when rows were last edited, of what is folded
 
 -- Bounds in degrees, grown by tiles of zoom 20 (38 m); a layer that lay nowhere lies in these.
 CREATE FUNCTION geoserver.widen(
@@ -79,10 +82,11 @@ $$;
 -- Layers as they are now, with what is noted.
 CREATE VIEW geoserver.states AS
 SELECT l.id, l.version + noted.notes AS version, l.rows + noted.added AS rows, greatest(l.last_fid, noted.last_fid) AS last_fid,
+       greatest(l.edited_at, noted.at) AS edited_at,
        (CASE WHEN l.rows + noted.added > 0 THEN bounds.west END) AS west, bounds.south, bounds.east, bounds.north
   FROM geoserver.layers AS l,
        LATERAL (SELECT count(*) AS notes, coalesce(sum(added), 0)::bigint AS added, max(last_fid) AS last_fid,
-                       min(x0) AS x0, min(y0) AS y0, max(x1) AS x1, max(y1) AS y1
+                       max(at) AS at, min(x0) AS x0, min(y0) AS y0, max(x1) AS x1, max(y1) AS y1
                   FROM geoserver.edits WHERE layer = l.id) AS noted,
        LATERAL geoserver.widen(l.west, l.south, l.east, l.north, noted.x0, noted.y0, noted.x1, noted.y1) AS bounds;
 
@@ -149,6 +153,7 @@ BEGIN
     WITH gone AS (DELETE FROM geoserver.edits AS e WHERE e.layer = TG_ARGV[0] RETURNING e.last_fid)
     SELECT count(*) AS many, max(gone.last_fid) AS last_fid INTO ended FROM gone;
     UPDATE geoserver.layers SET version = version + ended.many, rows = 0, last_fid = greatest(last_fid, ended.last_fid),
+           edited_at = now(),
            west = NULL, south = NULL, east = NULL, north = NULL
      WHERE id = TG_ARGV[0];
     FOREACH name IN ARRAY ARRAY['__packed', '__delta', '__bins'] LOOP
@@ -482,14 +487,14 @@ BEGIN
     WITH gone AS (DELETE FROM geoserver.edits
                    WHERE layer = layer_id AND (told IS NULL OR pg_visible_in_snapshot(xid, told)
                                                OR xid >= pg_snapshot_xmax(pg_current_snapshot())) RETURNING *)
-    SELECT count(*) AS notes, sum(added) AS added, max(last_fid) AS last_fid, min(x0) AS x0, min(y0) AS y0, max(x1) AS x1,
+    SELECT count(*) AS notes, sum(added) AS added, max(last_fid) AS last_fid, max(at) AS at, min(x0) AS x0, min(y0) AS y0, max(x1) AS x1,
            max(y1) AS y1, (SELECT coalesce(jsonb_agg(DISTINCT tile), '[]') FROM gone AS g, jsonb_array_elements(g.tiles) AS tile) AS tiles
       INTO noted FROM gone;
     IF noted.notes = 0 THEN
         RETURN 0;
     END IF;
     UPDATE geoserver.layers AS l SET version = version + noted.notes, rows = rows + noted.added,
-           last_fid = greatest(l.last_fid, noted.last_fid),
+           last_fid = greatest(l.last_fid, noted.last_fid), edited_at = greatest(l.edited_at, noted.at),
            (west, south, east, north) = (SELECT b.west, b.south, b.east, b.north FROM geoserver.widen(
                l.west, l.south, l.east, l.north, noted.x0, noted.y0, noted.x1, noted.y1) AS b WHERE l.rows + noted.added > 0)
      WHERE id = layer_id;

@@ -93,7 +93,7 @@ def build_catalogue(layers: Sequence[tuple[Layer, LayerStatus]], asked: Asked, p
         count = known.count + 1 if known else 1
         themes[spoken.theme_key] = Group(spoken.theme_key, spoken.theme, spoken.theme_language, count)
     if asked.order == "updated":
-        newest = sorted(found, key=lambda pair: pair[1].loaded_at, reverse=True)
+        newest = sorted(found, key=lambda pair: pair[1].changed_at, reverse=True)
         groups = [Group("", "", "", len(newest), tuple(_build_item(*pair, phrases) for pair in newest))]
     else:
         by_theme: dict[str, list[Item]] = {}
@@ -136,8 +136,8 @@ def _build_item(layer: Layer, status: LayerStatus, phrases: Phrases) -> Item:
         layer,
         shorten_text(layer.description, _SUMMARY),
         describe_size(layer, status, phrases),
-        phrases.say("updated_on", date=phrases.day(status.loaded_at.date())),
-        status.loaded_at,
+        phrases.say("updated_on", date=phrases.day(status.changed_at.date())),
+        status.changed_at,
         find_licence(layer.license).title,
         tuple(files or services),
         getattr(phrases.own, layer.access, ""),

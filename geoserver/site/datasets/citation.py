@@ -89,7 +89,7 @@ def build_citation(layer: Layer, status: LayerStatus, city: City, url: str) -> C
     publisher = city.publisher or city.title
     author = _line(layer.attribution) or publisher
     title = _line(layer.title)
-    return Citation(layer.id, author, title, publisher, status.loaded_at, url, layer.license, layer.spoken)
+    return Citation(layer.id, author, title, publisher, status.changed_at, url, layer.license, layer.spoken)
 
 
 def _line(text: str) -> str:

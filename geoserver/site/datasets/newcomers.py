@@ -57,7 +57,7 @@ class Followed:
             f"{site}/{self.state.query('layers', 'time', 'area', 'lang')}",
             phrases.language,
             [self._build_entry(one, spoken, dress) for one in newcomers],
-            self.status.loaded_at,
+            self.status.changed_at,
         )
 
     def entitle(self, phrases: Phrases) -> str:

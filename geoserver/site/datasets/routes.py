@@ -135,7 +135,7 @@ def _tell(known: Known, dress: Dress, picture: Picture | None) -> dict[str, Any]
         "summary": shorten_text(layer.description, _PREVIEW) or layer.title,
         "size": describe_size(layer, status, phrases),
         "shapes": describe_shapes(layer, phrases),
-        "day": phrases.day(status.loaded_at.date()),
+        "day": phrases.day(status.changed_at.date()),
         "period": find_period(known, phrases),
         "licence": find_licence(layer.license),
         "access": getattr(phrases.own, layer.access, ""),
@@ -267,8 +267,12 @@ async def sitemap(request: Request) -> Response:
     """The map, the catalogue, and every dataset's page."""
     view, dress = _begin(request)
     layers = [(layer, status) for layer, status in await view.layers() if not layer.basemap]
-    latest = max((status.loaded_at for _, status in layers), default=None)
-    pages = [("/", None), ("/layers", latest), *((f"/layers/{layer.id}", status.loaded_at) for layer, status in layers)]
+    latest = max((status.changed_at for _, status in layers), default=None)
+    pages = [
+        ("/", None),
+        ("/layers", latest),
+        *((f"/layers/{layer.id}", status.changed_at) for layer, status in layers),
+    ]
     return _answer(request, view, render_sitemap(pages, dress.links, dress.languages), "application/xml", {})
 
 
