@@ -47,10 +47,18 @@ def serve(descriptor: int) -> None:
     folder = Path.cwd()
     held = os.open(folder, os.O_RDONLY)
     fcntl.flock(held, fcntl.LOCK_EX)  # as long as it lives nobody takes its folder for left behind
-    _leave_nothing(folder, held, descriptor)
+    cleaner = _leave_nothing(folder, held, descriptor)
     _give_way()
     limit_memory(_MEMORY)
     confine([], folder, folders=[assets.root("web"), *map(Path, _READ)])
+    try:
+        _answer(descriptor, folder)
+    finally:
+        fcntl.flock(held, fcntl.LOCK_UN)
+        os.waitpid(cleaner, 0)
+
+
+def _answer(descriptor: int, folder: Path) -> None:
     with socket.socket(fileno=descriptor) as connection, connection.makefile("rwb") as stream:
         while head := stream.read(_LENGTH.size):
             kind, order = pickle.loads(stream.read(_LENGTH.unpack(head)[0]))  # noqa: S301 - from our own parent
@@ -61,10 +69,12 @@ def serve(descriptor: int) -> None:
             stream.flush()
 
 
-def _leave_nothing(folder: Path, held: int, descriptor: int) -> None:
-    """Have the folder removed when this process is gone, however it ends: by a small one that waits for its lock."""
-    if os.fork():
-        return
+def _leave_nothing(folder: Path, held: int, descriptor: int) -> int:
+    """Have the folder removed when this process is gone, however it ends: by a small one that waits for its lock, and
+    whose number this gives.
+    """
+    if cleaner := os.fork():
+        return cleaner
     for number in (held, descriptor):
         os.close(number)
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -6,6 +6,7 @@ An order is a picklable object, and `kind` names the module of this package that
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import pickle
 import shutil
@@ -34,6 +35,7 @@ _IDLE = 300.0  # seconds without an order after which the processes end
 _COMMAND = "import sys; from geoserver.drawing.child import serve; serve(*map(int, sys.argv[1:]))"
 _PREFIX = "geoserver-work-"  # of folders, which `geoserver.nursery` sweeps where nobody is left to do it
 _LENGTH = struct.Struct("!I")
+_LEAVE = 1.0  # seconds in which a process ends by itself, and whatever it has started
 _MISSES, _NO_DISK = 2, 3  # answers, as `geoserver.drawing.child` gives them
 _GL = "/usr/share/glvnd/egl_vendor.d/50_mesa.json"
 _GRAPHICS = {
@@ -74,12 +76,17 @@ class _Worker:
         return status, content
 
     async def end(self) -> int:
-        """End it and remove what it leaves; gives its status."""
+        """End it and remove what it leaves; gives its status. One that draws still is not waited for."""
         self.writer.close()
-        self.process.kill()
-        status = await asyncio.to_thread(self.process.wait)
+        status = await asyncio.to_thread(self._wait)
         await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
         return status
+
+    def _wait(self) -> int:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.process.wait(_LEAVE)
+        self.process.kill()
+        return self.process.wait()
 
 
 class Pool:

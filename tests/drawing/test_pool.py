@@ -248,6 +248,14 @@ def test_nothing_is_left_of_a_process_that_is_killed_and_nobody_looks_after(stud
     assert studio.draw().size
 
 
+def test_a_process_that_ends_by_itself_leaves_no_other_to_be_reaped(studio: Studio) -> None:
+    pid = studio.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    assert len(children) == 1
+    studio.runner.run(studio.pool.stop())
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
+
+
 def test_a_process_whose_disk_is_full_lets_go_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "small", str(tmp_path)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
