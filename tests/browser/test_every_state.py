@@ -37,11 +37,20 @@ class Walk:
 
     def look_in_all_lights(self, state: str) -> None:
         for scheme in ("light", "dark"):
-            self.page.emulate_media(color_scheme=scheme)
+            self._show(color_scheme=scheme)
             self.look(f"{state}, {scheme}")
-        self.page.emulate_media(color_scheme="light", forced_colors="active")
+        self._show(color_scheme="light", forced_colors="active")
         self.look(f"{state}, forced colours")
-        self.page.emulate_media(forced_colors="none")
+        self._show(forced_colors="none")
+
+    def _show(self, **media: Any) -> None:
+        """In this light, once it is painted and no colour fades any more."""
+        self.page.emulate_media(**media)
+        self.page.evaluate(
+            "async () => {for (let frame = 0; frame < 2; frame += 1) await new Promise(requestAnimationFrame);"
+            " await Promise.allSettled(document.getAnimations().filter(each => each instanceof CSSTransition)"
+            ".map(each => each.finished))}"
+        )
 
 
 def test_axe_finds_nothing_on_a_desk_from_the_first_view_to_a_filter_that_leaves_nothing(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -242,7 +243,10 @@ def test_where_tiles_are_whole_the_map_leaves_out_just_what_the_server_would(
     page = viewer.page
     bar = bar_of(page)
     bar.get_by_label("Step", exact=True).select_option("month")
-    page.wait_for_function("() => performance.getEntriesByType('resource').some(({name}) => /mvt$/.test(name))")
+    deadline = time.monotonic() + 60
+    while not any(re.search(r"/tiles/crime/\d+/\d+/\d+\.mvt$", url) for url in viewer.requests):
+        assert time.monotonic() < deadline, "no whole tile was asked for"
+        page.wait_for_timeout(100)
     viewer.settle()
     viewer.in_view()
     viewer.requests.clear()
