@@ -293,7 +293,8 @@ class Services:
     def _take(self, notice: Notice) -> None:
         """Hand a notice on. Bounds grow before that, so that no tile is taken for empty that is so no more."""
         if (status := self.statuses.get(notice.layer)) is not None and notice.tiles is not None:
-            status = replace(status, version=notice.version, bounds=join(status.bounds, notice.bounds))
+            bounds, edited = join(status.bounds, notice.bounds), notice.edited or status.edited_at
+            status = replace(status, version=notice.version, bounds=bounds, edited_at=edited)
             self.statuses[notice.layer] = self._since[notice.layer] = status
         self._seen[notice.layer] = notice.version
         self._untold = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from geoserver.model import Bounds
@@ -18,7 +19,7 @@ _PARTS = 5  # of a range: zoom, first column, first row, last column, last row
 class Notice:
     """Rows of a layer changed. `tiles` are (z, x0, y0, x1, y1), both ends included; None: anything may have changed.
 
-    `steps` says how many versions it tells of, up to this one.
+    `steps` says how many versions it tells of, up to this one, and `edited` when rows were edited last.
     """
 
     layer: str
@@ -26,6 +27,7 @@ class Notice:
     bounds: Bounds | None = None
     tiles: tuple[tuple[int, int, int, int, int], ...] | None = None
     steps: int = 1
+    edited: datetime | None = None
 
 
 def parse_notice(payload: str) -> Notice | None:
@@ -34,11 +36,12 @@ def parse_notice(payload: str) -> Notice | None:
         document: Any = json.loads(payload)
         layer, version, bounds = document["layer"], int(document["version"]), document.get("bounds")
         box, steps = Bounds(*(float(edge) for edge in bounds)) if bounds else None, int(document.get("steps", 1))
+        edited = datetime.fromisoformat(document["edited"]).astimezone(UTC) if document.get("edited") else None
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None  # anybody who may connect may send one
     if not isinstance(layer, str):
         return None
-    return Notice(layer, version, box, _parse_tiles(document.get("tiles")), steps)
+    return Notice(layer, version, box, _parse_tiles(document.get("tiles")), steps, edited)
 
 
 def _parse_tiles(given: Any) -> tuple[tuple[int, int, int, int, int], ...] | None:

@@ -36,8 +36,8 @@ __all__ = [
 log = logging.getLogger("geoserver")
 
 # NOTIFY payload: {"layer": id, "version": n, "bounds": [w, s, e, n] or null} when all rows are new. After edits in
-# place with two members more: "tiles": [[z, x0, y0, x1, y1], ...], ranges that hold all geometry that changed, and
-# "steps": of how many versions it tells.
+# place with three members more: "tiles": [[z, x0, y0, x1, y1], ...], ranges that hold all geometry that changed, and
+# "steps": of how many versions it tells, and "edited": when rows were edited last.
 CHANNEL = "geoserver_changes"
 STATUS_QUERY = SQL("""
     SELECT l.id, s.version, s.rows, rejected, readings, s.west, s.south, s.east, s.north, srid, geometry_type,
@@ -81,10 +81,10 @@ class LayerStatus:
     geometry_type: str  # POINT, MULTILINESTRING, ..., GEOMETRY
     loaded_at: datetime  # of the load; an edit in place raises `version` alone
     seconds: float
-    edited_at: datetime | None = None  # of the last edit in place
     plan: TilePlan = field(default_factory=TilePlan)
     preparing: float | None = None  # share of what is prepared for tiles, while the plan is a first one; else None
     loaded: Loaded | None = field(default=None, hash=False)
+    edited_at: datetime | None = None  # of the last edit in place
 
     @property
     def changed_at(self) -> datetime:

@@ -21,6 +21,9 @@ from geoserver.database.notices import Notice, parse_notice
         '{"layer": "trees", "version": NaN}',
         '{"layer": "trees", "version": 1, "steps": Infinity}',
         '{"layer": "trees", "version": 1, "bounds": [1, 2]}',
+        '{"layer": "trees", "version": 1, "edited": "yesterday"}',
+        '{"layer": "trees", "version": 1, "edited": 1}',
+        '{"layer": "trees", "version": 1, "edited": "0001-01-01T00:00:00+14:00"}',
     ],
 )
 def test_what_is_no_notice_is_none(payload: str) -> None:

@@ -337,7 +337,7 @@ BEGIN
     END IF;
     PERFORM pg_notify('geoserver_changes', jsonb_build_object('layer', s.id, 'version', s.version,
                'bounds', CASE WHEN s.west IS NOT NULL THEN jsonb_build_array(s.west, s.south, s.east, s.north) END,
-               'steps', e.notes, 'tiles', geoserver.few_tiles(e.tiles))::text)
+               'edited', s.edited_at, 'steps', e.notes, 'tiles', geoserver.few_tiles(e.tiles))::text)
        FROM geoserver.states AS s
        JOIN (SELECT layer, count(DISTINCT n.ctid) AS notes, coalesce(jsonb_agg(DISTINCT tile) FILTER (WHERE tile IS NOT NULL), '[]') AS tiles
                FROM geoserver.edits AS n LEFT JOIN LATERAL jsonb_array_elements(n.tiles) AS tile ON TRUE
