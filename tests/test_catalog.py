@@ -292,11 +292,17 @@ def test_a_mistake_in_live_is_told_with_what_was_expected(workspace: Path, live:
     assert expected in raised.value.expected
 
 
-def test_a_key_of_a_table_that_stands_outside_of_it_is_told_where_it_stands(workspace: Path) -> None:
+@pytest.mark.parametrize(
+    ("line", "key", "table"),
+    [('expires = "15 min"', "expires", "[live]"), ('column = "Baumart"', "column", "[fields.NAME]")],
+)
+def test_a_key_of_a_table_that_stands_outside_of_it_is_told_where_it_stands(
+    workspace: Path, line: str, key: str, table: str
+) -> None:
     with pytest.raises(CatalogError) as raised:
-        read_layer(write_layer(workspace, f'{SMALLEST}expires = "15 min"'))
-    assert raised.value.key == "expires"
-    assert raised.value.expected.endswith("; 'expires' stands under [live]")
+        read_layer(write_layer(workspace, SMALLEST + line))
+    assert raised.value.key == key
+    assert f"; {key!r} stands under {table}" in raised.value.expected
 
 
 def test_a_layer_without_rows_has_none_that_expire(workspace: Path) -> None:

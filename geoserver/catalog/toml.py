@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 
@@ -122,13 +122,13 @@ def _hint(name: str, places: list[str], part_of: Callable[[list[str]], type[Part
 
 
 def _find_tables(name: str, whole: type[Part]) -> list[str]:
-    """Those parts of a file that have a key of this name."""
-    parts = {key: get_args(item.annotation) or (item.annotation,) for key, item in whole.model_fields.items()}
-    return [
-        key
-        for key, kinds in parts.items()
-        if any(isinstance(kind, type) and issubclass(kind, Part) and name in kind.model_fields for kind in kinds)
-    ]
+    """Those parts of a file that have a key of this name; of those with a name of their own, such as fields, NAME."""
+    found = []
+    for key, item in whole.model_fields.items():
+        kinds = get_args(item.annotation) or (item.annotation,)
+        if any(isinstance(kind, type) and issubclass(kind, Part) and name in kind.model_fields for kind in kinds):
+            found.append(f"{key}.NAME" if get_origin(item.annotation) is dict else key)
+    return found
 
 
 def _pick(error: ValidationError) -> ErrorDetails:

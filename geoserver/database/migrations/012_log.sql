@@ -153,7 +153,6 @@ BEGIN
     WITH gone AS (DELETE FROM geoserver.edits AS e WHERE e.layer = TG_ARGV[0] RETURNING e.last_fid)
     SELECT count(*) AS many, max(gone.last_fid) AS last_fid INTO ended FROM gone;
     UPDATE geoserver.layers SET version = version + ended.many, rows = 0, last_fid = greatest(last_fid, ended.last_fid),
-           edited_at = now(),
            west = NULL, south = NULL, east = NULL, north = NULL
      WHERE id = TG_ARGV[0];
     FOREACH name IN ARRAY ARRAY['__packed', '__delta', '__bins'] LOOP
